@@ -1,0 +1,20 @@
+"""Photo -> caption -> tokens. Nothing here loads torch until a model is first needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from captioner.errors import CaptionerError
+
+if TYPE_CHECKING:
+    from captioner.captioner import Caption, Captioner
+
+__all__ = ["Caption", "Captioner", "CaptionerError"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Caption", "Captioner"):
+        from captioner import captioner
+
+        return getattr(captioner, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,72 @@
+"""How the three commands behave alike: one-line errors, exit codes, progress on stderr."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+
+class CommandGroup(click.Group):
+    """A group whose commands turn the library's errors into one clear line.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage (click's own), 130 interrupted. `--debug` shows the
+    traceback. `errors` are the exception types that are messages for people; others are faults of
+    the program, and are shown as such in one line that asks for `--debug`.
+    """
+
+    def __init__(self, *args: Any, errors: Sequence[type[Exception]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.errors = tuple(errors)
+        self.params.append(
+            click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.")
+        )
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        context = super().make_context(*args, **kwargs)
+        context.meta["debug"] = bool(context.params.pop("debug", False))
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(130) from None
+        except BrokenPipeError:
+            # The reader (head, less) has gone. Python would complain again while closing stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(1) from None
+        except Exception as error:
+            if ctx.meta.get("debug"):
+                raise
+            raise click.exceptions.Exit(_report(error, self.errors)) from None
+
+
+def _report(error: Exception, known: tuple[type[Exception], ...]) -> int:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not isinstance(error, (*known, OSError)):
+        text = f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
+    click.echo(f"Error: {text}", err=True)
+    return 1
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM unwind the program as Ctrl-C does, so that drafts and temporary files are left in order."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def progress_bar(total: int | None, unit: str, label: str = "") -> tqdm[Any]:
+    """A bar on stderr with rate and time left; silent where stderr is not a terminal."""
+    return tqdm(total=total, unit=unit, desc=label or None, disable=None, file=sys.stderr, dynamic_ncols=True)

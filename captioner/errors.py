@@ -1,0 +1,23 @@
+"""What can go wrong in the captioner; every message is one line for a person to act on."""
+
+from __future__ import annotations
+
+
+class CaptionerError(Exception):
+    """Root of this package's errors."""
+
+
+class PhotoError(CaptionerError):
+    """A photo that cannot be read or decoded safely."""
+
+
+class ModelError(CaptionerError):
+    """A model that is missing, damaged, or does not fit its vocabulary or configuration."""
+
+
+class DataError(CaptionerError):
+    """A data set (annotations, splits, features) that cannot be used as given."""
+
+
+class AnalyzerError(CaptionerError):
+    """An analyzer name that this version does not know."""

@@ -1,0 +1,102 @@
+"""Caption -> set of tokens, by named and versioned analyzers.
+
+An index remembers the analyzer that made its tokens; sets made by two analyzers are never compared.
+So a change to what an analyzer gives needs a new version, and the old one stays as it was.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache, lru_cache
+
+from captioner.errors import AnalyzerError
+
+Analyzer = Callable[[str], frozenset[str]]
+
+DEFAULT = "english/1"
+
+#: English function words: articles, pronouns, auxiliaries, prepositions, conjunctions. Words for
+#: numbers ("two") and for places that a photo shows ("top", "front") are content and are not here.
+FUNCTION_WORDS = frozenset(
+    """
+    a an the this that these those some any each every either neither another such other
+    i me my mine we us our you your he him his she her hers it its they them their theirs who whom whose which what
+    one ones himself herself itself themselves each
+    am is are was were be been being have has had having do does did doing can could will would may might must shall should
+    and or but nor so yet if then than as while when where because although though whether
+    of in on at by for from to into onto with without within about over under above below between among through during
+    before after against along across around behind beside besides beyond down up off out near toward towards upon via
+    inside outside next not no there here very too also just only both all more most much many few several
+    's n't 're 've 'll 'd 'm
+    """.split()
+)
+
+
+@cache
+def _tokenizer() -> Callable[[str], list[str]]:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    tokenizer = NLTKWordTokenizer()
+    return lambda text: list(tokenizer.tokenize(text))
+
+
+@cache
+def _stemmer() -> Callable[[str], str]:
+    from nltk.stem.snowball import SnowballStemmer
+
+    stem = SnowballStemmer("english").stem
+    # Captions repeat a few thousand words; the stemmer is pure Python and worth remembering.
+    return lru_cache(maxsize=1 << 16)(lambda word: str(stem(word)))
+
+
+_HAS_WORD_CHARACTER = re.compile(r"\w")
+
+
+def words(caption: str) -> list[str]:
+    """Lower-case words of a caption in order, without punctuation (Treebank tokenisation)."""
+    text = unicodedata.normalize("NFKC", caption).lower()
+    return [word for word in _tokenizer()(text) if _HAS_WORD_CHARACTER.search(word)]
+
+
+def _seed_1(caption: str) -> frozenset[str]:
+    """The student project's tokens, kept for comparison: punctuation sticks to words."""
+    return frozenset(caption.lower().split(" "))
+
+
+def _words_1(caption: str) -> frozenset[str]:
+    return frozenset(words(caption))
+
+
+def _content_1(caption: str) -> frozenset[str]:
+    return frozenset(word for word in words(caption) if word not in FUNCTION_WORDS)
+
+
+def _english_1(caption: str) -> frozenset[str]:
+    stem = _stemmer()
+    return frozenset(stem(word) for word in words(caption) if word not in FUNCTION_WORDS)
+
+
+_ANALYZERS: dict[str, Analyzer] = {
+    "seed/1": _seed_1,
+    "words/1": _words_1,
+    "content/1": _content_1,
+    "english/1": _english_1,
+}
+
+
+def analyzers() -> tuple[str, ...]:
+    """Names of all analyzers, for help texts and messages."""
+    return tuple(_ANALYZERS)
+
+
+def analyzer(name: str = DEFAULT) -> Analyzer:
+    """The function caption -> frozenset of tokens with this name.
+
+    Raises AnalyzerError for a name that is not known.
+    """
+    try:
+        return _ANALYZERS[name]
+    except KeyError:
+        raise AnalyzerError(f"unknown analyzer {name!r}; known: {', '.join(_ANALYZERS)}") from None

@@ -1,0 +1,9 @@
+"""Captions -> documents in an index, embedded or on Elasticsearch."""
+
+from __future__ import annotations
+
+from indexer.errors import IndexerError
+from indexer.index import CaptionIndex, open_index
+from indexer.records import CaptionRecord
+
+__all__ = ["CaptionIndex", "CaptionRecord", "IndexerError", "open_index"]

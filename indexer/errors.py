@@ -1,0 +1,35 @@
+"""What can go wrong while indexing; every message is one line for a person to act on."""
+
+from __future__ import annotations
+
+
+class IndexerError(Exception):
+    """Root of this package's errors."""
+
+
+class SourceError(IndexerError):
+    """A source (annotations, JSONL, folder) that cannot be read; the message names file and line."""
+
+
+class IndexNotFoundError(IndexerError):
+    """There is no index at the place named."""
+
+
+class IndexMismatchError(IndexerError):
+    """The index was made with another analyzer or schema than the one asked for."""
+
+
+class IndexLockedError(IndexerError):
+    """Another process is writing to this index."""
+
+
+class IndexDamagedError(IndexerError):
+    """The stored files fail their checks."""
+
+
+class IndexUnavailableError(IndexerError):
+    """The engine cannot be reached, refuses, is overloaded or is read-only."""
+
+
+class ScrapeError(IndexerError):
+    """A provider or a download that cannot be used at all (single failures go to the manifest)."""

@@ -1,0 +1,137 @@
+"""CaptionIndex: the one contract that both engines pass, and `open_index`, the one way in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TypeVar
+
+from captioner.tokens import DEFAULT
+from indexer.records import (
+    NO_FILTERS,
+    AddReport,
+    Candidates,
+    CaptionRecord,
+    Document,
+    Filters,
+    IndexStatus,
+    Position,
+    Query,
+)
+
+_Self = TypeVar("_Self", bound="_Closing")
+
+
+class _Closing(ABC):
+    """Usable in a `with` statement."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Draft(_Closing):
+    """An index that is being built. No reader sees it before `publish`; closed early, it can be gone on with."""
+
+    @abstractmethod
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        """Add captions; they survive an interruption once this call has returned."""
+
+    @abstractmethod
+    def known_images(self, kind: str) -> frozenset[str]:
+        """Images that have a caption of this kind already, so that a resumed build need not make it again."""
+
+    @abstractmethod
+    def publish(self) -> IndexStatus:
+        """Check the count, then replace what readers see in one atomic step."""
+
+
+class CaptionIndex(_Closing):
+    """Captions with their token sets, searchable by token.
+
+    The index remembers the analyzer that made its tokens, and analyses what is added with it.
+    All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
+    """
+
+    #: Where it is: a folder or a URL without credentials.
+    where: str
+    #: Name of the analyzer that made the tokens, for example "english/1".
+    analyzer: str
+
+    @abstractmethod
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        """Analyse and store captions; visible to searches that start after it returns.
+
+        A caption without any token is stored (it counts in the status) and never found.
+        """
+
+    @abstractmethod
+    def delete(self, image_ids: Iterable[str]) -> int:
+        """Remove every caption of these images; gives the number of captions removed."""
+
+    def candidates(
+        self,
+        tokens: frozenset[str],
+        limit: int,
+        filters: Filters = NO_FILTERS,
+        *,
+        min_score: float = 0.0,
+        after: Position | None = None,
+    ) -> Candidates:
+        """Up to `limit` captions that share a token with `tokens`, in descending Jaccard similarity.
+
+        Equal scores come in ascending image id. Everything left out scores at most `.bound`.
+        Tokens that the index does not know count in the size of the query.
+        """
+        return self.candidates_many([Query(tokens, filters, min_score, after)], limit)[0]
+
+    @abstractmethod
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        """`candidates` for several queries at once, in their order."""
+
+    @abstractmethod
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        """Every caption of these images; an image that is not in the index has no entry."""
+
+    @abstractmethod
+    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
+        """How many images have a caption of Jaccard similarity `min_score` (above 0) or more."""
+
+    @abstractmethod
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        """One caption each of up to `size` distinct images, drawn at random."""
+
+    @abstractmethod
+    def status(self) -> IndexStatus:
+        """Counts, size, analyzer and the engine's own details."""
+
+    @abstractmethod
+    def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
+        """Begin to build the successor of this index, or go on with the draft that has the same key."""
+
+
+def is_url(where: str) -> bool:
+    return where.startswith(("http://", "https://"))
+
+
+def open_index(where: str, *, create: bool = False) -> CaptionIndex:
+    """Open the index at `where`: a folder, or `http[s]://host:9200/NAME` for Elasticsearch.
+
+    With `create`, a place that holds no index yet is opened too, ready for `draft` or `add`.
+    Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError.
+    """
+    if is_url(where):
+        from indexer.elastic import ElasticIndex
+
+        return ElasticIndex.open(where, create=create)
+    from indexer.embedded import EmbeddedIndex
+
+    return EmbeddedIndex.open(where, create=create)

@@ -1,0 +1,164 @@
+"""What flows through the indexer: one frozen dataclass per thing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+SCHEMA_VERSION = 1
+
+#: Fields of a record that a search may filter by (exact match).
+KEYWORD_FIELDS = (
+    "image_id",
+    "source",
+    "kind",
+    "model",
+    "split",
+    "query",
+    "provider",
+    "license",
+    "creator",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionRecord:
+    """One caption of one image, before its tokens are known. Empty strings mean "not known"."""
+
+    image_id: str
+    caption: str
+    image: str = ""  # where the picture is: a path or a URL
+    source: str = "jsonl"  # coco, flickr8k, folder, scraped, jsonl, ...
+    kind: str = "reference"  # reference, generated, title
+    model: str = ""  # which captioner wrote it (generated captions only)
+    split: str = ""  # train, val, ...
+    query: str = ""  # the web query that found the image
+    provider: str = ""  # the web search that answered the query
+    page: str = ""  # the web page that shows the image
+    title: str = ""
+    creator: str = ""
+    license: str = ""
+    attribution: str = ""
+    phash: str = ""  # 16 hex digits, captioner.photo.perceptual_hash
+
+    @property
+    def document_id(self) -> str:
+        """Made from the content, so that indexing the same caption twice changes nothing."""
+        parts = (self.image_id, self.source, self.kind, self.model, self.caption)
+        return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A caption as the index holds it."""
+
+    record: CaptionRecord
+    tokens: frozenset[str]
+    indexed_at: str = ""  # ISO 8601, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which documents may answer: field -> allowed values; every named field must match one."""
+
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.where)
+
+    def matches(self, record: CaptionRecord) -> bool:
+        return all(getattr(record, name) in values for name, values in self.where.items())
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in an engine's order: descending score, then ascending image id.
+
+    Made of content alone, so that it stays valid when captions are added or deleted around it.
+    `score` is the engine's own number; only the engine that gave it may read it.
+    """
+
+    score: float
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document that may be an answer, and where it stands in the engine's order."""
+
+    document: Document
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What an engine found for a query.
+
+    `bound` is an upper bound on the Jaccard similarity of every matching caption that was left out
+    behind the last candidate; 0.0 when nothing was left out. `examined` counts the captions whose
+    overlap the engine looked at (or returned, where it does not tell).
+    """
+
+    found: tuple[Candidate, ...]
+    bound: float
+    examined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search as an engine sees it. Only captions of `min_score` or more and behind `after` answer."""
+
+    tokens: frozenset[str]
+    filters: Filters = NO_FILTERS
+    min_score: float = 0.0
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that could not be indexed, and why."""
+
+    image_id: str
+    document_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What became of the records given to `CaptionIndex.add`."""
+
+    added: int = 0
+    unchanged: int = 0  # already there, word for word
+    rejected: tuple[Rejected, ...] = ()
+
+    def __add__(self, other: AddReport) -> AddReport:
+        return AddReport(
+            self.added + other.added, self.unchanged + other.unchanged, self.rejected + other.rejected
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What an index holds; counts by value for `sources`, `kinds` and `models`."""
+
+    engine: str  # embedded | elasticsearch
+    where: str
+    analyzer: str
+    schema: int
+    captions: int
+    images: int
+    bytes: int
+    sources: Mapping[str, int]
+    kinds: Mapping[str, int]
+    models: Mapping[str, int]
+    built_at: str = ""
+    details: Mapping[str, str | int | float] = field(default_factory=dict)  # engine's own: segments, health, ...
+
+
+def image_ids(records: Iterable[CaptionRecord]) -> frozenset[str]:
+    """The distinct images that these captions belong to."""
+    return frozenset(record.image_id for record in records)
