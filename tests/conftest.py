@@ -1,0 +1,68 @@
+"""What every package's tests stand on: the shared data, the real server, a few real photos, an empty place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Photos that scikit-image carries inside its wheel, so that no test downloads anything.
+PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The data for development and evaluation, which lie beside the project and never in it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the development data in ../shared/data, which is not part of the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url() -> str:
+    """The real server of this test run, without a trailing slash."""
+    url = os.environ.get("ELASTICSEARCH_URL", "").rstrip("/")
+    if not url:
+        pytest.fail(
+            "ELASTICSEARCH_URL is not set: run `make test`, which starts a real Elasticsearch", pytrace=False
+        )
+    return url
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a few real photos; only to be read."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name in PHOTOS:
+        with as_file(files("skimage") / "data" / name) as source:
+            shutil.copyfile(source, folder / name)
+    return folder
+
+
+@pytest.fixture(params=["embedded", pytest.param("elasticsearch", marks=pytest.mark.elasticsearch)])
+def fresh_where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A place for an index that does not exist yet, once on each engine; removed afterwards."""
+    if request.param == "embedded":
+        yield str(tmp_path / "caption-index")
+        return
+    url, name = request.getfixturevalue("elasticsearch_url"), f"test-{uuid.uuid4().hex[:12]}"
+    yield f"{url}/{name}"
+    remove_indices(url, name)
+
+
+def remove_indices(url: str, name: str) -> None:
+    """Delete every index on the test server whose name begins with `name`, one by one (it refuses wildcards)."""
+    with urlopen(f"{url}/{name}*?expand_wildcards=all&features=aliases", timeout=30) as answer:
+        found = list(json.load(answer))
+    for index in found:
+        urlopen(Request(f"{url}/{index}", method="DELETE"), timeout=30).close()
