@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -14,7 +16,8 @@ from captioner.errors import PhotoError
 #: More pixels than any camera gives; beyond it a small file can fill the memory.
 MAX_PIXELS = 120_000_000
 #: Formats that are decoded. Others (EPS starts Ghostscript, SVG and PDF are programs) are refused.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM")
+#: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"})
 
 Photo = str | os.PathLike[str] | bytes | Image.Image
@@ -32,19 +35,38 @@ def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
     `smallest` pixels, which saves most of the decoding time. Raises PhotoError, with the
     file's name and the reason, for anything that is not a whole photo of sane size.
     """
+    with _decoding(photo) as image:
+        if image is photo:
+            return _to_rgb(image)
+        if smallest is not None:
+            image.draft("RGB", (smallest, smallest))
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def media_type(photo: Photo) -> str:
+    """The media type that a photo's header tells, such as `image/jpeg`; pixels are not decoded.
+
+    Raises PhotoError for what is no photo of a known format and sane size.
+    """
+    with _decoding(photo) as image:
+        return Image.MIME[image.format or "JPEG"]
+
+
+@contextmanager
+def _decoding(photo: Photo) -> Iterator[Image.Image]:
+    """The photo with its header read and its size checked; what goes wrong becomes PhotoError."""
     name = photo_name(photo)
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of large images; the size has its own check below.
             warnings.simplefilter("ignore")
             if isinstance(photo, Image.Image):
-                return _to_rgb(photo)
+                yield photo
+                return
             source = io.BytesIO(photo) if isinstance(photo, bytes) else Path(photo)
             with Image.open(source, formats=FORMATS) as image:
                 _check_size(image, name)
-                if smallest is not None:
-                    image.draft("RGB", (smallest, smallest))
-                return _to_rgb(ImageOps.exif_transpose(image))
+                yield image
     except PhotoError:
         raise
     except FileNotFoundError:
