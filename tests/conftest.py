@@ -1,4 +1,4 @@
-"""What every package's tests stand on: the shared data, the real server, a few real photos, an empty place."""
+"""What every package's tests stand on: shared data, the real server, a few real photos, an empty place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def elasticsearch_url() -> str:
     url = os.environ.get("ELASTICSEARCH_URL", "").rstrip("/")
     if not url:
         pytest.fail(
-            "ELASTICSEARCH_URL is not set: run `make test`, which starts a real Elasticsearch", pytrace=False
+            "ELASTICSEARCH_URL is not set: run `make test`, which starts a real server", pytrace=False
         )
     return url
 
@@ -61,7 +61,7 @@ def fresh_where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
 
 
 def remove_indices(url: str, name: str) -> None:
-    """Delete every index on the test server whose name begins with `name`, one by one (it refuses wildcards)."""
+    """Delete every index of the test server whose name begins so, one by one (it refuses wildcards)."""
     with urlopen(f"{url}/{name}*?expand_wildcards=all&features=aliases", timeout=30) as answer:
         found = list(json.load(answer))
     for index in found:

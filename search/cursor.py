@@ -1,0 +1,91 @@
+"""Cursors: where a next page begins. Opaque to the user, checked when they come back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.records import Filters, Position
+from search.errors import QueryError
+from search.jaccard import Similarity
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What must be known of the pages before to go on without a shift or a repetition.
+
+    Made of content alone (no offsets into the index), so captions added or deleted meanwhile move nothing.
+    """
+
+    query: str  # fingerprint of the query it belongs to
+    shown: int  # hits on the pages before
+    resume: Position | None  # every candidate up to here, in the engine's order, is settled
+    last: Position  # where the last hit stands in the engine's order
+    last_similarity: Similarity  # and its exact score
+    hashes: tuple[str, ...] = ()  # perceptual hashes shown, where near duplicates are folded
+
+
+def fingerprint(tokens: frozenset[str], filters: Filters, *settings: object) -> str:
+    """What makes two queries the same for paging: tokens, filters and the settings that change the order."""
+    where = sorted((name, sorted(values)) for name, values in filters.where.items())
+    text = json.dumps([sorted(tokens), where, [repr(setting) for setting in settings]])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def encode(cursor: Cursor) -> str:
+    """A cursor as one word that is safe in URLs and shells."""
+    content = {
+        "v": _VERSION,
+        "q": cursor.query,
+        "n": cursor.shown,
+        "r": [cursor.resume.score, cursor.resume.image_id] if cursor.resume else None,
+        "l": [cursor.last.score, cursor.last.image_id],
+        "s": [cursor.last_similarity.overlap, cursor.last_similarity.union],
+        "h": "".join(cursor.hashes),
+    }
+    body = zlib.compress(json.dumps(content, separators=(",", ":")).encode())
+    return base64.urlsafe_b64encode(_checksum(body) + body).decode().rstrip("=")
+
+
+def decode(text: str, query: str) -> Cursor:
+    """Read a cursor back; raises QueryError when it is damaged or belongs to another query."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        if raw[:4] != _checksum(raw[4:]) or len(raw) > 1 << 16:
+            raise ValueError("checksum")
+        cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], 1 << 20)))
+    except (ValueError, KeyError, TypeError, zlib.error):
+        raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
+    if cursor.query != query:
+        raise QueryError(
+            "this cursor belongs to another search: words, filters, thresholds and index must be the same"
+        )
+    return cursor
+
+
+def _from_content(content: dict[str, Any]) -> Cursor:
+    if content["v"] != _VERSION:
+        raise ValueError("version")
+    hashes = str(content["h"])
+    return Cursor(
+        query=str(content["q"]),
+        shown=int(content["n"]),
+        resume=_position(*content["r"]) if content["r"] is not None else None,
+        last=_position(*content["l"]),
+        last_similarity=Similarity(*(int(number) for number in content["s"])),
+        hashes=tuple(hashes[start : start + 16] for start in range(0, len(hashes), 16)),
+    )
+
+
+def _position(score: float, image_id: str) -> Position:
+    return Position(float(score), str(image_id))
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()[:4]

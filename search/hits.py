@@ -1,0 +1,166 @@
+"""What a search gives: hits, each with its explanation, and the certificate that they are the true ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from indexer.records import Candidate, CaptionRecord, Document, Position
+from search.jaccard import Explanation, Similarity, explain, similarity
+
+if TYPE_CHECKING:  # Pillow is not needed to search
+    from captioner.photo import Photo
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An image that answers, with the caption of it that is most similar to the query."""
+
+    rank: int  # from 1, and going on over pages
+    record: CaptionRecord
+    similarity: Similarity
+    explanation: Explanation
+    duplicates: tuple[str, ...] = ()  # near duplicates of lower rank, folded into this hit on request
+
+    @property
+    def image_id(self) -> str:
+        return self.record.image_id
+
+    @property
+    def image(self) -> str:
+        """Where the picture is, a path or a URL; empty where the index does not know."""
+        return self.record.image
+
+    @property
+    def caption(self) -> str:
+        return self.record.caption
+
+    @property
+    def source(self) -> str:
+        return self.record.source
+
+    @property
+    def kind(self) -> str:
+        return self.record.kind
+
+    @property
+    def jaccard(self) -> float:
+        """Similarity to the query, 0 to 1."""
+        return float(self.similarity)
+
+    @property
+    def overlap(self) -> int:
+        """How many words the query and the caption share."""
+        return self.similarity.overlap
+
+    @property
+    def union(self) -> int:
+        """How many words the query and the caption have together."""
+        return self.similarity.union
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        return self.explanation.shared
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Words of the query that the caption lacks."""
+        return self.explanation.missing
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Words of the caption that the query lacks."""
+        return self.explanation.extra
+
+    def as_json(self) -> dict[str, Any]:
+        hit = {
+            "rank": self.rank,
+            "image_id": self.image_id,
+            "image": self.image,
+            "caption": self.caption,
+            "jaccard": self.jaccard,
+            "overlap": self.overlap,
+            "union": self.union,
+            "shared": list(self.shared),
+            "missing": list(self.missing),
+            "extra": list(self.extra),
+            "source": self.source,
+            "kind": self.kind,
+        }
+        return hit | ({"duplicates": list(self.duplicates)} if self.duplicates else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The answer to one query. `exact` says whether these are provably the true top k."""
+
+    caption: str
+    tokens: tuple[str, ...]  # sorted
+    hits: tuple[Hit, ...]
+    exact: bool
+    examined: int  # captions whose overlap the engine looked at
+    captions: int  # captions in the index
+    took_ms: float  # searching and ranking, without captioning
+    cursor: str | None = None  # where the next page begins; None when there is none
+    analyzer: str = ""  # what made the tokens
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints and the web gives."""
+        answer: dict[str, Any] = {
+            "query": {"caption": self.caption, "tokens": list(self.tokens)},
+            "hits": [hit.as_json() for hit in self.hits],
+            "exact": self.exact,
+            "examined": self.examined,
+            "captions": self.captions,
+            "took_ms": round(self.took_ms, 3),
+        }
+        return answer | ({"cursor": self.cursor} if self.cursor else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one query of several: results, or the reason why there are none."""
+
+    name: str  # what the user asked for: a file's name, an image id, a caption
+    results: Results | None = None
+    error: str | None = None
+    photo: Photo | None = field(default=None, repr=False)  # the picture to show beside the hits
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """An image by its best caption, with the near duplicates of it that rank below."""
+
+    best: ScoredCaption
+    duplicates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCaption:
+    """A caption of the index with its similarity to the query."""
+
+    document: Document
+    similarity: Similarity
+    position: Position  # where the engine has it
+
+    @property
+    def image_id(self) -> str:
+        return self.document.record.image_id
+
+
+def score(query: frozenset[str], candidate: Candidate) -> ScoredCaption:
+    """Count the similarity of a candidate anew from the two sets; no engine's number is trusted."""
+    counted = similarity(query, candidate.document.tokens)
+    return ScoredCaption(candidate.document, counted, candidate.position)
+
+
+def as_hit(folded: Folded, rank: int, query: frozenset[str]) -> Hit:
+    best = folded.best
+    explanation = explain(query, best.document.tokens)
+    return Hit(rank, best.document.record, best.similarity, explanation, folded.duplicates)
+
+
+def sampled_hit(rank: int, document: Document) -> Hit:
+    """An image that was drawn, not found: it shares nothing with anything."""
+    nothing: frozenset[str] = frozenset()
+    return Hit(rank, document.record, similarity(nothing, document.tokens), explain(nothing, document.tokens))

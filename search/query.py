@@ -1,0 +1,53 @@
+"""From what a user gives (options, an image of the index, examples) to a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+
+from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Document, Filters
+from search.errors import QueryError
+from search.jaccard import similarity
+
+
+def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Filters:
+    """Filters from field -> allowed values and from "field=value" conditions; raises QueryError."""
+    allowed: dict[str, list[str]] = {name: list(values) for name, values in named.items() if values}
+    for condition in where:
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise QueryError(f"a condition is written field=value, not {condition!r}")
+        allowed.setdefault(name.strip(), []).append(value)
+    for name in allowed:
+        if name not in KEYWORD_FIELDS:
+            raise QueryError(f"no field {name!r} to filter by; there are {', '.join(KEYWORD_FIELDS)}")
+    return (
+        Filters({name: tuple(dict.fromkeys(values)) for name, values in allowed.items()})
+        if allowed
+        else NO_FILTERS
+    )
+
+
+def representative(documents: Sequence[Document]) -> Document:
+    """The caption that agrees best with the others of its image (largest sum of Jaccard similarities).
+
+    One caption, rather than all words of all captions: a union is larger than any caption can match, and a hit
+    could not be explained by one sentence beside another. Ties go to the caption that sorts first.
+    """
+
+    def agreement(document: Document) -> Fraction:
+        return sum((similarity(document.tokens, other.tokens).exact for other in documents), Fraction(0))
+
+    return max(sorted(documents, key=lambda document: document.record.caption), key=agreement)
+
+
+def blended(liked: Sequence[frozenset[str]], unliked: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Tokens that stand in a larger share of the liked than of the unliked sets."""
+    if not liked:
+        raise QueryError("give at least one example of what to find")
+    tokens = frozenset[str]().union(*liked)
+    return frozenset(token for token in tokens if _share(token, liked) > _share(token, unliked))
+
+
+def _share(token: str, sets: Sequence[frozenset[str]]) -> Fraction:
+    return Fraction(sum(token in one for one in sets), len(sets)) if sets else Fraction(0)

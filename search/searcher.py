@@ -1,0 +1,300 @@
+"""Searcher: a photo, a caption or an indexed image -> tokens -> candidates -> ranked hits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, TypedDict
+
+from captioner.errors import AnalyzerError, PhotoError
+from captioner.tokens import analyzer
+from indexer.errors import IndexMismatchError
+from indexer.index import CaptionIndex, open_index
+from indexer.records import NO_FILTERS, Document, Filters, IndexStatus
+from search import cursor as cursors
+from search.errors import QueryError
+from search.hits import Answer, Results, as_hit, sampled_hit
+from search.jaccard import reaches, similarity
+from search.pursuit import Page, Plan, pursue
+from search.query import blended, representative
+
+if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
+    from typing_extensions import Unpack
+
+    from captioner.captioner import Captioned, Captioner
+    from captioner.photo import Photo
+
+#: Photos whose searches go to the engine together.
+BATCH = 32
+
+
+class Options(TypedDict, total=False):
+    """What every search takes besides the query and `k`."""
+
+    filters: Filters  # which captions may answer
+    min_score: float  # least Jaccard similarity, 0 to 1
+    after: str | None  # the cursor of the page before
+    fold_duplicates: bool  # near copies of a picture count as one
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedImage:
+    """An image of the index as an example in `Searcher.blend`."""
+
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    caption: str
+    tokens: frozenset[str]
+    excluded: frozenset[str] = frozenset()
+
+
+class Searcher:
+    """Searches one index. The captioner (and torch with it) is loaded when a photo is first given.
+
+    Errors: QueryError for a query that cannot be answered, indexer.errors.IndexerError from the engine,
+    captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
+    """
+
+    def __init__(self, index: CaptionIndex, load: Callable[[], Captioner], beam: int = 3) -> None:
+        self.index = index
+        self.beam = beam
+        self._load = load
+        self._captioner: Captioner | None = None
+        self._loading = threading.Lock()
+        self._captions = _Remembered(lambda: index.status().captions)
+        try:
+            self.analyze = analyzer(index.analyzer)
+        except AnalyzerError as error:
+            raise IndexMismatchError(
+                f"{index.where}: made with another version of this program: {error}"
+            ) from None
+
+    @classmethod
+    def open(cls, where: str | os.PathLike[str], model: str = "default", beam: int = 3) -> Searcher:
+        """Open the index at `where`, a folder or a URL. `model` is the captioner for photos: name or folder."""
+
+        def load() -> Captioner:
+            from captioner.captioner import Captioner
+
+            return Captioner.load(model)
+
+        return cls(open_index(os.fspath(where)), load, beam)
+
+    def close(self) -> None:
+        self.index.close()
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def status(self) -> IndexStatus:
+        return self.index.status()
+
+    @property
+    def captioner(self) -> Captioner:
+        with self._loading:
+            if self._captioner is None:
+                self._captioner = self._load()
+            return self._captioner
+
+    def caption(self, photo: Photo) -> str:
+        """The caption that a photo is searched by; raises PhotoError."""
+        [captioned] = self.captioner.stream([photo], beam=self.beam)
+        return _text(captioned)
+
+    def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
+        """Images whose captions are like the one written for this photo; raises PhotoError."""
+        return self.text(self.caption(photo), k, **options)
+
+    def similar_many(
+        self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
+    ) -> Iterator[Answer]:
+        """`similar` for many photos, in order; one that cannot be read gives its error, and the rest go on."""
+        given = list(photos)
+        captioned = zip(given, self.captioner.stream(given, beam=self.beam), strict=True)
+        while batch := list(islice(captioned, BATCH)):
+            good = [_Question(_text(one), self.analyze(_text(one))) for _, one in batch if one.error is None]
+            results = iter(self._ask(good, k, **options))
+            for photo, one in batch:
+                found = next(results) if one.error is None else None
+                yield Answer(one.image, found, one.error, photo)
+
+    def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
+        """Images whose captions are like this one."""
+        return self._one(_Question(caption, self.analyze(caption)), k, **options)
+
+    def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
+        """Images for a set of tokens, as the index's analyzer gives them."""
+        given = frozenset(tokens)
+        return self._one(_Question(" ".join(sorted(given)), given), k, **options)
+
+    def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
+        """Images like one of the index, which is itself no hit.
+
+        It is searched by the caption that agrees best with its other captions (`representative`).
+        """
+        document = self.representative(image_id)
+        return self._one(
+            _Question(document.record.caption, document.tokens, frozenset({image_id})), k, **options
+        )
+
+    def blend(
+        self,
+        like: Sequence[str | Photo | IndexedImage],
+        unlike: Sequence[str | Photo | IndexedImage] = (),
+        k: int = 10,
+        **options: Unpack[Options],
+    ) -> Results:
+        """More like these, less like those. A `str` is a caption; photos are given as `Path`, bytes or image.
+
+        Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
+        again a set, so the answer is ranked, explained and certified as any other.
+        """
+        wanted, unwanted = [self._example(one) for one in like], [self._example(one) for one in unlike]
+        tokens = blended([one.tokens for one in wanted], [one.tokens for one in unwanted])
+        caption = " + ".join(one.caption for one in wanted) + "".join(f" - {one.caption}" for one in unwanted)
+        excluded = frozenset[str]().union(*(one.excluded for one in (*wanted, *unwanted)))
+        return self._one(_Question(caption, tokens, excluded), k, **options)
+
+    def count(
+        self,
+        tokens: Iterable[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        excluded: Iterable[str] = (),
+    ) -> int:
+        """How many images (but the `excluded` ones) have a caption of this similarity (above 0) or more."""
+        if not 0.0 < min_score <= 1.0:
+            raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
+        query = frozenset(tokens)
+        if not query:
+            return 0
+        left_out = sum(
+            any(
+                filters.matches(document.record) and reaches(similarity(query, document.tokens), min_score)
+                for document in documents
+            )
+            for documents in self.index.captions(set(excluded)).values()
+        )
+        return self.index.count(query, min_score, filters) - left_out
+
+    def random(self, k: int = 10, filters: Filters = NO_FILTERS, seed: int | None = None) -> Results:
+        """Images drawn at random: no query, so no tokens and no similarity."""
+        started = time.perf_counter()
+        hits = [sampled_hit(rank, one) for rank, one in enumerate(self.index.random(k, filters, seed), 1)]
+        return Results(
+            "",
+            (),
+            tuple(hits),
+            True,
+            len(hits),
+            self._captions(),
+            _milliseconds(started),
+            None,
+            self.index.analyzer,
+        )
+
+    def representative(self, image_id: str) -> Document:
+        """The caption that stands for an indexed image; raises QueryError for an unknown one."""
+        documents = self.index.captions([image_id]).get(image_id)
+        if not documents:
+            raise QueryError(f"no image {image_id!r} in {self.index.where}")
+        return representative(documents)
+
+    def _example(self, example: str | Photo | IndexedImage) -> _Question:
+        if isinstance(example, IndexedImage):
+            document = self.representative(example.image_id)
+            return _Question(document.record.caption, document.tokens, frozenset({example.image_id}))
+        caption = example if isinstance(example, str) else self.caption(example)
+        return _Question(caption, self.analyze(caption))
+
+    def _one(self, question: _Question, k: int, **options: Unpack[Options]) -> Results:
+        return self._ask([question], k, **options)[0]
+
+    def _ask(self, questions: Sequence[_Question], k: int, **options: Unpack[Options]) -> list[Results]:
+        started = time.perf_counter()
+        plans = [self._plan(question, k, **options) for question in questions]
+        pages = pursue(self.index, plans)
+        took = _milliseconds(started) / max(1, len(plans))
+        return [
+            self._results(question, plan, page, took)
+            for question, plan, page in zip(questions, plans, pages, strict=True)
+        ]
+
+    def _plan(
+        self,
+        question: _Question,
+        k: int,
+        filters: Filters = NO_FILTERS,
+        min_score: float = 0.0,
+        after: str | None = None,
+        fold_duplicates: bool = False,
+    ) -> Plan:
+        if k < 1:
+            raise QueryError(f"k is the number of hits wanted, 1 or more, not {k}")
+        if not 0.0 <= min_score <= 1.0:
+            raise QueryError(f"a least score is from 0 to 1, not {min_score}")
+        fingerprint = cursors.fingerprint(
+            question.tokens,
+            filters,
+            self.index.analyzer,
+            type(self.index).__name__,
+            float(min_score),
+            bool(fold_duplicates),
+            sorted(question.excluded),
+        )
+        cursor = cursors.decode(after, fingerprint) if after else None
+        return Plan(
+            question.tokens, k, filters, min_score, fold_duplicates, fingerprint, cursor, question.excluded
+        )
+
+    def _results(self, question: _Question, plan: Plan, page: Page, took_ms: float) -> Results:
+        first = plan.cursor.shown + 1 if plan.cursor else 1
+        return Results(
+            caption=question.caption,
+            tokens=tuple(sorted(question.tokens)),
+            hits=tuple(
+                as_hit(folded, rank, question.tokens) for rank, folded in enumerate(page.images, first)
+            ),
+            exact=page.exact,
+            examined=page.examined,
+            captions=self._captions(),
+            took_ms=took_ms,
+            cursor=cursors.encode(page.next) if page.next else None,
+            analyzer=self.index.analyzer,
+        )
+
+
+class _Remembered:
+    """A number that is costly to ask for on every search and may be a few seconds old."""
+
+    SECONDS = 5.0
+
+    def __init__(self, ask: Callable[[], int]) -> None:
+        self._ask = ask
+        self._known: tuple[float, int] | None = None
+
+    def __call__(self) -> int:
+        now = time.monotonic()
+        if self._known is None or now - self._known[0] > self.SECONDS:
+            self._known = now, self._ask()
+        return self._known[1]
+
+
+def _text(captioned: Captioned) -> str:
+    if captioned.error is not None:
+        raise PhotoError(captioned.error)
+    return captioned.captions[0].text
+
+
+def _milliseconds(started: float) -> float:
+    return (time.perf_counter() - started) * 1000.0

@@ -1,0 +1,108 @@
+"""The contract of CaptionIndex in its simplest form: lists and brute force. The reference for both engines."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from captioner.tokens import DEFAULT, analyzer
+from indexer.index import CaptionIndex, Draft
+from indexer.records import (
+    NO_FILTERS,
+    AddReport,
+    Candidate,
+    Candidates,
+    CaptionRecord,
+    Document,
+    Filters,
+    IndexStatus,
+    Position,
+    Query,
+)
+
+
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other) if one | other else 0.0
+
+
+class MemoryIndex(CaptionIndex):
+    """Answers every question by looking at everything."""
+
+    def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = DEFAULT) -> None:
+        self.where = "memory"
+        self.analyzer = analyzer_name
+        self.documents: dict[str, Document] = {}
+        self.asked = 0
+        self.add(records)
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        before, given = len(self.documents), 0
+        for record in records:
+            given += 1
+            document = Document(record, analyzer(self.analyzer)(record.caption))
+            self.documents.setdefault(record.document_id, document)
+        added = len(self.documents) - before
+        return AddReport(added, given - added)
+
+    def delete(self, image_ids: Iterable[str]) -> int:
+        gone, before = set(image_ids), len(self.documents)
+        self.documents = {
+            key: document for key, document in self.documents.items() if document.record.image_id not in gone
+        }
+        return before - len(self.documents)
+
+    def matching(self, query: Query) -> Iterator[Candidate]:
+        """Every answer to a query, in order."""
+        found = [
+            Candidate(document, Position(score, document.record.image_id))
+            for document in self.documents.values()
+            if (score := jaccard(query.tokens, document.tokens)) > 0
+            and score >= query.min_score
+            and query.filters.matches(document.record)
+        ]
+        found.sort(key=lambda candidate: (_order(candidate.position), candidate.document.record.document_id))
+        return (one for one in found if query.after is None or _order(one.position) > _order(query.after))
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        self.asked += 1
+        return [self._answer(list(self.matching(query)), limit) for query in queries]
+
+    def _answer(self, matching: list[Candidate], limit: int) -> Candidates:
+        left_out = matching[limit:]
+        bound = left_out[0].position.score if left_out else 0.0
+        return Candidates(tuple(matching[:limit]), bound, len(matching))
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        found: dict[str, list[Document]] = {}
+        wanted = set(image_ids)
+        for document in self.documents.values():
+            if document.record.image_id in wanted:
+                found.setdefault(document.record.image_id, []).append(document)
+        return found
+
+    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
+        return len({one.document.record.image_id for one in self.matching(Query(tokens, filters, min_score))})
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        one_each = {
+            document.record.image_id: document
+            for document in self.documents.values()
+            if filters.matches(document.record)
+        }
+        return random.Random(seed).sample(sorted(one_each.values(), key=repr), min(size, len(one_each)))
+
+    def status(self) -> IndexStatus:
+        images = {document.record.image_id for document in self.documents.values()}
+        return IndexStatus(
+            "memory", self.where, self.analyzer, 1, len(self.documents), len(images), 0, {}, {}, {}
+        )
+
+    def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
+        raise NotImplementedError("the reference is filled by its constructor")
+
+    def close(self) -> None:
+        pass
+
+
+def _order(position: Position) -> tuple[float, str]:
+    return -position.score, position.image_id
