@@ -1,0 +1,186 @@
+"""Captioner: photos in, captions out, in batches, one photo or a million the same way."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from captioner.checkpoint import Checkpoint, load
+from captioner.decode import Decoding, Hypothesis, decode
+from captioner.device import choose_device, lower_precision
+from captioner.errors import ModelError, PhotoError
+from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.vocabulary import PAD, START, UNK
+
+#: Models that come with the package, a folder each.
+MODELS = Path(__file__).parent / "models"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A caption, and the score that ranked it: mean log probability of a word, length-normalised."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """What became of one photo: captions (the best first), or an error."""
+
+    image: str
+    captions: tuple[Caption, ...] = ()
+    phash: str = ""
+    error: str | None = None
+
+
+class PhotoCaptioner(Protocol):
+    """What every kind of captioner offers; the rest of the program asks for no more."""
+
+    name: str
+    identity: str  # name@hash, kept with each caption in the index
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A photo on its way to the encoder: its pixels (S, S, 3) uint8, or why there are none."""
+
+    image: str
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None
+    phash: str = ""
+    error: str | None = None
+
+
+class Captioner:
+    """A model of this project, ready to caption.
+
+    `Captioner.load("default").caption(["photo.jpg"])[0].text`
+    """
+
+    def __init__(self, checkpoint: Checkpoint, name: str, device: str | None = None, batch: int = 32) -> None:
+        self.name = name
+        self.identity = f"{name}@{checkpoint.digest[:8]}"
+        self.vocabulary = checkpoint.vocabulary
+        self.about = checkpoint.about
+        self.device = choose_device(device)
+        self.model = checkpoint.model.to(self.device, memory_format=torch.channels_last).eval()
+        self.batch = batch
+
+    @classmethod
+    def load(cls, model: str | os.PathLike[str] = "default", device: str | None = None) -> Captioner:
+        """Load a model that comes with the package by its name, or any model by its folder.
+
+        `device`: "cpu", "cuda", "cuda:1"; None takes CUDA where it is present. Raises ModelError.
+        """
+        folder = find_model(model)
+        return cls(load(folder), folder.name, device)
+
+    def caption(self, photos: Iterable[Photo], beam: int = 3, captions: int = 1) -> list[Caption]:
+        """The best caption of each photo, in order. Raises PhotoError at the first that cannot be read."""
+        found = []
+        for result in self.stream(photos, beam=beam, captions=captions):
+            if result.error is not None:
+                raise PhotoError(result.error)
+            found.append(result.captions[0])
+        return found
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+        """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
+
+        Photos are decoded by threads while the model works; memory does not grow with their number.
+        """
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            opened = _ahead(pool, self._open, photos, 3 * self.batch)
+            while block := list(itertools.islice(opened, self.batch)):
+                yield from self._caption_block(block, beam, captions)
+
+    def _open(self, photo: Photo) -> _Opened:
+        preprocess = self.model.config.preprocess
+        name = photo_name(photo)
+        try:
+            image = open_photo(photo, preprocess.size if preprocess.shrink_on_load else None)
+        except PhotoError as error:
+            return _Opened(name, None, error=str(error))
+        return _Opened(name, preprocess.squash(image), perceptual_hash(image))
+
+    def _caption_block(self, block: Sequence[_Opened], beam: int, captions: int) -> Iterator[Captioned]:
+        pixels = [one.pixels for one in block if one.pixels is not None]
+        found = iter(self._decode(np.stack(pixels), beam, captions) if pixels else ())
+        for one in block:
+            if one.pixels is None:
+                yield Captioned(one.image, error=one.error)
+            else:
+                yield Captioned(one.image, next(found), one.phash)
+
+    def _decode(
+        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], beam: int, captions: int
+    ) -> list[tuple[Caption, ...]]:
+        """(B, S, S, 3) uint8 -> captions; a batch that does not fit in memory is halved."""
+        try:
+            return [self._captions(row) for row in self._hypotheses(pixels, beam, captions)]
+        except torch.OutOfMemoryError:
+            if len(pixels) == 1:
+                raise ModelError(f"{self.device}: out of memory with a single photo; use --device cpu") from None
+            self.batch = len(pixels) // 2
+            torch.cuda.empty_cache()
+            halves = np.array_split(pixels, 2)
+            return [row for half in halves for row in self._decode(half, beam, captions)]
+
+    @torch.inference_mode()
+    def _hypotheses(
+        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], beam: int, captions: int
+    ) -> list[list[Hypothesis]]:
+        images = self.model.config.preprocess.normalise(torch.from_numpy(pixels).to(self.device))
+        with lower_precision(self.device):
+            features = self.model.encoder(images)
+        return decode(self.model.decoder, features.float(), self.decoding(beam), n_best=captions)
+
+    def decoding(self, beam: int) -> Decoding:
+        """How this model decodes: the student project's models as theirs did, ours without `<unk>`."""
+        if beam < 1:
+            raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
+        barred = () if self.model.starts_with_image else (PAD, START, UNK)
+        return Decoding(beam, self.model.config.max_words, barred=barred)
+
+    def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
+        return tuple(Caption(" ".join(self.vocabulary.decode(one.ids)), one.score) for one in hypotheses)
+
+
+def find_model(model: str | os.PathLike[str]) -> Path:
+    """The folder of a model: one that comes with the package by name, otherwise a path."""
+    packaged = MODELS / os.fspath(model)
+    if os.sep not in os.fspath(model) and packaged.is_dir():
+        return packaged
+    folder = Path(model)
+    if not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in MODELS.iterdir() if path.is_dir())) if MODELS.is_dir() else ""
+        raise ModelError(f"{folder}: no such model; it comes with {known or 'none'}, or name a model's folder")
+    return folder
+
+
+def _ahead(pool: ThreadPoolExecutor, work, items: Iterable[Photo], depth: int) -> Iterator[_Opened]:  # type: ignore[no-untyped-def]
+    """`work` on items by the pool's threads, results in order, at most `depth` items ahead."""
+    waiting: deque[Future[_Opened]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

