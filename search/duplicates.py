@@ -13,7 +13,7 @@ _HASH = re.compile("[0-9a-f]{16}")
 
 
 def fold_duplicates(ranked: Iterable[ScoredCaption], earlier: Sequence[str] = ()) -> list[Folded]:
-    """Keep an image unless it is nearly one that ranks above it or one of an earlier page (`earlier`: hashes).
+    """Keep an image unless it is nearly one above it, or one of an earlier page (`earlier`: their hashes).
 
     Images without a hash (captions indexed without their pictures) are always kept.
     """

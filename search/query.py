@@ -31,8 +31,8 @@ def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Fi
 def representative(documents: Sequence[Document]) -> Document:
     """The caption that agrees best with the others of its image (largest sum of Jaccard similarities).
 
-    One caption, rather than all words of all captions: a union is larger than any caption can match, and a hit
-    could not be explained by one sentence beside another. Ties go to the caption that sorts first.
+    One caption, rather than all words of all captions: a union is larger than any caption can match, and a
+    hit could not be explained by one sentence beside another. Ties go to the caption that sorts first.
     """
 
     def agreement(document: Document) -> Fraction:

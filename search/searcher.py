@@ -25,7 +25,7 @@ from search.query import blended, representative
 if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
     from typing_extensions import Unpack
 
-    from captioner.captioner import Captioned, Captioner
+    from captioner.captioner import Captioned, PhotoCaptioner
     from captioner.photo import Photo
 
 #: Photos whose searches go to the engine together.
@@ -62,11 +62,11 @@ class Searcher:
     captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
     """
 
-    def __init__(self, index: CaptionIndex, load: Callable[[], Captioner], beam: int = 3) -> None:
+    def __init__(self, index: CaptionIndex, load: Callable[[], PhotoCaptioner], beam: int = 3) -> None:
         self.index = index
         self.beam = beam
         self._load = load
-        self._captioner: Captioner | None = None
+        self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
         self._captions = _Remembered(lambda: index.status().captions)
         try:
@@ -78,9 +78,9 @@ class Searcher:
 
     @classmethod
     def open(cls, where: str | os.PathLike[str], model: str = "default", beam: int = 3) -> Searcher:
-        """Open the index at `where`, a folder or a URL. `model` is the captioner for photos: name or folder."""
+        """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""
 
-        def load() -> Captioner:
+        def load() -> PhotoCaptioner:
             from captioner.captioner import Captioner
 
             return Captioner.load(model)
@@ -100,7 +100,7 @@ class Searcher:
         return self.index.status()
 
     @property
-    def captioner(self) -> Captioner:
+    def captioner(self) -> PhotoCaptioner:
         with self._loading:
             if self._captioner is None:
                 self._captioner = self._load()
@@ -118,7 +118,7 @@ class Searcher:
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
     ) -> Iterator[Answer]:
-        """`similar` for many photos, in order; one that cannot be read gives its error, and the rest go on."""
+        """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on."""
         given = list(photos)
         captioned = zip(given, self.captioner.stream(given, beam=self.beam), strict=True)
         while batch := list(islice(captioned, BATCH)):

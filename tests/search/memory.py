@@ -1,4 +1,4 @@
-"""The contract of CaptionIndex in its simplest form: lists and brute force. The reference for both engines."""
+"""The contract of CaptionIndex in its simplest form, lists and brute force: the reference for engines."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""`search`: read options, ask the Searcher, print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captioner.errors import CaptionerError, PhotoError
+from indexer.errors import IndexerError
+from search.errors import SearchError
+from search.hits import Answer, Results
+from search.options import LazyGroup, Request, as_captions, ranked_options, request, shared_options
+from search.output import Count, show
+from search.searcher import IndexedImage, Searcher
+
+#: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
+ELSEWHERE: dict[str, str] = {}
+
+
+@click.group(cls=LazyGroup, lazy=ELSEWHERE, errors=(SearchError, IndexerError, CaptionerError))
+def main() -> None:
+    """Find images by the words of their captions.
+
+    Every answer is ranked by exact Jaccard similarity, explained by the words that two captions share, and
+    proved to be the true top k ("exact").
+    """
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@ranked_options
+def similar(photos: tuple[str, ...], **options: Any) -> None:
+    """Images like a photo (or like each of several).
+
+    Each photo is captioned, and its caption searched for. A photo that cannot be read gives one line, the
+    others go on, and the exit code is 1.
+    """
+    asked = request(options)
+    if asked.after and len(photos) > 1:
+        raise click.UsageError("--after belongs to one query: give one photo with it")
+    with asked.open() as searcher:
+        answers = _similar(searcher, photos, asked)
+        _finish(show(answers, asked.output, several=len(photos) > 1, count=_counting(searcher, asked)))
+
+
+@main.command()
+@click.argument("caption")
+@ranked_options
+def text(caption: str, **options: Any) -> None:
+    """Images for a caption: "a dog playing on the beach"."""
+    asked = request(options)
+    with asked.open() as searcher:
+        results = _blended(searcher, caption, asked) or searcher.text(caption, _k(asked), **asked.search)
+        show([Answer(results.caption, results)], asked.output, count=_counting(searcher, asked))
+
+
+@main.command()
+@click.argument("image_id", metavar="IMAGE_ID")
+@ranked_options
+def image(image_id: str, **options: Any) -> None:
+    """Images like one of the index, by the caption that agrees best with its others. Itself is no hit."""
+    asked = request(options)
+    with asked.open() as searcher:
+        photo = searcher.representative(image_id).record.image
+        results = _blended(searcher, IndexedImage(image_id), asked)
+        results = results or searcher.image(image_id, _k(asked), **asked.search)
+        count = _counting(searcher, asked, excluded=image_id)
+        show([Answer(image_id, results, photo=photo)], asked.output, count=count)
+
+
+@main.command()
+@click.option("--seed", type=int, metavar="N", help="Draw the same images again.")
+@shared_options
+def random(seed: int | None, **options: Any) -> None:
+    """Images drawn at random, to see what an index holds."""
+    asked = request(options)
+    with asked.open() as searcher:
+        show([Answer("", searcher.random(asked.k, asked.filters, seed))], asked.output)
+
+
+def _similar(searcher: Searcher, photos: tuple[str, ...], asked: Request) -> Iterator[Answer]:
+    if not (asked.like or asked.unlike):
+        yield from searcher.similar_many(photos, _k(asked), **asked.search)
+        return
+    like, unlike = as_captions(asked.like, searcher), as_captions(asked.unlike, searcher)
+    for photo in photos:
+        try:
+            results = searcher.blend([Path(photo), *like], unlike, _k(asked), **asked.search)
+        except PhotoError as error:
+            yield Answer(photo, error=str(error))
+        else:
+            yield Answer(photo, results, photo=photo)
+
+
+def _blended(searcher: Searcher, first: str | IndexedImage, asked: Request) -> Results | None:
+    """The answer to a query with further examples; None where there are none."""
+    if not (asked.like or asked.unlike):
+        return None
+    like, unlike = as_captions(asked.like, searcher), as_captions(asked.unlike, searcher)
+    return searcher.blend([first, *like], unlike, _k(asked), **asked.search)
+
+
+def _k(asked: Request) -> int:
+    """A count needs the query's words and no hits; one is the least there is."""
+    return 1 if asked.output.count else asked.k
+
+
+def _counting(searcher: Searcher, asked: Request, excluded: str | None = None) -> Count | None:
+    if not asked.output.count:
+        return None
+    left_out = [] if excluded is None else [excluded]
+    return lambda results: searcher.count(results.tokens, asked.min_score, asked.filters, left_out)
+
+
+def _finish(whole: bool) -> None:
+    if not whole:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,180 @@
+"""Options that the searching commands share, and what they come to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from captioner.console import CommandGroup
+from indexer.records import Filters
+from search.query import filters
+from search.searcher import Options, Searcher
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+#: Command line option -> field of the index.
+_FILTERS = ("source", "kind", "split", "model", "query")
+
+index_option = click.option(
+    "--index",
+    "index",
+    envvar="CAPTION_INDEX",
+    default="caption-index",
+    show_default=True,
+    metavar="WHERE",
+    help="A folder, or http[s]://host:9200/NAME for Elasticsearch. [env: CAPTION_INDEX]",
+)
+_OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
+_SHARED = (
+    index_option,
+    click.option(
+        "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted."
+    ),
+    click.option(
+        "--source", multiple=True, metavar="NAME", help="Only captions of this source: coco, scraped, ..."
+    ),
+    click.option(
+        "--kind", multiple=True, metavar="KIND", help="Only this kind: reference, generated, title."
+    ),
+    click.option("--split", multiple=True, metavar="NAME", help="Only this split of the data set."),
+    click.option("--model", multiple=True, metavar="NAME", help="Only captions written by this captioner."),
+    click.option("--query", multiple=True, metavar="TEXT", help="Only images found by this web query."),
+    click.option(
+        "--where", multiple=True, metavar="FIELD=VALUE", help="Only where a field has this value; repeat."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
+    click.option("--html", type=_OUTPUT, metavar="FILE", help="Write a page with the pictures in it."),
+    click.option("--montage", type=_OUTPUT, metavar="FILE", help="Write one picture of all hits, as PNG."),
+)
+_RANKED = (
+    click.option(
+        "--min-score", type=click.FloatRange(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
+    ),
+    click.option("--after", metavar="CURSOR", help="The next page: what the page before gave."),
+    click.option("--count", is_flag=True, help="Only count the images of --min-score or more."),
+    click.option("--fold-duplicates", is_flag=True, help="Show near copies of a picture once."),
+    click.option("--like", multiple=True, metavar="PHOTO|WORDS", help="More like this, too; repeat."),
+    click.option("--unlike", multiple=True, metavar="PHOTO|WORDS", help="Less like this; repeat."),
+    click.option(
+        "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
+    ),
+    click.option(
+        "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is to be shown, and where."""
+
+    as_json: bool
+    count: bool
+    html: Path | None
+    montage: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The shared options of one call, checked."""
+
+    index: str
+    k: int
+    filters: Filters
+    output: Output
+    min_score: float
+    after: str | None
+    fold_duplicates: bool
+    like: tuple[str, ...]
+    unlike: tuple[str, ...]
+    captioner: str
+    beam: int
+
+    @property
+    def search(self) -> Options:
+        """As `Searcher` takes them."""
+        return Options(
+            filters=self.filters,
+            min_score=self.min_score,
+            after=self.after,
+            fold_duplicates=self.fold_duplicates,
+        )
+
+    def open(self) -> Searcher:
+        return Searcher.open(self.index, self.captioner, self.beam)
+
+
+def shared_options(command: _Command) -> _Command:
+    """Index, filters and output."""
+    return _with(_SHARED, command)
+
+
+def ranked_options(command: _Command) -> _Command:
+    """`shared_options`, and what only makes sense where there is a query."""
+    return _with(_SHARED, _with(_RANKED, command))
+
+
+def request(options: Mapping[str, Any]) -> Request:
+    """Check what one option alone cannot tell; raises click.UsageError and QueryError."""
+    output = Output(options["as_json"], options.get("count", False), options["html"], options["montage"])
+    if output.count and not options["min_score"]:
+        raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
+    if output.count and (options["after"] or output.html or output.montage):
+        raise click.UsageError("--count gives a number; --after, --html and --montage do not go with it")
+    for path in (output.html, output.montage):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.UsageError(f"no folder {path.absolute().parent} to write {path.name} into")
+    return Request(
+        index=options["index"],
+        k=options["k"],
+        filters=filters({name: options[name] for name in _FILTERS}, options["where"]),
+        output=output,
+        min_score=options.get("min_score", 0.0),
+        after=options.get("after"),
+        fold_duplicates=options.get("fold_duplicates", False),
+        like=options.get("like", ()),
+        unlike=options.get("unlike", ()),
+        captioner=options.get("captioner", "default"),
+        beam=options.get("beam", 3),
+    )
+
+
+def as_captions(examples: tuple[str, ...], searcher: Searcher) -> list[str]:
+    """Examples as captions: a file, or what is named like a photo, is captioned; words are a caption."""
+    return [searcher.caption(Path(one)) if _is_photo(one) else one for one in examples]
+
+
+def _is_photo(example: str) -> bool:
+    from captioner.photo import SUFFIXES
+
+    return os.path.isfile(example) or Path(example).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name
+
+
+def _with(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class LazyGroup(CommandGroup):
+    """A group some of whose commands are imported only when asked for, so that the others start at once."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy or {})  # command -> "module:attribute"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        from importlib import import_module
+
+        module, _, attribute = self.lazy[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command

@@ -1,0 +1,92 @@
+"""Print answers as they come: results on stdout, remarks on stderr; pictures and pages into files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from search.hits import Answer, Results
+from search.options import Output
+from search.render.words import clean
+
+Count = Callable[[Results], int]
+
+
+def show(
+    answers: Iterable[Answer], output: Output, *, several: bool = False, count: Count | None = None
+) -> bool:
+    """Print every answer; gives whether all were answered. With `count`, numbers in place of hits.
+
+    With `several`, JSON objects name their photo, as one of them may have none but an error.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows few characters still gets its answer
+    whole, keep = True, []
+    for answer in answers:
+        whole = whole and answer.results is not None
+        _remark(answer)
+        (_print_json if output.as_json else _print_text)(answer, several, count)
+        if output.html or output.montage:
+            keep.append(answer)
+    _write_files(keep, output)
+    return whole
+
+
+def _remark(answer: Answer) -> None:
+    if answer.results is None:
+        click.echo(f"Error: {clean(answer.error or answer.name)}", err=True)
+    elif not answer.results.tokens and not answer.results.hits:
+        said = clean(answer.results.caption)[:60]
+        click.echo(f"nothing to search for: {said!r} holds no word that counts", err=True)
+
+
+def _print_json(answer: Answer, several: bool, count: Count | None) -> None:
+    named: dict[str, Any] = {"photo": answer.name} if several else {}
+    if answer.results is None:
+        content = {"photo": answer.name, "error": answer.error}
+    elif count is None:
+        content = named | answer.results.as_json()
+    else:
+        content = named | {"query": answer.results.as_json()["query"], "count": count(answer.results)}
+    # ASCII only: captions come from outside, and a terminal obeys more characters than JSON must escape.
+    click.echo(json.dumps(content))
+
+
+def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
+    if answer.results is None:
+        return
+    if count is not None:
+        click.echo(
+            f"{count(answer.results)}\t{clean(answer.name)}" if several else str(count(answer.results))
+        )
+        return
+    from search.render.table import table
+
+    width = min(shutil.get_terminal_size((100, 24)).columns, 160)
+    name = answer.name if answer.name != answer.results.caption else ""
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(
+        table(answer.results, name=name, width=width, color=color) + ("\n" if several else ""), color=color
+    )
+    if answer.results.cursor and not several:
+        click.echo(f"next page: the same command with --after {answer.results.cursor}", err=True)
+
+
+def _write_files(answers: list[Answer], output: Output) -> None:
+    if output.html:
+        from search.render.page import write_page
+
+        write_page(answers, output.html)
+        click.echo(f"page: {output.html}", err=True)
+    if output.montage:
+        from search.render.montage import write_montage
+
+        write_montage(answers, output.montage)
+        click.echo(f"montage: {output.montage}", err=True)

@@ -1,0 +1,149 @@
+"""Answers as one self-contained HTML file: pictures inside, no script, nothing fetched, all escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from captioner.tokens import Analyzer, analyzer
+from search.hits import Answer, Hit, Results
+from search.render.pictures import data_uri, thumbnail
+from search.render.words import clean, marked, spoken
+
+_PICTURE, _QUERY = 360, 720  # longest sides in pixels
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
+  --pale: #6a7079; --mark: #0a6b42; --mark-paper: #dff3e7; --empty: #dcd8d1; --warn: #a33b12; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --card: #202327; --edge: #33373d;
+  --ink: #e9e7e2; --pale: #9aa1ab; --mark: #7fe0ae; --mark-paper: #143626;
+  --empty: #2b2f34; --warn: #ff9d76; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
+section { display: grid; grid-template-columns: minmax(16rem, 26rem) 1fr; gap: clamp(1rem, 3vw, 2.5rem);
+  margin-bottom: 3rem; align-items: start; }
+header { position: sticky; top: 1.5rem; }
+header img { width: 100%; max-height: 55vh; object-fit: contain; object-position: left top;
+  border-radius: .5rem; }
+h1 { font-size: 1.35rem; line-height: 1.3; margin: .75rem 0; font-weight: 500; }
+h1 mark, .caption mark { color: var(--mark); background: var(--mark-paper); border-radius: .25em;
+  padding: 0 .15em; font-weight: 600; }
+.pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
+.warn { color: var(--warn); font-weight: 600; }
+ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1.25rem;
+  grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
+li { background: var(--card); border: 1px solid var(--edge); border-radius: .6rem; overflow: hidden; }
+li > img, .missing { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover;
+  background: var(--empty); }
+.missing { display: grid; place-content: center; text-align: center; color: var(--pale); padding: 1rem;
+  font-size: .875rem; }
+meter { display: block; width: 100%; height: .4rem; border: 0; background: var(--edge); appearance: none; }
+meter::-webkit-meter-bar { background: var(--edge); border: 0; border-radius: 0; height: .4rem; }
+meter::-webkit-meter-optimum-value { background: var(--mark); }
+meter::-moz-meter-bar { background: var(--mark); }
+.text { padding: .75rem .9rem .9rem; }
+.score { display: flex; justify-content: space-between; margin: 0 0 .4rem;
+  font-variant-numeric: tabular-nums; }
+.caption { margin: 0 0 .5rem; }
+.words { margin: .15rem 0; font-size: .875rem; }
+.words b { color: var(--pale); font-weight: 500; }
+@media (max-width: 50rem) { section { grid-template-columns: 1fr; } header { position: static; }
+  ol { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); } }
+"""
+
+
+def page(answers: Sequence[Answer], title: str = "Similar images") -> str:
+    """The whole file. Its policy allows this one style and pictures inside the file, and nothing else."""
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    )
+    sections = "\n".join(_section(answer) for answer in answers)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="referrer" content="no-referrer">\n<title>{_safe(title)}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{sections}\n</body>\n</html>\n"
+    )
+
+
+def write_page(
+    answers: Sequence[Answer], path: str | os.PathLike[str], title: str = "Similar images"
+) -> None:
+    Path(path).write_text(page(answers, title), encoding="utf-8")
+
+
+def _section(answer: Answer) -> str:
+    if answer.results is None:
+        return f'<section><p class="warn">{_safe(answer.error or answer.name)}</p></section>'
+    results, analyze = answer.results, analyzer(answer.results.analyzer)
+    hits = "\n".join(_hit(hit, results, analyze) for hit in results.hits)
+    none = "" if results.hits else '<p class="pale">No image shares a word with this.</p>'
+    query = _query(answer, results, analyze)
+    return f"<section>\n<header>{query}</header>\n<ol>\n{hits}\n</ol>{none}\n</section>"
+
+
+def _query(answer: Answer, results: Results, analyze: Analyzer) -> str:
+    if not results.tokens:
+        return "<h1>Random images</h1>" if results.hits else f"<h1>{_safe(results.caption)}</h1>"
+    picture = thumbnail(answer.photo, _QUERY, _QUERY)
+    image = f'<img src="{data_uri(picture)}" alt="the photo searched for">' if picture else ""
+    caption = _marked(results.caption, results.tokens, analyze)
+    return f"{image}<h1>{caption}</h1>{_certificate(results)}"
+
+
+def _certificate(results: Results) -> str:
+    facts = f"{results.captions:,} captions, {results.examined:,} examined, {results.took_ms:.1f} ms"
+    if results.exact:
+        return f'<p class="pale">Exact: no caption in the index comes closer. {facts}</p>'
+    return f'<p class="warn">Not exact: better hits may have been missed.</p><p class="pale">{facts}</p>'
+
+
+def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
+    picture = thumbnail(hit.image, _PICTURE, _PICTURE)
+    image = (
+        f'<img src="{data_uri(picture)}" alt="{_safe(hit.caption)}">'
+        if picture
+        else f'<div class="missing">no picture here<br>{_safe(hit.image_id)}</div>'
+    )
+    scored = "".join(_scored(hit, results, analyze)) if results.tokens else ""
+    meter = f'<meter value="{hit.jaccard:.4f}" aria-label="similarity"></meter>' if results.tokens else ""
+    score = f"<span>{hit.jaccard:.3f} · {hit.overlap} of {hit.union} words</span>" if results.tokens else ""
+    return (
+        f'<li>{image}{meter}<div class="text"><p class="score"><strong>{hit.rank}</strong>{score}</p>'
+        f'<p class="caption">{_marked(hit.caption, hit.shared, analyze)}</p>{scored}'
+        f'<p class="pale">{_safe(hit.image_id)}{_origin(hit)}</p></div></li>'
+    )
+
+
+def _scored(hit: Hit, results: Results, analyze: Analyzer) -> Iterator[str]:
+    for label, words in (
+        ("lacks", spoken(hit.missing, results.caption, analyze)),
+        ("adds", spoken(hit.extra, hit.caption, analyze)),
+        ("near copies", hit.duplicates),
+    ):
+        if words:
+            yield f'<p class="words"><b>{label}</b> {_safe(", ".join(words))}</p>'
+
+
+def _origin(hit: Hit) -> str:
+    """Where the picture comes from and on what terms, as far as the index knows."""
+    known = (hit.source, hit.kind, hit.record.license, hit.record.attribution)
+    return "".join(f" · {_safe(text)}" for text in known if text)
+
+
+def _marked(caption: str, tokens: Sequence[str], analyze: Analyzer) -> str:
+    return "".join(
+        f"<mark>{escape(piece)}</mark>" if mark else escape(piece)
+        for piece, mark in marked(caption, tokens, analyze)
+    )
+
+
+def _safe(text: str) -> str:
+    return escape(clean(text))

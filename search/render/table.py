@@ -1,0 +1,139 @@
+"""An answer as a table for the terminal: 80 columns are enough, more are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from captioner.tokens import Analyzer, analyzer
+from search.hits import Hit, Results
+from search.render.words import clean, columns, marked, pad, shorten, shorten_start, spoken, wrap
+
+_RANK, _SCORE, _GAP = 3, 11, "  "
+_CAPTION_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    image: int
+    caption: int
+    shared: int
+
+
+def table(results: Results, *, name: str = "", width: int = 100, color: bool = True) -> str:
+    """The query, one row a hit with what it shares, lacks and adds, and the certificate as the last line.
+
+    `name` is what was asked for (a photo's name). `width` is in terminal columns. All that comes from outside
+    is made safe to print.
+    """
+    text = "\n".join(_lines(results, name, max(width, 60)))
+    return text if color else click.unstyle(text)
+
+
+def _lines(results: Results, name: str, width: int) -> Iterator[str]:
+    analyze = analyzer(results.analyzer)
+    if results.tokens:
+        yield from _query(results, name, width, analyze)
+    if results.hits:
+        layout = _layout(results, width, analyze)
+        yield from _header(results, layout)
+        for hit in results.hits:
+            yield from _row(hit, results, layout, analyze)
+        yield ""
+    if results.tokens:
+        yield certificate(results)
+
+
+def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterator[str]:
+    if name:
+        yield click.style(shorten_start(clean(name), width), dim=True)
+    for line in wrap(marked(results.caption, results.tokens, analyze), width, _CAPTION_LINES):
+        yield " ".join(click.style(word, bold=True) if mark else word for word, mark in line)
+    yield click.style("words: ", dim=True) + shorten(
+        " ".join(clean(token) for token in results.tokens), width - len("words: ")
+    )
+    yield ""
+
+
+def _layout(results: Results, width: int, analyze: Analyzer) -> _Layout:
+    """Images get what they need up to a quarter, shared words a quarter, captions the rest."""
+    scores = _SCORE + len(_GAP) if results.tokens else 0
+    image = max(len("image"), *(columns(clean(hit.image_id)) for hit in results.hits))
+    image = min(image, max(14, width // 4))
+    shared = _shared(results, width // 4, analyze) if results.tokens else 0
+    caption = width - _RANK - image - scores - shared - len(_GAP) * (3 if results.tokens else 2)
+    return _Layout(image, caption, shared)
+
+
+def _shared(results: Results, most: int, analyze: Analyzer) -> int:
+    widest = max(columns(" ".join(spoken(hit.shared, hit.caption, analyze))) for hit in results.hits)
+    return max(len("shared words"), min(widest, most))
+
+
+def _header(results: Results, layout: _Layout) -> Iterator[str]:
+    cells = [pad("#".rjust(_RANK), _RANK), pad("image", layout.image)]
+    if results.tokens:
+        cells.append(pad("Jaccard", _SCORE))
+    cells.append(pad("caption", layout.caption))
+    if results.tokens:
+        cells.append("shared words")
+    yield click.style(_GAP.join(cells).rstrip(), dim=True)
+
+
+def _row(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iterator[str]:
+    captions = list(wrap(marked(hit.caption, hit.shared, analyze), layout.caption, _CAPTION_LINES)) or [[]]
+    shared_words = [(word, True) for word in spoken(hit.shared, hit.caption, analyze)]
+    shared = list(wrap(shared_words, layout.shared, _CAPTION_LINES)) if layout.shared else []
+    for number in range(max(len(captions), len(shared))):
+        cells = [" " * _RANK, " " * layout.image]
+        score = " " * _SCORE
+        if number == 0:
+            cells = [click.style(f"{hit.rank:>{_RANK}}", bold=True), pad(_image(hit, layout), layout.image)]
+            score = click.style(f"{hit.jaccard:.3f}", fg="cyan", bold=True) + click.style(
+                pad(f" {hit.overlap}/{hit.union}", _SCORE - 5), dim=True
+            )
+        if results.tokens:
+            cells.append(score)
+        cells.append(_styled(captions[number] if number < len(captions) else [], layout.caption))
+        cells.append(_styled(shared[number] if number < len(shared) else [], 0))
+        yield _GAP.join(cells).rstrip()
+    yield from _differences(hit, results, layout, analyze)
+
+
+def _image(hit: Hit, layout: _Layout) -> str:
+    return shorten_start(clean(hit.image_id), layout.image)
+
+
+def _styled(line: list[tuple[str, bool]], width: int) -> str:
+    plain = " ".join(word for word, _ in line)
+    styled = " ".join(click.style(word, fg="green") if mark else word for word, mark in line)
+    return styled + " " * max(0, width - columns(plain))
+
+
+def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iterator[str]:
+    """Below the caption: what it lacks of the query and what it adds, and the copies folded into it."""
+    if not results.tokens:
+        return
+    lacks = [f"−{word}" for word in spoken(hit.missing, results.caption, analyze)]
+    adds = [f"+{word}" for word in spoken(hit.extra, hit.caption, analyze)]
+    copies = [f"(and {len(hit.duplicates)} near copies)"] if hit.duplicates else []
+    indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
+    words = [(word, False) for word in (*lacks, *adds, *copies)]
+    for line in wrap(words, layout.caption + len(_GAP) + layout.shared, 2):
+        yield indent + click.style(" ".join(word for word, _ in line), dim=True)
+
+
+def certificate(results: Results) -> str:
+    """What is proved about these hits, in one line."""
+    facts = f"{results.captions:,} captions, {results.examined:,} examined, {results.took_ms:.1f} ms"
+    if not results.exact:
+        return click.style(f"NOT exact: better hits may have been missed, of {facts}", fg="yellow", bold=True)
+    if not results.hits:
+        return f"exact: no image answers, of {facts}"
+    first, last = results.hits[0].rank, results.hits[-1].rank
+    if first > 1:
+        return f"exact: the true ranks {first:,} to {last:,} of {facts}"
+    which = f"the true top {last:,}" if results.cursor else f"all {last:,} that answer,"
+    return f"exact: {which} of {facts}"

@@ -1,0 +1,102 @@
+"""Words as people read them: safe to print, marked where a hit shares them, measured in terminal columns."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+
+from captioner.tokens import Analyzer
+
+#: Direction marks and overrides: invisible, and able to turn a line around.
+_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Co"})
+_PIECES = re.compile(r"\S+|\s+")
+REPLACEMENT = "\ufffd"
+
+
+def clean(text: str) -> str:
+    """One line that is safe to print: captions come from outside and may hold terminal escapes."""
+    return "".join(
+        REPLACEMENT
+        if unicodedata.category(character) in _UNPRINTABLE or character in _DIRECTION
+        else character
+        for character in " ".join(text.split())
+    )
+
+
+def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[tuple[str, bool]]:
+    """Pieces of a caption in order (words and the space between), each with whether it stands for a token."""
+    return [(piece, not analyze(piece).isdisjoint(tokens)) for piece in _PIECES.findall(clean(caption))]
+
+
+def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
+    """The caption's own words for these tokens, in its order ("skiing", not the stem "ski").
+
+    Tokens that no single word gives follow as they are.
+    """
+    left = dict.fromkeys(sorted(tokens))
+    found: list[str] = []
+    for piece in clean(caption).split():
+        if hits := analyze(piece) & left.keys():
+            found.append(piece.strip(".,;:!?\"'()").lower())
+            for token in hits:
+                del left[token]
+    return found + [clean(token) for token in left]
+
+
+def columns(text: str) -> int:
+    """How many terminal columns a text takes: wide characters two, combining ones none."""
+    return sum(_columns(character) for character in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut a text to `width` columns, with an ellipsis where something was lost."""
+    return text if columns(text) <= width else _head(text, width - 1) + "…"
+
+
+def shorten_start(text: str, width: int) -> str:
+    """Cut from the front: of a path, the end tells more."""
+    return text if columns(text) <= width else "…" + _head(text[::-1], width - 1)[::-1]
+
+
+def pad(text: str, width: int) -> str:
+    return text + " " * (width - columns(text))
+
+
+def wrap(pieces: list[tuple[str, bool]], width: int, lines: int) -> Iterator[list[tuple[str, bool]]]:
+    """Break marked words into at most `lines` lines of `width` columns; a cut shows as an ellipsis."""
+    words = [(shorten(word, width), mark) for word, mark in pieces if not word.isspace()]
+    for number in range(1, lines + 1):
+        line: list[tuple[str, bool]] = []
+        used = 0
+        while words and used + bool(line) + columns(words[0][0]) <= width:
+            used += bool(line) + columns(words[0][0])
+            line.append(words.pop(0))
+        if number == lines and words:
+            line = _with_ellipsis(line, width)
+        if line:
+            yield line
+        if not words:
+            return
+
+
+def _with_ellipsis(line: list[tuple[str, bool]], width: int) -> list[tuple[str, bool]]:
+    while line and sum(columns(word) + 1 for word, _ in line) + 1 > width:
+        line = line[:-1]
+    return [*line, ("…", False)]
+
+
+def _head(text: str, width: int) -> str:
+    used = 0
+    for place, character in enumerate(text):
+        used += _columns(character)
+        if used > width:
+            return text[:place]
+    return text
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Me", "Mn"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
