@@ -113,6 +113,9 @@ class CaptionIndex(_Closing):
     def status(self) -> IndexStatus:
         """Counts, size, analyzer and the engine's own details."""
 
+    def check(self) -> None:
+        """Read everything that is stored and compare it with its checksums. Raises IndexDamagedError."""
+
     @abstractmethod
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
         """Begin to build the successor of this index, or go on with the draft that has the same key."""

@@ -1,0 +1,190 @@
+"""source -> (captioner) -> index: build an index anew, or add to the one that is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.errors import AnalyzerError
+from captioner.tokens import DEFAULT
+from captioner.tokens import analyzer as analyzer_named
+from indexer.errors import IndexerError, IndexMismatchError
+from indexer.index import CaptionIndex, Draft
+from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
+from indexer.records import CaptionRecord, IndexStatus
+from indexer.rejects import Rejection, write_rejects
+from indexer.sources import Problem, Source
+
+__all__ = ["BuildReport", "Captioning", "Problem", "add", "build", "delete"]
+
+_DELETE_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What became of the sources' captions and photos."""
+
+    added: int  # captions
+    unchanged: int  # captions that were there already, word for word
+    empty: int  # captions without a word, left out
+    rejected: tuple[Rejection, ...]  # captions that the index refused
+    captioned: int  # photos
+    known: int  # photos that had their caption already
+    problems: tuple[Problem, ...]  # broken lines, photos that cannot be read, ...
+    seconds: float
+    status: IndexStatus
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the sources hold is in the index now."""
+        return not self.problems and not self.rejected
+
+
+def build(
+    index: CaptionIndex,
+    sources: Sequence[Source],
+    captioning: Captioning | None = None,
+    *,
+    analyzer: str = DEFAULT,
+    rejects: Path | None = None,
+    tell: Tell = lambda problem: None,
+    progress: Progress = no_progress,
+) -> BuildReport:
+    """Make the index hold what the sources hold, and nothing else.
+
+    Readers see the old index until the new one is whole. An interrupted build (KeyboardInterrupt or an
+    error) leaves its draft; the same call goes on with it and captions no photo twice. What cannot be
+    used is told to `tell` at once and counted; captions that the index refuses go to the file `rejects`.
+    Raises IndexerError, with the old index as it was, when nothing at all can be indexed.
+    """
+    analyzer_named(analyzer)
+    started = time.monotonic()
+    captioning = _loaded(captioning, sources)
+    with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
+        loading = Loading(draft.add, _known_to_draft(draft), captioning, tell, progress)
+        _load(loading, sources, rejects)
+        if loading.nothing:
+            raise IndexerError(f"nothing to index; what is at {index.where} stays as it was")
+        status = draft.publish()
+    return _report(loading, status, started)
+
+
+def add(
+    index: CaptionIndex,
+    sources: Sequence[Source],
+    captioning: Captioning | None = None,
+    *,
+    analyzer: str | None = None,
+    rejects: Path | None = None,
+    tell: Tell = lambda problem: None,
+    progress: Progress = no_progress,
+) -> BuildReport:
+    """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
+
+    Photos that have a caption by the same captioner are not captioned again. Raises
+    IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that
+    this version does not know.
+    """
+    _check_analyzer(index, analyzer)
+    started = time.monotonic()
+    captioning = _loaded(captioning, sources)
+    loading = Loading(index.add, _known_to_index(index, captioning), captioning, tell, progress)
+    _load(loading, sources, rejects)
+    return _report(loading, index.status(), started)
+
+
+def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """Remove every caption of these images; gives how many, and the images that were not there."""
+    removed, absent = 0, []
+    for start in range(0, len(image_ids), _DELETE_BATCH):
+        batch = image_ids[start : start + _DELETE_BATCH]
+        there = index.captions(batch)
+        absent += [image_id for image_id in batch if image_id not in there]
+        removed += index.delete([image_id for image_id in batch if image_id in there])
+    return removed, absent
+
+
+def _loaded(captioning: Captioning | None, sources: Sequence[Source]) -> Captioning | None:
+    """Load the captioner now, so that a wrong model is told of at once; None where no source has photos."""
+    if not any(source.photo_count() for source in sources):
+        return None
+    if captioning is None:
+        raise IndexerError("the sources have photos, and no captioner was given")
+    captioning.captioner  # noqa: B018
+    return captioning
+
+
+def _load(loading: Loading, sources: Sequence[Source], rejects: Path | None) -> None:
+    complete = False
+    try:
+        loading.run(sources)
+        complete = True
+    finally:
+        if rejects is not None and loading.rejected:
+            write_rejects(rejects, loading.rejected, append=not complete)
+
+
+def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None) -> str:
+    """Two builds have the same key when they would make the same index."""
+    made_by = captioning and (captioning.captioner.identity, captioning.beam, captioning.captions)
+    parts = [[source.fingerprint() for source in sources], analyzer, made_by]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _known_to_draft(draft: Draft) -> Known:
+    """A draft has one captioner (its key says so), so the kind of a caption tells enough."""
+    known: list[frozenset[str]] = []
+
+    def look(photos: Sequence[CaptionRecord]) -> dict[str, str]:
+        if not known:
+            known.append(draft.known_images("generated"))
+        return {photo.image_id: photo.image for photo in photos if photo.image_id in known[0]}
+
+    return look
+
+
+def _known_to_index(index: CaptionIndex, captioning: Captioning | None) -> Known:
+    def look(photos: Sequence[CaptionRecord]) -> dict[str, str]:
+        model = captioning.captioner.identity if captioning else ""
+        return {
+            image_id: document.record.image
+            for image_id, documents in index.captions(photo.image_id for photo in photos).items()
+            for document in documents
+            if document.record.kind == "generated" and document.record.model == model
+        }
+
+    return look
+
+
+def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
+    remedy = "build it anew with `indexer build`"
+    if wanted is not None and wanted != index.analyzer:
+        raise IndexMismatchError(
+            f"the index at {index.where} was made by the analyzer {index.analyzer}, not {wanted}; "
+            f"leave --analyzer out, or {remedy}"
+        )
+    try:
+        analyzer_named(index.analyzer)
+    except AnalyzerError:
+        raise IndexMismatchError(
+            f"the index at {index.where} was made by the analyzer {index.analyzer}, "
+            f"which this version does not know; {remedy}"
+        ) from None
+
+
+def _report(loading: Loading, status: IndexStatus, started: float) -> BuildReport:
+    return BuildReport(
+        added=loading.added,
+        unchanged=loading.unchanged,
+        empty=loading.empty,
+        rejected=tuple(loading.rejected),
+        captioned=loading.captioned,
+        known=loading.known,
+        problems=tuple(loading.problems),
+        seconds=time.monotonic() - started,
+        status=status,
+    )

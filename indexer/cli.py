@@ -1,0 +1,271 @@
+"""The command `indexer`: read options, call the library, print what it reports."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from tqdm import tqdm
+
+from captioner.console import CommandGroup, progress_bar, stop_on_sigterm
+from captioner.errors import CaptionerError
+from captioner.tokens import DEFAULT, analyzers
+from indexer import build as building
+from indexer import open_index, sources
+from indexer.build import BuildReport, Captioning, Problem
+from indexer.download import DATA_SETS
+from indexer.download import download as download_data_set
+from indexer.errors import IndexerError
+from indexer.report import report_as_json, report_lines, status_lines
+
+if TYPE_CHECKING:
+    from captioner.captioner import PhotoCaptioner
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Commands that live in rooms of their own, imported when they are called.
+LAZY = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kibana_command:kibana"}
+
+
+class _Group(CommandGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *(name for name in LAZY if _exists(LAZY[name]))])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LAZY or not _exists(LAZY[cmd_name]):
+            return super().get_command(ctx, cmd_name)
+        module, _, name = LAZY[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+def _exists(place: str) -> bool:
+    return importlib.util.find_spec(place.partition(":")[0]) is not None
+
+
+@click.group(cls=_Group, errors=(IndexerError, CaptionerError))
+@click.version_option(package_name="caption-search")
+def main() -> None:
+    """Put captions of pictures into an index that `search` answers from."""
+    stop_on_sigterm()
+
+
+where_option = click.option(
+    "--index",
+    "where",
+    envvar="CAPTION_INDEX",
+    default="caption-index/",
+    show_default=True,
+    show_envvar=True,
+    help="A folder, or http[s]://HOST:9200/NAME for Elasticsearch.",
+)
+
+
+def _source_options(command: Command) -> Command:
+    """The options of `build` and `add` that say what to index and how to caption it."""
+    options = (
+        click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),
+        click.option("--images", metavar="DIR", help="Images of --coco: show them and caption them too."),
+        click.option("--flickr8k", multiple=True, metavar="DIR", help="Flickr8k (folder or captions.txt)."),
+        click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
+        click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
+        click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
+        click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
+        click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
+        click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
+        click.option(
+            "--captions",
+            type=click.IntRange(1, 50),
+            default=1,
+            show_default=True,
+            help="Captions to write for each photo.",
+        ),
+        click.option(
+            "--rejects",
+            metavar="FILE",
+            default="rejected.jsonl",
+            show_default=True,
+            help="Where captions that the index refuses are reported, for --retry.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
+        where_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_source_options
+@click.option(
+    "--analyzer",
+    type=click.Choice(analyzers()),
+    default=DEFAULT,
+    show_default=True,
+    help="How captions become tokens.",
+)
+def build(where: str, analyzer: str, rejects: str, as_json: bool, **options: Any) -> None:
+    """Make the index anew from all sources given; the old one answers until the new one is whole.
+
+    Stopped with Ctrl-C, the same command goes on where it was. `--retry` alone adds to the index
+    that is there.
+    """
+    if options["retry"]:
+        _retry_goes_alone(options)
+        _add(where, None, rejects, as_json, options)
+        return
+    found, captioning = _sources(options), _captioning(options)
+    again = f"interrupted: what was done is kept; the same command goes on; {where} is as it was"
+    with open_index(where, create=True) as index, _interruptible(again):
+        report = building.build(
+            index,
+            found,
+            captioning,
+            analyzer=analyzer,
+            rejects=Path(rejects),
+            tell=_tell,
+            progress=progress_bar,
+        )
+    _finish(report, rejects, as_json)
+
+
+@main.command()
+@_source_options
+@click.option("--analyzer", type=click.Choice(analyzers()), help="Refuse an index that another one made.")
+def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options: Any) -> None:
+    """Add the sources' captions to the index that is there; what it has already is left as it is."""
+    _add(where, analyzer, rejects, as_json, options)
+
+
+def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options: dict[str, Any]) -> None:
+    found, captioning = _sources(options), _captioning(options)
+    again = f"interrupted: what was added stays in {where}; the same command goes on"
+    with open_index(where) as index, _interruptible(again):
+        report = building.add(
+            index,
+            found,
+            captioning,
+            analyzer=analyzer,
+            rejects=Path(rejects),
+            tell=_tell,
+            progress=progress_bar,
+        )
+    _finish(report, rejects, as_json)
+
+
+@main.command()
+@click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
+@click.option("--from", "file", type=click.File(encoding="utf-8"), help="Image ids, one a line (- is stdin).")
+@where_option
+def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -> None:
+    """Remove every caption of these images; images that are not in the index are named."""
+    wanted = dict.fromkeys([*image_ids, *(line.strip() for line in file or () if line.strip())])
+    if not wanted:
+        raise click.UsageError("Name the images to delete, or give --from FILE.")
+    with open_index(where) as index:
+        removed, absent = building.delete(index, list(wanted))
+    click.echo(f"deleted {removed:,} captions of {len(wanted) - len(absent):,} images")
+    for image_id in absent:
+        click.echo(f"{image_id}: no such image in {where}", err=True)
+    if absent:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--check", is_flag=True, help="Read everything and compare it with its checksums.")
+@where_option
+def status(as_json: bool, check: bool, where: str) -> None:
+    """Tell what the index holds."""
+    with open_index(where) as index:
+        if check:
+            index.check()
+        held = index.status()
+    click.echo(json.dumps(asdict(held)) if as_json else "\n".join(status_lines(held)))
+    if check and not as_json:
+        click.echo("checked: sound")
+
+
+@main.command()
+@click.argument("name", type=click.Choice(sorted(DATA_SETS)))
+@click.option("-o", "--output", default="coco", show_default=True, metavar="DIR", help="Where to put it.")
+@click.option("--address", metavar="URL", help="Another server with the same paths.")
+def download(name: str, output: str, address: str | None) -> None:
+    """Fetch a published data set (coco-val2017: 1.1 GB); stopped, the same command goes on."""
+    again = "interrupted: what was downloaded is kept; the same command goes on"
+    with _interruptible(again):
+        places = download_data_set(DATA_SETS[name], Path(output), address=address, progress=progress_bar)
+    for place in places:
+        click.echo(place)
+    click.echo(f"next: {DATA_SETS[name].usage.format(folder=output)}", err=True)
+
+
+def _sources(options: dict[str, Any]) -> list[sources.Source]:
+    if options["images"] and not options["coco"]:
+        raise click.UsageError("--images belongs to --coco; give photos without annotations by --folder.")
+    readers: dict[str, Callable[[str], sources.Source]] = {
+        "coco": lambda file: sources.CocoSource(file, options["images"]),
+        "flickr8k": sources.Flickr8kSource,
+        "jsonl": sources.JsonlSource,
+        "folder": sources.FolderSource,
+        "scraped": sources.ScrapedSource,
+    }
+    found = [reader(place) for kind, reader in readers.items() for place in options[kind]]
+    if options["retry"]:
+        found.append(sources.JsonlSource(options["retry"]))
+    if not found:
+        raise click.UsageError("Say what to index: --coco, --flickr8k, --jsonl, --folder or --scraped.")
+    return found
+
+
+def _retry_goes_alone(options: dict[str, Any]) -> None:
+    if any(options[kind] for kind in ("coco", "flickr8k", "jsonl", "folder", "scraped")):
+        raise click.UsageError("--retry adds to the index that is there and goes without other sources.")
+
+
+def _captioning(options: dict[str, Any]) -> Captioning:
+    def load() -> PhotoCaptioner:
+        from captioner.captioner import Captioner
+
+        return Captioner.load(options["model"])
+
+    return Captioning(load, beam=options["beam"], captions=options["captions"])
+
+
+@contextmanager
+def _interruptible(message: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(message, err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def _tell(problem: Problem) -> None:
+    tqdm.write(str(problem), file=sys.stderr)
+
+
+def _finish(report: BuildReport, rejects: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report_as_json(report)))
+    else:
+        for line in report_lines(report):
+            click.echo(line)
+    if report.rejected:
+        click.echo(
+            f"{len(report.rejected):,} captions were refused: see {rejects}; try again with --retry", err=True
+        )
+    if not report.whole:
+        raise click.exceptions.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Download published data sets: resumed where it stopped, checked, and unpacked inside one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path, PurePosixPath
+
+from indexer.errors import IndexerError
+from indexer.loading import Bar, Progress, no_progress
+
+BLOCK = 1 << 20
+#: A server that sends nothing for so many seconds is given up (and asked again).
+TIMEOUT = 60.0
+TRIES = 5
+
+
+class DownloadError(IndexerError):
+    """A data set that cannot be had; the message says how to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip file as it was published."""
+
+    path: str  # behind the address of the publisher
+    bytes: int
+    sha256: str
+    holds: str  # a file or folder that is there once it is unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    name: str
+    address: str
+    archives: tuple[Archive, ...]
+    usage: str  # how to index it, {folder} being where it lies
+
+
+#: The publisher's https certificate is for another name, so the digests vouch for what http brings.
+COCO_VAL2017 = DataSet(
+    "coco-val2017",
+    "http://images.cocodataset.org",
+    (
+        Archive(
+            "annotations/annotations_trainval2017.zip",
+            252_907_541,
+            "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+            "annotations/captions_val2017.json",
+        ),
+        Archive(
+            "zips/val2017.zip",
+            815_585_330,
+            "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+            "val2017",
+        ),
+    ),
+    "indexer build --coco {folder}/annotations/captions_val2017.json --images {folder}/val2017",
+)
+
+DATA_SETS = {COCO_VAL2017.name: COCO_VAL2017}
+
+
+def download(
+    data_set: DataSet, folder: Path, *, address: str | None = None, progress: Progress = no_progress
+) -> Sequence[Path]:
+    """Fetch and unpack what is not there yet; gives the places of what the archives hold.
+
+    Every archive is checked by size and SHA-256 before a byte of it is unpacked, and removed afterwards.
+    An interrupted download goes on from its last byte. `address` names another server with the same
+    paths. Raises DownloadError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    base = (address or data_set.address).rstrip("/")
+    if not base.startswith(("http://", "https://")):
+        raise DownloadError(f"{base}: only http and https addresses can be downloaded from")
+    for archive in data_set.archives:
+        if not (folder / archive.holds).exists():
+            _get(archive, f"{base}/{archive.path}", folder, progress)
+    return [folder / archive.holds for archive in data_set.archives]
+
+
+def _get(archive: Archive, url: str, folder: Path, progress: Progress) -> None:
+    file = folder / f"{PurePosixPath(archive.path).name}.part"
+    _check_space(folder, archive.bytes - _size(file))
+    _fetch(archive, url, file, progress)
+    if _sha256(file) != archive.sha256:
+        file.unlink()
+        raise DownloadError(f"{url}: is not what was published (SHA-256 differs); it was removed, try again")
+    _unpack(file, folder, archive.holds)
+    file.unlink()
+
+
+def _check_space(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise DownloadError(f"{folder}: {wanted >> 20:,} MB are needed and {free >> 20:,} MB are free")
+
+
+def _fetch(archive: Archive, url: str, file: Path, progress: Progress) -> None:
+    """Append to `file` until it has all bytes; a broken connection is taken up again."""
+    bar = progress(archive.bytes, "B", file.name.removesuffix(".part"))
+    bar.update(_size(file))
+    try:
+        reason = ""
+        stuck = 0
+        while (before := _size(file)) < archive.bytes:
+            try:
+                _fetch_rest(url, file, before, archive.bytes, bar)
+                reason = "the connection ended early"
+            except urllib.error.HTTPError as error:
+                reason = f"the server answers {error.code} {error.reason}"
+                if error.code < 500 and error.code != 429:
+                    raise DownloadError(f"{url}: {reason}") from None
+            except (OSError, HTTPException) as error:
+                reason = str(getattr(error, "reason", error))
+            stuck = 0 if _size(file) > before else stuck + 1
+            if stuck >= TRIES:
+                raise DownloadError(f"{url}: {reason}; run the same command again to go on")
+    finally:
+        bar.close()
+    if _size(file) > archive.bytes:
+        file.unlink()
+        raise DownloadError(f"{url}: is longer than what was published; it was removed, try again")
+
+
+def _fetch_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> None:
+    headers = {"User-Agent": "caption-search (indexer download)"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  (http or https: checked above)
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        resumed = _resumes(answer, start, total, url)
+        with file.open("ab" if resumed else "wb") as out:
+            if not resumed:
+                bar.update(-start)
+            while block := answer.read(min(BLOCK, total - out.tell() + 1)):
+                out.write(block)
+                bar.update(len(block))
+                if out.tell() > total:
+                    return
+
+
+def _resumes(answer: HTTPResponse, start: int, total: int, url: str) -> bool:
+    """Whether the answer goes on at `start`; a server without ranges begins anew. Checks the size."""
+    if answer.status == 206:
+        length = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    else:
+        length = answer.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) != total:
+        raise DownloadError(f"{url}: has {int(length):,} bytes where {total:,} were published")
+    return answer.status == 206
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        for block in iter(lambda: stream.read(BLOCK), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _unpack(file: Path, folder: Path, holds: str) -> None:
+    """Unpack beside its final place first, so that what `holds` names is there whole or not at all."""
+    beside = folder / f".{file.name}.unpacked"
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                check_member(member)
+            _check_space(folder, sum(member.file_size for member in archive.infolist()))
+            archive.extractall(beside)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise DownloadError(f"{file}: cannot be unpacked ({error})") from None
+    _move(beside, folder, PurePosixPath(holds).parts[0])
+    shutil.rmtree(beside, ignore_errors=True)
+
+
+def _move(beside: Path, folder: Path, name: str) -> None:
+    place = folder / name
+    if place.is_dir():
+        shutil.copytree(beside / name, place, dirs_exist_ok=True)
+    else:
+        (beside / name).replace(place)
+
+
+def check_member(member: zipfile.ZipInfo) -> None:
+    """Refuse a member that would lie outside of the folder it is unpacked into, or is a link."""
+    name = member.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or (parts and ":" in parts[0]):
+        raise DownloadError(f"{member.filename!r} in the archive leads out of the folder; not unpacked")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise DownloadError(f"{member.filename!r} in the archive is a link; not unpacked")

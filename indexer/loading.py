@@ -1,0 +1,221 @@
+"""The loop of a build: take what sources give, caption photos, store in batches, keep the count."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from indexer.records import AddReport, CaptionRecord
+from indexer.rejects import Rejection
+from indexer.sources import Item, Problem, Source
+
+if TYPE_CHECKING:
+    from captioner.captioner import PhotoCaptioner
+
+#: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
+BATCH = 5_000
+#: Captions of photos stored at a time; some ten seconds of work that a power cut could cost.
+PHOTO_BATCH = 256
+#: Photos looked up in the index at a time.
+LOOK_UP = 64
+
+Tell = Callable[[Problem], None]
+#: Photos -> for those that have a caption already, the place of the picture it was made from.
+Known = Callable[[Sequence[CaptionRecord]], Mapping[str, str]]
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Captioning:
+    """How photos get their captions; the captioner is loaded when it is first needed."""
+
+    load: Callable[[], PhotoCaptioner]
+    beam: int = 3
+    captions: int = 1  # per photo
+
+    @cached_property
+    def captioner(self) -> PhotoCaptioner:
+        return self.load()
+
+
+class Bar(Protocol):
+    """A progress bar (tqdm has this form)."""
+
+    def update(self, n: int = 1) -> object: ...
+
+    def close(self) -> object: ...
+
+
+Progress = Callable[[int, str, str], Bar]  # total, unit, label
+
+
+class _NoBar:
+    def update(self, n: int = 1) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def no_progress(total: int, unit: str, label: str) -> Bar:
+    return _NoBar()
+
+
+class Loading:
+    """One run over some sources, and what became of it so far."""
+
+    def __init__(
+        self,
+        store: Callable[[Sequence[CaptionRecord]], AddReport],
+        known: Known,
+        captioning: Captioning | None,
+        tell: Tell,
+        progress: Progress,
+    ) -> None:
+        self._store_batch = store
+        self._known = known
+        self._captioning = captioning
+        self._tell = tell
+        self._progress = progress
+        self._places: dict[str, str] = {}  # image id -> the photo that has it in this run
+        self.added = self.unchanged = self.empty = self.captioned = self.known = 0
+        self.rejected: list[Rejection] = []
+        self.problems: list[Problem] = []
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the run found no caption at all."""
+        return not (self.added or self.unchanged or self.known)
+
+    def run(self, sources: Sequence[Source]) -> None:
+        """First the captions that are written already, then the photos, which take longer."""
+        for source in sources:
+            if total := source.caption_count():
+                self._load_captions(source, total)
+        for source in sources:
+            self._load_photos(source)
+
+    def _load_captions(self, source: Source, total: int) -> None:
+        bar = self._progress(total, "caption", source.name)
+        try:
+            for batch in _batches(self._worded(self._usable(source.captions())), BATCH):
+                self._store(batch)
+                bar.update(len(batch))
+        finally:
+            bar.close()
+
+    def _load_photos(self, source: Source) -> None:
+        total = source.photo_count()
+        bar = self._progress(total, "photo", source.name) if total else _NoBar()
+        written: list[CaptionRecord] = []
+        try:
+            for captions in self._written(self._uncaptioned(source.photos(), bar)):
+                written.extend(self._worded(captions))
+                bar.update()
+                if len(written) >= PHOTO_BATCH:
+                    # Taken off first: a batch that is interrupted while it is stored is not stored again.
+                    batch, written = written, []
+                    self._store(batch)
+        finally:
+            bar.close()
+            self._store(written)
+
+    def _written(self, photos: Iterator[CaptionRecord]) -> Iterator[list[CaptionRecord]]:
+        """The captions of each photo. The captioner answers in the order of the photos."""
+        if self._captioning is None:  # then there are only problems to tell of
+            yield from ([] for _ in photos)
+            return
+        captioner = self._captioning.captioner
+        waiting: deque[CaptionRecord] = deque()
+        stream = captioner.stream(
+            _images(photos, waiting), beam=self._captioning.beam, captions=self._captioning.captions
+        )
+        for result in stream:
+            photo = waiting.popleft()
+            if result.error is not None:
+                self._note(Problem(photo.image, result.error.removeprefix(f"{photo.image}: ")))
+                yield []
+                continue
+            self.captioned += 1
+            made = replace(photo, model=captioner.identity, phash=result.phash or photo.phash)
+            yield [replace(made, caption=caption.text) for caption in result.captions]
+
+    def _uncaptioned(self, items: Iterable[Item], bar: Bar) -> Iterator[CaptionRecord]:
+        """The photos that have no caption by this captioner yet."""
+        for photos in _batches(self._usable(items), LOOK_UP):
+            known = self._known(photos)
+            for photo in photos:
+                first = self._places.get(photo.image_id) or known.get(photo.image_id)
+                self._places.setdefault(photo.image_id, first or photo.image)
+                if first is None:
+                    yield photo
+                    continue
+                bar.update()
+                if first == photo.image:
+                    self.known += 1
+                else:
+                    reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
+                    self._note(Problem(photo.image, reason))
+
+    def _usable(self, items: Iterable[Item]) -> Iterator[CaptionRecord]:
+        for item in items:
+            if isinstance(item, Problem):
+                self._note(item)
+            elif not _is_unicode(item):
+                self._note(Problem(ascii(item.image_id)[1:-1], "its name or text is not valid Unicode"))
+            else:
+                yield item
+
+    def _worded(self, records: Iterable[CaptionRecord]) -> Iterator[CaptionRecord]:
+        """Captions with single spaces and at least a word."""
+        for record in records:
+            caption = " ".join(record.caption.split())
+            if caption:
+                yield record if caption == record.caption else replace(record, caption=caption)
+            else:
+                self.empty += 1
+
+    def _store(self, batch: Sequence[CaptionRecord]) -> None:
+        if not batch:
+            return
+        report = self._store_batch(batch)
+        self.added += report.added
+        self.unchanged += report.unchanged
+        if report.rejected:
+            records = {record.document_id: record for record in batch}
+            for refused in report.rejected:
+                self.rejected.append(Rejection(records[refused.document_id], refused.reason))
+                self._tell(Problem(f"{refused.image_id} (document {refused.document_id})", refused.reason))
+
+    def _note(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self._tell(problem)
+
+
+def _images(photos: Iterator[CaptionRecord], waiting: deque[CaptionRecord]) -> Iterator[str]:
+    for photo in photos:
+        waiting.append(photo)
+        yield photo.image
+
+
+def _batches(things: Iterator[Thing], size: int) -> Iterator[list[Thing]]:
+    while batch := list(islice(things, size)):
+        yield batch
+
+
+_texts = attrgetter(*(field.name for field in fields(CaptionRecord)))
+
+
+def _is_unicode(record: CaptionRecord) -> bool:
+    """Whether it can be stored as UTF-8; lone surrogates come from odd file names and JSON escapes."""
+    text = "".join(_texts(record))
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

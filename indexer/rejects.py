@@ -1,0 +1,31 @@
+"""The report of captions that an index refused: JSON lines that `JsonlSource` reads again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from indexer.records import CaptionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A caption that the index refused, whole, so that it can be tried again."""
+
+    record: CaptionRecord
+    reason: str
+
+
+def write_rejects(file: Path, rejected: Sequence[Rejection], *, append: bool = False) -> None:
+    """Write the refused captions and why, in one step: the file that was there is whole until then.
+
+    With `append` they go behind what the file holds (a run that did not end may not have read it all).
+    """
+    before = file.read_text(encoding="utf-8") if append and file.exists() else ""
+    lines = (json.dumps({"reason": item.reason, **asdict(item.record)}) + "\n" for item in rejected)
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.write_text(before + "".join(lines), encoding="utf-8")
+    beside.replace(file)

@@ -1,0 +1,71 @@
+"""How the command `indexer` tells what was done and what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from indexer.build import BuildReport
+from indexer.records import IndexStatus
+
+
+def report_lines(report: BuildReport) -> Iterator[str]:
+    """What became of a build or an addition, for people."""
+    rate = (report.added + report.unchanged) / report.seconds if report.seconds else 0.0
+    yield (
+        f"{report.added:,} captions added, {report.unchanged:,} unchanged "
+        f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
+    )
+    if report.captioned or report.known:
+        yield f"{report.captioned:,} photos captioned, {report.known:,} had their caption already"
+    left_out = {
+        "empty captions": report.empty,
+        "broken": len(report.problems),
+        "refused by the index": len(report.rejected),
+    }
+    if any(left_out.values()):
+        yield "left out: " + ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    held = report.status
+    yield f"{held.where} holds {held.captions:,} captions of {held.images:,} images ({held.analyzer})"
+
+
+def report_as_json(report: BuildReport) -> dict[str, Any]:
+    """What became of a build or an addition, for programs."""
+    return {
+        "added": report.added,
+        "unchanged": report.unchanged,
+        "empty": report.empty,
+        "photos_captioned": report.captioned,
+        "photos_known": report.known,
+        "problems": [str(problem) for problem in report.problems],
+        "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],
+        "seconds": round(report.seconds, 3),
+        "status": asdict(report.status),
+    }
+
+
+def status_lines(held: IndexStatus) -> Iterator[str]:
+    """What an index holds, one property a line, in two columns."""
+    rows: Sequence[tuple[str, object]] = (
+        ("engine", held.engine),
+        ("where", held.where),
+        ("analyzer", f"{held.analyzer} (schema {held.schema})"),
+        ("captions", f"{held.captions:,}"),
+        ("images", f"{held.images:,}"),
+        ("size", f"{held.bytes / 1e6:,.1f} MB"),
+        *((name, _counts(counts)) for name, counts in _counted(held) if counts),
+        ("built", held.built_at or "not known"),
+        *held.details.items(),
+    )
+    width = max(len(name) for name, _ in rows)
+    return (f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _counted(held: IndexStatus) -> tuple[tuple[str, Mapping[str, int]], ...]:
+    return ("sources", held.sources), ("kinds", held.kinds), ("models", held.models)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    most_first = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name or '(none)'} {count:,}" for name, count in most_first)

@@ -1,0 +1,155 @@
+"""COCO caption annotations (`captions_*.json`), read by pycocotools."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from indexer.errors import SourceError
+from indexer.records import CaptionRecord
+from indexer.sources.source import Item, Problem, existing_file, existing_folder, stamp
+
+_SPLIT = re.compile(r"(train|val|test)20\d\d")
+_CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)")
+
+
+class CocoSource:
+    """Reference captions of COCO; with a folder of its images, photos to caption as well.
+
+    `image_id` is the image's file name as the annotations have it. Licence and attribution are the
+    image's own: the annotations' table of licences, and the photo's address at Flickr.
+    """
+
+    def __init__(
+        self, annotations: str | os.PathLike[str], images: str | os.PathLike[str] | None = None
+    ) -> None:
+        self._file = existing_file(annotations, "COCO caption annotations")
+        self._images = None if images is None else existing_folder(images, "the images of COCO")
+        self._dataset = _load(self._file)
+
+    @property
+    def name(self) -> str:
+        return self._file.name
+
+    def fingerprint(self) -> str:
+        photos = (Path(image["image"]) for image in self._present)
+        return f"coco {stamp([self._file])} {stamp(photos)}"
+
+    def captions(self) -> Iterator[Item]:
+        """One record an annotation, in the file's order."""
+        for position, annotation in enumerate(self._dataset["annotations"]):
+            number = annotation.get("image_id")
+            image = self._records.get(number) if isinstance(number, (int, str)) else None
+            caption = annotation.get("caption")
+            if image is not None and isinstance(caption, str):
+                yield CaptionRecord(caption=caption, **image)
+                continue
+            where = f"{self.name}: annotation {annotation.get('id', f'at position {position}')}"
+            reason = f"its image {number!r} is not among the images of the file"
+            yield Problem(where, reason if image is None else "has no caption")
+
+    def caption_count(self) -> int:
+        return len(self._dataset["annotations"])
+
+    def photos(self) -> Iterator[Item]:
+        """The images that are in the folder; those that are not are told of in one problem."""
+        if self._images is None:
+            return
+        for image in self._present:
+            yield CaptionRecord(caption="", **{**image, "kind": "generated"})
+        absent = [image["image_id"] for image in self._records.values() if not self._is_present(image)]
+        if absent:
+            some = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+            total = len(self._records)
+            reason = f"has not {len(absent):,} of the {total:,} images of {self.name}: {some}"
+            yield Problem(str(self._images), reason)
+
+    def photo_count(self) -> int:
+        return len(self._present)
+
+    @cached_property
+    def _records(self) -> Mapping[int | str, dict[str, str]]:
+        """Fields of a record by COCO's number of the image; images without a file name are left out."""
+        licenses = {str(entry.get("id")): _license(entry) for entry in self._dataset["licenses"]}
+        return {
+            image["id"]: self._fields(image, licenses)
+            for image in self._dataset["images"]
+            if isinstance(image.get("id"), (int, str)) and isinstance(image.get("file_name"), str)
+        }
+
+    @cached_property
+    def _present(self) -> list[dict[str, str]]:
+        return [image for image in self._records.values() if self._is_present(image)]
+
+    def _is_present(self, image: Mapping[str, str]) -> bool:
+        return self._images is not None and image["image"].startswith(f"{self._images}{os.sep}")
+
+    def _fields(self, image: Mapping[str, Any], licenses: Mapping[str, str]) -> dict[str, str]:
+        name = image["file_name"]
+        url = str(image.get("coco_url", ""))
+        photo = self._photo(name)
+        return {
+            "image_id": name,
+            "image": url if photo is None else str(photo),
+            "source": "coco",
+            "split": _split(name, url, self.name),
+            "license": licenses.get(str(image.get("license")), ""),
+            "attribution": str(image.get("flickr_url", "")),
+        }
+
+    def _photo(self, name: str) -> Path | None:
+        """Where the image lies in the folder. A name that leads out of the folder is never followed."""
+        inside = PurePosixPath(name)
+        if self._images is None or inside.is_absolute() or ".." in inside.parts:
+            return None
+        photo = self._images / inside
+        return photo if photo.is_file() else None
+
+
+def _load(file: Path) -> Mapping[str, list[dict[str, Any]]]:
+    """The annotations' tables: licenses (may be empty), images, annotations."""
+    from pycocotools.coco import COCO
+
+    class Annotations(COCO):  # type: ignore[misc]
+        def createIndex(self) -> None:  # noqa: N802
+            """None: entries are looked at one by one, so that a broken one does not spoil the rest."""
+
+    try:
+        # pycocotools tells of its progress on stdout, where results belong.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return _checked(file, Annotations(str(file)).dataset)
+    except (ValueError, RecursionError) as error:  # so are the JSON and the Unicode errors
+        raise SourceError(f"{file}: is not valid JSON ({error})") from None
+    except AssertionError:
+        raise SourceError(f"{file}: is not in the form of COCO's annotations") from None
+
+
+def _checked(file: Path, dataset: Mapping[str, Any]) -> Mapping[str, list[dict[str, Any]]]:
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for name in ("licenses", "images", "annotations"):
+        entries = dataset.get(name)
+        entries = entries if isinstance(entries, list) else []
+        tables[name] = [entry for entry in entries if isinstance(entry, dict)]
+    for name in ("images", "annotations"):
+        if not tables[name]:
+            raise SourceError(f"{file}: has no list of {name}; give a captions_*.json file of COCO")
+    if not any("caption" in entry for entry in tables["annotations"]):
+        raise SourceError(f"{file}: its annotations have no captions; give a captions_*.json file of COCO")
+    return tables
+
+
+def _license(entry: Mapping[str, Any]) -> str:
+    """The short name that Creative Commons use ("CC BY-NC 2.0"), or what the file calls it."""
+    found = _CREATIVE_COMMONS.search(str(entry.get("url", "")))
+    return f"CC {found[1].upper()} {found[2]}" if found else str(entry.get("name") or entry.get("url") or "")
+
+
+def _split(*places: str) -> str:
+    """train, val or test, from the first of these names that tells."""
+    return next((found[1] for place in places if (found := _SPLIT.search(place))), "")

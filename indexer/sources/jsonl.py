@@ -1,0 +1,95 @@
+"""Captions as JSON lines: one caption a line, `{"image_id", "caption"}` and more fields where known."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, BinaryIO
+
+from indexer.records import CaptionRecord
+from indexer.sources.source import Item, Problem, existing_file, stamp
+
+#: Longer lines are not read: a caption of 10,000 words has 60,000 bytes.
+MAX_LINE = 4 << 20
+
+_FIELDS = tuple(field.name for field in fields(CaptionRecord))
+
+
+class JsonlSource:
+    """Captions from a file of JSON lines.
+
+    Any field of a CaptionRecord may be given; others are ignored, so that a report of rejected
+    captions (see `indexer.build`) is itself such a source. A broken line is named and left out.
+    """
+
+    def __init__(self, file: str | os.PathLike[str]) -> None:
+        self._file = existing_file(file, "captions as JSON lines")
+
+    @property
+    def name(self) -> str:
+        return self._file.name
+
+    def fingerprint(self) -> str:
+        return f"jsonl {stamp([self._file])}"
+
+    def captions(self) -> Iterator[Item]:
+        with self._file.open("rb") as stream:
+            for number, line in enumerate(_lines(stream), start=1):
+                if line is None:
+                    yield Problem(f"{self.name}: line {number}", f"is longer than {MAX_LINE:,} bytes")
+                elif line.strip():
+                    yield self._read(line.rstrip(), number)
+
+    def photos(self) -> Iterator[Item]:
+        return iter(())
+
+    def caption_count(self) -> int:
+        with self._file.open("rb") as stream:
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b"")) + 1
+
+    def photo_count(self) -> int:
+        return 0
+
+    def _read(self, line: bytes, number: int) -> Item:
+        try:
+            return record(json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")))
+        except json.JSONDecodeError as error:
+            reason = f"is not valid JSON ({error.msg} at column {error.pos + 1})"
+        except UnicodeDecodeError as error:
+            reason = f"is not UTF-8 (byte {error.start + 1})"
+        except RecursionError:
+            reason = "is nested too deeply"
+        except ValueError as error:
+            reason = str(error)
+        return Problem(f"{self.name}: line {number}", reason)
+
+
+def record(values: Any) -> CaptionRecord:
+    """A caption from a decoded line. Raises ValueError with the reason where it is none."""
+    if not isinstance(values, dict):
+        raise ValueError("is not a JSON object")
+    given = {name: values[name] for name in _FIELDS if values.get(name) is not None}
+    if isinstance(given.get("image_id"), int) and not isinstance(given["image_id"], bool):
+        given["image_id"] = str(given["image_id"])
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be a string, not {type(value).__name__}")
+    for name in ("image_id", "caption"):
+        if name not in given:
+            raise ValueError(f"has no {name}")
+    if not given["image_id"]:
+        raise ValueError("image_id is empty")
+    return CaptionRecord(**given)
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
+    """The lines of a file; None for one of more than MAX_LINE bytes, which is never held in memory."""
+    while line := stream.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield None
+        else:
+            yield line

@@ -1,0 +1,87 @@
+"""What a source of captions is: ready captions, photos that still want one, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from indexer.errors import SourceError
+from indexer.records import CaptionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing of a source that cannot be used; the rest of the source goes on."""
+
+    where: str  # the file and, where there is one, its line or annotation; or the photo
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+Item = CaptionRecord | Problem
+
+
+class Source(Protocol):
+    """Where captions come from. Opening one raises SourceError where nothing of it can be used."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages, for example the file's name."""
+
+    def fingerprint(self) -> str:
+        """Changes when the content does, so that a draft is only gone on with from the same content."""
+
+    def captions(self) -> Iterator[Item]:
+        """The captions that are written already, in a stable order. May hold empty ones."""
+
+    def photos(self) -> Iterator[Item]:
+        """Records without a caption, whose `image` is the path of a photo for the captioner."""
+
+    def caption_count(self) -> int:
+        """How many captions there are at most, for the progress bar."""
+
+    def photo_count(self) -> int:
+        """How many photos there are at most; where it is 0, no captioner is loaded."""
+
+
+def stamp(paths: Iterable[Path]) -> str:
+    """Digest of the names, sizes and times of change of these files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            state = path.stat()
+            line = f"{path}\x1f{state.st_size}\x1f{state.st_mtime_ns}\n"
+        except OSError:
+            line = f"{path}\x1f?\n"
+        digest.update(line.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def existing_file(path: str | os.PathLike[str], what: str) -> Path:
+    """The absolute path of a readable file. Raises SourceError that says what is the matter."""
+    file = Path(path).absolute()
+    if file.is_dir():
+        raise SourceError(f"{path}: is a folder; {what} is a file")
+    if not file.exists():
+        raise SourceError(f"{path}: no such file ({what})")
+    if not os.access(file, os.R_OK):
+        raise SourceError(f"{path}: no permission to read it")
+    return file
+
+
+def existing_folder(path: str | os.PathLike[str], what: str) -> Path:
+    """The absolute path of a readable folder. Raises SourceError that says what is the matter."""
+    folder = Path(path).absolute()
+    if not folder.exists():
+        raise SourceError(f"{path}: no such folder ({what})")
+    if not folder.is_dir():
+        raise SourceError(f"{path}: is a file; {what} is a folder")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise SourceError(f"{path}: no permission to read it")
+    return folder

@@ -1,0 +1,137 @@
+"""A captioner without a model and an index without files, for tests of what lies between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from captioner.errors import PhotoError
+from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.tokens import DEFAULT, analyzer
+from indexer.index import Draft
+from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, Rejected
+from tests.search.memory import MemoryIndex
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioned
+
+
+class ColourCaptioner:
+    """Writes the name of a photo's file as its caption; photos are really decoded."""
+
+    def __init__(self, name: str = "colour") -> None:
+        self.name = name
+        self.identity = f"{name}@12345678"
+        self.asked: list[str] = []
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+        from captioner.captioner import Caption, Captioned  # brings torch, which few tests need
+
+        for photo in photos:
+            name = photo_name(photo)
+            self.asked.append(name)
+            try:
+                phash = perceptual_hash(open_photo(photo))
+            except PhotoError as error:
+                yield Captioned(name, error=str(error))
+                continue
+            texts = (f"a photo of {Path(name).stem} number {n}" for n in range(captions))
+            yield Captioned(name, tuple(Caption(text, -1.0) for text in texts), phash)
+
+
+class _MemoryDraft(Draft):
+    def __init__(self, index: DraftingIndex, documents: dict[str, Document], analyzer_name: str) -> None:
+        self.index, self.documents, self.analyzer = index, documents, analyzer_name
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        return self.index.store(self.documents, records, self.analyzer)
+
+    def known_images(self, kind: str) -> frozenset[str]:
+        records = (document.record for document in self.documents.values())
+        return frozenset(record.image_id for record in records if record.kind == kind)
+
+    def publish(self) -> IndexStatus:
+        self.index.documents, self.index.analyzer = self.documents, self.analyzer
+        self.index.drafts.clear()
+        return self.index.status()
+
+    def close(self) -> None:
+        pass
+
+
+class DraftingIndex(MemoryIndex):
+    """The reference index with drafts; captions with the word "refused" are rejected."""
+
+    def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = DEFAULT) -> None:
+        self.drafts: dict[str, dict[str, Document]] = {}
+        self.stored: list[int] = []
+        super().__init__(records, analyzer_name)
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        return self.store(self.documents, records, self.analyzer)
+
+    def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
+        return _MemoryDraft(self, self.drafts.setdefault(key, {}), analyzer)
+
+    def store(
+        self, documents: dict[str, Document], records: Iterable[CaptionRecord], analyzer_name: str
+    ) -> AddReport:
+        given = list(records)
+        self.stored.append(len(given))
+        refused = [record for record in given if "refused" in record.caption]
+        before = len(documents)
+        kept = [record for record in given if "refused" not in record.caption]
+        for record in kept:
+            tokens = analyzer(analyzer_name)(record.caption)
+            documents.setdefault(record.document_id, Document(record, tokens))
+        rejected = tuple(Rejected(one.image_id, one.document_id, "the mapping refuses it") for one in refused)
+        added = len(documents) - before
+        return AddReport(added, len(kept) - added, rejected)
+
+    @property
+    def records(self) -> list[CaptionRecord]:
+        return [document.record for document in self.documents.values()]
+
+
+def write_photo(path: Path, colour: str = "red", size: tuple[int, int] = (16, 12)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def write_jsonl(path: Path, *rows: Any) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_coco(path: Path, **changes: Any) -> Path:
+    """Two images, three captions, in COCO's form; `changes` replace parts of it."""
+    whole = {
+        "info": {"description": "COCO 2017 Dataset"},
+        "licenses": [
+            {"id": 1, "name": "Attribution License", "url": "http://creativecommons.org/licenses/by/2.0/"},
+            {"id": 7, "name": "No known copyright restrictions", "url": "http://flickr.com/commons/usage/"},
+        ],
+        "images": [
+            {
+                "id": 9,
+                "file_name": "000000000009.jpg",
+                "license": 1,
+                "coco_url": "http://images.cocodataset.org/train2017/000000000009.jpg",
+                "flickr_url": "http://farm4.staticflickr.com/9.jpg",
+            },
+            {"id": 12, "file_name": "COCO_val2014_000000000012.jpg", "license": 7},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 9, "caption": "A dog on a red sofa."},
+            {"id": 2, "image_id": 12, "caption": "Two cats sleep.\n"},
+            {"id": 3, "image_id": 9, "caption": "A brown dog lies on a sofa."},
+        ],
+        **changes,
+    }
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    return path
