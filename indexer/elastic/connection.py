@@ -1,0 +1,172 @@
+"""A URL and the environment -> a client; the client's errors -> one clear line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from indexer.errors import IndexerError, IndexNotFoundError, IndexUnavailableError
+
+#: What Elasticsearch allows, without the characters that would address several indices at once.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an index is: the server and the name (an alias) on it."""
+
+    server: str
+    name: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.server}/{self.name}"
+
+
+def parse(where: str) -> Place:
+    """`http[s]://host[:port][/prefix]/NAME` -> Place. Raises IndexerError, never repeating a password."""
+    parts = urlsplit(where)
+    if parts.username is not None or parts.password is not None:
+        raise IndexerError(
+            "the index URL carries a user or password; give them in the environment instead: "
+            "ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (or *_FILE)"
+        )
+    prefix, _, name = parts.path.rstrip("/").rpartition("/")
+    if not parts.hostname or not _NAME.fullmatch(name) or parts.query or parts.fragment:
+        raise IndexerError(
+            f"{where}: not an index URL; expected http[s]://host:9200/NAME with NAME of lower-case letters, "
+            "digits, '-', '_' and '.'"
+        )
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 9200)
+    except ValueError:
+        raise IndexerError(f"{where}: the port is not a number up to 65535") from None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Place(f"{parts.scheme}://{host}:{port}{prefix}", name)
+
+
+def connect(place: Place, environment: Mapping[str, str] | None = None) -> Elasticsearch:
+    """A client with the credentials of the environment; it does not connect yet.
+
+    ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME with ELASTICSEARCH_PASSWORD; each may instead be a
+    file named by the same variable with _FILE. ELASTICSEARCH_CA_CERTS is a PEM file,
+    ELASTICSEARCH_CA_FINGERPRINT the SHA-256 of the certificate; ELASTICSEARCH_INSECURE=1 switches
+    verification off. Raises IndexerError where they contradict each other or a file cannot be read.
+    """
+    environment = os.environ if environment is None else environment
+    options: dict[str, Any] = {"request_timeout": 60, "max_retries": 2, "retry_on_timeout": False}
+    options |= _credentials(environment)
+    if place.server.startswith("https://"):
+        options |= _verification(environment)
+    return Elasticsearch(place.server, **options)
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, Any]:
+    key = _secret(environment, "ELASTICSEARCH_API_KEY")
+    user = _secret(environment, "ELASTICSEARCH_USERNAME")
+    password = _secret(environment, "ELASTICSEARCH_PASSWORD")
+    if key and (user or password):
+        raise IndexerError("set ELASTICSEARCH_API_KEY or ELASTICSEARCH_USERNAME and _PASSWORD, not both")
+    if bool(user) != bool(password):
+        raise IndexerError("ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD must be set together")
+    if key:
+        return {"api_key": key}
+    return {"basic_auth": (user, password)} if user else {}
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str:
+    """The variable, or what the file says that NAME_FILE names (without the last line break)."""
+    path = environment.get(f"{name}_FILE")
+    if not path:
+        return environment.get(name, "")
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise IndexerError(f"{name}_FILE: cannot read {path}: {reason}") from None
+
+
+def _verification(environment: Mapping[str, str]) -> dict[str, Any]:
+    fingerprint = environment.get("ELASTICSEARCH_CA_FINGERPRINT", "").replace(":", "").strip()
+    if environment.get("ELASTICSEARCH_INSECURE") == "1":
+        return {"verify_certs": False, "ssl_show_warn": False}
+    if fingerprint:
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", fingerprint):
+            raise IndexerError("ELASTICSEARCH_CA_FINGERPRINT: expected the SHA-256, 64 hex digits")
+        return {"ssl_assert_fingerprint": fingerprint}
+    if path := environment.get("ELASTICSEARCH_CA_CERTS"):
+        if not Path(path).is_file():
+            raise IndexerError(f"ELASTICSEARCH_CA_CERTS: no such file: {path}")
+        return {"ca_certs": path}
+    return {}
+
+
+@contextmanager
+def clear_errors(place: Place) -> Iterator[None]:
+    """Turn what the client raises into an IndexerError of one line that says what to do."""
+    try:
+        yield
+    except elasticsearch.UnsupportedProductError:
+        raise IndexUnavailableError(f"{place.server}: what answers there is not Elasticsearch") from None
+    except elasticsearch.ApiError as error:
+        raise api_error(place, error.status_code, error.body) from error
+    except elastic_transport.TlsError as error:
+        raise IndexUnavailableError(
+            f"{place.server}: its certificate cannot be verified; set ELASTICSEARCH_CA_CERTS to the CA's PEM file "
+            "or ELASTICSEARCH_CA_FINGERPRINT"
+        ) from error
+    except elastic_transport.ConnectionTimeout as error:
+        raise IndexUnavailableError(
+            f"{place.server}: no answer in time; the server is busy or unreachable, try again"
+        ) from error
+    except elastic_transport.ConnectionError as error:
+        raise IndexUnavailableError(
+            f"{place.server}: cannot connect; is Elasticsearch running there?"
+        ) from error
+    except elastic_transport.TransportError as error:
+        raise IndexUnavailableError(f"{place.server}: {type(error).__name__}") from error
+
+
+def api_error(place: Place, status: int, body: Any) -> IndexerError:
+    """What an answer of Elasticsearch with this status means to a person."""
+    kind, reason = _cause(body)
+    if kind == "cluster_block_exception":
+        return IndexUnavailableError(
+            f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the block, "
+            "then run again"
+        )
+    if status == 404:
+        return IndexNotFoundError(
+            f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
+        )
+    advice = {
+        401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
+        403: "not permitted; this user's role does not allow it",
+        429: "overloaded; try again later",
+        503: "not available now; try again later",
+    }.get(status, "")
+    said = f"Elasticsearch answers {status}" + (
+        f" ({kind}: {reason})" if kind and status not in (401, 403) else ""
+    )
+    return IndexUnavailableError(f"{place.where}: {advice}; {said}" if advice else f"{place.where}: {said}")
+
+
+def _cause(body: Any) -> tuple[str, str]:
+    """Type and reason of the deepest error in an answer; ("", "") where there is none."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping):
+        return "", str(error or "")
+    causes = error.get("root_cause") or [error]
+    cause = error.get("caused_by") if error.get("type") == "search_phase_execution_exception" else None
+    cause = causes[0] if causes and isinstance(causes[0], Mapping) else (cause or error)
+    return str(cause.get("type", "")), " ".join(str(cause.get("reason", "")).split())[:300]

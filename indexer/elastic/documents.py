@@ -1,0 +1,69 @@
+"""CaptionRecord <-> document of the index, and filters as the engine takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime, timezone
+from typing import Any
+
+from captioner.tokens import Analyzer
+from indexer.errors import IndexerError
+from indexer.records import CaptionRecord, Document, Filters
+
+RECORD_FIELDS = tuple(field.name for field in fields(CaptionRecord))
+#: Fields that are keywords in the mapping, so that a search can filter by them.
+FILTER_FIELDS = frozenset(RECORD_FIELDS) - {"caption"}
+#: What a search brings back: all but what was derived for matching.
+SOURCE = {"excludes": ["sized_tokens", "token_count"]}
+
+
+def now() -> str:
+    """The time as documents carry it: ISO 8601, UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def sized(size: int, token: str) -> str:
+    """A token together with the size of the set it stands in, so that a term query can weigh both."""
+    return f"{size}:{token}"
+
+
+def to_source(record: CaptionRecord, analyze: Analyzer, indexed_at: str) -> dict[str, Any]:
+    """The document of a record. Empty fields are left out: Kibana shows them as missing."""
+    source: dict[str, Any] = {name: value for name in RECORD_FIELDS if (value := getattr(record, name)) != ""}
+    tokens = sorted(analyze(record.caption))
+    size = len(tokens)
+    source["tokens"] = tokens
+    source["sized_tokens"] = [sized(size, token) for token in tokens]
+    source["token_count"] = size
+    source["indexed_at"] = indexed_at
+    return source
+
+
+def to_record(source: Mapping[str, Any]) -> CaptionRecord:
+    # A field that is missing is empty, also where the dataclass has another default.
+    return CaptionRecord(**{name: source.get(name, "") for name in RECORD_FIELDS})
+
+
+def to_document(source: Mapping[str, Any]) -> Document:
+    return Document(to_record(source), frozenset(source["tokens"]), source.get("indexed_at", ""))
+
+
+def same_record(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two documents say the same, whenever they were indexed."""
+    return {**one, "indexed_at": ""} == {**other, "indexed_at": ""}
+
+
+def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
+    """One clause a field. Raises IndexerError for a field that cannot be filtered by."""
+    return [_filter_clause(name, tuple(values)) for name, values in filters.where.items()]
+
+
+def _filter_clause(name: str, values: tuple[str, ...]) -> dict[str, Any]:
+    if name not in FILTER_FIELDS:
+        raise IndexerError(f"cannot filter by {name!r}; known fields: {', '.join(sorted(FILTER_FIELDS))}")
+    among: dict[str, Any] = {"terms": {name: [value for value in values if value != ""]}}
+    if "" not in values:
+        return among
+    missing = {"bool": {"must_not": [{"exists": {"field": name}}]}}
+    return {"bool": {"should": [among, missing]}}

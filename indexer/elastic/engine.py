@@ -1,0 +1,262 @@
+"""ElasticIndex: the engine on Elasticsearch. `sized_tokens` make its own ranking exact; see plan.py."""
+
+from __future__ import annotations
+
+import random as chance
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from captioner.tokens import DEFAULT
+from indexer.elastic import rollout
+from indexer.elastic.connection import Place, clear_errors, connect, parse
+from indexer.elastic.documents import SOURCE, filter_clauses, to_document
+from indexer.elastic.generations import Generation, live_generation
+from indexer.elastic.loading import Loader, Patience, chunks
+from indexer.elastic.ranking import Ranking
+from indexer.elastic.rollout import ElasticDraft
+from indexer.elastic.snapshot import PAGE, Snapshot
+from indexer.errors import IndexMismatchError, IndexNotFoundError
+from indexer.index import CaptionIndex
+from indexer.records import (
+    NO_FILTERS,
+    AddReport,
+    Candidates,
+    CaptionRecord,
+    Document,
+    Filters,
+    IndexStatus,
+    Query,
+)
+
+
+class ElasticIndex(CaptionIndex):
+    """The captions behind an alias. `keep` is how many older generations stay for `rollback`."""
+
+    keep = 1
+
+    def __init__(
+        self, client: Elasticsearch, place: Place, live: Generation | None, patience: Patience
+    ) -> None:
+        self._client = client
+        self._place = place
+        self._patience = patience
+        self.where = place.where
+        self.analyzer = live.analyzer if live else DEFAULT
+        self._live = live
+        self._ranking = self._look()
+
+    @classmethod
+    def open(cls, where: str, *, create: bool = False, patience: Patience | None = None) -> ElasticIndex:
+        """Connect and look. Raises IndexNotFoundError (without `create`), IndexUnavailableError,
+        IndexMismatchError for an index of another kind or schema."""
+        place = parse(where)
+        client = connect(place)
+        try:
+            with clear_errors(place):
+                live = live_generation(client, place)
+                if live is None and not create:
+                    raise IndexNotFoundError(
+                        f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
+                    )
+                return cls(client, place, live, patience or Patience())
+        except BaseException:
+            client.close()
+            raise
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _look(self) -> Ranking:
+        """Smallest and largest size in the index; the server reads them off without visiting documents."""
+        smallest, largest = 1, 0
+        if self._live is not None:
+            ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
+            answer = self._client.search(index=self._live.index, size=0, aggs=ends)["aggregations"]
+            if answer["high"]["value"] is not None:
+                smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
+        return Ranking(self._client, self._place, smallest, largest)
+
+    def _reload(self, *, analyzer_may_change: bool) -> Generation | None:
+        """See what the alias carries now: another process may have built anew."""
+        self._live = live_generation(self._client, self._place)
+        if self._live is not None and self._live.analyzer != self.analyzer:
+            if not analyzer_may_change:
+                raise IndexMismatchError(
+                    f"{self.where}: was built anew with the analyzer {self._live.analyzer} while it was open "
+                    f"with {self.analyzer}; open it again"
+                )
+            self.analyzer = self._live.analyzer
+        self._ranking = self._look()
+        return self._live
+
+    # --- reading
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        with clear_errors(self._place):
+            ranked = self._ranking.candidates_many(queries, limit)
+            seen = frozenset[str]().union(*(one.indices for one in ranked))
+            # An empty answer may also come from an index of another analyzer, so it is a reason to look.
+            if self._live is None or not seen or seen != {self._live.index}:
+                before = self._live
+                after = self._reload(analyzer_may_change=before is None)
+                if before is not None and after is not None and before.index != after.index:
+                    ranked = self._ranking.candidates_many(queries, limit)
+        return [one.candidates for one in ranked]
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        found: dict[str, list[tuple[str, Document]]] = {}
+        with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
+            for chunk in chunks(dict.fromkeys(image_ids), PAGE):
+                for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
+                    document = to_document(hit["_source"])
+                    found.setdefault(document.record.image_id, []).append((hit["_id"], document))
+        return {
+            image_id: [document for _, document in sorted(pairs, key=lambda pair: pair[0])]
+            for image_id, pairs in found.items()
+        }
+
+    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
+        with clear_errors(self._place):
+            return self._ranking.count(tokens, min_score, filters)
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        # The draw hashes the image id, so that images with many captions are not likelier than others.
+        draw = {"seed": chance.getrandbits(31) if seed is None else seed, "field": "image_id"}
+        drawn = {
+            "function_score": {
+                "query": {"bool": {"filter": filter_clauses(filters)}},
+                "random_score": draw,
+                "boost_mode": "replace",
+            }
+        }
+        found: dict[str, Document] = {}
+        after: list[Any] | None = None
+        with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
+            while len(found) < size:
+                page = snapshot.search(
+                    query=drawn,
+                    size=min(PAGE, 6 * size),
+                    sort=[{"_score": "desc"}, {"image_id": "asc"}, "_shard_doc"],
+                    search_after=after,
+                    source=SOURCE,
+                    track_total_hits=False,
+                )["hits"]["hits"]
+                if not page:
+                    break
+                for hit in page:
+                    found.setdefault(hit["_source"]["image_id"], to_document(hit["_source"]))
+                after = page[-1]["sort"]
+        return list(found.values())[: max(size, 0)]
+
+    def status(self) -> IndexStatus:
+        with clear_errors(self._place):
+            live = self._reload(analyzer_may_change=True)
+            if live is None:
+                raise IndexNotFoundError(f"{self.where}: no index yet")
+            counts = {name: {"terms": {"field": name, "size": 1000}} for name in ("source", "kind", "model")}
+            with Snapshot(self._client, live.index) as snapshot:
+                answer = snapshot.search(size=0, aggs=counts, track_total_hits=True)
+                images = sum(1 for _ in snapshot.images({"match_all": {}}))
+            details = self._details(live)
+        values = {
+            name: {
+                bucket["key"]: int(bucket["doc_count"]) for bucket in answer["aggregations"][name]["buckets"]
+            }
+            for name in counts
+        }
+        return IndexStatus(
+            engine="elasticsearch",
+            where=self.where,
+            analyzer=live.analyzer,
+            schema=live.schema,
+            captions=int(answer["hits"]["total"]["value"]),
+            images=images,
+            bytes=int(details.pop("bytes", 0)),
+            sources=values["source"],
+            kinds=values["kind"],
+            models=values["model"],
+            built_at=live.built_at,
+            details=details,
+        )
+
+    def _details(self, live: Generation) -> dict[str, str | int | float]:
+        """The engine's own facts; each is left out where the user's role does not permit to ask for it."""
+        details: dict[str, str | int | float] = {"index": live.index}
+        try:
+            stats = self._client.indices.stats(index=live.index, metric=["store", "segments"])
+            details["bytes"] = stats["_all"]["total"]["store"]["size_in_bytes"]
+            details["segments"] = stats["_all"]["primaries"]["segments"]["count"]
+            details["shards"] = stats["_shards"]["total"]
+            details["health"] = self._client.cluster.health(index=live.index)["status"]
+            nodes = self._client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
+            details["version"] = next(iter(nodes.values()))["version"]
+        except elasticsearch.AuthorizationException:
+            pass
+        return details
+
+    # --- writing
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        with clear_errors(self._place):
+            live = self._reload(analyzer_may_change=self._live is None)
+            if live is None:
+                live = self._live = rollout.create_first(self._client, self._place, self.analyzer)
+        report = Loader(self._client, self._place, live.index, live.analyzer, self._patience).add(records)
+        self._refresh(live)
+        return report
+
+    def delete(self, image_ids: Iterable[str]) -> int:
+        with clear_errors(self._place):
+            live = self._reload(analyzer_may_change=self._live is None)
+        if live is None:
+            raise IndexNotFoundError(f"{self.where}: no index yet")
+        removed = Loader(self._client, self._place, live.index, live.analyzer, self._patience).delete(
+            image_ids
+        )
+        self._refresh(live)
+        return removed
+
+    def _refresh(self, live: Generation) -> None:
+        """Let searches see what was written."""
+        with clear_errors(self._place):
+            self._client.indices.refresh(index=live.index)
+            self._ranking = self._look()
+
+    def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
+        return ElasticDraft(
+            self._client,
+            self._place,
+            key,
+            analyzer,
+            keep=self.keep,
+            patience=self._patience,
+            done=self.status,
+        )
+
+    def rollback(self) -> IndexStatus:
+        """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
+        rollout.go_back(self._client, self._place)
+        return self.status()
+
+
+def migrate(where: str) -> IndexStatus:
+    """Bring an index of any schema to the current one, beside what readers see. The old one is kept."""
+    place = parse(where)
+    client = connect(place)
+    with clear_errors(place):
+        live = live_generation(client, place, any_schema=True)
+        if live is None:
+            client.close()
+            raise IndexNotFoundError(f"{place.where}: no such index")
+        index = ElasticIndex(client, place, live, Patience())
+    with index, index.draft(f"migrate {live.index}", live.analyzer) as draft:
+        report = rollout.copy_into(draft, client, place)
+        if report.rejected:
+            raise IndexMismatchError(
+                f"{place.where}: {len(report.rejected)} captions do not fit the new schema "
+                f"(the first: {report.rejected[0].reason}); the old index stays as it was"
+            )
+        return draft.publish()

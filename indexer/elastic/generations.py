@@ -1,0 +1,124 @@
+"""The concrete indices behind a name: NAME-<time> each, one of them carried by the alias NAME."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from es_mappings import index_template
+from indexer.elastic.connection import Place
+from indexer.errors import IndexMismatchError
+from indexer.records import SCHEMA_VERSION
+
+_TIME = re.compile(r"\d{8}-\d{6}-\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One concrete index."""
+
+    index: str
+    live: bool  # whether the alias carries it
+    meta: Mapping[str, Any]
+    created_ms: int
+
+    @property
+    def analyzer(self) -> str:
+        return str(self.meta["analyzer"])
+
+    @property
+    def schema(self) -> int:
+        return int(self.meta["schema"])
+
+    @property
+    def draft_key(self) -> str | None:
+        """The key of the build that makes it; None once it is published."""
+        return None if self.live else self.meta.get("draft")
+
+    @property
+    def built_at(self) -> str:
+        created = datetime.fromtimestamp(self.created_ms / 1000, timezone.utc).isoformat(timespec="seconds")
+        return str(self.meta.get("built_at") or created)
+
+
+def generations(client: Elasticsearch, place: Place) -> list[Generation]:
+    """Every generation of a name, oldest first; other indices that begin alike are not among them."""
+    found = client.indices.get(index=f"{place.name}-*", expand_wildcards="open")
+    ours = [_generation(place, index, state) for index, state in found.items() if _is_ours(place, index)]
+    return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
+
+
+def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = False) -> Generation | None:
+    """The generation that the alias carries, or None.
+
+    Raises IndexMismatchError for an index that was not made by this program, or by another schema.
+    """
+    try:
+        found = dict(client.indices.get(index=place.name).items())
+    except elasticsearch.NotFoundError:
+        return None
+    if len(found) > 1:
+        raise IndexMismatchError(
+            f"{place.where}: stands for several indices ({', '.join(sorted(found))}), not one"
+        )
+    index, state = next(iter(found.items()))
+    one = _generation(place, index, state)
+    if not one.live or "analyzer" not in one.meta or "schema" not in one.meta:
+        raise IndexMismatchError(f"{place.where}: there is an index, but not one that `indexer build` made")
+    if one.schema != SCHEMA_VERSION and not any_schema:
+        raise IndexMismatchError(
+            f"{place.where}: made with schema {one.schema}, this version reads {SCHEMA_VERSION}; "
+            f"run `indexer migrate --index {place.where}`"
+        )
+    return one
+
+
+def create_generation(
+    client: Elasticsearch, place: Place, analyzer: str, *, draft: str | None = None
+) -> Generation:
+    """A new, empty concrete index; carried by the alias at once unless it is a draft.
+
+    A draft is loaded without refresh and without replicas, which is several times less work.
+    """
+    template = index_template(SCHEMA_VERSION)
+    meta: dict[str, Any] = {"schema": SCHEMA_VERSION, "analyzer": analyzer}
+    settings = {**template.settings["index"]}
+    if draft is not None:
+        meta["draft"] = draft
+        settings |= LOADING
+    index = f"{place.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    client.indices.create(
+        index=index,
+        settings={"index": settings},
+        mappings={**template.mappings, "_meta": meta},
+        aliases={} if draft is not None else {place.name: {}},
+    )
+    return Generation(index, draft is None, meta, int(datetime.now(timezone.utc).timestamp() * 1000))
+
+
+#: Settings while a draft is loaded, and those that it is published with.
+LOADING: Mapping[str, Any] = {
+    "refresh_interval": "-1",
+    "auto_expand_replicas": "false",
+    "number_of_replicas": 0,
+}
+
+
+def serving_settings() -> Mapping[str, Any]:
+    return {name: index_template(SCHEMA_VERSION).settings["index"].get(name) for name in LOADING}
+
+
+def _is_ours(place: Place, index: str) -> bool:
+    return _TIME.fullmatch(index[len(place.name) + 1 :]) is not None
+
+
+def _generation(place: Place, index: str, state: Mapping[str, Any]) -> Generation:
+    meta = state.get("mappings", {}).get("_meta", {})
+    created = int(state.get("settings", {}).get("index", {}).get("creation_date", 0))
+    return Generation(index, place.name in state.get("aliases", {}), meta, created)

@@ -1,0 +1,124 @@
+"""One build at a time: a document that only one process can create, and that goes stale when it dies."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from indexer.elastic.connection import Place
+from indexer.errors import IndexLockedError
+
+#: A lock whose owner was not heard of for so long (seconds) is free for others.
+STALE = 120.0
+_BEAT = 20.0
+_DOCUMENT = "build"
+
+
+def lock_index(name: str) -> str:
+    return f"{name}-builds"
+
+
+class BuildLock:
+    """Held from `acquire` to `release`; a thread of its own keeps it fresh."""
+
+    def __init__(self, client: Elasticsearch, place: Place, purpose: str) -> None:
+        self._client = client
+        self._place = place
+        self._index = lock_index(place.name)
+        self._owner = uuid.uuid4().hex
+        self._purpose = purpose
+        self._version: dict[str, Any] = {}
+        self._released = threading.Event()
+
+    def acquire(self) -> None:
+        """Raises IndexLockedError while another process (or another draft of this one) holds it."""
+        self._make_index()
+        try:
+            self._put(op_type="create")
+        except elasticsearch.ConflictError:
+            self._take_over()
+        threading.Thread(target=self._beat, name="build-lock", daemon=True).start()
+
+    def confirm(self) -> None:
+        """Raises IndexLockedError where another process took over meanwhile (this one was asleep for long)."""
+        try:
+            self._put(**self._version)
+        except (elasticsearch.ConflictError, elasticsearch.NotFoundError):
+            raise IndexLockedError(f"{self._place.where}: another build took over; this one stops") from None
+
+    def release(self) -> None:
+        if self._released.is_set():
+            return
+        self._released.set()
+        # Someone else may have it by now, or the server may be gone: then there is nothing to release.
+        with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
+            self._client.delete(index=self._index, id=_DOCUMENT, **self._version)
+
+    def _make_index(self) -> None:
+        if self._client.indices.exists(index=self._index):
+            return
+        settings = {"index": {"hidden": True, "number_of_shards": 1, "auto_expand_replicas": "0-1"}}
+        with suppress(elasticsearch.BadRequestError):  # another process was faster
+            self._client.indices.create(index=self._index, settings=settings, mappings={"dynamic": False})
+
+    def _take_over(self) -> None:
+        try:
+            held = self._client.get(index=self._index, id=_DOCUMENT)
+        except elasticsearch.NotFoundError:
+            held = None
+        if held is not None and _alive(held["_source"]):
+            raise IndexLockedError(self._busy(held["_source"]))
+        version = (
+            {} if held is None else {"if_seq_no": held["_seq_no"], "if_primary_term": held["_primary_term"]}
+        )
+        try:
+            self._put(op_type=None if held else "create", **version)
+        except elasticsearch.ConflictError:
+            raise IndexLockedError(
+                f"{self._place.where}: another build started just now; try again"
+            ) from None
+
+    def _busy(self, holder: Mapping[str, Any]) -> str:
+        return (
+            f"{self._place.where}: another build is writing ({holder.get('purpose')}, process {holder.get('pid')} on "
+            f"{holder.get('host')}); wait for it to end, or stop it and run again"
+        )
+
+    def _put(self, **options: Any) -> None:
+        document = {
+            "owner": self._owner,
+            "purpose": self._purpose,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "at": time.time(),
+        }
+        stored = self._client.index(index=self._index, id=_DOCUMENT, document=document, **options)
+        self._version = {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+
+    def _beat(self) -> None:
+        while not self._released.wait(_BEAT):
+            # A beat that fails is made up for by the next; the lock is stale only after several.
+            with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
+                self._put(**self._version)
+
+
+def _alive(holder: Mapping[str, Any]) -> bool:
+    """Whether the holder may still be at work. On this machine the process itself tells; elsewhere, its last beat."""
+    if holder.get("host") == socket.gethostname():
+        try:
+            os.kill(int(holder["pid"]), 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    return time.time() - float(holder.get("at", 0)) < STALE

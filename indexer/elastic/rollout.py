@@ -1,0 +1,175 @@
+"""Build beside what readers see, check, move the alias in one step; go back, and migrate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from indexer.elastic.connection import Place, clear_errors
+from indexer.elastic.documents import now, to_record
+from indexer.elastic.generations import (
+    Generation,
+    create_generation,
+    generations,
+    live_generation,
+    serving_settings,
+)
+from indexer.elastic.loading import Loader, Patience
+from indexer.elastic.lock import BuildLock
+from indexer.elastic.snapshot import Snapshot
+from indexer.errors import IndexDamagedError, IndexMismatchError, IndexNotFoundError
+from indexer.index import Draft
+from indexer.records import AddReport, CaptionRecord, IndexStatus
+
+#: Above this size (bytes) merging into one segment costs more than it gives.
+_MERGE_UP_TO = 20 * 1024**3
+
+
+class ElasticDraft(Draft):
+    """The index NAME-<time> that a build loads. Its key is kept in its mapping, so that a build can go on."""
+
+    def __init__(
+        self,
+        client: Elasticsearch,
+        place: Place,
+        key: str,
+        analyzer: str,
+        *,
+        keep: int,
+        patience: Patience,
+        done: Callable[[], IndexStatus],
+    ) -> None:
+        self._client = client
+        self._place = place
+        self._keep = keep
+        self._done = done
+        self._lock = BuildLock(client, place, f"build {key}")
+        with clear_errors(place):
+            self._lock.acquire()
+            try:
+                live_generation(client, place, any_schema=True)  # refuse what is not ours before any work
+                self._draft = self._open(key, analyzer)
+                self._known = int(client.count(index=self._draft.index)["count"])
+            except BaseException:
+                self._lock.release()
+                raise
+        self._loader = Loader(client, place, self._draft.index, analyzer, patience)
+
+    def _open(self, key: str, analyzer: str) -> Generation:
+        for one in generations(self._client, self._place):
+            if one.draft_key == key:
+                if one.analyzer != analyzer:
+                    raise IndexMismatchError(
+                        f"{self._place.where}: the unfinished build was begun with the analyzer {one.analyzer}, "
+                        f"not {analyzer}"
+                    )
+                self._client.indices.refresh(index=one.index)
+                return one
+        return create_generation(self._client, self._place, analyzer, draft=key)
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        return self._loader.add(records)
+
+    def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
+        return self._loader.add_dated(dated)
+
+    def known_images(self, kind: str) -> frozenset[str]:
+        with clear_errors(self._place):
+            self._client.indices.refresh(index=self._draft.index)
+            with Snapshot(self._client, self._draft.index) as snapshot:
+                return frozenset(snapshot.images({"term": {"kind": kind}}))
+
+    def publish(self) -> IndexStatus:
+        index = self._draft.index
+        with clear_errors(self._place):
+            self._client.indices.refresh(index=index)
+            count, expected = (
+                int(self._client.count(index=index)["count"]),
+                self._known + self._loader.created,
+            )
+            if count != expected:
+                raise IndexDamagedError(
+                    f"{self._place.where}: {index} holds {count} captions instead of {expected}; readers keep the old "
+                    "index; build again"
+                )
+            self._merge()
+            self._client.indices.put_settings(index=index, settings={"index": serving_settings()})
+            self._lock.confirm()
+            move_alias(self._client, self._place, index)
+            self._describe()
+            remove_old(self._client, self._place, self._keep)
+        self.close()
+        return self._done()
+
+    def _merge(self) -> None:
+        """One segment answers about twice as fast as the dozens that loading leaves."""
+        stats = self._client.indices.stats(index=self._draft.index, metric="store")
+        if stats["_all"]["primaries"]["store"]["size_in_bytes"] <= _MERGE_UP_TO:
+            patient = self._client.options(request_timeout=3600)
+            patient.indices.forcemerge(index=self._draft.index, max_num_segments=1)
+
+    def _describe(self) -> None:
+        """What made it, for people who look at the mapping; without the draft key it counts as published."""
+        models = self._client.search(
+            index=self._draft.index, size=0, aggs={"models": {"terms": {"field": "model", "size": 100}}}
+        )["aggregations"]["models"]["buckets"]
+        meta = {name: value for name, value in self._draft.meta.items() if name != "draft"}
+        meta |= {"built_at": now(), "models": [bucket["key"] for bucket in models]}
+        self._client.indices.put_mapping(index=self._draft.index, meta=meta)
+
+    def close(self) -> None:
+        self._lock.release()
+
+
+def move_alias(client: Elasticsearch, place: Place, index: str) -> None:
+    """Let the name stand for this index and no other, in one atomic call."""
+    carried = [one.index for one in generations(client, place) if one.live and one.index != index]
+    actions: list[dict[str, Any]] = [{"remove": {"index": old, "alias": place.name}} for old in carried]
+    client.indices.update_aliases(actions=[*actions, {"add": {"index": index, "alias": place.name}}])
+
+
+def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
+    """Delete left-over drafts, and published generations older than the live one beyond `keep`."""
+    every = generations(client, place)
+    live = next((one.index for one in every if one.live), None)
+    drafts = [one.index for one in every if one.draft_key is not None]
+    older = [one.index for one in every if one.draft_key is None and live is not None and one.index < live]
+    for index in [*drafts, *older[: max(0, len(older) - keep)]]:
+        client.indices.delete(index=index, ignore_unavailable=True)
+
+
+def go_back(client: Elasticsearch, place: Place) -> None:
+    """Let the name stand for the generation before the live one again."""
+    with clear_errors(place):
+        lock = BuildLock(client, place, "rollback")
+        lock.acquire()
+        try:
+            live = live_generation(client, place, any_schema=True)
+            every = [one for one in generations(client, place) if one.draft_key is None]
+            older = [one for one in every if live is not None and one.index < live.index]
+            if not older:
+                raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to")
+            move_alias(client, place, older[-1].index)
+        finally:
+            lock.release()
+
+
+def create_first(client: Elasticsearch, place: Place, analyzer: str) -> Generation:
+    """The first index of a name, with its alias; the one that another process made meanwhile, if so."""
+    lock = BuildLock(client, place, "create")
+    lock.acquire()
+    try:
+        return live_generation(client, place) or create_generation(client, place, analyzer)
+    finally:
+        lock.release()
+
+
+def copy_into(draft: ElasticDraft, client: Elasticsearch, place: Place) -> AddReport:
+    """Load every caption of the live index into a draft, whatever schema it has."""
+    with clear_errors(place), Snapshot(client, place.name) as snapshot:
+        hits = snapshot.stream({"match_all": {}})
+        return draft.add_dated(
+            (to_record(hit["_source"]), hit["_source"].get("indexed_at", "")) for hit in hits
+        )

@@ -1,0 +1,78 @@
+"""A point in time of an index: requests that must agree with each other see the same documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+#: Documents a request; the server's default limit is 10,000.
+PAGE = 5_000
+_KEEP_ALIVE = "2m"
+
+
+class Snapshot:
+    """What an index held when this was entered, whatever is added, deleted or swapped meanwhile."""
+
+    def __init__(self, client: Elasticsearch, index: str) -> None:
+        self._client = client
+        self._index = index
+        self._id = ""
+
+    def __enter__(self) -> Snapshot:
+        opened = self._client.open_point_in_time(index=self._index, keep_alive=_KEEP_ALIVE)
+        self._id = opened["id"]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._client.close_point_in_time(id=self._id)
+        except (elasticsearch.ApiError, elastic_transport.TransportError):
+            pass  # it ends by itself, and the first error is the one to tell
+
+    def search(self, **body: Any) -> Mapping[str, Any]:
+        answer = self._client.search(pit={"id": self._id, "keep_alive": _KEEP_ALIVE}, **body)
+        self._id = answer["pit_id"]
+        return dict(answer.body)
+
+    def stream(self, query: Mapping[str, Any], source: Any = True) -> Iterator[Mapping[str, Any]]:
+        """Every hit of a query, in no order that means anything."""
+        after: list[Any] | None = None
+        while True:
+            page = self.search(
+                query=query,
+                size=PAGE,
+                sort=["_shard_doc"],
+                search_after=after,
+                source=source,
+                track_total_hits=False,
+            )["hits"]["hits"]
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1]["sort"]
+
+    def images(self, query: Mapping[str, Any]) -> Iterator[str]:
+        """Every distinct image id of a query, exactly (a cardinality aggregation would only estimate)."""
+        after: Mapping[str, Any] | None = None
+        while True:
+            composite: dict[str, Any] = {
+                "size": PAGE,
+                "sources": [{"image": {"terms": {"field": "image_id"}}}],
+            }
+            if after is not None:
+                composite["after"] = after
+            answer = self.search(
+                query=query, size=0, aggs={"images": {"composite": composite}}, track_total_hits=False
+            )
+            buckets = answer["aggregations"]["images"]["buckets"]
+            yield from (bucket["key"]["image"] for bucket in buckets)
+            if len(buckets) < PAGE:
+                return
+            after = answer["aggregations"]["images"]["after_key"]
