@@ -1,0 +1,85 @@
+"""Which addresses may be asked: http(s) on public machines only, checked where the connection is made."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+from yarl import URL
+
+from indexer.scrape.items import RefusalError
+
+Network = IPv4Network | IPv6Network
+
+#: IPv6 forms that carry an IPv4 address in their last 32 bits: NAT64 (RFC 6052, 8215), IPv4-compatible.
+_CARRIERS = tuple(IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+
+
+class AddressRefusedError(OSError):
+    """A connection to a machine that is not public. The text is the same for all, see `Guard.socket`."""
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether this is a machine of the public internet, also where IPv6 only wraps an IPv4 address."""
+    if isinstance(address, IPv6Address):
+        inner = _wrapped(address)
+        if inner is not None:
+            return is_public(inner)
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def _wrapped(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address inside a mapped, 6to4, Teredo or NAT64 address: the machine that would answer."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    if any(address in carrier for carrier in _CARRIERS):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Refuses addresses that a stranger must not make us ask; `allowed` networks are exempt (for tests)."""
+
+    allowed: tuple[Network, ...] = ()
+
+    def check_url(self, text: str) -> URL:
+        """The URL, without fragment. Raises RefusalError for other schemes, credentials, or no host."""
+        try:
+            url = URL(text).with_fragment(None)
+            if not url.is_absolute() or url.host is None or url.port == 0:
+                raise ValueError("no host")
+        except (ValueError, TypeError) as error:
+            raise RefusalError("bad-url", f"not a web address ({error})", "skipped") from None
+        if url.scheme not in ("http", "https"):
+            raise RefusalError("scheme", f"{url.scheme}: is not http or https", "skipped")
+        if url.user is not None or url.password is not None:
+            raise RefusalError("bad-url", "the address holds credentials", "skipped")
+        return url
+
+    def permits(self, host: str) -> bool:
+        """Whether a connection to this numeric address may be made."""
+        address = ip_address(host.partition("%")[0])
+        known = (network for network in self.allowed if network.version == address.version)
+        return is_public(address) or any(address in network for network in known)
+
+    def socket(self, info: tuple[Any, ...]) -> socket.socket:
+        """A socket for one resolved address, or AddressRefusedError.
+
+        The HTTP client calls this with the very address that it connects to, after resolution and for
+        every connection. So there is no gap between check and use through which a name that resolves
+        differently the second time (DNS rebinding) could slip.
+        """
+        family, kind, protocol, _, address = info
+        if not self.permits(str(address[0])):
+            # One text for all: the client gives the first error's type only if all read alike.
+            raise AddressRefusedError("not a public address")
+        return socket.socket(family=family, type=kind, proto=protocol)

@@ -1,0 +1,217 @@
+"""`indexer scrape`: reads options, calls `indexer.scrape.scraper.scrape`, prints its report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from tqdm import tqdm
+
+from captioner.console import progress_bar
+from indexer.errors import IndexNotFoundError
+from indexer.scrape import scraper
+from indexer.scrape.addresses import Network
+from indexer.scrape.items import Item
+from indexer.scrape.providers import NAMES, provider
+from indexer.scrape.scraper import Settings
+from indexer.scrape.transport import Limits
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def network(text: str) -> Network:
+    """An option's value: an address, or a network in CIDR form."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no address or network (such as 10.0.0.0/8)") from None
+
+
+def scraping_options(command: Command) -> Command:
+    """How to scrape: the options that every command that scrapes has in common."""
+    options = (
+        click.option(
+            "--provider",
+            "providers",
+            type=click.Choice(NAMES),
+            multiple=True,
+            default=("openverse", "wikimedia"),
+            show_default=True,
+            help="Where to search; may be given several times.",
+        ),
+        click.option(
+            "--per-query",
+            type=click.IntRange(1),
+            default=40,
+            show_default=True,
+            help="Results taken for each query and provider.",
+        ),
+        click.option(
+            "--contact",
+            envvar="SCRAPE_CONTACT",
+            required=True,
+            show_envvar=True,
+            help="URL or e-mail address in the User-Agent, for the owners of sites.",
+        ),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(1, 1000),
+            default=64,
+            show_default=True,
+            help="Downloads at once, over all hosts.",
+        ),
+        click.option(
+            "--per-host",
+            type=click.IntRange(1, 1000),
+            default=2,
+            show_default=True,
+            help="Connections to one host.",
+        ),
+        click.option(
+            "--delay",
+            type=click.FloatRange(0),
+            default=0.1,
+            show_default=True,
+            help="Seconds between two requests to one host.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0, min_open=True),
+            default=30.0,
+            show_default=True,
+            help="Seconds for one download.",
+        ),
+        click.option(
+            "--max-bytes",
+            type=click.IntRange(1),
+            default=20 * 1024 * 1024,
+            show_default=True,
+            help="Size of the largest picture.",
+        ),
+        click.option(
+            "--allow-network",
+            "allowed",
+            type=network,
+            metavar="NETWORK",
+            multiple=True,
+            help="A private address or network that may be asked all the same (tests, mirrors).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def settings_of(options: dict[str, Any]) -> Settings:
+    """The settings that the values of `scraping_options` say."""
+    return Settings(
+        contact=options["contact"],
+        per_query=options["per_query"],
+        concurrency=options["concurrency"],
+        per_host=options["per_host"],
+        delay=options["delay"],
+        refresh=options.get("refresh", False),
+        limits=Limits(bytes=options["max_bytes"], seconds=options["timeout"]),
+        allowed_networks=tuple(options["allowed"]),
+    )
+
+
+@click.command()
+@click.argument("queries", nargs=-1, metavar="[QUERY]...")
+@click.option(
+    "--queries", "file", type=click.File(encoding="utf-8"), help="Queries, one a line (- is standard input)."
+)
+@click.option(
+    "-o",
+    "--output",
+    default="scraped",
+    show_default=True,
+    metavar="DIR",
+    help="Where photos and manifest go; a second run goes on in it.",
+)
+@click.option(
+    "--index", "where", metavar="WHERE", help="When done, caption the photos and add them to this index."
+)
+@click.option(
+    "--model", default="default", show_default=True, help="Captioner for --index: a name or a folder."
+)
+@click.option("--refresh", is_flag=True, help="Ask again for earlier photos, in case they changed.")
+@scraping_options
+def scrape(
+    queries: tuple[str, ...],
+    file: Iterable[str] | None,
+    output: str,
+    where: str | None,
+    model: str,
+    **options: Any,
+) -> None:
+    """Find photos for each QUERY and download them politely.
+
+    Providers: openverse, wikimedia, flickr (key in FLICKR_API_KEY), google (GOOGLE_API_KEY and
+    GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL or a file of URLs), page (QUERY is the URL of an HTML
+    page). Next: indexer build --scraped DIR.
+    """
+    wanted = [query.strip() for query in (*queries, *(file or ())) if query.strip()]
+    if not wanted and not options["refresh"]:
+        raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")
+    providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
+    bar = progress_bar(None, "photo", "scrape")
+    try:
+        report = scraper.scrape(wanted, providers, Path(output), settings_of(options), on_item=_telling(bar))
+    except KeyboardInterrupt:
+        click.echo("interrupted: what was downloaded is kept; the same command goes on", err=True)
+        raise click.exceptions.Exit(130) from None
+    finally:
+        bar.close()
+    click.echo(report.text())
+    if where:
+        _index(Path(output), where, model)
+    elif report.total("downloaded"):
+        click.echo(f"next: indexer build --scraped {output}", err=True)
+    if report.unanswered or report.total("failed"):
+        raise click.exceptions.Exit(1)
+
+
+def _telling(bar: tqdm[Any]) -> scraper.OnItem:
+    """Moves the bar; its text tells the statuses so far."""
+    counts = dict.fromkeys(("downloaded", "duplicate", "skipped", "failed"), 0)
+
+    def tell(item: Item) -> None:
+        counts[item.status] += 1
+        bar.set_postfix(counts, refresh=False)
+        bar.update()
+
+    return tell
+
+
+def _index(folder: Path, where: str, model: str) -> None:
+    """Caption the photos and put them into the index, which is made if it is not there."""
+    from indexer import build as building
+    from indexer import open_index
+    from indexer.report import report_lines
+    from indexer.sources import ScrapedSource
+
+    def load() -> Any:
+        from captioner.captioner import Captioner
+
+        return Captioner.load(model)
+
+    sources, captioning = [ScrapedSource(folder)], building.Captioning(load)
+    try:
+        with open_index(where) as index:
+            report = building.add(index, sources, captioning, tell=_tell, progress=progress_bar)
+    except IndexNotFoundError:
+        with open_index(where, create=True) as index:
+            report = building.build(index, sources, captioning, tell=_tell, progress=progress_bar)
+    click.echo("\n".join(report_lines(report)))
+    if not report.whole:
+        raise click.exceptions.Exit(1)
+
+
+def _tell(problem: object) -> None:
+    tqdm.write(str(problem), file=sys.stderr)

@@ -1,0 +1,180 @@
+"""Polite fetching: robots, the host's pace, redirects looked at one by one, retries by kind of failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from yarl import URL
+
+from indexer.scrape.addresses import Guard
+from indexer.scrape.items import RefusalError, UnansweredError
+from indexer.scrape.pace import Pace, retry_after
+from indexer.scrape.robots import LARGEST, Robots, check_robots_tag
+from indexer.scrape.transport import Check, Limits, Response, Transport
+
+_Result = TypeVar("_Result")
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: Types that servers give to pictures when they do not look; the decoder decides in the end.
+_UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How requests introduce themselves and how stubborn they are."""
+
+    user_agent: str
+    redirects: int = 5
+    attempts: int = 3
+    backoff: float = 1.0  # seconds before the second attempt, doubled for each further one
+
+
+class Fetcher:
+    """Photos, pages and API answers over a transport; every way in passes guard, pace and limits."""
+
+    def __init__(
+        self, transport: Transport, pace: Pace, guard: Guard, manners: Manners, limits: Limits
+    ) -> None:
+        self.transport = transport
+        self.pace = pace
+        self.guard = guard
+        self.manners = manners
+        self.limits = limits
+        self.robots = Robots(self._read_robots)
+
+    async def photo(self, url: str, validators: Mapping[str, str] | None = None) -> Response:
+        """A picture's bytes, not decoded yet; with validators, status 304 when it has not changed."""
+        headers = {"Accept": "image/*", "Accept-Encoding": "identity", **(validators or {})}
+        return await self._retry(lambda: self._follow(url, headers, _check_photo, obey=True))
+
+    async def page(self, url: str) -> Response:
+        """An HTML page, for its pictures."""
+        headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
+        return await self._retry(lambda: self._follow(url, headers, _check_page, obey=True))
+
+    async def api(self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON answer of a documented API, also of its errors (status and body tell them apart).
+
+        robots.txt is for crawlers and closes many an API's path (Wikimedia's, for one); an API's own
+        terms and limits hold instead. Secrets may be in `query` and `headers`, so no message has them.
+        """
+        sent = {"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})}
+        address = str(URL(url).update_query(query))
+        try:
+            response = await self._retry(lambda: self._follow(address, sent, _check_api, api=True))
+        except RefusalError as refusal:
+            raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
+        try:
+            return response.status, json.loads(response.body)
+        except ValueError:
+            host = URL(url).host
+            raise UnansweredError("bad-answer", f"{host}: HTTP {response.status}, not JSON") from None
+
+    async def _retry(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Try again what may pass, waiting longer each time; what is final is raised at once."""
+        for number in range(1, self.manners.attempts):
+            try:
+                return await attempt()
+            except RefusalError as refusal:
+                wait = refusal.retry_after
+                again = refusal.is_passing and refusal.reason != "robots-unreachable"  # known for this run
+                if not again or (wait or 0.0) > self.pace.longest_wait:
+                    raise
+                if wait is None:
+                    await self.pace.clock.sleep(self.manners.backoff * 2 ** (number - 1))
+        return await attempt()
+
+    async def _follow(
+        self, text: str, headers: Mapping[str, str], check: Check, *, obey: bool = False, api: bool = False
+    ) -> Response:
+        """GET through redirects, each checked like the first address. An `api` must stay on its site."""
+        seen: set[URL] = set()
+        url = self.guard.check_url(text)
+        for _ in range(self.manners.redirects + 1):
+            if url in seen:
+                raise RefusalError("redirect-loop", "the redirects come back to where they were")
+            seen.add(url)
+            response = await self._ask(url, headers, check, obey=obey)
+            if response.status not in _REDIRECTS:
+                return response
+            url = self._target(response)
+            if api and url.origin() != self.guard.check_url(text).origin():
+                raise RefusalError("redirect", "an API's answer leads to another site")
+        raise RefusalError("too-many-redirects", f"more than {self.manners.redirects} redirects")
+
+    def _target(self, response: Response) -> URL:
+        try:
+            joined = response.url.join(URL(response.headers.get("Location", "")))
+        except (ValueError, TypeError):
+            raise RefusalError("bad-url", "redirects to what is not a web address", "skipped") from None
+        return self.guard.check_url(str(joined))
+
+    async def _ask(self, url: URL, headers: Mapping[str, str], check: Check, *, obey: bool) -> Response:
+        """One request in its host's turn."""
+        host = url.host or ""
+        if obey:
+            await self._obey(url, host)
+        async with self.pace.turn(host):
+            sent = {"User-Agent": self.manners.user_agent, **headers}
+
+            def look(status: int, got: Mapping[str, str]) -> None:
+                self._check_status(status, got, host)
+                if status not in _REDIRECTS:
+                    check(status, got)
+
+            return await self.transport.get(url, sent, self.limits, look)
+
+    async def _obey(self, url: URL, host: str) -> None:
+        delay = (await self.robots.rules(url)).check(url)
+        if delay > self.pace.longest_wait:
+            raise RefusalError("crawl-delay", f"{host} asks for {delay:g} s between requests", "skipped")
+        self.pace.slow_down(host, delay)
+
+    def _check_status(self, status: int, headers: Mapping[str, str], host: str) -> None:
+        """Overload is the host's affair as a whole: all its requests wait."""
+        if status != 429 and status < 500:
+            return
+        wait = retry_after(headers.get("Retry-After"), self.pace.clock.now())
+        if wait is not None:
+            self.pace.pause(host, wait)
+        if status == 429 or (status == 503 and wait is not None):
+            raise RefusalError("rate-limited", f"HTTP {status}", retry_after=wait)
+        raise RefusalError("server-error", f"HTTP {status}", retry_after=wait)
+
+    async def _read_robots(self, url: URL) -> str | None:
+        """robots.txt as text; None where the site has none (any 4xx but 429)."""
+        headers = {"Accept": "text/plain", "Accept-Encoding": "gzip"}
+        response = await self._retry(lambda: self._follow(str(url), headers, lambda *_: None))
+        if response.status >= 400:
+            return None
+        return response.body[:LARGEST].decode("utf-8", "replace")
+
+
+def _check_photo(status: int, headers: Mapping[str, str]) -> None:
+    if status == 304:
+        return
+    _check_ok(status)
+    check_robots_tag(headers)
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in _UNTYPED and (not kind.startswith("image/") or kind.startswith("image/svg")):
+        raise RefusalError("content-type", f"{kind[:80]} is not a photo", "skipped")
+
+
+def _check_page(status: int, headers: Mapping[str, str]) -> None:
+    _check_ok(status)
+    check_robots_tag(headers)
+    kind = headers.get("Content-Type", "text/html").partition(";")[0].strip().lower()
+    if kind not in ("text/html", "application/xhtml+xml"):
+        raise RefusalError("content-type", f"{kind[:80]} is not an HTML page", "skipped")
+
+
+def _check_api(status: int, headers: Mapping[str, str]) -> None:
+    """Errors of an API are in its JSON; the provider reads them."""
+
+
+def _check_ok(status: int) -> None:
+    if status != 200:
+        raise RefusalError("not-found" if status in (404, 410) else "http-error", f"HTTP {status}")

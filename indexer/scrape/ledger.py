@@ -1,0 +1,178 @@
+"""What a scrape has seen: addresses, contents, near duplicates. Memory stays flat, whatever their number."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.scrape.items import Item, Progress
+from indexer.scrape.manifest import NAME, read_manifest
+
+_Words = npt.NDArray[np.uint64]
+
+#: Bits in which the perceptual hashes of near duplicates may differ.
+NEAR = 3
+
+_TABLES = """
+CREATE TABLE urls (key BLOB PRIMARY KEY, final INTEGER, etag TEXT, modified TEXT) WITHOUT ROWID;
+CREATE TABLE contents (key BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE searches (provider TEXT, query TEXT, cursor TEXT, used INTEGER, taken INTEGER, exhausted INTEGER,
+                       PRIMARY KEY (provider, query)) WITHOUT ROWID;
+"""
+
+
+class Ledger:
+    """Made from the manifest at the start of a run, then kept up to date.
+
+    SQLite's private temporary database holds it ("" as its name): it spills to disk by itself and is
+    gone at the end, so the manifest stays the only truth. Only the perceptual hashes are in memory,
+    8 bytes each, because every new photo is compared with all of them.
+    """
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect("", isolation_level=None)
+        self._base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES)
+        self._hashes = _Hashes()
+
+    def close(self) -> None:
+        self._base.close()
+
+    def read(self, folder: Path) -> None:
+        """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded."""
+        if not (folder / NAME).exists():
+            return
+        self._base.execute("BEGIN")
+        for line in read_manifest(folder):
+            if isinstance(line, Progress) or _is_whole(line, folder):
+                self.note(line)
+            else:
+                self.forget(line)
+        self._base.execute("COMMIT")
+
+    def note(self, line: Item | Progress) -> None:
+        """Remember a line of the manifest."""
+        if isinstance(line, Progress):
+            row = (line.provider, line.query, line.cursor, line.used, line.taken, line.exhausted)
+            self._base.execute("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", row)
+            return
+        row_of_url = (_key(line.url), line.is_final, line.etag, line.last_modified)
+        self._base.execute("REPLACE INTO urls VALUES (?, ?, ?, ?)", row_of_url)
+        if line.status == "downloaded":
+            self._keep(line.sha256, line.phash)
+
+    def forget(self, item: Item) -> None:
+        """Treat an item as found but not fetched."""
+        self._base.execute("REPLACE INTO urls VALUES (?, 0, '', '')", (_key(item.url),))
+
+    def knows(self, url: str) -> bool:
+        return self._row("SELECT 1 FROM urls WHERE key = ?", _key(url)) is not None
+
+    def is_final(self, url: str) -> bool:
+        row = self._row("SELECT final FROM urls WHERE key = ?", _key(url))
+        return row is not None and bool(row[0])
+
+    def validators(self, url: str) -> dict[str, str]:
+        """Headers for a conditional request, by what the last answer said of this picture."""
+        row = self._row("SELECT etag, modified FROM urls WHERE key = ?", _key(url))
+        named = zip(("If-None-Match", "If-Modified-Since"), row or ("", ""), strict=True)
+        return {name: str(value) for name, value in named if value}
+
+    def progress(self, provider: str, query: str) -> Progress:
+        """How far an earlier run has got with this query."""
+        found = self._base.execute(
+            "SELECT cursor, used, taken, exhausted FROM searches WHERE provider = ? AND query = ?",
+            (provider, query),
+        ).fetchone()
+        if found is None:
+            return Progress(provider, query)
+        return Progress(provider, query, found[0], found[1], found[2], bool(found[3]))
+
+    def claim(self, sha256: str, phash: str) -> tuple[str, str]:
+        """Reserve a content: ("", "") when it is new, else (reason, SHA-256 of the photo kept)."""
+        if self._row("SELECT 1 FROM contents WHERE key = ?", bytes.fromhex(sha256)) is not None:
+            return "sha256", sha256
+        near = self._hashes.nearest(phash, NEAR)
+        if near:
+            return "phash", near
+        self._keep(sha256, phash)
+        return "", ""
+
+    def _keep(self, sha256: str, phash: str) -> None:
+        key = bytes.fromhex(sha256)
+        if self._base.execute("INSERT OR IGNORE INTO contents VALUES (?)", (key,)).rowcount:
+            self._hashes.add(phash, key)
+
+    def _row(self, statement: str, key: bytes) -> tuple[object, ...] | None:
+        row: tuple[object, ...] | None = self._base.execute(statement, (key,)).fetchone()
+        return row
+
+
+def pending(folder: Path, ledger: Ledger, *, refresh: bool = False) -> Iterator[Item]:
+    """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
+
+    With `refresh`, the downloaded photos too, to ask whether they have changed. Each URL once.
+    """
+    if not (folder / NAME).exists():
+        return
+    given = Ledger()
+    try:
+        for line in read_manifest(folder):
+            if isinstance(line, Progress) or given.knows(line.url):
+                continue
+            if not ledger.is_final(line.url) or (refresh and ledger.validators(line.url)):
+                given.note(line)
+                yield line
+    finally:
+        given.close()
+
+
+def _is_whole(item: Item, folder: Path) -> bool:
+    if item.status != "downloaded":
+        return True
+    try:
+        return (folder / item.file).stat().st_size == item.bytes
+    except OSError:
+        return False
+
+
+def _key(url: str) -> bytes:
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+class _Hashes:
+    """Perceptual hashes in one growing array, compared all at once."""
+
+    def __init__(self) -> None:
+        self._hashes = np.zeros(1024, dtype=np.uint64)
+        self._contents = np.zeros((1024, 32), dtype=np.uint8)
+        self._count = 0
+
+    def add(self, phash: str, content: bytes) -> None:
+        if self._count == len(self._hashes):
+            self._hashes = np.resize(self._hashes, 2 * self._count)
+            self._contents = np.resize(self._contents, (2 * self._count, 32))
+        self._hashes[self._count] = int(phash, 16)
+        self._contents[self._count] = np.frombuffer(content, dtype=np.uint8)
+        self._count += 1
+
+    def nearest(self, phash: str, most: int) -> str:
+        """SHA-256 of the first photo within `most` bits; "" if there is none."""
+        differing = _ones(self._hashes[: self._count] ^ np.uint64(int(phash, 16)))
+        near = np.flatnonzero(differing <= most)
+        return self._contents[near[0]].tobytes().hex() if len(near) else ""
+
+
+def _ones(words: _Words) -> _Words:
+    """Bits set in each 64-bit word (H. S. Warren, "Hacker's Delight", 5-1)."""
+    m1, m2, m4 = (np.uint64(m) for m in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F))
+    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
+    words = words - ((words >> one) & m1)
+    words = (words & m2) + ((words >> two) & m2)
+    words = (words + (words >> four)) & m4
+    ones: _Words = (words * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    return ones

@@ -1,0 +1,161 @@
+"""The manifest of a scraped folder: JSON lines, only ever appended to; the last line of a URL counts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from indexer.errors import ScrapeError, SourceError
+from indexer.records import CaptionRecord
+from indexer.scrape.items import Item, Progress
+
+NAME = "manifest.jsonl"
+
+
+def read_manifest(folder: Path) -> Iterator[Item | Progress]:
+    """Every line in order, one at a time. A torn last line, left by a crash, is passed over.
+
+    Raises SourceError, with file and line, where there is no manifest or a line is damaged.
+    """
+    path = folder / NAME
+    try:
+        with path.open("rb") as lines:
+            for number, raw in enumerate(lines, 1):
+                parsed = _parse(raw, path, number)
+                if parsed is not None:
+                    yield parsed
+    except FileNotFoundError:
+        raise SourceError(f"{folder}: not a scraped folder (no {NAME} in it)") from None
+
+
+def _parse(raw: bytes, path: Path, number: int) -> Item | Progress | None:
+    try:
+        line = json.loads(raw)
+        if not isinstance(line, dict):
+            raise ValueError("not an object")
+        kind = line.get("line")
+        if kind == "item":
+            return Item.from_json(line)
+        return Progress.from_json(line) if kind == "search" else None
+    except (ValueError, TypeError) as error:
+        if not raw.endswith(b"\n"):
+            return None
+        raise SourceError(f"{path}:{number}: damaged manifest line ({error})") from None
+
+
+def scraped_photos(folder: Path) -> Iterator[CaptionRecord]:
+    """A record for every photo downloaded, in order, none twice, with all but the caption filled in."""
+    last = {}  # URL (hashed, to save memory) -> its last word in the manifest
+    for number, line in enumerate(read_manifest(folder)):
+        if isinstance(line, Item) and line.status != "found":
+            last[hash(line.url)] = number
+    seen: set[str] = set()
+    for number, line in enumerate(read_manifest(folder)):
+        if not isinstance(line, Item) or line.status != "downloaded" or last[hash(line.url)] != number:
+            continue
+        if line.sha256 not in seen:
+            seen.add(line.sha256)
+            yield _record(line, folder)
+
+
+def title_records(folder: Path) -> Iterator[CaptionRecord]:
+    """The titles of the downloaded photos as captions of kind "title"; photos without one are left out."""
+    for record in scraped_photos(folder):
+        if any(character.isalpha() for character in record.title):
+            yield replace(record, kind="title", caption=record.title)
+
+
+def _record(item: Item, folder: Path) -> CaptionRecord:
+    return CaptionRecord(
+        image_id=f"scraped/{item.sha256[:32]}",
+        caption="",
+        image=str(folder / item.file),
+        source="scraped",
+        kind="generated",
+        query=item.query,
+        provider=item.provider,
+        page=item.page,
+        title=item.title,
+        creator=item.creator,
+        license=item.license,
+        attribution=item.attribution,
+        phash=item.phash,
+    )
+
+
+class ManifestWriter:
+    """Appends lines, each in one write, so that a crash can tear only the last. One writer a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ScrapeError where another process is writing to this folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / NAME
+        self._file: BinaryIO = self.path.open("ab+", buffering=0)
+        try:
+            _lock(self._file, folder)
+            _mend_last_line(self._file)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, line: Item | Progress) -> None:
+        text = json.dumps(line.as_json(), ensure_ascii=False, separators=(",", ":"))
+        self._file.write(text.encode("utf-8", "replace") + b"\n")
+
+    def close(self) -> None:
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def __enter__(self) -> ManifestWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _lock(file: BinaryIO, folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such lock on Windows
+        return
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise ScrapeError(f"{folder}: another scrape is writing to this folder; wait for it") from None
+
+
+def _mend_last_line(file: BinaryIO) -> None:
+    """Cut a last line that a crash has torn, or give a whole one its missing end of line."""
+    size = file.seek(0, os.SEEK_END)
+    start, tail = _last_line(file, size)
+    if not tail:
+        return
+    try:
+        whole: Any = json.loads(tail)
+    except ValueError:
+        whole = None
+    if isinstance(whole, dict):
+        file.write(b"\n")
+    else:
+        file.truncate(start)
+
+
+def _last_line(file: BinaryIO, size: int, block: int = 1 << 16) -> tuple[int, bytes]:
+    """Start and text of what follows the last end of line."""
+    tail = b""
+    start = size
+    while start > 0 and b"\n" not in tail:
+        step = min(block, start)
+        start -= step
+        file.seek(start)
+        tail = file.read(step) + tail
+    cut = tail.rfind(b"\n") + 1
+    return start + cut, tail[cut:]

@@ -1,0 +1,114 @@
+"""How fast a host may be asked: connections at once, time between requests, and pauses that it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+from indexer.scrape.items import RefusalError
+
+#: Hosts remembered; beyond it those at rest are forgotten, so that memory stays flat.
+_HOSTS = 4096
+
+
+class Clock:
+    """Time as the scraper sees it; tests give one that jumps instead of sleeping."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass(slots=True)
+class _Host:
+    connections: asyncio.Semaphore
+    delay: float
+    next_at: float = 0.0  # when the next request may start
+    paused_until: float = 0.0
+    turns: int = field(default=0)  # requests under way or waiting
+
+    def is_at_rest(self, now: float) -> bool:
+        return self.turns == 0 and self.next_at <= now and self.paused_until <= now
+
+
+class Pace:
+    """Lets every request wait for its host's turn.
+
+    `per_host` connections at once, `delay` seconds between the starts of two requests. A host that
+    asks to wait longer than `longest_wait` seconds is not waited for: RefusalError("rate-limited").
+    """
+
+    def __init__(
+        self, clock: Clock, *, per_host: int = 2, delay: float = 0.1, longest_wait: float = 60.0
+    ) -> None:
+        self.clock = clock
+        self.per_host = per_host
+        self.delay = delay
+        self.longest_wait = longest_wait
+        self._hosts: dict[str, _Host] = {}
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Hold one of the host's connections, from the time on that a request may start."""
+        host = self._host(name)
+        host.turns += 1
+        try:
+            async with host.connections:
+                await self._wait(host, name)
+                yield
+        finally:
+            host.turns -= 1
+
+    async def _wait(self, host: _Host, name: str) -> None:
+        now = self.clock.monotonic()
+        start = max(now, host.next_at)
+        host.next_at = start + host.delay
+        # A pause may be asked for while this request waits, so look again after each sleep.
+        while (wait := max(start, host.paused_until) - self.clock.monotonic()) > 0:
+            if host.paused_until - self.clock.monotonic() > self.longest_wait:
+                raise RefusalError("rate-limited", f"{name} asks to wait {wait:.0f} s", retry_after=wait)
+            await self.clock.sleep(wait)
+
+    def pause(self, name: str, seconds: float) -> None:
+        """No request to this host before `seconds` have passed (Retry-After)."""
+        host = self._host(name)
+        host.paused_until = max(host.paused_until, self.clock.monotonic() + seconds)
+
+    def slow_down(self, name: str, delay: float) -> None:
+        """At least `delay` seconds between requests to this host (Crawl-delay, an API's rate limit)."""
+        host = self._host(name)
+        if delay > host.delay:
+            host.next_at += delay - host.delay
+            host.delay = delay
+
+    def _host(self, name: str) -> _Host:
+        host = self._hosts.get(name)
+        if host is None:
+            if len(self._hosts) >= _HOSTS:
+                now = self.clock.monotonic()
+                self._hosts = {key: host for key, host in self._hosts.items() if not host.is_at_rest(now)}
+            host = self._hosts[name] = _Host(asyncio.Semaphore(self.per_host), self.delay)
+        return host
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait by a Retry-After header: a number, or a date (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text), 10**9))
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None

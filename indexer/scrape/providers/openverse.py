@@ -1,0 +1,74 @@
+"""Openverse: openly licensed pictures of many collections (https://api.openverse.org/v1/, GET /v1/images/).
+
+Form of the answers: WordPress/openverse, api/api/examples/image_responses.py. Without a token 20
+results a page and one request a second; nothing lies behind page 20 for anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.scrape.items import Item, UnansweredError
+from indexer.scrape.providers import Ask, Page, entries, text_of
+from indexer.scrape.text import attribution, plain_text
+
+ENDPOINT = "https://api.openverse.org/v1/images/"
+_PAGES = 20
+
+
+@dataclass(frozen=True)
+class Openverse:
+    """Searches Openverse; results marked as mature stay out (its default)."""
+
+    endpoint: str = ENDPOINT
+    token: str = ""  # OAuth2 bearer token, for higher limits
+    name: str = "openverse"
+    delay: float = 1.0
+    limited: bool = True
+
+    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
+        number = int(cursor or "1")
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        asked = {"q": query, "page": str(number), "page_size": "20"}
+        status, answer = await ask.api(self.endpoint, asked, headers)
+        if status != 200:
+            raise _unanswered(status, answer)
+        found = tuple(_item(entry, query) for entry in entries(answer, "results") if text_of(entry, "url"))
+        last = answer.get("page_count", 0) if isinstance(answer, dict) else 0
+        more = isinstance(last, int) and number < min(last, _PAGES)
+        return Page(found, str(number + 1) if more else None)
+
+
+def from_environment(environment: Mapping[str, str]) -> Openverse:
+    return Openverse(environment.get("OPENVERSE_API") or ENDPOINT, environment.get("OPENVERSE_TOKEN", ""))
+
+
+def _unanswered(status: int, answer: Any) -> UnansweredError:
+    detail = plain_text(answer.get("detail")) if isinstance(answer, dict) else ""
+    reason = "key" if status in (401, 403) else "api-error"
+    return UnansweredError(reason, f"Openverse: HTTP {status} {detail}".strip())
+
+
+def _item(entry: Mapping[str, Any], query: str) -> Item:
+    title, creator = plain_text(entry.get("title")), plain_text(entry.get("creator"))
+    page, named = text_of(entry, "foreign_landing_url"), _license(entry)
+    return Item(
+        url=text_of(entry, "url"),
+        provider="openverse",
+        query=query,
+        title=title,
+        page=page,
+        creator=creator,
+        license=named,
+        license_url=text_of(entry, "license_url"),
+        attribution=plain_text(entry.get("attribution")) or attribution(title, creator, named, page),
+    )
+
+
+def _license(entry: Mapping[str, Any]) -> str:
+    """ "by-sa", "2.0" -> "CC BY-SA 2.0"; public domain marks have names of their own."""
+    code, version = text_of(entry, "license").lower(), text_of(entry, "license_version")
+    names = {"cc0": "CC0", "pdm": "Public Domain Mark", "": ""}
+    return f"{names.get(code, f'CC {code.upper()}')} {version}".strip() if code else ""

@@ -1,0 +1,87 @@
+"""What a scrape has done, counted by status and reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from indexer.scrape.items import Item, Progress
+
+_SHOWN = 20
+_HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")
+
+
+@dataclass
+class Report:
+    """Counts of one run; grows while it goes on, by kinds and not by items."""
+
+    found: Counter[str] = field(default_factory=Counter)  # by provider
+    ended: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # provider, status, reason
+    known: int = 0  # found again; nothing was left to do
+    bytes: int = 0
+    seconds: float = 0.0
+    unanswered: list[Progress] = field(default_factory=list)
+
+    def count(self, item: Item) -> None:
+        """Take in an item that has reached its final status."""
+        self.ended[item.provider, item.status, item.reason] += 1
+        if item.status == "downloaded":
+            self.bytes += item.bytes
+
+    def total(self, status: str) -> int:
+        return sum(count for (_, its, _), count in self.ended.items() if its == status)
+
+    def reasons(self) -> dict[tuple[str, str], int]:
+        """(status, reason) -> count, most frequent first; downloads have no reason."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for (_, status, reason), count in self.ended.items():
+            counts[status, reason] += count
+        return dict(counts.most_common())
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table: a row for each provider, and one for all."""
+        names = sorted({*self.found, *(provider for provider, _, _ in self.ended)})
+        rows = [self._row(name, (name,)) for name in names]
+        return [_HEADINGS, *rows, *([self._row("all", tuple(names))] if len(names) != 1 else [])]
+
+    def _row(self, label: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = sum(self.found[name] for name in names)
+        by_status = (
+            sum(count for (name, its, _), count in self.ended.items() if its == status and name in names)
+            for status in _HEADINGS[2:]
+        )
+        return (label, f"{found:,}", *(f"{count:,}" for count in by_status))
+
+    def text(self) -> str:
+        """The report for people: table, reasons, unanswered queries, totals."""
+        parts = (_aligned(self.rows()), self._reason_lines(), self._search_lines(), [self._totals()])
+        return "\n".join(line for part in parts for line in part)
+
+    def _reason_lines(self) -> list[str]:
+        lines = [
+            f"  {count:>7,}  {status}: {reason}"
+            for (status, reason), count in self.reasons().items()
+            if reason
+        ]
+        return ["", *lines] if lines else []
+
+    def _search_lines(self) -> list[str]:
+        shown = [f"  {one.provider} {one.query!r}: {one.detail}" for one in self.unanswered[:_SHOWN]]
+        more = len(self.unanswered) - len(shown)
+        return (["", "not answered:"] if shown else []) + shown + ([f"  and {more:,} more"] if more else [])
+
+    def _totals(self) -> str:
+        rate = self.total("downloaded") / self.seconds if self.seconds else 0.0
+        known = f", {self.known:,} known from before" if self.known else ""
+        return f"\n{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

@@ -1,0 +1,62 @@
+"""Bytes from outside -> a checked photo -> a file whose name is made from its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.errors import PhotoError
+from captioner.photo import media_type, open_photo, perceptual_hash
+from indexer.scrape.items import RefusalError
+
+#: A JPEG may be decoded at a reduced size down to this many pixels a side; enough for the hash.
+_DECODED_SIDE = 256
+_SUFFIXES = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
+    "image/x-portable-anymap": ".ppm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a picture's bytes proved to be."""
+
+    sha256: str
+    phash: str
+    suffix: str
+
+
+def examine(body: bytes, smallest_side: int) -> Examined:
+    """Decode and hash a picture. Raises RefusalError for what is no whole photo, or a tiny one (an icon)."""
+    try:
+        suffix = _SUFFIXES.get(media_type(body), ".jpg")
+        image = open_photo(body, smallest=_DECODED_SIDE)
+    except PhotoError as error:
+        raise RefusalError("not-a-photo", str(error).partition(": ")[2]) from None
+    if min(image.size) < smallest_side:
+        size = f"{image.width}x{image.height}"
+        raise RefusalError("too-small", f"{size} (the least is {smallest_side})", "skipped")
+    return Examined(hashlib.sha256(body).hexdigest(), perceptual_hash(image), suffix)
+
+
+def file_name(photo: Examined) -> str:
+    """Where a photo lies below its folder; nothing in it comes from a server."""
+    return f"images/{photo.sha256[:2]}/{photo.sha256}{photo.suffix}"
+
+
+def save(folder: Path, photo: Examined, body: bytes) -> str:
+    """Write a photo's file whole or not at all; gives its path relative to `folder`."""
+    name = file_name(photo)
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(body)
+    os.replace(draft, path)  # noqa: PTH105 (the atomic step, named as what it is)
+    return name

@@ -1,0 +1,67 @@
+"""Titles and names from the web as plain text: no markup, no control characters, one line."""
+
+from __future__ import annotations
+
+import unicodedata
+from html import unescape
+from html.parser import HTMLParser
+
+_LONGEST = 500
+#: Elements whose text is not for readers.
+_SILENT = frozenset({"script", "style", "template", "noscript"})
+
+
+class _Text(HTMLParser):
+    """Collects what a reader would see."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in _SILENT
+        self.parts.append(" " if tag in ("br", "p", "div", "li", "td") else "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in _SILENT and self._silent > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.parts.append(data)
+
+
+def plain_text(value: object) -> str:
+    """A text from outside, cleaned; "" for what is no text. Scripts of all languages stay as they are.
+
+    Titles are untrusted: markup is dropped, entities are decoded (twice, for those escaped twice),
+    and so are control, surrogate and bidirectional characters that would garble a terminal or a page.
+    """
+    if not isinstance(value, str):
+        return ""
+    text = unescape(_without_markup(value[: 20 * _LONGEST]))
+    if "<" in text:
+        text = _without_markup(text)
+    kept = "".join(" " if character.isspace() else character for character in text)
+    kept = "".join(character for character in kept if not _garbles(character))
+    return " ".join(unicodedata.normalize("NFC", kept).split())[:_LONGEST].rstrip()
+
+
+def _without_markup(text: str) -> str:
+    parser = _Text()
+    parser.feed(text)
+    parser.close()
+    return "".join(parser.parts)
+
+
+def _garbles(character: str) -> bool:
+    """Control, unassigned and format characters; joiners stay, for scripts and emoji need them."""
+    return unicodedata.category(character).startswith("C") and character not in "\u200c\u200d"
+
+
+def attribution(title: str, creator: str, license_name: str, page: str) -> str:
+    """A credit line where the provider gives none: title, creator, licence, source."""
+    named = f'"{title}"' if title else "Untitled"
+    by = f" by {creator}" if creator else ""
+    under = f", {license_name}" if license_name else ""
+    return f"{named}{by}{under}, {page}" if page else f"{named}{by}{under}"

@@ -1,0 +1,148 @@
+"""One HTTP request with every limit: address, time, size. No redirects, no retries, no politeness."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+import aiohttp
+from yarl import URL
+
+from indexer.scrape.addresses import AddressRefusedError, Guard
+from indexer.scrape.items import RefusalError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost."""
+
+    bytes: int = 20 * 1024 * 1024  # of a body, as sent and as unpacked
+    seconds: float = 30.0  # the whole request; a server that dribbles cannot hold it longer
+    connect_seconds: float = 10.0
+    silent_seconds: float = 10.0  # between two pieces of a body
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, unpacked. `headers` may be asked in any case of letters."""
+
+    url: URL
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+#: Looks at status and headers before the body is read; raises RefusalError to leave it.
+Check = Callable[[int, Mapping[str, str]], None]
+
+
+class Transport(Protocol):
+    """The seam between the scraper and the network."""
+
+    async def get(self, url: URL, headers: Mapping[str, str], limits: Limits, check: Check) -> Response: ...
+
+
+class HttpTransport:
+    """The real one: aiohttp over HTTP/1.1, no proxy, no cookies; use it as an async context manager."""
+
+    def __init__(
+        self, guard: Guard, concurrency: int, resolver: aiohttp.abc.AbstractResolver | None = None
+    ) -> None:
+        self.guard = guard
+        self.concurrency = concurrency
+        self.resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> HttpTransport:
+        connector = aiohttp.TCPConnector(
+            limit=self.concurrency, socket_factory=self.guard.socket, resolver=self.resolver
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # unpacked below, with a limit
+            trust_env=False,  # a proxy would resolve names for us, behind the guard's back
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, url: URL, headers: Mapping[str, str], limits: Limits, check: Check) -> Response:
+        """The answer to a GET. Raises RefusalError, with the kind of failure as its reason."""
+        assert self._session is not None, "use the transport in an async with statement"
+        try:
+            request = self._session.get(url, headers=headers, allow_redirects=False, timeout=_times(limits))
+            async with request as answer:
+                check(answer.status, answer.headers)
+                body = await _read(answer, limits.bytes)
+                return Response(url, answer.status, answer.headers, body)
+        except (asyncio.TimeoutError, TimeoutError):
+            raise RefusalError("timeout", f"no whole answer within {limits.seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
+            raise _refusal(error) from None
+
+
+def _times(limits: Limits) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=limits.seconds, sock_connect=limits.connect_seconds, sock_read=limits.silent_seconds
+    )
+
+
+def _refusal(error: BaseException) -> RefusalError:
+    """What a failure of the client means for the item."""
+    cause = getattr(error, "os_error", None) or error.__cause__
+    if isinstance(error, AddressRefusedError) or isinstance(cause, AddressRefusedError):
+        return RefusalError("private-address", "resolves to an address that is not public", "skipped")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return RefusalError("truncated", "the answer ended early")
+    if isinstance(error, (aiohttp.InvalidURL, ValueError)):
+        return RefusalError("bad-url", "not a web address", "skipped")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return RefusalError("connection", "the host's name does not resolve")
+    return RefusalError("connection", _one_line(error))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, unpacked, never holding more than `limit` bytes of it."""
+    if (answer.content_length or 0) > limit:
+        raise RefusalError(
+            "too-large", f"{answer.content_length:,} bytes (the limit is {limit:,})", "skipped"
+        )
+    unpack = _unpacker(answer.headers.get("Content-Encoding", ""), limit)
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += unpack(piece, limit + 1 - len(body))
+        if len(body) > limit:
+            raise RefusalError("too-large", f"more than {limit:,} bytes", "skipped")
+    return bytes(body)
+
+
+def _unpacker(encoding: str, limit: int) -> Callable[[bytes, int], bytes]:
+    """A function (piece, most) -> unpacked bytes, `most` at most: a small body cannot fill the memory."""
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return lambda piece, most: piece
+    if name not in ("gzip", "x-gzip", "deflate"):
+        raise RefusalError("encoding", f"content encoding {name[:40]!r} was not asked for")
+    stream: Any = zlib.decompressobj(zlib.MAX_WBITS | 32 if "gzip" in name else zlib.MAX_WBITS)
+
+    def unpack(piece: bytes, most: int) -> bytes:
+        try:
+            return bytes(stream.decompress(piece, max(most, 1)))
+        except zlib.error:
+            raise RefusalError("encoding", "the packed body is damaged") from None
+
+    return unpack
