@@ -1,0 +1,174 @@
+"""`search serve`: reads the options, opens the index, runs the web application."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from search.errors import SearchError
+from search.options import index_option
+
+if TYPE_CHECKING:
+    from search.web.captioning import PhotoCaptioner
+    from search.web.settings import Settings
+
+TOKEN_VARIABLE = "SEARCH_TOKEN"  # noqa: S105 - the variable's name, not a secret
+
+
+@click.command()
+@index_option
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only unless told."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port."
+)
+@click.option(
+    "--images",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder whose pictures may be shown; repeat for more. Without one, no picture file is served.",
+)
+@click.option(
+    "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
+)
+@click.option(
+    "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
+)
+@click.option(
+    "--allowed-host", "hosts", multiple=True, metavar="NAME", help="A name that the server answers to."
+)
+@click.option(
+    "--remote-images", is_flag=True, help="Let browsers load pictures from the web addresses in the index."
+)
+@click.option("--photo-urls", is_flag=True, help="Let clients give a photo by its public web address.")
+@click.option(
+    "--max-upload",
+    type=click.FloatRange(0.01, 500),
+    default=20.0,
+    show_default=True,
+    help="Largest photo, in MB.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(1, 10_000),
+    default=64,
+    show_default=True,
+    help="Photos that may wait for a caption.",
+)
+def serve(
+    index: str,
+    host: str,
+    port: int,
+    images: tuple[Path, ...],
+    captioner: str,
+    beam: int,
+    hosts: tuple[str, ...],
+    remote_images: bool,
+    photo_urls: bool,
+    max_upload: float,
+    queue: int,
+) -> None:
+    """Serve the page and the REST API.
+
+    With SEARCH_TOKEN in the environment (16 characters or more), every visitor is asked for it.
+    """
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SearchError(f"`search serve` needs {error.name}: pip install 'caption-search[web]'") from None
+    from search.web.settings import Settings
+
+    settings = Settings(
+        images=images,
+        hosts=_names(host, hosts),
+        token=_token(),
+        remote_images=remote_images,
+        photo_urls=photo_urls,
+        upload_bytes=int(max_upload * 1_000_000),
+        waiting_photos=queue,
+    )
+    _warn(host, settings)
+    _run(index, host, port, settings, captioner, beam)
+
+
+def _token() -> str:
+    from search.web.settings import SHORTEST_TOKEN
+
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if token and len(token) < SHORTEST_TOKEN:
+        raise SearchError(
+            f"{TOKEN_VARIABLE} is too short to be safe: give {SHORTEST_TOKEN} characters or more"
+        )
+    return token
+
+
+def _names(host: str, hosts: tuple[str, ...]) -> frozenset[str]:
+    """Names to answer to: its own and those allowed; any where it serves other hosts and none is given."""
+    from search.web.settings import LOOPBACK_NAMES, is_loopback
+
+    names = frozenset(name.lower() for name in hosts)
+    if is_loopback(host):
+        return LOOPBACK_NAMES | names | {host}
+    return names | {host} | LOOPBACK_NAMES if names else frozenset()
+
+
+def _warn(host: str, settings: Settings) -> None:
+    from search.web.settings import is_loopback
+
+    if not is_loopback(host) and not settings.token:
+        click.echo(
+            f"Warning: everybody who reaches {host} can search; set {TOKEN_VARIABLE} to ask for a token.",
+            err=True,
+        )
+    if not settings.images:
+        click.echo("Note: no picture files are served; name their folder with --images.", err=True)
+
+
+def _run(where: str, host: str, port: int, settings: Settings, model: str, beam: int) -> None:
+    import uvicorn
+
+    from indexer.index import open_index
+    from search.web.app import create_app
+
+    def load() -> PhotoCaptioner:
+        from captioner.captioner import Captioner
+
+        return Captioner.load(model)
+
+    with _listening(host, port) as listener:
+        app = create_app(open_index(where), load, settings, model=model, beam=beam)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=10,
+            limit_concurrency=1_000,
+        )
+        # uvicorn raises the signal that stopped it once more; stopping a server is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"Serving on http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops)", err=True)
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A listening socket, bound before the index is opened so that a taken port is known at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SearchError(f"cannot listen on {host} port {port}: {why}; choose another with --port") from None

@@ -1,0 +1,127 @@
+"""What the routes answer, as OpenAPI describes it. `presentation` fills them; the contract test compares."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+Span = tuple[int, int]
+
+
+class QueryAnswer(BaseModel):
+    """The query as it was understood."""
+
+    caption: str
+    tokens: list[str]
+    words: dict[str, str] = Field(description="For each token, the word of the caption that gave it.")
+    image_id: str | None = None
+
+
+class Shown(BaseModel):
+    """An image with one caption of it."""
+
+    image_id: str
+    image: str = Field(description="Where the picture is as the index has it: a path or a web address.")
+    caption: str
+    source: str
+    kind: str
+    model: str
+    title: str
+    creator: str
+    license: str
+    attribution: str
+    page: str = Field(description="The web page that shows the image.")
+    file: str | None = Field(description="The picture on this server; null where it has none.")
+    thumbnail: str | None
+
+
+class HitAnswer(Shown):
+    rank: int
+    jaccard: float
+    overlap: int
+    union: int
+    shared: list[str]
+    missing: list[str]
+    extra: list[str]
+    duplicates: list[str] = Field(default=[], description="Near-identical images folded into this one.")
+    spans: list[Span] = Field(description="Where the shared words stand in `caption` (code points).")
+
+
+class SearchAnswer(BaseModel):
+    """Hits with their explanation and the certificate: `exact` is true when they are provably the top k."""
+
+    query: QueryAnswer
+    hits: list[HitAnswer]
+    exact: bool
+    examined: int
+    captions: int
+    took_ms: float
+    cursor: str | None = Field(default=None, description="Give it as `after` for the next page.")
+
+
+class CountAnswer(BaseModel):
+    images: int
+    min_score: float
+
+
+class CaptionAnswer(BaseModel):
+    caption: str
+    tokens: list[str]
+    words: dict[str, str]
+    kind: str
+    source: str
+    model: str
+    indexed_at: str
+    jaccard: float | None = Field(description="Similarity to the tokens of the request, where it had any.")
+    shared: list[str]
+    spans: list[Span]
+
+
+class ImageAnswer(Shown):
+    """An image with all its captions."""
+
+    captions: list[CaptionAnswer]
+
+
+class RandomAnswer(BaseModel):
+    images: list[Shown]
+
+
+class CaptionerAnswer(BaseModel):
+    model: str
+    state: str = Field(description="loading, ready, or failed and why.")
+
+
+class StatusAnswer(BaseModel):
+    version: str
+    engine: str
+    analyzer: str
+    captions: int
+    images: int
+    sources: dict[str, int]
+    kinds: dict[str, int]
+    models: dict[str, int]
+    built_at: str
+    captioner: CaptionerAnswer
+    upload_bytes: int
+    photo_urls: bool
+    remote_images: bool
+    thumbnails: list[int]
+
+
+class HealthAnswer(BaseModel):
+    status: str
+
+
+class Wrong(BaseModel):
+    where: str
+    what: str
+
+
+class ProblemAnswer(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Wrong] = []

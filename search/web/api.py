@@ -1,0 +1,205 @@
+"""The REST API's routes: read the request, call the service, answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from search.web.answers import (
+    CountAnswer,
+    ImageAnswer,
+    RandomAnswer,
+    SearchAnswer,
+    StatusAnswer,
+)
+from search.web.parameters import (
+    CountParameters,
+    ImageParameters,
+    RandomParameters,
+    SearchParameters,
+    TextParameters,
+    ThumbnailParameters,
+)
+from search.web.photo_url import fetch_photo
+from search.web.pictures import SIZES
+from search.web.problems import MEDIA_TYPE, Problem
+from search.web.security import SESSION_COOKIE, is_token, session_value, too_large
+from search.web.service import Service
+
+_PICTURE: dict[str, Any] = {
+    "description": "The picture.",
+    "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
+def _problems(picture: bool = False, **why: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's entries for problem documents: status -> when."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
+    found: dict[int | str, dict[str, Any]] = {200: _PICTURE} if picture else {}
+    return found | {
+        int(status.strip("_")): {"description": text, "content": content} for status, text in why.items()
+    }
+
+
+_ALWAYS = _problems(
+    _401="The server asks for its token.",
+    _421="The server does not answer to this name.",
+    _422="A parameter is wrong.",
+    _503="The search engine does not answer, or too many searches are under way.",
+    _504="It took too long.",
+)
+
+router = APIRouter(responses=_ALWAYS)
+
+
+async def _service(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+async def _decoded(image_id: Annotated[str, Path(min_length=1, max_length=4_000)]) -> str:
+    """The id of a path, whose slashes came as %2F (see `security.Guard`)."""
+    return unquote(image_id, errors="replace")
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
+ImageId = Annotated[str, Depends(_decoded)]
+
+
+@router.get(
+    "/text",
+    response_model=SearchAnswer,
+    responses=_problems(_400="Nothing to search for, or a wrong cursor."),
+)
+async def text(asked: Annotated[TextParameters, Query()], service: ServiceOf) -> Response:
+    """Images for a sentence, or for a caption whose tokens were edited (`add`, `drop`)."""
+    return JSONResponse(await service.text(asked))
+
+
+@router.get("/count", response_model=CountAnswer)
+async def count(asked: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
+    """How many images reach a similarity to these words."""
+    return JSONResponse(await service.count(asked))
+
+
+@router.post(
+    "/similar",
+    response_model=SearchAnswer,
+    responses=_problems(
+        _400="The caption has no word to search for, or the form cannot be read.",
+        _403="Photos by web address are off, or the request comes from another site.",
+        _408="The upload took too long.",
+        _413="The photo is too large.",
+        _429="Too many photos wait for the captioner; Retry-After says how long.",
+    ),
+)
+async def similar(
+    request: Request,
+    asked: Annotated[SearchParameters, Query()],
+    service: ServiceOf,
+    photo: Annotated[UploadFile | None, File(description="The photo's file.")] = None,
+    url: Annotated[
+        str | None, Form(max_length=2_000, description="A photo's web address; off by default.")
+    ] = None,
+) -> Response:
+    """Images similar to a photo. Later pages: `GET /text` with the caption answered and its cursor."""
+    began = getattr(request.state, "began", time.perf_counter())
+    data = await _photo_of(service, photo, url)
+    return JSONResponse(await service.photo(data, asked, began))
+
+
+async def _photo_of(service: Service, photo: UploadFile | None, url: str | None) -> bytes:
+    if (photo is None) == (url is None):
+        raise Problem(
+            422, "parameters", "The request is not as described", "Give one photo, as the field `photo`."
+        )
+    if photo is None:
+        return await fetch_photo(url or "", service.settings)
+    data = await photo.read()
+    if len(data) > service.settings.upload_bytes:
+        raise too_large(service.settings)
+    return data
+
+
+@router.get("/images/{image_id:path}/similar", response_model=SearchAnswer, responses=_problems(
+    _400="The image's captions have no word to search for, or a wrong cursor.", _404="No such image."
+))  # fmt: skip
+async def similar_to_image(
+    image_id: ImageId, asked: Annotated[SearchParameters, Query()], service: ServiceOf
+) -> Response:
+    """Images similar to one of the index."""
+    return JSONResponse(await service.similar_to_image(image_id, asked))
+
+
+@router.get("/images/{image_id:path}/file", response_class=Response, responses=_problems(picture=True,
+    _404="No such image, or no picture of it here."
+))  # fmt: skip
+async def image_file(image_id: ImageId, service: ServiceOf) -> Response:
+    """The picture itself, as it lies in one of the folders named when the server started."""
+    path = await service.file(image_id)
+    kind = await service.files.run(lambda: service.pictures.media_type(path))
+    headers = {
+        "Cache-Control": "private, max-age=3600",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return FileResponse(path, media_type=kind, headers=headers)
+
+
+@router.get("/images/{image_id:path}/thumbnail", response_class=Response, responses=_problems(picture=True,
+    _404="No such image, or no picture of it here."
+))  # fmt: skip
+async def thumbnail(
+    image_id: ImageId, asked: Annotated[ThumbnailParameters, Query()], request: Request, service: ServiceOf
+) -> Response:
+    """A small JPEG of the picture."""
+    path = await service.file(image_id)
+    size = next((size for size in SIZES if size >= asked.size), SIZES[-1])
+    made = await service.files.run(lambda: service.pictures.thumbnail(path, size))
+    headers = {"ETag": made.etag, "Cache-Control": "private, max-age=3600"}
+    if request.headers.get("if-none-match") == made.etag:
+        return Response(status_code=304, headers=headers)
+    return Response(made.data, media_type=made.media_type, headers=headers)
+
+
+@router.get("/images/{image_id:path}", response_model=ImageAnswer, responses=_problems(_404="No such image."))
+async def image(
+    image_id: ImageId, asked: Annotated[ImageParameters, Query()], service: ServiceOf
+) -> Response:
+    """An image with all its captions."""
+    return JSONResponse(await service.image(image_id, asked))
+
+
+@router.get("/random", response_model=RandomAnswer)
+async def random(asked: Annotated[RandomParameters, Query()], service: ServiceOf) -> Response:
+    """Images drawn at random, one caption each."""
+    return JSONResponse(await service.random(asked))
+
+
+@router.get("/status", response_model=StatusAnswer)
+async def status(service: ServiceOf) -> Response:
+    """What the index holds, and what this server allows."""
+    return JSONResponse(await service.status() | {"thumbnails": list(SIZES)})
+
+
+@router.post("/session", status_code=204, responses=_problems(_403="The token is not this server's."))
+async def session(
+    token: Annotated[str, Form(max_length=1_000)], request: Request, service: ServiceOf
+) -> Response:
+    """Sign in with the server's token: the answer sets a cookie, so that the page can show pictures."""
+    if not service.settings.token or not is_token(service.settings, token):
+        raise Problem(403, "token", "Refused", "That is not this server's token.")
+    answer = Response(status_code=204)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        session_value(service.settings.token),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+    return answer

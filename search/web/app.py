@@ -1,0 +1,132 @@
+"""The application: routes, page, health and metrics, and what stands before them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer.index import CaptionIndex
+from search.web import problems
+from search.web.answers import HealthAnswer, ProblemAnswer
+from search.web.api import ServiceOf, router
+from search.web.captioning import PhotoCaptioner
+from search.web.metrics import MEDIA_TYPE, Metrics
+from search.web.page import page_routes
+from search.web.security import Guard
+from search.web.service import Service, program_version
+from search.web.settings import Settings
+
+API = "/api/v1"
+
+
+def create_app(
+    index: CaptionIndex,
+    load: Callable[[], PhotoCaptioner],
+    settings: Settings | None = None,
+    *,
+    model: str = "default",
+    beam: int = 3,
+) -> FastAPI:
+    """The web application over an open index, which it closes when it stops.
+
+    `load` gives the captioner; it is called once, in the captioning thread, when the server starts.
+    """
+    settings = settings or Settings()
+    service = Service(index, load, settings, model, beam)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+        index.close()
+
+    app = FastAPI(
+        title="Caption Search",
+        version=program_version(),
+        summary="Similar photos by the words of their captions, in provably exact order.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # the usual documentation pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    problems.install(app)
+    app.include_router(router, prefix=API, tags=["search"])
+    # The unversioned paths mean the newest version.
+    app.include_router(router, prefix="/api", include_in_schema=False)
+    _add_health(app)
+    app.router.routes.extend(page_routes())
+    _describe_problems(app)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Watch, metrics=service.metrics)
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/health/live", response_model=HealthAnswer, tags=["operation"])
+    async def live() -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "live"})
+
+    @app.get("/health/ready", response_model=HealthAnswer, tags=["operation"])
+    async def ready(service: ServiceOf) -> Response:
+        """The search engine answers too; a problem document (503, 504) where it does not."""
+        await service.counts()
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics", response_class=Response, tags=["operation"])
+    async def metrics(service: ServiceOf) -> Response:
+        """Counts and times for Prometheus."""
+        return Response(service.metrics.text(), media_type=MEDIA_TYPE)
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the problem document into the OpenAPI description, which the routes' answers refer to."""
+    plain = app.openapi
+
+    def described() -> dict[str, object]:
+        schema = plain()
+        parts = schema["components"]["schemas"]
+        if "ProblemAnswer" not in parts:
+            template = "#/components/schemas/{model}"
+            own = ProblemAnswer.model_json_schema(ref_template=template)
+            parts |= own.pop("$defs") | {"ProblemAnswer": own}
+            for unused in ("HTTPValidationError", "ValidationError"):
+                parts.pop(unused, None)
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+class Watch:
+    """ASGI middleware, outermost: counts and times every request, and notes when it began."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        scope.setdefault("state", {})["began"] = began
+        status = 500
+
+        async def send_and_look(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_look)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
+            self._metrics.request(method, route, status, time.perf_counter() - began)

@@ -1,0 +1,193 @@
+"""Captions for simultaneous requests: one worker thread, a bounded queue, batches of whatever waits.
+
+The worker never waits to fill a batch. While it captions one batch, the next gathers by itself; so a
+single photo is answered at once and a crowd shares the model's fixed costs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from captioner.errors import CaptionerError, ModelError, PhotoError
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioned
+    from captioner.photo import Photo
+    from search.web.metrics import Metrics
+
+_log = logging.getLogger("search.web")
+
+#: Bytes of photos that may wait.
+MAX_WAITING_BYTES = 256_000_000
+
+
+class PhotoCaptioner(Protocol):
+    """What is used of `captioner.captioner.Captioner`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]: ...
+
+
+class QueueFullError(Exception):
+    """No room for another photo; `seconds` is when to come back."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"the captioner is busy; try again in {seconds} s")
+        self.seconds = seconds
+
+
+@dataclass(eq=False)
+class _Waiting:
+    photo: bytes
+    future: Future[str] = field(default_factory=Future)
+
+
+class CaptionQueue:
+    """Photos in (`submit`, any thread), captions out (a future each)."""
+
+    def __init__(
+        self,
+        load: Callable[[], PhotoCaptioner],
+        *,
+        waiting: int = 64,
+        batch: int = 8,
+        beam: int = 3,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._load, self._limit, self._batch, self._beam, self._metrics = load, waiting, batch, beam, metrics
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._bytes = 0
+        self._closed = False
+        self._seconds_per_photo = 0.2  # a guess until the first batch is done
+        self._captioner: PhotoCaptioner | None = None
+        self._trouble: str | None = None
+        self._thread = threading.Thread(target=self._work, name="captioning", daemon=True)
+
+    def start(self) -> None:
+        """Start the worker, which loads the model at once so that the first visitor need not wait for it."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the batch under way; what still waits is cancelled."""
+        with self._lock:
+            self._closed = True
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    @property
+    def state(self) -> str:
+        """`loading`, `ready` or `failed: <why>`."""
+        if self._trouble:
+            return f"failed: {self._trouble}"
+        return "ready" if self._captioner else "loading"
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    def submit(self, photo: bytes) -> Future[str]:
+        """Queue a photo's file. The future gives its caption, PhotoError or CaptionerError.
+
+        Raises QueueFullError when too many photos (or bytes) wait already.
+        """
+        item = _Waiting(photo)
+        with self._lock:
+            if self._closed:
+                raise ModelError("the server is stopping")
+            heavy = self._bytes and self._bytes + len(item.photo) > MAX_WAITING_BYTES
+            if self._waiting >= self._limit or heavy:
+                raise QueueFullError(self._retry_after())
+            self._waiting += 1
+            self._bytes += len(item.photo)
+        self._queue.put(item)
+        return item.future
+
+    def _retry_after(self) -> int:
+        return max(1, min(60, math.ceil(self._waiting * self._seconds_per_photo)))
+
+    def _work(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            live = [item for item in batch if item.future.set_running_or_notify_cancel()]
+            if live:
+                self._caption(live)
+            # Hold no photo while waiting for the next one.
+            del batch, live
+        self._cancel_rest()
+
+    def _next_batch(self) -> list[_Waiting] | None:
+        """Wait for a photo and take what else is there; None: stop."""
+        if self._captioner is None and self._trouble is None:
+            self._load_captioner()
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < self._batch:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                self._queue.put(None)
+                break
+            batch.append(item)
+        with self._lock:
+            self._waiting -= len(batch)
+            self._bytes -= sum(len(item.photo) for item in batch)
+        return batch
+
+    def _load_captioner(self) -> None:
+        try:
+            self._captioner, self._trouble = self._load(), None
+        except Exception as error:
+            if not isinstance(error, CaptionerError):
+                _log.exception("the captioner cannot be loaded")
+            self._trouble = " ".join(str(error).split()) or type(error).__name__
+
+    def _caption(self, batch: list[_Waiting]) -> None:
+        if self._captioner is None:
+            self._load_captioner()  # once more: the model may have been put in place since
+        began = time.perf_counter()
+        try:
+            if self._captioner is None:
+                raise ModelError(self._trouble or "no model")
+            answers = list(self._captioner.stream([item.photo for item in batch], beam=self._beam))
+            for item, answer in zip(batch, answers, strict=True):
+                if answer.error is not None:
+                    item.future.set_exception(PhotoError(answer.error))
+                else:
+                    item.future.set_result(answer.captions[0].text)
+        except Exception as error:
+            if not isinstance(error, CaptionerError):
+                _log.exception("captioning failed")
+            for item in batch:
+                if not item.future.done():
+                    item.future.set_exception(error)
+            return
+        seconds = time.perf_counter() - began
+        self._seconds_per_photo += 0.3 * (seconds / len(batch) - self._seconds_per_photo)
+        if self._metrics is not None:
+            self._metrics.batch_size.observe(len(batch))
+            self._metrics.step("caption", seconds)
+
+    def _cancel_rest(self) -> None:
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None:
+                item.future.cancel()

@@ -1,0 +1,43 @@
+"""The searcher as the event loop sees it: in threads, bounded, with a time-out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from search.web.problems import overloaded, too_slow
+
+_T = TypeVar("_T")
+
+
+class Engine:
+    """Runs blocking calls of the search engine beside the event loop."""
+
+    def __init__(self, threads: int, waiting: int, seconds: float) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
+        self._limit, self._seconds = waiting, seconds
+        self._lock = threading.Lock()
+        self._pending = 0
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """The result of `work()`. Raises Problem: 503 when too much waits, 504 when it takes too long."""
+        with self._lock:
+            if self._pending >= self._limit:
+                raise overloaded("Too many searches are under way; try again in a moment.")
+            self._pending += 1
+        future = self._pool.submit(work)
+        future.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
+        except asyncio.TimeoutError:
+            raise too_slow(f"The search engine took more than {self._seconds:.0f} s.") from None
+
+    def _done(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._pending -= 1
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,116 @@
+"""What clients may ask: the query parameters of each route, checked; anything else is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
+
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+Words = Annotated[list[Word], Field(max_length=200)]
+Value = Annotated[str, Field(max_length=500)]
+Values = Annotated[list[Value], Field(max_length=50)]
+
+#: Most hits a page may have.
+MAX_HITS = 200
+
+
+def _values(what: str) -> Any:
+    return Field(default=[], description=f"Only captions with this {what}; repeat it to allow several.")
+
+
+class FilterParameters(BaseModel):
+    """Which captions may answer: every field named must have one of its values."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image_id: Values = _values("image id")
+    source: Values = _values("source (coco, flickr8k, folder, scraped, ...)")
+    kind: Values = _values("kind (reference, generated, title)")
+    model: Values = _values("captioning model")
+    split: Values = _values("split (train, val, ...)")
+    query: Values = _values("web query that found the image")
+    provider: Values = _values("web search that found the image")
+    license: Values = _values("licence")
+    creator: Values = _values("creator")
+
+    @property
+    def filters(self) -> Filters:
+        where = {name: tuple(getattr(self, name)) for name in KEYWORD_FIELDS if getattr(self, name)}
+        return Filters(where) if where else NO_FILTERS
+
+
+class SearchParameters(FilterParameters):
+    """How many hits, how similar, and where the page begins."""
+
+    k: int = Field(default=10, ge=1, le=MAX_HITS, description="Hits on a page.")
+    min_score: float = Field(
+        default=0.0, ge=0.0, le=1.0, allow_inf_nan=False, description="Least Jaccard similarity of a hit."
+    )
+    after: str | None = Field(
+        default=None, max_length=60_000, description="The `cursor` of the page before; all else as it was."
+    )
+    fold_duplicates: bool = Field(default=False, description="Show near-identical pictures once.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of every search of `Searcher`."""
+        return {
+            "k": self.k,
+            "filters": self.filters,
+            "min_score": self.min_score,
+            "after": self.after,
+            "fold_duplicates": self.fold_duplicates,
+        }
+
+
+class _Sentence(BaseModel):
+    q: str = Field(default="", max_length=2_000, description="A sentence, or a photo's caption.")
+    token: Words = Field(
+        default=[], description="Tokens to search for as they are, beside or instead of `q`."
+    )
+    add: Words = Field(default=[], description="Further words.")
+    drop: Words = Field(default=[], description="Tokens of the query to leave out.")
+
+    @property
+    def edited(self) -> bool:
+        """Whether the tokens differ from those of `q` alone."""
+        return bool(self.token or self.add or self.drop)
+
+
+class TextParameters(_Sentence, SearchParameters):
+    """A search by words."""
+
+
+class CountParameters(_Sentence, FilterParameters):
+    """How many images reach a similarity."""
+
+    exclude: Values = Field(default=[], description="Images that do not count, such as the one asked about.")
+    min_score: float = Field(gt=0.0, le=1.0, allow_inf_nan=False, description="The similarity to reach.")
+
+
+class ImageParameters(BaseModel):
+    """One image, with the words to mark in its captions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Words = Field(default=[], description="Score and mark every caption against these tokens.")
+
+
+class RandomParameters(FilterParameters):
+    """A handful of images to begin with."""
+
+    size: int = Field(default=12, ge=1, le=100, description="How many images.")
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, description="The same seed, the same images.")
+
+
+class ThumbnailParameters(BaseModel):
+    """How large a thumbnail may be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    size: int = Field(
+        default=320, ge=1, le=4096, description="Longest side in pixels, rounded up to a size that is kept."
+    )

@@ -1,0 +1,126 @@
+"""Picture files by what the index says of an image, only from folders named at start; thumbnails of them."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PureWindowsPath
+
+from PIL import Image
+
+from captioner.photo import media_type, open_photo
+from indexer.index import is_url
+
+#: Longest sides that thumbnails come in: few, so that no client can fill the cache with sizes.
+SIZES = (160, 320, 640, 1280)
+
+#: How long it may take until a picture that came or went is noticed.
+REMEMBER_SECONDS = 60
+
+_CACHE_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    data: bytes
+    etag: str
+    media_type: str = "image/jpeg"
+
+
+class Pictures:
+    """Finds a record's file inside the named folders and makes thumbnails. Safe to use from many threads."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folder.resolve(strict=True) for folder in folders)
+        self._thumbnails: OrderedDict[tuple[str, int, int], Thumbnail] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        # Looking costs some dozen system calls a picture, and pages show the same ones again.
+        self._found = lru_cache(maxsize=1 << 16)(self._look)
+
+    def find(self, image: str) -> Path | None:
+        """The file that `image`, a record's path, means; None when no named folder has it.
+
+        An index may have been built elsewhere, so the path's own end counts: of
+        /data/coco/val2017/1.jpg a folder may hold coco/val2017/1.jpg, val2017/1.jpg or 1.jpg.
+        """
+        if not self.folders or not image or is_url(image) or "\0" in image:
+            return None
+        return self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
+
+    def _look(self, image: str, period: int) -> Path | None:
+        """`find` without memory; another `period` looks anew."""
+        parts = [part for part in PureWindowsPath(image).parts if part not in ("/", "\\")]
+        if ".." in parts:
+            return None
+        places = [Path(image)] if Path(image).is_absolute() else []
+        for folder in self.folders:
+            tails = [folder.joinpath(*parts[start:]) for start in range(len(parts))]
+            for place in places + tails:
+                if path := self._inside(folder, place):
+                    return path
+        return None
+
+    @staticmethod
+    def _inside(folder: Path, path: Path) -> Path | None:
+        """`path` with links followed, if that is a file in `folder`."""
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            return None
+        return real if real.is_relative_to(folder) and real.is_file() else None
+
+    def media_type(self, path: Path) -> str:
+        """The type by the file's header. Raises PhotoError for anything but a picture."""
+        return media_type(path)
+
+    def thumbnail(self, path: Path, size: int) -> Thumbnail:
+        """A JPEG of `path` whose longer side is at most `size` (one of SIZES). Raises PhotoError."""
+        key = (str(path), path.stat().st_mtime_ns, size)
+        with self._lock:
+            if key in self._thumbnails:
+                self._thumbnails.move_to_end(key)
+                return self._thumbnails[key]
+        made = Thumbnail(_shrink(path, size), f'"{key[1]:x}-{size}"')
+        with self._lock:
+            if key not in self._thumbnails:
+                self._thumbnails[key] = made
+                self._bytes += len(made.data)
+            while self._bytes > _CACHE_BYTES:
+                _, old = self._thumbnails.popitem(last=False)
+                self._bytes -= len(old.data)
+        return made
+
+
+class SeenImages:
+    """Where the pictures of recent answers are, so that showing them asks the engine nothing more."""
+
+    def __init__(self, size: int = 50_000) -> None:
+        self._size = size
+        self._seen: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remember(self, image_id: str, image: str) -> None:
+        with self._lock:
+            self._seen[image_id] = (image, time.monotonic() + REMEMBER_SECONDS)
+            self._seen.move_to_end(image_id)
+            while len(self._seen) > self._size:
+                self._seen.popitem(last=False)
+
+    def image(self, image_id: str) -> str | None:
+        """The picture's place as last seen; None when it was not seen lately."""
+        image, until = self._seen.get(image_id, ("", 0.0))
+        return image if time.monotonic() < until else None
+
+
+def _shrink(path: Path, size: int) -> bytes:
+    image = open_photo(path, smallest=size)
+    image.thumbnail((size, size), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=85, optimize=True, progressive=True)
+    return out.getvalue()

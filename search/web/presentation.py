@@ -1,0 +1,109 @@
+"""Results -> the JSON of an answer: links to pictures, and where shared words stand in a caption."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from captioner.tokens import analyzer
+from indexer.records import CaptionRecord, Document
+from search.hits import Hit, Results
+from search.jaccard import similarity
+from search.web.pictures import Pictures, SeenImages
+
+_WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
+
+#: Fields of a record that go with every image shown.
+_SHOWN = (
+    *("image_id", "image", "caption", "source", "kind", "model"),
+    *("title", "creator", "license", "attribution", "page"),
+)
+
+
+@lru_cache(maxsize=1 << 16)
+def _tokens_of_word(name: str, word: str) -> frozenset[str]:
+    return analyzer(name)(word)
+
+
+def spans(caption: str, shared: Collection[str], analyzer_name: str) -> list[tuple[int, int]]:
+    """Start and end (code points) of the words of `caption` that gave a token of `shared`."""
+    found = []
+    for word in _WORD.finditer(caption):
+        if not _tokens_of_word(analyzer_name, word[0]).isdisjoint(shared):
+            found.append(word.span())
+    return found
+
+
+def words_of_tokens(caption: str, tokens: Iterable[str], analyzer_name: str) -> dict[str, str]:
+    """For each token the first word of `caption` that gave it, or the token itself: stems are no words."""
+    words: dict[str, str] = {}
+    for word in _WORD.finditer(caption):
+        for token in _tokens_of_word(analyzer_name, word[0]):
+            words.setdefault(token, word[0].lower())
+    return {token: words.get(token, token) for token in tokens}
+
+
+class Presentation:
+    """Makes the JSON of answers; knows the pictures that this server has."""
+
+    def __init__(self, pictures: Pictures, seen: SeenImages, root: str = "/api/v1") -> None:
+        self._pictures, self._seen, self._root = pictures, seen, root
+
+    def results(
+        self,
+        results: Results,
+        *,
+        caption: str | None = None,
+        added: str = "",
+        dropped: Iterable[str] = (),
+        image_id: str | None = None,
+    ) -> dict[str, Any]:
+        """`caption`, `added` and `dropped` are what the tokens came from, where the results do not say."""
+        answer = results.as_json()
+        text = results.caption if caption is None else caption
+        words = words_of_tokens(f"{text} {added}", {*results.tokens, *dropped}, results.analyzer)
+        answer["query"] |= {"caption": text, "words": words, "image_id": image_id}
+        answer["hits"] = [self._hit(hit, results.analyzer) for hit in results.hits]
+        return answer
+
+    def _hit(self, hit: Hit, analyzer_name: str) -> dict[str, Any]:
+        marked = spans(hit.caption, hit.shared, analyzer_name)
+        return self.shown(hit.record) | hit.as_json() | {"spans": marked}
+
+    def shown(self, record: CaptionRecord) -> dict[str, Any]:
+        answer: dict[str, Any] = {name: getattr(record, name) for name in _SHOWN}
+        self._seen.remember(record.image_id, record.image)
+        here = self._pictures.find(record.image) is not None
+        place = f"{self._root}/images/{quote(record.image_id, safe='', errors='replace')}"
+        answer["file"] = f"{place}/file" if here else None
+        answer["thumbnail"] = f"{place}/thumbnail" if here else None
+        return answer
+
+    def image(
+        self, documents: Iterable[Document], tokens: frozenset[str], analyzer_name: str
+    ) -> dict[str, Any]:
+        """An image with all its captions, the most similar to `tokens` first."""
+        captions = [self._caption(document, tokens, analyzer_name) for document in documents]
+        captions.sort(key=lambda caption: caption["jaccard"] or 0.0, reverse=True)
+        first = next((document.record for document in documents if document.record.image), None)
+        record = first or next(iter(documents)).record
+        return self.shown(record) | {"captions": captions}
+
+    @staticmethod
+    def _caption(document: Document, tokens: frozenset[str], analyzer_name: str) -> dict[str, Any]:
+        record, shared = document.record, sorted(document.tokens & tokens)
+        return {
+            "caption": record.caption,
+            "tokens": sorted(document.tokens),
+            "words": words_of_tokens(record.caption, document.tokens, analyzer_name),
+            "kind": record.kind,
+            "source": record.source,
+            "model": record.model,
+            "indexed_at": document.indexed_at,
+            "jaccard": float(similarity(tokens, document.tokens)) if tokens else None,
+            "shared": shared,
+            "spans": spans(record.caption, shared, analyzer_name),
+        }

@@ -1,0 +1,132 @@
+"""Errors as problem documents (RFC 9457), one line for a person in `detail`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from captioner.errors import CaptionerError, PhotoError
+from indexer.errors import IndexerError, IndexUnavailableError
+from search.errors import QueryError, SearchError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(HTTPException):
+    """An error with a stable name (`kind`, the last part of the document's `type`)."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+        self.kind, self.title, self.more = kind, title, more
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "type": f"urn:caption-search:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status_code,
+            "detail": self.detail,
+            **self.more,
+        }
+
+    def response(self) -> Response:
+        return JSONResponse(self.document(), self.status_code, self.headers, MEDIA_TYPE)
+
+
+def not_found(detail: str) -> Problem:
+    return Problem(404, "not-found", "Not found", detail)
+
+
+def busy(detail: str, seconds: int) -> Problem:
+    """429: come back in `seconds`."""
+    return Problem(429, "busy", "Too many photos at once", detail, {"Retry-After": str(seconds)})
+
+
+def overloaded(detail: str, seconds: int = 1) -> Problem:
+    return Problem(503, "overloaded", "Too many searches at once", detail, {"Retry-After": str(seconds)})
+
+
+def too_slow(detail: str) -> Problem:
+    return Problem(504, "timeout", "It took too long", detail)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an error of the three packages is to a client.
+
+    Messages about photos and queries are the client's own; those about engine and model are given
+    too (they are one line, without secrets), anything else stays in the log.
+    """
+    text = " ".join(str(error).split())
+    match error:
+        case Problem():
+            return error
+        case PhotoError():
+            return Problem(422, "photo", "The photo cannot be used", _sentence(text))
+        case QueryError():
+            return Problem(400, "query", "The search cannot be answered", text)
+        case IndexUnavailableError():
+            return Problem(
+                503, "engine-down", "The search engine does not answer", text, {"Retry-After": "5"}
+            )
+        case IndexerError():
+            return Problem(503, "index", "The index cannot be used", text, {"Retry-After": "30"})
+        case CaptionerError():
+            return Problem(503, "captioner", "The captioner cannot be used", text, {"Retry-After": "30"})
+        case _:
+            return Problem(500, "fault", "A fault of the program", "The server's log says more.")
+
+
+def _sentence(text: str) -> str:
+    """A photo from the web has no name, so the message begins with what is wrong."""
+    text = text.removeprefix("<photo>: ")
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _from_http(error: HTTPException) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    title = HTTPStatus(error.status_code).phrase
+    kind = title.lower().replace(" ", "-")
+    return Problem(error.status_code, kind, title, str(error.detail), error.headers)
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    wrong = [
+        {"where": ".".join(str(part) for part in item["loc"]), "what": str(item["msg"])}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong[:5])
+    return Problem(422, "parameters", "The request is not as described", detail, errors=wrong)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem document."""
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _from_http(error).response()
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _from_validation(error).response()
+
+    async def known(request: Request, error: Exception) -> Response:
+        return problem_of(error).response()
+
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, validation)
+    for kind in (CaptionerError, IndexerError, SearchError, Exception):
+        app.add_exception_handler(kind, known)

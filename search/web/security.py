@@ -1,0 +1,169 @@
+"""What stands before every route: who may ask, how much may be sent, and what browsers are told."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from search.web.problems import Problem
+from search.web.settings import Settings
+
+SESSION_COOKIE = "caption-search-session"
+
+#: Open to everybody: signs of life, and what the page needs to ask for the token.
+_OPEN_PREFIXES = ("/health/", "/static/")
+_OPEN_PATHS = frozenset({"/", "/favicon.ico", "/api/v1/session", "/api/session"})
+
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def content_security_policy(remote_images: bool) -> str:
+    """Nothing but this server's own files; no inline script or style; never inside a frame."""
+    pictures = "'self' blob: data:" + (" https: http:" if remote_images else "")
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def security_headers(settings: Settings) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": content_security_policy(settings.remote_images),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+
+
+def session_value(token: str) -> str:
+    """What the cookie holds: proof of the token without the token."""
+    return hmac.new(token.encode(), b"caption-search session", hashlib.sha256).hexdigest()
+
+
+def is_token(settings: Settings, given: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), settings.token.encode())
+
+
+class Guard:
+    """ASGI middleware: checks, limits and headers, for every answer (errors too)."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._headers = security_headers(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith("/api/"):
+            # An image id may hold slashes, sent as %2F: routes see the path undecoded, handlers decode it.
+            scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if problem := self._refusal(scope, Headers(scope=scope)):
+            await problem.response()(scope, receive, send_with_headers)
+            return
+        await self._app(scope, self._limited(scope, receive), send_with_headers)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        return (
+            self._wrong_host(headers)
+            or self._without_token(scope, headers)
+            or self._cross_site(scope, headers)
+            or self._too_large(headers)
+        )
+
+    def _wrong_host(self, headers: Headers) -> Problem | None:
+        if not self._settings.hosts:
+            return None
+        try:
+            name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        except ValueError:
+            name = ""
+        if name in self._settings.hosts:
+            return None
+        detail = "This server does not answer to that name; its operator can allow it with --allowed-host."
+        return Problem(421, "host", "Wrong host", detail)
+
+    def _without_token(self, scope: Scope, headers: Headers) -> Problem | None:
+        path: str = scope["path"]
+        if not self._settings.token or path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
+            return None
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and is_token(self._settings, given.strip()):
+            return None
+        cookie = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
+        if hmac.compare_digest(
+            cookie.encode("utf-8", "replace"), session_value(self._settings.token).encode()
+        ):
+            return None
+        detail = "This server asks for its token: send it as `Authorization: Bearer TOKEN`."
+        return Problem(401, "token", "Token needed", detail, {"WWW-Authenticate": "Bearer"})
+
+    def _cross_site(self, scope: Scope, headers: Headers) -> Problem | None:
+        """Another site's page must not make a visitor's browser post here."""
+        if scope["method"] not in _METHODS_WITH_BODY:
+            return None
+        if headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"):
+            return None
+        return Problem(403, "cross-site", "Refused", "Requests from other sites' pages are refused.")
+
+    def _too_large(self, headers: Headers) -> Problem | None:
+        """Refuse by the announced length, before a byte of the body is read."""
+        length = headers.get("content-length", "0")
+        if not length.isdecimal():
+            return Problem(400, "length", "Bad request", "Content-Length is not a number.")
+        return too_large(self._settings) if int(length) > self._settings.form_bytes else None
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """The request's body, stopped when it gets too long or takes too long."""
+        if scope["method"] not in _METHODS_WITH_BODY:
+            return receive
+        settings, read = self._settings, 0
+        until, whole = time.monotonic() + settings.upload_seconds, False
+
+        async def limited() -> Message:
+            nonlocal read, whole
+            if whole:  # what comes now is only the news that the client has gone
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
+            except asyncio.TimeoutError:
+                detail = f"The upload took more than {settings.upload_seconds:.0f} s."
+                raise Problem(408, "slow-upload", "Too slow", detail, {"Connection": "close"}) from None
+            read += len(message.get("body", b""))
+            if read > settings.form_bytes:
+                raise too_large(settings)
+            whole = not message.get("more_body", False)
+            return message
+
+        return limited
+
+
+def too_large(settings: Settings) -> Problem:
+    limit = f"{settings.upload_bytes / 1e6:.3g} MB"
+    return Problem(
+        413,
+        "too-large",
+        "The photo is too large",
+        f"The photo is larger than this server takes ({limit}).",
+        {"Connection": "close"},
+    )

@@ -1,0 +1,217 @@
+"""What the routes call: each search as one awaitable, with its checks, bounds and timings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from captioner.photo import media_type
+from captioner.tokens import analyzer
+from indexer.index import CaptionIndex
+from indexer.records import IndexStatus
+from search.errors import QueryError
+from search.hits import Results
+from search.searcher import Searcher
+from search.web.captioning import CaptionQueue, PhotoCaptioner, QueueFullError
+from search.web.engine import Engine
+from search.web.metrics import Metrics
+from search.web.parameters import (
+    CountParameters,
+    ImageParameters,
+    RandomParameters,
+    SearchParameters,
+    TextParameters,
+)
+from search.web.pictures import Pictures, SeenImages
+from search.web.presentation import Presentation
+from search.web.problems import busy, not_found, too_slow
+from search.web.settings import Settings
+from search.web.steps import TimedIndex
+
+#: The counts of the status need not be newer than this many seconds.
+STATUS_SECONDS = 5.0
+
+
+class Service:
+    """One server's parts. `start` and `close` frame its life; everything else runs on the event loop."""
+
+    def __init__(
+        self,
+        index: CaptionIndex,
+        load: Callable[[], PhotoCaptioner],
+        settings: Settings,
+        model: str = "default",
+        beam: int = 3,
+    ) -> None:
+        self.settings, self.model = settings, model
+        self.metrics = Metrics()
+        self.steps = TimedIndex(index)
+        self.searcher = Searcher(self.steps, _no_captioner, beam)
+        self.engine = Engine(settings.search_threads, settings.waiting_searches, settings.search_seconds)
+        self.files = Engine(2, settings.waiting_searches, settings.search_seconds)
+        self.captions = CaptionQueue(
+            load, waiting=settings.waiting_photos, batch=settings.batch, beam=beam, metrics=self.metrics
+        )
+        self.metrics.watch_queue(lambda: self.captions.waiting)
+        self.pictures, self.seen = Pictures(settings.images), SeenImages()
+        self.presentation = Presentation(self.pictures, self.seen)
+        self._status: tuple[float, IndexStatus] | None = None
+        self._status_lock = asyncio.Lock()
+
+    def start(self) -> None:
+        self.captions.start()
+
+    def close(self) -> None:
+        self.captions.close()
+        self.engine.close()
+        self.files.close()
+
+    async def text(self, asked: TextParameters) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            if not (asked.q.strip() or asked.edited):
+                raise QueryError("nothing to search for: give a sentence as `q`")
+            if asked.edited:
+                tokens = self._tokens(asked.q, asked.token, asked.add, asked.drop)
+                results = self._timed(lambda: self.searcher.tokens(tokens, **asked.options))
+            else:
+                results = self._timed(lambda: self.searcher.text(asked.q, **asked.options))
+            added = " ".join(asked.add)
+            return self.presentation.results(results, caption=asked.q, added=added, dropped=asked.drop)
+
+        return await self.engine.run(work)
+
+    async def photo(self, data: bytes, asked: SearchParameters, began: float) -> dict[str, Any]:
+        """Caption a photo's file, then search with the caption. Raises PhotoError for what is none."""
+        await self.files.run(lambda: media_type(data))
+        self.metrics.step("read", time.perf_counter() - began)
+        caption = await self._caption(data)
+        return await self.engine.run(
+            lambda: self.presentation.results(
+                self._timed(lambda: self.searcher.text(caption, **asked.options)), caption=caption
+            )
+        )
+
+    async def _caption(self, data: bytes) -> str:
+        try:
+            future = self.captions.submit(data)
+        except QueueFullError as error:
+            detail = f"Many photos are being captioned; try again in {error.seconds} s."
+            raise busy(detail, error.seconds) from None
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.settings.caption_seconds)
+        except asyncio.TimeoutError:
+            seconds = self.settings.caption_seconds
+            raise too_slow(f"The photo had no caption after {seconds:.0f} s; try again later.") from None
+
+    async def similar_to_image(self, image_id: str, asked: SearchParameters) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            try:
+                results = self._timed(lambda: self.searcher.image(image_id, **asked.options))
+            except QueryError:
+                if self.searcher.index.captions([image_id]):
+                    raise  # a wrong cursor
+                raise not_found(f"There is no image {image_id[:200]!r} in the index.") from None
+            return self.presentation.results(results, image_id=image_id)
+
+        return await self.engine.run(work)
+
+    async def image(self, image_id: str, asked: ImageParameters) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            documents = self.searcher.index.captions([image_id]).get(image_id)
+            if not documents:
+                raise not_found(f"There is no image {image_id[:200]!r} in the index.")
+            tokens = frozenset(asked.token)
+            return self.presentation.image(documents, tokens, self.searcher.index.analyzer)
+
+        return await self.engine.run(work)
+
+    async def count(self, asked: CountParameters) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            tokens = self._tokens(asked.q, asked.token, asked.add, asked.drop)
+            images = self.searcher.count(tokens, asked.min_score, asked.filters, asked.exclude)
+            return {"images": images, "min_score": asked.min_score}
+
+        return await self.engine.run(work)
+
+    async def random(self, asked: RandomParameters) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            documents = self.searcher.index.random(asked.size, asked.filters, asked.seed)
+            return {"images": [self.presentation.shown(document.record) for document in documents]}
+
+        return await self.engine.run(work)
+
+    async def file(self, image_id: str) -> Path:
+        """The picture's file on this server. Raises Problem (404) where there is none."""
+        image = self.seen.image(image_id)
+        if image is None:
+            image = await self.engine.run(lambda: self._image_of(image_id))
+        path = self.pictures.find(image)
+        if path is None:
+            raise not_found("This server has no picture of that image in the folders it may serve.")
+        return path
+
+    def _image_of(self, image_id: str) -> str:
+        documents = self.searcher.index.captions([image_id]).get(image_id, ())
+        image = next((document.record.image for document in documents if document.record.image), "")
+        if documents:
+            self.seen.remember(image_id, image)
+        return image
+
+    async def status(self) -> dict[str, Any]:
+        counts = await self.counts()
+        return {
+            "version": program_version(),
+            "engine": counts.engine,
+            "analyzer": counts.analyzer,
+            "captions": counts.captions,
+            "images": counts.images,
+            "sources": dict(counts.sources),
+            "kinds": dict(counts.kinds),
+            "models": dict(counts.models),
+            "built_at": counts.built_at,
+            "captioner": {"model": self.model, "state": self.captions.state},
+            "upload_bytes": self.settings.upload_bytes,
+            "photo_urls": self.settings.photo_urls,
+            "remote_images": self.settings.remote_images,
+        }
+
+    async def counts(self) -> IndexStatus:
+        """The index's status, asked for at most every few seconds however many clients want it."""
+        async with self._status_lock:
+            if self._status is None or time.monotonic() > self._status[0]:
+                found = await self.engine.run(self.searcher.index.status)
+                self._status = (time.monotonic() + STATUS_SECONDS, found)
+            return self._status[1]
+
+    def _tokens(self, q: str, token: list[str], add: list[str], drop: list[str]) -> frozenset[str]:
+        analyze = analyzer(self.searcher.index.analyzer)
+        tokens = analyze(q) | frozenset(token)
+        for word in add:
+            tokens |= analyze(word)
+        return tokens - frozenset(drop)
+
+    def _timed(self, search: Callable[[], Results]) -> Results:
+        """Run a search in this thread; note what engine and ranking took."""
+        began = time.perf_counter()
+        with self.steps.watching() as engine:
+            results = search()
+        whole = time.perf_counter() - began
+        self.metrics.step("candidates", engine.seconds)
+        self.metrics.step("ranking", max(0.0, whole - engine.seconds))
+        self.metrics.searches.labels(str(results.exact).lower()).inc()
+        return results
+
+
+def _no_captioner() -> Any:
+    raise AssertionError("photos go through the caption queue")
+
+
+def program_version() -> str:
+    try:
+        return version("caption-search")
+    except PackageNotFoundError:
+        return "development"

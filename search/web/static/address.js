@@ -1,0 +1,48 @@
+// The search as the address bar holds it. A photo itself cannot be in an address; its caption can.
+
+/** q: sentence or caption. like: image asked about. photo: q was written for a photo. show: image opened. */
+export const NOTHING = { q: "", like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], fold: false, show: "" };
+
+export function read(search = location.search) {
+  const given = new URLSearchParams(search);
+  const min = Number(given.get("min"));
+  return {
+    q: given.get("q") ?? "",
+    like: given.get("like") ?? "",
+    photo: given.has("photo"),
+    drop: given.getAll("drop"),
+    add: given.getAll("add"),
+    min: min > 0 && min <= 1 ? min : 0,
+    source: given.getAll("source"),
+    kind: given.getAll("kind"),
+    fold: given.has("fold"),
+    show: given.get("show") ?? "",
+  };
+}
+
+export function write(state) {
+  const out = new URLSearchParams();
+  for (const [name, value] of Object.entries(state)) {
+    if (value === true) out.set(name, "1");
+    else if (Array.isArray(value)) value.forEach((one) => out.append(name, one));
+    else if (value) out.set(name, value);
+  }
+  const text = out.toString();
+  return text ? `?${text}` : "/";
+}
+
+export const isSearch = (state) => Boolean(state.q || state.like);
+
+/** Filters and limits that every search of this state takes. */
+export const options = (state) => ({
+  min_score: state.min || null,
+  source: state.source,
+  kind: state.kind,
+  fold_duplicates: state.fold,
+});
+
+/** Path and parameters of the API for this state. */
+export function question(state) {
+  if (state.q) return ["/text", { q: state.q, drop: state.drop, add: state.add, ...options(state) }];
+  return [`/images/${encodeURIComponent(state.like)}/similar`, options(state)];
+}

@@ -1,0 +1,80 @@
+// The REST API. Every failure becomes a Trouble with a title and one line for a person.
+
+const ROOT = "/api/v1";
+
+export class Trouble extends Error {
+  constructor(problem, retryAfter = 0) {
+    super(problem.detail);
+    this.title = problem.title;
+    this.detail = problem.detail;
+    this.status = problem.status;
+    this.kind = (problem.type || "").split(":").pop();
+    this.retryAfter = retryAfter;
+  }
+}
+
+const unreachable = () =>
+  new Trouble({
+    type: "unreachable",
+    title: "The server does not answer",
+    status: 0,
+    detail: "It may have been stopped, or the connection is down.",
+  });
+
+function troubleOf(status, text, retryAfter) {
+  try {
+    const problem = JSON.parse(text);
+    if (problem.title) return new Trouble(problem, Number(retryAfter) || 0);
+  } catch {
+    // not a problem document: something between the page and the server answered
+  }
+  return new Trouble({ type: "", title: "That did not work", status, detail: `The server answered ${status}.` });
+}
+
+/** Parameters with lists repeated and empty values left out. */
+export function parameters(values) {
+  const out = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== "" && one !== null && one !== undefined && one !== false) out.append(name, one);
+    }
+  }
+  return out;
+}
+
+export async function get(path, values = {}, signal = undefined) {
+  let answer;
+  try {
+    answer = await fetch(`${ROOT}${path}?${parameters(values)}`, { signal, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  if (!answer.ok) throw troubleOf(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+  return answer.json();
+}
+
+/** Send a photo; `progress` hears the share that is sent, 0 to 1. (fetch cannot tell how far an upload is.) */
+export function sendPhoto(photo, values, progress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `${ROOT}/similar?${parameters(values)}`);
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
+    request.addEventListener("load", () => {
+      if (request.status === 200) resolve(JSON.parse(request.responseText));
+      else reject(troubleOf(request.status, request.responseText, request.getResponseHeader("Retry-After")));
+    });
+    request.addEventListener("error", () => reject(unreachable()));
+    request.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")));
+    signal.addEventListener("abort", () => request.abort());
+    const form = new FormData();
+    form.append("photo", photo, "photo");
+    request.send(form);
+  });
+}
+
+export async function signIn(token) {
+  const body = new URLSearchParams({ token });
+  const answer = await fetch(`${ROOT}/session`, { method: "POST", body });
+  if (!answer.ok) throw troubleOf(answer.status, await answer.text(), 0);
+}

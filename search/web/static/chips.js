@@ -1,0 +1,36 @@
+// The words of a search as chips: press one to leave it out or take it in again; add others.
+
+import { h, icon } from "./dom.js";
+
+/** `go` changes the search. Dropped words stay visible, so that they can come back. */
+export function showChips(place, query, state, go) {
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
+  // From the first edit on, the caption is the query: an image asked about is then searched by its words.
+  const edit = (change) => go({ q: state.q || query.caption, ...change });
+  const spoken = query.caption.toLowerCase().match(/[\p{L}\p{N}]+(?:[-'’.][\p{L}\p{N}]+)*/gu) ?? [];
+  const at = (word) => (spoken.includes(word) ? spoken.indexOf(word) : spoken.length);
+  const chips = [...query.tokens, ...state.drop.filter((token) => !query.tokens.includes(token))]
+    .map((token) => ({ token, word: query.words[token] ?? token }))
+    .sort((one, other) => at(one.word) - at(other.word) || one.word.localeCompare(other.word))
+    .map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => edit({ drop: on ? state.drop.filter((one) => one !== token) : [...state.drop, token] })));
+  place.replaceChildren(...chips, adder((word) => edit({ add: [...new Set([...state.add, word])] }), state.add.length ? () => edit({ add: [] }) : null));
+  if (focused) [...place.querySelectorAll("button")].find((one) => one.dataset.token === focused)?.focus();
+  if (focused === "") place.querySelector("input").focus();
+}
+
+function chip(token, word, on, toggle) {
+  return h("button", { className: "chip", type: "button", "aria-pressed": String(on), data: { token }, title: on ? `Search without “${word}”` : `Search with “${word}” again`, onclick: () => toggle(!on) }, word);
+}
+
+function adder(add, removeAll) {
+  const input = h("input", { type: "text", placeholder: "add a word", "aria-label": "Add a word to the search", maxLength: 200, autocomplete: "off", data: { token: "" } });
+  const form = h("form", { className: "adder" }, icon("plus"), input);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const word = input.value.trim();
+    if (word) add(word);
+  });
+  const out = [form];
+  if (removeAll) out.push(h("button", { className: "quiet small", type: "button", data: { token: "*" }, onclick: removeAll }, "Without added words"));
+  return h("span", { className: "chip-tail" }, ...out);
+}

@@ -1,0 +1,102 @@
+// One picture in full: all its captions, why it is an answer, where it comes from.
+
+import { get } from "./api.js";
+import { picture } from "./cards.js";
+import { byId, h, icon, marked, score, webLink } from "./dom.js";
+
+const dialog = byId("detail");
+
+/** Fill and open the dialog. `hit` is the answer it was opened from, if any; `tokens` are the search's. */
+export async function open(imageId, { hit, tokens, words, onsimilar, onclose, onstep, address }) {
+  const image = await get(`/images/${encodeURIComponent(imageId)}`, { token: tokens });
+  if (hit?.remote) image.remote = hit.remote;
+  const best = image.captions[0];
+  dialog.replaceChildren(
+    h("div", { className: "detail-picture" }, picture(image, 1280, true)),
+    h(
+      "div",
+      { className: "detail-words" },
+      h(
+        "div",
+        { className: "detail-bar" },
+        onstep && stepButton("left", "Previous picture", () => onstep(-1)),
+        onstep && stepButton("right", "Next picture", () => onstep(1)),
+        h("span", { className: "grow" }),
+        h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: onclose }, icon("close")),
+      ),
+      h("h2", { id: "detail-caption", className: "detail-caption" }, marked(best.caption, best.spans)),
+      hit ? reason(hit, Object.assign({}, ...image.captions.map((one) => one.words), words)) : null,
+      h(
+        "div",
+        { className: "detail-actions" },
+        h("a", { className: "button primary", href: address(imageId), id: "similar", onclick: (event) => takeOver(event, () => onsimilar(imageId)) }, icon("search"), "Similar to this"),
+        image.file ? h("a", { className: "button", href: image.file, target: "_blank", rel: "noopener" }, icon("open"), "Full size") : linkTo(image.image, "Picture on the web"),
+      ),
+      captions(image),
+      origin(image),
+    ),
+  );
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+export function close() {
+  if (dialog.open) dialog.close();
+}
+
+/** Act in place, but leave Ctrl-click and the like to the browser. */
+export function takeOver(event, act) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  act();
+}
+
+const stepButton = (name, label, act) => h("button", { className: "quiet icon-only", type: "button", "aria-label": label, onclick: act }, icon(name));
+
+function linkTo(address, label) {
+  const link = webLink(address, icon("open"), label);
+  if (link) link.className = "button";
+  return link;
+}
+
+function reason(hit, words) {
+  const group = (label, tokens, kind) =>
+    tokens.length ? [h("dt", {}, label), h("dd", {}, ...tokens.map((token) => h("span", { className: `word ${kind}` }, words[token] ?? token)))] : [];
+  const bar = h("span", { className: "bar", "aria-hidden": "true" });
+  bar.style.setProperty("--score", hit.jaccard);
+  return h(
+    "section",
+    { className: "reason", "aria-label": "Why this picture" },
+    h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} words are shared`),
+    bar,
+    h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", hit.missing, "yours"), ...group("Only in its caption", hit.extra, "its")),
+  );
+}
+
+function captions(image) {
+  return h(
+    "section",
+    { className: "all-captions" },
+    h("h3", {}, image.captions.length === 1 ? "Its caption" : `All ${image.captions.length} captions`),
+    h(
+      "ul",
+      {},
+      ...image.captions.map((one) =>
+        h("li", {}, h("span", { className: "caption" }, marked(one.caption, one.spans)), h("span", { className: "foot" }, one.jaccard === null ? null : h("span", { className: "share" }, score(one.jaccard)), h("span", { className: "source" }, one.kind), one.model ? h("span", { className: "by" }, one.model) : null)),
+      ),
+    ),
+  );
+}
+
+function origin(image) {
+  const rows = [
+    ["Source", image.source],
+    ["Title", image.title],
+    ["By", image.creator],
+    ["Attribution", image.attribution],
+    ["Licence", webLink(image.license, image.license) ?? image.license],
+    ["Page", webLink(image.page, image.page)],
+    ["Image id", image.image_id],
+  ].filter(([, value]) => value);
+  return h("dl", { className: "origin" }, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}

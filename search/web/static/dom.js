@@ -1,0 +1,56 @@
+// Building the page's parts. Text only ever becomes a text node, so nothing that the index holds is markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element: properties by name, `on…` for listeners, `data` for data attributes, `aria-…` and others as attributes. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "data") Object.assign(element.dataset, value);
+    else if (name in element && !name.includes("-")) element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** A caption with its shared words marked; `spans` count code points, as the server does. */
+export function marked(caption, spans) {
+  const characters = Array.from(caption);
+  const parts = [];
+  let at = 0;
+  for (const [start, end] of spans) {
+    parts.push(characters.slice(at, start).join(""), h("mark", {}, characters.slice(start, end).join("")));
+    at = end;
+  }
+  parts.push(characters.slice(at).join(""));
+  return parts.filter((part) => part !== "");
+}
+
+export const number = (value) => value.toLocaleString("en");
+export const score = (value) => value.toFixed(2);
+
+/** A link only where it leads to the web; the index may hold anything. */
+export function webLink(address, ...children) {
+  if (!/^https?:\/\//i.test(address)) return null;
+  return h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, ...children);
+}
+
+/** Tell people who listen to the page. */
+export function say(text) {
+  byId("said").textContent = text;
+}

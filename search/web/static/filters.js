@@ -1,0 +1,36 @@
+// Which captions may answer: by source and kind, with what the index holds of each; copies shown once.
+
+import { h, number } from "./dom.js";
+
+const FIELDS = [
+  ["source", "Source", "sources"],
+  ["kind", "Kind of caption", "kinds"],
+];
+
+export function showFilters(place, badge, status, state, go) {
+  const chosen = state.source.length + state.kind.length + Number(state.fold);
+  badge.textContent = chosen ? ` · ${chosen}` : "";
+  const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+  place.replaceChildren(
+    ...FIELDS.map(([name, label, counts]) => group(name, label, status?.[counts] ?? {}, state, go)),
+    h("fieldset", {}, h("legend", {}, "Copies"), tick("fold", "Show near-identical pictures once", null, state.fold, (on) => go({ fold: on }))),
+    chosen ? h("button", { className: "quiet small", type: "button", onclick: () => go({ source: [], kind: [], fold: false }) }, "Clear filters") : "",
+  );
+  if (focused) place.querySelector(`#${CSS.escape(focused)}`)?.focus();
+}
+
+function group(name, label, counts, state, go) {
+  const values = [...new Set([...Object.keys(counts), ...state[name]])];
+  return h(
+    "fieldset",
+    {},
+    h("legend", {}, label),
+    ...values.map((value) =>
+      tick(`${name}-${value}`, value, counts[value], state[name].includes(value), (on) => go({ [name]: on ? [...state[name], value] : state[name].filter((one) => one !== value) })),
+    ),
+  );
+}
+
+function tick(id, label, count, checked, change) {
+  return h("label", { className: "tick" }, h("input", { type: "checkbox", id: `f-${id}`, checked, onchange: (event) => change(event.target.checked) }), h("span", {}, label), count === undefined || count === null ? null : h("span", { className: "of" }, number(count)));
+}
