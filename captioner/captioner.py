@@ -133,7 +133,9 @@ class Captioner:
             return [self._captions(row) for row in self._hypotheses(pixels, beam, captions)]
         except torch.OutOfMemoryError:
             if len(pixels) == 1:
-                raise ModelError(f"{self.device}: out of memory with a single photo; use --device cpu") from None
+                raise ModelError(
+                    f"{self.device}: out of memory with a single photo; use --device cpu"
+                ) from None
             self.batch = len(pixels) // 2
             torch.cuda.empty_cache()
             halves = np.array_split(pixels, 2)
@@ -159,6 +161,11 @@ class Captioner:
         return tuple(Caption(" ".join(self.vocabulary.decode(one.ids)), one.score) for one in hypotheses)
 
 
+def open_captioner(model: str | os.PathLike[str] = "default", device: str | None = None) -> PhotoCaptioner:
+    """A captioner of any kind: a model of this project by name or folder, or `hf:ORG/NAME`. Raises ModelError."""
+    return Captioner.load(model, device)
+
+
 def find_model(model: str | os.PathLike[str]) -> Path:
     """The folder of a model: one that comes with the package by name, otherwise a path."""
     packaged = MODELS / os.fspath(model)
@@ -166,8 +173,14 @@ def find_model(model: str | os.PathLike[str]) -> Path:
         return packaged
     folder = Path(model)
     if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in MODELS.iterdir() if path.is_dir())) if MODELS.is_dir() else ""
-        raise ModelError(f"{folder}: no such model; it comes with {known or 'none'}, or name a model's folder")
+        known = (
+            ", ".join(sorted(path.name for path in MODELS.iterdir() if path.is_dir()))
+            if MODELS.is_dir()
+            else ""
+        )
+        raise ModelError(
+            f"{folder}: no such model; it comes with {known or 'none'}, or name a model's folder"
+        )
     return folder
 
 

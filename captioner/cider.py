@@ -72,7 +72,9 @@ def _similarity(mine: _Vector, theirs: _Vector) -> float:
     total = 0.0
     for n in range(_LONGEST):
         other = theirs.weights[n]
-        dot = sum(min(value, other[gram]) * other[gram] for gram, value in mine.weights[n].items() if gram in other)
+        dot = sum(
+            min(value, other[gram]) * other[gram] for gram, value in mine.weights[n].items() if gram in other
+        )
         norm = mine.norms[n] * theirs.norms[n]
         total += dot / norm if norm else 0.0
     return total * penalty

@@ -23,9 +23,7 @@ class CommandGroup(click.Group):
     def __init__(self, *args: Any, errors: Sequence[type[Exception]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.errors = tuple(errors)
-        self.params.append(
-            click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.")
-        )
+        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         context = super().make_context(*args, **kwargs)

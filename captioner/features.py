@@ -28,7 +28,10 @@ _BATCH = 32
 
 
 def cached_features(
-    model: CaptionModel, photos: Sequence[CaptionedPhoto], folder: Path, progress: Progress = lambda done: None
+    model: CaptionModel,
+    photos: Sequence[CaptionedPhoto],
+    folder: Path,
+    progress: Progress = lambda done: None,
 ) -> Features:
     """(N, VIEWS, ...) float16: what `model.encoder.backbone` gives for each photo.
 
@@ -60,7 +63,9 @@ def _write(model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, pr
     for numbers, pixels in DataLoader(PhotoPixels(photos, preprocess), batch_size=_BATCH):
         images = preprocess.normalise(pixels.to(device))
         with lower_precision(device):
-            views = torch.stack([model.encoder.backbone(images), model.encoder.backbone(images.flip(-1))], dim=1)
+            views = torch.stack(
+                [model.encoder.backbone(images), model.encoder.backbone(images.flip(-1))], dim=1
+            )
         if file is None:
             shape = (len(photos), *views.shape[1:])
             file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)

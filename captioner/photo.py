@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,9 +114,28 @@ def _stretch(image: Image.Image) -> Image.Image:
     import numpy as np
 
     values = np.asarray(image, dtype=np.float64)
-    top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else max(values.max(initial=0), 1.0)
+    top = (
+        65535.0
+        if image.mode.startswith("I") and values.max(initial=0) > 255
+        else max(values.max(initial=0), 1.0)
+    )
     top = 255.0 if image.mode.startswith("I") and values.max(initial=0) <= 255 else top
     return Image.fromarray(np.clip(values / top * 255.0, 0, 255).astype(np.uint8), mode=None)
+
+
+def photos_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """The paths themselves; a folder gives the photos below it, by their suffix, in sorted order."""
+    for path in paths:
+        if Path(path).is_dir():
+            for folder, names, files in os.walk(path):
+                names.sort()
+                yield from (
+                    os.path.join(folder, name)
+                    for name in sorted(files)
+                    if Path(name).suffix.lower() in SUFFIXES
+                )
+        else:
+            yield os.fspath(path)
 
 
 def perceptual_hash(image: Image.Image) -> str:

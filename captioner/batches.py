@@ -1,0 +1,151 @@
+"""Training batches: photos in a seeded order, each with all its captions, and captions without photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from captioner.augment import Augment
+from captioner.datasets import CaptionedPhoto, PhotoPixels
+from captioner.device import lower_precision
+from captioner.features import VIEWS, Features
+from captioner.model import CaptionModel, Seen
+from captioner.vocabulary import PAD
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some photos, their captions, and which caption belongs to which photo."""
+
+    photos: Tensor  # (P,) numbers of the photos
+    captions: Tensor  # (N, T) `<start> w1 ... <end>`, padded
+    owners: Tensor  # (N,) row that a caption belongs to: a photo 0..P-1, or a photo imagined P..P+T-1
+    seen: Seen | None = None  # words detected in the P photos, and in the T imagined ones
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What the decoder is told of the training photos, and how often it must do without the photo itself."""
+
+    words: Tensor  # (all photos, K) vocabulary ids
+    chances: Tensor  # (all photos, K)
+    blind: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Captions of photos that are not there, to learn words and phrases from."""
+
+    captions: Sequence[Tensor]  # of each photo (n, T)
+    imagine: Callable[[Sequence[int]], Seen]
+    size: int  # imagined photos a batch
+    captions_each: int = 3
+
+
+class Batches:
+    """All batches of an epoch, the same for the same seed, shared out among processes."""
+
+    def __init__(
+        self,
+        captions: Sequence[Tensor],
+        size: int,
+        detected: Detected | None = None,
+        text: Text | None = None,
+    ) -> None:
+        """`captions`: of each photo, as `datasets.encode` gives them; `size`: photos a batch over all processes."""
+        self.size = size
+        self.count = max(1, len(captions) // size)
+        self._captions, self._detected, self._text = captions, detected, text
+
+    def epoch(self, number: int, seed: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
+        """Batches of epoch `number` for process `rank`; the joint batch is the same for any `ranks`."""
+        order = torch.randperm(
+            len(self._captions), generator=torch.Generator().manual_seed(seed * 100_003 + number)
+        )
+        for start in range(0, self.count * self.size, self.size):
+            yield self._batch(order[start : start + self.size][rank::ranks])
+
+    def _batch(self, photos: Tensor) -> Batch:
+        captions = [self._captions[number] for number in photos.tolist()]
+        seen = None
+        if self._detected is not None:
+            blind = torch.rand(len(photos)) < self._detected.blind
+            seen = Seen(self._detected.words[photos], self._detected.chances[photos], blind)
+        if self._text is not None and seen is not None:
+            captions, seen = self._with_text(self._text, captions, seen)
+        owners = torch.arange(len(captions)).repeat_interleave(torch.tensor([len(rows) for rows in captions]))
+        return Batch(photos, _joined(captions), owners, seen)
+
+    @staticmethod
+    def _with_text(text: Text, captions: list[Tensor], seen: Seen) -> tuple[list[Tensor], Seen]:
+        numbers = torch.randint(len(text.captions), (text.size,)).tolist()
+        for number in numbers:
+            rows = text.captions[number]
+            captions.append(rows[torch.randperm(len(rows))[: text.captions_each]])
+        imagined = text.imagine(numbers)
+        blind = torch.cat([cast(Tensor, seen.blind), torch.ones(len(numbers), dtype=torch.bool)])
+        words = torch.cat([seen.words, imagined.words])
+        return captions, Seen(words, torch.cat([seen.chances, imagined.chances]), blind)
+
+
+def _joined(captions: Sequence[Tensor]) -> Tensor:
+    """Captions of several photos -> (N, longest), padded."""
+    longest = max(int((rows != PAD).sum(1).max()) for rows in captions)
+    joined = torch.full((sum(map(len, captions)), longest), PAD)
+    start = 0
+    for rows in captions:
+        width = min(rows.shape[1], longest)
+        joined[start : start + len(rows), :width] = rows[:, :width]
+        start += len(rows)
+    return joined
+
+
+class CachedViews:
+    """Features of a frozen encoder: one of the stored views of each photo, drawn at random."""
+
+    def __init__(self, model: CaptionModel, features: Features) -> None:
+        self.model, self.features = model, features
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        views = torch.randint(VIEWS, (len(photos),))
+        rows = torch.from_numpy(self.features[photos.numpy(), views.numpy()])
+        return cast(Tensor, self.model.encoder.head(rows.to(_device(self.model)).float()))
+
+    def plain(self, photos: Tensor) -> Tensor:
+        """The photos as they are, for scoring."""
+        rows = torch.from_numpy(self.features[photos.numpy(), 0])
+        return cast(Tensor, self.model.encoder.head(rows.to(_device(self.model)).float()))
+
+
+class PhotoViews:
+    """Features of an encoder that is trained: photos are read and changed a little each time."""
+
+    def __init__(self, model: CaptionModel, photos: Sequence[CaptionedPhoto], augment: Augment) -> None:
+        self.model, self.augment = model, augment
+        self.pixels = PhotoPixels(photos, model.config.preprocess)
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        return self._encode(self.augment(self._images(photos)))
+
+    def plain(self, photos: Tensor) -> Tensor:
+        """The photos as they are, for scoring."""
+        return self._encode(self._images(photos))
+
+    def _images(self, photos: Tensor) -> Tensor:
+        pixels = torch.stack([self.pixels[number][1] for number in photos.tolist()])
+        return self.model.config.preprocess.normalise(pixels.to(_device(self.model)))
+
+    def _encode(self, images: Tensor) -> Tensor:
+        with lower_precision(images.device):
+            return cast(Tensor, self.model.encoder(images)).float()
+
+
+Views = CachedViews | PhotoViews
+
+
+def _device(model: CaptionModel) -> torch.device:
+    return next(model.parameters()).device

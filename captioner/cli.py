@@ -1,0 +1,165 @@
+"""The command `captioner`: caption photos, and train, score and compare the models that do it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from captioner.console import CommandGroup, progress_bar, stop_on_sigterm
+from captioner.errors import CaptionerError
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioned
+    from captioner.train import EpochReport
+
+PHOTO = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(
+    cls=CommandGroup, errors=[CaptionerError], context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="caption-search")
+def main() -> None:
+    """Write captions for photos, and train, score and compare the models that write them."""
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.option("--model", default="default", show_default=True, help="Name of a model, or its folder.")
+@click.option(
+    "--beam", default=3, show_default=True, type=click.IntRange(1, 50), help="Beam width; 1 is greedy."
+)
+@click.option(
+    "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
+)
+@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def caption(
+    photos: Sequence[str], model: str, beam: int, captions: int, device: str | None, as_json: bool
+) -> None:
+    """Caption photos, or all photos of folders, in the order given.
+
+    A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
+    """
+    from captioner.captioner import open_captioner
+    from captioner.photo import photos_below
+
+    captioner = open_captioner(model, device)
+    failed = 0
+    with progress_bar(None, "photo") as bar:
+        for result in captioner.stream(photos_below(photos), beam=beam, captions=captions):
+            bar.update()
+            failed += result.error is not None
+            _print_caption(result, captioner.identity, as_json)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _print_caption(result: Captioned, model: str, as_json: bool) -> None:
+    if as_json:
+        for line in _caption_objects(result, model):
+            click.echo(json.dumps(line, ensure_ascii=False))
+    elif result.error is not None:
+        click.echo(f"Error: {result.error}", err=True)
+    else:
+        for one in result.captions:
+            click.echo(f"{result.image}\t{one.text}")
+
+
+def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
+    from captioner.tokens import analyzer
+
+    if result.error is not None:
+        return [{"image": result.image, "error": result.error}]
+    tokens = analyzer()
+    return [
+        {
+            "image": result.image,
+            "caption": one.text,
+            "tokens": sorted(tokens(one.text)),
+            "score": round(one.score, 4),
+            "model": model,
+        }
+        for one in result.captions
+    ]
+
+
+@main.command()
+@click.option("--arch", default="default", show_default=True, help="default, or model1 to model5.")
+@click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt.")
+@click.option("--coco", type=FILE, help="COCO caption annotations to train on (with --images).")
+@click.option("--images", type=FOLDER, help="Photos of --coco.")
+@click.option("--dev-coco", type=FILE, help="COCO caption annotations to score on (with --dev-images).")
+@click.option("--dev-images", type=FOLDER, help="Photos of --dev-coco. [default: --images]")
+@click.option(
+    "--text", "texts", multiple=True, type=FILE, help="COCO annotations whose captions alone are learnt from."
+)
+@click.option(
+    "--without", multiple=True, type=FILE, help="COCO annotations whose photos --text must not use."
+)
+@click.option("-o", "--out", required=True, type=FOLDER, help="Folder of the run: best/, its state, its log.")
+@click.option(
+    "--cache", default=Path(".cache/features"), show_default=True, type=FOLDER, help="Cached features."
+)
+@click.option("--from", "start", type=FOLDER, help="A model to start from (its architecture and vocabulary).")
+@click.option("--epochs", type=click.IntRange(1))
+@click.option("--batch", type=click.IntRange(1), help="Photos a step, each with all its captions.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate of the decoder.")
+@click.option(
+    "--encoder-rate", type=click.FloatRange(0), help="Above 0: train the encoder too, at this rate."
+)
+@click.option(
+    "--self-critical", is_flag=True, help="Reward sampled captions by CIDEr instead of cross-entropy."
+)
+@click.option("--seed", type=int)
+@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+def train(**options: Any) -> None:
+    """Train a model on captioned photos; the best epoch by dev CIDEr is kept in OUT/best.
+
+    Ctrl-C and SIGTERM leave a state that --resume goes on from. Under torchrun, all processes train together.
+    """
+    from captioner.training_options import read_data, read_run
+    from captioner.training_run import train as run_training
+
+    stop_on_sigterm()
+    resume = bool(options.pop("resume"))
+    run, data = read_run(options), read_data(options)
+    run_training(run, data, _Bars(), resume=resume)
+    click.echo(f"the best model is in {run.folder / 'best'}")
+
+
+class _Bars:
+    """Shows a training run: a bar a stage on stderr, a line an epoch on stdout."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def stage(self, name: str, total: int) -> None:
+        self._close()
+        self._bar = progress_bar(total, "step", name)
+
+    def advance(self, count: int = 1, loss: float | None = None) -> None:
+        if loss is not None:
+            self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        self._bar.update(count)
+
+    def epoch(self, report: EpochReport) -> None:
+        self._close()
+        click.echo(
+            f"epoch {report.epoch}: loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}, {report.seconds:.0f} s"
+        )
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+if __name__ == "__main__":
+    main()

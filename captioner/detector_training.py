@@ -1,0 +1,116 @@
+"""Fit the word detector: logistic regression from pooled features to the words of people's captions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from captioner.detector import WordDetector, imagenet_nouns
+from captioner.model import Seen
+from captioner.tokens import FUNCTION_WORDS
+from captioner.vocabulary import UNK, Vocabulary
+
+Captions = Sequence[Sequence[str]]  # tokenised captions of one photo
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRecipe:
+    """How the learnt part is fitted."""
+
+    smallest_count: int = 30  # photos whose captions use the word
+    epochs: int = 15
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.3
+    dropout: float = 0.5
+    batch: int = 128
+    folds: int = 5
+
+
+def detectable_words(photos: Iterable[Captions], vocabulary: Vocabulary, smallest_count: int) -> list[str]:
+    """Content words of enough photos, and all nouns that an ImageNet class has; sorted."""
+    counts: Counter[str] = Counter()
+    for captions in photos:
+        counts.update({word for words in captions for word in words} - FUNCTION_WORDS)
+    learnt = {word for word, count in counts.items() if count >= smallest_count}
+    named = {noun for nouns in imagenet_nouns() for noun in nouns}
+    return sorted(word for word in learnt | named if vocabulary.id(word) != UNK)
+
+
+def word_labels(photos: Sequence[Captions], words: Sequence[str]) -> Tensor:
+    """(N, W) float: 1 where a caption of the photo uses the word."""
+    places = {word: place for place, word in enumerate(words)}
+    labels = torch.zeros(len(photos), len(words))
+    for row, captions in enumerate(photos):
+        labels[row, [places[word] for caption in captions for word in caption if word in places]] = 1.0
+    return labels
+
+
+def fit(
+    detector: WordDetector, views: Tensor, labels: Tensor, recipe: DetectorRecipe, seed: int = 0
+) -> Tensor:
+    """Fit the learnt part on all photos; gives for each photo what a detector that never saw it would say.
+
+    `views`: pooled features (N, V, C); `labels` (N, W). The result (N, W) comes from `folds` further
+    detectors, each fitted without a part of the photos: a decoder that is trained with the words of
+    detectors that know the photo by heart would trust them too much in use.
+    """
+    torch.manual_seed(seed)
+    enough = labels.sum(0) >= recipe.smallest_count
+    fold = torch.randperm(len(views)) % recipe.folds
+    honest = torch.zeros(len(views), labels.shape[1])
+    for number in range(recipe.folds):
+        rows = fold == number
+        _fit_part(detector, views[~rows], labels[~rows], enough, recipe)
+        honest[rows] = chances(detector, views[rows])
+    _fit_part(detector, views, labels, enough, recipe)
+    return honest
+
+
+@torch.no_grad()
+def chances(detector: WordDetector, views: Tensor) -> Tensor:
+    """Mean probability over the views: (N, V, C) -> (N, W)."""
+    return torch.cat(
+        [detector(rows.flatten(0, 1)).unflatten(0, rows.shape[:2]).mean(1) for rows in views.split(256)]
+    )
+
+
+@torch.no_grad()
+def most_probable(detector: WordDetector, honest: Tensor, count: int) -> Seen:
+    """The `count` best words of each photo, as the decoder is told them: (N, count)."""
+    best, places = honest.topk(count, dim=-1)
+    return Seen(detector.ids[places], best)
+
+
+def _fit_part(
+    detector: WordDetector, views: Tensor, labels: Tensor, enough: Tensor, recipe: DetectorRecipe
+) -> None:
+    """Fit on standardised features, then fold the standardisation into the layer."""
+    mean, deviation = views.mean((0, 1)), views.std((0, 1)) + 1e-3
+    layer = nn.Linear(views.shape[-1], int(enough.sum()))
+    nn.init.zeros_(layer.weight)
+    nn.init.constant_(layer.bias, -4.0)
+    optimizer = torch.optim.AdamW(
+        layer.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=recipe.epochs)
+    wanted = labels[:, enough]
+    for _ in range(recipe.epochs):
+        for rows in torch.randperm(len(views)).split(recipe.batch):
+            shown = views[rows, torch.randint(views.shape[1], (len(rows),))]
+            scores = layer(functional.dropout((shown - mean) / deviation, recipe.dropout))
+            loss = functional.binary_cross_entropy_with_logits(scores, wanted[rows], reduction="sum") / len(
+                rows
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        weight = layer.weight / deviation
+        detector.learnt.weight.zero_()[enough] = weight
+        detector.learnt.bias.fill_(-20.0)[enough] = layer.bias - weight @ mean

@@ -1,0 +1,83 @@
+"""What training minimises: cross-entropy, or the negative CIDEr of sampled captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from captioner.batches import Batch
+from captioner.cider import CiderD
+from captioner.datasets import encode
+from captioner.decode import sample
+from captioner.model import CaptionModel, Seen
+from captioner.vocabulary import PAD, START, UNK, Vocabulary
+
+
+class CrossEntropy:
+    """Predict each word of people's captions from the words before it."""
+
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing = smoothing
+
+    def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Sum of the losses over words, and the number of words, so that processes can be joined exactly."""
+        captions, owners = batch.captions.to(features.device), batch.owners.to(features.device)
+        if batch.seen is None:
+            scores = model.decoder(features, captions[:, :-1], owners)
+        else:
+            seen = Seen(*(part.to(features.device) for part in batch.seen if part is not None))
+            # imagined photos have no features: zeros, which their `blind` hides
+            imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
+            scores = model.decoder(torch.cat([features, imagined]), captions[:, :-1], owners, seen)
+        # model1 to model5 predict `<start>` as well, from the image feature alone
+        wanted = captions if model.starts_with_image else captions[:, 1:]
+        loss = functional.cross_entropy(
+            scores.flatten(0, 1).float(),
+            wanted.flatten(),
+            ignore_index=PAD,
+            label_smoothing=self.smoothing,
+            reduction="sum",
+        )
+        return loss, (wanted != PAD).sum()
+
+
+class SelfCritical:
+    """Raise the probability of sampled captions that score better than their siblings.
+
+    Source: Rennie et al., "Self-critical Sequence Training" (CVPR 2017); the baseline of a sample is
+    the mean reward of the photo's other samples (Luo, "A Better Variant of Self-Critical Sequence
+    Training", 2020). Reward: CIDEr-D against the photo's own captions.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        references: Sequence[Sequence[Sequence[str]]],
+        samples: int,
+        longest: int,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.reward = CiderD(references)
+        self.samples, self.longest = samples, longest
+
+    def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Sum over words of -advantage x log probability, and the number of words."""
+        owners = torch.arange(len(features), device=features.device).repeat_interleave(self.samples)
+        drawn = sample(model.decoder, features.detach()[owners], self.longest, barred=(PAD, START, UNK))
+        written = [self.vocabulary.decode(ids) for ids in drawn]
+        captions = encode(self.vocabulary, written).to(features.device)
+        scores = model.decoder(features, captions[:, :-1], owners).float()
+        wanted = captions[:, 1:]
+        logs = -functional.cross_entropy(scores.transpose(1, 2), wanted, ignore_index=PAD, reduction="none")
+        return -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
+
+    def _advantages(self, batch: Batch, written: Sequence[Sequence[str]]) -> Tensor:
+        """(P * samples, 1): reward above the mean of the photo's other samples."""
+        photos = batch.photos.repeat_interleave(self.samples).tolist()
+        rewards = torch.tensor([self.reward.score(*pair) for pair in zip(photos, written, strict=True)])
+        rewards = rewards.view(-1, self.samples)
+        others = (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
+        return (rewards - others).view(-1, 1)

@@ -1,0 +1,51 @@
+"""Training in several processes (torchrun): sums over all of them, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int
+    count: int
+
+    @classmethod
+    def single(cls) -> Processes:
+        return cls(0, 1)
+
+    @classmethod
+    def from_environment(cls) -> Processes:
+        """Join the group that torchrun started (NCCL with CUDA, gloo without), or stay alone."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
+            return cls.single()
+        if not distributed.is_initialized():
+            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return cls(distributed.get_rank(), count)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and reports."""
+        return self.rank == 0
+
+    def sum(self, value: Tensor) -> Tensor:
+        if self.count == 1:
+            return value
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    def sum_gradients(self, model: nn.Module) -> None:
+        """Losses are divided by the joint count of words, so gradients are summed, not averaged."""
+        if self.count == 1:
+            return
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                distributed.all_reduce(parameter.grad)

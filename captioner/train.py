@@ -1,0 +1,219 @@
+"""The training loop: cross-entropy or self-critical, frozen or trained encoder, one process or several.
+
+Everything that a resumed run needs is in one state file, written in one step; on a CPU a resumed run
+gives bit for bit what a straight run gives.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from captioner.batches import Batch, Batches, Views
+from captioner.cider import CiderD
+from captioner.decode import Decoding, decode
+from captioner.device import lower_precision
+from captioner.errors import DataError, ModelError
+from captioner.model import CaptionModel
+from captioner.objectives import CrossEntropy, SelfCritical
+from captioner.processes import Processes
+from captioner.vocabulary import PAD, START, UNK, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All choices of a training run; kept in the model's configuration."""
+
+    epochs: int = 12
+    photos_per_batch: int = 24
+    learning_rate: float = 1e-3
+    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    averaging: float = 0.998  # decay of the running mean of the weights that is scored and saved; 0: off
+    largest_gradient: float = 1.0
+    self_critical: bool = False
+    samples: int = 5  # captions sampled for each photo in self-critical training
+    smallest_count: int = 4  # words seen less often are <unk>
+    longest: int = 20
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """What one epoch gave."""
+
+    epoch: int
+    loss: float
+    score: float  # CIDEr-D of the averaged model on the dev photos, beam 3
+    seconds: float
+
+
+class DevScore:
+    """CIDEr-D on held-out photos, by really decoded captions."""
+
+    def __init__(
+        self, views: Views, references: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary
+    ) -> None:
+        self.views, self.vocabulary, self.count = views, vocabulary, len(references)
+        self.cider = CiderD(references)
+
+    def __call__(self, model: CaptionModel) -> float:
+        self.views.model = model.eval()
+        barred = () if model.starts_with_image else (PAD, START, UNK)
+        how = Decoding(beam=3, max_words=model.config.max_words, barred=barred)
+        captions: list[list[str]] = []
+        with torch.inference_mode():
+            for numbers in torch.arange(self.count).split(64):
+                rows = decode(model.decoder, self.views.plain(numbers), how)
+                captions += [self.vocabulary.decode(row[0].ids) for row in rows]
+        return self.cider.mean(captions)
+
+
+class Training:
+    """A run: model, data, recipe and everything that changes while it goes on."""
+
+    def __init__(
+        self,
+        model: CaptionModel,
+        batches: Batches,
+        views: Views,
+        objective: CrossEntropy | SelfCritical,
+        recipe: Recipe,
+        processes: Processes | None = None,
+    ) -> None:
+        self.model, self.batches, self.views, self.objective, self.recipe = (
+            model,
+            batches,
+            views,
+            objective,
+            recipe,
+        )
+        self.processes = processes or Processes.single()
+        self.averaged = copy.deepcopy(model)
+        self.optimizer = _optimizer(model, recipe)
+        self.epoch, self.step, self.best = 0, 0, -math.inf
+        self.total_loss, self.total_words = 0.0, 0
+        torch.manual_seed(recipe.seed + 1_000_003 * self.processes.rank)
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.epochs * self.batches.count
+
+    def run_epoch(self, progress: Callable[[float], None] = lambda loss: None) -> float:
+        """Train to the end of the current epoch (from its middle, after a resume); gives the mean loss a word."""
+        self._set_modes()
+        done = self.step - self.epoch * self.batches.count
+        batches = self.batches.epoch(self.epoch, self.recipe.seed, self.processes.rank, self.processes.count)
+        for number, batch in enumerate(batches):
+            if number < done:
+                continue
+            progress(self._advance(batch))
+        loss = self.total_loss / max(self.total_words, 1)
+        self.epoch += 1
+        self.total_loss, self.total_words = 0.0, 0
+        return loss
+
+    def _advance(self, batch: Batch) -> float:
+        """One step; gives the loss a word of the joint batch."""
+        self._set_rates()
+        device = next(self.model.parameters()).device
+        features = self.views(batch.photos)
+        with lower_precision(device):
+            loss, words = self.objective(self.model, features, batch)
+        if not bool(loss.isfinite()):
+            raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
+        self.optimizer.zero_grad(set_to_none=True)
+        total, count = self.processes.sum(loss.detach()), self.processes.sum(words)
+        (loss / count).backward()
+        self.processes.sum_gradients(self.model)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.largest_gradient)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        self.total_loss += float(total)
+        self.total_words += int(count)
+        return float(total / count)
+
+    def _set_modes(self) -> None:
+        """The decoder trains; a backbone's batch statistics stay those of ImageNet even when it is trained."""
+        self.model.train()
+        self.averaged.eval()
+        for module in self.model.encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        self.views.model = self.model
+
+    def _set_rates(self) -> None:
+        """Linear warm-up, then half a cosine to zero."""
+        warm = min(1.0, (self.step + 1) / max(self.recipe.warmup_steps, 1))
+        factor = warm * 0.5 * (1 + math.cos(math.pi * min(self.step / self.steps, 1.0)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Running mean of the weights (Polyak averaging), quick at first so that the start is forgotten."""
+        decay = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
+        for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
+        for mean, now in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+            mean.copy_(now)
+
+    def save_state(self, path: Path) -> None:
+        """Write all that a resumed run needs, in one step."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "counters": [self.epoch, self.step, self.best, self.total_loss, self.total_words],
+            "random": torch.get_rng_state(),
+        }
+        partial = path.with_suffix(".partial")
+        try:
+            torch.save(state, partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:
+            partial.unlink(missing_ok=True)
+            raise ModelError(f"{path}: the training state could not be saved ({error})") from None
+
+    def load_state(self, path: Path) -> None:
+        """Go on from a saved state. Raises DataError when it is of another recipe."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            raise ModelError(f"{path}: not a training state ({error})") from None
+        if state["recipe"] != asdict(self.recipe):
+            raise DataError(
+                f"{path}: was made by another recipe; use its options, or train in another folder"
+            )
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
+        torch.set_rng_state(state["random"])
+
+
+def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; the encoder's backbone has a rate of its own, and none while it is frozen."""
+    backbone = {id(parameter) for parameter in model.encoder.frozen_parameters()}
+    groups: list[dict[str, list[Tensor] | float]] = []
+    fast: list[Tensor] = []
+    slow: list[Tensor] = []
+    for parameter in model.parameters():
+        if id(parameter) in backbone:
+            parameter.requires_grad_(recipe.encoder_learning_rate > 0)
+        if parameter.requires_grad:
+            (slow if id(parameter) in backbone else fast).append(parameter)
+    for parameters, rate in ((fast, recipe.learning_rate), (slow, recipe.encoder_learning_rate)):
+        if parameters:
+            groups.append({"params": parameters, "lr": rate, "peak": rate})
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))

@@ -1,0 +1,73 @@
+"""Options of `captioner train` -> the run and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from captioner.datasets import CaptionedPhoto, coco, coco_captions, flickr8k
+from captioner.errors import DataError
+from captioner.model import configuration
+from captioner.train import Recipe
+from captioner.training_run import Data, Run
+
+#: option -> field of the recipe, where it was given
+_RECIPE_OPTIONS = {
+    "epochs": "epochs",
+    "batch": "photos_per_batch",
+    "rate": "learning_rate",
+    "encoder_rate": "encoder_learning_rate",
+    "seed": "seed",
+}
+#: The student project's training, for model1 to model5: 128 captions a step are 26 photos of five.
+_STUDENT_RECIPE = Recipe(
+    epochs=5, photos_per_batch=26, warmup_steps=0, weight_decay=0.0, label_smoothing=0.0, averaging=0.0
+)
+
+
+def read_run(options: Mapping[str, Any]) -> Run:
+    """Where and how to train. Raises ModelError for an unknown architecture."""
+    config = configuration(options["arch"])
+    recipe = _STUDENT_RECIPE if config.decoder == "show_and_tell" else Recipe()
+    given = {
+        name: options[option] for option, name in _RECIPE_OPTIONS.items() if options.get(option) is not None
+    }
+    recipe = replace(recipe, self_critical=bool(options.get("self_critical")), **given)
+    return Run(config, recipe, options["out"], options["cache"], options.get("start"), options.get("device"))
+
+
+def read_data(options: Mapping[str, Any]) -> Data:
+    """The photos and captions to train on and to score on. Raises DataError."""
+    train, dev, names = _photos(options)
+    held_out = {_number(name) for path in options.get("without") or () for name in coco_captions(path)}
+    text = [
+        captions
+        for path in options.get("texts") or ()
+        for name, captions in coco_captions(path).items()
+        if _number(name) not in held_out
+    ]
+    names += tuple(f"captions of {path.name}" for path in options.get("texts") or ())
+    return Data(train, dev, text, names)
+
+
+def _photos(
+    options: Mapping[str, Any],
+) -> tuple[list[CaptionedPhoto], list[CaptionedPhoto], tuple[str, ...]]:
+    folder = options.get("flickr8k")
+    if folder is not None:
+        return flickr8k(folder, "train"), flickr8k(folder, "dev"), ("Flickr8k train",)
+    annotations, images = options.get("coco"), options.get("images")
+    if annotations is None or images is None:
+        raise DataError(
+            "name the photos to train on: --flickr8k DIR, or --coco ANNOTATIONS.json --images DIR"
+        )
+    if options.get("dev_coco") is None:
+        raise DataError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
+    dev = coco(options["dev_coco"], options.get("dev_images") or images)
+    return coco(annotations, images), dev, (annotations.name,)
+
+
+def _number(name: str) -> str:
+    """COCO names one photo 000000000196.jpg and COCO_val2014_000000000196.jpg."""
+    return name.rsplit("_", 1)[-1]

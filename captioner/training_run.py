@@ -1,0 +1,205 @@
+"""From data and a recipe to a saved model: what `captioner train` does."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from captioner import checkpoint
+from captioner.augment import Augment
+from captioner.batches import Batches, CachedViews, Detected, PhotoViews, Text, Views
+from captioner.checkpoint import Checkpoint
+from captioner.datasets import CaptionedPhoto, check_apart, encode
+from captioner.detector import named_pairs
+from captioner.detector_training import DetectorRecipe, detectable_words, fit, most_probable, word_labels
+from captioner.device import choose_device
+from captioner.errors import DataError
+from captioner.features import cached_features
+from captioner.imagination import Imagination
+from captioner.model import AttentionDecoder, CaptionModel, ModelConfig, Seen
+from captioner.objectives import CrossEntropy, SelfCritical
+from captioner.processes import Processes
+from captioner.tokens import words
+from captioner.train import DevScore, EpochReport, Recipe, Training
+from captioner.vocabulary import Vocabulary
+
+STATE, LOG = "training-state.pt", "training-log.csv"
+
+
+class Watcher(Protocol):
+    """Told of a run's progress."""
+
+    def stage(self, name: str, total: int) -> None: ...
+    def advance(self, count: int = 1, loss: float | None = None) -> None: ...
+    def epoch(self, report: EpochReport) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run learns from and is scored on."""
+
+    train: Sequence[CaptionedPhoto]
+    dev: Sequence[CaptionedPhoto]
+    text: Sequence[Sequence[str]] = ()  # captions of photos that are not there, by photo
+    names: tuple[str, ...] = ()  # of the data sets, for the model's own record
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A training run's place and choices."""
+
+    config: ModelConfig
+    recipe: Recipe
+    folder: Path
+    cache: Path
+    start: Path | None = None  # a model to start from, instead of the encoder's ImageNet weights alone
+    device: str | None = None
+    text_photos: int = 20  # imagined photos a batch, when there is text
+    detector: DetectorRecipe = field(default_factory=DetectorRecipe)
+    glove: Tensor | None = None
+    pretrained: bool = True
+
+
+def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Checkpoint:
+    """Train, keeping the best epoch by dev CIDEr-D in `run.folder`; gives the best model.
+
+    The state is saved after each epoch, and when the run is interrupted (Ctrl-C, SIGTERM), so that
+    `resume` goes on where it stopped.
+    """
+    check_apart(data.train, data.dev)
+    if not data.train or not data.dev:
+        raise DataError("training needs photos with captions, for training and for development")
+    processes = Processes.from_environment()
+    training, vocabulary, dev = _prepare(run, data, watcher, processes)
+    state = run.folder / STATE
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if resume and state.exists():
+        training.load_state(state)
+    try:
+        while training.epoch < run.recipe.epochs:
+            _one_epoch(run, data, training, vocabulary, dev, watcher)
+            training.save_state(state)
+    except KeyboardInterrupt:
+        training.save_state(state)
+        raise
+    return checkpoint.load(run.folder / "best")
+
+
+def _one_epoch(
+    run: Run, data: Data, training: Training, vocabulary: Vocabulary, dev: DevScore, watcher: Watcher
+) -> None:
+    start = time.monotonic()
+    watcher.stage(f"epoch {training.epoch + 1}/{run.recipe.epochs}", training.batches.count)
+    loss = training.run_epoch(lambda value: watcher.advance(1, value))
+    if not training.processes.first:
+        return
+    scored = training.averaged if run.recipe.averaging else training.model
+    score = dev(scored)
+    report = EpochReport(training.epoch, loss, score, time.monotonic() - start)
+    watcher.epoch(report)
+    _log(run.folder / LOG, report)
+    if score > training.best:
+        training.best = score
+        about = _about(run, data, report)
+        checkpoint.save(Checkpoint(scored, vocabulary, about), run.folder / "best")
+
+
+def _prepare(
+    run: Run, data: Data, watcher: Watcher, processes: Processes
+) -> tuple[Training, Vocabulary, DevScore]:
+    torch.manual_seed(run.recipe.seed)
+    captions = [[words(text) for text in photo.captions] for photo in data.train]
+    text = [[words(caption) for caption in photo] for photo in data.text]
+    model, vocabulary = _model(run, captions, text)
+    model.to(choose_device(run.device), memory_format=torch.channels_last)
+    views, dev_views = _views(run, data, model, watcher)
+    detected, imagined = _words(run, model, vocabulary, captions, text, views)
+    encoded = [encode(vocabulary, [line[: run.recipe.longest] for line in photo]) for photo in captions]
+    batches = Batches(encoded, run.recipe.photos_per_batch, detected, imagined)
+    objective: CrossEntropy | SelfCritical = CrossEntropy(run.recipe.label_smoothing)
+    if run.recipe.self_critical:
+        objective = SelfCritical(vocabulary, captions, run.recipe.samples, run.recipe.longest)
+    references = [[words(text) for text in photo.captions] for photo in data.dev]
+    training = Training(model, batches, views, objective, run.recipe, processes)
+    return training, vocabulary, DevScore(dev_views, references, vocabulary)
+
+
+def _model(
+    run: Run, captions: Sequence[Sequence[Sequence[str]]], text: Sequence[Sequence[Sequence[str]]]
+) -> tuple[CaptionModel, Vocabulary]:
+    """A new model with the vocabulary of the captions, or the one to start from with its own."""
+    if run.start is not None:
+        begun = checkpoint.load(run.start)
+        return begun.model, begun.vocabulary
+    lines = [line for photo in (*captions, *text) for line in photo]
+    vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)
+    config = run.config
+    if config.words:
+        known = detectable_words(captions, vocabulary, run.detector.smallest_count)
+        pairs = named_pairs({word: place for place, word in enumerate(known)})
+        config = replace(config, detector_words=len(known), detector_pairs=len(pairs))
+    model = CaptionModel(config, len(vocabulary), pretrained=run.pretrained)
+    if config.words and isinstance(model.decoder, AttentionDecoder):
+        model.decoder.detector.tell(vocabulary, known, model.encoder.network.classifier)
+    return model, vocabulary
+
+
+def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple[Views, Views]:
+    if run.recipe.encoder_learning_rate > 0:
+        return PhotoViews(model, data.train, Augment()), PhotoViews(model, data.dev, Augment())
+    watcher.stage("features", len(data.train) + len(data.dev))
+    made = [cached_features(model, photos, run.cache, watcher.advance) for photos in (data.train, data.dev)]
+    return CachedViews(model, made[0]), CachedViews(model, made[1])
+
+
+def _words(
+    run: Run,
+    model: CaptionModel,
+    vocabulary: Vocabulary,
+    captions: Sequence[Sequence[Sequence[str]]],
+    text: Sequence[Sequence[Sequence[str]]],
+    views: Views,
+) -> tuple[Detected | None, Text | None]:
+    """Fit the detector, and make ready what the decoder is told while it trains."""
+    decoder = model.decoder
+    if not isinstance(decoder, AttentionDecoder) or not decoder.words or not isinstance(views, CachedViews):
+        return None, None
+    known = [vocabulary.words[number] for number in decoder.detector.ids.tolist()]
+    pooled = torch.from_numpy(views.features.mean(axis=2, dtype="float32"))
+    honest = fit(decoder.detector, pooled, word_labels(captions, known), run.detector, run.recipe.seed)
+    seen: Seen = most_probable(decoder.detector, honest, decoder.words)
+    detected = Detected(seen.words, seen.chances)
+    if not text:
+        return detected, None
+    imagine = Imagination(text, known, decoder.detector.ids, decoder.words)
+    lines = [encode(vocabulary, [line[: run.recipe.longest] for line in photo]) for photo in text]
+    return detected, Text(lines, imagine, run.text_photos)
+
+
+def _about(run: Run, data: Data, report: EpochReport) -> dict[str, Any]:
+    return {
+        "data": list(data.names),
+        "photos": len(data.train),
+        "recipe": asdict(run.recipe),
+        "epoch": report.epoch,
+        "dev_cider_d": round(report.score, 4),
+    }
+
+
+def _log(path: Path, report: EpochReport) -> None:
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, fieldnames=list(asdict(report)))
+        if new:
+            table.writeheader()
+        table.writerow(asdict(report))
+
+
+Progress = Callable[[int], None]
