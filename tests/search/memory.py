@@ -28,7 +28,7 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 class MemoryIndex(CaptionIndex):
     """Answers every question by looking at everything."""
 
-    def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = DEFAULT) -> None:
+    def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = "english/1") -> None:
         self.where = "memory"
         self.analyzer = analyzer_name
         self.documents: dict[str, Document] = {}

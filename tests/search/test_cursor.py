@@ -1,0 +1,82 @@
+"""Cursors come back whole, or are refused."""
+
+from __future__ import annotations
+
+import base64
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.records import Filters, Position
+from search.cursor import Cursor, decode, encode, fingerprint
+from search.errors import QueryError
+from search.jaccard import Similarity
+
+QUERY = fingerprint(frozenset({"dog"}), Filters())
+CURSOR = Cursor(
+    QUERY, 10, Position(0.25, "i/7 é"), Position(0.5, "i3"), Similarity(2, 4), ("00ff00ff00ff00ff",)
+)
+
+positions = st.builds(Position, st.floats(0, 1), st.text(max_size=8))
+cursors = st.builds(
+    Cursor,
+    query=st.just(QUERY),
+    shown=st.integers(0, 10**6),
+    resume=st.none() | positions,
+    last=positions,
+    last_similarity=st.builds(Similarity, st.integers(0, 99), st.integers(1, 99)),
+    hashes=st.lists(st.text("0123456789abcdef", min_size=16, max_size=16), max_size=5).map(tuple),
+)
+
+
+@given(cursors)
+def test_round_trip(cursor: Cursor) -> None:
+    assert decode(encode(cursor), QUERY) == cursor
+
+
+def test_one_word_for_shells_and_urls() -> None:
+    assert set(encode(CURSOR)) <= set(string.ascii_letters + string.digits + "-_")
+
+
+@pytest.mark.parametrize("change", range(0, len(encode(CURSOR)) - 1, 7))
+def test_one_changed_character_is_refused(change: int) -> None:
+    text = encode(CURSOR)
+    damaged = text[:change] + ("A" if text[change] != "A" else "B") + text[change + 1 :]
+    with pytest.raises(QueryError, match="not a cursor"):
+        decode(damaged, QUERY)
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "....", "ünicode", "A" * 100_000, base64.b64encode(b"abcd{}").decode()]
+)
+def test_foreign_text_is_refused(text: str) -> None:
+    with pytest.raises(QueryError, match="not a cursor"):
+        decode(text, QUERY)
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_it(text: str) -> None:
+    with pytest.raises(QueryError):
+        decode(text, QUERY)
+
+
+def test_a_cursor_of_another_search_is_refused() -> None:
+    with pytest.raises(QueryError, match="another search"):
+        decode(encode(CURSOR), fingerprint(frozenset({"cat"}), Filters()))
+
+
+def test_what_makes_a_search_another() -> None:
+    dog = frozenset({"dog"})
+    prints = {
+        fingerprint(dog, Filters()),
+        fingerprint(frozenset({"dog", "cat"}), Filters()),
+        fingerprint(dog, Filters({"source": ("coco",)})),
+        fingerprint(dog, Filters({"source": ("coco", "folder")})),
+        fingerprint(dog, Filters({"kind": ("coco",)})),
+        fingerprint(dog, Filters(), "english/1"),
+    }
+    assert len(prints) == 6
+    one, other = Filters({"source": ("a", "b")}), Filters({"source": ("b", "a")})
+    assert fingerprint(dog, one) == fingerprint(dog, other)

@@ -1,0 +1,45 @@
+"""From options, examples and indexed images to a query."""
+
+from __future__ import annotations
+
+import pytest
+
+from captioner.tokens import analyzer
+from indexer.records import CaptionRecord, Document, Filters
+from search.errors import QueryError
+from search.query import blended, filters, representative
+
+
+def test_filters_join_options_and_conditions() -> None:
+    made = filters({"source": ("coco",), "kind": ()}, ["license=CC BY=4.0", "source=folder", "source=coco"])
+    assert made == Filters({"source": ("coco", "folder"), "license": ("CC BY=4.0",)})
+
+
+def test_no_filters() -> None:
+    assert not filters({"source": ()}, [])
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"), [("source", "field=value"), ("colour=red", "no field 'colour'")]
+)
+def test_a_condition_that_cannot_be_meant(condition: str, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        filters({}, [condition])
+
+
+def test_the_caption_that_agrees_best_stands_for_an_image() -> None:
+    texts = ["something else entirely", "a dog on the beach", "a brown dog runs on the beach"]
+    documents = [Document(CaptionRecord("i", text), analyzer()(text)) for text in texts]
+    # beach+dog against brown+dog+run+beach share 2 of 4; the third one is longer, so the sums tie at 1 + 1/2.
+    assert representative(documents).record.caption == "a brown dog runs on the beach"
+    assert representative(documents[::-1]) == representative(documents)
+
+
+def test_blended_words_stand_in_more_liked_than_unliked() -> None:
+    dog, cat, both = frozenset({"dog", "run"}), frozenset({"cat", "run"}), frozenset({"dog", "cat"})
+    assert blended([dog], []) == {"dog", "run"}
+    assert blended([dog], [cat]) == {"dog"}
+    assert blended([dog, both], [cat]) == {"dog"}  # cat: 1 of 2 against 1 of 1
+    assert blended([dog], [dog]) == frozenset()
+    with pytest.raises(QueryError, match="at least one example"):
+        blended([], [dog])

@@ -1,0 +1,394 @@
+"""Searcher: answers equal brute force, pages neither shift nor repeat, nothing is claimed without proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from captioner.errors import PhotoError
+from captioner.photo import hash_distance
+from indexer.errors import IndexMismatchError
+from indexer.index import CaptionIndex, open_index
+from indexer.records import NO_FILTERS, CaptionRecord, Filters
+from search.errors import QueryError
+from search.hits import Results
+from search.searcher import IndexedImage, Searcher
+from tests.search.memory import MemoryIndex, jaccard
+from tests.search.worlds import (
+    ANALYZER,
+    EvasiveIndex,
+    NamingCaptioner,
+    RoundingIndex,
+    filters,
+    queries,
+    records,
+    worlds,
+)
+
+#: The smallest first question makes the loop work even in a small world.
+engines = st.sampled_from([MemoryIndex, RoundingIndex])
+Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
+
+
+def searcher(index: CaptionIndex) -> Searcher:
+    return Searcher(index, NamingCaptioner)
+
+
+def of(*captions: str) -> Searcher:
+    """A searcher over images i0, i1, ... with one caption each."""
+    return searcher(MemoryIndex([CaptionRecord(f"i{number}", text) for number, text in enumerate(captions)]))
+
+
+def brute_force(
+    index: MemoryIndex, tokens: frozenset[str], allowed: Filters = NO_FILTERS
+) -> dict[str, float]:
+    """Image -> its best similarity, by looking at everything."""
+    best: dict[str, float] = {}
+    for document in index.documents.values():
+        score = jaccard(tokens, document.tokens)
+        if score > 0 and allowed.matches(document.record):
+            best[document.record.image_id] = max(score, best.get(document.record.image_id, 0.0))
+    return best
+
+
+def pages(search: Searcher, tokens: frozenset[str], k: int, **options: object) -> list[Results]:
+    found = [search.tokens(tokens, k, **options)]  # type: ignore[arg-type]
+    while found[-1].cursor:
+        found.append(search.tokens(tokens, k, after=found[-1].cursor, **options))  # type: ignore[arg-type]
+    return found
+
+
+class TestExact:
+    @given(engines, worlds, queries, st.integers(1, 6), filters, st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+    def test_the_answer_is_brute_force(
+        self,
+        engine: Engine,
+        world: list[CaptionRecord],
+        query: frozenset[str],
+        k: int,
+        allowed: Filters,
+        least: float,
+    ) -> None:
+        index = engine(world, ANALYZER)
+        results = searcher(index).tokens(query, k, filters=allowed, min_score=least)
+        truth = {
+            image: score for image, score in brute_force(index, query, allowed).items() if score >= least
+        }
+        assert results.exact
+        assert [hit.jaccard for hit in results.hits] == sorted(truth.values(), reverse=True)[:k]
+        assert {hit.image_id: hit.jaccard for hit in results.hits}.items() <= truth.items()
+        assert [hit.rank for hit in results.hits] == list(range(1, len(results.hits) + 1))
+
+    @given(engines, worlds, queries, st.sampled_from([0.2, 0.25, 0.5, 1.0]), filters)
+    def test_the_count_is_brute_force(
+        self,
+        engine: Engine,
+        world: list[CaptionRecord],
+        query: frozenset[str],
+        least: float,
+        allowed: Filters,
+    ) -> None:
+        index = engine(world, ANALYZER)
+        truth = sum(score >= least for score in brute_force(index, query, allowed).values())
+        assert searcher(index).count(query, least, allowed) == truth
+
+    def test_it_asks_for_more_until_it_is_certain(self) -> None:
+        # One image has more good captions than the first question asks for.
+        crowd = [CaptionRecord("crowd", f"dog cat {word}") for word in "abcdefghijkl"]
+        index = MemoryIndex([*crowd, CaptionRecord("late", "dog")], "words/1")
+        results = searcher(index).tokens({"dog", "cat"}, 2)
+        assert [(hit.image_id, hit.overlap, hit.union) for hit in results.hits] == [
+            ("crowd", 2, 3),
+            ("late", 1, 2),
+        ]
+        assert results.exact
+        assert index.asked == 2
+
+    def test_what_cannot_be_proved_is_not_called_exact(self) -> None:
+        results = searcher(EvasiveIndex([CaptionRecord("i0", "dog"), CaptionRecord("i1", "dog cat")])).text(
+            "dog cat"
+        )
+        assert not results.exact
+        assert not results.as_json()["exact"]
+
+    def test_words_unknown_to_the_index_count(self) -> None:
+        [hit] = of("a dog").text("a dog zyzzyva").hits
+        assert (hit.overlap, hit.union, hit.missing) == (1, 2, ("zyzzyva",))
+
+    @pytest.mark.parametrize("caption", ["", "   ", "of the", "!?"])
+    def test_nothing_to_search_for_finds_nothing(self, caption: str) -> None:
+        results = of("a dog", "").text(caption)
+        assert (results.hits, results.tokens, results.exact, results.cursor) == ((), (), True, None)
+
+    def test_a_caption_of_ten_thousand_words(self) -> None:
+        results = of("a dog").text("dog " + " ".join(f"w{number}" for number in range(10_000)))
+        assert results.hits[0].union == 10_001
+
+
+class TestPages:
+    @settings(suppress_health_check=[HealthCheck.too_slow])
+    @given(engines, worlds, queries, st.integers(1, 4), filters, st.sampled_from([0.0, 0.3]))
+    def test_all_pages_together_are_the_whole_answer(
+        self,
+        engine: Engine,
+        world: list[CaptionRecord],
+        query: frozenset[str],
+        k: int,
+        allowed: Filters,
+        least: float,
+    ) -> None:
+        index = engine(world, ANALYZER)
+        found = pages(searcher(index), query, k, filters=allowed, min_score=least)
+        hits = [hit for page in found for hit in page.hits]
+        truth = {
+            image: score for image, score in brute_force(index, query, allowed).items() if score >= least
+        }
+        assert {hit.image_id: hit.jaccard for hit in hits} == truth
+        assert len(hits) == len(truth)
+        assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
+        assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+        assert all(page.exact for page in found)
+
+    @given(engines, worlds, st.lists(records, max_size=6), st.sets(st.sampled_from(["i1", "i4"])), queries)
+    def test_captions_that_come_and_go_between_pages_repeat_nothing_and_lose_nothing_else(
+        self,
+        engine: Engine,
+        world: list[CaptionRecord],
+        added: list[CaptionRecord],
+        deleted: set[str],
+        query: frozenset[str],
+    ) -> None:
+        index = engine(world, ANALYZER)
+        search = searcher(index)
+        untouched = brute_force(index, query).keys() - {record.image_id for record in added} - deleted
+        first = search.tokens(query, 2)
+        index.add(added)
+        index.delete(deleted)
+        shown = [hit.image_id for hit in first.hits]
+        cursor = first.cursor
+        while cursor:
+            page = search.tokens(query, 2, after=cursor)
+            shown += [hit.image_id for hit in page.hits]
+            cursor = page.cursor
+        assert len(shown) == len(set(shown))
+        assert untouched <= set(shown)
+
+    def test_the_size_of_a_page_may_change(self) -> None:
+        search = of("dog", "dog cat", "dog cat egg", "dog cat egg fish")
+        first = search.text("dog", 1)
+        second = search.text("dog", 3, after=first.cursor)
+        assert [(hit.rank, hit.image_id) for hit in second.hits] == [(2, "i1"), (3, "i2"), (4, "i3")]
+        assert second.cursor is None
+
+    def test_a_cursor_of_another_search_is_refused(self) -> None:
+        search = of("dog", "dog cat", "dog cat egg")
+        cursor = search.text("dog", 1).cursor
+        assert cursor
+        for other in (
+            lambda: search.text("cat", 1, after=cursor),
+            lambda: search.text("dog", 1, after=cursor, min_score=0.1),
+            lambda: search.text("dog", 1, after=cursor, filters=Filters({"kind": ("reference",)})),
+            lambda: search.text("dog", 1, after=cursor, fold_duplicates=True),
+            lambda: search.image("i0", 1, after=cursor),
+            lambda: searcher(RoundingIndex([CaptionRecord("i", "dog")])).text("dog", 1, after=cursor),
+        ):
+            with pytest.raises(QueryError, match="another search"):
+                other()
+
+
+class TestDuplicates:
+    def hashed(self, *hashes: str) -> Searcher:
+        words = ["dog", "dog cat", "dog cat egg", "dog cat egg fish", "dog cat egg fish goat"]
+        return searcher(
+            MemoryIndex(
+                [CaptionRecord(f"i{number}", words[number], phash=one) for number, one in enumerate(hashes)]
+            )
+        )
+
+    def test_a_near_copy_is_folded_into_the_better_hit(self) -> None:
+        search = self.hashed("00000000000000ff", "00000000000000fe", "ffffffff00000000", "")
+        assert hash_distance("00000000000000ff", "00000000000000fe") == 1
+        hits = search.text("dog", fold_duplicates=True).hits
+        assert [(hit.rank, hit.image_id, hit.duplicates) for hit in hits] == [
+            (1, "i0", ("i1",)),
+            (2, "i2", ()),
+            (3, "i3", ()),
+        ]
+        assert [hit.image_id for hit in search.text("dog").hits] == ["i0", "i1", "i2", "i3"]
+
+    def test_a_copy_of_an_earlier_page_stays_folded(self) -> None:
+        search = self.hashed(
+            "00000000000000ff", "ffffffff00000000", "00000000000000fe", "ffffffff00000001", ""
+        )
+        found = [
+            [hit.image_id for hit in page.hits]
+            for page in pages(search, frozenset({"dog"}), 1, fold_duplicates=True)
+        ]
+        assert [image for page in found for image in page] == ["i0", "i1", "i4"]
+
+    def test_what_is_no_hash_folds_nothing(self) -> None:
+        assert len(self.hashed("dog", "dog", "", "").text("dog", fold_duplicates=True).hits) == 4
+
+
+class TestQueries:
+    def test_an_indexed_image_is_no_hit_of_itself(self) -> None:
+        search = of("a dog runs", "a dog runs", "a cat")
+        results = search.image("i0")
+        assert [hit.image_id for hit in results.hits] == ["i1"]
+        assert results.caption == "a dog runs"
+        assert search.count(results.tokens, 1.0, excluded=["i0"]) == 1
+        assert search.count(results.tokens, 1.0) == 2
+
+    def test_an_unknown_image(self) -> None:
+        with pytest.raises(QueryError, match="no image 'nowhere' in memory"):
+            of("a dog").image("nowhere")
+
+    def test_more_like_these_less_like_those(self) -> None:
+        search = of("a dog on the beach", "a dog in the snow", "a cat on the beach")
+        results = search.blend(["a dog on a beach"], ["the beach"])
+        assert results.tokens == ("dog",)
+        assert results.caption == "a dog on a beach - the beach"
+        results = search.blend([IndexedImage("i0"), "snow"])
+        assert results.tokens == ("beach", "dog", "snow")
+        assert "i0" not in [hit.image_id for hit in results.hits]
+
+    def test_random_images_have_no_score(self) -> None:
+        search = of("a dog", "a cat", "an egg")
+        results = search.random(2, seed=1)
+        assert len({hit.image_id for hit in results.hits}) == 2
+        assert results.tokens == ()
+        assert search.random(2, seed=1).hits == results.hits
+
+    @pytest.mark.parametrize("options", [{"k": 0}, {"min_score": 1.5}, {"min_score": float("nan")}])
+    def test_options_out_of_range(self, options: dict[str, float]) -> None:
+        with pytest.raises(QueryError):
+            of("a dog").text("dog", **options)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("least", [0.0, -1.0, 1.01, float("nan")])
+    def test_a_count_needs_a_threshold(self, least: float) -> None:
+        with pytest.raises(QueryError, match="least score"):
+            of("a dog").count({"dog"}, least)
+
+    def test_an_index_of_an_unknown_analyzer_is_refused(self) -> None:
+        index = MemoryIndex()
+        index.analyzer = "klingon/1"
+        with pytest.raises(IndexMismatchError, match="unknown analyzer 'klingon/1'"):
+            searcher(index)
+
+    def test_the_indexs_analyzer_makes_the_query(self) -> None:
+        index = MemoryIndex([CaptionRecord("i0", "Dogs run.")], "seed/1")
+        [hit] = searcher(index).text("the dogs run.").hits
+        assert (hit.shared, hit.missing, hit.extra) == (("dogs", "run."), ("the",), ())
+
+
+class TestPhotos:
+    @pytest.fixture
+    def folder(self, photos: Path, tmp_path: Path) -> Path:
+        for name, words in (("chelsea.png", "a-cat"), ("coffee.png", "a-cup-of-coffee")):
+            (tmp_path / f"{words}.png").write_bytes((photos / name).read_bytes())
+        (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        return tmp_path
+
+    def test_a_photo_is_searched_by_its_caption(self, folder: Path) -> None:
+        results = of("a cat", "a dog").similar(folder / "a-cat.png")
+        assert results.caption == "a cat"
+        assert [(hit.image_id, hit.jaccard) for hit in results.hits] == [("i0", 1.0)]
+
+    def test_a_bad_photo_says_why(self, folder: Path) -> None:
+        with pytest.raises(PhotoError, match=r"broken\.png"):
+            of("a cat").similar(folder / "broken.png")
+
+    def test_many_photos_and_a_bad_one(self, folder: Path) -> None:
+        given_photos = [folder / "a-cat.png", folder / "broken.png", folder / "a-cup-of-coffee.png"]
+        answers = list(of("a cat", "coffee").similar_many(given_photos))
+        assert [answer.name for answer in answers] == [str(photo) for photo in given_photos]
+        assert [answer.results and [hit.image_id for hit in answer.results.hits] for answer in answers] == [
+            ["i0"],
+            None,
+            ["i1"],
+        ]
+        assert answers[1].error
+        assert "broken.png" in answers[1].error
+
+    def test_several_queries_go_to_the_engine_together(self, folder: Path) -> None:
+        index = MemoryIndex([CaptionRecord("i0", "a cat"), CaptionRecord("i1", "coffee")])
+        assert (
+            len(list(searcher(index).similar_many([folder / "a-cat.png", folder / "a-cup-of-coffee.png"])))
+            == 2
+        )
+        assert index.asked == 1
+
+    def test_the_captioner_is_loaded_once_and_only_for_a_photo(self, folder: Path) -> None:
+        loaded: list[NamingCaptioner] = []
+
+        def load() -> NamingCaptioner:
+            loaded.append(NamingCaptioner())
+            return loaded[-1]
+
+        search = Searcher(MemoryIndex([CaptionRecord("i0", "a cat")]), load)
+        search.text("a cat")
+        search.image("i0")
+        assert not loaded
+        search.similar(folder / "a-cat.png")
+        search.similar(folder / "a-cat.png")
+        assert len(loaded) == 1
+
+
+class TestEngines:
+    """The same on the real engines, against the reference."""
+
+    CAPTIONS = (
+        "a dog on the beach",
+        "two dogs run on a beach",
+        "a dog",
+        "the dog and the cat",
+        "a cat sleeps on a sofa",
+        "a man rides a wave",
+        "a man on a beach with his dog and a frisbee",
+        "",
+        "a beach",
+        "dogs on a sofa",
+    )
+
+    @pytest.fixture
+    def both(self, fresh_where: str) -> tuple[Searcher, Searcher]:
+        made = [
+            CaptionRecord(f"i{number % 6}", text, source="coco" if number % 2 else "folder")
+            for number, text in enumerate(self.CAPTIONS)
+        ]
+        index = open_index(fresh_where, create=True)
+        index.add(made)
+        return searcher(index), searcher(MemoryIndex(made, index.analyzer))
+
+    def test_scores_pages_filters_and_counts_agree(self, both: tuple[Searcher, Searcher]) -> None:
+        real, reference = both
+        for query in ({"dog"}, {"dog", "beach"}, {"beach", "man", "unknown"}, {"unknown"}, set()):
+            for allowed in (NO_FILTERS, Filters({"source": ("coco",)})):
+                mine = pages(real, frozenset(query), 2, filters=allowed)
+                theirs = pages(reference, frozenset(query), 2, filters=allowed)
+                assert _scores(mine) == _scores(theirs)
+                assert all(page.exact for page in mine)
+                if query:
+                    assert real.count(query, 0.3, allowed) == reference.count(query, 0.3, allowed)
+        real.close()
+
+    def test_images_random_and_deletes(self, both: tuple[Searcher, Searcher]) -> None:
+        real, reference = both
+        assert _scores([real.image("i0")]) == _scores([reference.image("i0")])
+        assert {hit.image_id for hit in real.random(10).hits} == {f"i{number}" for number in range(6)}
+        first, expected = real.text("a dog on the beach", 2), reference.text("a dog on the beach", 2)
+        for one in (real, reference):
+            one.index.delete(["i0", "i3"])
+        rest = real.text("a dog on the beach", 9, after=first.cursor)
+        assert {hit.image_id for hit in rest.hits}.isdisjoint(hit.image_id for hit in first.hits)
+        truth = reference.text("a dog on the beach", 9, after=expected.cursor)
+        assert _scores([rest]) == _scores([truth])
+        real.close()
+
+
+def _scores(found: list[Results]) -> list[tuple[str, int, int]]:
+    return sorted((hit.image_id, hit.overlap, hit.union) for page in found for hit in page.hits)

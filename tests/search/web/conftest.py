@@ -1,0 +1,59 @@
+"""An application over the reference index and a captioner that is under the test's command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from indexer.index import CaptionIndex
+from indexer.records import CaptionRecord
+from search.web.app import create_app
+from search.web.settings import Settings
+from tests.search.memory import MemoryIndex
+from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import gallery
+
+#: A server on loopback answers to its own names only.
+BASE = "http://127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the gallery's pictures; only to be read."""
+    return tmp_path_factory.mktemp("gallery").resolve()
+
+
+@pytest.fixture(scope="session")
+def records(pictures: Path) -> list[CaptionRecord]:
+    return gallery(pictures)
+
+
+Serve = Callable[..., TestClient]
+
+
+@pytest.fixture
+def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
+    """Start an application; by default over the gallery, with its pictures and a captioner that is fast."""
+    with ExitStack() as stack:
+
+        def start(
+            index: CaptionIndex | None = None,
+            settings: Settings | None = None,
+            captioner: FakeCaptioner | None = None,
+            **client: object,
+        ) -> TestClient:
+            settings = settings or Settings(images=(pictures,))
+            answers = captioner or FakeCaptioner()
+            app = create_app(index or MemoryIndex(records), lambda: answers, settings)
+            return stack.enter_context(TestClient(app, base_url=BASE, **client))  # type: ignore[arg-type]
+
+        yield start
+
+
+@pytest.fixture
+def client(serve: Serve) -> TestClient:
+    return serve()

@@ -1,0 +1,298 @@
+"""The REST API's answers, against the searcher's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+
+from captioner.tokens import DEFAULT
+from indexer.errors import IndexUnavailableError
+from indexer.records import Candidates, CaptionRecord, Filters, Query
+from search.searcher import Searcher
+from tests.search.memory import MemoryIndex
+from tests.search.web.conftest import Serve
+from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import crowd
+
+V1 = "/api/v1"
+
+
+def ok(answer: Any) -> Any:
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["type"] == f"urn:caption-search:problem:{kind}"
+    assert document["status"] == status
+    assert document["title"] and document["detail"] and "\n" not in document["detail"]
+    return document
+
+
+@pytest.fixture
+def searcher(records: list[CaptionRecord]) -> Iterator[Searcher]:
+    def no_captioner() -> Any:
+        raise AssertionError("not needed")
+
+    yield Searcher(MemoryIndex(records), no_captioner)
+
+
+def same(answer: dict[str, Any], expected: dict[str, Any]) -> None:
+    """All that the command line says is said here too; only the time differs, and the page adds to it."""
+    for name in ("exact", "examined", "captions"):
+        assert answer[name] == expected[name]
+    assert {"caption", "tokens"} <= answer["query"].keys()
+    assert answer["query"]["tokens"] == expected["query"]["tokens"]
+    assert answer["query"]["caption"] == expected["query"]["caption"]
+    assert len(answer["hits"]) == len(expected["hits"])
+    for hit, wanted in zip(answer["hits"], expected["hits"], strict=True):
+        assert hit | wanted == hit
+
+
+@pytest.mark.parametrize("root", ["/api/v1", "/api"])
+def test_text_is_the_command_lines_answer(client: TestClient, searcher: Searcher, root: str) -> None:
+    q = "an orange cat looks at the camera"
+    answer = ok(client.get(f"{root}/text", params={"q": q, "k": 5}))
+    same(answer, searcher.text(q, 5).as_json())
+    assert answer["hits"][0]["image_id"] == "skimage/chelsea.jpg"
+    assert answer["query"]["words"]["look"] == "looks"
+
+
+def test_shared_words_are_marked_where_they_stand(client: TestClient) -> None:
+    best = ok(client.get(f"{V1}/text", params={"q": "a cat looks"}))["hits"][0]
+    marked = [best["caption"][start:end] for start, end in best["spans"]]
+    assert marked == ["cat", "looking"]
+
+
+def test_filters_and_threshold(client: TestClient, searcher: Searcher) -> None:
+    asked = {"q": "a man with a camera", "kind": "generated", "min_score": 0.2, "source": ["folder", "coco"]}
+    answer = ok(client.get(f"{V1}/text", params=asked))
+    only = Filters({"kind": ("generated",), "source": ("folder", "coco")})
+    same(answer, searcher.text("a man with a camera", filters=only, min_score=0.2).as_json())
+    assert {hit["kind"] for hit in answer["hits"]} == {"generated"}
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(serve: Serve) -> None:
+    client = serve(MemoryIndex(crowd(23)))
+    asked: dict[str, Any] = {"q": "a penguin walks over the ice", "k": 5}
+    seen, ranks = [], []
+    while True:
+        page = ok(client.get(f"{V1}/text", params=asked))
+        assert page["exact"] is True
+        seen += [hit["image_id"] for hit in page["hits"]]
+        ranks += [hit["rank"] for hit in page["hits"]]
+        if "cursor" not in page:
+            break
+        asked["after"] = page["cursor"]
+    assert sorted(seen) == [f"crowd-{number:04}" for number in range(23)]
+    assert ranks == list(range(1, 24))
+
+
+def test_a_photos_first_page_goes_on_as_text(serve: Serve, photos: Path) -> None:
+    client = serve(MemoryIndex(crowd(9)), captioner=FakeCaptioner("a penguin walks"))
+    photo = (photos / "rocket.jpg").read_bytes()
+    first = ok(client.post(f"{V1}/similar", params={"k": 4}, files={"photo": photo}))
+    assert first["query"]["caption"] == "a penguin walks"
+    second = ok(client.get(f"{V1}/text", params={"q": "a penguin walks", "k": 4, "after": first["cursor"]}))
+    shown = [hit["image_id"] for hit in first["hits"] + second["hits"]]
+    assert len(set(shown)) == 8
+
+
+def test_words_dropped_and_added(client: TestClient, searcher: Searcher) -> None:
+    asked = {"q": "a dog on the moon", "drop": ["dog"], "add": ["large craters", "grey"]}
+    answer = ok(client.get(f"{V1}/text", params=asked))
+    assert answer["query"]["tokens"] == ["crater", "grey", "larg", "moon"]
+    assert answer["query"]["words"] == {
+        "crater": "craters", "grey": "grey", "larg": "large", "moon": "moon", "dog": "dog",
+    }  # fmt: skip
+    assert answer["query"]["caption"] == "a dog on the moon"
+    expected = searcher.tokens(["crater", "grey", "larg", "moon"]).as_json()
+    assert [hit["image_id"] for hit in answer["hits"]] == [hit["image_id"] for hit in expected["hits"]]
+
+
+def test_every_word_dropped_finds_nothing(client: TestClient) -> None:
+    answer = ok(client.get(f"{V1}/text", params={"q": "a moon", "drop": ["moon"]}))
+    assert answer["hits"] == [] and answer["query"]["tokens"] == []
+
+
+def test_similar_to_an_indexed_image(client: TestClient, searcher: Searcher) -> None:
+    answer = ok(client.get(f"{V1}/images/skimage%2Frocket.jpg/similar"))
+    same(answer, searcher.image("skimage/rocket.jpg").as_json())
+    assert answer["query"]["image_id"] == "skimage/rocket.jpg"
+    assert "skimage/rocket.jpg" not in [hit["image_id"] for hit in answer["hits"]]
+    plain = ok(client.get(f"{V1}/images/skimage/rocket.jpg/similar"))
+    assert plain["hits"] == answer["hits"], "a slash need not be encoded where the id is not ambiguous"
+
+
+@pytest.mark.parametrize("image_id", ["a/file", "a b/similar", "100%/x?.jpg", "é/ü.jpg", "x%2Fy", "<b>"])
+def test_ids_of_every_shape_reach_their_image(serve: Serve, image_id: str) -> None:
+    client = serve(MemoryIndex([CaptionRecord(image_id, "a dog"), CaptionRecord("a", "a dog")]))
+    answer = ok(client.get(f"{V1}/images/{quote(image_id, safe='')}"))
+    assert answer["image_id"] == image_id
+
+
+def test_an_image_with_all_its_captions(client: TestClient) -> None:
+    asked = {"token": ["astronaut", "shuttl"]}
+    answer = ok(client.get(f"{V1}/images/skimage%2Fastronaut.jpg", params=asked))
+    assert len(answer["captions"]) == 3
+    best = answer["captions"][0]
+    assert best["shared"] == ["astronaut", "shuttl"]
+    assert best["jaccard"] == pytest.approx(2 / len(best["tokens"]))
+    assert [best["caption"][a:b] for a, b in best["spans"]] == ["astronaut", "shuttle"]
+    assert answer["attribution"] == "scikit-image, see its data/README"
+    problem(client.get(f"{V1}/images/nowhere"), 404, "not-found")
+    problem(client.get(f"{V1}/images/nowhere/similar"), 404, "not-found")
+
+
+def test_the_count_is_the_number_of_hits(client: TestClient) -> None:
+    q = "a close up of a cat"
+    for least in (0.000001, 0.2, 0.5, 1.0):
+        asked = {"q": q, "min_score": least}
+        hits = ok(client.get(f"{V1}/text", params=asked | {"k": 100}))["hits"]
+        assert ok(client.get(f"{V1}/count", params=asked)) == {"images": len(hits), "min_score": least}
+    found = ok(client.get(f"{V1}/images/skimage%2Frocket.jpg/similar", params={"k": 100}))
+    asked = {"q": found["query"]["caption"], "exclude": "skimage/rocket.jpg", "min_score": 0.000001}
+    assert ok(client.get(f"{V1}/count", params=asked))["images"] == len(found["hits"])
+
+
+def test_random_images_by_seed(client: TestClient) -> None:
+    drawn = [ok(client.get(f"{V1}/random", params={"size": 5, "seed": 7}))["images"] for _ in range(2)]
+    assert drawn[0] == drawn[1] and len({image["image_id"] for image in drawn[0]}) == 5
+
+
+def test_pictures_and_thumbnails(client: TestClient, pictures: Path) -> None:
+    hit = ok(client.get(f"{V1}/text", params={"q": "a rocket"}))["hits"][0]
+    whole = client.get(hit["file"])
+    assert whole.content == (pictures / "rocket.jpg").read_bytes()
+    assert whole.headers["content-type"] == "image/jpeg"
+    assert "sandbox" in whole.headers["content-security-policy"]
+    small = client.get(hit["thumbnail"], params={"size": 100})
+    assert small.headers["content-type"] == "image/jpeg" and len(small.content) < len(whole.content)
+    again = client.get(
+        hit["thumbnail"], params={"size": 100}, headers={"If-None-Match": small.headers["etag"]}
+    )
+    assert again.status_code == 304 and not again.content
+    problem(client.get(f"{V1}/images/nowhere/file"), 404, "not-found")
+
+
+def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
+    problem(client.get(f"{V1}/text"), 400, "query")
+    problem(client.get(f"{V1}/text", params={"q": "a dog", "after": "nonsense"}), 400, "query")
+    wrong = problem(client.get(f"{V1}/text", params={"q": "x", "k": 0, "colour": "red"}), 422, "parameters")
+    assert {error["where"] for error in wrong["errors"]} == {"query.k", "query.colour"}
+    problem(client.get("/api/v1/nothing"), 404, "not-found")
+    problem(client.post("/api/v1/text"), 405, "method-not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"hello", "Not a photo in a known format"),
+        (b"", "Not a photo in a known format"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Not a photo in a known format"),
+    ],
+)
+def test_what_is_no_photo_is_refused(client: TestClient, content: bytes, says: str) -> None:
+    refused = problem(client.post(f"{V1}/similar", files={"photo": content}), 422, "photo")
+    assert refused["detail"].startswith(says)
+
+
+def test_a_photo_that_breaks_off_is_refused(client: TestClient, photos: Path) -> None:
+    half = (photos / "rocket.jpg").read_bytes()[:20_000]
+    refused = problem(client.post(f"{V1}/similar", files={"photo": half}), 422, "photo")
+    assert "Damaged or incomplete" in refused["detail"]
+    problem(client.post(f"{V1}/similar"), 422, "parameters")
+
+
+def test_markup_stays_text(serve: Serve) -> None:
+    client = serve(MemoryIndex([CaptionRecord("x", "<script>alert(1)</script> dog")]))
+    answer = client.get(f"{V1}/text", params={"q": "dog"})
+    assert ok(answer)["hits"][0]["caption"] == "<script>alert(1)</script> dog"
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+class Down(MemoryIndex):
+    """An engine that has gone."""
+
+    def candidates_many(self, queries: Any, limit: int) -> list[Candidates]:
+        raise IndexUnavailableError("http://search:9200/photos: connection refused")
+
+    def status(self) -> Any:
+        raise IndexUnavailableError("http://search:9200/photos: connection refused")
+
+
+def test_an_engine_that_is_down(serve: Serve) -> None:
+    client = serve(Down())
+    answer = client.get(f"{V1}/text", params={"q": "a dog"})
+    assert problem(answer, 503, "engine-down")["detail"].endswith("connection refused")
+    assert answer.headers["retry-after"] == "5"
+    problem(client.get("/health/ready"), 503, "engine-down")
+    assert ok(client.get("/health/live")) == {"status": "live"}
+
+
+class Broken(MemoryIndex):
+    """An engine with a fault whose text must not get out."""
+
+    def candidates_many(self, queries: Any, limit: int) -> list[Candidates]:
+        raise RuntimeError("secret of the inside")
+
+
+def test_a_fault_tells_nothing_of_the_inside(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    client = serve(Broken())
+    answer = client.get(f"{V1}/text", params={"q": "a dog"})
+    problem(answer, 500, "fault")
+    assert "secret" not in answer.text
+    assert "content-security-policy" in answer.headers
+    assert "secret of the inside" in caplog.text, "the operator's log has it"
+
+
+def test_status_and_health(client: TestClient) -> None:
+    status = ok(client.get(f"{V1}/status"))
+    assert status["captions"] == 40 and status["images"] == 22
+    assert status["analyzer"] == DEFAULT
+    assert "where" not in status, "where the index lies is the operator's affair"
+    assert ok(client.get("/health/ready")) == {"status": "ready"}
+
+
+def test_metrics_count_every_step(client: TestClient, photos: Path) -> None:
+    photo = (photos / "chelsea.png").read_bytes()
+    ok(client.post(f"{V1}/similar", files={"photo": photo}))
+    client.get(f"{V1}/images/nowhere")
+    text = client.get("/metrics").text
+    for step in ("read", "caption", "candidates", "ranking"):
+        assert f'search_step_seconds_count{{step="{step}"}} 1.0' in text
+    assert 'search_requests_total{method="POST",route="/api/v1/similar",status="200"} 1.0' in text
+    assert 'route="/api/v1/images/{image_id:path}",status="404"' in text, "no client can make new labels"
+    assert 'search_results_total{exact="true"} 1.0' in text
+
+
+def test_the_page_and_its_parts(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+    script = client.get("/static/page.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    for path in ("/static/", "/static/../api.py", "/static/%2e%2e/api.py", "/static//etc/passwd"):
+        problem(client.get(path), 404, "not-found")
+
+
+def test_the_query_reaches_the_engine_as_it_was_meant(serve: Serve) -> None:
+    asked: list[Query] = []
+
+    class Listening(MemoryIndex):
+        def candidates_many(self, queries: Any, limit: int) -> list[Candidates]:
+            asked.extend(queries)
+            return super().candidates_many(queries, limit)
+
+    client = serve(Listening([CaptionRecord("x", "a dog")]))
+    client.get(f"{V1}/text", params={"q": "dogs", "license": "by", "min_score": 0.5})
+    assert asked[0] == Query(frozenset({"dog"}), Filters({"license": ("by",)}), 0.5, None)

@@ -1,0 +1,84 @@
+"""Small worlds of captions, an engine that rounds, one that evades, and a captioner that reads file names."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from hypothesis import strategies as st
+
+from captioner.captioner import Caption, Captioned
+from captioner.errors import PhotoError
+from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Position, Query
+from tests.search.memory import MemoryIndex
+
+#: Few words, so that ties, equal captions and worse captions of one image are common.
+WORDS = ("bike", "cat", "dog", "egg", "fish", "goat", "hat")
+ANALYZER = "words/1"
+
+captions = st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join)
+records = st.builds(
+    CaptionRecord,
+    image_id=st.sampled_from([f"i{number}" for number in range(9)]),
+    caption=captions,
+    source=st.sampled_from(["coco", "folder"]),
+)
+worlds = st.lists(records, max_size=40)
+queries = st.lists(st.sampled_from((*WORDS, "unknown")), max_size=6).map(frozenset)
+filters = st.sampled_from([Filters(), Filters({"source": ("coco",)})])
+
+
+class RoundingIndex(MemoryIndex):
+    """An engine whose scores are a little wrong, as sums of float32 are, and whose bound allows for that."""
+
+    SLACK = 1e-6
+
+    def matching(self, query: Query) -> Iterator[Candidate]:
+        free = Query(query.tokens, query.filters, query.min_score)
+        noisy = sorted((self._noisy(one) for one in super().matching(free)), key=_order)
+        return (one for one in noisy if query.after is None or _order(one) > _place(query.after))
+
+    def _noisy(self, candidate: Candidate) -> Candidate:
+        key = candidate.document.record.document_id.encode()
+        noise = (zlib.crc32(key) / 2**32 - 0.5) * self.SLACK
+        position = Position(candidate.position.score + noise, candidate.position.image_id)
+        return Candidate(candidate.document, position)
+
+    def _answer(self, matching: list[Candidate], limit: int) -> Candidates:
+        answer = super()._answer(matching, limit)
+        return Candidates(
+            answer.found, answer.bound + self.SLACK if matching[limit:] else 0.0, answer.examined
+        )
+
+
+class EvasiveIndex(MemoryIndex):
+    """An engine that says it left something out and never gives it."""
+
+    def _answer(self, matching: list[Candidate], limit: int) -> Candidates:
+        return Candidates(tuple(matching[:1]), 1.0, len(matching))
+
+
+class NamingCaptioner:
+    """Captions a real, readable photo by its file's name: "a-dog.png" is "a dog"."""
+
+    name = identity = "naming"
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+        for photo in photos:
+            name = photo_name(photo)
+            try:
+                image = open_photo(photo)
+            except PhotoError as error:
+                yield Captioned(name, error=str(error))
+            else:
+                text = name.rpartition("/")[2].rpartition(".")[0].replace("-", " ")
+                yield Captioned(name, (Caption(text, -1.0),), perceptual_hash(image))
+
+
+def _order(candidate: Candidate) -> tuple[float, str]:
+    return _place(candidate.position)
+
+
+def _place(position: Position) -> tuple[float, str]:
+    return -position.score, position.image_id
