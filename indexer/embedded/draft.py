@@ -1,0 +1,151 @@
+"""A successor of an index, built in a folder of its own inside the index's folder.
+
+Publishing replaces the index's manifest by one that names the draft's files where they are. Nothing is
+moved, so there is no moment at which either of the two is incomplete.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from indexer.embedded.lock import WriteLock
+from indexer.embedded.manifest import Manifest, read_manifest, write_manifest
+from indexer.embedded.snapshot import Snapshot, open_snapshot
+from indexer.embedded.writer import Writer, clear_errors, now, problems, remove_quietly
+from indexer.errors import IndexDamagedError, IndexerError
+from indexer.index import Draft
+from indexer.records import AddReport, CaptionRecord, IndexStatus
+
+_PREFIX = "draft-"
+_DRAFT_MANIFEST = "draft.json"
+#: Nobody searches a draft: its segments may become many before they are merged.
+_MAX_SEGMENTS = 32
+
+
+def current_manifest(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except FileNotFoundError:
+        return None
+
+
+def draft_folders(folder: Path) -> list[Path]:
+    """Folders of drafts, published ones (which hold the index's files) too."""
+    return sorted(path for path in folder.glob(f"{_PREFIX}*") if path.is_dir())
+
+
+def unpublished(folder: Path) -> list[Path]:
+    """Folders of drafts that can be gone on with."""
+    return [path for path in draft_folders(folder) if (path / _DRAFT_MANIFEST).is_file()]
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove folders of published drafts that the index no longer uses. The caller holds the lock."""
+    manifest = current_manifest(folder)
+    in_use = {Path(file.path).parts[0] for file in manifest.files()} if manifest else set()
+    for path in draft_folders(folder):
+        if path.name in in_use:
+            # Killed between publishing and this: it is published.
+            remove_quietly((path / _DRAFT_MANIFEST).unlink)
+        elif not (path / _DRAFT_MANIFEST).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _resumable(folder: Path, key: str, analyzer: str) -> str | None:
+    for path in unpublished(folder):
+        try:
+            manifest = read_manifest(path, _DRAFT_MANIFEST)
+        except IndexerError:
+            continue
+        if (manifest.key, manifest.analyzer) == (key, analyzer):
+            return path.name
+    return None
+
+
+def _begin(folder: Path, key: str, analyzer: str) -> str:
+    # A random name: a reader of an older manifest can never take a new file for one of its own.
+    name = f"{_PREFIX}{secrets.token_hex(4)}"
+    (folder / name).mkdir()
+    write_manifest(folder, Manifest(analyzer, key=key), f"{name}/{_DRAFT_MANIFEST}")
+    return name
+
+
+class EmbeddedDraft(Draft):
+    """Holds the write lock of the index from construction to `close`."""
+
+    def __init__(self, folder: Path, key: str, analyzer: str, status: Callable[[], IndexStatus]) -> None:
+        with clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = WriteLock(folder)
+        self._folder, self._status = folder, status
+        try:
+            with clear_errors(folder):
+                sweep_drafts(folder)
+                self._name = _resumable(folder, key, analyzer) or _begin(folder, key, analyzer)
+            manifest_name = f"{self._name}/{_DRAFT_MANIFEST}"
+            snapshot = open_snapshot(folder, manifest_name)
+            self._writer = Writer(folder, snapshot, manifest_name, f"{self._name}/")
+            self._writer.sweep()
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        with clear_errors(self._folder), self._writer.swept_on_failure():
+            new, report = self._writer.new_segments(records)
+            if new:
+                segments = [*self._writer.snapshot.segments, *new]
+                self._writer.commit(
+                    self._writer.merged(segments) if len(segments) > _MAX_SEGMENTS else segments
+                )
+        return report
+
+    def known_images(self, kind: str) -> frozenset[str]:
+        found: set[str] = set()
+        for segment in self._writer.snapshot.segments:
+            rows = np.flatnonzero(
+                np.isin(segment.column("kind").all_codes(len(segment)), segment.column("kind").places([kind]))
+            )
+            images = np.unique(segment.column("image_id").codes(rows)).astype(np.int64)
+            found.update(segment.column("image_id").values.many(images))
+        return frozenset(found)
+
+    def publish(self) -> IndexStatus:
+        with clear_errors(self._folder), self._writer.swept_on_failure():
+            self._merge_and_check()
+            current = current_manifest(self._folder) or Manifest("")
+            draft = self._writer.snapshot.manifest
+            write_manifest(
+                self._folder,
+                current.following(analyzer=draft.analyzer, segments=draft.segments, built_at=now()),
+            )
+            (self._folder / self._name / _DRAFT_MANIFEST).unlink()
+            Writer(self._folder, open_snapshot(self._folder)).sweep()
+            sweep_drafts(self._folder)
+        self.close()
+        return self._status()
+
+    def _merge_and_check(self) -> None:
+        snapshot = self._writer.snapshot
+        if not snapshot.manifest.captions:
+            raise IndexerError(f"{self._folder}: nothing was added to the draft; the index stays as it is")
+        merged = self._writer.merged_to_few(snapshot.segments)
+        if found_problems := problems(Snapshot(snapshot.manifest, tuple(merged))):
+            raise IndexDamagedError(
+                f"{self._folder}: the draft is damaged ({found_problems[0]}); build again"
+            )
+        found = sum(segment.entry.live for segment in merged)
+        if found != snapshot.manifest.captions:
+            raise IndexDamagedError(
+                f"{self._folder}: the draft holds {found:,} captions instead of "
+                f"{snapshot.manifest.captions:,}; it is not published, build again"
+            )
+        self._writer.commit(merged)
+
+    def close(self) -> None:
+        self._lock.release()

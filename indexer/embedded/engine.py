@@ -1,0 +1,186 @@
+"""EmbeddedIndex: the contract of `indexer.index` over a folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from captioner.tokens import DEFAULT, analyzers
+from indexer.embedded.answer import answer, count_images, distinct_images, random_rows
+from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
+from indexer.embedded.lock import WriteLock
+from indexer.embedded.manifest import Manifest
+from indexer.embedded.segment import Segment
+from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
+from indexer.embedded.writer import Writer, clear_errors, now, problems
+from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
+from indexer.index import CaptionIndex
+from indexer.records import (
+    NO_FILTERS,
+    SCHEMA_VERSION,
+    AddReport,
+    Candidates,
+    CaptionRecord,
+    Document,
+    Filters,
+    IndexStatus,
+    Query,
+)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an index's folder may hold this entry before its first manifest is there."""
+    return path.name.startswith((".", "write.lock", "manifest.json", "draft-")) or ".arrays" in path.suffixes
+
+
+def _check_new_place(folder: Path) -> None:
+    if folder.is_dir() and (strange := next((path for path in folder.iterdir() if not _is_ours(path)), None)):
+        raise IndexerError(
+            f"{folder}: holds other files ({strange.name}) and no index; name a new or an empty folder"
+        )
+
+
+class EmbeddedIndex(CaptionIndex):
+    """Any number of readers, one writer at a time; every call sees what was committed before it."""
+
+    def __init__(self, folder: Path, snapshot: Snapshot) -> None:
+        self.where = str(folder)
+        self._folder, self._snapshot = folder, snapshot
+
+    @classmethod
+    def open(cls, where: str, *, create: bool = False) -> EmbeddedIndex:
+        """Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexMismatchError."""
+        folder = Path(where)
+        if folder.exists() and not folder.is_dir():
+            raise IndexNotFoundError(f"{where}: is a file; an embedded index is a folder")
+        try:
+            snapshot = open_snapshot(folder)
+        except FileNotFoundError:
+            if not create:
+                raise IndexNotFoundError(f"{where}: no index there; make one with `indexer build`") from None
+            _check_new_place(folder)
+            snapshot = Snapshot(Manifest(DEFAULT), ())
+        if snapshot.manifest.analyzer not in analyzers():
+            raise IndexMismatchError(
+                f"{where}: made with the analyzer {snapshot.manifest.analyzer!r}, which this version "
+                "does not know; build it again"
+            )
+        return cls(folder, snapshot)
+
+    @property
+    def analyzer(self) -> str:  # type: ignore[override]
+        return self._current().manifest.analyzer
+
+    def _current(self) -> Snapshot:
+        """The generation that is current now; unchanged, it costs one look at the manifest's state."""
+        snapshot = self._snapshot
+        try:
+            if manifest_stamp(self._folder) != snapshot.stamp:
+                self._snapshot = snapshot = open_snapshot(self._folder, previous=snapshot)
+        except FileNotFoundError:
+            if snapshot.stamp is not None:
+                raise IndexNotFoundError(f"{self.where}: the index is gone") from None
+        return snapshot
+
+    # Writing.
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        with clear_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with WriteLock(self._folder):
+                writer = Writer(self._folder, self._current())
+                with writer.swept_on_failure():
+                    return self._add(writer, records)
+
+    def _add(self, writer: Writer, records: Iterable[CaptionRecord]) -> AddReport:
+        new, report = writer.new_segments(records)
+        manifest = writer.snapshot.manifest
+        # The first commit makes the index, even of nothing: it can be opened then.
+        if new or writer.snapshot.stamp is None:
+            segments = writer.merged([*writer.snapshot.segments, *new])
+            self._snapshot = writer.commit(segments, built_at=manifest.built_at or now())
+            sweep_drafts(self._folder)
+        return report
+
+    def delete(self, image_ids: Iterable[str]) -> int:
+        if self._current().stamp is None:
+            return 0
+        with clear_errors(self._folder), WriteLock(self._folder):
+            writer = Writer(self._folder, self._current())
+            with writer.swept_on_failure():
+                segments, removed = writer.without_images(list(image_ids))
+                if removed:
+                    self._snapshot = writer.commit(writer.merged(segments))
+                    sweep_drafts(self._folder)
+        return removed
+
+    def draft(self, key: str, analyzer: str = DEFAULT) -> EmbeddedDraft:
+        return EmbeddedDraft(self._folder, key, analyzer, self.status)
+
+    # Searching.
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        segments = self._current().segments
+        return [answer(segments, query, limit) for query in queries]
+
+    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
+        return count_images(self._current().segments, Query(tokens, filters, min_score))
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        wanted = list(image_ids)
+        found: dict[str, list[Document]] = {}
+        for segment in self._current().segments:
+            rows = segment.rows_of_images(segment.column("image_id").places(wanted))
+            for document in segment.documents(rows):
+                found.setdefault(document.record.image_id, []).append(document)
+        return found
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        segments = self._current().segments
+        chosen = random_rows(segments, size, filters, seed)
+        return [segments[number].documents(np.array([row]))[0] for number, row in chosen]
+
+    # Telling.
+
+    def status(self) -> IndexStatus:
+        snapshot = self._current()
+        manifest, segments = snapshot.manifest, snapshot.segments
+        return IndexStatus(
+            engine="embedded",
+            where=self.where,
+            analyzer=manifest.analyzer,
+            schema=SCHEMA_VERSION,
+            captions=manifest.captions,
+            images=distinct_images(segments, [segment.live_images() for segment in segments]),
+            bytes=manifest.bytes,
+            sources=_counts(segments, "source"),
+            kinds=_counts(segments, "kind"),
+            models=_counts(segments, "model"),
+            built_at=manifest.built_at,
+            details={
+                "segments": len(segments),
+                "deleted": sum(segment.entry.deleted for segment in segments),
+                "generation": manifest.generation,
+                "drafts": len(unpublished(self._folder)),
+            },
+        )
+
+    def check(self) -> list[str]:
+        return problems(self._current())
+
+    def close(self) -> None:
+        """Let go of the files. A search that is running keeps them until it ends."""
+        self._snapshot = Snapshot(self._snapshot.manifest, ())
+
+
+def _counts(segments: Sequence[Segment], name: str) -> dict[str, int]:
+    """Live captions by the value of a field; those without a value are not counted."""
+    counts: Counter[str] = Counter()
+    for segment in segments:
+        column = segment.column(name)
+        numbers = np.bincount(column.codes(segment.live_rows()), minlength=len(column.values))
+        counts.update(dict(zip(column.values.all(), numbers.tolist(), strict=True)))
+    return {value: number for value, number in sorted(counts.items()) if value and number}

@@ -1,0 +1,116 @@
+"""The manifest: which files are the index. Replaced in one atomic step, it is what "committed" means."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from indexer.embedded.arrays import Written, sync_folder
+from indexer.errors import IndexDamagedError, IndexMismatchError
+from indexer.records import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of arrays, by its path below the folder of the index."""
+
+    path: str
+    bytes: int
+    checksum: int
+
+    @property
+    def written(self) -> Written:
+        return Written(self.bytes, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """An immutable segment, and which of its rows are deleted."""
+
+    file: StoredFile
+    rows: int
+    deleted: int = 0
+    tombstones: StoredFile | None = None
+
+    @property
+    def live(self) -> int:
+        return self.rows - self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One generation of an index (or, with `key`, of a draft)."""
+
+    analyzer: str
+    generation: int = 0
+    segments: tuple[SegmentEntry, ...] = ()
+    next_file: int = 1
+    built_at: str = ""
+    key: str = ""
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def captions(self) -> int:
+        return sum(segment.live for segment in self.segments)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files())
+
+    def files(self) -> list[StoredFile]:
+        """Every file that this generation needs."""
+        tombstones = [segment.tombstones for segment in self.segments if segment.tombstones is not None]
+        return [*(segment.file for segment in self.segments), *tombstones]
+
+    def following(self, **changes: Any) -> Manifest:
+        return replace(self, generation=self.generation + 1, **changes)
+
+
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
+    """Raises FileNotFoundError, IndexDamagedError, or IndexMismatchError for another version's files."""
+    path = folder / name
+    try:
+        outer = json.loads(path.read_bytes())
+        body = str(outer["manifest"])
+        if zlib.crc32(body.encode()) != outer["checksum"]:
+            raise ValueError("checksum")
+        fields = json.loads(body)
+    except (ValueError, KeyError, TypeError):
+        raise IndexDamagedError(
+            f"{path}: the manifest is incomplete or damaged; build the index again (indexer build)"
+        ) from None
+    if fields["schema"] != SCHEMA_VERSION:
+        raise IndexMismatchError(
+            f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA_VERSION}; "
+            "build it again"
+        )
+    return replace(Manifest(**fields), segments=tuple(_segment(entry) for entry in fields["segments"]))
+
+
+def _segment(entry: dict[str, Any]) -> SegmentEntry:
+    tombstones = entry["tombstones"]
+    return SegmentEntry(
+        StoredFile(**entry["file"]),
+        entry["rows"],
+        entry["deleted"],
+        StoredFile(**tombstones) if tombstones else None,
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest, name: str = MANIFEST) -> None:
+    """Make `manifest` the current one. Killed at any moment, the old or the new one is there, whole."""
+    body = json.dumps(asdict(manifest), ensure_ascii=True)
+    outer = json.dumps({"checksum": zlib.crc32(body.encode()), "manifest": body})
+    temporary = folder / (name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(outer)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / name)
+    sync_folder((folder / name).parent)

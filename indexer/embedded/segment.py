@@ -1,0 +1,261 @@
+"""A segment as it is read: lookups by image, by document id, by value, and the documents of single rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from indexer.embedded.arrays import ArrayFile
+from indexer.embedded.manifest import SegmentEntry
+from indexer.embedded.rows import COLUMNS, RECORD_FIELDS, Column, Rows
+from indexer.embedded.strings import Array, Strings
+from indexer.errors import IndexDamagedError
+from indexer.records import CaptionRecord, Document, Filters
+
+#: Dictionaries up to this length are decoded once and kept.
+_SMALL = 256
+#: Token numbers kept per segment, so that frequent words are looked up once.
+_KNOWN_TOKENS = 50_000
+
+
+class StoredColumn:
+    """Row r holds the string `values[code of r]`; a column of one value stores no codes."""
+
+    def __init__(self, file: ArrayFile, name: str) -> None:
+        self.values = Strings(file[f"{name}.blob"], file[f"{name}.starts"])
+        self.counts = file[f"{name}.counts"]
+        self._codes = file[f"{name}.codes"]
+
+    def codes(self, rows: Array) -> Array:
+        return self._codes[rows] if len(self._codes) else np.zeros(len(rows), np.uint8)
+
+    @cached_property
+    def _decoded(self) -> list[str] | None:
+        return self.values.all() if len(self.values) <= _SMALL else None
+
+    def texts(self, rows: Array) -> list[str]:
+        codes = self.codes(rows)
+        if self._decoded is None:
+            return self.values.many(codes)
+        return [self._decoded[code] for code in codes.tolist()]
+
+    def all_codes(self, rows: int) -> Array:
+        return self._codes if len(self._codes) else np.zeros(rows, np.uint8)
+
+    def places(self, values: Iterable[str]) -> Array:
+        """Codes of those of the values that occur."""
+        found = {self.values.find(value) for value in values} - {-1}
+        return np.array(sorted(found), np.int64)
+
+
+class Segment:
+    """An immutable segment with the tombstones of one generation."""
+
+    def __init__(self, folder: Path, entry: SegmentEntry, file: ArrayFile | None = None) -> None:
+        self.entry = entry
+        self.file = file or ArrayFile(folder / entry.file.path, entry.file.written)
+        self.deleted: Array | None = None
+        if entry.tombstones is not None:
+            tombstones = ArrayFile(folder / entry.tombstones.path, entry.tombstones.written)
+            if tombstones.damaged():
+                raise IndexDamagedError(f"{entry.tombstones.path}: does not match its checksum")
+            self.deleted = np.unpackbits(tombstones["deleted"], count=entry.rows).view(bool)
+        self._columns: dict[str, StoredColumn] = {}
+        self._known: dict[str, int] = {}
+
+    def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
+        """This segment in another generation: the same file, perhaps other tombstones."""
+        return self if entry == self.entry else Segment(folder, entry, self.file)
+
+    def __len__(self) -> int:
+        return self.entry.rows
+
+    def column(self, name: str) -> StoredColumn:
+        if name not in self._columns:
+            self._columns[name] = StoredColumn(self.file, name)
+        return self._columns[name]
+
+    # Sets and tokens.
+
+    @cached_property
+    def class_sizes(self) -> list[int]:
+        return [int(size) for size in self.file["class.sizes"]]
+
+    @cached_property
+    def class_sets(self) -> Array:
+        """Where each class begins among the sets; one more than there are classes."""
+        return self.file["class.sets"].astype(np.int32)
+
+    @cached_property
+    def class_tokens(self) -> Array:
+        """Where each class begins in `set_tokens`."""
+        return np.cumsum([0, *(np.diff(self.file["class.sets"]) * self.file["class.sizes"])])
+
+    @cached_property
+    def set_rows(self) -> Array:
+        return self.file["set.rows"]
+
+    @cached_property
+    def set_tokens(self) -> Array:
+        return self.file["set.tokens"]
+
+    @cached_property
+    def _postings(self) -> tuple[Array, Array]:
+        return self.file["posting.sets"], self.file["posting.starts"]
+
+    @cached_property
+    def vocabulary(self) -> Strings:
+        return Strings(self.file["vocabulary.blob"], self.file["vocabulary.starts"])
+
+    def matrix(self, place: int) -> Array:
+        """The tokens of the sets of one class: shape (sets, size)."""
+        size = self.class_sizes[place]
+        first, last = self.class_tokens[place : place + 2]
+        return self.set_tokens[first:last].reshape(-1, size)
+
+    def token(self, text: str) -> int:
+        """The number of a token, or -1."""
+        if text not in self._known:
+            if len(self._known) >= _KNOWN_TOKENS:
+                self._known.clear()
+            self._known[text] = self.vocabulary.find(text)
+        return self._known[text]
+
+    def postings(self, token: int) -> Array:
+        """The ascending numbers of the sets that hold a token."""
+        sets, starts = self._postings
+        return sets[starts[token] : starts[token + 1]]
+
+    def rows_of_sets(self, sets: Array) -> Array:
+        """All rows of these sets, deleted ones too, in the order of the sets."""
+        begins, ends = self.set_rows[sets].astype(np.int64), self.set_rows[sets + 1].astype(np.int64)
+        lengths = ends - begins
+        total = int(lengths.sum())
+        if total == len(sets):
+            return begins
+        shift = np.cumsum(lengths) - lengths
+        return np.repeat(begins - shift, lengths) + np.arange(total)
+
+    def sets_of_rows(self, rows: Array) -> Array:
+        # Without the cast NumPy would widen the whole mapped array instead.
+        found = np.searchsorted(self.set_rows, rows.astype(self.set_rows.dtype), side="right") - 1
+        return found.astype(np.int32)
+
+    # Rows.
+
+    def live(self, rows: Array) -> Array:
+        return rows if self.deleted is None else rows[~self.deleted[rows]]
+
+    def live_rows(self) -> Array:
+        return self.live(np.arange(len(self)))
+
+    @cached_property
+    def _image_starts(self) -> Array:
+        counts = self.column("image_id").counts
+        return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+    def rows_of_images(self, images: Array) -> Array:
+        """Live rows of images, which are codes of the column `image_id`."""
+        starts, rows = self._image_starts, self.file["image.rows"]
+        if not len(images):
+            return np.zeros(0, np.int64)
+        return self.live(np.concatenate([rows[starts[i] : starts[i + 1]] for i in images]).astype(np.int64))
+
+    def live_images(self) -> Array:
+        """Codes of the images that have a live caption."""
+        if self.deleted is None:
+            return np.arange(len(self.column("image_id").values))
+        return np.unique(self.column("image_id").codes(self.live_rows()))
+
+    def holds(self, keys: Array) -> Array:
+        """Which of the document keys, uint64 of shape (n, 2), are live in this segment: bool of length n."""
+        high, low, rows = self.file["id.high"], self.file["id.low"], self.file["id.rows"]
+        place = np.searchsorted(high, keys[:, 0])
+        held = np.zeros(len(keys), bool)
+        pending = np.arange(len(keys))
+        # More than one turn is only needed where two ids share their first 64 bits, or one was deleted and
+        # added.
+        while len(pending := pending[place[pending] < len(high)]):
+            pending = pending[high[place[pending]] == keys[pending, 0]]
+            at = place[pending]
+            row = rows[at]
+            same = low[at] == keys[pending, 1]
+            held[pending] |= same if self.deleted is None else same & ~self.deleted[row]
+            place[pending] += 1
+        return held
+
+    def documents(self, rows: Array) -> list[Document]:
+        """The documents of these rows, in their order."""
+        columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
+        stamps = self.column("indexed_at").texts(rows)
+        sets = self.sets_of_rows(rows)
+        return [
+            Document(CaptionRecord(*values), tokens, stamp)
+            for *values, tokens, stamp in zip(*columns, self._token_sets(sets), stamps, strict=True)
+        ]
+
+    def _token_sets(self, sets: Array) -> list[frozenset[str]]:
+        classes = np.searchsorted(self.class_sets, sets, side="right") - 1
+        sizes = np.asarray(self.class_sizes)[classes]
+        starts = self.class_tokens[classes] + (sets - self.class_sets[classes]) * sizes
+        numbers = [self.set_tokens[a : a + n] for a, n in zip(starts.tolist(), sizes.tolist(), strict=True)]
+        texts = iter(self.vocabulary.many(np.concatenate(numbers).astype(np.int64)) if numbers else [])
+        return [frozenset(text for _, text in zip(range(n), texts, strict=False)) for n in sizes.tolist()]
+
+    def rows(self) -> Rows:
+        """All live rows as columns, for a merge."""
+        keep = self.live_rows()
+        sets = self.sets_of_rows(np.arange(len(self)))[keep]
+        classes = np.searchsorted(self.class_sets, sets, side="right") - 1
+        sizes = self.file["class.sizes"][classes]
+        starts = self.class_tokens[classes] + (sets - self.class_sets[classes]) * sizes
+        shift = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+        tokens = self.set_tokens[shift + np.arange(len(shift))].astype(np.int64)
+        ids = np.empty((len(self), 2), np.uint64)
+        ids[self.file["id.rows"], 0], ids[self.file["id.rows"], 1] = self.file["id.high"], self.file["id.low"]
+        columns = {name: self._column_rows(name, keep) for name in COLUMNS}
+        return Rows(self.vocabulary, sizes, tokens, ids[keep], columns)
+
+    def _column_rows(self, name: str, keep: Array) -> Column:
+        column = self.column(name)
+        return Column(column.values, column.codes(keep).astype(np.int64))
+
+    # Filters.
+
+    def accepted(self, filters: Filters) -> dict[str, Array]:
+        """For every field that is filtered by: which codes are allowed, as a table of bool."""
+        tables = {}
+        for name, values in filters.where.items():
+            table = np.zeros(len(self.column(name).values), bool)
+            table[self.column(name).places(values)] = True
+            tables[name] = table
+        return tables
+
+    def at_most(self, tables: dict[str, Array]) -> int:
+        """An upper bound on the rows that pass."""
+        counts = [int(self.column(name).counts[table].sum()) for name, table in tables.items()]
+        return min([len(self), *counts])
+
+    def passing(self, rows: Array, tables: dict[str, Array]) -> Array:
+        """Those of the rows that are live and pass the filters."""
+        rows = self.live(rows)
+        for name, table in tables.items():
+            rows = rows[table[self.column(name).codes(rows)]]
+        return rows
+
+    def all_passing(self, tables: dict[str, Array]) -> Array:
+        """Every row that is live and passes, ascending; by way of the rarest field."""
+        rarest = min(tables, key=lambda name: int(self.column(name).counts[tables[name]].sum()))
+        if rarest == "image_id":
+            return self.passing(np.sort(self.rows_of_images(np.flatnonzero(tables[rarest]))), tables)
+        rows = np.flatnonzero(tables[rarest][self.column(rarest).all_codes(len(self))])
+        return self.passing(rows, tables)
+
+    # Checks.
+
+    def problems(self) -> Sequence[str]:
+        """One line for every array that does not match its checksum."""
+        return [f"{self.entry.file.path}: {name} does not match its checksum" for name in self.file.damaged()]
