@@ -24,10 +24,13 @@ from indexer.build import BuildReport, Captioning, Problem
 from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
+from indexer.index import is_url
 from indexer.report import report_as_json, report_lines, status_lines
 
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
+    from indexer.elastic import ElasticIndex
+    from indexer.index import CaptionIndex
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -112,11 +115,12 @@ def _source_options(command: Command) -> Command:
     show_default=True,
     help="How captions become tokens.",
 )
-def build(where: str, analyzer: str, rejects: str, as_json: bool, **options: Any) -> None:
-    """Make the index anew from all sources given; the old one answers until the new one is whole.
+@click.option("--keep", type=click.IntRange(0, 100), help="Elasticsearch: older indices kept for rollback.")
+def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bool, **options: Any) -> None:
+    """Make the index anew from all sources given.
 
-    Stopped with Ctrl-C, the same command goes on where it was. `--retry` alone adds to the index
-    that is there.
+    The old index answers until the new one is whole. Stopped with Ctrl-C, the same command goes on
+    where it was. `--retry` alone adds to the index that is there.
     """
     if options["retry"]:
         _retry_goes_alone(options)
@@ -124,7 +128,7 @@ def build(where: str, analyzer: str, rejects: str, as_json: bool, **options: Any
         return
     found, captioning = _sources(options), _captioning(options)
     again = f"interrupted: what was done is kept; the same command goes on; {where} is as it was"
-    with open_index(where, create=True) as index, _interruptible(again):
+    with _to_build(where, keep) as index, _interruptible(again):
         report = building.build(
             index,
             found,
@@ -141,8 +145,19 @@ def build(where: str, analyzer: str, rejects: str, as_json: bool, **options: Any
 @_source_options
 @click.option("--analyzer", type=click.Choice(analyzers()), help="Refuse an index that another one made.")
 def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options: Any) -> None:
-    """Add the sources' captions to the index that is there; what it has already is left as it is."""
+    """Add captions to the index that is there.
+
+    What it has already is left as it is.
+    """
     _add(where, analyzer, rejects, as_json, options)
+
+
+def _to_build(where: str, keep: int | None) -> CaptionIndex:
+    if keep is None:
+        return open_index(where, create=True)
+    index = _elastic(where).open(where, create=True)
+    index.keep = keep
+    return index
 
 
 def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options: dict[str, Any]) -> None:
@@ -166,7 +181,10 @@ def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options:
 @click.option("--from", "file", type=click.File(encoding="utf-8"), help="Image ids, one a line (- is stdin).")
 @where_option
 def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -> None:
-    """Remove every caption of these images; images that are not in the index are named."""
+    """Remove every caption of these images.
+
+    Images that are not in the index are named, and the exit code is 1 then.
+    """
     wanted = dict.fromkeys([*image_ids, *(line.strip() for line in file or () if line.strip())])
     if not wanted:
         raise click.UsageError("Name the images to delete, or give --from FILE.")
@@ -186,12 +204,49 @@ def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -
 def status(as_json: bool, check: bool, where: str) -> None:
     """Tell what the index holds."""
     with open_index(where) as index:
-        if check:
-            index.check()
+        problems = index.check() if check else ()
         held = index.status()
     click.echo(json.dumps(asdict(held)) if as_json else "\n".join(status_lines(held)))
-    if check and not as_json:
-        click.echo("checked: sound")
+    for problem in problems:
+        click.echo(problem, err=True)
+    if check:
+        click.echo("checked: damaged; build it again" if problems else "checked: sound", err=True)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@where_option
+def rollback(where: str) -> None:
+    """Elasticsearch: go back to the index before.
+
+    Searches see it at once; `build --keep` says how many are kept.
+    """
+    with _elastic(where).open(where) as index:
+        held = index.rollback()
+    click.echo("\n".join(status_lines(held)))
+
+
+@main.command()
+@where_option
+def migrate(where: str) -> None:
+    """Elasticsearch: bring the index to a new schema.
+
+    Searches see the old index until the new one is whole.
+    """
+    _elastic(where)
+    from indexer.elastic.engine import migrate as migrate_index
+
+    held = migrate_index(where)
+    click.echo("\n".join(status_lines(held)))
+
+
+def _elastic(where: str) -> type[ElasticIndex]:
+    if not is_url(where):
+        raise click.UsageError(f"This is for Elasticsearch; {where} is a folder (build makes it anew).")
+    from indexer.elastic import ElasticIndex
+
+    return ElasticIndex
 
 
 @main.command()
@@ -199,7 +254,10 @@ def status(as_json: bool, check: bool, where: str) -> None:
 @click.option("-o", "--output", default="coco", show_default=True, metavar="DIR", help="Where to put it.")
 @click.option("--address", metavar="URL", help="Another server with the same paths.")
 def download(name: str, output: str, address: str | None) -> None:
-    """Fetch a published data set (coco-val2017: 1.1 GB); stopped, the same command goes on."""
+    """Fetch a published data set.
+
+    coco-val2017 is 1.1 GB to download. Stopped, the same command goes on.
+    """
     again = "interrupted: what was downloaded is kept; the same command goes on"
     with _interruptible(again):
         places = download_data_set(DATA_SETS[name], Path(output), address=address, progress=progress_bar)

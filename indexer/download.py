@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
+import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
@@ -69,7 +70,12 @@ DATA_SETS = {COCO_VAL2017.name: COCO_VAL2017}
 
 
 def download(
-    data_set: DataSet, folder: Path, *, address: str | None = None, progress: Progress = no_progress
+    data_set: DataSet,
+    folder: Path,
+    *,
+    address: str | None = None,
+    progress: Progress = no_progress,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Sequence[Path]:
     """Fetch and unpack what is not there yet; gives the places of what the archives hold.
 
@@ -83,14 +89,21 @@ def download(
         raise DownloadError(f"{base}: only http and https addresses can be downloaded from")
     for archive in data_set.archives:
         if not (folder / archive.holds).exists():
-            _get(archive, f"{base}/{archive.path}", folder, progress)
+            _get(archive, f"{base}/{archive.path}", folder, progress, pause)
     return [folder / archive.holds for archive in data_set.archives]
 
 
-def _get(archive: Archive, url: str, folder: Path, progress: Progress) -> None:
+def _get(
+    archive: Archive, url: str, folder: Path, progress: Progress, pause: Callable[[float], None]
+) -> None:
     file = folder / f"{PurePosixPath(archive.path).name}.part"
     _check_space(folder, archive.bytes - _size(file))
-    _fetch(archive, url, file, progress)
+    bar = progress(archive.bytes, "B", file.name.removesuffix(".part"))
+    try:
+        bar.update(_size(file))
+        _fetch(archive, url, file, bar, pause)
+    finally:
+        bar.close()
     if _sha256(file) != archive.sha256:
         file.unlink()
         raise DownloadError(f"{url}: is not what was published (SHA-256 differs); it was removed, try again")
@@ -104,31 +117,33 @@ def _check_space(folder: Path, wanted: int) -> None:
         raise DownloadError(f"{folder}: {wanted >> 20:,} MB are needed and {free >> 20:,} MB are free")
 
 
-def _fetch(archive: Archive, url: str, file: Path, progress: Progress) -> None:
+def _fetch(archive: Archive, url: str, file: Path, bar: Bar, pause: Callable[[float], None]) -> None:
     """Append to `file` until it has all bytes; a broken connection is taken up again."""
-    bar = progress(archive.bytes, "B", file.name.removesuffix(".part"))
-    bar.update(_size(file))
-    try:
-        reason = ""
-        stuck = 0
-        while (before := _size(file)) < archive.bytes:
-            try:
-                _fetch_rest(url, file, before, archive.bytes, bar)
-                reason = "the connection ended early"
-            except urllib.error.HTTPError as error:
-                reason = f"the server answers {error.code} {error.reason}"
-                if error.code < 500 and error.code != 429:
-                    raise DownloadError(f"{url}: {reason}") from None
-            except (OSError, HTTPException) as error:
-                reason = str(getattr(error, "reason", error))
-            stuck = 0 if _size(file) > before else stuck + 1
-            if stuck >= TRIES:
-                raise DownloadError(f"{url}: {reason}; run the same command again to go on")
-    finally:
-        bar.close()
+    stuck = 0
+    while (before := _size(file)) < archive.bytes:
+        reason = _try_rest(url, file, before, archive.bytes, bar)
+        stuck = 0 if _size(file) > before else stuck + 1
+        if stuck >= TRIES:
+            raise DownloadError(f"{url}: {reason}; run the same command again to go on")
+        if stuck:
+            pause(2.0**stuck)
     if _size(file) > archive.bytes:
         file.unlink()
         raise DownloadError(f"{url}: is longer than what was published; it was removed, try again")
+
+
+def _try_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> str:
+    """Fetch what is left; gives why it may have ended early."""
+    try:
+        _fetch_rest(url, file, start, total, bar)
+    except urllib.error.HTTPError as error:
+        reason = f"the server answers {error.code} {error.reason}"
+        if error.code < 500 and error.code != 429:
+            raise DownloadError(f"{url}: {reason}") from None
+        return reason
+    except (OSError, HTTPException) as error:
+        return str(getattr(error, "reason", error))
+    return "the connection ended early"
 
 
 def _fetch_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> None:

@@ -113,8 +113,9 @@ class CaptionIndex(_Closing):
     def status(self) -> IndexStatus:
         """Counts, size, analyzer and the engine's own details."""
 
-    def check(self) -> None:
-        """Read everything that is stored and compare it with its checksums. Raises IndexDamagedError."""
+    def check(self) -> Sequence[str]:
+        """Read everything that is stored and compare it with its checksums; one line for each that fails."""
+        return ()
 
     @abstractmethod
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:

@@ -187,7 +187,8 @@ class Loading:
         if report.rejected:
             records = {record.document_id: record for record in batch}
             for refused in report.rejected:
-                self.rejected.append(Rejection(records[refused.document_id], refused.reason))
+                record = records.get(refused.document_id) or CaptionRecord(refused.image_id, "")
+                self.rejected.append(Rejection(record, refused.reason))
                 self._tell(Problem(f"{refused.image_id} (document {refused.document_id})", refused.reason))
 
     def _note(self, problem: Problem) -> None:

@@ -63,7 +63,7 @@ class EmbeddedIndex(CaptionIndex):
                 raise IndexNotFoundError(f"{where}: no index there; make one with `indexer build`") from None
             _check_new_place(folder)
             snapshot = Snapshot(Manifest(DEFAULT), ())
-        if snapshot.manifest.analyzer not in analyzers():
+        if not create and snapshot.manifest.analyzer not in analyzers():
             raise IndexMismatchError(
                 f"{where}: made with the analyzer {snapshot.manifest.analyzer!r}, which this version "
                 "does not know; build it again"

@@ -1,0 +1,414 @@
+"""build and add: what arrives in the index, what is told, and what an interruption leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from captioner.captioner import Captioned
+from captioner.errors import AnalyzerError, ModelError
+from captioner.photo import Photo
+from captioner.tokens import DEFAULT
+from indexer import loading
+from indexer.build import Captioning, add, build, delete
+from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
+from indexer.index import open_index
+from indexer.records import AddReport, CaptionRecord
+from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem
+from tests.indexer.worlds import ColourCaptioner, DraftingIndex, write_coco, write_jsonl, write_photo
+
+
+def captioning(captioner: ColourCaptioner, captions: int = 1) -> Captioning:
+    return Captioning(lambda: captioner, captions=captions)
+
+
+def never() -> ColourCaptioner:
+    raise AssertionError("no captioner is needed here")
+
+
+def captions_file(folder: Path, *captions: str, name: str = "captions.jsonl") -> Path:
+    rows = [{"image_id": f"{number}.jpg", "caption": text} for number, text in enumerate(captions)]
+    return write_jsonl(folder / name, *rows)
+
+
+class TestBuild:
+    def test_the_index_holds_what_the_sources_hold_and_nothing_else(self, tmp_path: Path) -> None:
+        index = DraftingIndex([CaptionRecord("old", "An old caption.")])
+        source = JsonlSource(captions_file(tmp_path, "A dog.", "A cat."))
+        report = build(index, [source], Captioning(never))
+        assert {record.caption for record in index.records} == {"A dog.", "A cat."}
+        assert (report.added, report.unchanged, report.whole) == (2, 0, True)
+        assert report.status.captions == 2
+
+    def test_several_sources_and_photos_go_together(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "images" / "000000000009.jpg")
+        write_photo(tmp_path / "mine" / "a b.png")
+        index, captioner = DraftingIndex(), ColourCaptioner()
+        found = [
+            CocoSource(write_coco(tmp_path / "c.json"), tmp_path / "images"),
+            FolderSource(tmp_path / "mine"),
+            JsonlSource(captions_file(tmp_path, "A dog.")),
+        ]
+        report = build(index, found, captioning(captioner, captions=2))
+        assert (report.added, report.captioned, len(report.problems)) == (3 + 1 + 2 * 2, 2, 1)
+        generated = [record for record in index.records if record.kind == "generated"]
+        assert {(record.image_id, record.source, record.model) for record in generated} == {
+            ("000000000009.jpg", "coco", "colour@12345678"),
+            ("a b.png", "folder", "colour@12345678"),
+        }
+        assert all(len(record.phash) == 16 for record in generated)
+        assert {record.license for record in generated if record.source == "coco"} == {"CC BY 2.0"}
+        assert {record.image for record in generated if record.source == "folder"} == {
+            str(tmp_path / "mine" / "a b.png")
+        }
+
+    def test_building_again_changes_nothing(self, tmp_path: Path) -> None:
+        index = DraftingIndex()
+        source = JsonlSource(captions_file(tmp_path, "A dog.", "A cat."))
+        build(index, [source])
+        before = dict(index.documents)
+        build(index, [source])
+        assert index.documents == before
+
+    def test_two_sources_with_the_same_captions_give_each_once(self, tmp_path: Path) -> None:
+        file = captions_file(tmp_path, "A dog.", "A cat.")
+        report = build(DraftingIndex(), [JsonlSource(file), JsonlSource(file)])
+        assert (report.added, report.unchanged, report.status.captions) == (2, 2, 2)
+
+    def test_a_photo_of_two_sources_is_captioned_once(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "images" / "000000000009.jpg")
+        captioner = ColourCaptioner()
+        found = [
+            CocoSource(write_coco(tmp_path / "c.json"), tmp_path / "images"),
+            FolderSource(tmp_path / "images"),
+        ]
+        report = build(DraftingIndex(), found, captioning(captioner))
+        assert (report.captioned, report.known) == (1, 1)
+        assert len(captioner.asked) == 1
+
+    def test_two_photos_of_one_image_id_are_told_of_and_the_first_stays(self, tmp_path: Path) -> None:
+        first, second = write_photo(tmp_path / "a" / "x.jpg"), write_photo(tmp_path / "b" / "x.jpg", "blue")
+        index = DraftingIndex()
+        found = [FolderSource(tmp_path / "a"), FolderSource(tmp_path / "b")]
+        report = build(index, found, captioning(ColourCaptioner()))
+        assert [record.image for record in index.records] == [str(first)]
+        assert [str(problem) for problem in report.problems] == [
+            f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
+        ]
+
+    def test_empty_captions_are_counted_and_spaces_are_made_single(self, tmp_path: Path) -> None:
+        index = DraftingIndex()
+        file = captions_file(tmp_path, "", " \n\t", " A  dog\n on a sofa. ")
+        report = build(index, [JsonlSource(file)])
+        assert (report.added, report.empty, report.whole) == (1, 2, True)
+        assert [record.caption for record in index.records] == ["A dog on a sofa."]
+
+    def test_a_caption_of_10000_words(self, tmp_path: Path) -> None:
+        index = DraftingIndex()
+        caption = " ".join(f"word{number}" for number in range(10_000))
+        report = build(index, [JsonlSource(captions_file(tmp_path, caption))])
+        assert report.added == 1
+        assert [len(document.tokens) for document in index.documents.values()] == [10_000]
+
+    def test_bad_photos_are_told_of_and_the_rest_goes_on(self, tmp_path: Path) -> None:
+        folder = tmp_path / "photos"
+        write_photo(folder / "a.jpg")
+        (folder / "empty.jpg").write_bytes(b"")
+        (folder / "text.png").write_text("no photo")
+        write_photo(folder / "z.jpg")
+        (folder / "cut.jpg").write_bytes((folder / "z.jpg").read_bytes()[:200])
+        told: list[Problem] = []
+        index = DraftingIndex()
+        report = build(index, [FolderSource(folder)], captioning(ColourCaptioner()), tell=told.append)
+        assert {record.image_id for record in index.records} == {"a.jpg", "z.jpg"}
+        assert (report.captioned, report.whole) == (2, False)
+        assert told == list(report.problems)
+        assert [problem.where for problem in told] == [
+            str(folder / name) for name in ("cut.jpg", "empty.jpg", "text.png")
+        ]
+        assert told[1].reason == "the file is empty"
+        assert not any(str(folder) in problem.reason for problem in told)
+
+    def test_text_that_is_no_unicode_is_told_of(self, tmp_path: Path) -> None:
+        file = tmp_path / "c.jsonl"
+        file.write_text('{"image_id": "a\\ud800", "caption": "x"}\n{"image_id": "b", "caption": "A dog."}\n')
+        index = DraftingIndex()
+        report = build(index, [JsonlSource(file)])
+        assert [record.image_id for record in index.records] == ["b"]
+        assert [str(problem) for problem in report.problems] == [
+            "a\\ud800: its name or text is not valid Unicode"
+        ]
+
+    def test_with_nothing_to_index_the_old_index_stays(self, tmp_path: Path) -> None:
+        index = DraftingIndex([CaptionRecord("old", "An old caption.")])
+        (tmp_path / "c.jsonl").write_text("broken\n")
+        told: list[Problem] = []
+        with pytest.raises(IndexerError, match="stays as it was"):
+            build(index, [JsonlSource(tmp_path / "c.jsonl")], tell=told.append)
+        assert [record.image_id for record in index.records] == ["old"]
+        assert len(told) == 1
+
+    def test_photos_without_a_captioner(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        with pytest.raises(IndexerError, match="no captioner"):
+            build(DraftingIndex(), [FolderSource(tmp_path)])
+
+    def test_a_wrong_model_or_analyzer_is_told_of_before_anything_is_done(self, tmp_path: Path) -> None:
+        def load() -> ColourCaptioner:
+            raise ModelError("no such model")
+
+        write_photo(tmp_path / "a.jpg")
+        index = DraftingIndex()
+        with pytest.raises(ModelError, match="no such model"):
+            build(index, [FolderSource(tmp_path)], Captioning(load))
+        with pytest.raises(AnalyzerError, match="unknown analyzer"):
+            build(index, [JsonlSource(captions_file(tmp_path, "A dog."))], analyzer="klingon/1")
+        assert index.drafts == {}
+
+    def test_build_replaces_an_index_of_another_analyzer(self, tmp_path: Path) -> None:
+        index = DraftingIndex([CaptionRecord("old", "An old caption.")], "seed/1")
+        build(index, [JsonlSource(captions_file(tmp_path, "A dog."))])
+        assert index.analyzer == DEFAULT
+
+    @settings(deadline=None, max_examples=30)
+    @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=20), st.data())
+    def test_every_caption_is_counted_once(
+        self, tmp_path_factory: pytest.TempPathFactory, captions: list[str], data: st.DataObject
+    ) -> None:
+        index = DraftingIndex()
+        file = captions_file(tmp_path_factory.mktemp("captions"), "A dog.", *captions)
+        report = build(index, [JsonlSource(file)])
+        assert report.added + report.unchanged + report.empty + len(report.rejected) == 1 + len(captions)
+        assert report.added == len(index.documents)
+
+
+class TestProgress:
+    def test_a_bar_for_each_source_is_moved_to_its_end_and_closed(self, tmp_path: Path) -> None:
+        class Bar:
+            def __init__(self, total: int, unit: str, label: str) -> None:
+                self.total, self.unit, self.label, self.done, self.closed = total, unit, label, 0, False
+                bars.append(self)
+
+            def update(self, n: int = 1) -> None:
+                self.done += n
+
+            def close(self) -> None:
+                self.closed = True
+
+        bars: list[Bar] = []
+        for name in ("a.jpg", "b.jpg"):
+            write_photo(tmp_path / "photos" / name)
+        (tmp_path / "photos" / "c.jpg").write_bytes(b"")
+        found = [FolderSource(tmp_path / "photos"), CocoSource(write_coco(tmp_path / "c.json"))]
+        build(DraftingIndex(), found, captioning(ColourCaptioner()), progress=Bar)
+        assert [(bar.label, bar.unit, bar.total, bar.done, bar.closed) for bar in bars] == [
+            ("c.json", "caption", 3, 3, True),
+            ("photos", "photo", 3, 3, True),
+        ]
+
+
+class Stopped(ColourCaptioner):
+    """Stops after so many photos, as Ctrl-C would."""
+
+    def __init__(self, after: int, how: BaseException) -> None:
+        super().__init__()
+        self.after, self.how = after, how
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+        for number, result in enumerate(super().stream(photos, beam=beam, captions=captions)):
+            if number == self.after:
+                raise self.how
+            yield result
+
+
+class TestInterruption:
+    @pytest.mark.parametrize("how", [KeyboardInterrupt(), MemoryError()])
+    def test_a_build_goes_on_and_captions_no_photo_twice(self, tmp_path: Path, how: BaseException) -> None:
+        for name in "abcde":
+            write_photo(tmp_path / f"{name}.jpg")
+        index = DraftingIndex([CaptionRecord("old", "An old caption.")])
+        with pytest.raises(type(how)):
+            build(index, [FolderSource(tmp_path)], captioning(Stopped(3, how)))
+        assert [record.image_id for record in index.records] == ["old"]
+        captioner = ColourCaptioner()
+        report = build(index, [FolderSource(tmp_path)], captioning(captioner))
+        assert [Path(name).name for name in captioner.asked] == ["d.jpg", "e.jpg"]
+        assert (report.captioned, report.known) == (2, 3)
+        assert {record.image_id for record in index.records} == {f"{name}.jpg" for name in "abcde"}
+
+    def test_another_model_or_more_photos_begin_anew(self, tmp_path: Path) -> None:
+        for name in "abc":
+            write_photo(tmp_path / f"{name}.jpg")
+        index = DraftingIndex()
+        with pytest.raises(KeyboardInterrupt):
+            build(index, [FolderSource(tmp_path)], captioning(Stopped(2, KeyboardInterrupt())))
+        other = ColourCaptioner("other")
+        build(index, [FolderSource(tmp_path)], captioning(other))
+        assert len(other.asked) == 3
+        assert {record.model for record in index.records} == {"other@12345678"}
+
+    def test_a_batch_that_is_interrupted_while_it_is_stored_is_not_stored_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loading, "PHOTO_BATCH", 2)
+        for name in "abcd":
+            write_photo(tmp_path / f"{name}.jpg")
+        calls: list[int] = []
+
+        class Interrupted(DraftingIndex):
+            def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+                calls.append(len(list(records)))
+                if len(calls) > 1:
+                    raise KeyboardInterrupt
+                return AddReport()
+
+        with pytest.raises(KeyboardInterrupt):
+            add(Interrupted(), [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        assert calls == [0, 2]
+
+    def test_an_engine_that_fails_ends_the_build_and_the_next_goes_on(self, tmp_path: Path) -> None:
+        class Down(DraftingIndex):
+            down = False
+
+            def store(self, *arguments: object) -> AddReport:
+                if self.down:
+                    raise IndexUnavailableError("the server is down")
+                return super().store(*arguments)  # type: ignore[arg-type]
+
+        index = Down([CaptionRecord("old", "An old caption.")])
+        index.down = True
+        file = captions_file(tmp_path, "A dog.")
+        with pytest.raises(IndexUnavailableError):
+            build(index, [JsonlSource(file)])
+        assert [record.image_id for record in index.records] == ["old"]
+        index.down = False
+        assert build(index, [JsonlSource(file)]).added == 1
+
+
+class TestAdd:
+    def test_what_is_there_stays_and_what_is_new_comes(self, tmp_path: Path) -> None:
+        index = DraftingIndex([CaptionRecord("0.jpg", "A dog.")])
+        report = add(index, [JsonlSource(captions_file(tmp_path, "A dog.", "A cat."))])
+        assert (report.added, report.unchanged) == (1, 1)
+        assert len(index.documents) == 2
+
+    def test_photos_with_a_caption_by_this_captioner_are_not_captioned_again(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        index = DraftingIndex()
+        add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        write_photo(tmp_path / "b.jpg")
+        same, other = ColourCaptioner(), ColourCaptioner("other")
+        report = add(index, [FolderSource(tmp_path)], captioning(same))
+        assert (report.captioned, report.known, len(same.asked)) == (1, 1, 1)
+        assert add(index, [FolderSource(tmp_path)], captioning(other)).captioned == 2
+        assert len(index.documents) == 4
+
+    def test_an_image_id_of_another_photo_in_the_index_is_told_of(self, tmp_path: Path) -> None:
+        first, second = write_photo(tmp_path / "a" / "x.jpg"), write_photo(tmp_path / "b" / "x.jpg")
+        index = DraftingIndex()
+        add(index, [FolderSource(tmp_path / "a")], captioning(ColourCaptioner()))
+        report = add(index, [FolderSource(tmp_path / "b")], captioning(ColourCaptioner()))
+        assert [str(problem) for problem in report.problems] == [
+            f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
+        ]
+
+    def test_an_interruption_keeps_what_was_captioned(self, tmp_path: Path) -> None:
+        for name in "abc":
+            write_photo(tmp_path / f"{name}.jpg")
+        index = DraftingIndex()
+        with pytest.raises(KeyboardInterrupt):
+            add(index, [FolderSource(tmp_path)], captioning(Stopped(2, KeyboardInterrupt())))
+        assert {record.image_id for record in index.records} == {"a.jpg", "b.jpg"}
+
+    def test_captions_are_stored_in_batches(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loading, "BATCH", 2)
+        index = DraftingIndex()
+        add(index, [JsonlSource(captions_file(tmp_path, "One dog.", "Two.", "Three.", "Four.", "Five."))])
+        assert index.stored == [0, 2, 2, 1]
+
+    @pytest.mark.parametrize(("made_by", "wanted"), [("seed/1", DEFAULT), ("english/99", None)])
+    def test_an_index_of_another_analyzer_is_refused(
+        self, tmp_path: Path, made_by: str, wanted: str | None
+    ) -> None:
+        index = DraftingIndex()
+        index.analyzer = made_by
+        with pytest.raises(IndexMismatchError, match=f"{made_by}.*build it anew"):
+            add(index, [JsonlSource(captions_file(tmp_path, "A dog."))], analyzer=wanted)
+        assert index.documents == {}
+
+
+class TestRejects:
+    def test_refused_captions_are_reported_whole_and_can_be_tried_again(self, tmp_path: Path) -> None:
+        rejects = tmp_path / "rejected.jsonl"
+        row = {"image_id": "r.jpg", "caption": "A refused dog.", "license": "CC BY 2.0", "title": "Rex"}
+        file = write_jsonl(tmp_path / "c.jsonl", {"image_id": "a.jpg", "caption": "A cat."}, row)
+        told: list[Problem] = []
+        report = build(DraftingIndex(), [JsonlSource(file)], rejects=rejects, tell=told.append)
+        assert (report.added, len(report.rejected), report.whole) == (1, 1, False)
+        assert "r.jpg" in str(told[0]) and "the mapping refuses it" in str(told[0])
+        line = json.loads(rejects.read_text())
+        assert line["reason"] == "the mapping refuses it"
+        assert row.items() <= line.items()
+        assert list(JsonlSource(rejects).captions()) == [report.rejected[0].record]
+
+    def test_trying_again_may_write_to_the_report_it_reads(self, tmp_path: Path) -> None:
+        rejects = captions_file(tmp_path, "A refused dog.", "A cat.", name="rejected.jsonl")
+        report = add(DraftingIndex(), [JsonlSource(rejects)], rejects=rejects)
+        assert (report.added, len(report.rejected)) == (1, 1)
+        assert [json.loads(line)["caption"] for line in rejects.read_text().splitlines()] == [
+            "A refused dog."
+        ]
+
+    def test_a_run_that_does_not_end_adds_to_the_report(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loading, "BATCH", 1)
+        rejects = captions_file(tmp_path, "A refused dog.", "A stop.", "A cat.", name="rejected.jsonl")
+
+        class Stops(DraftingIndex):
+            def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+                given = list(records)
+                if any("stop" in record.caption for record in given):
+                    raise KeyboardInterrupt
+                return super().add(given)
+
+        with pytest.raises(KeyboardInterrupt):
+            add(Stops(), [JsonlSource(rejects)], rejects=rejects)
+        captions = [json.loads(line)["caption"] for line in rejects.read_text().splitlines()]
+        assert captions == ["A refused dog.", "A stop.", "A cat.", "A refused dog."]
+
+
+def test_delete_names_the_images_that_were_not_there() -> None:
+    index = DraftingIndex(
+        [CaptionRecord("a", "A dog."), CaptionRecord("a", "A cat."), CaptionRecord("b", "X.")]
+    )
+    assert delete(index, ["a", "none"]) == (2, ["none"])
+    assert [record.image_id for record in index.records] == ["b"]
+
+
+class TestEngines:
+    """The whole way on the real engines."""
+
+    def test_build_add_delete(self, tmp_path: Path, fresh_where: str) -> None:
+        write_photo(tmp_path / "photos" / "a.jpg")
+        write_photo(tmp_path / "photos" / "b.jpg", "blue")
+        with open_index(fresh_where, create=True) as index:
+            with pytest.raises(KeyboardInterrupt):
+                build(index, [FolderSource(tmp_path / "photos")], captioning(Stopped(1, KeyboardInterrupt())))
+            captioner = ColourCaptioner()
+            report = build(index, [FolderSource(tmp_path / "photos")], captioning(captioner))
+            assert [Path(name).name for name in captioner.asked] == ["b.jpg"]
+            assert (report.status.captions, report.known) == (2, 1)
+            report = add(index, [CocoSource(write_coco(tmp_path / "c.json"))])
+            assert (report.added, report.status.images) == (3, 4)
+            assert add(index, [CocoSource(tmp_path / "c.json")]).unchanged == 3
+            report = add(index, [FolderSource(tmp_path / "photos")], captioning(captioner))
+            assert (report.captioned, report.known) == (0, 2)
+            assert delete(index, ["000000000009.jpg", "none"]) == (2, ["none"])
+            found = index.candidates(frozenset(["cat"]), 10).found
+            assert [one.document.record.caption for one in found] == ["Two cats sleep."]

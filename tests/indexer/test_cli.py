@@ -1,0 +1,344 @@
+"""The command `indexer`: options, what it prints where, exit codes, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from captioner import tokens
+from indexer import open_index
+from indexer.cli import main
+from indexer.records import CaptionRecord
+from tests.indexer.worlds import ColourCaptioner, write_coco, write_jsonl, write_photo
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in an empty folder, with a captioner without a model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CAPTION_INDEX", raising=False)
+    monkeypatch.setattr("captioner.captioner.Captioner.load", ColourCaptioner)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def invoke(*arguments: object, stdin: str | None = None) -> Result:
+        try:
+            return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    return invoke
+
+
+def two_captions(tmp_path: Path) -> Path:
+    rows = [{"image_id": "a.jpg", "caption": "A dog."}, {"image_id": "b.jpg", "caption": "A cat."}]
+    return write_jsonl(tmp_path / "captions.jsonl", *rows)
+
+
+class TestBuild:
+    def test_from_all_kinds_of_sources(self, run: Run, tmp_path: Path) -> None:
+        write_coco(tmp_path / "coco.json")
+        write_photo(tmp_path / "images" / "000000000009.jpg")
+        write_photo(tmp_path / "images" / "COCO_val2014_000000000012.jpg")
+        (tmp_path / "captions.txt").write_text("image,caption\n1_a.jpg,A hen .\n")
+        write_photo(tmp_path / "mine" / "x.jpg")
+        result = run(
+            *("build", "--coco", "coco.json", "--images", "images", "--flickr8k", "captions.txt"),
+            *("--jsonl", two_captions(tmp_path), "--folder", "mine", "--captions", 2, "--model", "tiny"),
+        )
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "12 captions added, 0 unchanged" in result.stdout
+        assert "3 photos captioned" in result.stdout
+        with open_index("caption-index") as index:
+            held = index.status()
+            assert held.sources == {"coco": 7, "flickr8k": 1, "folder": 2, "jsonl": 2}
+            assert held.models == {"tiny@12345678": 6}
+
+    def test_json(self, run: Run, tmp_path: Path) -> None:
+        report = json.loads(run("build", "--jsonl", two_captions(tmp_path), "--json").stdout)
+        assert report["added"] == 2
+        assert report["status"]["captions"] == 2
+
+    def test_bad_lines_and_photos_are_named_and_the_exit_code_is_1(self, run: Run, tmp_path: Path) -> None:
+        write_photo(tmp_path / "mine" / "good.jpg")
+        bad = tmp_path / "mine" / "bad.jpg"
+        bad.write_bytes(b"no photo")
+        file = tmp_path / "captions.jsonl"
+        file.write_text('{"image_id": "a", "caption": "A dog."}\n{"image_id": "b"}\n')
+        result = run("build", "--jsonl", file, "--folder", "mine")
+        assert result.exit_code == 1
+        assert result.stderr.splitlines() == [
+            "captions.jsonl: line 2: has no caption",
+            f"{bad}: not a photo in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)",
+        ]
+        assert "2 captions added" in result.stdout
+        assert "left out: 2 broken" in result.stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ([], "Say what to index"),
+            (["--images", "."], "--images belongs to --coco"),
+            (["--captions", "0", "--jsonl", "x"], "--captions"),
+            (["--analyzer", "klingon/1", "--jsonl", "x"], "--analyzer"),
+            (["--retry", "x", "--jsonl", "y"], "--retry"),
+            (["--keep", "1", "--jsonl", "captions.jsonl"], "Elasticsearch"),
+            (["--nonsense"], "No such option"),
+        ],
+    )
+    def test_wrong_usage(self, run: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
+        two_captions(tmp_path)
+        result = run("build", *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--coco", "none.json"], "none.json: no such file"),
+            (["--coco", "."], ".: is a folder"),
+            (["--coco", "captions.jsonl"], "captions.jsonl: is not valid JSON"),
+            (["--jsonl", "none.jsonl"], "none.jsonl: no such file"),
+            (["--folder", "none"], "none: no such folder"),
+            (["--folder", "."], ".: has no photos"),
+            (["--scraped", "."], "manifest.jsonl: no such file"),
+            (["--flickr8k", "."], "captions.txt: no such file"),
+        ],
+    )
+    def test_one_clear_line_and_the_old_index_stays(
+        self, run: Run, tmp_path: Path, arguments: list[str], message: str
+    ) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        result = run("build", *arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        assert "captions  2" in " ".join(run("status").stdout.split("\n")).replace("    ", "  ")
+
+    def test_retry_adds_to_the_index_that_is_there(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        row = {"reason": "refused", "image_id": "c.jpg", "caption": "A hen."}
+        result = run("build", "--retry", write_jsonl(tmp_path / "rejected.jsonl", row))
+        assert result.exit_code == 0
+        assert "holds 3 captions" in result.stdout
+
+    def test_the_index_from_the_environment(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CAPTION_INDEX", str(tmp_path / "elsewhere"))
+        run("build", "--jsonl", two_captions(tmp_path))
+        assert (tmp_path / "elsewhere").is_dir()
+
+    def test_an_index_of_an_unknown_analyzer_is_refused_by_add_and_replaced_by_build(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = two_captions(tmp_path)
+        with monkeypatch.context() as earlier:
+            earlier.setitem(tokens._ANALYZERS, "english/99", tokens.analyzer("seed/1"))
+            with open_index("caption-index", create=True) as index, index.draft("key", "english/99") as draft:
+                draft.add([CaptionRecord("a.jpg", "A dog.")])
+                draft.publish()
+        result = run("add", "--jsonl", file)
+        assert result.exit_code == 1
+        assert "english/99" in result.stderr and "build" in result.stderr
+        assert run("build", "--jsonl", file).exit_code == 0
+        assert "english/1" in run("status").stdout
+
+
+class TestAdd:
+    def test_add(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        result = run("add", "--coco", write_coco(tmp_path / "coco.json"))
+        assert result.exit_code == 0
+        assert "3 captions added" in result.stdout
+
+    def test_there_must_be_an_index(self, run: Run, tmp_path: Path) -> None:
+        result = run("add", "--jsonl", two_captions(tmp_path))
+        assert result.exit_code == 1
+        assert "no index there; make one with `indexer build`" in result.stderr
+        assert not (tmp_path / "caption-index").exists()
+
+    def test_another_analyzer_is_refused(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path), "--analyzer", "seed/1")
+        result = run("add", "--jsonl", two_captions(tmp_path), "--analyzer", "english/1")
+        assert result.exit_code == 1
+        assert "was made by the analyzer seed/1" in result.stderr
+
+
+class TestDelete:
+    def test_by_name_and_from_a_list(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path), "--coco", write_coco(tmp_path / "coco.json"))
+        result = run("delete", "a.jpg", "--from", "-", stdin="000000000009.jpg\n\n")
+        assert (result.exit_code, result.stdout) == (0, "deleted 3 captions of 2 images\n")
+        assert "holds" not in result.stderr
+
+    def test_images_that_are_not_there_are_named(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        result = run("delete", "a.jpg", "none.jpg")
+        assert result.exit_code == 1
+        assert result.stdout == "deleted 1 captions of 1 images\n"
+        assert result.stderr == "none.jpg: no such image in caption-index/\n"
+
+    def test_nothing_to_delete_is_wrong_usage(self, run: Run) -> None:
+        assert run("delete").exit_code == 2
+
+
+class TestStatus:
+    def test_for_people_and_for_programs(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        rows = dict(line.split(None, 1) for line in run("status").stdout.splitlines())
+        assert (rows["engine"], rows["captions"], rows["sources"]) == ("embedded", "2", "jsonl 2")
+        held = json.loads(run("status", "--json").stdout)
+        assert (held["captions"], held["images"], held["analyzer"]) == (2, 2, "english/1")
+
+    def test_a_sound_index_is_called_so(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        result = run("status", "--check")
+        assert (result.exit_code, result.stderr) == (0, "checked: sound\n")
+
+    def test_a_damaged_index_is_told_of(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        files = [path for path in (tmp_path / "caption-index").rglob("*") if path.is_file()]
+        largest = max(files, key=lambda path: path.stat().st_size)
+        content = bytearray(largest.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        largest.write_bytes(content)
+        result = run("status", "--check")
+        assert result.exit_code == 1
+        assert largest.name in result.stderr
+
+    def test_no_index(self, run: Run) -> None:
+        result = run("status")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_rollback_and_migrate_are_for_elasticsearch(run: Run) -> None:
+    for command in ("rollback", "migrate"):
+        result = run(command)
+        assert result.exit_code == 2
+        assert "Elasticsearch" in result.stderr
+
+
+@pytest.mark.elasticsearch
+def test_rollback_goes_back_to_the_index_before(run: Run, tmp_path: Path, elasticsearch_url: str) -> None:
+    where = f"{elasticsearch_url}/test-cli-{os.getpid()}"
+    try:
+        run("build", "--jsonl", two_captions(tmp_path), "--index", where)
+        built = run("build", "--coco", write_coco(tmp_path / "c.json"), "--index", where, "--keep", 2)
+        assert "holds 3 captions" in built.stdout
+        assert run("rollback", "--index", where).exit_code == 0
+        assert json.loads(run("status", "--json", "--index", where).stdout)["captions"] == 2
+        assert run("migrate", "--index", where).exit_code == 0
+        assert json.loads(run("status", "--json", "--index", where).stdout)["captions"] == 2
+    finally:
+        from tests.conftest import remove_indices
+
+        remove_indices(elasticsearch_url, where.rpartition("/")[2])
+
+
+def test_every_command_has_help(run: Run) -> None:
+    for name in ("build", "add", "delete", "status", "download", "rollback", "migrate", "scrape"):
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert f"{name} [OPTIONS]" in result.stdout
+
+
+# --- a process of its own
+
+_SLOW = """
+import signal, sys
+from captioner.captioner import Captioner
+from tests.indexer.worlds import ColourCaptioner
+
+class Waits(ColourCaptioner):
+    def stream(self, photos, **options):
+        for number, result in enumerate(super().stream(photos, **options)):
+            if number == 2:
+                print("waiting", flush=True)
+                signal.pause()
+            yield result
+
+Captioner.load = Waits
+from indexer.cli import main
+from indexer.records import CaptionRecord
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_the_draft_to_go_on_with(run: Run, tmp_path: Path, number: signal.Signals) -> None:
+    for name in "abcd":
+        write_photo(tmp_path / "photos" / f"{name}.jpg")
+    run("build", "--jsonl", two_captions(tmp_path))
+    arguments = ["build", "--folder", str(tmp_path / "photos")]
+    command = subprocess.Popen(
+        [sys.executable, "-c", _SLOW, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == "waiting\n"
+    command.send_signal(number)
+    out, err = command.communicate(timeout=60)
+    assert (command.returncode, out) == (130, "")
+    assert (
+        err == "interrupted: what was done is kept; the same command goes on; caption-index/ is as it was\n"
+    )
+    assert json.loads(run("status", "--json").stdout)["sources"] == {"jsonl": 2}
+    result = run(*arguments)
+    assert "2 photos captioned, 2 had their caption already" in result.stdout
+    assert json.loads(run("status", "--json").stdout)["sources"] == {"folder": 4}
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(run: Run, tmp_path: Path) -> None:
+    run("build", "--jsonl", two_captions(tmp_path))
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = subprocess.run(
+        [sys.executable, "-m", "indexer.cli", "status"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (command.returncode, command.stderr) == (1, "")
+
+
+def test_captions_are_indexed_without_torch_and_without_elasticsearch(tmp_path: Path) -> None:
+    script = (
+        "import sys; from indexer.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "print([name for name in ('torch', 'elasticsearch', 'matplotlib') if name in sys.modules])"
+    )
+    arguments = [
+        "build",
+        "--jsonl",
+        str(two_captions(tmp_path)),
+        "--coco",
+        str(write_coco(tmp_path / "c.json")),
+    ]
+    command = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CAPTION_INDEX": str(tmp_path / "index")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert command.stdout.splitlines()[-1] == "[]"
