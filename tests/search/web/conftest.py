@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from indexer.index import CaptionIndex
@@ -52,6 +56,21 @@ def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
             return stack.enter_context(TestClient(app, base_url=BASE, **client))  # type: ignore[arg-type]
 
         yield start
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The application on a real socket; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            # The socket queues what comes before the server is ready, so nothing needs to be waited for.
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
 
 
 @pytest.fixture

@@ -270,8 +270,8 @@ def test_metrics_count_every_step(client: TestClient, photos: Path) -> None:
     text = client.get("/metrics").text
     for step in ("read", "caption", "candidates", "ranking"):
         assert f'search_step_seconds_count{{step="{step}"}} 1.0' in text
-    assert 'search_requests_total{method="POST",route="/api/v1/similar",status="200"} 1.0' in text
-    assert 'route="/api/v1/images/{image_id:path}",status="404"' in text, "no client can make new labels"
+    assert 'search_requests_total{method="POST",route="/similar",status="200"} 1.0' in text
+    assert 'route="/images/{image_id:path}",status="404"' in text, "no client can make new labels"
     assert 'search_results_total{exact="true"} 1.0' in text
 
 

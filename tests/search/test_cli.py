@@ -1,0 +1,273 @@
+"""The `search` command as a user meets it, on the embedded engine; photos are captioned by their names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from indexer.index import open_index
+from indexer.records import CaptionRecord
+from search.cli import main
+from search.searcher import Searcher
+from tests.search.worlds import NamingCaptioner
+
+Run = Callable[..., Result]
+
+RECORDS = (
+    CaptionRecord("dog-beach", "A dog runs on the beach.", source="coco", split="val"),
+    CaptionRecord("dog-beach", "A brown dog at the beach.", source="coco", kind="generated", model="small@1"),
+    CaptionRecord("dog-snow", "A dog in the snow.", source="folder", phash="00000000000000ff"),
+    CaptionRecord("dog-snow-copy", "A big dog in the snow.", source="folder", phash="00000000000000fe"),
+    CaptionRecord("cat", "A cat on a sofa.", source="coco", license="CC BY 4.0"),
+)
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("cli") / "index")
+    with open_index(folder, create=True) as index, index.draft("cli", "english/1") as draft:
+        draft.add(RECORDS)
+        draft.publish()
+    return folder
+
+
+@pytest.fixture
+def run(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    def opened(place: str, model: str = "default", beam: int = 3) -> Searcher:
+        return Searcher(open_index(place), NamingCaptioner, beam)
+
+    monkeypatch.setattr(Searcher, "open", opened)
+    monkeypatch.setenv("CAPTION_INDEX", where)
+    monkeypatch.setenv("COLUMNS", "100")
+    yield lambda *arguments: CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def dog(photos: Path, tmp_path: Path) -> Path:
+    """A real photo whose name says "a dog in snow"."""
+    path = tmp_path / "a-dog-in-snow.png"
+    path.write_bytes((photos / "chelsea.png").read_bytes())
+    return path
+
+
+def ids(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return [hit["image_id"] for hit in json.loads(result.stdout)["hits"]]
+
+
+class TestText:
+    def test_a_table_on_stdout(self, run: Run) -> None:
+        result = run("text", "the dog in the snow", "-k", "2")
+        assert result.exit_code == 0
+        assert result.stdout.startswith("the dog in the snow\nwords: dog snow\n")
+        assert "  1  dog-snow " in result.stdout
+        assert re.search(
+            r"exact: the true top 2 of 5 captions, \d+ examined, ", result.stdout.splitlines()[-1]
+        )
+        assert re.fullmatch(r"next page: the same command with --after \S+\n", result.stderr)
+
+    def test_json_is_the_contracts_object(self, run: Run) -> None:
+        answer = json.loads(run("text", "a dog in snow", "--json").stdout)
+        took = answer.pop("took_ms")
+        assert took >= 0
+        assert answer["examined"] >= 3
+        del answer["examined"]
+        assert answer["hits"][0] == {
+            "rank": 1,
+            "image_id": "dog-snow",
+            "image": "",
+            "caption": "A dog in the snow.",
+            "jaccard": 1.0,
+            "overlap": 2,
+            "union": 2,
+            "shared": ["dog", "snow"],
+            "missing": [],
+            "extra": [],
+            "source": "folder",
+            "kind": "reference",
+        }
+        assert {key: value for key, value in answer.items() if key != "hits"} == {
+            "query": {"caption": "a dog in snow", "tokens": ["dog", "snow"]},
+            "exact": True,
+            "captions": 5,
+        }
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ([], ["dog-snow", "dog-snow-copy", "dog-beach"]),
+            (["--source", "coco"], ["dog-beach"]),
+            (["--source", "coco", "--source", "folder"], ["dog-snow", "dog-snow-copy", "dog-beach"]),
+            (["--kind", "generated"], ["dog-beach"]),
+            (["--model", "small@1"], ["dog-beach"]),
+            (["--model", "other"], []),
+            (["--split", "val", "--kind", "reference"], ["dog-beach"]),
+            (["--where", "license=CC BY 4.0"], []),
+            (["--min-score", "0.5"], ["dog-snow", "dog-snow-copy"]),
+            (["--fold-duplicates"], ["dog-snow", "dog-beach"]),
+            (["-k", "1"], ["dog-snow"]),
+            (["--unlike", "snow"], ["dog-snow", "dog-beach", "dog-snow-copy"]),
+            (["--like", "beach"], ["dog-snow", "dog-beach", "dog-snow-copy"]),
+        ],
+    )
+    def test_options(self, run: Run, options: list[str], expected: list[str]) -> None:
+        found = ids(run("text", "dog in snow", "--json", *options))
+        assert sorted(found) == sorted(expected)
+        assert found == expected or "--like" in options or "--unlike" in options
+
+    def test_pages(self, run: Run) -> None:
+        first = json.loads(run("text", "dog in snow", "--json", "-k", "2").stdout)
+        second = run("text", "dog in snow", "--json", "-k", "2", "--after", first["cursor"])
+        assert ids(second) == ["dog-beach"]
+        assert "cursor" not in json.loads(second.stdout)
+        foreign = run("text", "cat", "--after", first["cursor"])
+        assert (foreign.exit_code, foreign.stdout) == (1, "")
+        assert "belongs to another search" in foreign.stderr
+
+    def test_counting(self, run: Run) -> None:
+        assert run("text", "dog in snow", "--count", "--min-score", "0.5").stdout == "2\n"
+        assert json.loads(run("text", "dog in snow", "--count", "--min-score", "0.1", "--json").stdout) == {
+            "query": {"caption": "dog in snow", "tokens": ["dog", "snow"]},
+            "count": 3,
+        }
+
+    @pytest.mark.parametrize("caption", ["", "of the"])
+    def test_nothing_to_search_for(self, run: Run, caption: str) -> None:
+        result = run("text", caption)
+        assert result.exit_code == 0
+        assert "nothing to search for" in result.stderr
+        assert ids(run("text", caption, "--json")) == []
+
+
+class TestImage:
+    def test_others_like_an_indexed_image(self, run: Run) -> None:
+        assert ids(run("image", "dog-snow", "--json")) == ["dog-snow-copy", "dog-beach"]
+        assert run("image", "dog-snow", "--count", "--min-score", "0.5").stdout == "1\n"
+
+    def test_an_unknown_one(self, run: Run) -> None:
+        result = run("image", "nowhere")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert re.fullmatch(r"Error: no image 'nowhere' in \S+\n", result.stderr)
+
+
+class TestRandom:
+    def test_random_images(self, run: Run) -> None:
+        found = ids(run("random", "--json", "-k", "9"))
+        assert sorted(found) == ["cat", "dog-beach", "dog-snow", "dog-snow-copy"]
+        assert ids(run("random", "--json", "-k", "2", "--seed", "7")) == ids(
+            run("random", "--json", "-k", "2", "--seed", "7")
+        )
+        assert "Jaccard" not in run("random").stdout
+
+
+class TestSimilar:
+    def test_a_photo(self, run: Run, dog: Path, tmp_path: Path) -> None:
+        page, montage = tmp_path / "p.html", tmp_path / "m.png"
+        result = run("similar", dog, "--html", page, "--montage", montage)
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[1:3] == ["a dog in snow", "words: dog snow"]
+        assert result.stderr.splitlines() == [f"page: {page}", f"montage: {montage}"]
+        assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+        assert montage.read_bytes().startswith(b"\x89PNG")
+
+    def test_one_bad_photo_of_several(self, run: Run, dog: Path, tmp_path: Path) -> None:
+        missing = tmp_path / "missing.jpg"
+        result = run("similar", dog, missing, dog, "--json")
+        assert result.exit_code == 1
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [line["photo"] for line in lines] == [str(dog), str(missing), str(dog)]
+        assert [len(line.get("hits", ())) for line in lines] == [3, 0, 3]
+        assert lines[1]["error"] == f"{missing}: no such file"
+        assert result.stderr == f"Error: {missing}: no such file\n"
+
+    def test_a_single_bad_photo(self, run: Run, tmp_path: Path) -> None:
+        result = run("similar", tmp_path / "missing.jpg")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.count("\n") == 1
+
+    def test_more_like_and_less_like(self, run: Run, dog: Path, tmp_path: Path) -> None:
+        result = run("similar", dog, "--unlike", "snow", "--json")
+        assert json.loads(result.stdout)["query"]["tokens"] == ["dog"]
+        typo = run("similar", dog, "--like", tmp_path / "typo.jpg")
+        assert typo.exit_code == 1
+        assert "typo.jpg: no such file" in typo.stderr
+
+    def test_counts_of_several(self, run: Run, dog: Path) -> None:
+        result = run("similar", dog, dog, "--count", "--min-score", "0.5")
+        assert result.stdout == f"2\t{dog}\n" * 2
+
+
+class TestWrongUse:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["similar"], "Missing argument"),
+            (["text", "dog", "-k", "0"], "-k"),
+            (["text", "dog", "--min-score", "2"], "--min-score"),
+            (["text", "dog", "--count"], "--count needs --min-score"),
+            (["text", "dog", "--count", "--min-score", "1", "--html", "x.html"], "do not go with it"),
+            (["text", "dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
+            (["similar", "a.jpg", "b.jpg", "--after", "x"], "one photo"),
+        ],
+    )
+    def test_usage_is_exit_code_2(self, run: Run, arguments: list[str], message: str) -> None:
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["text", "dog", "--where", "colour=red"], "no field 'colour'"),
+            (["text", "dog", "--after", "x"], "not a cursor"),
+            (["text", "dog", "--index", "/no/such/index"], "/no/such/index"),
+        ],
+    )
+    def test_failure_is_exit_code_1_and_one_line(self, run: Run, arguments: list[str], message: str) -> None:
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_every_command_has_help_for_every_option() -> None:
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        assert command.help
+        assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_the_installed_way(where: str) -> None:
+    """A process of its own: real stdout, real start, an environment with few characters."""
+    call = "from search.cli import main; main(prog_name='search')"
+    done = subprocess.run(
+        [sys.executable, "-c", call, "text", "a dog in snow", "--unlike", "beach"],
+        env={**os.environ, "CAPTION_INDEX": where, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert "exact: all 3 that answer" in done.stdout
+
+
+@pytest.mark.parametrize("statement", ["import search, indexer", "import search.cli"])
+def test_neither_torch_nor_the_elasticsearch_client_is_imported(statement: str) -> None:
+    heavy = "torch", "torchvision", "timm", "elasticsearch", "PIL", "nltk"
+    check = f"{statement}; import sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,234 @@
+"""What people see: safe whatever a caption holds, and the words that two captions share are marked."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageChops
+
+from captioner.tokens import analyzer
+from indexer.records import CaptionRecord
+from search.hits import Answer, Results
+from search.render.montage import montage, write_montage
+from search.render.page import page, write_page
+from search.render.pictures import filling, fitted, thumbnail
+from search.render.table import certificate, table
+from search.render.words import clean, columns, marked, shorten, shorten_start, spoken, wrap
+from search.searcher import Searcher
+from tests.search.memory import MemoryIndex
+from tests.search.worlds import NamingCaptioner
+
+EVIL = 'a dog \x1b[2J\x1b]0;owned\x07 \u202ereversed <script>alert("1")</script> & 海滩 beach ' + "long " * 60
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+texts = st.text(max_size=60)
+
+
+@pytest.fixture
+def search(photos: Path) -> Searcher:
+    return Searcher(
+        MemoryIndex(
+            [
+                CaptionRecord("cat", "A cat sleeping on a sofa.", image=str(photos / "chelsea.png")),
+                CaptionRecord("evil\x1b[31m", EVIL, image="https://example.org/a.jpg"),
+                CaptionRecord("gone/" + "x" * 90, "two cats sleep", image="/no/such/file.jpg"),
+            ]
+        ),
+        NamingCaptioner,
+    )
+
+
+@pytest.fixture
+def results(search: Searcher) -> Results:
+    return search.text("cats and a dog sleeping at the beach")
+
+
+class TestWords:
+    def test_shared_words_are_marked_as_they_are_written(self) -> None:
+        pieces = marked("Two dogs, running.", {"dog", "run"}, analyzer("english/1"))
+        assert [piece for piece, mark in pieces if mark] == ["dogs,", "running."]
+        assert "".join(piece for piece, _ in pieces) == "Two dogs, running."
+
+    def test_tokens_are_spoken_in_the_captions_words(self) -> None:
+        assert spoken({"dog", "ski", "unseen"}, "A Dog, skiing.", analyzer("english/1")) == [
+            "dog",
+            "skiing",
+            "unseen",
+        ]
+
+    @given(texts)
+    def test_clean_text_is_one_line_without_controls(self, text: str) -> None:
+        assert not CONTROL.search(clean(text))
+        assert clean(clean(text)) == clean(text)
+        clean(text).encode()
+
+    @given(texts, st.integers(1, 20))
+    def test_cut_text_fits(self, text: str, width: int) -> None:
+        assert columns(shorten(clean(text), width)) <= width
+        assert columns(shorten_start(clean(text), width)) <= width
+
+    def test_wide_and_combining_characters_are_measured(self) -> None:
+        assert [columns("海滩"), columns("e\u0301"), columns("dog")] == [4, 1, 3]
+
+    @given(texts, st.integers(4, 30), st.integers(1, 4))
+    def test_wrapped_words_fit_and_only_a_cut_loses_any(self, text: str, width: int, most: int) -> None:
+        words = [(word, False) for word in clean(text).split()]
+        lines = list(wrap(words, width, most))
+        assert len(lines) <= most
+        assert all(columns(" ".join(word for word, _ in line)) <= width for line in lines)
+        flat = [word for line in lines for word, _ in line]
+        if "…" not in "".join(flat):
+            assert flat == [word for word, _ in words]
+
+
+class TestTable:
+    def test_what_it_says(self, results: Results) -> None:
+        lines = table(results, name="photo.jpg", width=100, color=False).splitlines()
+        assert lines[:3] == [
+            "photo.jpg",
+            "cats and a dog sleeping at the beach",
+            "words: beach cat dog sleep",
+        ]
+        assert lines[4].split() == ["#", "image", "Jaccard", "caption", "shared", "words"]
+        [row] = [number for number, line in enumerate(lines) if line.startswith("  1  ")]
+        assert re.fullmatch(r"  1  cat +0\.400 2/5 +A cat sleeping on a sofa\. +cat sleeping", lines[row])
+        assert lines[row + 1].split() == ["−dog", "−beach", "+sofa"]
+        assert lines[-1].startswith("exact: all 3 that answer, of 3 captions, ")
+
+    @pytest.mark.parametrize("width", [60, 80, 100, 160])
+    def test_it_keeps_within_the_terminal(self, results: Results, width: int) -> None:
+        assert max(map(columns, table(results, width=width, color=False).splitlines()[:-1])) <= width
+
+    def test_no_escape_of_a_caption_reaches_the_terminal(self, results: Results) -> None:
+        assert not CONTROL.search(table(results, name="\x1b[31m", color=False))
+        coloured = table(results, color=True)
+        assert "\x1b[2J" not in coloured
+        assert not CONTROL.search(re.sub(r"\x1b\[\d+m", "", coloured))
+
+    def test_random_images_have_no_score(self, search: Searcher) -> None:
+        text = table(search.random(3), color=False)
+        assert "Jaccard" not in text
+        assert "exact" not in text
+
+    def test_what_is_not_exact_says_so(self, results: Results) -> None:
+        assert certificate(results).startswith("exact: ")
+        doubtful = Results(results.caption, results.tokens, results.hits, False, 3, 3, 1.0)
+        assert "NOT exact" in certificate(doubtful)
+
+    def test_a_page_says_which_ranks_it_holds(self, search: Searcher) -> None:
+        first = search.text("cats sleep", 1)
+        assert "the true top 1 of" in certificate(first)
+        assert "the true ranks 2 to 2 of" in certificate(search.text("cats sleep", 1, after=first.cursor))
+
+
+class TestPictures:
+    def test_sizes(self, photos: Path) -> None:
+        photo = photos / "chelsea.png"  # 451 x 300
+        for made, size in (
+            (thumbnail(photo, 100, 100), (100, 67)),
+            (fitted(photo, 902, 900), (902, 600)),
+            (filling(photo, 50, 80), (50, 80)),
+        ):
+            assert made is not None
+            assert made.size == size
+
+    @pytest.mark.parametrize("photo", [None, "", "https://example.org/a.jpg", "/no/such.jpg", b"not a photo"])
+    def test_nothing_to_show(self, photo: str | bytes | None) -> None:
+        assert thumbnail(photo, 9, 9) is None
+
+    def test_a_very_flat_photo_fills_its_box(self) -> None:
+        made = filling(Image.new("RGB", (4000, 1), "red"), 20, 10)
+        assert made is not None
+        assert made.size == (20, 10)
+
+
+class TestMontage:
+    def test_it_shows_the_query_and_every_hit(self, results: Results, photos: Path, tmp_path: Path) -> None:
+        write_montage([Answer("q", results, photo=photos / "coffee.png")], tmp_path / "m.png")
+        with Image.open(tmp_path / "m.png") as made:
+            assert (made.format, made.mode) == ("PNG", "RGB")
+            whole = made.copy()
+        without = montage([Answer("q", results)])
+        assert whole.width == without.width == 40 + 460 + 44 + 3 * 268 + 2 * 22 + 40
+        # The query photo stands at the upper left, the first hit's picture at the grid's.
+        query = fitted(photos / "coffee.png", 460, 620)
+        first = filling(results.hits[0].image, 268, 200)
+        assert query is not None
+        assert first is not None
+        for picture, corner in ((query, (40, 40)), (first, (544, 40))):
+            shown = whole.crop((*corner, corner[0] + picture.width, corner[1] + picture.height))
+            assert ImageChops.difference(shown, picture).getbbox() is None
+
+    def test_answers_stand_below_each_other(self, results: Results) -> None:
+        one = Answer("q", results)
+        assert montage([one, one]).height == 2 * montage([one]).height
+        assert montage([one, Answer("bad", error="bad")]).size == montage([one]).size
+
+    def test_no_hits_and_no_answers(self, search: Searcher) -> None:
+        assert montage([Answer("q", search.text("unknown"))]).width > 460
+        assert montage([]).width > 0
+
+
+class Page(HTMLParser):
+    """What a browser would see."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.marks: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] == "mark" and self.getpos():
+            self.marks.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+class TestPage:
+    def test_one_file_with_everything_inside(self, results: Results, photos: Path, tmp_path: Path) -> None:
+        write_page([Answer("q", results, photo=photos / "coffee.png")], tmp_path / "p.html")
+        seen = Page((tmp_path / "p.html").read_text(encoding="utf-8"))
+        sources = [image["src"] or "" for image in seen.all("img")]
+        assert len(sources) == 2  # the query and the one hit whose picture is a file
+        assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+        assert len(seen.all("li")) == 3
+        assert not [tag for tag, _ in seen.tags if tag in ("script", "link", "a", "iframe", "object")]
+
+    def test_captions_are_text(self, results: Results) -> None:
+        text = page([Answer("q", results), Answer("bad", error="<b>bad</b>")], title="<i>")
+        assert "&lt;script&gt;" in text
+        assert not [tag for tag, _ in Page(text).tags if tag in ("script", "b>", "i")]
+        assert not CONTROL.search(text)
+
+    def test_the_policy_allows_this_style_and_inner_pictures_only(self, results: Results) -> None:
+        [policy] = [
+            tag["content"] or ""
+            for tag in Page(page([Answer("q", results)])).all("meta")
+            if tag.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+        assert "unsafe" not in policy
+
+    def test_shared_words_are_marked(self, results: Results) -> None:
+        marks = Page(page([Answer("q", results)])).marks
+        assert {"cat", "sleeping", "dog", "beach"} <= set(marks)
+        assert "sofa." not in marks
+
+    @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=1, max_size=4))
+    def test_no_caption_adds_a_tag(self, captions: list[str]) -> None:
+        index = MemoryIndex(
+            [CaptionRecord(f"{text}{number}", f"dog {text}") for number, text in enumerate(captions)]
+        )
+        seen = Page(page([Answer("q", Searcher(index, NamingCaptioner).text("dog"))]))
+        allowed = "html head meta title style body section header h1 mark p ol li div br meter strong span b"
+        assert {tag for tag, _ in seen.tags} <= set(allowed.split())

@@ -1,0 +1,73 @@
+"""Marks in captions, and the words behind tokens."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.errors import PhotoError
+from captioner.tokens import DEFAULT, analyzer
+from search.web.pictures import SIZES, Pictures, SeenImages
+from search.web.presentation import spans, words_of_tokens
+
+captions = st.text(
+    st.sampled_from("aeiou dogs cats running ünïcode 🐕 two-tone it's 7 . , <b>&"), max_size=60
+)
+
+
+@given(captions)
+def test_every_marked_word_gives_a_shared_token_and_no_other_does(caption: str) -> None:
+    analyze = analyzer(DEFAULT)
+    shared = frozenset(sorted(analyze(caption))[::2])
+    marked = spans(caption, shared, DEFAULT)
+    assert marked == sorted(marked)
+    assert all(end <= start for (_, end), (start, _) in pairwise(marked))
+    for start, end in marked:
+        assert analyze(caption[start:end]) & shared
+    assert spans(caption, (), DEFAULT) == []
+
+
+@given(captions)
+def test_every_token_has_a_word(caption: str) -> None:
+    tokens = analyzer(DEFAULT)(caption)
+    words = words_of_tokens(caption, tokens, DEFAULT)
+    assert words.keys() == tokens and all(words.values())
+
+
+def test_marks_count_code_points() -> None:
+    caption = "🐕 a dog's Frisbee"
+    assert [caption[a:b] for a, b in spans(caption, analyzer(DEFAULT)("dogs frisbees"), DEFAULT)] == [
+        "dog's",
+        "Frisbee",
+    ]
+
+
+def test_thumbnails_are_small_kept_and_bounded(pictures: Path, records: object) -> None:
+    shelf = Pictures([pictures])
+    path = shelf.find("rocket.jpg")
+    assert path is not None
+    made = [shelf.thumbnail(path, size) for size in SIZES[:3]]
+    assert [len(one.data) for one in made] == sorted(len(one.data) for one in made)
+    assert shelf.thumbnail(path, SIZES[0]) is made[0]
+    with pytest.raises(FileNotFoundError):
+        Pictures([pictures / "gone"])
+
+
+def test_a_thumbnail_of_what_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_text("no")
+    shelf = Pictures([tmp_path])
+    path = shelf.find("x.jpg")
+    assert path is not None
+    with pytest.raises(PhotoError):
+        shelf.thumbnail(path, 160)
+
+
+def test_seen_images_are_forgotten_in_turn() -> None:
+    seen = SeenImages(size=2)
+    for name in "abc":
+        seen.remember(name, name.upper())
+    assert [seen.image(name) for name in "abc"] == [None, "B", "C"]

@@ -1,0 +1,263 @@
+"""What a server must refuse, and what it must tell browsers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from indexer.records import Candidates, CaptionRecord
+from search.web.app import create_app
+from search.web.settings import Settings
+from tests.search.memory import MemoryIndex
+from tests.search.web.conftest import Serve
+from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.test_api import V1, ok, problem
+
+TOKEN = "correct horse battery"
+
+
+def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
+    for answer in (client.get("/"), client.get("/nothing"), client.get(f"{V1}/text"), client.get("/metrics")):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "script-src 'self'" in policy
+        assert "unsafe" not in policy and "http" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+
+
+def test_the_page_names_nothing_on_other_hosts(client: TestClient) -> None:
+    page = client.get("/").text
+    assert "http://" not in page.replace("http://www.w3.org/", "") and "https://" not in page
+    assert " style=" not in page and " onclick=" not in page
+
+
+def test_pictures_of_the_web_only_on_request(serve: Serve) -> None:
+    policy = serve(settings=Settings(remote_images=True)).get("/").headers["content-security-policy"]
+    assert "img-src 'self' blob: data: https: http:" in policy
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::", "localhost.evil"])
+def test_a_loopback_server_answers_to_its_own_names_only(client: TestClient, host: str) -> None:
+    problem(client.get("/", headers={"Host": host}), 421, "host")
+    assert client.get("/", headers={"Host": "localhost:8000"}).status_code == 200
+    assert client.get("/", headers={"Host": "[::1]:8000"}).status_code == 200
+
+
+def test_the_token(serve: Serve) -> None:
+    client = serve(settings=Settings(token=TOKEN))
+    refused = client.get(f"{V1}/status")
+    problem(refused, 401, "token")
+    assert refused.headers["www-authenticate"] == "Bearer"
+    problem(client.get("/metrics"), 401, "token")
+    problem(client.get(f"{V1}/status", headers={"Authorization": "Bearer wrong"}), 401, "token")
+    problem(client.get(f"{V1}/status", headers={"Authorization": f"Basic {TOKEN}"}), 401, "token")
+    ok(client.get(f"{V1}/status", headers={"Authorization": f"Bearer {TOKEN}"}))
+    ok(client.get("/health/live"))
+    assert client.get("/").status_code == 200, "the page has to ask for the token"
+
+
+def test_signing_in(serve: Serve) -> None:
+    client = serve(settings=Settings(token=TOKEN))
+    problem(client.post(f"{V1}/session", data={"token": "guess"}), 403, "token")
+    answer = client.post(f"{V1}/session", data={"token": TOKEN})
+    assert answer.status_code == 204
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie and TOKEN not in cookie
+    ok(client.get(f"{V1}/status"))
+
+
+def test_a_token_never_shows() -> None:
+    assert TOKEN not in repr(Settings(token=TOKEN))
+
+
+def test_other_sites_pages_cannot_post(client: TestClient, photos: Path) -> None:
+    photo = {"photo": (photos / "rocket.jpg").read_bytes()}
+    answer = client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": "cross-site"})
+    problem(answer, 403, "cross-site")
+    ok(client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": "same-origin"}))
+
+
+async def _ask(settings: Settings, messages: Any, length: int | None = None) -> tuple[int, list[int]]:
+    """POST a body message by message; gives the status and how many messages were taken."""
+    app = create_app(MemoryIndex(), FakeCaptioner, settings)
+    taken, statuses = [0], []
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"multipart/form-data; boundary=x")]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": f"{V1}/similar", "raw_path": f"{V1}/similar".encode(), "query_string": b"", "root_path": "",
+        "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+
+    async def receive() -> Any:
+        taken[0] += 1
+        return await anext(messages)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app(scope, receive, send)
+    app.state.service.close()
+    return statuses[0], taken
+
+
+async def _endless(head: bytes = b"") -> Any:
+    yield {"type": "http.request", "body": head, "more_body": True}
+    while True:
+        yield {"type": "http.request", "body": b"x" * 100_000, "more_body": True}
+
+
+HEAD = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'
+
+
+def test_a_large_upload_is_refused_before_it_is_read() -> None:
+    status, taken = asyncio.run(_ask(Settings(upload_bytes=1_000_000), _endless(HEAD), length=2_000_000_000))
+    assert (status, taken) == (413, [0])
+
+
+def test_an_endless_upload_is_cut_off() -> None:
+    status, taken = asyncio.run(_ask(Settings(upload_bytes=1_000_000), _endless(HEAD)))
+    assert status == 413 and taken[0] <= 12
+
+
+def test_a_dribbling_upload_is_cut_off() -> None:
+    async def dribble() -> Any:
+        yield {"type": "http.request", "body": HEAD, "more_body": True}
+        await asyncio.Event().wait()
+
+    status, _ = asyncio.run(_ask(Settings(upload_seconds=0.05), dribble()))
+    assert status == 408
+
+
+def test_a_photo_just_over_the_limit(serve: Serve, photos: Path) -> None:
+    photo = (photos / "rocket.jpg").read_bytes()
+    client = serve(settings=Settings(upload_bytes=len(photo) - 1))
+    assert "MB" in problem(client.post(f"{V1}/similar", files={"photo": photo}), 413, "too-large")["detail"]
+    ok(serve(settings=Settings(upload_bytes=len(photo))).post(f"{V1}/similar", files={"photo": photo}))
+
+
+def test_only_pictures_inside_the_named_folders_are_served(
+    serve: Serve, tmp_path: Path, photos: Path
+) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    picture = (photos / "rocket.jpg").read_bytes()
+    (inside / "good.jpg").write_bytes(picture)
+    (outside / "secret.jpg").write_bytes(picture)
+    (inside / "link.jpg").symlink_to(outside / "secret.jpg")
+    (inside / "text.jpg").write_text("<script>not a picture</script>")
+    os.mkfifo(inside / "pipe.jpg")
+    places = {
+        "good": str(inside / "good.jpg"),
+        "moved": "/elsewhere/photos/good.jpg",
+        "relative": "good.jpg",
+        "outside": str(outside / "secret.jpg"),
+        "climbing": str(inside / ".." / "outside" / "secret.jpg"),
+        "link": str(inside / "link.jpg"),
+        "passwd": "/etc/passwd",
+        "pipe": str(inside / "pipe.jpg"),
+        "folder": str(inside),
+        "null": "good.jpg\0",
+        "url": "http://127.0.0.1/good.jpg",
+        "nowhere": "",
+    }
+    records = [CaptionRecord(name, f"a dog {name}", image=place) for name, place in places.items()]
+    records.append(CaptionRecord("text", "a dog text", image="text.jpg"))
+    client = serve(MemoryIndex(records), Settings(images=(inside,)))
+    shown = {
+        hit["image_id"]
+        for hit in ok(client.get(f"{V1}/text", params={"q": "dog", "k": 50}))["hits"]
+        if hit["file"]
+    }
+    assert shown == {"good", "moved", "relative", "text"}
+    for name in places:
+        answer = client.get(f"{V1}/images/{name}/file")
+        if name in shown:
+            assert answer.content == picture
+        else:
+            problem(answer, 404, "not-found")
+    for part in ("file", "thumbnail"):
+        problem(client.get(f"{V1}/images/text/{part}"), 422, "photo")
+
+
+def test_without_a_named_folder_no_file_is_served(serve: Serve, pictures: Path) -> None:
+    client = serve(settings=Settings())
+    hit = ok(client.get(f"{V1}/text", params={"q": "rocket"}))["hits"][0]
+    assert hit["image"] == str(pictures / "rocket.jpg") and hit["file"] is None
+    problem(client.get(f"{V1}/images/skimage%2Frocket.jpg/file"), 404, "not-found")
+
+
+@pytest.fixture
+def web_server(photos: Path) -> Iterator[str]:
+    """A server of photos on this machine: a private address."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(photos))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_addresses_are_fetched_only_where_allowed(serve: Serve, web_server: str) -> None:
+    url = {"url": f"{web_server}/rocket.jpg"}
+    problem(serve().post(f"{V1}/similar", data=url), 403, "urls-off")
+    private = problem(
+        serve(settings=Settings(photo_urls=True)).post(f"{V1}/similar", data=url), 422, "photo-url"
+    )
+    assert "rocket" not in private["detail"]
+    for other in ("file:///etc/passwd", "gopher://127.0.0.1/", "nonsense"):
+        asked = serve(settings=Settings(photo_urls=True)).post(f"{V1}/similar", data={"url": other})
+        problem(asked, 422, "photo-url")
+    allowed = serve(settings=Settings(photo_urls=True, private_urls=True))
+    assert ok(allowed.post(f"{V1}/similar", data=url))["query"]["caption"] == "a cat looking at the camera"
+    problem(allowed.post(f"{V1}/similar", data={"url": f"{web_server}/none.jpg"}), 422, "photo-url")
+
+
+class Stuck(MemoryIndex):
+    """An engine that answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        super().__init__([CaptionRecord("x", "a dog")])
+
+    def candidates_many(self, queries: Any, limit: int) -> list[Candidates]:
+        assert self.gate.wait(30)
+        return super().candidates_many(queries, limit)
+
+
+def test_a_slow_engine_and_too_many_searches(serve: Serve) -> None:
+    engine = Stuck()
+    client = serve(engine, Settings(search_seconds=0.05, waiting_searches=2))
+    for _ in range(2):
+        problem(client.get(f"{V1}/text", params={"q": "a dog"}), 504, "timeout")
+    full = client.get(f"{V1}/text", params={"q": "a dog"})
+    problem(full, 503, "overloaded")
+    assert full.headers["retry-after"] == "1"
+    engine.gate.set()
+
+
+def test_a_slow_captioner(serve: Serve, photos: Path) -> None:
+    captioner = FakeCaptioner(gate=threading.Event())
+    client = serve(captioner=captioner, settings=Settings(caption_seconds=0.05))
+    answer = client.post(f"{V1}/similar", files={"photo": (photos / "rocket.jpg").read_bytes()})
+    problem(answer, 504, "timeout")
+    assert captioner.gate is not None
+    captioner.gate.set()
