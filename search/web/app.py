@@ -127,6 +127,14 @@ class Watch:
         try:
             await self._app(scope, receive, send_and_look)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            route = _route_name(scope, status)
             method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
             self._metrics.request(method, route, status, time.perf_counter() - began)
+
+
+def _route_name(scope: Scope, status: int) -> str:
+    """A route's path as declared: few labels, whatever paths clients make up."""
+    declared: str | None = getattr(scope.get("route"), "path", None)
+    if declared is not None:
+        return declared.removeprefix(API).removeprefix("/api") or "/"
+    return "page" if status < 400 else "other"

@@ -89,7 +89,9 @@ class CaptionQueue:
 
     @property
     def state(self) -> str:
-        """`loading`, `ready` or `failed: <why>`."""
+        """`loading`, `ready`, `stopping` or `failed: <why>`."""
+        if self._closed:
+            return "stopping"
         if self._trouble:
             return f"failed: {self._trouble}"
         return "ready" if self._captioner else "loading"
@@ -132,7 +134,9 @@ class CaptionQueue:
         if self._captioner is None and self._trouble is None:
             self._load_captioner()
         first = self._queue.get()
-        if first is None:
+        if first is None or self._closed:
+            if first is not None:
+                first.future.cancel()
             return None
         batch = [first]
         while len(batch) < self._batch:

@@ -113,7 +113,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem document."""
+    """Answer the errors that are messages with a problem document (`security.Guard` answers faults)."""
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -128,5 +128,5 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)
-    for kind in (CaptionerError, IndexerError, SearchError, Exception):
+    for kind in (CaptionerError, IndexerError, SearchError):
         app.add_exception_handler(kind, known)

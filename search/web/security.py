@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import time
 from urllib.parse import urlsplit
 
@@ -12,8 +13,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from search.web.problems import Problem
+from search.web.problems import Problem, problem_of
 from search.web.settings import Settings
+
+_log = logging.getLogger("search.web")
 
 SESSION_COOKIE = "caption-search-session"
 
@@ -71,7 +74,11 @@ class Guard:
             # An image id may hold slashes, sent as %2F: routes see the path undecoded, handlers decode it.
             scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
 
+        started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
@@ -81,7 +88,13 @@ class Guard:
         if problem := self._refusal(scope, Headers(scope=scope)):
             await problem.response()(scope, receive, send_with_headers)
             return
-        await self._app(scope, self._limited(scope, receive), send_with_headers)
+        try:
+            await self._app(scope, self._limited(scope, receive), send_with_headers)
+        except Exception as error:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise
+            await problem_of(error).response()(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         return (

@@ -63,6 +63,25 @@ def test_every_answer_is_as_described(api: Any, method: str, path: str) -> None:
     holds()
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/v1/text", {"q": "a cat", "k": 3}),
+        ("/api/v1/text", {"q": "penguins walk", "k": 2, "add": "ice", "drop": "walk"}),
+        ("/api/v1/count", {"q": "a cat", "min_score": 0.1}),
+        ("/api/v1/random", {"size": 3}),
+        ("/api/v1/images/{image_id}", {"token": "rocket"}),
+        ("/api/v1/images/{image_id}/similar", {}),
+        ("/api/v1/images/{image_id}/file", {}),
+        ("/api/v1/images/{image_id}/thumbnail", {"size": 300}),
+    ],
+)
+def test_a_full_answer_is_as_described(api: Any, path: str, query: dict[str, Any]) -> None:
+    image = {"image_id": "skimage/rocket.jpg"} if "{image_id}" in path else {}
+    answer = api[path]["GET"].Case(path_parameters=image, query=query).call_and_validate(checks=CHECKS)
+    assert answer.status_code == 200
+
+
 def test_the_description_names_every_route() -> None:
     paths = {path for _, path in OPERATIONS}
     image = "/api/v1/images/{image_id}"

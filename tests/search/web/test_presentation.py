@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.errors import PhotoError
@@ -19,6 +19,7 @@ captions = st.text(
 )
 
 
+@settings(deadline=None)
 @given(captions)
 def test_every_marked_word_gives_a_shared_token_and_no_other_does(caption: str) -> None:
     analyze = analyzer(DEFAULT)
@@ -31,6 +32,7 @@ def test_every_marked_word_gives_a_shared_token_and_no_other_does(caption: str) 
     assert spans(caption, (), DEFAULT) == []
 
 
+@settings(deadline=None)
 @given(captions)
 def test_every_token_has_a_word(caption: str) -> None:
     tokens = analyzer(DEFAULT)(caption)
