@@ -55,12 +55,12 @@ class Guard:
         """The URL, without fragment. Raises RefusalError for other schemes, credentials, or no host."""
         try:
             url = URL(text).with_fragment(None)
-            if not url.is_absolute() or url.host is None or url.port == 0:
-                raise ValueError("no host")
         except (ValueError, TypeError) as error:
             raise RefusalError("bad-url", f"not a web address ({error})", "skipped") from None
-        if url.scheme not in ("http", "https"):
+        if url.scheme not in ("http", "https", ""):
             raise RefusalError("scheme", f"{url.scheme}: is not http or https", "skipped")
+        if not url.is_absolute() or not url.host or url.port == 0:
+            raise RefusalError("bad-url", "not a web address (no host)", "skipped")
         if url.user is not None or url.password is not None:
             raise RefusalError("bad-url", "the address holds credentials", "skipped")
         return url

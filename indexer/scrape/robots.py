@@ -18,6 +18,8 @@ AGENT = "caption-search"
 LARGEST = 512 * 1024
 _SITES = 1024
 _UNWANTED = frozenset({"none", "noindex", "noimageindex", "noai", "noimageai"})
+#: Refusals that hold for the site as a whole, and not for its robots.txt alone.
+_OF_THE_ADDRESS = frozenset({"private-address", "bad-url", "scheme"})
 
 #: Fetches a robots.txt: its text, or None where there is none. Raises RefusalError when unreachable.
 Read = Callable[[URL], Awaitable[str | None]]
@@ -72,7 +74,7 @@ class Robots:
         try:
             text = await self._read(site / "robots.txt")
         except RefusalError as refusal:
-            if refusal.reason == "private-address":
+            if refusal.reason in _OF_THE_ADDRESS:
                 return Rules(refusal=(refusal.reason, refusal.detail))
             return Rules(refusal=("robots-unreachable", f"robots.txt: {refusal.detail}"))
         return Rules() if text is None else Rules(Protego.parse(text))

@@ -1,0 +1,86 @@
+"""What the tests of scraping share: a site, and a run against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from indexer.scrape.items import Item
+from indexer.scrape.manifest import read_manifest
+from indexer.scrape.pace import Clock
+from indexer.scrape.providers import Provider
+from indexer.scrape.providers.listed import UrlList
+from indexer.scrape.report import Report
+from indexer.scrape.scraper import Settings, scrape
+from indexer.scrape.transport import Limits
+from tests.indexer.scrape.site import Site
+
+#: The site's own address and nothing else that is private; no waiting; small limits.
+SETTINGS = Settings(
+    contact="mailto:tests@example.org",
+    per_host=16,
+    delay=0.0,
+    attempts=1,
+    limits=Limits(bytes=1_000_000, seconds=20.0),
+    allowed_networks=(ip_network("127.0.0.1/32"),),
+)
+
+
+class Jumping(Clock):
+    """A clock that jumps ahead instead of sleeping, and remembers by how much."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def now(self) -> float:
+        return 1_700_000_000.0 + self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+class Scraping:
+    """Runs into one folder, against one site."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site = site
+        self.folder = folder
+        self.clock = Jumping()
+
+    def __call__(
+        self, queries: Sequence[str], provider: Provider | None = None, **changes: object
+    ) -> Report:
+        settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+        chosen = provider or UrlList()
+        return scrape(queries, [chosen], self.folder, settings, clock=self.clock)
+
+    def items(self) -> dict[str, Item]:
+        """URL -> its last line."""
+        return {line.url: line for line in read_manifest(self.folder) if isinstance(line, Item)}
+
+    def outcome(self, url: str) -> tuple[str, str]:
+        item = self.items()[url]
+        return item.status, item.reason
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.folder.rglob("*") if path.is_file() and path.parent != self.folder)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as site:
+        yield site
+
+
+@pytest.fixture
+def scraping(site: Site, tmp_path: Path) -> Scraping:
+    return Scraping(site, tmp_path / "scraped")

@@ -1,0 +1,256 @@
+"""Every fault that a server can have: the right status, nothing outside the folder, the rest done."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from indexer.scrape.transport import Limits
+from tests.indexer.scrape.conftest import Scraping
+from tests.indexer.scrape.pictures import encoded, image, jpeg
+from tests.indexer.scrape.site import (
+    Answer,
+    Site,
+    endless,
+    hang_up,
+    slow_loris,
+    ten_gigabytes,
+    truncated,
+)
+
+
+def _moved(place: str, status: int = 302) -> Answer:
+    return Answer(status=status, headers={"Location": place})
+
+
+def _bomb() -> bytes:
+    """A PNG of 90,000 x 90,000 pixels in a few bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 90_000, 90_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+
+
+def _zeros(size: int) -> bytes:
+    return gzip.compress(b"\0" * size)
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+#: name -> (how the site is wrong, status, reason)
+FAULTS: dict[str, tuple[Callable[[Site], object], str, str]] = {
+    "missing": (lambda site: Answer(status=404), "failed", "not-found"),
+    "gone": (lambda site: Answer(status=410), "failed", "not-found"),
+    "forbidden": (lambda site: Answer(status=403), "failed", "http-error"),
+    "overloaded": (lambda site: Answer(status=429), "failed", "rate-limited"),
+    "broken": (lambda site: Answer(status=500), "failed", "server-error"),
+    "slow loris": (lambda site: slow_loris, "failed", "timeout"),
+    "truncated": (lambda site: truncated(jpeg(1)), "failed", "truncated"),
+    "hangs up": (lambda site: hang_up, "failed", "connection"),
+    "cut photo": (lambda site: Answer(jpeg(1)[:2000], "image/jpeg"), "failed", "not-a-photo"),
+    "html": (lambda site: Answer(b"<html>", "text/html"), "skipped", "content-type"),
+    "html as jpeg": (lambda site: Answer(b"<html>no</html>", "image/jpeg"), "failed", "not-a-photo"),
+    "svg": (lambda site: Answer(SVG, "image/svg+xml"), "skipped", "content-type"),
+    "svg as png": (lambda site: Answer(SVG, "image/png"), "failed", "not-a-photo"),
+    "eps": (lambda site: Answer(b"%!PS-Adobe-3.0 EPSF-3.0\n", "image/eps"), "failed", "not-a-photo"),
+    "empty": (lambda site: Answer(b"", "image/jpeg"), "failed", "not-a-photo"),
+    "pixel bomb": (lambda site: Answer(_bomb(), "image/png"), "failed", "not-a-photo"),
+    "gzip bomb": (
+        lambda site: Answer(_zeros(50_000_000), "image/png", headers={"Content-Encoding": "gzip"}),
+        "skipped",
+        "too-large",
+    ),
+    "damaged gzip": (
+        lambda site: Answer(b"no gzip", "image/png", headers={"Content-Encoding": "gzip"}),
+        "failed",
+        "encoding",
+    ),
+    "unasked encoding": (
+        lambda site: Answer(b"x", "image/png", headers={"Content-Encoding": "br"}),
+        "failed",
+        "encoding",
+    ),
+    "10 GB": (lambda site: ten_gigabytes, "skipped", "too-large"),
+    "endless": (lambda site: endless, "skipped", "too-large"),
+    "icon": (lambda site: Answer(encoded(Image.new("RGB", (1, 1))), "image/jpeg"), "skipped", "too-small"),
+    "to another loopback": (
+        lambda site: _moved(f"http://127.0.0.2:{site.port}/good.jpg"),
+        "skipped",
+        "private-address",
+    ),
+    "to a private network": (lambda site: _moved("http://10.0.0.1/x.jpg"), "skipped", "private-address"),
+    "to cloud metadata": (
+        lambda site: _moved("http://169.254.169.254/latest/meta-data/"),
+        "skipped",
+        "private-address",
+    ),
+    "to IPv6 loopback": (lambda site: _moved(f"http://[::1]:{site.port}/"), "skipped", "private-address"),
+    "to mapped IPv4": (lambda site: _moved("http://[::ffff:10.0.0.1]/"), "skipped", "private-address"),
+    "to localhost by name": (
+        lambda site: _moved(f"http://localhost.localdomain:{site.port}/good.jpg"),
+        "skipped",
+        "private-address",
+    ),
+    "to a file": (lambda site: _moved("file:///etc/passwd"), "skipped", "scheme"),
+    "to ftp": (lambda site: _moved("ftp://127.0.0.1/x.jpg"), "skipped", "scheme"),
+    "to nowhere": (lambda site: _moved(""), "failed", "redirect-loop"),
+    "to itself": (lambda site: _moved("/fault"), "failed", "redirect-loop"),
+    "noindex": (
+        lambda site: Answer(jpeg(1), "image/jpeg", headers={"X-Robots-Tag": "noindex, nofollow"}),
+        "skipped",
+        "robots-tag",
+    ),
+    "noai": (
+        lambda site: Answer(jpeg(1), "image/jpeg", headers={"X-Robots-Tag": "noai, noimageai"}),
+        "skipped",
+        "robots-tag",
+    ),
+    "reserved": (
+        lambda site: Answer(jpeg(1), "image/jpeg", headers={"TDM-Reservation": "1"}),
+        "skipped",
+        "robots-tag",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_gets_its_status_and_the_rest_is_done(
+    name: str, site: Site, scraping: Scraping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, status, reason = FAULTS[name]
+    if name == "to localhost by name":
+        _resolve(monkeypatch, {"localhost.localdomain": ["127.0.0.3"]})
+    fault = make(site)
+    (site.pages if isinstance(fault, Answer) else site.raw)["/fault"] = fault  # type: ignore[index]
+    good = [site.photo(f"/good-{number}.jpg", jpeg(number + 10)) for number in range(3)]
+    limits = Limits(bytes=1_000_000, seconds=0.4 if name == "slow loris" else 20.0)
+    report = scraping([good[0], site.url("/fault"), *good[1:]], limits=limits)
+    assert scraping.outcome(site.url("/fault")) == (status, reason)
+    assert [scraping.outcome(url) for url in good] == [("downloaded", "")] * 3
+    assert report.total("downloaded") == 3
+    assert report.reasons()[status, reason] == 1
+    assert len(scraping.files()) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scraped"]
+    assert sorted(path.name for path in scraping.folder.iterdir()) == ["images", "manifest.jsonl"]
+
+
+def _resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> None:
+    """Let these host names resolve to these addresses, below everything that is tested."""
+    import socket
+
+    real = socket.getaddrinfo
+
+    def resolve(host: object, port: object, *args: object, **named: object) -> object:
+        if host in names:
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names[str(host)]
+            ]
+        return real(host, port, *args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+def test_a_name_that_changes_its_address_after_the_first_look_is_refused(
+    site: Site, scraping: Scraping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: robots.txt is asked at a permitted address, the photo at another."""
+    answers = iter([["127.0.0.1"], ["127.0.0.9"], ["127.0.0.9"]])
+    names: dict[str, list[str]] = {}
+
+    class Changing(dict[str, list[str]]):
+        def __getitem__(self, name: str) -> list[str]:
+            return next(answers)
+
+        def __contains__(self, name: object) -> bool:
+            return name == "changing.example"
+
+    names = Changing()
+    _resolve(monkeypatch, names)
+
+    def close(_: object) -> Answer:
+        return Answer(status=404, headers={"Connection": "close"})
+
+    site.pages["/robots.txt"] = close
+    site.photo("/x.jpg", jpeg(1))
+    url = f"http://changing.example:{site.port}/x.jpg"
+    monkeypatch.setattr("aiohttp.connector._DNSCacheTable.expired", lambda self, key: True)
+    scraping([url])
+    assert scraping.outcome(url) == ("skipped", "private-address")
+    assert site.paths() == []
+
+
+def test_a_chain_of_redirects_ends_after_five(site: Site, scraping: Scraping) -> None:
+    for number in range(7):
+        site.pages[f"/{number}"] = _moved(f"/{number + 1}")
+    site.photo("/7", jpeg(1))
+    scraping([site.url("/0"), site.url("/2")])
+    assert scraping.outcome(site.url("/0")) == ("failed", "too-many-redirects")
+    assert scraping.outcome(site.url("/2")) == ("downloaded", "")
+
+
+def test_two_addresses_that_redirect_to_each_other(site: Site, scraping: Scraping) -> None:
+    site.pages["/a"], site.pages["/b"] = _moved("/b"), _moved("/a")
+    scraping([site.url("/a")])
+    assert scraping.outcome(site.url("/a")) == ("failed", "redirect-loop")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ftp://127.0.0.1/x.jpg", "scheme"),
+        ("file:///etc/passwd", "scheme"),
+        ("javascript:alert(1)", "scheme"),
+        ("not a url", "bad-url"),
+        ("http://[oops/x.jpg", "bad-url"),
+        ("http://user:secret@127.0.0.1/x.jpg", "bad-url"),
+        ("http://2130706433/x.jpg", "bad-url"),
+        ("http://192.168.1.1/x.jpg", "private-address"),
+    ],
+)
+def test_an_address_that_must_not_be_asked(url: str, reason: str, scraping: Scraping, tmp_path: Path) -> None:
+    listed = tmp_path / "urls.txt"
+    listed.write_text(f"# a comment\n\n{url}\n", encoding="utf-8")
+    scraping([str(listed)])
+    assert [(item.status, item.reason) for item in scraping.items().values()] == [("skipped", reason)]
+
+
+def test_the_same_picture_is_stored_once(site: Site, scraping: Scraping) -> None:
+    urls = [site.photo(f"/{number}.jpg", jpeg(1)) for number in range(3)]
+    scraping([*urls, urls[0], urls[0] + "#fragment"])
+    outcomes = sorted(scraping.outcome(url) for url in urls)
+    assert outcomes == [("downloaded", ""), ("duplicate", "sha256"), ("duplicate", "sha256")]
+    kept = next(item for item in scraping.items().values() if item.status == "downloaded")
+    assert {item.duplicate_of for item in scraping.items().values()} == {"", kept.sha256}
+    assert [path.name for path in scraping.files()] == [f"{kept.sha256}.jpg"]
+    assert len(site.paths()) == 3
+
+
+def test_a_near_duplicate_is_folded(site: Site, scraping: Scraping) -> None:
+    picture = image(1, (640, 480))
+    first = site.photo("/first.jpg", encoded(picture, quality=95))
+    smaller = site.photo("/smaller.jpg", encoded(picture.resize((320, 240)), quality=50))
+    other = site.photo("/other.jpg", jpeg(2))
+    scraping([first], per_host=1)
+    scraping([smaller, other])
+    assert scraping.outcome(smaller) == ("duplicate", "phash")
+    assert scraping.items()[smaller].duplicate_of == scraping.items()[first].sha256
+    assert scraping.outcome(other) == ("downloaded", "")
+
+
+def test_file_names_come_from_the_content_alone(site: Site, scraping: Scraping) -> None:
+    named = 'attachment; filename="../../x.sh"'
+    evil = site.photo("/..%2F..%2Fetc%2Fcron.d%2Fx.php", jpeg(3), Content_Disposition=named)
+    scraping([evil])
+    (file,) = scraping.files()
+    assert file.read_bytes() == jpeg(3)
+    assert file.relative_to(scraping.folder).parts[0] == "images"
+    assert file.name == hashlib.sha256(jpeg(3)).hexdigest() + ".jpg"

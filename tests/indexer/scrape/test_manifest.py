@@ -1,0 +1,166 @@
+"""The manifest: survives crashes, resumes, and gives the records to index."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.errors import ScrapeError, SourceError
+from indexer.scrape.items import STATUSES, Item, Progress
+from indexer.scrape.manifest import NAME, ManifestWriter, read_manifest, scraped_photos, title_records
+from tests.indexer.scrape.conftest import Scraping
+from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.site import Site
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]))
+_items = st.builds(
+    Item,
+    status=st.sampled_from(STATUSES),
+    bytes=st.integers(0, 10**9),
+    **{field.name: _texts for field in fields(Item) if field.name not in ("status", "bytes")},
+)
+
+
+@given(_items)
+def test_an_item_survives_its_line(item: Item) -> None:
+    line = json.dumps(item.as_json(), ensure_ascii=False)
+    assert Item.from_json(json.loads(line)) == item
+    assert "\n" not in line
+
+
+@given(st.binary(min_size=1, max_size=80), st.integers(1, 3))
+def test_whatever_a_crash_leaves_at_the_end_is_mended(tmp_path_factory: object, torn: bytes, n: int) -> None:
+    folder = tmp_path_factory.mktemp("torn")  # type: ignore[attr-defined]
+    items = [Item(f"http://a.example/{number}.jpg") for number in range(n)]
+    with ManifestWriter(folder) as writer:
+        for item in items:
+            writer.append(item)
+    tail = b'{"line":"item","title":"' + torn.replace(b"\n", b"")
+    with (folder / NAME).open("ab") as file:
+        file.write(tail)
+    assert list(read_manifest(folder)) == items
+    with ManifestWriter(folder) as writer:
+        writer.append(items[0])
+    assert list(read_manifest(folder)) == [*items, items[0]]
+
+
+def test_a_whole_last_line_without_its_end_is_kept(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text('{"line":"item","url":"http://a.example/1","status":"found"}', "utf-8")
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(Item("http://a.example/2"))
+    assert [item.url for item in read_manifest(tmp_path) if isinstance(item, Item)] == [
+        "http://a.example/1",
+        "http://a.example/2",
+    ]
+
+
+def test_a_torn_line_longer_than_a_block(tmp_path: Path) -> None:
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(Item("http://a.example/1"))
+    with (tmp_path / NAME).open("ab") as file:
+        file.write(b'{"line":"item","title":"' + b"x" * 200_000)
+    with ManifestWriter(tmp_path):
+        pass
+    assert (tmp_path / NAME).read_bytes().count(b"\n") == 1
+    assert (tmp_path / NAME).stat().st_size < 1000
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '{"line":"item"}', '{"line":"item","url":1,"status":"found"}'])
+def test_damage_in_the_middle_names_file_and_line(line: str, tmp_path: Path) -> None:
+    good = '{"line":"item","url":"http://a.example/1","status":"found"}'
+    (tmp_path / NAME).write_text(f"{good}\n{line}\n{good}\n", "utf-8")
+    with pytest.raises(SourceError, match=r"manifest\.jsonl:2: damaged"):
+        list(read_manifest(tmp_path))
+
+
+def test_lines_and_fields_of_later_versions_are_passed_over(tmp_path: Path) -> None:
+    lines = ['{"line":"new"}', '{"line":"item","url":"http://a.example/1","status":"found","new":[1]}']
+    (tmp_path / NAME).write_text("\n".join(lines) + "\n", "utf-8")
+    assert list(read_manifest(tmp_path)) == [Item("http://a.example/1")]
+
+
+def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="not a scraped folder"):
+        list(scraped_photos(tmp_path))
+
+
+def test_two_scrapes_into_one_folder(tmp_path: Path) -> None:
+    with ManifestWriter(tmp_path), pytest.raises(ScrapeError, match="another scrape"):
+        ManifestWriter(tmp_path)
+
+
+def test_records_carry_origin_and_licence(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    listed = tmp_path / "urls.txt"
+    titled, untitled = site.photo("/1.jpg", jpeg(1)), site.photo("/2.jpg", jpeg(2))
+    listed.write_text(f"{titled}\tA <b>cat</b> &amp; dog\n{untitled}\t1234\n", "utf-8")
+    scraping([str(listed)])
+    photos = {record.title: record for record in scraped_photos(scraping.folder)}
+    assert set(photos) == {"A cat & dog", "1234"}
+    cat = photos["A cat & dog"]
+    item = scraping.items()[titled]
+    assert cat.image_id == f"scraped/{item.sha256[:32]}"
+    assert Path(cat.image).read_bytes() == jpeg(1)
+    assert (cat.source, cat.kind, cat.caption, cat.provider) == ("scraped", "generated", "", "urls")
+    assert cat.phash == item.phash
+    (title,) = title_records(scraping.folder)
+    assert (title.kind, title.caption, title.image_id) == ("title", "A cat & dog", cat.image_id)
+
+
+def test_a_second_run_downloads_nothing_again(site: Site, scraping: Scraping) -> None:
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(5)]
+    scraping(urls)
+    before = (scraping.folder / NAME).read_bytes()
+    report = scraping(urls)
+    assert len(site.paths()) == 5
+    assert report.known == 5
+    assert (scraping.folder / NAME).read_bytes() == before
+
+
+def test_a_run_that_was_killed_is_gone_on_with(site: Site, scraping: Scraping) -> None:
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(5)]
+    with ManifestWriter(scraping.folder) as writer:
+        for url in urls:
+            writer.append(Item(url, provider="openverse", query="cats", title="A cat"))
+    with (scraping.folder / NAME).open("ab") as file:
+        file.write(b'{"line":"item","url":"http')
+    report = scraping([])
+    assert report.total("downloaded") == 5
+    assert {record.query for record in scraped_photos(scraping.folder)} == {"cats"}
+
+
+def test_a_photo_whose_file_is_lost_or_cut_is_downloaded_again(site: Site, scraping: Scraping) -> None:
+    scraping([site.photo(f"/{number}.jpg", jpeg(number)) for number in range(3)])
+    lost, cut, _ = files = scraping.files()
+    contents = [path.read_bytes() for path in files]
+    lost.unlink()
+    cut.write_bytes(b"")
+    report = scraping([])
+    assert report.total("downloaded") == 2
+    assert [path.read_bytes() for path in scraping.files()] == contents
+    assert len(list(scraped_photos(scraping.folder))) == 3
+
+
+def test_passing_failures_are_tried_again_by_the_next_run(site: Site, scraping: Scraping) -> None:
+    from tests.indexer.scrape.site import Answer, truncated
+
+    site.raw["/cut.jpg"] = truncated(jpeg(1))
+    site.pages["/busy.jpg"] = Answer(status=500)
+    scraping([site.url("/cut.jpg"), site.url("/busy.jpg"), site.url("/missing.jpg")])
+    site.raw.clear()
+    site.photo("/cut.jpg", jpeg(1)), site.photo("/busy.jpg", jpeg(2)), site.photo("/missing.jpg", jpeg(3))
+    scraping([])
+    assert scraping.outcome(site.url("/cut.jpg")) == ("downloaded", "")
+    assert scraping.outcome(site.url("/busy.jpg")) == ("downloaded", "")
+    assert scraping.outcome(site.url("/missing.jpg")) == ("failed", "not-found")
+
+
+def test_progress_survives_its_line(tmp_path: Path) -> None:
+    progress = Progress("openverse", "cats", cursor="3", used=4, taken=44)
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(progress)
+    assert list(read_manifest(tmp_path)) == [progress]

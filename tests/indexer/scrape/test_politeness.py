@@ -1,0 +1,300 @@
+"""Manners: robots.txt, wishes in headers and pages, rates, pauses, an honest name. On a clock that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.errors import ScrapeError
+from indexer.scrape.items import RefusalError
+from indexer.scrape.pace import Pace, retry_after
+from indexer.scrape.providers.listed import HtmlPage
+from indexer.scrape.robots import unwanted_directives
+from tests.indexer.scrape.conftest import Jumping, Scraping
+from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.site import Answer, Request, Site, hang_up
+
+
+def _robots(site: Site, text: str) -> None:
+    site.pages["/robots.txt"] = Answer(text.encode(), "text/plain")
+
+
+def test_robots_txt_is_asked_once_a_site_and_obeyed(site: Site, scraping: Scraping) -> None:
+    _robots(site, "User-agent: *\nDisallow: /private/\nAllow: /private/but-this")
+    open_urls = [site.photo(f"/open/{number}.jpg", jpeg(number)) for number in range(4)]
+    closed = site.photo("/private/x.jpg", jpeg(8))
+    allowed = site.photo("/private/but-this.jpg", jpeg(9))
+    scraping([*open_urls, closed, allowed])
+    assert scraping.outcome(closed) == ("skipped", "robots")
+    assert scraping.outcome(allowed) == ("downloaded", "")
+    assert "/private/x.jpg" not in site.paths()
+    assert [request.path for request in site.asked].count("/robots.txt") == 1
+
+
+def test_rules_for_this_program_by_name(site: Site, scraping: Scraping) -> None:
+    _robots(site, "User-agent: caption-search\nDisallow: /\n\nUser-agent: *\nDisallow:")
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    assert scraping.outcome(site.url("/x.jpg")) == ("skipped", "robots")
+
+
+def test_the_target_of_a_redirect_is_asked_about_too(site: Site, scraping: Scraping) -> None:
+    _robots(site, "User-agent: *\nDisallow: /private")
+    site.photo("/private.jpg", jpeg(1))
+    site.pages["/open.jpg"] = Answer(status=301, headers={"Location": "/private.jpg"})
+    scraping([site.url("/open.jpg")])
+    assert scraping.outcome(site.url("/open.jpg")) == ("skipped", "robots")
+    assert site.paths() == ["/open.jpg"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_no_robots_txt_allows_all(status: int, site: Site, scraping: Scraping) -> None:
+    site.pages["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /", status=status)
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    assert scraping.outcome(site.url("/x.jpg")) == ("downloaded", "")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, None])
+def test_an_unreachable_robots_txt_forbids_all_for_now(
+    status: int | None, site: Site, scraping: Scraping
+) -> None:
+    url = site.photo("/x.jpg", jpeg(1))
+    if status is None:
+        site.raw["/robots.txt"] = hang_up
+    else:
+        site.pages["/robots.txt"] = Answer(status=status)
+    scraping([url])
+    assert scraping.outcome(url) == ("skipped", "robots-unreachable")
+    assert site.paths() == []
+    site.raw.clear()
+    _robots(site, "")
+    scraping([url])
+    assert scraping.outcome(url) == ("downloaded", "")
+
+
+def test_crawl_delay_is_kept(site: Site, scraping: Scraping) -> None:
+    _robots(site, "User-agent: *\nCrawl-delay: 7")
+    scraping([site.photo(f"/{number}.jpg", jpeg(number)) for number in range(3)], per_host=1)
+    assert scraping.clock.slept == [7.0, 7.0, 7.0]  # robots.txt was a request as well
+
+
+def test_a_crawl_delay_beyond_reason_is_a_refusal(site: Site, scraping: Scraping) -> None:
+    _robots(site, "User-agent: *\nCrawl-delay: 86400")
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    assert scraping.outcome(site.url("/x.jpg")) == ("skipped", "crawl-delay")
+
+
+def _busy_at_first(site: Site, path: str, wait: str, status: int = 429) -> str:
+    answers = iter([Answer(status=status, headers={"Retry-After": wait})])
+    photo = Answer(jpeg(1), "image/jpeg")
+    site.pages[path] = lambda request: next(answers, photo)
+    return site.url(path)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_waited_for(status: int, site: Site, scraping: Scraping) -> None:
+    url = _busy_at_first(site, "/busy.jpg", "17", status)
+    scraping([url], attempts=2)
+    assert scraping.outcome(url) == ("downloaded", "")
+    assert scraping.clock.slept == [17.0]
+
+
+def test_a_host_that_asks_for_too_long_a_pause_is_left_for_a_later_run(
+    site: Site, scraping: Scraping
+) -> None:
+    url = _busy_at_first(site, "/busy.jpg", "3600")
+    others = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(3)]
+    scraping([url, *others], attempts=3, per_host=1)
+    assert {scraping.outcome(each) for each in (url, *others)} == {("failed", "rate-limited")}
+    assert site.paths() == ["/busy.jpg"]
+    assert scraping.clock.slept == []
+    scraping([])
+    assert {scraping.outcome(each)[0] for each in (url, *others)} <= {"downloaded", "duplicate"}
+
+
+def test_passing_failures_are_tried_again_ever_later(site: Site, scraping: Scraping) -> None:
+    site.pages["/x.jpg"] = Answer(status=500)
+    scraping([site.url("/x.jpg")], attempts=4)
+    assert site.paths() == ["/x.jpg"] * 4
+    assert scraping.clock.slept == [1.0, 2.0, 4.0]
+
+
+def test_final_failures_are_not_tried_again(site: Site, scraping: Scraping) -> None:
+    scraping([site.url("/missing.jpg")], attempts=4)
+    scraping([site.url("/missing.jpg")], attempts=4)
+    assert site.paths() == ["/missing.jpg"]
+
+
+def test_every_request_says_who_asks(site: Site, scraping: Scraping) -> None:
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    names = {request.headers["user-agent"] for request in site.asked}
+    assert len(site.asked) == 2
+    (name,) = names
+    assert name.startswith("caption-search/")
+    assert name.endswith("(+mailto:tests@example.org)")
+
+
+@pytest.mark.parametrize("contact", ["", "  ", "a\r\nX-Header: b"])
+def test_no_scrape_without_a_contact(contact: str, scraping: Scraping) -> None:
+    with pytest.raises(ScrapeError, match="contact"):
+        scraping(["x"], contact=contact)
+
+
+def test_no_more_connections_to_a_host_than_allowed(site: Site, scraping: Scraping) -> None:
+    site.latency = 0.002
+    scraping([site.photo(f"/{number}.jpg", jpeg(number)) for number in range(40)], per_host=3)
+    assert site.most_busy == 3
+    assert len(scraping.files()) == 40
+
+
+def test_requests_to_a_host_keep_their_distance() -> None:
+    clock, starts = Jumping(), []
+
+    async def ask(pace: Pace) -> None:
+        async with pace.turn("a.example"):
+            starts.append(clock.time)
+
+    async def all_at_once() -> None:
+        pace = Pace(clock, per_host=4, delay=0.5)
+        await asyncio.gather(*(ask(pace) for _ in range(6)))
+
+    asyncio.run(all_at_once())
+    assert all(later - earlier >= 0.5 for earlier, later in pairwise(sorted(starts)))
+
+
+def test_hosts_do_not_wait_for_each_other() -> None:
+    clock = Jumping()
+
+    async def two_hosts() -> None:
+        pace = Pace(clock, per_host=1, delay=100.0)
+        for name in ("a.example", "b.example", "c.example"):
+            async with pace.turn(name):
+                pass
+
+    asyncio.run(two_hosts())
+    assert clock.slept == []
+
+
+def test_a_pause_holds_for_those_who_wait_already() -> None:
+    clock = Jumping()
+
+    async def pause_meanwhile() -> float:
+        pace = Pace(clock, per_host=2, delay=1.0)
+        async with pace.turn("a.example"):
+            pass
+        pace.pause("a.example", 30.0)
+        start = clock.time
+        async with pace.turn("a.example"):
+            return clock.time - start
+
+    assert asyncio.run(pause_meanwhile()) == 30.0
+
+
+def test_too_long_a_pause_is_not_waited_for() -> None:
+    async def paused() -> None:
+        pace = Pace(Jumping(), longest_wait=60.0)
+        pace.pause("a.example", 61.0)
+        async with pace.turn("a.example"):
+            pass
+
+    with pytest.raises(RefusalError) as caught:
+        asyncio.run(paused())
+    assert caught.value.reason == "rate-limited"
+
+
+def test_resting_hosts_are_forgotten() -> None:
+    async def many() -> int:
+        pace = Pace(Jumping(), delay=0.0)
+        for number in range(10_000):
+            async with pace.turn(f"{number}.example"):
+                pass
+        return len(pace._hosts)
+
+    assert asyncio.run(many()) <= 4096
+
+
+@given(st.integers(0, 10**6))
+def test_retry_after_in_seconds(seconds: int) -> None:
+    assert retry_after(f" {seconds} ", now=0.0) == float(seconds)
+
+
+@given(st.integers(0, 10**6), st.integers(10**9, 2 * 10**9))
+def test_retry_after_as_a_date(seconds: int, now: int) -> None:
+    assert retry_after(formatdate(now + seconds, usegmt=True), float(now)) == float(seconds)
+    assert retry_after(formatdate(now - seconds, usegmt=True), float(now)) == 0.0
+
+
+@given(st.text())
+def test_any_retry_after_is_a_time_or_nothing(text: str) -> None:
+    wait = retry_after(text, now=0.0)
+    assert wait is None or wait >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("values", "directive"),
+    [
+        (["noindex"], "noindex"),
+        (["NoAI, noimageai"], "noai"),
+        (["nofollow", "none"], "none"),
+        (["max-image-preview: large, noimageindex"], "noimageindex"),
+        (["unavailable_after: 25 Jun 2010 15:00:00 PST"], ""),
+        (["otherbot: noindex, nofollow"], ""),
+        (["otherbot: noindex", "noai"], "noai"),
+        (["caption-search: noindex"], "noindex"),
+        (["index, follow", "all", ""], ""),
+    ],
+)
+def test_directives_for_robots(values: list[str], directive: str) -> None:
+    assert unwanted_directives(values) == directive
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<meta name="robots" content="noindex">',
+        '<meta name="robots" content="noai, noimageai">',
+        '<META NAME="Caption-Search" CONTENT="none">',
+        '<meta name="tdm-reservation" content="1">',
+    ],
+)
+def test_a_page_may_keep_its_pictures(element: str, site: Site, scraping: Scraping) -> None:
+    site.photo("/x.jpg", jpeg(1))
+    site.pages["/page"] = Answer(f"<head>{element}</head><img src=x.jpg>".encode())
+    report = scraping([site.url("/page")], HtmlPage())
+    assert [progress.reason for progress in report.unanswered] == ["robots-tag"]
+    assert site.paths() == ["/page"]
+
+
+def test_what_has_not_changed_is_not_sent_again(site: Site, scraping: Scraping) -> None:
+    def conditional(request: Request) -> Answer:
+        if request.headers.get("if-none-match") == '"v1"':
+            return Answer(status=304)
+        return Answer(jpeg(1), "image/jpeg", headers={"ETag": '"v1"', "Last-Modified": "yesterday"})
+
+    site.pages["/x.jpg"] = conditional
+    scraping([site.url("/x.jpg")])
+    before = scraping.items()
+    report = scraping([], refresh=True)
+    assert site.asked[-1].headers["if-modified-since"] == "yesterday"
+    assert (report.known, report.total("downloaded")) == (1, 0)
+    assert scraping.items() == before
+
+
+def test_what_has_changed_replaces_the_old_and_a_failure_does_not(site: Site, scraping: Scraping) -> None:
+    from indexer.scrape.manifest import scraped_photos
+
+    url = site.photo("/x.jpg", jpeg(1), ETag='"v1"')
+    scraping([url])
+    site.photo("/x.jpg", jpeg(2), ETag='"v2"')
+    scraping([], refresh=True)
+    changed = [record.image_id for record in scraped_photos(scraping.folder)]
+    assert len(changed) == 1
+    assert len(scraping.files()) == 2
+    del site.pages["/x.jpg"]
+    report = scraping([], refresh=True)
+    assert report.reasons() == {("failed", "not-found"): 1}
+    assert [record.image_id for record in scraped_photos(scraping.folder)] == changed
