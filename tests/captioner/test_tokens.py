@@ -1,0 +1,141 @@
+"""Analyzers: what each version gives is pinned; the fast path changes nothing; weights are exact."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner import tokens
+from captioner.errors import AnalyzerError
+from captioner.tokens import DEFAULT, WORD_TABLE, analyzer, analyzers, plain_words, words
+
+#: What each version gave when it was published. An index made then must stay comparable for ever:
+#: whoever has to edit a line here needs a new version instead.
+PINNED = {
+    "seed/1": {
+        "A man's dog, running.": {"a", "man's", "dog,", "running."},
+        "Two  dogs": {"two", "", "dogs"},
+    },
+    "words/1": {
+        "A man's dog, running.": {"a", "man", "'s", "dog", "running"},
+        'A "red" bus (no. 7) can\'t stop!': {"a", "red", "bus", "no.", "7", "ca", "n't", "stop"},
+    },
+    "content/1": {"A man's dog is running on the beach.": {"man", "dog", "running", "beach"}},
+    "english/1": {
+        "A man's dog is running on the beach.": {"man", "dog", "run", "beach"},
+        "Two young girls riding horses, in a field of flowers": {
+            "two", "young", "girl", "ride", "hors", "field", "flower",
+        },
+    },
+    "english/2": {
+        "A man's dog is running on the beach.": {
+            "man", "dog", "dog*2", "dog*3", "run", "beach", "beach*2", "beach*3",
+        },
+        "A puppy": {"puppi", "puppi*2", "dog"},
+        "zebras": {"zebra", "zebra*2", "zebra*3", "stand"},
+        "an axolotl": {"axolotl", "axolotl*2"},
+        "there is a nice one": {"nice"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"), [(name, caption) for name, sets in PINNED.items() for caption in sets]
+)
+def test_what_a_version_gives_never_changes(name: str, caption: str) -> None:
+    assert analyzer(name)(caption) == PINNED[name][caption]
+
+
+def test_every_analyzer_is_pinned_and_the_default_is_one_of_them() -> None:
+    assert set(analyzers()) == set(PINNED)
+    assert DEFAULT in PINNED
+
+
+def test_an_unknown_analyzer_is_one_clear_line() -> None:
+    with pytest.raises(AnalyzerError, match=r"^unknown analyzer 'klingon/1'; known: seed/1, words/1"):
+        analyzer("klingon/1")
+
+
+@pytest.mark.parametrize("name", [name for name in PINNED if name != "seed/1"])
+@pytest.mark.parametrize("caption", ["", "  ", "...", "the of and", "!?", "- -- -"])
+def test_nothing_to_say_gives_no_content_tokens(name: str, caption: str) -> None:
+    assert analyzer(name)(caption) <= {"the", "of", "and"}
+    assert not analyzer("english/2")(caption)
+
+
+def treebank(caption: str) -> list[str]:
+    """The rules themselves, without the path for plain captions."""
+    return [word for word in tokens._tokenizer()(caption.lower()) if re.search(r"\w", word)]
+
+
+captions = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["cannot", "gonna", "wanna-be", "lemmee", "dog", "t-shirt", "3", "3,36", "st.", "'s", "it's", "A"]
+        ),
+        st.sampled_from(
+            [" ", "  ", ", ", ",", ".", " .", "-", "--", "\n", "\t", " - ", "!", "'", '"', "(", ":"]
+        ),
+        st.text(string.ascii_letters + string.digits + " ,.-", max_size=6),
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(captions)
+def test_the_path_for_plain_captions_gives_what_the_treebank_rules_give(caption: str) -> None:
+    assert words(caption) == treebank(caption)
+
+
+@given(st.text(max_size=40))
+def test_any_text_gives_tokens_without_spaces(text: str) -> None:
+    for name in ("words/1", "content/1", "english/1", "english/2"):
+        assert all(token and not re.search(r"\s", token) for token in analyzer(name)(text))
+
+
+known_words = st.sampled_from(sorted(json.loads(WORD_TABLE.read_text(encoding="utf-8"))["weights"]))
+
+
+def weighted_jaccard(one: Counter[str], other: Counter[str]) -> float:
+    union = sum((one | other).values())
+    return sum((one & other).values()) / union if union else 0.0
+
+
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other) if one | other else 0.0
+
+
+@given(st.lists(known_words, max_size=8), st.lists(known_words, max_size=8))
+def test_jaccard_of_repeated_tokens_is_the_weighted_jaccard_of_the_words(
+    one: list[str], other: list[str]
+) -> None:
+    first, second = (analyzer("english/2")(" ".join(caption)) for caption in (one, other))
+    weights = [Counter(token.partition("*")[0] for token in tokens) for tokens in (first, second)]
+    assert jaccard(first, second) == weighted_jaccard(*weights)
+
+
+def test_the_same_form_of_a_word_and_a_synonym_count_as_agreement() -> None:
+    tokens_of = analyzer("english/2")
+    seen = [tokens_of(text) for text in ("a puppy", "two dogs", "a motorcycle")]
+    assert jaccard(seen[0], seen[1]) > 0.0 == jaccard(seen[0], seen[2])
+
+
+def test_the_word_table_names_its_source_and_licence_and_holds_only_sane_weights() -> None:
+    table = json.loads(WORD_TABLE.read_text(encoding="utf-8"))
+    assert "COCO" in table["about"]["source"]
+    assert table["about"]["license"].startswith("CC BY 4.0")
+    assert set(table["weights"].values()) == {1, 2, 3}
+    assert table["weights"]["zebra"] == 3
+    assert all(stem not in implied for stem, implied in table["implied"].items())
+    assert "woman" in table["implied"]["ladi"]
+
+
+def test_tokens_for_people_leave_the_weights_away() -> None:
+    assert plain_words(["zebra*3", "zebra", "grass", "zebra*2"]) == ("grass", "zebra")
+    assert plain_words([]) == ()
