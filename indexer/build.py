@@ -12,7 +12,7 @@ from pathlib import Path
 from captioner.errors import AnalyzerError
 from captioner.tokens import DEFAULT
 from captioner.tokens import analyzer as analyzer_named
-from indexer.errors import IndexerError, IndexMismatchError
+from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import CaptionIndex, Draft
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.records import CaptionRecord, IndexStatus
@@ -66,7 +66,10 @@ def build(
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
         loading = Loading(draft.add, _known_to_draft(draft), captioning, tell, progress)
-        _load(loading, sources, rejects)
+        try:
+            _load(loading, sources, rejects)
+        except IndexUnavailableError as error:
+            raise IndexUnavailableError(f"{error}; what was done is kept, the same build goes on") from error
         if loading.nothing:
             raise IndexerError(f"nothing to index; what is at {index.where} stays as it was")
         status = draft.publish()

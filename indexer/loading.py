@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
-BATCH = 5_000
+BATCH = 10_000
 #: Captions of photos stored at a time; some ten seconds of work that a power cut could cost.
 PHOTO_BATCH = 256
 #: Photos looked up in the index at a time.

@@ -14,7 +14,7 @@ from indexer.sources.source import Item, Problem, existing_file, stamp
 #: Longer lines are not read: a caption of 10,000 words has 60,000 bytes.
 MAX_LINE = 4 << 20
 
-_FIELDS = tuple(field.name for field in fields(CaptionRecord))
+_FIELDS = frozenset(field.name for field in fields(CaptionRecord))
 
 
 class JsonlSource:
@@ -70,8 +70,8 @@ def record(values: Any) -> CaptionRecord:
     """A caption from a decoded line. Raises ValueError with the reason where it is none."""
     if not isinstance(values, dict):
         raise ValueError("is not a JSON object")
-    given = {name: values[name] for name in _FIELDS if values.get(name) is not None}
-    if isinstance(given.get("image_id"), int) and not isinstance(given["image_id"], bool):
+    given = {name: value for name, value in values.items() if name in _FIELDS and value is not None}
+    if type(given.get("image_id")) is int:
         given["image_id"] = str(given["image_id"])
     for name, value in given.items():
         if not isinstance(value, str):

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from captioner import tokens
+from captioner.tokens import DEFAULT
 from indexer import open_index
 from indexer.cli import main
 from indexer.records import CaptionRecord
@@ -153,7 +154,7 @@ class TestBuild:
         assert result.exit_code == 1
         assert "english/99" in result.stderr and "build" in result.stderr
         assert run("build", "--jsonl", file).exit_code == 0
-        assert "english/1" in run("status").stdout
+        assert DEFAULT in run("status").stdout
 
 
 class TestAdd:
@@ -171,7 +172,7 @@ class TestAdd:
 
     def test_another_analyzer_is_refused(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path), "--analyzer", "seed/1")
-        result = run("add", "--jsonl", two_captions(tmp_path), "--analyzer", "english/1")
+        result = run("add", "--jsonl", two_captions(tmp_path), "--analyzer", DEFAULT)
         assert result.exit_code == 1
         assert "was made by the analyzer seed/1" in result.stderr
 
@@ -200,7 +201,7 @@ class TestStatus:
         rows = dict(line.split(None, 1) for line in run("status").stdout.splitlines())
         assert (rows["engine"], rows["captions"], rows["sources"]) == ("embedded", "2", "jsonl 2")
         held = json.loads(run("status", "--json").stdout)
-        assert (held["captions"], held["images"], held["analyzer"]) == (2, 2, "english/1")
+        assert (held["captions"], held["images"], held["analyzer"]) == (2, 2, DEFAULT)
 
     def test_a_sound_index_is_called_so(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path))
@@ -221,6 +222,29 @@ class TestStatus:
     def test_no_index(self, run: Run) -> None:
         result = run("status")
         assert (result.exit_code, result.stdout) == (1, "")
+        assert len(result.stderr.splitlines()) == 1
+
+
+class TestDownload:
+    def test_the_places_and_the_next_command_are_told(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Everything is there already, so nothing is asked of any server.
+        write_coco(tmp_path / "captions_val2017.json")
+        (tmp_path / "coco" / "annotations").mkdir(parents=True)
+        (tmp_path / "coco" / "val2017").mkdir()
+        (tmp_path / "captions_val2017.json").rename(tmp_path / "coco/annotations/captions_val2017.json")
+        result = run("download", "coco-val2017", "--address", "http://127.0.0.1:1")
+        assert result.exit_code == 0
+        assert result.stdout == "coco/annotations/captions_val2017.json\ncoco/val2017\n"
+        command = result.stderr.removeprefix("next: indexer ").split()
+        assert "3 captions added" in run(*command).stdout
+
+    def test_a_server_that_is_not_there(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("indexer.download.TRIES", 1)
+        result = run("download", "coco-val2017", "--address", "http://127.0.0.1:1")
+        assert result.exit_code == 1
+        assert "run the same command again" in result.stderr
         assert len(result.stderr.splitlines()) == 1
 
 
