@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -32,4 +33,4 @@ class Augment:
         contrast, brightness = (1 + self.light * (2 * torch.rand(2, count, 1, 1, 1) - 1)).to(images.device)
         mean = moved.mean(dim=(1, 2, 3), keepdim=True)
         changed = (moved - mean) * contrast + mean + (brightness - 1)
-        return changed.contiguous(memory_format=torch.channels_last)
+        return cast(Tensor, changed.contiguous(memory_format=torch.channels_last))

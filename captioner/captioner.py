@@ -76,7 +76,7 @@ class Captioner:
         self.vocabulary = checkpoint.vocabulary
         self.about = checkpoint.about
         self.device = choose_device(device)
-        self.model = checkpoint.model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.batch = batch
 
     @classmethod
@@ -162,7 +162,7 @@ class Captioner:
 
 
 def open_captioner(model: str | os.PathLike[str] = "default", device: str | None = None) -> PhotoCaptioner:
-    """A captioner of any kind: a model of this project by name or folder, or `hf:ORG/NAME`. Raises ModelError."""
+    """A captioner of any kind: a model of ours by name or folder, or `hf:ORG/NAME`. Raises ModelError."""
     return Captioner.load(model, device)
 
 

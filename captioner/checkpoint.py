@@ -142,9 +142,8 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
         if name not in tensors:
             raise ModelError(f"{path}: tensor {name} is missing")
         if tensors[name].shape != value.shape:
-            raise ModelError(
-                f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}; {tuple(value.shape)} is expected"
-            )
+            found, wanted = tuple(tensors[name].shape), tuple(value.shape)
+            raise ModelError(f"{path}: tensor {name} has shape {found}; {wanted} is expected")
     # assign would keep half precision; copying casts to the model's float32
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
 

@@ -131,7 +131,7 @@ def _close_the_rest(
 
 @torch.no_grad()
 def sample(decoder: Decoder, features: Tensor, max_words: int, barred: Sequence[int] = ()) -> list[list[int]]:
-    """One caption a row drawn at random, word by word, from the decoder's own distribution (ids up to `<end>`)."""
+    """One caption a row, drawn word by word from the decoder's own distribution (ids up to `<end>`)."""
     scores, fixed, state = decoder.begin(features)
     drawn: list[Tensor] = []
     ended = torch.zeros(len(features), dtype=torch.bool, device=scores.device)

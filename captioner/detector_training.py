@@ -75,7 +75,10 @@ def fit(
 def chances(detector: WordDetector, views: Tensor) -> Tensor:
     """Mean probability over the views: (N, V, C) -> (N, W)."""
     return torch.cat(
-        [detector(rows.flatten(0, 1)).unflatten(0, rows.shape[:2]).mean(1) for rows in views.split(256)]
+        [
+            detector(rows.flatten(0, 1)).unflatten(0, rows.shape[:2]).mean(1)
+            for rows in torch.split(views, 256)
+        ]
     )
 
 
@@ -100,14 +103,14 @@ def _fit_part(
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=recipe.epochs)
     wanted = labels[:, enough]
     for _ in range(recipe.epochs):
-        for rows in torch.randperm(len(views)).split(recipe.batch):
+        for rows in torch.split(torch.randperm(len(views)), recipe.batch):
             shown = views[rows, torch.randint(views.shape[1], (len(rows),))]
             scores = layer(functional.dropout((shown - mean) / deviation, recipe.dropout))
             loss = functional.binary_cross_entropy_with_logits(scores, wanted[rows], reduction="sum") / len(
                 rows
             )
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
         schedule.step()
     with torch.no_grad():

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ def _write(model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, pr
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    file: Features | None = None
+    file: np.memmap[Any, np.dtype[np.float16]] | None = None
     for numbers, pixels in DataLoader(PhotoPixels(photos, preprocess), batch_size=_BATCH):
         images = preprocess.normalise(pixels.to(device))
         with lower_precision(device):

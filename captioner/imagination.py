@@ -17,12 +17,12 @@ from captioner.model import Seen
 
 
 class Imagination:
-    """Draws the words for captions of photos that are not there. Distributions follow the detector's on Flickr8k."""
+    """Draws the words for captions of photos that are not there, as the detector's on Flickr8k are."""
 
     _FOUND = 0.5  # share of a photo's words that a detector finds
 
     def __init__(self, photos: Sequence[Captions], words: Sequence[str], ids: Tensor, count: int) -> None:
-        """`words` and their vocabulary `ids` (W,) are the detector's; `count`: how many it tells the decoder."""
+        """`words` and their vocabulary `ids` (W,) are the detector's; `count`: words told the decoder."""
         labels = word_labels(photos, words).bool()
         self._truth = [row.nonzero().squeeze(1) for row in labels]
         self._wrong = (labels.sum(0).float() + 1) ** 0.75

@@ -130,7 +130,7 @@ def photos_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
             for folder, names, files in os.walk(path):
                 names.sort()
                 yield from (
-                    os.path.join(folder, name)
+                    os.path.join(folder, name)  # noqa: PTH118 (a Path would drop a leading ./)
                     for name in sorted(files)
                     if Path(name).suffix.lower() in SUFFIXES
                 )
