@@ -71,7 +71,10 @@ def build(
         except IndexUnavailableError as error:
             raise IndexUnavailableError(f"{error}; what was done is kept, the same build goes on") from error
         if loading.nothing:
-            raise IndexerError(f"nothing to index; what is at {index.where} stays as it was")
+            raise IndexerError(
+                f"nothing to index ({loading.empty:,} empty captions, {len(loading.problems):,} broken, "
+                f"{len(loading.rejected):,} refused); what is at {index.where} stays as it was"
+            )
         status = draft.publish()
     return _report(loading, status, started)
 
