@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cmp_to_key
 from typing import Protocol, TypeVar
 
 
@@ -65,6 +66,11 @@ def size_bound(query_size: int, caption_size: int) -> Fraction:
     return Fraction(min(query_size, caption_size), larger) if larger else Fraction(0)
 
 
+def compare(one: Similarity, other: Similarity) -> int:
+    """Above 0, 0, below 0 as one score is above, equal to, below the other: a/b against c/d by a·d − c·b."""
+    return one.overlap * max(1, other.union) - other.overlap * max(1, one.union)
+
+
 def reaches(score: Similarity, threshold: float) -> bool:
     """Whether a score is at or above a threshold given as a double.
 
@@ -73,6 +79,9 @@ def reaches(score: Similarity, threshold: float) -> bool:
     nearest doubles are in the same order.
     """
     return float(score) >= threshold
+
+
+_BY_VALUE = cmp_to_key(compare)
 
 
 class Scored(Protocol):
@@ -90,7 +99,7 @@ _Scored = TypeVar("_Scored", bound=Scored)
 
 def rank(captions: Iterable[_Scored]) -> list[_Scored]:
     """Captions in descending similarity; equal ones stay in the order given (the engine's)."""
-    return sorted(captions, key=lambda caption: caption.similarity.exact, reverse=True)
+    return sorted(captions, key=lambda caption: _BY_VALUE(caption.similarity), reverse=True)
 
 
 def fold(ranked: Iterable[_Scored]) -> list[_Scored]:

@@ -11,21 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cmp_to_key
 
 from indexer.index import CaptionIndex
 from indexer.records import Document, Filters, Position
 from search.cursor import Cursor
 from search.duplicates import picture_hash
 from search.hits import Folded, ScoredCaption
-from search.jaccard import Similarity, similarity
+from search.jaccard import Similarity, compare, similarity
 
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
-    """Images that no earlier page showed; `certain` unless more captions must be fetched to tell."""
+    """Images that no earlier page showed; `certain` unless more captions must be fetched to tell.
+
+    `unchecked` ones rank behind them, were not needed, and may have been shown.
+    """
 
     images: list[ScoredCaption]
     certain: bool = True
+    unchecked: Sequence[ScoredCaption] = ()
 
 
 class EarlierPages:
@@ -43,29 +48,40 @@ class EarlierPages:
         fetched: Iterable[ScoredCaption],
         bound: float,
         index: CaptionIndex,
+        enough: int,
     ) -> Unshown:
-        """Of these images (each by its best fetched caption), those that were not shown.
+        """Of these images (each by its best fetched caption), the first `enough` or more that were not shown.
 
         `bound` is the most that a caption behind the fetched ones can score.
         """
         behind = [image for image in images if not self._reached(image)]
-        self._look_up([image.image_id for image in behind], index)
         known = {caption.document.record.document_id for caption in fetched}
-        unshown, certain = [], True
-        for image in behind:
-            rival = self._best_unfetched(image.image_id, known)
-            if rival is None or rival.exact < image.similarity.exact:
-                unshown.append(image)
-            elif rival.exact == image.similarity.exact and float(rival) <= bound:
-                # As good as the fetched one, so it may lie on either side: only fetching on can tell.
-                unshown.append(image)
-                certain = False
+        unshown: list[ScoredCaption] = []
+        certain = True
+        for start in range(0, len(behind), enough):
+            chunk, rest = behind[start : start + enough], behind[start + enough :]
+            self._look_up([image.image_id for image in chunk], index)
+            for image in chunk:
+                better, doubtful = self._rivalled(image, known, bound)
+                certain = certain and not doubtful
+                if not better:
+                    unshown.append(image)
+            if len(unshown) >= enough:
+                return Unshown(unshown, certain, rest)
         return Unshown(unshown, certain)
 
     def _reached(self, image: ScoredCaption) -> bool:
         """Whether the image stands at or before the last hit shown."""
-        own, last = image.similarity.exact, self.cursor.last_similarity.exact
-        return own > last or (own == last and _order(image.position) <= _order(self.cursor.last))
+        above = compare(image.similarity, self.cursor.last_similarity)
+        return above > 0 or (above == 0 and _order(image.position) <= _order(self.cursor.last))
+
+    def _rivalled(self, image: ScoredCaption, known: Collection[str], bound: float) -> tuple[bool, bool]:
+        """Whether an unfetched caption of the image was met before, and whether that is open."""
+        rival = self._best_unfetched(image.image_id, known)
+        above = -1 if rival is None else compare(rival, image.similarity)
+        # As good as the fetched one, it may lie on either side, if the bound lets it: fetching on will tell.
+        doubtful = above == 0 and float(image.similarity) <= bound
+        return above >= 0 and not doubtful, doubtful
 
     def _look_up(self, image_ids: Iterable[str], index: CaptionIndex) -> None:
         unknown = [image_id for image_id in image_ids if image_id not in self._captions]
@@ -78,7 +94,7 @@ class EarlierPages:
             for document in self._captions.get(image_id, ())
             if document.record.document_id not in known and self.filters.matches(document.record)
         ]
-        return max(rivals, key=lambda rival: rival.exact, default=None)
+        return max(rivals, key=cmp_to_key(compare), default=None)
 
 
 def next_cursor(

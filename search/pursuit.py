@@ -51,6 +51,7 @@ class Pursuit:
         self.plan = plan
         self.fetched: list[ScoredCaption] = []  # in the engine's order
         self.ranked: list[Folded] = []
+        self.unchecked: list[Folded] = []  # behind these; some may have been shown
         self.exact = self.over = not plan.tokens
         self._bound = 0.0 if self.over else 1.0
         self._examined = 0
@@ -70,13 +71,14 @@ class Pursuit:
         self.fetched += [score(self.plan.tokens, candidate) for candidate in candidates.found]
         unshown = self._unshown(index)
         self.ranked = self._fold_duplicates(unshown.images)
+        self.unchecked = [Folded(image) for image in unshown.unchecked]
         best = [folded.best for folded in self.ranked]
         self.exact = unshown.certain and certified(best, self.plan.k, self._bound, self.plan.min_score)
         # An engine that says it left captions out and gives none of them cannot be asked for more.
         self.over = self.exact or not candidates.found
 
     def page(self) -> Page:
-        images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :]
+        images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
         more = bool(later) or self._bound > max(0.0, self.plan.min_score)
         following = (
             next_cursor(self.plan.fingerprint, images, later, self.fetched, self.plan.cursor)
@@ -95,7 +97,9 @@ class Pursuit:
         ]
         if self._earlier is None:
             return Unshown(answers)
-        return self._earlier.leave_out(answers, self.fetched, self._bound, index)
+        # Near copies may fold any number of images into one, so that no number is enough.
+        enough = len(answers) + 1 if self.plan.fold_duplicates else self.plan.k + 1
+        return self._earlier.leave_out(answers, self.fetched, self._bound, index, enough)
 
     def _fold_duplicates(self, images: Sequence[ScoredCaption]) -> list[Folded]:
         if not self.plan.fold_duplicates:

@@ -12,8 +12,13 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A busy machine is no fault of the program: no property test fails for having taken long.
+settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no-clock")
 
 #: Photos that scikit-image carries inside its wheel, so that no test downloads anything.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")

@@ -12,6 +12,7 @@ from search.jaccard import (
     Explanation,
     Similarity,
     certified,
+    compare,
     dice,
     explain,
     fold,
@@ -118,6 +119,15 @@ def test_ranking_by_dice_is_ranking_by_jaccard(one: frozenset[str], other: froze
     assert counted.exact == dice(counted) / (2 - dice(counted))
     if one or other:
         assert dice(counted) == Fraction(2 * len(one & other), len(one) + len(other))
+
+
+@given(sets, sets, sets)
+def test_comparing_is_comparing_fractions(
+    one: frozenset[str], two: frozenset[str], query: frozenset[str]
+) -> None:
+    left, right = similarity(query, one), similarity(query, two)
+    assert (compare(left, right) > 0) == (left.exact > right.exact)
+    assert (compare(left, right) == 0) == (left.exact == right.exact)
 
 
 @given(sets, sets, sets)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.errors import PhotoError
@@ -130,7 +130,6 @@ class TestExact:
 
 
 class TestPages:
-    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(engines, worlds, queries, st.integers(1, 4), filters, st.sampled_from([0.0, 0.3]))
     def test_all_pages_together_are_the_whole_answer(
         self,
