@@ -13,7 +13,6 @@ import click
 from tqdm import tqdm
 
 from captioner.console import progress_bar
-from indexer.errors import IndexNotFoundError
 from indexer.scrape import scraper
 from indexer.scrape.addresses import Network
 from indexer.scrape.items import Item
@@ -191,23 +190,16 @@ def _telling(bar: tqdm[Any]) -> scraper.OnItem:
 
 def _index(folder: Path, where: str, model: str) -> None:
     """Caption the photos and put them into the index, which is made if it is not there."""
-    from indexer import build as building
-    from indexer import open_index
+    from indexer.build import Captioning
     from indexer.report import report_lines
-    from indexer.sources import ScrapedSource
+    from indexer.scrape.indexing import index_scraped
 
     def load() -> Any:
         from captioner.captioner import Captioner
 
         return Captioner.load(model)
 
-    sources, captioning = [ScrapedSource(folder)], building.Captioning(load)
-    try:
-        with open_index(where) as index:
-            report = building.add(index, sources, captioning, tell=_tell, progress=progress_bar)
-    except IndexNotFoundError:
-        with open_index(where, create=True) as index:
-            report = building.build(index, sources, captioning, tell=_tell, progress=progress_bar)
+    report = index_scraped(folder, where, Captioning(load), tell=_tell, progress=progress_bar)
     click.echo("\n".join(report_lines(report)))
     if not report.whole:
         raise click.exceptions.Exit(1)

@@ -69,7 +69,7 @@ class Fetcher:
             raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
         try:
             return response.status, json.loads(response.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             host = URL(url).host
             raise UnansweredError("bad-answer", f"{host}: HTTP {response.status}, not JSON") from None
 

@@ -47,7 +47,8 @@ class Item:
         return self.status != "found" and self.reason not in PASSING
 
     def as_json(self) -> dict[str, Any]:
-        return {"line": "item", **{name: value for name, value in asdict(self).items() if value != "" or name == "url"}}
+        said = {name: value for name, value in asdict(self).items() if value != ""}
+        return {"line": "item", "url": self.url, **said}
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Item:

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import read_manifest
@@ -18,6 +19,9 @@ from indexer.scrape.report import Report
 from indexer.scrape.scraper import Settings, scrape
 from indexer.scrape.transport import Limits
 from tests.indexer.scrape.site import Site
+
+#: For property tests: no deadline, for no test may depend on time.
+timeless = settings(deadline=None, max_examples=50)
 
 #: The site's own address and nothing else that is private; no waiting; small limits.
 SETTINGS = Settings(
@@ -56,9 +60,7 @@ class Scraping:
         self.folder = folder
         self.clock = Jumping()
 
-    def __call__(
-        self, queries: Sequence[str], provider: Provider | None = None, **changes: object
-    ) -> Report:
+    def __call__(self, queries: Sequence[str], provider: Provider | None = None, **changes: object) -> Report:
         settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
         chosen = provider or UrlList()
         return scrape(queries, [chosen], self.folder, settings, clock=self.clock)
@@ -72,7 +74,7 @@ class Scraping:
         return item.status, item.reason
 
     def files(self) -> list[Path]:
-        return sorted(path for path in self.folder.rglob("*") if path.is_file() and path.parent != self.folder)
+        return sorted(path for path in self.folder.rglob("*/*") if path.is_file())
 
 
 @pytest.fixture

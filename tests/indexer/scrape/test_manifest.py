@@ -7,13 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError, SourceError
 from indexer.scrape.items import STATUSES, Item, Progress
 from indexer.scrape.manifest import NAME, ManifestWriter, read_manifest, scraped_photos, title_records
-from tests.indexer.scrape.conftest import Scraping
+from tests.indexer.scrape.conftest import Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Site
 
@@ -26,6 +26,7 @@ _items = st.builds(
 )
 
 
+@timeless
 @given(_items)
 def test_an_item_survives_its_line(item: Item) -> None:
     line = json.dumps(item.as_json(), ensure_ascii=False)
@@ -33,6 +34,7 @@ def test_an_item_survives_its_line(item: Item) -> None:
     assert "\n" not in line
 
 
+@settings(deadline=None, max_examples=20)
 @given(st.binary(min_size=1, max_size=80), st.integers(1, 3))
 def test_whatever_a_crash_leaves_at_the_end_is_mended(tmp_path_factory: object, torn: bytes, n: int) -> None:
     folder = tmp_path_factory.mktemp("torn")  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from indexer.scrape.items import RefusalError
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives
-from tests.indexer.scrape.conftest import Jumping, Scraping
+from tests.indexer.scrape.conftest import Jumping, Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up
 
@@ -217,17 +217,20 @@ def test_resting_hosts_are_forgotten() -> None:
     assert asyncio.run(many()) <= 4096
 
 
+@timeless
 @given(st.integers(0, 10**6))
 def test_retry_after_in_seconds(seconds: int) -> None:
     assert retry_after(f" {seconds} ", now=0.0) == float(seconds)
 
 
+@timeless
 @given(st.integers(0, 10**6), st.integers(10**9, 2 * 10**9))
 def test_retry_after_as_a_date(seconds: int, now: int) -> None:
     assert retry_after(formatdate(now + seconds, usegmt=True), float(now)) == float(seconds)
     assert retry_after(formatdate(now - seconds, usegmt=True), float(now)) == 0.0
 
 
+@timeless
 @given(st.text())
 def test_any_retry_after_is_a_time_or_nothing(text: str) -> None:
     wait = retry_after(text, now=0.0)

@@ -1,0 +1,105 @@
+"""`search web`: reads options, calls `search.web_search.search_web`, shows its answer like any other."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captioner.console import progress_bar
+from indexer.scrape.command import scraping_options, settings_of
+from indexer.scrape.providers import provider
+from search.hits import Answer
+from search.options import Output
+from search.output import show
+from search.web_search import Found, Watch, search_web
+
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+@click.command()
+@click.argument("query", metavar='PHOTO|"CAPTION"')
+@click.option("-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted.")
+@click.option(
+    "-o",
+    "--output",
+    default="web-search",
+    show_default=True,
+    metavar="DIR",
+    help="Where the downloads go, a folder for each query.",
+)
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
+)
+@click.option("--captioner", "model", default="default", show_default=True, help="Who captions photos.")
+@click.option(
+    "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--html", type=_FILE, metavar="FILE", help="Write a page with the pictures in it.")
+@click.option("--montage", type=_FILE, metavar="FILE", help="Write one picture of all hits, as PNG.")
+@scraping_options
+def web(
+    query: str,
+    k: int,
+    output: str,
+    min_score: float,
+    model: str,
+    beam: int,
+    as_json: bool,
+    html: Path | None,
+    montage: Path | None,
+    **options: Any,
+) -> None:
+    """Find images of the web like a photo, or for a caption.
+
+    The photo's caption becomes the query; what the providers find is downloaded politely (see `indexer
+    scrape`), captioned, and ranked by exact Jaccard similarity.
+    """
+    from captioner.captioner import Captioner
+
+    providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
+    captioner = Captioner.load(model)
+    photo = query if _is_photo(query) else None
+    caption = query if photo is None else captioner.caption([photo], beam=beam)[0].text
+    bar = progress_bar(None, "photo", "download")
+    watch = Watch(
+        on_query=lambda text: click.echo(f"asking the web for: {text}", err=True),
+        on_item=lambda item: bar.update(),
+        tell=lambda problem: click.echo(str(problem), err=True),
+        progress=progress_bar,
+    )
+    try:
+        found = search_web(
+            caption,
+            captioner,
+            providers,
+            Path(output),
+            settings_of(options),
+            k=k,
+            beam=beam,
+            min_score=min_score,
+            watch=watch,
+        )
+    finally:
+        bar.close()
+    _show(query, photo, found, Output(as_json, False, html, montage))
+
+
+def _show(query: str, photo: str | None, found: Found, output: Output) -> None:
+    for report in found.reports:
+        for progress in report.unanswered:
+            click.echo(f"{progress.provider}: {progress.detail}", err=True)
+    # The index is remade as the search goes on, so that a cursor into it would not hold.
+    answer = Answer(query, replace(found.results, cursor=None), photo=photo)
+    show([answer], output)
+    click.echo(f"downloads, titles and licences: {found.folder}", err=True)
+
+
+def _is_photo(query: str) -> bool:
+    from captioner.photo import SUFFIXES
+
+    return os.path.isfile(query) or Path(query).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name

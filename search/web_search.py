@@ -1,0 +1,126 @@
+"""Search the web from a photo: caption -> query -> download -> caption the downloads -> rank by Jaccard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captioner.tokens import FUNCTION_WORDS, words
+from indexer.build import Captioning
+from indexer.loading import Progress, Tell, no_progress
+from indexer.records import Filters
+from indexer.scrape.indexing import index_scraped
+from indexer.scrape.providers import Provider
+from indexer.scrape.report import Report
+from indexer.scrape.scraper import OnItem, Settings, scrape
+from search.errors import QueryError
+from search.hits import Results
+from search.searcher import Searcher
+
+if TYPE_CHECKING:
+    from captioner.captioner import PhotoCaptioner
+
+#: Words of the longest query. A search engine wants all words at once, so more words find less.
+_LONGEST = 6
+_SHORTEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search of the web gave: ranked hits, the queries asked, and what the downloads came to."""
+
+    results: Results
+    queries: tuple[str, ...]
+    reports: tuple[Report, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told of what goes on."""
+
+    on_query: Callable[[str], None] = lambda query: None
+    on_item: OnItem = lambda item: None
+    tell: Tell = lambda problem: None
+    progress: Progress = no_progress
+
+
+def web_queries(caption: str) -> list[str]:
+    """Web queries for a caption, the fullest first: its content words in order, then ever fewer of them.
+
+    Words at the end of a caption tell of the surroundings, so they go first. Raises QueryError for a
+    caption without a word to search for.
+    """
+    content = [word for word in dict.fromkeys(words(caption)) if word not in FUNCTION_WORDS][:_LONGEST]
+    if not content:
+        raise QueryError(f"nothing to search for: {caption[:60]!r} holds no word that counts")
+    least = min(_SHORTEST, len(content))
+    return [" ".join(content[:size]) for size in range(len(content), least - 1, -1)]
+
+
+def search_web(
+    caption: str,
+    captioner: PhotoCaptioner,
+    providers: Sequence[Provider],
+    folder: Path,
+    settings: Settings,
+    *,
+    k: int = 10,
+    beam: int = 3,
+    min_score: float = 0.0,
+    watch: Watch | None = None,
+) -> Found:
+    """Images of the web whose generated captions are like `caption` (a photo's, or words).
+
+    They are downloaded into a folder of their own below `folder`, with an index beside them; the same
+    search goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
+    results have been taken. Raises QueryError when the web gives no photo.
+    """
+    queries = web_queries(caption)
+    place = folder / folder_name(queries[0])
+    asked, reports = _scrape(queries, providers, place, settings, watch or Watch())
+    if not any(place.glob("images/*/*")):
+        raise QueryError(f"the web gave no photo for {queries[0]!r}: {_why(reports)}")
+    where, told = str(place / "caption-index"), watch or Watch()
+    index_scraped(
+        place, where, Captioning(lambda: captioner, beam=beam), tell=told.tell, progress=told.progress
+    )
+    written = Filters({"kind": ("generated",), "model": (captioner.identity,)})
+    with Searcher.open(where) as searcher:
+        results = searcher.text(caption, k, filters=written, min_score=min_score)
+    return Found(results, asked, reports, place)
+
+
+def folder_name(query: str) -> str:
+    """A folder for a query: its words joined by "-"; nothing else of it gets through."""
+    return "-".join(re.findall(r"\w+", query))[:100] or "search"
+
+
+def _scrape(
+    queries: Sequence[str], providers: Sequence[Provider], folder: Path, settings: Settings, watch: Watch
+) -> tuple[tuple[str, ...], tuple[Report, ...]]:
+    """Query after query until enough results have been looked at."""
+    asked: list[str] = []
+    reports: list[Report] = []
+    room = settings.per_query
+    for query in queries:
+        watch.on_query(query)
+        share = replace(settings, per_query=room)
+        report = scrape([query], providers, folder, share, on_item=watch.on_item)
+        asked.append(query)
+        reports.append(report)
+        room -= report.found.total()
+        if room <= 0:
+            break
+    return tuple(asked), tuple(reports)
+
+
+def _why(reports: Sequence[Report]) -> str:
+    unanswered = [progress.detail for report in reports for progress in report.unanswered]
+    if unanswered:
+        return unanswered[0]
+    reasons = sorted({reason for report in reports for _, reason in report.reasons() if reason})
+    return ", ".join(reasons) or "nothing was found"

@@ -1,0 +1,79 @@
+"""`indexer scrape`: what it reads, prints and answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from indexer.cli import main
+from tests.indexer.scrape.apis import Apis, Picture
+from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.site import Site
+
+CONTACT = ("--contact", "mailto:tests@example.org")
+LOCAL = (*CONTACT, "--allow-network", "127.0.0.1", "--delay", "0", "--per-host", "8")
+
+
+def _run(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["scrape", *arguments], env=env, input=stdin)
+
+
+def test_queries_from_arguments_and_a_file(site: Site, tmp_path: Path) -> None:
+    apis = Apis(site)
+    for start, query in enumerate(("cats", "dogs")):
+        urls = [site.photo(f"/{query}/{number}.jpg", jpeg(2 * number + start)) for number in range(3)]
+        apis.pictures[query] = [Picture(url, f"{query} {url[-5]}") for url in urls]
+    queries = tmp_path / "queries.txt"
+    queries.write_text("dogs \n\n", "utf-8")
+    folder = tmp_path / "photos"
+    arguments = ("cats", "--queries", str(queries), "--provider", "wikimedia", "-o", str(folder), *LOCAL)
+    result = _run(*arguments, env=apis.environment())
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["provider", "found", "downloaded", "duplicate", "skipped", "failed"]
+    assert lines[1].split() == ["wikimedia", "6", "6", "0", "0", "0"]
+    assert f"next: indexer build --scraped {folder}" in result.stderr
+    assert len(list(folder.glob("images/*/*.jpg"))) == 6
+    again = _run(*arguments, env=apis.environment())
+    assert again.exit_code == 0, again.output
+    assert len(list(folder.glob("images/*/*.jpg"))) == 6
+
+
+def test_a_failure_is_told_and_the_command_fails(site: Site, tmp_path: Path) -> None:
+    good, bad = site.photo("/x.jpg", jpeg(1)), site.url("/missing.jpg")
+    result = _run(good, bad, "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    assert result.exit_code == 1
+    assert "1  failed: not-found" in result.stdout
+
+
+def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) -> None:
+    result = _run("http://10.0.0.1/", "--provider", "urls", "-o", str(tmp_path / "photos"), *CONTACT)
+    assert result.exit_code == 0
+    assert "1  skipped: private-address" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cats",), "SCRAPE_CONTACT"),
+        (CONTACT, "Say what to look for"),
+        (("cats", *CONTACT, "--provider", "bing"), "'bing' is not one of"),
+        (("cats", *CONTACT, "--allow-network", "x"), "no address or network"),
+        (("cats", *CONTACT, "--per-query", "0"), "per-query"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+    result = _run(*arguments, env={"SCRAPE_CONTACT": ""})
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_missing_key_is_one_clear_line(tmp_path: Path) -> None:
+    result = _run(
+        "cats", *CONTACT, "--provider", "google", "-o", str(tmp_path / "x"), env={"GOOGLE_API_KEY": ""}
+    )
+    assert result.exit_code == 1
+    assert result.stderr == "Error: provider google needs a key: set GOOGLE_API_KEY in the environment\n"
+    assert not (tmp_path / "x").exists()

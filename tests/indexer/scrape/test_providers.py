@@ -1,0 +1,260 @@
+"""Providers: paging, quotas, errors of their APIs, and what they say of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from indexer.errors import ScrapeError
+from indexer.scrape.items import Item
+from indexer.scrape.manifest import NAME, scraped_photos
+from indexer.scrape.providers import NAMES, provider
+from indexer.scrape.providers.listed import HtmlPage
+from tests.indexer.scrape.apis import Apis, Picture, google_error
+from tests.indexer.scrape.conftest import Scraping
+from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.site import Answer, Request, Site, as_json
+
+ENGINES = ("openverse", "wikimedia", "google", "flickr")
+PATHS = {
+    "openverse": "/v1/images/",
+    "wikimedia": "/w/api.php",
+    "google": "/customsearch/v1",
+    "flickr": "/services/rest/",
+}
+
+
+def _pictures(site: Site, count: int, title: str = "A cat") -> Sequence[Picture]:
+    return [
+        Picture(site.photo(f"/photo-{number}.jpg", jpeg(number)), f"{title} {number}")
+        for number in range(count)
+    ]
+
+
+def _asked(site: Site, name: str) -> list[Request]:
+    return [request for request in site.asked if request.path == PATHS[name]]
+
+
+@pytest.mark.parametrize(
+    ("name", "pages"), [("openverse", 3), ("wikimedia", 3), ("google", 5), ("flickr", 1)]
+)
+def test_pages_are_turned_until_enough_is_taken(
+    name: str, pages: int, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 48)
+    engine = provider(name, apis.environment())
+    report = scraping(["cats"], engine, per_query=45)
+    assert len(_asked(site, name)) == pages
+    assert report.found[name] == 45
+    assert len(scraping.items()) == 45
+    scraping(["cats"], engine, per_query=45)
+    assert len(_asked(site, name)) == pages  # an answered query is not asked again
+    report = scraping(["cats"], engine, per_query=100)
+    assert len(scraping.items()) == 48  # a larger share goes on where the smaller one ended
+    assert sum(report.ended.values()) == 3
+    asked = len(_asked(site, name))
+    scraping(["cats"], engine, per_query=100)
+    assert len(_asked(site, name)) == asked  # nor one that has no more
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_no_results(name: str, site: Site, scraping: Scraping) -> None:
+    report = scraping(["nothing like it"], provider(name, Apis(site).environment()))
+    assert (report.found.total(), report.unanswered) == (0, [])
+
+
+CREDITS = {
+    "openverse": (
+        "CC BY-SA 2.0",
+        "https://stocksnap.example/photo/XNVBVXO3B7",
+        '"A cat 0" by Ann Example is licensed under CC BY-SA 2.0.',
+    ),
+    "wikimedia": (
+        "CC BY 4.0",
+        "https://commons.example/wiki/File:1.jpg",
+        '"A cat 0" by Ann Example, CC BY 4.0, https://commons.example/wiki/File:1.jpg',
+    ),
+    "google": ("", "https://site.example/page.html", '"A cat 0", https://site.example/page.html'),
+    "flickr": (
+        "CC BY 2.0",
+        "https://www.flickr.com/photos/12345678@N00/5000",
+        '"A cat 0" by Ann Example, CC BY 2.0, https://www.flickr.com/photos/12345678@N00/5000',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_title_page_creator_licence_and_attribution_reach_the_records(
+    name: str, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 1)
+    scraping(["cats"], provider(name, apis.environment()))
+    (record,) = scraped_photos(scraping.folder)
+    licence, page, attribution = CREDITS[name]
+    assert (record.title, record.license, record.page) == ("A cat 0", licence, page)
+    assert record.attribution == attribution
+    assert record.creator == ("" if name == "google" else "Ann Example")
+    assert (record.provider, record.query) == (name, "cats")
+
+
+ERRORS = [
+    ("openverse", as_json({"detail": "Authentication credentials were not provided."}, 401), "key"),
+    (
+        "openverse",
+        as_json({"error": "InputError", "detail": "Invalid", "fields": ["q"]}, 400),
+        "api-error",
+    ),
+    ("openverse", as_json({"detail": "Request was throttled."}, 429), "rate-limited"),
+    ("openverse", Answer(b"<html>down</html>", status=500), "server-error"),
+    ("openverse", Answer(b"<html>fine</html>"), "bad-answer"),
+    ("openverse", Answer(b"[" * 100_000, "application/json"), "bad-answer"),
+    ("openverse", Answer(status=302, headers={"Location": "http://127.0.0.1:1/"}), "redirect"),
+    (
+        "wikimedia",
+        as_json({"error": {"code": "maxlag", "info": "Waiting for a host: 6 s"}}),
+        "rate-limited",
+    ),
+    ("wikimedia", as_json({"error": {"code": "ratelimited", "info": "Too often"}}), "rate-limited"),
+    ("wikimedia", as_json({"error": {"code": "gsrsearch-error", "info": "<b>bad</b>"}}), "api-error"),
+    (
+        "google",
+        google_error(429, "Quota exceeded for metric 'Queries'", "rateLimitExceeded"),
+        "rate-limited",
+    ),
+    ("google", google_error(403, "Daily Limit Exceeded for google-secret", "dailyLimitExceeded"), "quota"),
+    ("google", google_error(400, "API key not valid: google-secret", "badRequest"), "key"),
+    ("flickr", as_json({"stat": "fail", "code": 100, "message": "Invalid API Key flickr-secret"}), "key"),
+    ("flickr", as_json({"stat": "fail", "code": 105, "message": "Service unavailable"}), "api-error"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "reason"), ERRORS)
+def test_an_error_of_the_api_is_told_and_a_later_run_asks_again(
+    name: str, answer: Answer, reason: str, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 2)
+    working, site.pages[PATHS[name]] = site.pages[PATHS[name]], answer
+    engine = provider(name, apis.environment())
+    report = scraping(["cats"], engine)
+    assert [progress.reason for progress in report.unanswered] == [reason]
+    told = report.text() + (scraping.folder / NAME).read_text("utf-8")
+    assert "secret" not in told
+    assert "not answered" in told
+    site.pages[PATHS[name]] = working
+    assert scraping(["cats"], engine).total("downloaded") == 2
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("answer", [[], {}, None, 3, {"results": {}, "query": [], "items": 1, "photos": []}])
+def test_answers_of_another_shape_break_nothing(
+    name: str, answer: object, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    site.pages[PATHS[name]] = as_json(answer)
+    report = scraping(["cats"], provider(name, apis.environment()))
+    assert report.found.total() == 0
+
+
+def test_one_unanswered_query_does_not_stop_the_others(site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 3)
+    answer = apis.openverse
+    site.pages[PATHS["openverse"]] = lambda request: (
+        as_json({"detail": "bad"}, 400) if request.query["q"] == "dogs" else answer(request)
+    )
+    report = scraping(["dogs", "cats"], provider("openverse", apis.environment()))
+    assert report.total("downloaded") == 3
+    assert len(report.unanswered) == 1
+
+
+def test_requests_to_an_api_keep_its_distance_whatever_robots_txt_says(
+    site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 45)
+    site.pages["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /w/", "text/plain")
+    site.pages["/w/api.php"] = apis.wikimedia
+    scraping(["cats"], provider("wikimedia", apis.environment()), per_query=45)
+    assert len(scraping.files()) == 45
+    assert len(_asked(site, "wikimedia")) == 3
+    assert sum(scraping.clock.slept) >= 2 * 0.5  # on this clock only distances take time
+
+
+def test_titles_with_markup_and_odd_scripts(site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    titles = {
+        "<b>Bold</b> &amp; <i>brave</i>": "Bold & brave",
+        "<script>alert(1)</script>A dog": "A dog",
+        "&lt;b&gt;escaped twice&lt;/b&gt;": "escaped twice",
+        "東京の猫\u0000\u001b[31m": "東京の猫[31m",
+        "قطة جميلة \u202eevil": "قطة جميلة evil",
+        "a\n\tb\u00a0 c": "a b c",
+        "👩\u200d🚒 cafe\u0301": "👩\u200d🚒 café",
+        "": "",
+    }
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(len(titles))]
+    apis.pictures["odd"] = [Picture(url, title) for url, title in zip(urls, titles, strict=True)]
+    scraping(["odd"], provider("openverse", apis.environment()))
+    assert [scraping.items()[url].title for url in urls] == list(titles.values())
+
+
+def test_the_pictures_of_a_page(site: Site, scraping: Scraping) -> None:
+    site.pages["/gallery/"] = Answer(
+        b"""<html><head><title>My  cats</title><base href="/pictures/"><meta name="author" content="Ann">
+        <meta property="og:image" content="/head.jpg"></head><body>
+        <img src="1.jpg" alt="A grey cat"><img data-src="2.jpg" src="data:image/gif;base64,R0=">
+        <img src="1.jpg#again"><img src="ftp://x/y.jpg"><img alt="no address"><img src="http://[bad/">
+        <a rel="license nofollow" href="https://creativecommons.org/licenses/by/4.0/">free</a></body></html>"""
+    )
+    for number, path in enumerate(("/head.jpg", "/pictures/1.jpg", "/pictures/2.jpg")):
+        site.photo(path, jpeg(number))
+    scraping([site.url("/gallery/")], HtmlPage())
+    items = scraping.items()
+    assert {site.url(path) for path in ("/head.jpg", "/pictures/1.jpg", "/pictures/2.jpg")} == set(items)
+    grey: Item = items[site.url("/pictures/1.jpg")]
+    assert (grey.title, grey.creator) == ("A grey cat", "Ann")
+    assert grey.license_url == "https://creativecommons.org/licenses/by/4.0/"
+    assert grey.page == site.url("/gallery/")
+    assert items[site.url("/pictures/2.jpg")].title == "My cats"
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        (Answer(status=404), "not-found"),
+        (Answer(b"{}", "application/json"), "content-type"),
+        (Answer(b"<img src=x.jpg>", headers={"X-Robots-Tag": "noai"}), "robots-tag"),
+        (Answer(status=302, headers={"Location": "http://10.0.0.1/"}), "private-address"),
+    ],
+)
+def test_a_page_that_cannot_be_read(page: Answer, reason: str, site: Site, scraping: Scraping) -> None:
+    site.pages["/page"] = page
+    report = scraping([site.url("/page")], HtmlPage())
+    assert [progress.reason for progress in report.unanswered] == [reason]
+
+
+def test_a_list_that_is_not_there(scraping: Scraping) -> None:
+    report = scraping(["no/such/list.txt"])
+    assert [progress.reason for progress in report.unanswered] == ["no-list"]
+
+
+def test_every_provider_by_name() -> None:
+    environment = {"GOOGLE_API_KEY": "a", "GOOGLE_SEARCH_ENGINE_ID": "b", "FLICKR_API_KEY": "c"}
+    assert [provider(name, environment).name for name in NAMES] == list(NAMES)
+    with pytest.raises(ScrapeError, match="unknown provider 'bing'; known: openverse"):
+        provider("bing", environment)
+
+
+@pytest.mark.parametrize(("name", "variable"), [("google", "GOOGLE_API_KEY"), ("flickr", "FLICKR_API_KEY")])
+def test_a_missing_key_is_asked_for_by_name(name: str, variable: str) -> None:
+    with pytest.raises(ScrapeError, match=f"set {variable} in the environment"):
+        provider(name, {variable: " "})
+
+
+def test_keys_are_not_shown() -> None:
+    environment = {"GOOGLE_API_KEY": "s1", "GOOGLE_SEARCH_ENGINE_ID": "s2", "FLICKR_API_KEY": "s3"}
+    assert "'s" not in repr([provider(name, environment) for name in ("google", "flickr")])

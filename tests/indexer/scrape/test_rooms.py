@@ -1,0 +1,225 @@
+"""The small rooms of scraping: addresses, texts, what has been seen, what waits, what is told."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+import unicodedata
+from ipaddress import IPv4Address, ip_address, ip_network
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.photo import hash_distance, perceptual_hash
+from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
+from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
+from indexer.scrape.items import Item
+from indexer.scrape.ledger import NEAR, Ledger
+from indexer.scrape.report import Report
+from indexer.scrape.text import plain_text
+from tests.indexer.scrape.conftest import timeless
+from tests.indexer.scrape.pictures import image
+
+
+@pytest.mark.parametrize(
+    "address",
+    """127.0.0.1 0.0.0.0 10.1.2.3 172.16.0.1 192.168.0.1 169.254.169.254 100.64.0.1 198.18.0.1 224.0.0.1
+    255.255.255.255 240.0.0.1 192.0.2.1 :: ::1 fe80::1 fc00::1 fec0::1 ff02::1 2001:db8::1
+    ::ffff:127.0.0.1 ::127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 64:ff9b:1::a00:1
+    2001:0:0:0:0:0:80ff:fffe""".split(),
+)
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", "1.1.1.1 208.80.154.224 2620:0:861:ed1a::1 64:ff9b::101:101".split())
+def test_addresses_that_are_public(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+@timeless
+@given(st.ip_addresses(v=4))
+def test_an_address_wrapped_in_ipv6_is_no_more_public_than_it_is(address: IPv4Address) -> None:
+    high, low = divmod(int(address), 1 << 16)
+    wrapped = [f"::ffff:{address}", f"64:ff9b::{address}", f"2002:{high:x}:{low:x}::"]
+    assert {is_public(ip_address(text)) for text in wrapped} == {is_public(address)}
+
+
+def test_allowed_networks_are_exempt_and_no_others() -> None:
+    guard = Guard((ip_network("127.0.0.1/32"), ip_network("fd00::/8")))
+    assert guard.permits("127.0.0.1")
+    assert guard.permits("fd00::1%eth0")
+    assert not guard.permits("127.0.0.2")
+    with pytest.raises(AddressRefusedError):
+        guard.socket((2, 1, 6, "", ("127.0.0.2", 80)))
+
+
+@timeless
+@given(st.text())
+def test_any_text_becomes_one_clean_line(text: str) -> None:
+    clean = plain_text(text)
+    assert clean == " ".join(clean.split())
+    assert len(clean) <= 500
+    assert unicodedata.is_normalized("NFC", clean)
+    assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in clean)
+
+
+@timeless
+@given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=100))
+def test_words_of_any_script_stay_as_they_are(text: str) -> None:
+    assert plain_text(f"<i class=x>{text}</i><!-- no -->") == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a"], {"a": "b"}])
+def test_what_is_no_text_is_nothing(value: object) -> None:
+    assert plain_text(value) == ""
+
+
+_hashes = st.integers(0, 2**64 - 1).map(lambda number: f"{number:016x}")
+
+
+@timeless
+@given(st.lists(_hashes, min_size=1, max_size=30), _hashes)
+def test_near_duplicates_are_those_within_some_bits(known: list[str], asked: str) -> None:
+    ledger = Ledger()
+    kept: dict[str, str] = {}
+    for number, phash in enumerate(known):
+        content = f"{number:064x}"
+        if ledger.claim(content, phash) == ("", ""):
+            kept[content] = phash
+    reason, content = ledger.claim("f" * 64, asked)
+    near = [key for key, phash in kept.items() if hash_distance(phash, asked) <= NEAR]
+    assert (reason, content) == (("phash", near[0]) if near else ("", ""))
+    ledger.close()
+
+
+def test_many_hashes_are_kept_as_the_table_grows() -> None:
+    ledger = Ledger()
+    chance = np.random.default_rng(1)
+    hashes = [f"{number:016x}" for number in chance.integers(0, 2**63, 3000, dtype=np.uint64)]
+    claims = [ledger.claim(f"{number:064x}", phash) for number, phash in enumerate(hashes)]
+    assert claims == [("", "")] * 3000
+    assert ledger.claim("e" * 64, hashes[1500]) == ("phash", f"{1500:064x}")
+    assert ledger.claim(f"{7:064x}", "0" * 16) == ("sha256", f"{7:064x}")
+    ledger.close()
+
+
+def test_a_picture_and_its_smaller_copy_are_near_and_others_are_not() -> None:
+    hashes = [perceptual_hash(image(number, (320, 240))) for number in range(24)]
+    smaller = [perceptual_hash(image(number, (320, 240)).resize((200, 150))) for number in range(24)]
+    assert all(hash_distance(one, other) <= NEAR for one, other in zip(hashes, smaller, strict=True))
+    others = [hash_distance(a, b) for n, a in enumerate(hashes) for b in hashes[:n]]
+    assert min(others) > NEAR
+
+
+def _item(host: str, number: int) -> Item:
+    return Item(f"http://{host}/{number}.jpg")
+
+
+def test_a_busy_host_does_not_hold_up_the_others() -> None:
+    async def run() -> list[str]:
+        frontier = Frontier(per_host=2)
+        for number in range(10):
+            await frontier.put(_item("slow.example", number))
+        await frontier.put(_item("fast.example", 0))
+        taken = [await frontier.take() for _ in range(3)]
+        return [item.url for item in taken if item]
+
+    assert sorted(asyncio.run(run())) == [
+        "http://fast.example/0.jpg",
+        "http://slow.example/0.jpg",
+        "http://slow.example/1.jpg",
+    ]
+
+
+@timeless
+@given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=300), st.integers(1, 3), st.integers(1, 8))
+def test_everything_put_is_taken_once_and_no_host_is_overrun(
+    hosts: list[str], per_host: int, workers: int
+) -> None:
+    taken: list[str] = []
+    under_way = dict.fromkeys("abc", 0)
+
+    async def work(frontier: Frontier) -> None:
+        while (item := await frontier.take()) is not None:
+            host = item.url[7]
+            under_way[host] += 1
+            assert under_way[host] <= per_host
+            await asyncio.sleep(0)
+            under_way[host] -= 1
+            taken.append(item.url)
+            await frontier.done(item)
+
+    async def run() -> None:
+        frontier = Frontier(per_host)
+        tasks = [asyncio.create_task(work(frontier)) for _ in range(workers)]
+        for number, host in enumerate(hosts):
+            await frontier.put(_item(host, number))
+        await frontier.close()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert sorted(taken) == sorted(_item(host, number).url for number, host in enumerate(hosts))
+
+
+def test_what_waits_is_bounded() -> None:
+    async def run() -> bool:
+        frontier = Frontier(per_host=1)
+        for number in range(WAITING_PER_HOST):
+            await frontier.put(_item("a.example", number))
+        more = asyncio.create_task(frontier.put(_item("a.example", 0)))
+        other = asyncio.create_task(frontier.put(_item("b.example", 0)))
+        await other
+        waits = not more.done()
+        await frontier.take()
+        await more
+        return waits
+
+    assert asyncio.run(run())
+
+
+def test_what_was_seen_is_not_held_in_memory() -> None:
+    """The ledger's addresses spill to disk; only 40 bytes a photo stay, for its hash and content."""
+    ledger, chance = Ledger(), np.random.default_rng(2)
+
+    def note(start: int, end: int) -> None:
+        for number in range(start, end):
+            phash, content = f"{int(chance.integers(0, 2**63)):016x}", f"{number:064x}"
+            ledger.note(Item(f"http://a.example/{number}", status="downloaded", sha256=content, phash=phash))
+
+    note(0, 1_000)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    note(1_000, 6_000)
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert ledger.knows("http://a.example/5999")
+    ledger.close()
+    assert after - before < 8_192 * 40 + 200_000
+
+
+def test_the_report_counts_by_provider_and_reason() -> None:
+    report = Report()
+    for provider, status, reason in [
+        ("openverse", "downloaded", ""),
+        ("openverse", "skipped", "robots"),
+        ("openverse", "skipped", "robots"),
+        ("google", "failed", "timeout"),
+    ]:
+        report.found[provider] += 1
+        report.count(Item("x", provider=provider, status=status, reason=reason, bytes=2_000_000))  # type: ignore[arg-type]
+    report.seconds = 0.5
+    assert report.rows() == [
+        ("provider", "found", "downloaded", "duplicate", "skipped", "failed"),
+        ("google", "1", "0", "0", "0", "1"),
+        ("openverse", "3", "1", "0", "2", "0"),
+        ("all", "4", "1", "0", "2", "1"),
+    ]
+    assert report.text().splitlines()[5:] == [
+        "        2  skipped: robots",
+        "        1  failed: timeout",
+        "",
+        "2.0 MB in 0.5 s, 2.0 photos/s",
+    ]

@@ -1,0 +1,180 @@
+"""Searching the web from a photo, against a site that speaks a provider's API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from captioner.captioner import Caption, Captioned, Captioner
+from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.tokens import FUNCTION_WORDS
+from indexer.scrape.providers import Provider
+from indexer.scrape.providers.openverse import Openverse
+from search.cli import main
+from search.errors import QueryError
+from search.web_search import folder_name, search_web, web_queries
+from tests.indexer.scrape.apis import Apis, Picture
+from tests.indexer.scrape.conftest import SETTINGS, site  # noqa: F401 - a fixture
+from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.site import Answer, Site
+
+CAPTIONS = (
+    "a man riding a motorcycle on a street",
+    "a man riding a horse on a beach",
+    "two cats on a sofa",
+    "a motorcycle parked on a street",
+)
+
+
+class Knowing:
+    """A captioner that knows some pictures by their content; they are really decoded."""
+
+    name, identity = "knowing", "knowing@1"
+
+    def __init__(self, captions: Mapping[bytes, str]) -> None:
+        self.captions = {hashlib.sha256(body).hexdigest(): caption for body, caption in captions.items()}
+        self.asked: list[str] = []
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+        for photo in photos:
+            self.asked.append(photo_name(photo))
+            text = self.captions[hashlib.sha256(Path(photo).read_bytes()).hexdigest()]  # type: ignore[arg-type]
+            yield Captioned(photo_name(photo), (Caption(text, -1.0),), perceptual_hash(open_photo(photo)))
+
+    def caption(self, photos: Iterable[Photo], beam: int = 3, captions: int = 1) -> list[Caption]:
+        return [one.captions[0] for one in self.stream(photos)]
+
+
+@pytest.fixture
+def captioner() -> Knowing:
+    return Knowing({jpeg(number): caption for number, caption in enumerate(CAPTIONS)})
+
+
+@pytest.fixture
+def apis(site: Site) -> Apis:  # noqa: F811
+    return Apis(site)
+
+
+@pytest.fixture
+def openverse(apis: Apis) -> Provider:
+    return Openverse(apis.environment()["OPENVERSE_API"], delay=0.0)
+
+
+def _pictures(apis: Apis, numbers: Iterable[int]) -> list[Picture]:
+    return [Picture(apis.site.photo(f"/{number}.jpg", jpeg(number)), "Untold") for number in numbers]
+
+
+def test_queries_are_content_words_ever_fewer() -> None:
+    assert web_queries("A man riding a motorcycle on the street, a motorcycle!") == [
+        "man riding motorcycle street",
+        "man riding motorcycle",
+        "man riding",
+    ]
+    assert web_queries("cats") == ["cats"]
+    longest = web_queries("one red two blue three green four black five white six pink")[0].split()
+    assert len(longest) == 6
+    assert not FUNCTION_WORDS & set(longest)
+
+
+def test_a_caption_without_content() -> None:
+    with pytest.raises(QueryError, match="nothing to search for"):
+        web_queries("it is what it is")
+
+
+@pytest.mark.parametrize("query", ["../../etc", "a/b\\c", "..", "x" * 300, "東京 の 猫", "-rf", ""])
+def test_a_query_names_a_folder_of_one_level(query: str) -> None:
+    name = folder_name(query)
+    assert Path(name).name == name
+    assert not name.startswith((".", "-"))
+    assert 0 < len(name) <= 100
+
+
+def test_downloads_are_ranked_by_their_own_captions(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
+    settings = replace(SETTINGS, per_query=4)
+    found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, settings, k=3)
+    assert found.queries == ("man riding motorcycle street",)
+    assert found.results.exact
+    assert found.results.hits[0].caption == CAPTIONS[0]
+    assert found.results.hits[0].jaccard == 1.0
+    assert {hit.caption for hit in found.results.hits} == {CAPTIONS[0], CAPTIONS[1], CAPTIONS[3]}
+    assert {hit.kind for hit in found.results.hits} == {"generated"}
+    assert all(Path(hit.image).is_relative_to(tmp_path) for hit in found.results.hits)
+    assert found.results.hits[0].record.license == "CC BY-SA 2.0"
+
+
+def test_shorter_queries_follow_while_too_little_is_found(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    apis.pictures["man riding motorcycle"] = _pictures(apis, [0])
+    apis.pictures["man riding"] = _pictures(apis, [0, 1, 2])
+    found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, replace(SETTINGS, per_query=3))
+    assert found.queries == ("man riding motorcycle street", "man riding motorcycle", "man riding")
+    assert len(list(found.folder.glob("images/*/*"))) == 2
+    assert [report.found.total() for report in found.reports] == [0, 1, 2]
+
+
+def test_the_same_search_again_downloads_and_captions_nothing(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
+    settings = replace(SETTINGS, per_query=4)
+    first = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, settings)
+    asked, captioned = len(apis.site.paths()), len(captioner.asked)
+    again = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, settings)
+    assert again.results.hits == first.results.hits
+    assert [path for path in apis.site.paths()[asked:] if path.endswith(".jpg")] == []
+    assert len(captioner.asked) == captioned
+
+
+def test_nothing_found_says_why(apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="the web gave no photo for 'two cats sofa': nothing was found"):
+        search_web(CAPTIONS[2], captioner, [openverse], tmp_path, SETTINGS)
+    apis.site.pages["/v1/images/"] = Answer(b"{}", "application/json", status=403)
+    with pytest.raises(QueryError, match="HTTP 403"):
+        search_web(CAPTIONS[3], captioner, [openverse], tmp_path, SETTINGS)
+
+
+@pytest.fixture
+def command(apis: Apis, captioner: Knowing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """`search web` without its query, with this captioner and the site's API."""
+    monkeypatch.setattr(Captioner, "load", lambda model: captioner)
+    for name, value in apis.environment().items():
+        monkeypatch.setenv(name, value)
+    apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
+    local = ["--allow-network", "127.0.0.1", "--delay", "0", "--contact", "mailto:tests@example.org"]
+    return ["web", "--provider", "openverse", "--per-query", "4", "-o", str(tmp_path / "web"), *local]
+
+
+def test_the_command_shows_a_table(command: list[str], tmp_path: Path) -> None:
+    photo = tmp_path / "mine.jpg"
+    photo.write_bytes(jpeg(0))
+    result = CliRunner().invoke(main, [*command, str(photo), "--montage", str(tmp_path / "hits.png")])
+    assert result.exit_code == 0, result.output
+    assert "+horse" in result.stdout
+    assert "asking the web for: man riding motorcycle street" in result.stderr
+    assert open_photo(tmp_path / "hits.png").width > 100
+
+
+def test_the_command_gives_json(command: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, CAPTIONS[0], "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["query"]["caption"] == CAPTIONS[0]
+    assert answer["exact"] is True
+    assert answer["hits"][0]["jaccard"] == 1.0
+    assert {hit["source"] for hit in answer["hits"]} == {"scraped"}
+
+
+def test_nothing_found_is_one_clear_line(command: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, "purple elephants"])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: the web gave no photo for 'purple elephants'")
