@@ -111,6 +111,14 @@ def _verification(environment: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
+class _ReadOnlyError(IndexUnavailableError):
+    """The index takes no writes; asking again does not help."""
+
+
+def is_read_only(error: IndexerError) -> bool:
+    return isinstance(error, _ReadOnlyError)
+
+
 @contextmanager
 def clear_errors(place: Place) -> Iterator[None]:
     """Turn what the client raises into an IndexerError of one line that says what to do."""
@@ -141,7 +149,7 @@ def api_error(place: Place, status: int, body: Any) -> IndexerError:
     """What an answer of Elasticsearch with this status means to a person."""
     kind, reason = _cause(body)
     if kind == "cluster_block_exception":
-        return IndexUnavailableError(
+        return _ReadOnlyError(
             f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the block, "
             "then run again"
         )

@@ -22,6 +22,7 @@ from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.index import CaptionIndex
 from indexer.records import (
     NO_FILTERS,
+    SCHEMA_VERSION,
     AddReport,
     Candidates,
     CaptionRecord,
@@ -94,20 +95,29 @@ class ElasticIndex(CaptionIndex):
 
     # --- reading
 
+    def _is_empty_place(self) -> bool:
+        """Whether there is still no index (one opened with `create` answers as an empty one does)."""
+        return self._live is None and self._reload(analyzer_may_change=True) is None
+
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         with clear_errors(self._place):
+            if self._is_empty_place():
+                return [Candidates((), 0.0, 0) for _ in queries]
             ranked = self._ranking.candidates_many(queries, limit)
             seen = frozenset[str]().union(*(one.indices for one in ranked))
             # An empty answer may also come from an index of another analyzer, so it is a reason to look.
-            if self._live is None or not seen or seen != {self._live.index}:
-                before = self._live
-                after = self._reload(analyzer_may_change=before is None)
-                if before is not None and after is not None and before.index != after.index:
+            before = self._live
+            if before is None or seen != {before.index}:
+                after = self._reload(analyzer_may_change=False)
+                if before is None or after is None or before.index != after.index:
                     ranked = self._ranking.candidates_many(queries, limit)
         return [one.candidates for one in ranked]
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         found: dict[str, list[tuple[str, Document]]] = {}
+        with clear_errors(self._place):
+            if self._is_empty_place():
+                return {}
         with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
             for chunk in chunks(dict.fromkeys(image_ids), PAGE):
                 for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
@@ -120,6 +130,8 @@ class ElasticIndex(CaptionIndex):
 
     def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
         with clear_errors(self._place):
+            if self._is_empty_place():
+                return 0
             return self._ranking.count(tokens, min_score, filters)
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
@@ -134,6 +146,9 @@ class ElasticIndex(CaptionIndex):
         }
         found: dict[str, Document] = {}
         after: list[Any] | None = None
+        with clear_errors(self._place):
+            if self._is_empty_place():
+                return []
         with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
             while len(found) < size:
                 page = snapshot.search(
@@ -155,7 +170,9 @@ class ElasticIndex(CaptionIndex):
         with clear_errors(self._place):
             live = self._reload(analyzer_may_change=True)
             if live is None:
-                raise IndexNotFoundError(f"{self.where}: no index yet")
+                return IndexStatus(
+                    "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
+                )
             counts = {name: {"terms": {"field": name, "size": 1000}} for name in ("source", "kind", "model")}
             with Snapshot(self._client, live.index) as snapshot:
                 answer = snapshot.search(size=0, aggs=counts, track_total_hits=True)
@@ -212,7 +229,7 @@ class ElasticIndex(CaptionIndex):
         with clear_errors(self._place):
             live = self._reload(analyzer_may_change=self._live is None)
         if live is None:
-            raise IndexNotFoundError(f"{self.where}: no index yet")
+            return 0
         removed = Loader(self._client, self._place, live.index, live.analyzer, self._patience).delete(
             image_ids
         )

@@ -9,18 +9,22 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import elastic_transport
+from elastic_transport import TlsError
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 
 from captioner.tokens import analyzer as analyzer_named
-from indexer.elastic.connection import Place, api_error, clear_errors
+from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
 from indexer.elastic.documents import now, same_record, to_source
 from indexer.elastic.snapshot import Snapshot
+from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected
 
 _CHUNK = 1_000
 _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
+_BUSY = (429, 503)
+_LOST = (elastic_transport.ConnectionError, elastic_transport.ConnectionTimeout)
 _T = TypeVar("_T")
 
 
@@ -48,6 +52,7 @@ class _Outcome:
     done: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)  # document id -> reason
+    absent: list[str] = field(default_factory=list)  # to be deleted, and not there
     contact_lost: bool = False
 
 
@@ -114,47 +119,72 @@ class Loader:
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
 
     def _write(self, operation: str, sources: Mapping[str, Mapping[str, Any]]) -> _Outcome:
-        """Bulk-write; tries again while the server cannot be reached, as ids make repeating harmless."""
+        """Bulk-write; what a busy or absent server did not take is sent again, as ids make repeating harmless."""
+        outcome = _Outcome()
+        left = dict(sources)
         for attempt in range(self._patience.retries + 1):
-            outcome = _Outcome(contact_lost=attempt > 0)
-            with clear_errors(self._place):
-                try:
-                    self._bulk(operation, sources, outcome)
-                    return outcome
-                except (elastic_transport.ConnectionError, elastic_transport.ConnectionTimeout) as error:
-                    if attempt == self._patience.retries or isinstance(error, elastic_transport.TlsError):
-                        raise
-            self._patience.pause(attempt)
-        raise AssertionError("unreachable")
+            if attempt:
+                self._patience.pause(attempt - 1)
+            busy: IndexerError | None = None
+            try:
+                with clear_errors(self._place):
+                    busy = self._bulk(operation, left, outcome)
+            except IndexUnavailableError as error:
+                if not isinstance(error.__cause__, _LOST) or isinstance(error.__cause__, TlsError):
+                    raise
+                busy, outcome.contact_lost = error, True
+            settled = {*outcome.done, *outcome.conflicts, *outcome.refused, *outcome.absent}
+            left = {document_id: source for document_id, source in left.items() if document_id not in settled}
+            if busy is None:
+                return outcome
+        raise busy or IndexUnavailableError(self._place.where)
 
-    def _bulk(self, operation: str, sources: Mapping[str, Mapping[str, Any]], outcome: _Outcome) -> None:
-        actions = (
-            {"_op_type": operation, "_index": self._index, "_id": document_id, "_source": source}
-            if operation != "delete"
-            else {"_op_type": operation, "_index": self._index, "_id": document_id}
-            for document_id, source in sources.items()
-        )
+    def _bulk(
+        self, operation: str, sources: Mapping[str, Mapping[str, Any]], outcome: _Outcome
+    ) -> IndexerError | None:
+        """Send once. The error, if the server was too busy for some documents."""
+        header = {"_op_type": operation, "_index": self._index}
         results = streaming_bulk(
             self._client.options(max_retries=0),
-            actions,
+            (
+                {**header, "_id": document_id, **({} if operation == "delete" else {"_source": source})}
+                for document_id, source in sources.items()
+            ),
             chunk_size=_CHUNK,
             max_chunk_bytes=_CHUNK_BYTES,
             raise_on_error=False,
-            max_retries=self._patience.retries,
-            initial_backoff=self._patience.first,
-            max_backoff=self._patience.longest,
-            retry_on_status=(429, 503),
+            raise_on_exception=False,
         )
+        busy: IndexerError | None = None
         for done, item in results:
             result = next(iter(item.values()))
             if done:
                 outcome.done.append(result["_id"])
-            elif result["status"] == 409:
-                outcome.conflicts.append(result["_id"])
-            elif result["status"] == 400:
-                outcome.refused[result["_id"]] = _reason(result["error"])
-            elif not (operation == "delete" and result["status"] == 404):
-                raise api_error(self._place, result["status"], {"error": result["error"]})
+                continue
+            exception = result.get("exception")
+            error = api_error(
+                self._place, result["status"], exception.body if exception else {"error": result.get("error")}
+            )
+            if result["status"] in _BUSY and not is_read_only(error):
+                busy = error
+            elif exception is not None:
+                raise error
+            else:
+                self._settle(operation, result, error, outcome)
+        return busy
+
+    def _settle(
+        self, operation: str, result: Mapping[str, Any], error: IndexerError, outcome: _Outcome
+    ) -> None:
+        status, document_id = result["status"], result["_id"]
+        if status == 409:
+            outcome.conflicts.append(document_id)
+        elif status == 400:
+            outcome.refused[document_id] = _reason(result["error"])
+        elif status == 404 and operation == "delete":
+            outcome.absent.append(document_id)
+        else:
+            raise error
 
     def delete(self, image_ids: Iterable[str]) -> int:
         """Remove every caption of these images; the number removed."""

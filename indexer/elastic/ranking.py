@@ -1,8 +1,9 @@
 """Candidates in the order of their Jaccard similarity, and exact counts.
 
-Most queries are one round trip: the sizes that exist fit into one query, and a second search beside it
-tells that no others matter. Otherwise all sizes that exist are visited on one point in time, the most
-promising first, until no other can reach what was found.
+Most queries are one round trip: the sizes known to exist fit into one query, and what it finds stands above
+all that other sizes could reach. If it does not, a second search tells whether there are other sizes at all.
+Only then are all sizes visited on one point in time, the most promising first, until no other can reach what
+was found.
 """
 
 from __future__ import annotations
@@ -69,47 +70,45 @@ class Ranking:
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
         windows = [self._window(query, limit) for query in queries]
-        asked = [number for number, one in enumerate(windows) if one is not None]
-        bodies: list[Mapping[str, Any]] = []
-        for number in asked:
-            one = windows[number]
-            assert one is not None
-            bodies += [_ranked(queries[number], one.sizes(), limit + 1), _outside(queries[number], one)]
-        answers = iter(self._many(bodies))
-        first = {number: (next(answers), next(answers)) for number in asked}
+        answers = self._many(
+            [
+                _ranked(query, one.sizes(), limit + 1)
+                for query, one in zip(queries, windows, strict=True)
+                if one
+            ]
+        )
+        rest = iter(answers)
+        found = [[_found(hit) for hit in next(rest)["hits"]["hits"]] if one else [] for one in windows]
+        open_ = [
+            number
+            for number, (query, one) in enumerate(zip(queries, windows, strict=True))
+            if one and not _settled(query, one, found[number], limit)
+        ]
+        others = self._many([_outside(one) for number in open_ if (one := windows[number])])
+        unsettled = {
+            number
+            for number, answer in zip(open_, others, strict=True)
+            if answer["hits"]["total"]["value"] > 0
+        }
         return [
-            self._first_round(query, limit, windows[number], first.get(number))
+            _result(query, found[number], limit, one.sizes())
+            if (one := windows[number]) and number not in unsettled
+            else self._all_sizes(query, limit)
             for number, query in enumerate(queries)
         ]
 
     def _window(self, query: Query, limit: int) -> Window | None:
-        """The sizes for the one round trip; None where there is nothing to ask, or where it cannot be enough."""
+        """The sizes for the one round trip; None where it cannot be enough."""
         if not query.tokens or limit < 1 or limit >= MOST_HITS:
             return None
         one = window(len(query.tokens), self._smallest, self._largest, query.min_score)
         return one if one.sizes() else None
 
-    def _first_round(
-        self,
-        query: Query,
-        limit: int,
-        one: Window | None,
-        answers: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
-    ) -> Ranked:
-        if not query.tokens or limit < 1:
-            return Ranked(Candidates((), 0.0, 0), frozenset())
-        if one is None or answers is None:
-            return self._all_sizes(query, limit)
-        found = [_found(hit) for hit in answers[0]["hits"]["hits"]]
-        a = len(query.tokens)
-        alone = answers[1]["hits"]["total"]["value"] == 0 or one.outside(a) < query.min_score
-        if not alone and not _above(found, limit, class_potential(a, one.outside(a))):
-            return self._all_sizes(query, limit)
-        return _result(query, found, limit, one.sizes())
-
     def _all_sizes(self, query: Query, limit: int) -> Ranked:
         a = len(query.tokens)
         found: list[_Found] = []
+        if a == 0 or limit < 1:
+            return Ranked(Candidates((), 0.0, 0), frozenset())
         with Snapshot(self._client, self._place.name) as snapshot:
             sizes = by_potential(a, _sizes(snapshot, query.filters), query.min_score)
             for batch in batches(a, sizes):
@@ -155,6 +154,12 @@ class Ranking:
 def class_potential(a: int, score: float) -> float:
     """The highest engine score of a class whose Jaccard similarity is at most `score`, with slack."""
     return float32(score / (1.0 + score) * (1.0 + 2.0**-20)) if a else 0.0
+
+
+def _settled(query: Query, one: Window, found: Sequence[_Found], limit: int) -> bool:
+    """Whether no set of a size outside the window can matter, even if there are some."""
+    beyond = one.outside(len(query.tokens))
+    return beyond < query.min_score or _above(found, limit, class_potential(len(query.tokens), beyond))
 
 
 def _above(found: Sequence[_Found], limit: int, score: float) -> bool:
@@ -219,7 +224,7 @@ def _ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
     return body
 
 
-def _outside(query: Query, one: Window) -> dict[str, Any]:
+def _outside(one: Window) -> dict[str, Any]:
     """Whether the index has any set of a size that the window leaves out; the server answers from its index's ends."""
     beyond = [
         {"range": {"token_count": {"gt": one.high}}},

@@ -1,0 +1,177 @@
+"""Adding, deleting, looking up, status: on the real server."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from urllib.request import Request, urlopen
+
+import pytest
+
+from captioner.tokens import DEFAULT, analyzer
+from es_mappings import index_template
+from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import parse
+from indexer.elastic.documents import RECORD_FIELDS
+from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError, IndexUnavailableError
+from indexer.index import open_index
+from indexer.records import CaptionRecord, Filters
+
+pytestmark = pytest.mark.elasticsearch
+
+DOG = CaptionRecord("1", "a dog runs", image="photos/1.jpg", source="coco", license="CC BY", phash="0" * 16)
+CAT = CaptionRecord("2", "a cat sleeps", source="scraped", kind="generated", model="default@1", query="cats")
+
+
+def send(method: str, url: str, body: object = None) -> None:
+    data = None if body is None else json.dumps(body).encode()
+    urlopen(Request(url, data, {"content-type": "application/json"}, method=method), timeout=30).close()
+
+
+def test_what_is_added_comes_back_as_it_was(elastic_where: str) -> None:
+    with open_index(elastic_where, create=True) as index:
+        assert isinstance(index, ElasticIndex)
+        assert index.add([DOG, CAT]).added == 2
+        found = index.captions(["1", "2", "3"])
+        assert {image_id: [one.record for one in documents] for image_id, documents in found.items()} == {
+            "1": [DOG],
+            "2": [CAT],
+        }
+        assert found["1"][0].tokens == analyzer()(DOG.caption)
+        assert found["1"][0].indexed_at.endswith("+00:00")
+        assert index.candidates(frozenset({"dog"}), 5).found[0].document.record == DOG
+
+
+def test_adding_twice_changes_nothing_and_new_facts_replace_old_ones(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        before = index.captions(["1"])
+        report = index.add([DOG, DOG, CAT])
+        assert (report.added, report.unchanged) == (1, 2)
+        assert index.captions(["1"]) == before
+        moved = CaptionRecord(**{**_fields(DOG), "image": "elsewhere/1.jpg"})
+        assert moved.document_id == DOG.document_id
+        assert index.add([moved]).added == 1
+        assert [one.record for one in index.captions(["1"])["1"]] == [moved]
+        assert index.status().captions == 2
+
+
+def _fields(record: CaptionRecord) -> dict[str, str]:
+    return {name: getattr(record, name) for name in RECORD_FIELDS}
+
+
+def test_a_document_that_the_mapping_refuses_is_reported_and_the_rest_goes_on(elastic_where: str) -> None:
+    too_long = CaptionRecord("3", "x" * 40_000)  # a keyword holds 32,766 bytes at most
+    half = CaptionRecord("4", "half a pair \ud83d of surrogates")
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        report = index.add([DOG, too_long, half, CAT])
+        assert report.added == 2
+        assert {one.image_id: one.document_id for one in report.rejected} == {
+            "3": too_long.document_id,
+            "4": half.document_id,
+        }
+        reasons = {one.image_id: one.reason for one in report.rejected}
+        assert "32766" in reasons["3"]
+        assert "not valid Unicode at character 12" in reasons["4"]
+        assert index.status().captions == 2
+
+
+def test_delete_removes_every_caption_of_an_image(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG, CAT, CaptionRecord("1", "a brown dog")])
+        assert index.delete(["1", "1", "nobody"]) == 2
+        assert index.captions(["1"]) == {}
+        assert index.candidates(frozenset({"dog"}), 5).found == ()
+        assert index.delete(["1"]) == 0
+
+
+def test_random_draws_distinct_images_equally_whatever_their_captions(elastic_where: str) -> None:
+    many = [CaptionRecord("often", f"caption number {number}") for number in range(30)]
+    few = [CaptionRecord(f"once{number}", "one caption", source="coco") for number in range(3)]
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([*many, *few])
+        drawn = [one.record.image_id for one in index.random(10, seed=5)]
+        assert sorted(drawn) == ["often", "once0", "once1", "once2"]
+        assert [one.record.image_id for one in index.random(10, seed=5)] == drawn
+        assert len(index.random(2)) == 2
+        assert {one.record.source for one in index.random(9, Filters({"source": ("coco",)}))} == {"coco"}
+        # 30 of 33 captions are of one image; drawn by caption it would nearly always come first.
+        first = Counter(index.random(1, seed=seed)[0].record.image_id for seed in range(40))
+        assert first["often"] < 25
+
+
+def test_status_tells_what_the_index_holds(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG, CAT, CaptionRecord("1", "...", source="coco")])  # the last has no token
+        status = index.status()
+        assert (status.engine, status.where) == ("elasticsearch", elastic_where)
+        assert (status.captions, status.images) == (3, 2)
+        assert status.sources == {"coco": 2, "scraped": 1}
+        assert status.kinds == {"reference": 2, "generated": 1}
+        assert status.models == {"default@1": 1}
+        assert status.bytes > 0
+        assert (status.analyzer, status.schema) == (DEFAULT, 1)
+        assert status.details["version"]
+        assert status.details["health"] in ("green", "yellow")
+        assert str(status.details["index"]).startswith(parse(elastic_where).name + "-")
+
+
+def test_an_empty_place_answers_as_an_empty_index(elastic_where: str) -> None:
+    with pytest.raises(IndexNotFoundError, match="indexer build"):
+        ElasticIndex.open(elastic_where)
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        assert index.candidates(frozenset({"dog"}), 5).found == ()
+        assert index.captions(["1"]) == {}
+        assert index.random(3) == []
+        assert index.count(frozenset({"dog"}), 0.5) == 0
+        assert index.delete(["1"]) == 0
+        assert index.status().captions == 0
+        index.add([DOG])
+        assert len(index.candidates(frozenset({"dog"}), 5).found) == 1
+
+
+def test_an_index_of_another_program_is_refused(elastic_where: str) -> None:
+    send("PUT", elastic_where)
+    for create in (False, True):
+        with pytest.raises(IndexMismatchError, match="not one that `indexer build` made"):
+            ElasticIndex.open(elastic_where, create=create)
+
+
+def test_a_name_that_stands_for_several_indices_is_refused(elastic_where: str) -> None:
+    name = parse(elastic_where).name
+    for number in (1, 2):
+        send("PUT", f"{elastic_where}-part{number}", {"aliases": {name: {}}})
+    with pytest.raises(IndexMismatchError, match="stands for several indices"):
+        ElasticIndex.open(elastic_where)
+
+
+def test_a_read_only_index_says_so_and_stays_whole(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        concrete = index.status().details["index"]
+        settings = f"{parse(elastic_where).server}/{concrete}/_settings"
+        send("PUT", settings, {"index.blocks.read_only_allow_delete": True})
+        with pytest.raises(IndexUnavailableError, match=r"read-only.*free disk space"):
+            index.add([CAT])
+        assert index.candidates(frozenset({"dog"}), 5).found[0].document.record == DOG
+        send("PUT", settings, {"index.blocks.read_only_allow_delete": None})
+        assert index.add([CAT]).added == 1
+
+
+def test_only_known_fields_filter(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        with pytest.raises(IndexerError, match="cannot filter by 'colour'; known fields: attribution"):
+            index.candidates(frozenset({"dog"}), 5, Filters({"colour": ("red",)}))
+
+
+def test_the_mapping_is_strict_and_fits_the_documents(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        concrete = f"{parse(elastic_where).server}/{index.status().details['index']}"
+    with urlopen(f"{concrete}/_mapping", timeout=30) as answer:
+        mapping = next(iter(json.load(answer).values()))["mappings"]
+    assert mapping["dynamic"] == "strict"
+    assert mapping["_meta"] == {"schema": 1, "analyzer": DEFAULT}
+    assert mapping["properties"] == index_template(1).mappings["properties"]
+    assert set(RECORD_FIELDS) <= set(mapping["properties"])

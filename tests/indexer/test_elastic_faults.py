@@ -1,0 +1,356 @@
+"""A server that is down, busy, refusing, cut off or not Elasticsearch, by a proxy before the real one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import connect, parse
+from indexer.elastic.loading import Patience
+from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.records import CaptionRecord
+
+pytestmark = pytest.mark.elasticsearch
+
+PRODUCT = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
+IMPATIENT = Patience(retries=3, sleep=lambda seconds: None)
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on to the real server; `fault(handler, path)` may answer instead (and gives True)."""
+
+    daemon_threads = True
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream = urlsplit(upstream)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.fault: Callable[[Handler, str], bool] = lambda handler, path: False
+        self.requests: list[str] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was cut off on purpose is no news."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Proxy
+    protocol_version = "HTTP/1.1"
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.requests.append(self.path)
+        if not self.server.fault(self, self.path):
+            self.pass_on(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_any
+
+    def pass_on(self, body: bytes = b"", *, then_cut: bool = False) -> None:
+        upstream = http.client.HTTPConnection(self.server.upstream.netloc, timeout=60)
+        try:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            upstream.request(self.command, self.path, body, headers)
+            answer = upstream.getresponse()
+            content = answer.read()
+        finally:
+            upstream.close()
+        if then_cut:
+            return self.cut()
+        kept = {"content-type", "x-elastic-product"}
+        found = {name: value for name, value in answer.getheaders() if name.lower() in kept}
+        return self.answer(answer.status, content, found)
+
+    def answer(self, status: int, content: bytes, headers: dict[str, str] = PRODUCT) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def cut(self) -> None:
+        """Close the connection without an answer."""
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def proxy(elasticsearch_url: str) -> Iterator[Proxy]:
+    server = Proxy(elasticsearch_url)
+    with serving(server):
+        yield server
+
+
+@pytest.fixture
+def where(proxy: Proxy, elastic_where: str) -> str:
+    """The fresh place, through the proxy."""
+    return f"{proxy.url}/{parse(elastic_where).name}"
+
+
+def error_body(kind: str, reason: str = "said so") -> bytes:
+    cause = {"type": kind, "reason": reason}
+    return json.dumps({"error": {**cause, "root_cause": [cause]}, "status": 0}).encode()
+
+
+def some(number: int) -> list[CaptionRecord]:
+    return [CaptionRecord(f"image{n}", f"dog number n{n}") for n in range(number)]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again(proxy: Proxy, where: str, status: int) -> None:
+    busy = iter([True, True, False])
+
+    def fault(handler: Handler, path: str) -> bool:
+        if "_bulk" in path and next(busy, False):
+            handler.answer(status, error_body("es_rejected_execution_exception"))
+            return True
+        return False
+
+    proxy.fault = fault
+    with ElasticIndex.open(where, create=True, patience=Patience(first=0.001)) as index:
+        assert index.add(some(30)).added == 30
+        assert index.status().captions == 30
+    assert sum("_bulk" in path for path in proxy.requests) == 3
+
+
+def test_single_documents_that_a_busy_server_rejects_are_sent_again(proxy: Proxy, where: str) -> None:
+    """The server takes a bulk request but has no room for some of its documents."""
+    first = iter([True])
+
+    def fault(handler: Handler, path: str) -> bool:
+        if "_bulk" not in path or not next(first, False):
+            return False
+        items = [
+            {
+                "create": {
+                    "_id": record.document_id,
+                    "status": 429,
+                    "error": {"type": "es_rejected", "reason": "full"},
+                }
+            }
+            for record in some(5)
+        ]
+        handler.answer(200, json.dumps({"took": 1, "errors": True, "items": items}).encode())
+        return True
+
+    proxy.fault = fault
+    with ElasticIndex.open(where, create=True, patience=Patience(first=0.001)) as index:
+        report = index.add(some(5))
+        assert (report.added, report.rejected) == (5, ())
+        assert index.status().captions == 5
+
+
+def test_a_server_that_stays_busy_gives_one_line(proxy: Proxy, where: str) -> None:
+    with ElasticIndex.open(where, create=True, patience=Patience(retries=2, first=0.001)) as index:
+        index.add(some(1))
+
+        def fault(handler: Handler, path: str) -> bool:
+            if "_bulk" in path:
+                handler.answer(429, error_body("es_rejected_execution_exception", "queue\nfull"))
+            return "_bulk" in path
+
+        proxy.fault = fault
+        with pytest.raises(IndexUnavailableError, match=r"overloaded; try again later.*queue full") as caught:
+            index.add(some(2))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_connection_lost_in_a_bulk_request_neither_loses_nor_doubles(
+    proxy: Proxy, where: str, stored: bool
+) -> None:
+    """The answer gets lost: the server may have stored the documents, or not."""
+    cuts = iter([True])
+    original = Handler.handle_any
+
+    def handle(handler: Handler) -> None:
+        if "_bulk" in handler.path and next(cuts, False):
+            body = handler.rfile.read(int(handler.headers["content-length"]))
+            handler.pass_on(body, then_cut=True) if stored else handler.cut()
+        else:
+            original(handler)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Handler, "do_POST", handle)
+        patch.setattr(Handler, "do_PUT", handle)
+        with ElasticIndex.open(where, create=True, patience=IMPATIENT) as index, index.draft("k") as draft:
+            report = draft.add([*some(40), some(1)[0]])
+            assert (report.added, report.unchanged) == (40, 1)
+            assert draft.publish().captions == 40
+    assert next(cuts, None) is None
+
+
+def test_a_server_that_is_gone_ends_a_build_and_leaves_the_old_index(proxy: Proxy, where: str) -> None:
+    with ElasticIndex.open(where, create=True, patience=IMPATIENT) as index:
+        index.add(some(3))
+        with pytest.raises(IndexUnavailableError, match="cannot connect; is Elasticsearch running there"):
+            with index.draft("k") as draft:
+                draft.add(some(10))
+
+                def gone(handler: Handler, path: str) -> bool:
+                    handler.cut()
+                    return True
+
+                proxy.fault = gone
+                draft.add(some(20))
+        proxy.fault = lambda handler, path: False
+        assert index.status().captions == 3
+    # The lock of the build that ended could not be given back, yet its process is this one.
+    assert any("_bulk" in path for path in proxy.requests)
+
+
+def test_no_server(elasticsearch_url: str) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    port = server.server_address[1]
+    server.server_close()
+    with pytest.raises(IndexUnavailableError, match=f"http://127.0.0.1:{port}: cannot connect"):
+        ElasticIndex.open(f"http://127.0.0.1:{port}/captions")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (401, "security_exception", "not authenticated; check ELASTICSEARCH_API_KEY"),
+        (403, "security_exception", "not permitted; this user's role"),
+        (403, "cluster_block_exception", "the index is read-only"),
+        (429, "circuit_breaking_exception", "overloaded"),
+        (503, "no_shard_available_action_exception", "not available now"),
+        (500, "null_pointer_exception", "answers 500"),
+    ],
+)
+def test_refusals_say_what_to_do(proxy: Proxy, where: str, status: int, kind: str, message: str) -> None:
+    with ElasticIndex.open(where, create=True) as index:
+        index.add(some(1))
+
+        def fault(handler: Handler, path: str) -> bool:
+            handler.answer(status, error_body(kind))
+            return True
+
+        proxy.fault = fault
+        with pytest.raises(IndexUnavailableError, match=message) as caught:
+            index.candidates(frozenset({"dog"}), 3)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_part_of_a_multi_search_that_fails_fails_the_whole(proxy: Proxy, where: str) -> None:
+    with ElasticIndex.open(where, create=True) as index:
+        index.add(some(1))
+
+        def fault(handler: Handler, path: str) -> bool:
+            if "_msearch" in path:
+                failed = json.loads(error_body("circuit_breaking_exception", "data too large"))
+                body = {"took": 1, "responses": [{**failed, "status": 429}]}
+                handler.answer(200, json.dumps(body).encode())
+            return "_msearch" in path
+
+        proxy.fault = fault
+        with pytest.raises(IndexUnavailableError, match="overloaded.*data too large"):
+            index.candidates(frozenset({"dog"}), 3)
+
+
+def test_something_else_than_elasticsearch(proxy: Proxy, where: str) -> None:
+    def fault(handler: Handler, path: str) -> bool:
+        handler.answer(200, b"<html>hello</html>", {"Content-Type": "text/html"})
+        return True
+
+    proxy.fault = fault
+    with pytest.raises(IndexUnavailableError, match="what answers there is not Elasticsearch"):
+        ElasticIndex.open(where)
+
+
+def test_https_to_a_server_without_it(where: str) -> None:
+    with pytest.raises(IndexUnavailableError, match="certificate cannot be verified|cannot connect"):
+        ElasticIndex.open(where.replace("http://", "https://"))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://elastic:hunter2@host:9200/captions", "https://hunter2@host/captions"]
+)
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(IndexerError, match="ELASTICSEARCH_API_KEY") as caught:
+        ElasticIndex.open(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host:9200", "http://host:9200/", "http://host/Upper", "http://host/a,b", "http://host/*"]
+)
+def test_urls_that_name_no_index(url: str) -> None:
+    with pytest.raises(IndexerError, match="not an index URL"):
+        parse(url)
+
+
+def test_urls() -> None:
+    assert parse("http://localhost/captions").where == "http://localhost:9200/captions"
+    assert parse("https://search.example/es/captions/").where == "https://search.example:443/es/captions"
+    assert parse("http://[::1]:9201/captions").where == "http://[::1]:9201/captions"
+    with pytest.raises(IndexerError, match="the port"):
+        parse("http://host:99999/captions")
+
+
+def test_credentials_come_from_the_environment_or_files(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("k3y\n")
+    place = parse("http://host/captions")
+
+    def header(**environment: str) -> str:
+        with connect(place, environment) as client:
+            return str(client._headers.get("authorization"))
+
+    assert header(ELASTICSEARCH_API_KEY_FILE=str(secret)) == "ApiKey k3y"
+    assert header(ELASTICSEARCH_API_KEY="other") == "ApiKey other"
+    assert header(ELASTICSEARCH_USERNAME="u", ELASTICSEARCH_PASSWORD="p") == "Basic dTpw"
+    assert header() == "None"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"ELASTICSEARCH_USERNAME": "hunter2"}, "must be set together"),
+        ({"ELASTICSEARCH_API_KEY": "hunter2", "ELASTICSEARCH_USERNAME": "u"}, "not both"),
+        ({"ELASTICSEARCH_API_KEY_FILE": "/nowhere/key"}, "cannot read /nowhere/key: No such file"),
+        ({"ELASTICSEARCH_CA_CERTS": "/nowhere/ca.pem"}, "no such file: /nowhere/ca.pem"),
+        ({"ELASTICSEARCH_CA_FINGERPRINT": "12"}, "64 hex digits"),
+    ],
+)
+def test_settings_that_cannot_be_right(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(IndexerError, match=message) as caught:
+        connect(parse("https://host/captions"), environment)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_certificates_are_verified_unless_switched_off() -> None:
+    place = parse("https://localhost:9/captions")
+
+    def verifies(environment: dict[str, str]) -> ssl.VerifyMode:
+        with connect(place, environment) as client:
+            node = next(iter(client.transport.node_pool.all()))
+            return ssl.CERT_REQUIRED if node.config.verify_certs else ssl.CERT_NONE
+
+    assert verifies({}) == ssl.CERT_REQUIRED
+    assert verifies({"ELASTICSEARCH_INSECURE": "0"}) == ssl.CERT_REQUIRED
+    assert verifies({"ELASTICSEARCH_INSECURE": "1"}) == ssl.CERT_NONE

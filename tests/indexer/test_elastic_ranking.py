@@ -1,0 +1,187 @@
+"""Candidates and counts on the real server equal brute force over everything that was indexed."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from captioner.tokens import analyzer
+from indexer.elastic import ElasticIndex, plan, ranking
+from indexer.records import NO_FILTERS, Candidate, CaptionRecord, Filters, Query
+from tests.conftest import remove_indices
+
+pytestmark = pytest.mark.elasticsearch
+
+WORDS = [f"w{number}" for number in range(24)]
+ANALYZER = "content/1"
+World = tuple[ElasticIndex, dict[str, CaptionRecord]]
+
+
+def captions() -> list[CaptionRecord]:
+    """Short and long sets, empty ones, one of 1,100 tokens, several captions an image, sources and gaps."""
+    chance = random.Random(11)
+    records = [
+        CaptionRecord(
+            image_id=f"image{chance.randrange(120):03}",
+            caption=" ".join(chance.choices(WORDS, k=chance.choice([0, 1, 1, 2, 3, 4, 5, 6, 8, 12, 40]))),
+            source=chance.choice(["coco", "scraped"]),
+            model=chance.choice(["", "default@1"]),
+        )
+        for _ in range(500)
+    ]
+    long = " ".join([*WORDS[:3], *(f"v{number}" for number in range(1_100))])
+    return [
+        *records,
+        CaptionRecord("long", long, source="scraped"),
+        CaptionRecord("odd", 'a:b "c" 7:w1 ü 犬'),
+    ]
+
+
+@pytest.fixture(scope="module")
+def world(elasticsearch_url: str) -> Iterator[World]:
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    records = {record.document_id: record for record in captions()}
+    with ElasticIndex.open(f"{elasticsearch_url}/{name}", create=True) as index:
+        with index.draft("world", ANALYZER) as draft:
+            assert draft.add(records.values()).added == len(records)
+            draft.publish()
+        # Two segments, and a document that replaces another: neither may change an answer.
+        late = CaptionRecord("late", "w1 w2 w3", source="coco")
+        index.add([late])
+        records[late.document_id] = late
+        yield index, records
+    remove_indices(elasticsearch_url, name)
+
+
+def similarity(tokens: frozenset[str], record: CaptionRecord) -> float:
+    other = analyzer(ANALYZER)(record.caption)
+    return len(tokens & other) / len(tokens | other) if tokens else 0.0
+
+
+def matching(world: World, query: Query) -> list[float]:
+    """Scores of all captions that answer, best first, by brute force."""
+    scores = [
+        similarity(query.tokens, record)
+        for record in world[1].values()
+        if query.filters.matches(record) and similarity(query.tokens, record) > 0
+    ]
+    return sorted((score for score in scores if score >= query.min_score), reverse=True)
+
+
+def scores_of(query: Query, found: Sequence[Candidate]) -> list[float]:
+    return [similarity(query.tokens, one.document.record) for one in found]
+
+
+def check(world: World, query: Query, limit: int) -> None:
+    expected = matching(world, query)
+    answer = world[0].candidates_many([query], limit)[0]
+    assert scores_of(query, answer.found) == expected[:limit]
+    assert answer.bound == (expected[limit] if len(expected) > limit else 0.0)
+    keys = [(-one.position.score, one.position.image_id) for one in answer.found]
+    assert keys == sorted(keys)
+    assert all(one.document.tokens == analyzer(ANALYZER)(one.document.record.caption) for one in answer.found)
+
+
+some_tokens = st.frozensets(st.sampled_from([*WORDS, "unknown", "v7", "犬"]), max_size=9)
+some_filters = st.sampled_from(
+    [
+        NO_FILTERS,
+        Filters({"source": ("coco",)}),
+        Filters({"source": ("coco", "scraped"), "model": ("default@1",)}),
+        Filters({"model": ("",)}),
+        Filters({"model": ("", "default@1"), "image_id": tuple(f"image{n:03}" for n in range(60))}),
+        Filters({"source": ("nowhere",)}),
+    ]
+)
+queries = st.builds(
+    Query, some_tokens, some_filters, st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.5, 0.75, 1.0])
+)
+on_server = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@on_server
+@given(query=queries, limit=st.sampled_from([1, 3, 10, 100, 1_000, 20_000]))
+def test_candidates_equal_brute_force(world: World, query: Query, limit: int) -> None:
+    check(world, query, limit)
+
+
+@on_server
+@given(query=queries, limit=st.sampled_from([1, 10, 1_000]), clauses=st.sampled_from([1, 3, 8, 30]))
+def test_a_server_that_takes_few_clauses_gets_the_same_answers(
+    world: World, query: Query, limit: int, clauses: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # Queries of more tokens than clauses take the plan for very long captions.
+        patch.setattr(plan, "CLAUSES", clauses)
+        patch.setattr(ranking, "CLAUSES", clauses)
+        check(world, query, limit)
+        expected = {
+            record.image_id
+            for record in world[1].values()
+            if query.filters.matches(record)
+            and similarity(query.tokens, record) >= max(query.min_score, 0.01)
+        }
+        assert world[0].count(query.tokens, max(query.min_score, 0.01), query.filters) == len(expected)
+
+
+@settings(on_server, max_examples=8)
+@given(several=st.lists(queries, min_size=1, max_size=4))
+def test_several_queries_get_the_answers_of_each(world: World, several: list[Query]) -> None:
+    index = world[0]
+    assert index.candidates_many(several, 7) == [index.candidates_many([one], 7)[0] for one in several]
+
+
+@settings(on_server, max_examples=12)
+@given(query=queries, limit=st.sampled_from([40, 400]))
+def test_pages_neither_repeat_nor_lose_an_image(world: World, query: Query, limit: int) -> None:
+    seen: list[tuple[float, str]] = []
+    page = world[0].candidates_many([query], limit)[0]
+    while page.found:
+        seen += [(one.position.score, one.position.image_id) for one in page.found]
+        page = world[0].candidates_many([replace(query, after=page.found[-1].position)], limit)[0]
+    expected = {
+        record.image_id
+        for record in world[1].values()
+        if query.filters.matches(record)
+        and query.tokens
+        and (score := similarity(query.tokens, record)) > 0
+        and score >= query.min_score
+    }
+    assert {image_id for _, image_id in seen} == expected
+    # The same image may come again with another caption, but only further down.
+    assert seen == sorted(seen, key=lambda one: (-one[0], one[1]))
+
+
+@pytest.mark.parametrize("size", [300, 961, 10_000])
+@pytest.mark.parametrize("min_score", [0.0, 0.001])
+def test_very_long_queries_are_exact(world: World, size: int, min_score: float) -> None:
+    tokens = frozenset(["w1", "w2", "w5", *(f"v{number}" for number in range(size))])
+    check(world, Query(tokens, min_score=min_score), 10)
+    check(world, Query(tokens, min_score=min_score), 1_000)
+    expected = {r.image_id for r in world[1].values() if similarity(tokens, r) >= 0.0005}
+    assert world[0].count(tokens, 0.0005) == len(expected)
+
+
+def test_sizes_unknown_to_a_reader_are_found_nevertheless(elastic_where: str) -> None:
+    """A reader knows the sizes of its opening; another process adds larger and smaller sets."""
+    with ElasticIndex.open(elastic_where, create=True) as writer:
+        writer.add([CaptionRecord("one", "cat dog bird")])
+        with ElasticIndex.open(elastic_where) as reader:
+            writer.add([CaptionRecord("two", "cat"), CaptionRecord("three", "cat dog bird fish horse cow")])
+            found = reader.candidates(frozenset({"cat"}), 10).found
+            assert [one.position.image_id for one in found] == ["two", "one", "three"]
+            assert reader.count(frozenset({"cat"}), 0.15) == 3
+
+
+def test_nothing_to_search_for_finds_nothing(world: World) -> None:
+    answer = world[0].candidates(frozenset(), 10)
+    assert (answer.found, answer.bound) == ((), 0.0)
+    assert world[0].count(frozenset(), 0.5) == 0

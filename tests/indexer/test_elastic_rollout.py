@@ -1,0 +1,257 @@
+"""Builds beside what readers see: interrupted, at the same time as others, gone back from, migrated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from urllib.request import Request, urlopen
+
+import pytest
+
+from indexer.elastic import ElasticIndex, lock
+from indexer.elastic.connection import connect, parse
+from indexer.elastic.engine import migrate
+from indexer.elastic.generations import generations
+from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
+from indexer.records import CaptionRecord
+
+pytestmark = pytest.mark.elasticsearch
+
+
+def dogs(number: int, kind: str = "reference") -> list[CaptionRecord]:
+    return [CaptionRecord(f"image{n}", f"dog number n{n}", kind=kind) for n in range(number)]
+
+
+def built(where: str, number: int, key: str = "") -> None:
+    with ElasticIndex.open(where, create=True) as index, index.draft(key or f"{number} dogs") as draft:
+        draft.add(dogs(number))
+        assert draft.publish().captions == number
+
+
+def concrete(where: str) -> list[str]:
+    place = parse(where)
+    with connect(place) as client:
+        return [one.index for one in generations(client, place)]
+
+
+def captions(where: str) -> int:
+    with ElasticIndex.open(where) as index:
+        return index.status().captions
+
+
+def test_readers_see_the_old_index_until_the_new_one_is_published(elastic_where: str) -> None:
+    built(elastic_where, 3)
+    with ElasticIndex.open(elastic_where) as reader, ElasticIndex.open(elastic_where) as writer:
+        with writer.draft("more") as draft:
+            draft.add(dogs(5))
+            assert reader.status().captions == 3
+            assert len(reader.candidates(frozenset({"dog"}), 10).found) == 3
+            draft.publish()
+        assert len(reader.candidates(frozenset({"dog"}), 10).found) == 5
+
+
+def test_searches_throughout_a_rollout_always_see_a_whole_index(elastic_where: str) -> None:
+    built(elastic_where, 10)
+    seen: list[int] = []
+    failures: list[BaseException] = []
+    begun, done = threading.Event(), threading.Event()
+
+    def search() -> None:
+        try:
+            with ElasticIndex.open(elastic_where) as reader:
+                while not done.is_set():
+                    seen.append(len(reader.candidates(frozenset({"dog"}), 100).found))
+                    begun.set()
+        except BaseException as error:
+            failures.append(error)
+            begun.set()
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    assert begun.wait(60)
+    for number in (20, 30):
+        built(elastic_where, number)
+    done.set()
+    thread.join(60)
+    assert not failures
+    assert set(seen) <= {10, 20, 30}
+    assert seen == sorted(seen)
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(elastic_where: str) -> None:
+    built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as index:
+        with pytest.raises(KeyboardInterrupt), index.draft("photos") as draft:
+            draft.add(dogs(4, "generated"))
+            raise KeyboardInterrupt
+        assert index.status().captions == 2
+        with index.draft("photos") as draft:
+            assert draft.known_images("generated") == {f"image{n}" for n in range(4)}
+            assert draft.known_images("reference") == frozenset()
+            report = draft.add(dogs(6, "generated"))
+            assert (report.added, report.unchanged) == (2, 4)
+            assert draft.publish().captions == 6
+    assert len(concrete(elastic_where)) == 2
+
+
+def test_a_draft_cannot_go_on_with_another_analyzer(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        with index.draft("key", "english/1") as draft:
+            draft.add(dogs(1))
+        with pytest.raises(IndexMismatchError, match="begun with the analyzer english/1"):
+            index.draft("key", "words/1")
+        index.draft("key", "english/1").close()
+
+
+def test_two_builds_at_once_are_refused(elastic_where: str) -> None:
+    with (
+        ElasticIndex.open(elastic_where, create=True) as one,
+        ElasticIndex.open(elastic_where, create=True) as two,
+    ):
+        with one.draft("a") as draft:
+            draft.add(dogs(2))
+            for key in ("a", "b"):
+                with pytest.raises(
+                    IndexLockedError, match=r"another build is writing \(build a, process \d+"
+                ):
+                    two.draft(key)
+            with pytest.raises(IndexLockedError):
+                two.rollback()
+            draft.publish()
+        two.draft("b").close()
+
+
+def test_a_build_whose_process_was_killed_does_not_block_the_next(elastic_where: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from indexer.elastic import ElasticIndex\n"
+        "from indexer.records import CaptionRecord\n"
+        "index = ElasticIndex.open(sys.argv[1], create=True)\n"
+        "draft = index.draft('killed')\n"
+        "draft.add([CaptionRecord('image0', 'dog number n0', kind='generated')])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, elastic_where], check=False, timeout=120)
+    with ElasticIndex.open(elastic_where, create=True) as index, index.draft("killed") as draft:
+        assert draft.known_images("generated") == {"image0"}
+        assert draft.add(dogs(1, "generated")).unchanged == 1
+        assert draft.publish().captions == 1
+
+
+def test_a_build_on_another_machine_holds_the_lock_only_while_it_shows_life(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        monkeypatch.setattr(lock.socket, "gethostname", lambda: "elsewhere")
+        away = index.draft("a")
+        monkeypatch.setattr(lock.socket, "gethostname", lambda: "here")
+        with pytest.raises(IndexLockedError, match="on elsewhere"):
+            index.draft("a")
+        monkeypatch.setattr(lock, "STALE", -1.0)
+        with index.draft("a") as mine:
+            mine.add(dogs(1))
+            # The other one wakes up and must not move the alias any more.
+            away.add(dogs(2))
+            with pytest.raises((IndexLockedError, IndexDamagedError)):
+                away.publish()
+            away.close()
+            assert index.status().captions == 0
+
+
+def test_publish_refuses_a_draft_that_lost_captions(elastic_where: str) -> None:
+    built(elastic_where, 1)
+    with ElasticIndex.open(elastic_where) as index, index.draft("lossy") as draft:
+        draft.add(dogs(3))
+        place, new = parse(elastic_where), concrete(elastic_where)[-1]
+        gone = f"{place.server}/{new}/_doc/{dogs(1)[0].document_id}"
+        urlopen(Request(gone, method="DELETE"), timeout=30).close()
+        with pytest.raises(
+            IndexDamagedError, match="holds 2 captions instead of 3; readers keep the old index"
+        ):
+            draft.publish()
+        assert index.status().captions == 1
+
+
+def test_rollback_returns_to_the_generation_before(elastic_where: str) -> None:
+    built(elastic_where, 1)
+    with ElasticIndex.open(elastic_where) as index:
+        with pytest.raises(IndexNotFoundError, match="no older index"):
+            index.rollback()
+        built(elastic_where, 2)
+        built(elastic_where, 3)
+        assert len(concrete(elastic_where)) == 2  # the live one and one to go back to
+        assert index.rollback().captions == 2
+        assert captions(elastic_where) == 2
+
+
+def test_keep_says_how_many_old_ones_stay(elastic_where: str) -> None:
+    for number in range(1, 5):
+        with ElasticIndex.open(elastic_where, create=True) as index:
+            index.keep = 2
+            with index.draft(str(number)) as draft:
+                draft.add(dogs(number))
+                draft.publish()
+    assert len(concrete(elastic_where)) == 3
+
+
+def test_publishing_restores_the_settings_and_tells_what_made_it(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index, index.draft("k", "words/1") as draft:
+        draft.add([CaptionRecord("1", "a dog", kind="generated", model="default@12345678")])
+        status = draft.publish()
+        assert status.analyzer == index.analyzer == "words/1"
+    with urlopen(f"{parse(elastic_where).server}/{concrete(elastic_where)[0]}", timeout=30) as answer:
+        state = next(iter(json.load(answer).values()))
+    assert state["settings"]["index"]["refresh_interval"] == "1s"
+    assert state["settings"]["index"]["auto_expand_replicas"] == "0-1"
+    meta = state["mappings"]["_meta"]
+    assert meta["models"] == ["default@12345678"]
+    assert meta["built_at"] == status.built_at
+    assert "draft" not in meta
+
+
+def test_a_reader_does_not_mix_two_analyzers(elastic_where: str) -> None:
+    built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as reader:
+        with ElasticIndex.open(elastic_where) as writer, writer.draft("other", "words/1") as draft:
+            draft.add(dogs(2))
+            draft.publish()
+        with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
+            reader.candidates(frozenset({"dog"}), 5)
+
+
+def test_an_alias_whose_index_was_deleted_is_not_found(elastic_where: str) -> None:
+    built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as reader:
+        place, index = parse(elastic_where), concrete(elastic_where)[0]
+        urlopen(Request(f"{place.server}/{index}", method="DELETE"), timeout=30).close()
+        with pytest.raises(IndexNotFoundError, match=f"{place.name}: no such index"):
+            reader.candidates(frozenset({"dog"}), 5)
+    with pytest.raises(IndexNotFoundError):
+        ElasticIndex.open(elastic_where)
+
+
+def test_migrate_brings_an_older_schema_up_to_date(elastic_where: str) -> None:
+    """An index of schema 0: documents without sized_tokens, which this version cannot search."""
+    place = parse(elastic_where)
+    mappings = {"_meta": {"schema": 0, "analyzer": "words/1"}, "dynamic": True}
+    body = {"mappings": mappings, "aliases": {place.name: {}}}
+    old = f"{place.server}/{place.name}-20200101-000000-000000"
+    document = {
+        "image_id": "1",
+        "caption": "the dog",
+        "indexed_at": "2020-01-01T00:00:00+00:00",
+        "kind": "title",
+    }
+    for url, content in ((old, body), (f"{old}/_doc/1?refresh=true", document)):
+        header = {"content-type": "application/json"}
+        urlopen(Request(url, json.dumps(content).encode(), header, method="PUT"), timeout=30).close()
+    with pytest.raises(IndexMismatchError, match="indexer migrate"):
+        ElasticIndex.open(elastic_where)
+    status = migrate(elastic_where)
+    assert (status.captions, status.schema, status.analyzer) == (1, 1, "words/1")
+    with ElasticIndex.open(elastic_where) as index:
+        found = index.candidates(frozenset({"the", "dog"}), 1).found[0].document
+        assert found.record == CaptionRecord("1", "the dog", source="", kind="title")
+        assert found.indexed_at == document["indexed_at"]

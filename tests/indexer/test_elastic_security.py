@@ -1,0 +1,147 @@
+"""TLS, and the roles of docs/operations.md, on a real server: the searcher reads, and only reads."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import ssl
+import tempfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from indexer.elastic import ElasticIndex
+from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.records import CaptionRecord
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.elasticsearch
+
+DOG = CaptionRecord("1", "a dog runs")
+ROLES = ROOT / "es_mappings" / "roles.yml"
+USERS = {"indexer": "captions_indexer", "searcher": "captions_searcher", "stranger": "none"}
+
+
+def server_script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "elasticsearch_server", ROOT / "scripts/elasticsearch_server.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+class Secured:
+    """A server with TLS and users."""
+
+    def __init__(self, url: str, ca: str, passwords: dict[str, str]) -> None:
+        self.where, self.ca, self.passwords = f"{url}/captions", ca, passwords
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Secured]:
+    script = server_script()
+    # Not pytest's folder: the server runs as another user than root, who may not enter that one.
+    folder = Path(tempfile.mkdtemp(dir=script.cache_folder(), prefix="tls-"))
+    folder.chmod(0o755)
+    users = [f"{name}:{role}" for name, role in USERS.items()]
+    try:
+        server = script.start(folder, tls=True, roles=ROLES, users=users)
+        try:
+            ca = folder / "ca.pem"
+            shutil.copy(server.ca, ca)
+            yield Secured(server.urls[0], str(ca), dict(server.users))
+        finally:
+            script.stop(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def user(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("API_KEY", "CA_FINGERPRINT", "INSECURE"):
+        monkeypatch.delenv(f"ELASTICSEARCH_{name}", raising=False)
+    monkeypatch.setenv("ELASTICSEARCH_CA_CERTS", secured.ca)
+    return monkeypatch
+
+
+def become(patch: pytest.MonkeyPatch, secured: Secured, name: str) -> None:
+    patch.setenv("ELASTICSEARCH_USERNAME", name)
+    patch.setenv("ELASTICSEARCH_PASSWORD", secured.passwords[name])
+
+
+def test_the_indexer_may_build_and_the_searcher_only_read(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    become(user, secured, "indexer")
+    for number in (1, 2):
+        with ElasticIndex.open(secured.where, create=True) as index, index.draft(str(number)) as draft:
+            draft.add([DOG, CaptionRecord("2", "a cat")])
+            assert draft.publish().captions == 2
+    with ElasticIndex.open(secured.where) as index:
+        index.add([CaptionRecord("3", "a bird")])
+        assert index.delete(["3"]) == 1
+        index.rollback()
+        assert index.status().details["health"] in ("green", "yellow")
+
+    become(user, secured, "searcher")
+    with ElasticIndex.open(secured.where) as index:
+        assert index.candidates(frozenset({"dog"}), 5).found[0].document.record == DOG
+        assert index.count(frozenset({"dog"}), 0.1) == 1
+        assert set(index.captions(["1", "2"])) == {"1", "2"}
+        assert len(index.random(2)) == 2
+        assert index.status().captions == 2
+        for write in (
+            lambda: index.add([CaptionRecord("9", "a fish")]),
+            lambda: index.delete(["1"]),
+            lambda: index.draft("new"),
+            index.rollback,
+        ):
+            with pytest.raises(IndexUnavailableError, match="not permitted; this user's role"):
+                write()
+        assert index.status().captions == 2
+
+
+def test_a_user_without_a_role_and_a_wrong_password(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    become(user, secured, "stranger")
+    with pytest.raises(IndexUnavailableError, match="not permitted"):
+        ElasticIndex.open(secured.where)
+    user.setenv("ELASTICSEARCH_PASSWORD", "hunter2-is-wrong")
+    with pytest.raises(
+        IndexUnavailableError, match="not authenticated; check ELASTICSEARCH_API_KEY"
+    ) as caught:
+        ElasticIndex.open(secured.where)
+    assert "hunter2" not in repr(caught.value) + repr(caught.value.__cause__)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    become(user, secured, "elastic")
+    user.delenv("ELASTICSEARCH_CA_CERTS")
+    with pytest.raises(IndexUnavailableError, match="cannot be verified; set ELASTICSEARCH_CA_CERTS"):
+        ElasticIndex.open(secured.where, create=True)
+    user.setenv("ELASTICSEARCH_CA_FINGERPRINT", "ab" * 32)
+    with pytest.raises(IndexUnavailableError, match="cannot be verified"):
+        ElasticIndex.open(secured.where, create=True)
+
+
+def test_a_fingerprint_or_the_explicit_switch_will_do(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    become(user, secured, "elastic")
+    user.delenv("ELASTICSEARCH_CA_CERTS")
+    der = ssl.PEM_cert_to_DER_cert(Path(secured.ca).read_text())
+    user.setenv("ELASTICSEARCH_CA_FINGERPRINT", sha256(der).hexdigest())
+    ElasticIndex.open(secured.where, create=True).close()
+    user.delenv("ELASTICSEARCH_CA_FINGERPRINT")
+    user.setenv("ELASTICSEARCH_INSECURE", "1")
+    ElasticIndex.open(secured.where, create=True).close()
+
+
+def test_plain_http_to_a_server_with_tls(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    become(user, secured, "elastic")
+    with pytest.raises(IndexerError, match=r"^http://localhost:\d+"):
+        ElasticIndex.open(secured.where.replace("https://", "http://"))
