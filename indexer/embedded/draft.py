@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import Snapshot, open_snapshot
-from indexer.embedded.writer import Writer, clear_errors, now, problems, remove_quietly
+from indexer.embedded.writer import Writer, clear_errors, now, open_for_writing, problems, remove_quietly
 from indexer.errors import IndexDamagedError, IndexerError
 from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus
@@ -79,9 +78,7 @@ class EmbeddedDraft(Draft):
     """Holds the write lock of the index from construction to `close`."""
 
     def __init__(self, folder: Path, key: str, analyzer: str, status: Callable[[], IndexStatus]) -> None:
-        with clear_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = WriteLock(folder)
+        self._lock = open_for_writing(folder)
         self._folder, self._status = folder, status
         try:
             with clear_errors(folder):
@@ -96,7 +93,7 @@ class EmbeddedDraft(Draft):
             raise
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        with clear_errors(self._folder), self._writer.swept_on_failure():
+        with self._writer.swept_on_failure():
             new, report = self._writer.new_segments(records)
             if new:
                 segments = [*self._writer.snapshot.segments, *new]

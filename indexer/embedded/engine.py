@@ -11,11 +11,10 @@ import numpy as np
 from captioner.tokens import DEFAULT, analyzers
 from indexer.embedded.answer import answer, count_images, distinct_images, random_rows
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
-from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import Manifest
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
-from indexer.embedded.writer import Writer, clear_errors, now, problems
+from indexer.embedded.writer import Writer, now, open_for_writing, problems
 from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
 from indexer.index import CaptionIndex
 from indexer.records import (
@@ -88,12 +87,10 @@ class EmbeddedIndex(CaptionIndex):
     # Writing.
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        with clear_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with WriteLock(self._folder):
-                writer = Writer(self._folder, self._current())
-                with writer.swept_on_failure():
-                    return self._add(writer, records)
+        with open_for_writing(self._folder):
+            writer = Writer(self._folder, self._current())
+            with writer.swept_on_failure():
+                return self._add(writer, records)
 
     def _add(self, writer: Writer, records: Iterable[CaptionRecord]) -> AddReport:
         new, report = writer.new_segments(records)
@@ -108,7 +105,7 @@ class EmbeddedIndex(CaptionIndex):
     def delete(self, image_ids: Iterable[str]) -> int:
         if self._current().stamp is None:
             return 0
-        with clear_errors(self._folder), WriteLock(self._folder):
+        with open_for_writing(self._folder):
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
                 segments, removed = writer.without_images(list(image_ids))

@@ -7,7 +7,7 @@ replaces the old one. Killed in between, the files that no manifest names are sw
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import islice
@@ -18,6 +18,7 @@ import numpy as np
 from captioner.tokens import Analyzer, analyzer
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.layout import segment_arrays
+from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import MANIFEST, SegmentEntry, StoredFile, write_manifest
 from indexer.embedded.rows import RECORD_FIELDS, Rows, document_keys, join_rows, rows_of
 from indexer.embedded.segment import Segment
@@ -55,6 +56,13 @@ def clear_errors(folder: Path) -> Iterator[None]:
         raise IndexUnavailableError(
             f"{folder}: cannot write ({reason}); what was committed before is whole"
         ) from error
+
+
+def open_for_writing(folder: Path) -> WriteLock:
+    """The write lock of an index; the folder is made where there is none. Raises IndexLockedError."""
+    with clear_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return WriteLock(folder)
 
 
 def _checked(record: CaptionRecord) -> str:
@@ -132,15 +140,15 @@ class Writer:
         return self._segment(rows_of(records, tokens, np.concatenate([keys for _, _, keys in held]), stamp))
 
     def _segment(self, rows: Rows) -> Segment:
-        path = self._new_path("segment")
-        written = write_arrays(self._root / path, segment_arrays(rows))
-        entry = SegmentEntry(StoredFile(path, written.bytes, written.checksum), len(rows))
+        entry = SegmentEntry(self._write("segment", segment_arrays(rows)), len(rows))
         return Segment(self._root, entry)
 
-    def _new_path(self, kind: str) -> str:
-        number = self._next_file
+    def _write(self, kind: str, arrays: Mapping[str, Array]) -> StoredFile:
+        path = f"{self._subfolder}{kind}-{self._next_file:06d}.arrays"
         self._next_file += 1
-        return f"{self._subfolder}{kind}-{number:06d}.arrays"
+        with clear_errors(self._root):
+            written = write_arrays(self._root / path, arrays)
+        return StoredFile(path, written.bytes, written.checksum)
 
     # Deleting.
 
@@ -156,9 +164,7 @@ class Writer:
     def _bury(self, segment: Segment, rows: Array) -> Segment:
         deleted = np.zeros(len(segment), bool) if segment.deleted is None else segment.deleted.copy()
         deleted[rows] = True
-        path = self._new_path("deleted")
-        written = write_arrays(self._root / path, {"deleted": np.packbits(deleted)})
-        tombstones = StoredFile(path, written.bytes, written.checksum)
+        tombstones = self._write("deleted", {"deleted": np.packbits(deleted)})
         entry = SegmentEntry(segment.entry.file, len(segment), int(deleted.sum()), tombstones)
         return segment.with_entry(self._root, entry)
 
@@ -206,11 +212,12 @@ class Writer:
 
     def commit(self, segments: Sequence[Segment], **changes: str) -> Snapshot:
         """Make these segments the index, durably, and remove what no longer belongs to it."""
-        sync_folder((self._root / self._subfolder) if self._subfolder else self._root)
         manifest = self.snapshot.manifest.following(
             segments=tuple(segment.entry for segment in segments), next_file=self._next_file, **changes
         )
-        write_manifest(self._root, manifest, self._name)
+        with clear_errors(self._root):
+            sync_folder(self._root / self._subfolder)
+            write_manifest(self._root, manifest, self._name)
         self.snapshot = open_snapshot(self._root, self._name, Snapshot(manifest, tuple(segments)))
         self.sweep()
         return self.snapshot
