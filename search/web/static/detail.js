@@ -24,7 +24,7 @@ export async function open(imageId, { hit, tokens, words, onsimilar, onclose, on
         h("span", { className: "grow" }),
         h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: onclose }, icon("close")),
       ),
-      h("h2", { id: "detail-caption", className: "detail-caption" }, marked(best.caption, best.spans)),
+      h("h2", { id: "detail-caption", className: "detail-caption", tabIndex: -1 }, marked(best.caption, best.spans)),
       hit ? reason(hit, Object.assign({}, ...image.captions.map((one) => one.words), words)) : null,
       h(
         "div",
@@ -37,6 +37,8 @@ export async function open(imageId, { hit, tokens, words, onsimilar, onclose, on
     ),
   );
   if (!dialog.open) dialog.showModal();
+  // The parts are new, so the focus has to be told where it is; the caption is what has changed.
+  byId("detail-caption").focus({ preventScroll: true });
   dialog.scrollTop = 0;
 }
 

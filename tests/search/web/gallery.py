@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from PIL import Image
 
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, IndexStatus
+from tests.search.memory import MemoryIndex
 
 #: File of scikit-image -> captions, the first one the best.
 CAPTIONS: dict[str, tuple[str, ...]] = {
@@ -97,3 +100,12 @@ def crowd(size: int) -> list[CaptionRecord]:
         CaptionRecord(f"crowd-{number:04}", f"Penguin number{number} walks over the ice", source="crowd")
         for number in range(size)
     ]
+
+
+class Gallery(MemoryIndex):
+    """The reference index with counts to filter by."""
+
+    def status(self) -> IndexStatus:
+        records = [document.record for document in self.documents.values()]
+        sources, kinds = (Counter(getattr(record, name) for record in records) for name in ("source", "kind"))
+        return replace(super().status(), sources=sources, kinds=kinds)

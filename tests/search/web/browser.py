@@ -1,0 +1,117 @@
+"""A real Chromium on the page, and what is asked of every visit: no error, no stranger, no barrier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+SIZES: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 860}},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "has_touch": True,
+        "is_mobile": True,
+    },
+}
+
+#: Where to put screenshots, for the README; nowhere unless asked.
+SCREENSHOTS = os.environ.get("PAGE_SCREENSHOTS")
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+
+
+@dataclass
+class Visit:
+    """One visitor's page. `complaints` gathers what a visit must not have."""
+
+    page: Page
+    url: str
+    size: str
+    complaints: list[str] = field(default_factory=list)
+    #: HTTP statuses that a test provokes; the browser logs each as a console error.
+    expected: set[int] = field(default_factory=set)
+
+    def open(self, address: str = "/") -> None:
+        self.page.goto(self.url + address)
+
+    def cards(self) -> list[str]:
+        """Image ids in the grid, in order."""
+        ids: list[str] = self.page.locator(".card:not(.ghost)").evaluate_all(
+            "all => all.map(c => c.dataset.id)"
+        )
+        return ids
+
+    def has(self, selector: str, text: str) -> None:
+        """Wait until an element that can be seen has this text."""
+        self.page.locator(selector).filter(has_text=text).first.wait_for()
+
+    def settled(self) -> None:
+        """Wait until the answer is there."""
+        self.page.locator(".grid:not([aria-busy]) .card:not(.ghost)").first.wait_for()
+
+    def barriers(self) -> list[str]:
+        """What axe finds that matters: rule, and where."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{rule['id']}: {[node['html'][:120] for node in rule['nodes'][:3]]}"
+            for rule in found
+            if rule["impact"] in ("moderate", "serious", "critical")
+        ]
+
+    def picture(self, name: str) -> None:
+        """A screenshot for the README, where one is asked for."""
+        if SCREENSHOTS:
+            self.page.wait_for_load_state("networkidle")
+            path = Path(SCREENSHOTS) / f"page-{name}.png"
+            self.page.screenshot(path=path, scale="css", animations="disabled")
+            with Image.open(path) as image:
+                small = image.convert("RGB").quantize(160)
+            small.save(path, optimize=True)
+
+
+@contextmanager
+def visit(browser: Browser, url: str, size: str, **options: Any) -> Iterator[Visit]:
+    """A new visitor; at the end there must have been no complaint."""
+    context: BrowserContext = browser.new_context(**(SIZES[size] | options))
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    visitor = Visit(page, url, size)
+
+    def console(message: Any) -> None:
+        wanted = any(f"status of {status} " in message.text for status in visitor.expected)
+        if message.type in ("error", "warning") and not wanted:
+            visitor.complaints.append(f"console: {message.text}")
+
+    def asked(request: Any) -> None:
+        if not request.url.startswith((url, "blob:", "data:")):
+            visitor.complaints.append(f"asked a stranger: {request.url}")
+
+    page.on("console", console)
+    page.on("pageerror", lambda error: visitor.complaints.append(f"error: {error}"))
+    page.on("request", asked)
+    try:
+        yield visitor
+        assert visitor.complaints == []
+    finally:
+        context.close()

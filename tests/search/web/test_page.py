@@ -1,0 +1,398 @@
+"""The page in a real browser: every path a visitor takes, at desktop and phone size."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from indexer.errors import IndexUnavailableError
+from indexer.index import open_index
+from indexer.records import Candidates, CaptionRecord
+from search.web.app import create_app
+from search.web.settings import Settings
+from tests.search.memory import MemoryIndex
+from tests.search.web.browser import SIZES, Visit, launch, visit
+from tests.search.web.conftest import listening
+from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import Gallery, crowd
+
+pytestmark = pytest.mark.browser
+
+CAT = "an orange cat looks at the camera"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, launch(playwright) as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def captioner() -> FakeCaptioner:
+    return FakeCaptioner("a ginger cat looking at the camera")
+
+
+@pytest.fixture(scope="module")
+def site(records: list[CaptionRecord], pictures: Path, captioner: FakeCaptioner) -> Iterator[str]:
+    with listening(create_app(Gallery(records), lambda: captioner, Settings(images=(pictures,)))) as url:
+        yield url
+
+
+@pytest.fixture(params=list(SIZES))
+def size(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: str, size: str) -> Iterator[Visit]:
+    with visit(browser, site, size) as one:
+        yield one
+
+
+Visitor = Callable[..., AbstractContextManager[Visit]]
+
+
+@pytest.fixture
+def at(browser: Browser, size: str) -> Visitor:
+    """Visitors of other sites."""
+    return lambda url, **options: visit(browser, url, size, **options)
+
+
+def test_the_whole_way_on_both_engines(
+    fresh_where: str, records: list[CaptionRecord], pictures: Path, photos: Path, at: Visitor
+) -> None:
+    """Sentence, then photo, then a hit, then what is like it, on the engine itself."""
+    index = open_index(fresh_where, create=True)
+    with index.draft("page") as draft:
+        draft.add(records)
+        draft.publish()
+    captioner = FakeCaptioner("a rocket on the launch pad")
+    app = create_app(open_index(fresh_where), lambda: captioner, Settings(images=(pictures,)))
+    with listening(app) as url, at(url) as visitor:
+        visitor.open()
+        visitor.settled()
+        visitor.page.fill("#q", CAT)
+        visitor.page.press("#q", "Enter")
+        visitor.has(".certificate", "Exact: the true top")
+        assert visitor.cards()[0] == "skimage/chelsea.jpg"
+        visitor.page.set_input_files("#choose", photos / "rocket.jpg")
+        visitor.has("#query-caption", "a rocket on the launch pad")
+        assert visitor.cards()[0] == "skimage/rocket.jpg"
+        visitor.page.locator(".card a").first.click()
+        visitor.has("dialog .all-captions", "All 3 captions")
+        visitor.page.click("#similar")
+        visitor.has("#query-label", "Pictures like this one")
+        visitor.settled()
+        assert "skimage/rocket.jpg" not in visitor.cards()
+
+
+def test_a_sentence(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    assert visitor.barriers() == []
+    if visitor.size == "desktop":
+        visitor.picture("start")
+    visitor.page.fill("#q", CAT)
+    visitor.page.press("#q", "Enter")
+    visitor.has(".certificate", "Exact: the true top 4 of 40 captions")
+    visitor.has("#count", "4 pictures")
+    marks = visitor.page.locator(".card").first.locator("mark").all_text_contents()
+    assert marks == ["cat", "looking", "camera"]
+    first = visitor.page.locator(".card").first
+    assert first.locator(".score").inner_text().endswith("0.50")
+    assert "scikit-image" in first.locator(".foot").inner_text()
+    assert visitor.page.url.endswith("?q=an+orange+cat+looks+at+the+camera")
+    assert visitor.page.title().startswith(CAT)
+    assert visitor.barriers() == []
+    visitor.picture("answers" if visitor.size == "desktop" else "phone")
+    visitor.page.go_back()
+    visitor.has("#results-title", "Or begin with one of these")
+
+
+def test_a_photo_and_its_progress(visitor: Visit, captioner: FakeCaptioner, photos: Path) -> None:
+    captioner.gate = threading.Event()
+    visitor.open()
+    assert visitor.page.locator("#camera").get_attribute("capture") == "environment"
+    assert visitor.page.locator("#camera-label").is_visible() == (visitor.size == "phone")
+    visitor.page.set_input_files("#camera" if visitor.size == "phone" else "#choose", photos / "chelsea.png")
+    visitor.has("#working-text", "Writing a caption…")
+    assert visitor.page.locator("#query-picture img").is_visible()
+    assert visitor.barriers() == []
+    captioner.gate.set()
+    captioner.gate = None
+    visitor.has("#query-caption", captioner.text)
+    visitor.settled()
+    assert visitor.page.locator("#working").is_hidden()
+    assert visitor.cards()[0] == "skimage/chelsea.jpg"
+    assert "photo=1" in visitor.page.url
+    if visitor.size == "desktop":
+        visitor.picture("photo")
+    visitor.page.reload()
+    visitor.settled()
+    assert visitor.cards()[0] == "skimage/chelsea.jpg", "the address holds the caption"
+
+
+#: Makes a file of base64 text and gives it to the page as a drop or a paste would.
+GIVE = """([kind, data, type]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], "photo", { type }));
+  const how = { bubbles: true, cancelable: true };
+  if (kind === "paste") dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, ...how }));
+  else for (const name of ["dragenter", "dragover", "drop"])
+    document.body.dispatchEvent(new DragEvent(name, { dataTransfer: transfer, ...how }));
+}"""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_photo_dropped_or_pasted(visitor: Visit, photos: Path, kind: str) -> None:
+    visitor.open()
+    visitor.settled()
+    data = base64.b64encode((photos / "rocket.jpg").read_bytes()).decode()
+    visitor.page.evaluate(GIVE, [kind, data, "image/jpeg"])
+    visitor.has("#query-caption", "a ginger cat")
+    visitor.settled()
+    assert "dropping" not in (visitor.page.locator("body").get_attribute("class") or "")
+
+
+def test_words_switched_off_and_added(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    orange = visitor.page.get_by_role("button", name="orange")
+    orange.press("Space")
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+    visitor.has("#count", "3 pictures")
+    assert "drop=orang" in visitor.page.url
+    assert visitor.page.evaluate("document.activeElement.textContent") == "orange", "the focus stays"
+    assert visitor.barriers() == []
+    visitor.page.fill(".adder input", "a woman")
+    visitor.page.press(".adder input", "Enter")
+    visitor.page.get_by_role("button", name="woman").first.wait_for()
+    visitor.has(".card .caption", "smiles at the camera")
+    visitor.page.get_by_role("button", name="orange").click()
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for(state="detached")
+    for _ in range(3):
+        visitor.page.go_back()
+    expect(visitor.page.locator(".chip")).to_have_count(4)
+    visitor.has("#count", "4 pictures")
+
+
+def test_the_picture_in_full(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    visitor.page.locator(".card a").first.click()
+    visitor.has("dialog .reason", "3 of 6 words are shared")
+    assert visitor.page.locator("dialog .word.both").all_text_contents() == ["camera", "cat", "looks"]
+    assert visitor.page.locator("dialog .word.yours").all_text_contents() == ["orange"]
+    visitor.has("dialog .all-captions", "The face of an orange striped cat")
+    visitor.has("dialog .origin", "scikit-image, see its data/README")
+    assert visitor.barriers() == []
+    if visitor.size == "desktop":
+        visitor.picture("detail")
+    assert "show=skimage" in visitor.page.url
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.has("dialog #detail-caption", "A man in a dark coat")
+    visitor.page.keyboard.press("ArrowLeft")
+    visitor.has("dialog #detail-caption", "A close up of a ginger cat")
+    visitor.page.keyboard.press("Escape")
+    visitor.page.locator("dialog[open]").wait_for(state="detached")
+    assert "show" not in visitor.page.url
+    assert (
+        visitor.page.evaluate("document.activeElement.closest('.card')?.dataset.id") == "skimage/chelsea.jpg"
+    )
+    visitor.page.go_back()
+    visitor.page.locator("dialog[open]").wait_for()
+    visitor.page.get_by_role("link", name="Similar to this").click()
+    visitor.has("#query-label", "Pictures like this one")
+    visitor.page.locator("#query-picture img").wait_for()
+    visitor.page.locator(".chip").first.click()
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+    assert "like=skimage" in visitor.page.url
+
+
+def test_threshold_and_filters(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    slider = visitor.page.locator("#min")
+    for _ in range(4):
+        slider.press("ArrowRight")
+    visitor.has("#min-shown", "0.20")
+    visitor.has("#count", "2 pictures")
+    expect(visitor.page.locator(".card")).to_have_count(2)
+    assert "min=0.2" in visitor.page.url
+    visitor.has("#end", "No other picture reaches 0.20")
+    visitor.page.locator("#filters summary").click()
+    visitor.page.get_by_label("generated").check()
+    expect(visitor.page.locator(".card")).to_have_count(1)
+    visitor.has("#filter-count", "1")
+    assert visitor.barriers() == []
+    visitor.page.get_by_label("Show near-identical pictures once").check()
+    visitor.has("#filter-count", "2")
+    assert "fold=1" in visitor.page.url and "kind=generated" in visitor.page.url
+    visitor.page.get_by_role("button", name="Clear filters").click()
+    expect(visitor.page.locator(".card")).to_have_count(2)
+
+
+def test_endless_scroll_shows_every_picture_once(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(60)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        while len(visitor.cards()) < 60:
+            before = len(visitor.cards())
+            visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+            visitor.page.locator(f".card:nth-child({before + 1})").wait_for(state="attached")
+        assert sorted(visitor.cards()) == [f"crowd-{number:04}" for number in range(60)]
+        visitor.has(".certificate", "top 60 of 60 captions")
+        visitor.has("#end", "No other picture shares a word")
+
+
+def test_a_shared_link_and_the_download(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}&drop=orang&min=0.15&kind=reference")
+    visitor.settled()
+    assert visitor.cards() == ["skimage/chelsea.jpg", "skimage/camera.jpg"]
+    assert visitor.page.locator("#min").input_value() == "0.15"
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="JSON").click()
+    saved = json.loads(Path(download.value.path()).read_text())
+    assert [hit["image_id"] for hit in saved["hits"]] == visitor.cards()
+    assert saved["exact"] is True and saved["query"]["tokens"]
+    visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.page.get_by_role("button", name="Copy link").click()
+    visitor.has("#share", "Copied")
+    assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
+
+
+def test_by_keyboard_alone(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    visitor.page.keyboard.press("/")
+    visitor.page.keyboard.type("a motorcycle in a garage")
+    visitor.page.keyboard.press("Enter")
+    visitor.has("#query-label", "Your words")
+    visitor.has(".card .caption", "motorcycle")
+    first = visitor.page.locator(".card a").first
+    first.focus()
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.locator("dialog[open]").wait_for()
+    assert visitor.page.evaluate("document.activeElement.closest('dialog') !== null")
+    visitor.page.keyboard.press("Escape")
+    visitor.page.locator("dialog[open]").wait_for(state="detached")
+    visitor.page.get_by_role("button", name="Clear the search").press("Enter")
+    visitor.has("#results-title", "Or begin with one of these")
+
+
+def test_dark_mode(at: Visitor, site: str) -> None:
+    shade = "getComputedStyle(document.body).backgroundColor"
+    with at(site, color_scheme="dark") as visitor:
+        visitor.open(f"/?q={CAT}")
+        visitor.settled()
+        dark = visitor.page.evaluate(shade)
+        assert visitor.barriers() == []
+        if visitor.size == "desktop":
+            visitor.picture("dark")
+        visitor.page.locator(".card a").first.click()
+        visitor.page.locator("dialog[open]").wait_for()
+        assert visitor.barriers() == []
+        visitor.page.keyboard.press("Escape")
+        visitor.page.get_by_role("button", name="Switch between light and dark").click()
+        assert visitor.page.evaluate(shade) != dark
+        visitor.page.reload()
+        assert visitor.page.evaluate(shade) != dark, "the choice is kept"
+
+
+def test_a_bad_photo_is_explained(visitor: Visit, tmp_path: Path) -> None:
+    visitor.expected = {422}
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a photo at all")
+    visitor.open()
+    visitor.settled()
+    visitor.page.set_input_files("#choose", bad)
+    visitor.has("#trouble", "The photo cannot be used")
+    visitor.has("#trouble", "Not a photo in a known format")
+    assert visitor.barriers() == []
+    visitor.page.get_by_role("button", name="Dismiss the message").click()
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(20_000_001)
+    visitor.page.set_input_files("#choose", large)
+    visitor.has("#trouble", "this server takes 20 MB")
+
+
+class Faltering(MemoryIndex):
+    """An engine that can be taken down."""
+
+    down = False
+
+    def candidates_many(self, queries: Any, limit: int) -> list[Candidates]:
+        if self.down:
+            raise IndexUnavailableError("http://search:9200/photos: connection refused")
+        return super().candidates_many(queries, limit)
+
+
+def test_an_engine_that_is_down_and_comes_back(at: Visitor) -> None:
+    index = Faltering([CaptionRecord("x", "A <script>alert(1)</script> dog & <b>cat</b>")])
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {503}
+        index.down = True
+        visitor.open("/?q=a dog")
+        visitor.has("#trouble", "The search engine does not answer")
+        index.down = False
+        visitor.page.get_by_role("button", name="Try again").click()
+        visitor.has(".card .caption", "<script>alert(1)</script> dog & <b>cat</b>")
+        assert visitor.page.locator("#trouble").is_hidden()
+        assert visitor.page.locator(".card script, .card b").count() == 0
+
+
+def test_a_busy_captioner_is_waited_for(at: Visitor, photos: Path) -> None:
+    captioner = FakeCaptioner("a dog", gate=threading.Event())
+    app = create_app(
+        MemoryIndex([CaptionRecord("x", "a dog")]), lambda: captioner, Settings(waiting_photos=1)
+    )
+    with listening(app) as url, at(url) as visitor:
+        visitor.expected = {429}
+        queue, photo = app.state.service.captions, (photos / "rocket.jpg").read_bytes()
+        queue.submit(photo)
+        assert captioner.entered.acquire(timeout=30)
+        queue.submit(photo)
+        visitor.open()
+        visitor.page.set_input_files("#choose", photos / "rocket.jpg")
+        visitor.has("#working-text", "Many photos are waiting")
+        assert captioner.gate is not None
+        captioner.gate.set()
+        visitor.has("#query-caption", "a dog")
+
+
+def test_signing_in(at: Visitor, records: list[CaptionRecord], pictures: Path) -> None:
+    settings = Settings(images=(pictures,), token="correct horse battery")
+    with listening(create_app(MemoryIndex(records), FakeCaptioner, settings)) as url, at(url) as visitor:
+        visitor.expected = {401, 403}
+        visitor.open("/?q=a rocket")
+        visitor.page.fill("#token", "a guess at the token")
+        visitor.page.press("#token", "Enter")
+        visitor.has("#sign-in-trouble", "not this server's token")
+        assert visitor.barriers() == []
+        visitor.page.fill("#token", "correct horse battery")
+        visitor.page.press("#token", "Enter")
+        visitor.settled()
+        assert visitor.cards()[0] == "skimage/rocket.jpg"
+        expect(visitor.page.locator(".card img").first).to_have_js_property("naturalWidth", 320)
+
+
+def test_others_to_begin_with(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    before = visitor.cards()
+    visitor.page.get_by_role("button", name="Others").click()
+    expect(visitor.page.locator(f'.card:first-child[data-id="{before[0]}"]')).to_have_count(0)
+    visitor.settled()
+    visitor.page.locator(".card a").first.click()
+    visitor.has("#query-label", "Pictures like this one")

@@ -1,0 +1,105 @@
+"""`search serve` as a user runs it: a process, a port, a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from indexer.index import open_index
+from indexer.records import CaptionRecord
+from search.cli import main
+from search.serve_command import _names
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("served") / "caption-index")
+    with open_index(folder, create=True) as index, index.draft("x") as draft:
+        draft.add([CaptionRecord("dog.jpg", "a dog on a beach")])
+        draft.publish()
+    return folder
+
+
+@pytest.fixture
+def served(where: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its address."""
+    command = [sys.executable, "-c", "from search.cli import main; main()", "serve", "--index", where]
+    environment = os.environ | {"SEARCH_TOKEN": ""}
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--captioner", "/no/such/model"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("Serving on "):
+            yield process, line.split()[2]
+            break
+    else:
+        pytest.fail(f"the server did not start: {said}")
+    if process.poll() is None:
+        process.kill()
+    process.wait(30)
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop(
+    served: tuple[subprocess.Popen[str], str], number: signal.Signals
+) -> None:
+    process, url = served
+    assert url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(f"{url}/api/v1/text?q=dogs", timeout=30) as answer:
+        assert b"a dog on a beach" in answer.read()
+    process.send_signal(number)
+    assert process.wait(30) == 0
+
+
+def run(*arguments: str, token: str = "") -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["serve", *arguments], env={"SEARCH_TOKEN": token})
+    return result.exit_code, result.output
+
+
+def test_a_port_that_is_taken(where: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = run("--index", where, "--port", port)
+    assert code == 1
+    assert f"port {port}" in said and "--port" in said and "Traceback" not in said
+
+
+def test_an_index_that_is_not_there(tmp_path: Path) -> None:
+    code, said = run("--index", str(tmp_path / "none"), "--port", "0")
+    assert code == 1
+    assert str(tmp_path / "none") in said
+
+
+def test_a_token_too_short_to_be_safe(where: str) -> None:
+    code, said = run("--index", where, token="short")
+    assert code == 1 and "SEARCH_TOKEN" in said and "16" in said
+    assert "short to be safe" in said
+
+
+def test_folders_must_exist(where: str) -> None:
+    code, said = run("--index", where, "--images", "/no/such/folder")
+    assert code == 2 and "/no/such/folder" in said
+
+
+def test_names_that_are_answered_to() -> None:
+    loopback = _names("127.0.0.1", ())
+    assert "localhost" in loopback and "example.org" not in loopback
+    assert _names("127.0.0.1", ("Example.org",)) == loopback | {"example.org"}
+    assert _names("0.0.0.0", ()) == frozenset()
+    assert "evil.example" not in _names("0.0.0.0", ("photos.example.org",))
