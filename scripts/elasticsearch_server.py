@@ -4,8 +4,9 @@
     python scripts/elasticsearch_server.py start --dir .server  # prints the URL
     python scripts/elasticsearch_server.py stop --dir .server
 
-Where the server comes from, in this order: ELASTICSEARCH_URL where it is set (`run` only); a container, where Docker
-can run the image; the distribution on Maven Central that plugin authors test on, on a JDK of 21 or newer.
+Where the server comes from, in this order: ELASTICSEARCH_URL where it is set (`run` only); a container,
+where Docker can run the image; the distribution on Maven Central that plugin authors test on, on a JDK of
+21 or newer.
 The server has no security unless `--tls` is given, and listens on 127.0.0.1 only. Needs nothing but Python.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import pwd
@@ -44,6 +46,10 @@ OLDEST_JAVA = 21
 SECONDS_TO_START = 180
 
 
+#: Servers that this process started, so that it can wait for their end.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
 class ServerError(Exception):
     """No server could be had; the message says why and what to do."""
 
@@ -59,11 +65,11 @@ class Server:
     users: Mapping[str, str] = field(default_factory=dict)  # name -> password, with --tls
 
 
-# --- the distribution and its Java -----------------------------------------------------------------------------------
+# --- the distribution and its Java
 
 
 def cache_folder() -> Path:
-    """Where the distribution is unpacked: readable by another user when this one is root, as homes often are not."""
+    """Where the distribution is unpacked: readable by other users, as homes often are not."""
     folder = Path(tempfile.gettempdir()) / f"caption-search-elasticsearch-{os.geteuid()}"
     folder.mkdir(mode=0o755, exist_ok=True)
     if folder.stat().st_uid != os.geteuid():
@@ -92,8 +98,8 @@ def _distribution_zip() -> Path:
         return repository / IN_LOCAL_REPOSITORY
     if shutil.which("mvn") is None:
         raise ServerError(
-            "no Elasticsearch: ELASTICSEARCH_URL is not set, Docker cannot run here, and there is no Maven (mvn) "
-            "to fetch the test distribution; provide one of the three"
+            "no Elasticsearch: ELASTICSEARCH_URL is not set, Docker cannot run here, and there is no Maven "
+            "(mvn) to fetch the test distribution; provide one of the three"
         )
     _maven("dependency:get", "-Dtransitive=false", f"-Dartifact={ARTIFACT}")
     setting = _maven("help:evaluate", "-Dexpression=settings.localRepository", "-q", "-DforceStdout")
@@ -152,7 +158,7 @@ def _java_version(home: Path) -> int:
     return 0
 
 
-# --- starting ---------------------------------------------------------------------------------------------------------
+# --- starting
 
 
 def start(
@@ -289,19 +295,29 @@ def _secure(
     ]
     _tool([*keytool, "-genkeypair", "-keyalg", "EC", "-validity", "30", *subject], environment)
     _tool([*keytool, "-exportcert", "-rfc", "-file", str(config / "ca.pem")], environment)
+    settings = {"xpack.security.http.ssl.keystore.secure_password": secret}
+    settings["bootstrap.password"] = passwords["elastic"]
     keystore = str(distribution() / "bin/elasticsearch-keystore")
+    values = "".join(f"{value}\n" for value in settings.values())
     _tool([keystore, "create"], environment)
-    for name, value in {
-        "xpack.security.http.ssl.keystore.secure_password": secret,
-        "bootstrap.password": passwords["elastic"],
-    }.items():
-        _tool([keystore, "add", "-x", name], environment, value + "\n")
+    _tool([keystore, "add", "-x", *settings], environment, values)
     if roles is not None:
         shutil.copy(roles, config / "roles.yml")
-    for user in users:
-        name, _, role = user.partition(":")
-        command = [str(distribution() / "bin/elasticsearch-users"), "useradd", name, "-r", role]
-        _tool(command, environment, f"{passwords[name]}\n{passwords[name]}\n")
+    by_role: dict[str, list[str]] = {}
+    for name, _, its_roles in (user.partition(":") for user in users):
+        for role in its_roles.split(","):
+            by_role.setdefault(role, []).append(name)
+    lines = [f"{name}:{_hashed(password)}\n" for name, password in passwords.items() if name != "elastic"]
+    (config / "users").write_text("".join(lines))
+    lines = [f"{role}:{','.join(names)}\n" for role, names in by_role.items()]
+    (config / "users_roles").write_text("".join(lines))
+
+
+def _hashed(password: str) -> str:
+    """As the file realm stores it (what `elasticsearch-users` would write, without starting a JVM a user)."""
+    salt = secrets.token_bytes(32)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 1000, 32)
+    return f"{{PBKDF2}}1000${b64encode(salt).decode()}${b64encode(key).decode()}"
 
 
 def _tool(command: Sequence[str], environment: Mapping[str, str], given: str = "") -> None:
@@ -326,7 +342,7 @@ def _launch(home: Path, environment: Mapping[str, str], heap: str) -> int:
             os.chown(path, user.pw_uid, user.pw_gid)
         owner = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     with (home / "logs" / "console.log").open("w") as log:
-        process = subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [str(distribution() / "bin/elasticsearch")],
             env=environment,
             cwd=home,
@@ -336,7 +352,8 @@ def _launch(home: Path, environment: Mapping[str, str], heap: str) -> int:
             start_new_session=True,
             **owner,  # type: ignore[call-overload]
         )
-    return int(process.pid)
+    _children[process.pid] = process
+    return process.pid
 
 
 def _unprivileged() -> pwd.struct_passwd:
@@ -388,7 +405,7 @@ def _tail(text: str, lines: int = 25) -> str:
     return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
-# --- state and stopping -----------------------------------------------------------------------------------------------
+# --- state and stopping
 
 
 def _remember(folder: Path, server: Server) -> Server:
@@ -419,8 +436,8 @@ def stop(folder: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # a child of this process stays a zombie until it is waited for
+    if pid in _children:
+        return _children[pid].poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -442,7 +459,7 @@ def _is_ours(pid: int, folder: Path) -> bool:
     return False
 
 
-# --- commands ---------------------------------------------------------------------------------------------------------
+# --- commands
 
 
 def run(command: Sequence[str], nodes: int) -> int:

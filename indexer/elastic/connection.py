@@ -130,8 +130,8 @@ def clear_errors(place: Place) -> Iterator[None]:
         raise api_error(place, error.status_code, error.body) from error
     except elastic_transport.TlsError as error:
         raise IndexUnavailableError(
-            f"{place.server}: its certificate cannot be verified; set ELASTICSEARCH_CA_CERTS to the CA's PEM file "
-            "or ELASTICSEARCH_CA_FINGERPRINT"
+            f"{place.server}: its certificate cannot be verified; set ELASTICSEARCH_CA_CERTS to the CA's PEM "
+            "file or ELASTICSEARCH_CA_FINGERPRINT"
         ) from error
     except elastic_transport.ConnectionTimeout as error:
         raise IndexUnavailableError(
@@ -150,15 +150,15 @@ def api_error(place: Place, status: int, body: Any) -> IndexerError:
     kind, reason = _cause(body)
     if kind == "cluster_block_exception":
         return _ReadOnlyError(
-            f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the block, "
-            "then run again"
+            f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the "
+            "block, then run again"
         )
     if status == 404:
         return IndexNotFoundError(
             f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
         )
     advice = {
-        401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
+        401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD",
         403: "not permitted; this user's role does not allow it",
         429: "overloaded; try again later",
         503: "not available now; try again later",

@@ -119,7 +119,7 @@ class Loader:
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
 
     def _write(self, operation: str, sources: Mapping[str, Mapping[str, Any]]) -> _Outcome:
-        """Bulk-write; what a busy or absent server did not take is sent again, as ids make repeating harmless."""
+        """Bulk-write; what a busy or absent server did not take is sent again (ids make that harmless)."""
         outcome = _Outcome()
         left = dict(sources)
         for attempt in range(self._patience.retries + 1):

@@ -50,7 +50,7 @@ class BuildLock:
         threading.Thread(target=self._beat, name="build-lock", daemon=True).start()
 
     def confirm(self) -> None:
-        """Raises IndexLockedError where another process took over meanwhile (this one was asleep for long)."""
+        """Raises IndexLockedError where another process took over while this one slept."""
         try:
             self._put(**self._version)
         except (elasticsearch.ConflictError, elasticsearch.NotFoundError):
@@ -90,8 +90,8 @@ class BuildLock:
 
     def _busy(self, holder: Mapping[str, Any]) -> str:
         return (
-            f"{self._place.where}: another build is writing ({holder.get('purpose')}, process {holder.get('pid')} on "
-            f"{holder.get('host')}); wait for it to end, or stop it and run again"
+            f"{self._place.where}: another build is writing ({holder.get('purpose')}, process "
+            f"{holder.get('pid')} on {holder.get('host')}); wait for it to end, or stop it and run again"
         )
 
     def _put(self, **options: Any) -> None:
@@ -113,7 +113,7 @@ class BuildLock:
 
 
 def _alive(holder: Mapping[str, Any]) -> bool:
-    """Whether the holder may still be at work. On this machine the process itself tells; elsewhere, its last beat."""
+    """Whether the holder may still be at work: here its process tells, elsewhere its last beat."""
     if holder.get("host") == socket.gethostname():
         try:
             os.kill(int(holder["pid"]), 0)

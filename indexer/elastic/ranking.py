@@ -60,7 +60,7 @@ class _Found:
 
 
 class Ranking:
-    """Searches of one index. `smallest` and `largest` are the sizes known to exist: a hint, for speed alone."""
+    """Searches of one index. `smallest` and `largest` known size are a hint, for speed alone."""
 
     def __init__(self, client: Elasticsearch, place: Place, smallest: int, largest: int) -> None:
         self._client = client
@@ -225,7 +225,7 @@ def _ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
 
 
 def _outside(one: Window) -> dict[str, Any]:
-    """Whether the index has any set of a size that the window leaves out; the server answers from its index's ends."""
+    """Whether there is any set of a size that the window leaves out; the index's ends tell the server."""
     beyond = [
         {"range": {"token_count": {"gt": one.high}}},
         {"range": {"token_count": {"gte": 1, "lt": one.low}}},
@@ -261,7 +261,7 @@ def _pages(snapshot: Snapshot, query: Query, sizes: Sequence[int], want: int) ->
 
 
 def _scan(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[_Found]:
-    """The same as `_pages` for a query of more tokens than a query can have clauses: overlaps are counted here."""
+    """As `_pages`, for more tokens than a query can have clauses: overlaps are counted here."""
     a = len(query.tokens)
     tokens = sorted(query.tokens)
     shared = [{"terms": {"tokens": tokens[start : start + _TERMS]}} for start in range(0, a, _TERMS)]

@@ -62,8 +62,8 @@ class ElasticDraft(Draft):
             if one.draft_key == key:
                 if one.analyzer != analyzer:
                     raise IndexMismatchError(
-                        f"{self._place.where}: the unfinished build was begun with the analyzer {one.analyzer}, "
-                        f"not {analyzer}"
+                        f"{self._place.where}: the unfinished build was begun with the analyzer "
+                        f"{one.analyzer}, not {analyzer}"
                     )
                 self._client.indices.refresh(index=one.index)
                 return one
@@ -91,8 +91,8 @@ class ElasticDraft(Draft):
             )
             if count != expected:
                 raise IndexDamagedError(
-                    f"{self._place.where}: {index} holds {count} captions instead of {expected}; readers keep the old "
-                    "index; build again"
+                    f"{self._place.where}: {index} holds {count} captions instead of {expected}; readers "
+                    "keep the old index; build again"
                 )
             self._merge()
             self._client.indices.put_settings(index=index, settings={"index": serving_settings()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -31,10 +32,9 @@ class Snapshot:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        # Unclosed it ends by itself, and the first error is the one to tell.
+        with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
             self._client.close_point_in_time(id=self._id)
-        except (elasticsearch.ApiError, elastic_transport.TransportError):
-            pass  # it ends by itself, and the first error is the one to tell
 
     def search(self, **body: Any) -> Mapping[str, Any]:
         answer = self._client.search(pit={"id": self._id, "keep_alive": _KEEP_ALIVE}, **body)
