@@ -1,0 +1,260 @@
+"""The embedded engine against brute force: on real captions, at scale, over many segments; and its parts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.captions import coco_records, grammar_captions, made_captions, records
+from captioner.tokens import analyzer
+from indexer.embedded import EmbeddedIndex
+from indexer.embedded import writer as writer_module
+from indexer.embedded.arrays import ArrayFile, write_arrays
+from indexer.embedded.strings import Strings
+from indexer.errors import IndexerError
+from indexer.records import CaptionRecord, Filters
+
+ANALYZER = "english/1"
+
+
+class BruteForce:
+    """Every overlap counted, by NumPy; scores are quotients of the same integers as the engine's."""
+
+    def __init__(self, records: Iterable[CaptionRecord]) -> None:
+        analyse = analyzer(ANALYZER)
+        self.records = list({record.document_id: record for record in records}.values())
+        sets = [analyse(record.caption) for record in self.records]
+        self.sources = np.array([record.source for record in self.records])
+        rank = {image: place for place, image in enumerate(sorted({one.image_id for one in self.records}))}
+        self.ranks = np.array([rank[record.image_id] for record in self.records])
+        self.sizes = np.array([len(tokens) for tokens in sets])
+        holders: dict[str, list[int]] = defaultdict(list)
+        for number, tokens in enumerate(sets):
+            for token in tokens:
+                holders[token].append(number)
+        self.holders = {token: np.array(numbers) for token, numbers in holders.items()}
+
+    def top(self, tokens: frozenset[str], limit: int, source: str = "") -> list[tuple[float, str]]:
+        overlaps = np.zeros(len(self.records), np.int64)
+        for token in tokens & self.holders.keys():
+            overlaps[self.holders[token]] += 1
+        scores = overlaps / np.maximum(1, len(tokens) + self.sizes - overlaps)
+        answers = np.flatnonzero((overlaps > 0) & ((self.sources == source) | (source == "")))
+        order = answers[np.lexsort((self.ranks[answers], -scores[answers]))][:limit]
+        return [(float(scores[number]), self.records[number].image_id) for number in order.tolist()]
+
+
+def found(index: EmbeddedIndex, tokens: frozenset[str], limit: int, **where: str) -> list[tuple[float, str]]:
+    filters = Filters({name: (value,) for name, value in where.items()})
+    answer = index.candidates(tokens, limit, filters)
+    return [(one.position.score, one.document.record.image_id) for one in answer.found]
+
+
+def built(folder: Path, given: Iterable[CaptionRecord], parts: int = 1) -> EmbeddedIndex:
+    """An index of these captions in a draft, of which the last parts are added to the published index."""
+    index = EmbeddedIndex.open(str(folder), create=True)
+    every = list(given)
+    with index.draft("k", ANALYZER) as draft:
+        draft.add(every[: len(every) // parts])
+        draft.publish()
+    for part in range(1, parts):
+        index.add(every[len(every) * part // parts : len(every) * (part + 1) // parts])
+    return index
+
+
+def asked(base: Sequence[str], number: int) -> list[frozenset[str]]:
+    """Queries as people's captions are, with unknown words, one word, many words and none among them."""
+    analyse = analyzer(ANALYZER)
+    made = [analyse(caption) for caption in islice(made_captions(base, seed=99), number)]
+    odd = [made[0] | {"unknown", "words"}, frozenset({"dog"}), frozenset(), frozenset({"nowhere"})]
+    return [*odd, frozenset().union(*made[:30]), *made[5:]]
+
+
+def check(index: EmbeddedIndex, brute: BruteForce, queries: Sequence[frozenset[str]]) -> None:
+    for tokens in queries:
+        answer = index.candidates(tokens, 10)
+        top = brute.top(tokens, 11)
+        assert [(one.position.score, one.position.image_id) for one in answer.found] == top[:10]
+        assert answer.bound >= (top[10][0] if len(top) > 10 else 0.0)
+        assert answer.bound <= min((score for score, _ in top[:10]), default=0.0)
+
+
+def test_on_all_real_captions_the_top_ten_of_200_queries_are_those_of_brute_force(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    real = coco_records(shared_data)
+    assert len(real) == 66_627
+    index, brute = built(tmp_path / "index", real, parts=3), BruteForce(real)
+    check(index, brute, asked([record.caption for record in real], 200))
+    assert index.status().captions == len(brute.records)
+    gone = {record.image_id for record in real[::50]}
+    index.delete(gone)
+    left = BruteForce(record for record in real if record.image_id not in gone)
+    check(index, left, asked([record.caption for record in real], 40))
+
+
+@pytest.mark.parametrize(
+    ("size", "queries"), [(100_000, 60), pytest.param(600_000, 200, marks=pytest.mark.slow)]
+)
+def test_at_scale_the_top_ten_are_those_of_brute_force(tmp_path: Path, size: int, queries: int) -> None:
+    every = list(records(size, shared=tmp_path))  # the grammar's captions: the same on every machine
+    index, brute = built(tmp_path / "index", every), BruteForce(every)
+    check(index, brute, asked(list(islice(grammar_captions(5), 1_000)), queries))
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[EmbeddedIndex, BruteForce]:
+    """5,000 captions in several segments; a tenth from one source, a hundredth from another."""
+    every = [
+        CaptionRecord(
+            f"i{number // 5}",
+            caption,
+            source="rare" if number % 100 == 0 else "some" if number % 10 == 1 else "most",
+        )
+        for number, caption in enumerate(islice(grammar_captions(3), 5_000))
+    ]
+    index = built(tmp_path_factory.mktemp("sources") / "index", every[:4_000])
+    for first, last in ((4_000, 4_900), (4_900, 5_000)):
+        index.add(every[first:last])
+    assert index.status().details["segments"] == 3
+    return index, BruteForce(every)
+
+
+@pytest.mark.parametrize("source", ["rare", "some", "most", "none"])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_both_ways_to_filter_give_what_brute_force_gives(
+    sources: tuple[EmbeddedIndex, BruteForce], source: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from indexer.embedded import answer
+
+    monkeypatch.setattr(answer, "_SELECTIVE_SHARE", share)
+    monkeypatch.setattr(answer, "_SELECTIVE_ROWS", 0)
+    index, brute = sources
+    for tokens in asked(list(islice(grammar_captions(5), 500)), 25):
+        assert found(index, tokens, 12, source=source) == brute.top(tokens, 12, source)
+
+
+def test_a_filter_by_images_finds_only_these(sources: tuple[EmbeddedIndex, BruteForce]) -> None:
+    index, brute = sources
+    tokens = frozenset(brute.holders)
+    expected = [(score, image) for score, image in brute.top(tokens, 5_000) if image == "i7"]
+    assert found(index, tokens, 100, image_id="i7") == expected
+
+
+def test_an_unknown_field_to_filter_by_is_one_clear_line(sources: tuple[EmbeddedIndex, BruteForce]) -> None:
+    with pytest.raises(
+        IndexerError, match=r"^cannot filter by 'colour'; fields to filter by: image_id, source"
+    ):
+        sources[0].candidates(frozenset({"dog"}), 3, Filters({"colour": ("red",)}))
+
+
+def test_an_image_in_two_segments_is_drawn_as_often_as_any_other(tmp_path: Path) -> None:
+    index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
+    index.add(CaptionRecord(name, "a dog") for name in "abcdef")
+    index.add([CaptionRecord("a", "a cat")])
+    assert index.status().details["segments"] == 2
+    assert index.status().images == 6
+    first = [index.random(1, seed=seed)[0].record.image_id for seed in range(300)]
+    assert all(18 <= first.count(name) <= 82 for name in "abcdef")  # 50 each, give or take 5 sigma
+
+
+words = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_size=9).map(" ".join)
+captions = st.builds(CaptionRecord, st.sampled_from([f"i{number}" for number in range(12)]), words)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    parts=st.lists(st.lists(captions, max_size=25), min_size=1, max_size=6),
+    gone=st.sets(st.sampled_from([f"i{number}" for number in range(12)]), max_size=4),
+    asked_words=st.frozensets(st.sampled_from([f"w{number}" for number in range(15)]), max_size=9),
+    limit=st.integers(1, 30),
+    cheap=st.booleans(),
+)
+def test_any_segments_are_answered_in_exact_order(
+    tmp_path_factory: pytest.TempPathFactory,
+    parts: list[list[CaptionRecord]],
+    gone: set[str],
+    asked_words: frozenset[str],
+    limit: int,
+    cheap: bool,
+) -> None:
+    from indexer.embedded import ranking
+
+    index = EmbeddedIndex.open(str(tmp_path_factory.mktemp("world") / "index"), create=True)
+    with pytest.MonkeyPatch.context() as patch:
+        # So that small worlds have many segments, and both ways to count are taken.
+        patch.setattr(writer_module, "_MERGE_FACTOR", 0)
+        patch.setattr(ranking, "_COUNT_CALL", 1e9 if cheap else 0.0)
+        with index.draft("k", "words/1") as draft:
+            draft.add([CaptionRecord("i0", "w0"), *parts[0]])
+            draft.publish()
+        for part in parts[1:]:
+            index.add(part)
+        index.delete(gone)
+        answer = index.candidates(asked_words, limit)
+    every = {one.document_id: one for part in parts for one in part} | {"": CaptionRecord("i0", "w0")}
+    left = {(one.image_id, one.caption) for one in every.values() if one.image_id not in gone}
+    scored = [(len(asked_words & set(text.split())), set(text.split()), image) for image, text in left]
+    expected = sorted(
+        (-overlap / len(asked_words | tokens), image) for overlap, tokens, image in scored if overlap
+    )
+    assert [(-one.position.score, one.position.image_id) for one in answer.found] == expected[:limit]
+    assert answer.bound >= (-expected[limit][0] if len(expected) > limit else 0.0)
+
+
+texts = st.lists(st.text(st.characters(), max_size=6), max_size=30)  # lone surrogates among them
+
+
+@given(texts, st.text(st.characters(), max_size=6), st.data())
+def test_string_tables_are_sorted_lists(values: list[str], other: str, data: st.DataObject) -> None:
+    ordered = sorted(set(values))
+    table = Strings.of(ordered)
+    assert table.all() == ordered
+    for value in [*ordered, other]:
+        assert table.find(value) == (ordered.index(value) if value in ordered else -1)
+        assert table.rank(value) == sum(one < value for one in ordered)
+        assert table.rank(value, after=True) == sum(one <= value for one in ordered)
+    places = data.draw(st.lists(st.integers(0, len(ordered) - 1), max_size=9)) if ordered else []
+    chosen = [ordered[place] for place in places]
+    assert table.many(np.array(places, np.int64)) == chosen
+    assert table.take(np.array(places, np.int64)).all() == chosen
+    assert Strings.join([table, Strings.of(values)]).all() == [*ordered, *values]
+
+
+def test_arrays_come_back_as_written_and_read_only(tmp_path: Path) -> None:
+    arrays = {
+        "a": np.arange(5, dtype=np.int32),
+        "none": np.zeros(0, np.uint16),
+        "b": np.arange(300, dtype=np.uint64),
+    }
+    file = ArrayFile(tmp_path / "f", write_arrays(tmp_path / "f", arrays))
+    for name, array in arrays.items():
+        assert (file[name].dtype, file[name].tolist()) == (array.dtype, array.tolist())
+        assert not file[name].flags.writeable
+    assert file.damaged() == []
+    with pytest.raises(TypeError, match="cannot store"):
+        write_arrays(tmp_path / "g", {"objects": np.array([None])})
+
+
+def test_undecodable_file_names_survive(tmp_path: Path) -> None:
+    odd = CaptionRecord("photo\udcff.jpg", "a dog \udcff", image="/photos/photo\udcff.jpg")
+    index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
+    index.add([odd])
+    assert [one.record for one in index.captions([odd.image_id])[odd.image_id]] == [odd]
+
+
+def test_made_captions_are_the_same_for_a_seed_and_like_the_real_ones(tmp_path: Path) -> None:
+    base = list(islice(grammar_captions(1), 500))
+    one, again = (list(islice(made_captions(base, 4), 200)) for _ in range(2))
+    assert one == again
+    assert len(set(one) - set(base)) > 100
+    lengths = [sum(len(caption.split()) for caption in group) / len(group) for group in (base, one)]
+    assert lengths[1] == pytest.approx(lengths[0], rel=0.2)
+    assert len(list(records(30, shared=tmp_path))) == 30
