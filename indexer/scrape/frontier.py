@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 
 from yarl import URL
 
@@ -87,7 +88,12 @@ class Frontier:
 
 
 def _host(item: Item) -> str:
+    return _host_of(item.url)
+
+
+@lru_cache(maxsize=2 * WAITING)
+def _host_of(url: str) -> str:
     try:
-        return URL(item.url).host or ""
+        return URL(url).host or ""
     except ValueError:
         return ""

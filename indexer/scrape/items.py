@@ -47,13 +47,14 @@ class Item:
         return self.status != "found" and self.reason not in PASSING
 
     def as_json(self) -> dict[str, Any]:
-        said = {name: value for name, value in asdict(self).items() if value != ""}
+        """The object of its line; fields that are not known are left out."""
+        said = {name: value for name in _NAMES if (value := getattr(self, name)) not in ("", 0)}
         return {"line": "item", "url": self.url, **said}
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Item:
         """Raises ValueError for a line that is not an item; fields of later versions are passed over."""
-        values = {field.name: line[field.name] for field in fields(cls) if field.name in line}
+        values = {name: line[name] for name in _NAMES if name in line}
         url, status = values.get("url"), values.get("status")
         if not isinstance(url, str) or status not in STATUSES:
             raise ValueError("an item needs a url and a known status")
@@ -62,6 +63,9 @@ class Item:
         if not isinstance(whole, int) or not all(isinstance(value, str) for value in texts):
             raise ValueError("an item's fields are texts, its bytes a number")
         return cls(**cast(Any, values))
+
+
+_NAMES = tuple(field.name for field in fields(Item))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ from indexer.scrape.transport import HttpTransport, Limits, Response, Transport
 #: Searches asked at the same time; each provider answers one after the other anyway.
 _SEARCHES = 4
 
+#: Seconds after which the decoding thread hands over to the event loop. With Python's 5 ms the loop waits
+#: that long after each system call.
+_SWITCH = 0.0002
+
 #: Called with every item that has reached its status.
 OnItem = Callable[[Item], None]
 
@@ -88,6 +92,8 @@ def scrape(
         stack.callback(ledger.close)
         ledger.read(folder)
         run = _Run(folder, settings, manifest, ledger, on_item, clock or Clock())
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(_SWITCH)
         asyncio.run(run.go(queries, providers, transport))
         return run.report
 
@@ -206,7 +212,7 @@ class _Run:
     async def _fetch(self, item: Item, fetcher: Fetcher) -> Item:
         """The item with its final status; "found" when it has not changed since the last time."""
         try:
-            response = await fetcher.photo(item.url, self.ledger.validators(item.url))
+            response = await fetcher.photo(item.url, self._validators(item))
             return item if response.status == 304 else await self._keep(item, response)
         except RefusalError as refusal:
             return replace(item, status=refusal.status, reason=refusal.reason, detail=refusal.detail)
@@ -228,8 +234,12 @@ class _Run:
             last_modified=response.headers.get("Last-Modified", "")[:500],
         )
 
+    def _validators(self, item: Item) -> dict[str, str]:
+        """Headers that ask only for what has changed; only a refresh asks for what is there."""
+        return self.ledger.validators(item.url) if self.settings.refresh else {}
+
     def _end(self, item: Item) -> None:
-        was_downloaded = bool(self.ledger.validators(item.url))
+        was_downloaded = bool(self._validators(item))
         if item.status == "found" or (was_downloaded and item.reason == "sha256"):
             self.report.known += 1  # asked again, and not changed
             return
