@@ -12,7 +12,7 @@ from pathlib import Path
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
 from search.render.pictures import data_uri, thumbnail
-from search.render.words import clean, marked, spoken
+from search.render.words import clean, marked, reasons
 
 _PICTURE, _QUERY = 360, 720  # longest sides in pixels
 
@@ -114,7 +114,7 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
     )
     scored = "".join(_scored(hit, results, analyze)) if results.tokens else ""
     meter = f'<meter value="{hit.jaccard:.4f}" aria-label="similarity"></meter>' if results.tokens else ""
-    score = f"<span>{hit.jaccard:.3f} · {hit.overlap} of {hit.union} words</span>" if results.tokens else ""
+    score = f"<span>{hit.jaccard:.3f} · {hit.overlap} of {hit.union}</span>" if results.tokens else ""
     return (
         f'<li>{image}{meter}<div class="text"><p class="score"><strong>{hit.rank}</strong>{score}</p>'
         f'<p class="caption">{_marked(hit.caption, hit.shared, analyze)}</p>{scored}'
@@ -123,9 +123,10 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
 
 
 def _scored(hit: Hit, results: Results, analyze: Analyzer) -> Iterator[str]:
+    why = reasons(hit, results.caption, analyze)
     for label, words in (
-        ("lacks", spoken(hit.missing, results.caption, analyze)),
-        ("adds", spoken(hit.extra, hit.caption, analyze)),
+        ("lacks", why.lacks),
+        ("adds", why.adds),
         ("near copies", hit.duplicates),
     ):
         if words:

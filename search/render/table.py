@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import click
 
-from captioner.tokens import Analyzer, analyzer
+from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
-from search.render.words import clean, columns, marked, pad, shorten, shorten_start, spoken, wrap
+from search.render.words import clean, columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap
 
 _RANK, _SCORE, _GAP = 3, 11, "  "
 _CAPTION_LINES = 3
@@ -52,7 +52,7 @@ def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterat
     for line in wrap(marked(results.caption, results.tokens, analyze), width, _CAPTION_LINES):
         yield " ".join(click.style(word, bold=True) if mark else word for word, mark in line)
     yield click.style("words: ", dim=True) + shorten(
-        " ".join(clean(token) for token in results.tokens), width - len("words: ")
+        " ".join(clean(token) for token in plain_words(results.tokens)), width - len("words: ")
     )
     yield ""
 
@@ -116,8 +116,8 @@ def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer)
     """Below the caption: what it lacks of the query and what it adds, and the copies folded into it."""
     if not results.tokens:
         return
-    lacks = [f"−{word}" for word in spoken(hit.missing, results.caption, analyze)]
-    adds = [f"+{word}" for word in spoken(hit.extra, hit.caption, analyze)]
+    why = reasons(hit, results.caption, analyze)
+    lacks, adds = [f"−{word}" for word in why.lacks], [f"+{word}" for word in why.adds]
     copies = [f"(and {len(hit.duplicates)} near copies)"] if hit.duplicates else []
     indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
     words = [(word, False) for word in (*lacks, *adds, *copies)]

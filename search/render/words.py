@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
-from captioner.tokens import Analyzer
+from captioner.tokens import Analyzer, plain_words
+from search.hits import Hit
 
 #: Direction marks and overrides: invisible, and able to turn a line around.
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -42,7 +44,33 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
             found.append(piece.strip(".,;:!?\"'()").lower())
             for token in hits:
                 del left[token]
-    return found + [clean(token) for token in left]
+    return found + [clean(token) for token in plain_words(left)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why a hit stands where it stands, in words."""
+
+    shared: list[str]
+    lacks: list[str]
+    adds: list[str]
+
+
+def reasons(hit: Hit, query: str, analyze: Analyzer) -> Reasons:
+    """A hit's explanation in the words of the two captions.
+
+    An analyzer may give a word several tokens (its weight, what it implies); a word that is shared in
+    part is shared, and neither lacking nor added.
+    """
+    shared = spoken(hit.shared, hit.caption, analyze)
+    stems = set(plain_words(hit.shared))
+    lacks = [token for token in hit.missing if stems.isdisjoint(plain_words([token]))]
+    adds = [token for token in hit.extra if stems.isdisjoint(plain_words([token]))]
+    return Reasons(
+        shared,
+        spoken(lacks, query, analyze),
+        [word for word in spoken(adds, hit.caption, analyze) if word not in shared],
+    )
 
 
 def columns(text: str) -> int:

@@ -18,7 +18,7 @@ from search.render.montage import montage, write_montage
 from search.render.page import page, write_page
 from search.render.pictures import filling, fitted, thumbnail
 from search.render.table import certificate, table
-from search.render.words import clean, columns, marked, shorten, shorten_start, spoken, wrap
+from search.render.words import clean, columns, marked, reasons, shorten, shorten_start, spoken, wrap
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
@@ -60,6 +60,15 @@ class TestWords:
             "skiing",
             "unseen",
         ]
+
+    def test_a_word_shared_in_part_is_shared(self) -> None:
+        index = MemoryIndex([CaptionRecord("i", "a puppy on a sofa")], "english/2")
+        results = Searcher(index, NamingCaptioner).text("a dog on a sofa")
+        why = reasons(results.hits[0], results.caption, analyzer("english/2"))
+        assert why.shared[-1] == "sofa"
+        assert all("*" not in word for word in (*why.shared, *why.lacks, *why.adds))
+        assert "sofa" not in (*why.lacks, *why.adds)
+        assert "*" not in table(results, color=False)
 
     @given(texts)
     def test_clean_text_is_one_line_without_controls(self, text: str) -> None:
