@@ -78,7 +78,7 @@ def load(folder: Path) -> Checkpoint:
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     if vocabulary.digest != config["vocabulary"]["sha256"]:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
-    model = CaptionModel(_model_config(folder, config["model"]), len(vocabulary))
+    model = CaptionModel.unfilled(_model_config(folder, config["model"]), len(vocabulary))
     _fill(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, _sha256(folder / WEIGHTS))
 

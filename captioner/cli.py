@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PHOTO = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+BEAM = "Beam width; 1 is greedy. [default: 3; 1 for the student project's models]"
 
 
 @click.group(
@@ -32,16 +33,14 @@ def main() -> None:
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option("--model", default="default", show_default=True, help="Name of a model, or its folder.")
-@click.option(
-    "--beam", default=3, show_default=True, type=click.IntRange(1, 50), help="Beam width; 1 is greedy."
-)
+@click.option("--beam", type=click.IntRange(1, 50), help=BEAM)
 @click.option(
     "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
 )
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def caption(
-    photos: Sequence[str], model: str, beam: int, captions: int, device: str | None, as_json: bool
+    photos: Sequence[str], model: str, beam: int | None, captions: int, device: str | None, as_json: bool
 ) -> None:
     """Caption photos, or all photos of folders, in the order given.
 
@@ -51,9 +50,10 @@ def caption(
     from captioner.photo import photos_below
 
     captioner = open_captioner(model, device)
+    asked: dict[str, int] = {} if beam is None else {"beam": beam}
     failed = 0
     with progress_bar(None, "photo") as bar:
-        for result in captioner.stream(photos_below(photos), beam=beam, captions=captions):
+        for result in captioner.stream(photos_below(photos), captions=captions, **asked):
             bar.update()
             failed += result.error is not None
             _print_caption(result, captioner.identity, as_json)
@@ -90,6 +90,30 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
     ]
 
 
+@main.command("import")
+@click.option("--encoder", required=True, type=FILE, help="State dict of the encoder (.pkl, .ckpt).")
+@click.option("--decoder", required=True, type=FILE, help="State dict of the decoder.")
+@click.option("--vocab", required=True, type=FILE, help="The pickled vocabulary (vocab.pkl).")
+@click.option(
+    "--weights-matrix", type=FILE, help="Word vectors of model5, where the decoder's file lacks them."
+)
+@click.option("--arch", required=True, help="Which model it is: model1 to model5.")
+@click.option("-o", "--out", required=True, type=FOLDER, help="Folder of the model to write.")
+def import_command(
+    encoder: Path, decoder: Path, vocab: Path, weights_matrix: Path | None, arch: str, out: Path
+) -> None:
+    """Import a checkpoint of the student project; nothing that its files contain is executed.
+
+    `captioner caption --model OUT` then writes what the original code writes, word for word.
+    """
+    from captioner.checkpoint import save
+    from captioner.legacy import LegacyFiles, import_model
+
+    imported = import_model(LegacyFiles(encoder, decoder, vocab, weights_matrix), arch)
+    save(imported, out, half=False)
+    click.echo(f"{arch} with {len(imported.vocabulary)} words is in {out}")
+
+
 @main.command()
 @click.option("--arch", default="default", show_default=True, help="default, or model1 to model5.")
 @click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt.")
@@ -108,6 +132,8 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
     "--cache", default=Path(".cache/features"), show_default=True, type=FOLDER, help="Cached features."
 )
 @click.option("--from", "start", type=FOLDER, help="A model to start from (its architecture and vocabulary).")
+@click.option("--grid", type=click.IntRange(1, 32), help="Places to look at, across and down.")
+@click.option("--text-photos", type=click.IntRange(1), help="Photos imagined from --text a step.")
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--batch", type=click.IntRange(1), help="Photos a step, each with all its captions.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate of the decoder.")
@@ -152,9 +178,8 @@ class _Bars:
 
     def epoch(self, report: EpochReport) -> None:
         self._close()
-        click.echo(
-            f"epoch {report.epoch}: loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}, {report.seconds:.0f} s"
-        )
+        scores = f"loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}"
+        click.echo(f"epoch {report.epoch}: {scores}, {report.seconds:.0f} s")
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -33,7 +33,7 @@ class WordDetector(nn.Module):
     word_of: Tensor
 
     def __init__(self, channels: int, size: int, pairs: int) -> None:
-        """`size`: number of words W; `pairs`: of (class, word) pairs. Values come by `tell` or a checkpoint."""
+        """`size`: words W; `pairs`: (class, word) pairs. Values come by `tell` or from a checkpoint."""
         super().__init__()
         self.learnt = nn.Linear(channels, size)
         self.classes = nn.Linear(channels, 1000)
@@ -59,7 +59,7 @@ class WordDetector(nn.Module):
         return torch.maximum(learnt, self.named(self.classes(pooled)))
 
     def named(self, logits: Tensor) -> Tensor:
-        """ImageNet logits (B, 1000) -> probability that a class that people call by the word is seen (B, W)."""
+        """ImageNet logits (B, 1000) -> probability that a class that people call so is seen (B, W)."""
         chances = logits.float().softmax(dim=-1)[:, self.class_of]
         total = chances.new_zeros(len(logits), len(self.ids)).index_add_(1, self.word_of, chances)
         return total.clamp(max=1.0)

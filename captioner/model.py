@@ -13,7 +13,7 @@ Two families share one decoding interface (`Decoder.begin`, `Decoder.step`):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from captioner.detector import WordDetector
-from captioner.encoder import Encoder, build_encoder
+from captioner.encoder import Encoder, GridEncoder, build_encoder
 from captioner.errors import ModelError
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import START
@@ -137,7 +137,7 @@ class AttentionDecoder(nn.Module):
         nn.init.normal_(self.embed.weight, std=embedding**-0.5)
 
     def look(self, features: Tensor, seen: Seen | None = None) -> tuple[State, State]:
-        """Grid (B, P, C) -> memory (B, heads, P + K, D), keys (B, heads, D, P + K), mask; hidden and cell (B, H).
+        """Grid (B, P, C) -> memory (B, heads, P + K, D), keys (B, heads, D, P + K), mask; state (B, H) twice.
 
         `seen` replaces what the detector would say, and may hide the grid: training on text alone.
         """
@@ -159,7 +159,7 @@ class AttentionDecoder(nn.Module):
 
     def _by_head(self, values: Tensor) -> Tensor:
         """(B, P, H) -> (B, heads, P, H / heads)."""
-        return values.unflatten(-1, (self.heads, -1)).transpose(1, 2).contiguous()
+        return values.reshape(*values.shape[:2], self.heads, -1).transpose(1, 2).contiguous()
 
     def attend(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
         """One time step: word ids (B,) -> what the output layer reads (B, 2H), new state."""
@@ -250,6 +250,20 @@ class CaptionModel(nn.Module):
             self.decoder = ShowAndTellDecoder(config, vocabulary)
         else:
             raise ModelError(f"unknown decoder {config.decoder!r}; known: attention, show_and_tell")
+
+    @classmethod
+    def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
+        """A model whose every tensor is still to be loaded: random weights would take seconds to draw."""
+        with torch.device("meta"):
+            model = cls(config, vocabulary)
+        return model.to_empty(device="cpu")
+
+    def look_closer(self, grid: int) -> None:
+        """Let the attention see grid x grid places; no weight depends on their number."""
+        if not isinstance(self.encoder, GridEncoder):
+            raise ModelError(f"{self.config.encoder} gives one feature for the whole photo; it has no grid")
+        self.encoder.grid = grid
+        self.config = replace(self.config, grid=grid)
 
     @property
     def starts_with_image(self) -> bool:
