@@ -25,6 +25,7 @@ class Batch:
     captions: Tensor  # (N, T) `<start> w1 ... <end>`, padded
     owners: Tensor  # (N,) row that a caption belongs to: a photo 0..P-1, or a photo imagined P..P+T-1
     seen: Seen | None = None  # words detected in the P photos, and in the T imagined ones
+    expected: Tensor | None = None  # (P, W) what a word detector that never saw the P photos says of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Detected:
 
     words: Tensor  # (all photos, K) vocabulary ids
     chances: Tensor  # (all photos, K)
+    expected: Tensor  # (all photos, W) probability of each of the detector's words
     blind: float = 0.15
 
 
@@ -56,7 +58,7 @@ class Batches:
         detected: Detected | None = None,
         text: Text | None = None,
     ) -> None:
-        """`captions`: of each photo, as `datasets.encode` gives them; `size`: photos a batch over all processes."""
+        """`captions`: of each photo, by `datasets.encode`; `size`: photos a batch over all processes."""
         self.size = size
         self.count = max(1, len(captions) // size)
         self._captions, self._detected, self._text = captions, detected, text
@@ -71,14 +73,15 @@ class Batches:
 
     def _batch(self, photos: Tensor) -> Batch:
         captions = [self._captions[number] for number in photos.tolist()]
-        seen = None
+        seen = expected = None
         if self._detected is not None:
             blind = torch.rand(len(photos)) < self._detected.blind
             seen = Seen(self._detected.words[photos], self._detected.chances[photos], blind)
+            expected = self._detected.expected[photos]
         if self._text is not None and seen is not None:
             captions, seen = self._with_text(self._text, captions, seen)
         owners = torch.arange(len(captions)).repeat_interleave(torch.tensor([len(rows) for rows in captions]))
-        return Batch(photos, _joined(captions), owners, seen)
+        return Batch(photos, _joined(captions), owners, seen, expected)
 
     @staticmethod
     def _with_text(text: Text, captions: list[Tensor], seen: Seen) -> tuple[list[Tensor], Seen]:
@@ -113,12 +116,12 @@ class CachedViews:
     def __call__(self, photos: Tensor) -> Tensor:
         views = torch.randint(VIEWS, (len(photos),))
         rows = torch.from_numpy(self.features[photos.numpy(), views.numpy()])
-        return cast(Tensor, self.model.encoder.head(rows.to(_device(self.model)).float()))
+        return self.model.encoder.head(rows.to(_device(self.model)).float())
 
     def plain(self, photos: Tensor) -> Tensor:
         """The photos as they are, for scoring."""
         rows = torch.from_numpy(self.features[photos.numpy(), 0])
-        return cast(Tensor, self.model.encoder.head(rows.to(_device(self.model)).float()))
+        return self.model.encoder.head(rows.to(_device(self.model)).float())
 
 
 class PhotoViews:

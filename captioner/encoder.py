@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -25,8 +24,8 @@ class Encoder(nn.Module):
         """Cached features -> what the decoder reads; always trained."""
         raise NotImplementedError
 
-    def frozen_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that came with ImageNet's weights, and are trained only on request."""
+    def stages(self) -> list[nn.Module]:
+        """The backbone's parts from the pixels on; training, where asked for, trains the last ones."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
@@ -37,6 +36,7 @@ class GridEncoder(Encoder):
     """EfficientNet-Lite2's last feature map, averaged to grid x grid places: (B, grid², 1280)."""
 
     channels = 1280
+    network: Any  # timm gives no types
 
     def __init__(self, grid: int, pretrained: bool) -> None:
         super().__init__()
@@ -57,8 +57,11 @@ class GridEncoder(Encoder):
     def head(self, features: Tensor) -> Tensor:
         return features
 
-    def frozen_parameters(self) -> Iterator[nn.Parameter]:
-        return self.network.parameters()  # type: ignore[no-any-return]
+    def stages(self) -> list[nn.Module]:
+        network = self.network
+        first = nn.ModuleList([network.conv_stem, network.bn1])
+        last = nn.ModuleList([network.conv_head, network.bn2])
+        return [first, *network.blocks, last]
 
 
 class PooledEncoder(Encoder):
@@ -83,8 +86,8 @@ class PooledEncoder(Encoder):
     def head(self, features: Tensor) -> Tensor:
         return cast(Tensor, self.bn(self.linear(features)))
 
-    def frozen_parameters(self) -> Iterator[nn.Parameter]:
-        return self.resnet.parameters()
+    def stages(self) -> list[nn.Module]:
+        return list(self.resnet.children())
 
 
 def imagenet_weights(network: nn.Module) -> dict[str, Any]:

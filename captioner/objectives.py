@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,26 +13,24 @@ from captioner.batches import Batch
 from captioner.cider import CiderD
 from captioner.datasets import encode
 from captioner.decode import sample
-from captioner.model import CaptionModel, Seen
+from captioner.model import AttentionDecoder, CaptionModel, Seen
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 
 
 class CrossEntropy:
-    """Predict each word of people's captions from the words before it."""
+    """Predict each word of people's captions from the words before it.
 
-    def __init__(self, smoothing: float) -> None:
-        self.smoothing = smoothing
+    While the encoder is trained, its word detector is held to what detectors said that never saw the
+    photo (`Batch.expected`): so it keeps what ImageNet taught it, and does not learn photos by heart.
+    """
+
+    def __init__(self, smoothing: float, detector_weight: float = 0.0) -> None:
+        self.smoothing, self.detector_weight = smoothing, detector_weight
 
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses over words, and the number of words, so that processes can be joined exactly."""
         captions, owners = batch.captions.to(features.device), batch.owners.to(features.device)
-        if batch.seen is None:
-            scores = model.decoder(features, captions[:, :-1], owners)
-        else:
-            seen = Seen(*(part.to(features.device) for part in batch.seen if part is not None))
-            # imagined photos have no features: zeros, which their `blind` hides
-            imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
-            scores = model.decoder(torch.cat([features, imagined]), captions[:, :-1], owners, seen)
+        scores = self._scores(model, features, captions[:, :-1], owners, batch.seen)
         # model1 to model5 predict `<start>` as well, from the image feature alone
         wanted = captions if model.starts_with_image else captions[:, 1:]
         loss = functional.cross_entropy(
@@ -41,7 +40,30 @@ class CrossEntropy:
             label_smoothing=self.smoothing,
             reduction="sum",
         )
-        return loss, (wanted != PAD).sum()
+        count = (wanted != PAD).sum()
+        if batch.expected is not None and features.requires_grad:
+            loss = loss + self.detector_weight * count * _detector_loss(model, features, batch.expected)
+        return loss, count
+
+    @staticmethod
+    def _scores(
+        model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, told: Seen | None
+    ) -> Tensor:
+        if told is None:
+            return cast(Tensor, model.decoder(features, captions, owners))
+        seen = Seen(*(part.to(features.device) for part in told if part is not None))
+        # imagined photos have no features: zeros, which their `blind` hides
+        imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
+        return cast(Tensor, model.decoder(torch.cat([features, imagined]), captions, owners, seen))
+
+
+def _detector_loss(model: CaptionModel, features: Tensor, expected: Tensor) -> Tensor:
+    """Binary cross-entropy of the detector, summed over its words, mean over the photos."""
+    decoder = cast(AttentionDecoder, model.decoder)
+    with torch.autocast(features.device.type, enabled=False):
+        chances = decoder.detector(features.float().mean(dim=1)).clamp(1e-5, 1 - 1e-5)
+        total = functional.binary_cross_entropy(chances, expected.to(chances), reduction="sum")
+    return total / len(features)
 
 
 class SelfCritical:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from captioner.batches import Batch, Batches, Views
 from captioner.cider import CiderD
@@ -33,7 +33,9 @@ class Recipe:
     epochs: int = 12
     photos_per_batch: int = 24
     learning_rate: float = 1e-3
-    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too
+    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too,
+    encoder_stages: int = 5  # the last stages of it: the first ones see edges and colours, and cost most
+    detector_weight: float = 0.02  # of the word detector's loss while the encoder is trained
     warmup_steps: int = 200
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
@@ -71,7 +73,7 @@ class DevScore:
         how = Decoding(beam=3, max_words=model.config.max_words, barred=barred)
         captions: list[list[str]] = []
         with torch.inference_mode():
-            for numbers in torch.arange(self.count).split(64):
+            for numbers in torch.split(torch.arange(self.count), 64):
                 rows = decode(model.decoder, self.views.plain(numbers), how)
                 captions += [self.vocabulary.decode(row[0].ids) for row in rows]
         return self.cider.mean(captions)
@@ -108,7 +110,7 @@ class Training:
         return self.recipe.epochs * self.batches.count
 
     def run_epoch(self, progress: Callable[[float], None] = lambda loss: None) -> float:
-        """Train to the end of the current epoch (from its middle, after a resume); gives the mean loss a word."""
+        """Train to the end of the current epoch (from its middle, if resumed); gives the mean loss a word."""
         self._set_modes()
         done = self.step - self.epoch * self.batches.count
         batches = self.batches.epoch(self.epoch, self.recipe.seed, self.processes.rank, self.processes.count)
@@ -132,7 +134,7 @@ class Training:
             raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
         self.optimizer.zero_grad(set_to_none=True)
         total, count = self.processes.sum(loss.detach()), self.processes.sum(words)
-        (loss / count).backward()
+        torch.autograd.backward(loss / count)
         self.processes.sum_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.largest_gradient)
         self.optimizer.step()
@@ -143,7 +145,7 @@ class Training:
         return float(total / count)
 
     def _set_modes(self) -> None:
-        """The decoder trains; a backbone's batch statistics stay those of ImageNet even when it is trained."""
+        """The decoder trains; a backbone's batch statistics stay ImageNet's even when it is trained."""
         self.model.train()
         self.averaged.eval()
         for module in self.model.encoder.modules():
@@ -164,8 +166,8 @@ class Training:
         decay = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
         for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
-        for mean, now in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-            mean.copy_(now)
+        for kept, new in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(new)
 
     def save_state(self, path: Path) -> None:
         """Write all that a resumed run needs, in one step."""
@@ -203,17 +205,18 @@ class Training:
 
 
 def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; the encoder's backbone has a rate of its own, and none while it is frozen."""
-    backbone = {id(parameter) for parameter in model.encoder.frozen_parameters()}
-    groups: list[dict[str, list[Tensor] | float]] = []
-    fast: list[Tensor] = []
-    slow: list[Tensor] = []
-    for parameter in model.parameters():
-        if id(parameter) in backbone:
-            parameter.requires_grad_(recipe.encoder_learning_rate > 0)
-        if parameter.requires_grad:
-            (slow if id(parameter) in backbone else fast).append(parameter)
-    for parameters, rate in ((fast, recipe.learning_rate), (slow, recipe.encoder_learning_rate)):
-        if parameters:
-            groups.append({"params": parameters, "lr": rate, "peak": rate})
+    """AdamW; the trained stages of the encoder's backbone have a rate of their own, the others none."""
+    stages = model.encoder.stages()
+    trained = stages[-recipe.encoder_stages :] if recipe.encoder_learning_rate > 0 else []
+    for stage in stages:
+        stage.requires_grad_(stage in trained)
+    backbone = {id(parameter) for stage in stages for parameter in stage.parameters()}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fast = [parameter for parameter in parameters if id(parameter) not in backbone]
+    slow = [parameter for parameter in parameters if id(parameter) in backbone]
+    groups = [
+        {"params": chosen, "lr": rate, "peak": rate}
+        for chosen, rate in ((fast, recipe.learning_rate), (slow, recipe.encoder_learning_rate))
+        if chosen
+    ]
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))

@@ -10,6 +10,7 @@ from captioner.datasets import CaptionedPhoto, coco, coco_captions, flickr8k
 from captioner.errors import DataError
 from captioner.model import configuration
 from captioner.train import Recipe
+from captioner.training_record import photo_number
 from captioner.training_run import Data, Run
 
 #: option -> field of the recipe, where it was given
@@ -34,21 +35,30 @@ def read_run(options: Mapping[str, Any]) -> Run:
         name: options[option] for option, name in _RECIPE_OPTIONS.items() if options.get(option) is not None
     }
     recipe = replace(recipe, self_critical=bool(options.get("self_critical")), **given)
-    return Run(config, recipe, options["out"], options["cache"], options.get("start"), options.get("device"))
+    run = Run(
+        config,
+        recipe,
+        options["out"],
+        options["cache"],
+        options.get("start"),
+        options.get("device"),
+        options.get("grid"),
+    )
+    return replace(run, text_photos=options["text_photos"]) if options.get("text_photos") else run
 
 
 def read_data(options: Mapping[str, Any]) -> Data:
     """The photos and captions to train on and to score on. Raises DataError."""
     train, dev, names = _photos(options)
-    held_out = {_number(name) for path in options.get("without") or () for name in coco_captions(path)}
-    text = [
-        captions
+    held_out = {photo_number(name) for path in options.get("without") or () for name in coco_captions(path)}
+    text = {
+        name: captions
         for path in options.get("texts") or ()
         for name, captions in coco_captions(path).items()
-        if _number(name) not in held_out
-    ]
+        if photo_number(name) not in held_out
+    }
     names += tuple(f"captions of {path.name}" for path in options.get("texts") or ())
-    return Data(train, dev, text, names)
+    return Data(train, dev, list(text.values()), names, list(text))
 
 
 def _photos(
@@ -68,6 +78,18 @@ def _photos(
     return coco(annotations, images), dev, (annotations.name,)
 
 
-def _number(name: str) -> str:
-    """COCO names one photo 000000000196.jpg and COCO_val2014_000000000196.jpg."""
-    return name.rsplit("_", 1)[-1]
+def read_test_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhoto], list[str]]:
+    """Photos to evaluate on, and names of photos that the model was trained on. Raises DataError."""
+    folder, annotations, images = (options.get(name) for name in ("flickr8k", "coco", "images"))
+    if (folder is None) == (annotations is None) or (annotations is not None and images is None):
+        raise DataError(
+            "name the photos to evaluate on: --flickr8k DIR --split NAME, or --coco ANNOTATIONS.json --images DIR"
+        )
+    photos = flickr8k(folder, options["split"]) if folder is not None else coco(annotations, images)
+    names: list[str] = []
+    for path in options.get("trained_on") or ():
+        try:
+            names += path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: not a list of names ({error})") from None
+    return photos, [name.strip() for name in names if name.strip()]

@@ -20,14 +20,16 @@ from captioner.datasets import CaptionedPhoto, check_apart, encode
 from captioner.detector import named_pairs
 from captioner.detector_training import DetectorRecipe, detectable_words, fit, most_probable, word_labels
 from captioner.device import choose_device
+from captioner.encoder import GridEncoder
 from captioner.errors import DataError
-from captioner.features import cached_features
+from captioner.features import Features, cached_features
 from captioner.imagination import Imagination
 from captioner.model import AttentionDecoder, CaptionModel, ModelConfig, Seen
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
 from captioner.tokens import words
 from captioner.train import DevScore, EpochReport, Recipe, Training
+from captioner.training_record import KEY, record
 from captioner.vocabulary import Vocabulary
 
 STATE, LOG = "training-state.pt", "training-log.csv"
@@ -49,6 +51,7 @@ class Data:
     dev: Sequence[CaptionedPhoto]
     text: Sequence[Sequence[str]] = ()  # captions of photos that are not there, by photo
     names: tuple[str, ...] = ()  # of the data sets, for the model's own record
+    text_names: Sequence[str] = ()  # of the photos that are not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Run:
     cache: Path
     start: Path | None = None  # a model to start from, instead of the encoder's ImageNet weights alone
     device: str | None = None
+    grid: int | None = None  # another number of places to look at than the model to start from has
     text_photos: int = 20  # imagined photos a batch, when there is text
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
     glove: Tensor | None = None
@@ -118,12 +122,16 @@ def _prepare(
     captions = [[words(text) for text in photo.captions] for photo in data.train]
     text = [[words(caption) for caption in photo] for photo in data.text]
     model, vocabulary = _model(run, captions, text)
-    model.to(choose_device(run.device), memory_format=torch.channels_last)
+    model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
+    detected, imagined = _words(run, data, model, vocabulary, captions, text, watcher)
+    if run.grid is not None:
+        model.look_closer(run.grid)
     views, dev_views = _views(run, data, model, watcher)
-    detected, imagined = _words(run, model, vocabulary, captions, text, views)
     encoded = [encode(vocabulary, [line[: run.recipe.longest] for line in photo]) for photo in captions]
     batches = Batches(encoded, run.recipe.photos_per_batch, detected, imagined)
-    objective: CrossEntropy | SelfCritical = CrossEntropy(run.recipe.label_smoothing)
+    objective: CrossEntropy | SelfCritical = CrossEntropy(
+        run.recipe.label_smoothing, run.recipe.detector_weight
+    )
     if run.recipe.self_critical:
         objective = SelfCritical(vocabulary, captions, run.recipe.samples, run.recipe.longest)
     references = [[words(text) for text in photo.captions] for photo in data.dev]
@@ -146,7 +154,11 @@ def _model(
         pairs = named_pairs({word: place for place, word in enumerate(known)})
         config = replace(config, detector_words=len(known), detector_pairs=len(pairs))
     model = CaptionModel(config, len(vocabulary), pretrained=run.pretrained)
-    if config.words and isinstance(model.decoder, AttentionDecoder):
+    if (
+        config.words
+        and isinstance(model.decoder, AttentionDecoder)
+        and isinstance(model.encoder, GridEncoder)
+    ):
         model.decoder.detector.tell(vocabulary, known, model.encoder.network.classifier)
     return model, vocabulary
 
@@ -154,28 +166,34 @@ def _model(
 def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple[Views, Views]:
     if run.recipe.encoder_learning_rate > 0:
         return PhotoViews(model, data.train, Augment()), PhotoViews(model, data.dev, Augment())
-    watcher.stage("features", len(data.train) + len(data.dev))
-    made = [cached_features(model, photos, run.cache, watcher.advance) for photos in (data.train, data.dev)]
-    return CachedViews(model, made[0]), CachedViews(model, made[1])
+    train, dev = (_features(run, model, photos, watcher) for photos in (data.train, data.dev))
+    return CachedViews(model, train), CachedViews(model, dev)
+
+
+def _features(run: Run, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher) -> Features:
+    watcher.stage("features", len(photos))
+    return cached_features(model, photos, run.cache, watcher.advance)
 
 
 def _words(
     run: Run,
+    data: Data,
     model: CaptionModel,
     vocabulary: Vocabulary,
     captions: Sequence[Sequence[Sequence[str]]],
     text: Sequence[Sequence[Sequence[str]]],
-    views: Views,
+    watcher: Watcher,
 ) -> tuple[Detected | None, Text | None]:
     """Fit the detector, and make ready what the decoder is told while it trains."""
     decoder = model.decoder
-    if not isinstance(decoder, AttentionDecoder) or not decoder.words or not isinstance(views, CachedViews):
+    if not isinstance(decoder, AttentionDecoder) or not decoder.words or run.recipe.self_critical:
         return None, None
     known = [vocabulary.words[number] for number in decoder.detector.ids.tolist()]
-    pooled = torch.from_numpy(views.features.mean(axis=2, dtype="float32"))
+    pooled = torch.from_numpy(_features(run, model, data.train, watcher).mean(axis=2, dtype="float32"))
+    watcher.stage("word detector", 1)
     honest = fit(decoder.detector, pooled, word_labels(captions, known), run.detector, run.recipe.seed)
     seen: Seen = most_probable(decoder.detector, honest, decoder.words)
-    detected = Detected(seen.words, seen.chances)
+    detected = Detected(seen.words, seen.chances, honest)
     if not text:
         return detected, None
     imagine = Imagination(text, known, decoder.detector.ids, decoder.words)
@@ -184,12 +202,15 @@ def _words(
 
 
 def _about(run: Run, data: Data, report: EpochReport) -> dict[str, Any]:
+    earlier = checkpoint.read_config(run.start)[1] if run.start is not None else None
+    names = [*(photo.image.name for photo in data.train), *data.text_names]
     return {
         "data": list(data.names),
         "photos": len(data.train),
         "recipe": asdict(run.recipe),
         "epoch": report.epoch,
         "dev_cider_d": round(report.score, 4),
+        KEY: record(names, earlier),
     }
 
 

@@ -1,0 +1,40 @@
+# `make demo` and `make test` need Python 3.10-3.13, git and make; everything else they install themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PROJECT := setup.cfg pyproject.toml
+
+.PHONY: demo test slow lint help clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: $(VENV)/.demo  ## caption real photos, index them, search for one that is not among them
+	$(BIN)/python scripts/demo.py
+
+test: $(VENV)/.test  ## all tests, on a real Elasticsearch and a real browser; ARGS="-k name" chooses
+	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+slow: $(VENV)/.test  ## long training, scale and kill -9 runs
+	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/.test  ## ruff and mypy, as CI runs them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the virtual environment and what demo and tests left
+	rm -rf $(VENV) demo-output .server .cache build dist *.egg-info
+
+$(VENV)/.demo: $(PROJECT) | $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(PROJECT) | $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,evaluate,web,scrape,transformers,test,lint]'
+	$(PYTHON) scripts/system_packages.py
+	touch $@
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
