@@ -12,7 +12,7 @@ class QueryAnswer(BaseModel):
 
     caption: str
     tokens: list[str]
-    words: dict[str, str] = Field(description="For each token, the word of the caption that gave it.")
+    words: dict[str, str] = Field(description="For each stem of a token, the caption's word for it.")
     image_id: str | None = None
 
 

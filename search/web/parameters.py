@@ -72,7 +72,7 @@ class _Sentence(BaseModel):
         default=[], description="Tokens to search for as they are, beside or instead of `q`."
     )
     add: Words = Field(default=[], description="Further words.")
-    drop: Words = Field(default=[], description="Tokens of the query to leave out.")
+    drop: Words = Field(default=[], description="Stems or tokens of the query to leave out.")
 
     @property
     def edited(self) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from captioner.tokens import analyzer
+from captioner.tokens import REPEAT, analyzer
 from indexer.records import CaptionRecord, Document
 from search.hits import Hit, Results
 from search.jaccard import similarity
@@ -37,13 +37,22 @@ def spans(caption: str, shared: Collection[str], analyzer_name: str) -> list[tup
     return found
 
 
+def root_of(token: str) -> str:
+    """The stem of a token, without the mark by which a telling word counts more than once."""
+    return token.partition(REPEAT)[0] or token
+
+
 def words_of_tokens(caption: str, tokens: Iterable[str], analyzer_name: str) -> dict[str, str]:
-    """For each token the first word of `caption` that gave it, or the token itself: stems are no words."""
+    """For each stem among the tokens the first word of `caption` that it is the stem of: stems are no words.
+
+    A stem that a word only implies stands for itself.
+    """
     words: dict[str, str] = {}
     for word in _WORD.finditer(caption):
-        for token in _tokens_of_word(analyzer_name, word[0]):
+        own = _tokens_of_word("english/1", word[0]) | {word[0].lower()}
+        for token in _tokens_of_word(analyzer_name, word[0]) & own:
             words.setdefault(token, word[0].lower())
-    return {token: words.get(token, token) for token in tokens}
+    return {root: words.get(root, root) for root in map(root_of, tokens)}
 
 
 class Presentation:

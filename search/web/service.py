@@ -27,7 +27,7 @@ from search.web.parameters import (
     TextParameters,
 )
 from search.web.pictures import Pictures, SeenImages
-from search.web.presentation import Presentation
+from search.web.presentation import Presentation, root_of
 from search.web.problems import busy, not_found, too_slow
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
@@ -192,7 +192,8 @@ class Service:
         tokens = analyze(q) | frozenset(token)
         for word in add:
             tokens |= analyze(word)
-        return tokens - frozenset(drop)
+        dropped = frozenset(drop)
+        return frozenset(token for token in tokens if not dropped & {token, root_of(token)})
 
     def _timed(self, search: Callable[[], Results]) -> Results:
         """Run a search in this thread; note what engine and ranking took."""

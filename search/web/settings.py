@@ -38,7 +38,7 @@ class Settings:
     batch: int = 8
     #: Searches that may be under way or wait; more are answered with 503.
     waiting_searches: int = 256
-    search_threads: int = 8
+    search_threads: int = 4
 
     @property
     def form_bytes(self) -> int:

@@ -1,6 +1,6 @@
 // A picture in the grid, and the picture itself wherever it is shown.
 
-import { h, marked, score } from "./dom.js";
+import { counted, h, marked, score } from "./dom.js";
 
 /** The picture of an image, or a quiet stand-in where this server has none. */
 export function picture(image, size, eager = false) {
@@ -28,7 +28,8 @@ export function card(image, address) {
   const scored = image.jaccard !== undefined;
   const bar = scored && h("span", { className: "bar", "aria-hidden": "true" });
   if (bar) bar.style.setProperty("--score", image.jaccard);
-  const words = scored && `${image.overlap} of ${image.union} words`;
+  const shared = scored && counted(image.shared).length;
+  const words = scored && `${shared} shared ${shared === 1 ? "word" : "words"}`;
   return h(
     "li",
     { className: "card", data: { id: image.image_id } },
@@ -38,7 +39,7 @@ export function card(image, address) {
       h("span", { className: "frame" }, picture(image, 320), scored && h("span", { className: "score" }, h("span", { className: "hidden" }, "Score "), score(image.jaccard))),
       bar,
       h("span", { className: "caption" }, scored ? marked(image.caption, image.spans) : image.caption),
-      h("span", { className: "foot" }, scored && h("span", { className: "share", title: "words shared, of all words of both" }, words), ...credit(image)),
+      h("span", { className: "foot" }, scored && h("span", { className: "share", title: `${image.overlap} of ${image.union}, as telling words count more` }, words), ...credit(image)),
       image.duplicates?.length ? h("span", { className: "copies" }, `and ${image.duplicates.length} like it`) : null,
     ),
   );

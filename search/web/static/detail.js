@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { picture } from "./cards.js";
-import { byId, h, icon, marked, score, webLink } from "./dom.js";
+import { byId, counted, h, icon, marked, rootOf, score, webLink } from "./dom.js";
 
 const dialog = byId("detail");
 
@@ -63,15 +63,18 @@ function linkTo(address, label) {
 
 function reason(hit, words) {
   const group = (label, tokens, kind) =>
-    tokens.length ? [h("dt", {}, label), h("dd", {}, ...tokens.map((token) => h("span", { className: `word ${kind}` }, words[token] ?? token)))] : [];
+    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, words[root] ?? root, times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
+  const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
+  const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
+  const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));
   const bar = h("span", { className: "bar", "aria-hidden": "true" });
   bar.style.setProperty("--score", hit.jaccard);
   return h(
     "section",
     { className: "reason", "aria-label": "Why this picture" },
-    h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} words are shared`),
+    h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} shared`, weighted ? h("small", {}, " (telling words count up to three times)") : null),
     bar,
-    h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", hit.missing, "yours"), ...group("Only in its caption", hit.extra, "its")),
+    h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", others(hit.missing), "yours"), ...group("Only in its caption", others(hit.extra), "its")),
   );
 }
 

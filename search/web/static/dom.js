@@ -54,3 +54,13 @@ export function webLink(address, ...children) {
 export function say(text) {
   byId("said").textContent = text;
 }
+
+/** A token's stem: telling words count two or three times, as "cat", "cat*2", "cat*3". */
+export const rootOf = (token) => token.replace(/\*\d+$/, "");
+
+/** Stems with how often each counts, in order. */
+export function counted(tokens) {
+  const counts = new Map();
+  for (const token of tokens) counts.set(rootOf(token), (counts.get(rootOf(token)) ?? 0) + 1);
+  return [...counts];
+}

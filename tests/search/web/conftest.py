@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from indexer.index import CaptionIndex
 from indexer.records import CaptionRecord
+from search.serve_command import socket_on
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
@@ -23,6 +23,9 @@ from tests.search.web.gallery import gallery
 
 #: A server on loopback answers to its own names only.
 BASE = "http://127.0.0.1"
+
+#: Analyzer without weights, for tokens and scores that can be counted in the head.
+PLAIN = "english/1"
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +55,7 @@ def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
         ) -> TestClient:
             settings = settings or Settings(images=(pictures,))
             answers = captioner or FakeCaptioner()
-            app = create_app(index or MemoryIndex(records), lambda: answers, settings)
+            app = create_app(index or MemoryIndex(records, PLAIN), lambda: answers, settings)
             return stack.enter_context(TestClient(app, base_url=BASE, **client))  # type: ignore[arg-type]
 
         yield start
@@ -62,7 +65,7 @@ def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
 def listening(app: FastAPI) -> Iterator[str]:
     """The application on a real socket; gives its address."""
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket_on("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -10,12 +10,11 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from captioner.tokens import DEFAULT
 from indexer.errors import IndexUnavailableError
 from indexer.records import Candidates, CaptionRecord, Filters, Query
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
-from tests.search.web.conftest import Serve
+from tests.search.web.conftest import PLAIN, Serve
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd
 
@@ -42,7 +41,7 @@ def searcher(records: list[CaptionRecord]) -> Iterator[Searcher]:
     def no_captioner() -> Any:
         raise AssertionError("not needed")
 
-    yield Searcher(MemoryIndex(records), no_captioner)
+    yield Searcher(MemoryIndex(records, PLAIN), no_captioner)
 
 
 def same(answer: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -116,6 +115,14 @@ def test_words_dropped_and_added(client: TestClient, searcher: Searcher) -> None
     assert answer["query"]["caption"] == "a dog on the moon"
     expected = searcher.tokens(["crater", "grey", "larg", "moon"]).as_json()
     assert [hit["image_id"] for hit in answer["hits"]] == [hit["image_id"] for hit in expected["hits"]]
+
+
+def test_a_telling_word_is_dropped_as_a_whole(serve: Serve) -> None:
+    client = serve(MemoryIndex([CaptionRecord("x", "a zebra on grass")], "english/2"))
+    whole = ok(client.get(f"{V1}/text", params={"q": "a zebra on grass"}))["query"]
+    assert {"zebra", "zebra*2", "grass"} <= set(whole["tokens"]) and whole["words"]["zebra"] == "zebra"
+    less = ok(client.get(f"{V1}/text", params={"q": "a zebra on grass", "drop": "zebra"}))["query"]
+    assert not [token for token in less["tokens"] if token.startswith("zebra")] and "grass" in less["tokens"]
 
 
 def test_every_word_dropped_finds_nothing(client: TestClient) -> None:
@@ -258,7 +265,7 @@ def test_a_fault_tells_nothing_of_the_inside(serve: Serve, caplog: pytest.LogCap
 def test_status_and_health(client: TestClient) -> None:
     status = ok(client.get(f"{V1}/status"))
     assert status["captions"] == 40 and status["images"] == 22
-    assert status["analyzer"] == DEFAULT
+    assert status["analyzer"] == PLAIN
     assert "where" not in status, "where the index lies is the operator's affair"
     assert ok(client.get("/health/ready")) == {"status": "ready"}
 

@@ -20,7 +20,7 @@ from search.web.app import create_app
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.browser import SIZES, Visit, launch, visit
-from tests.search.web.conftest import listening
+from tests.search.web.conftest import PLAIN, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import Gallery, crowd
 
@@ -42,7 +42,9 @@ def captioner() -> FakeCaptioner:
 
 @pytest.fixture(scope="module")
 def site(records: list[CaptionRecord], pictures: Path, captioner: FakeCaptioner) -> Iterator[str]:
-    with listening(create_app(Gallery(records), lambda: captioner, Settings(images=(pictures,)))) as url:
+    with listening(
+        create_app(Gallery(records, PLAIN), lambda: captioner, Settings(images=(pictures,)))
+    ) as url:
         yield url
 
 
@@ -189,7 +191,7 @@ def test_the_picture_in_full(visitor: Visit) -> None:
     visitor.open(f"/?q={CAT}")
     visitor.settled()
     visitor.page.locator(".card a").first.click()
-    visitor.has("dialog .reason", "3 of 6 words are shared")
+    visitor.has("dialog .reason", "3 of 6 shared")
     assert visitor.page.locator("dialog .word.both").all_text_contents() == ["camera", "cat", "looks"]
     assert visitor.page.locator("dialog .word.yours").all_text_contents() == ["orange"]
     visitor.has("dialog .all-captions", "The face of an orange striped cat")
@@ -216,6 +218,22 @@ def test_the_picture_in_full(visitor: Visit) -> None:
     visitor.page.locator(".chip").first.click()
     visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
     assert "like=skimage" in visitor.page.url
+
+
+def test_telling_words_count_more_and_are_one_chip(at: Visitor, records: list[CaptionRecord]) -> None:
+    index = MemoryIndex(records, "english/2")
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=a cat looking at the camera")
+        visitor.settled()
+        chips = visitor.page.locator(".chip").all_text_contents()
+        assert chips[:3] == ["cat", "looking", "camera"] and len(chips) == len(set(chips))
+        visitor.page.locator(".card a").first.click()
+        visitor.has("dialog .word.both", "cat ×3")
+        visitor.page.keyboard.press("Escape")
+        visitor.page.locator(".chip").first.click()
+        visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+        visitor.has(".card .caption", "looks through a camera")
+        assert "cat" not in visitor.page.locator(".card mark").all_text_contents()
 
 
 def test_threshold_and_filters(visitor: Visit) -> None:
