@@ -34,6 +34,7 @@ class Caption:
 
     text: str
     score: float
+    ended: bool = True  # False: cut off at the longest length
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,9 @@ class Captioner:
         return Decoding(beam, self.model.config.max_words, barred=barred)
 
     def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
-        return tuple(Caption(" ".join(self.vocabulary.decode(one.ids)), one.score) for one in hypotheses)
+        return tuple(
+            Caption(" ".join(self.vocabulary.decode(one.ids)), one.score, one.ended) for one in hypotheses
+        )
 
 
 def open_captioner(model: str | os.PathLike[str] = "default", device: str | None = None) -> PhotoCaptioner:

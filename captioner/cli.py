@@ -14,6 +14,7 @@ from captioner.errors import CaptionerError
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
+    from captioner.metrics import Evaluation
     from captioner.train import EpochReport
 
 PHOTO = click.Path(path_type=Path)
@@ -88,6 +89,48 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
         }
         for one in result.captions
     ]
+
+
+@main.command()
+@click.option("--model", default="default", show_default=True, help="Name of a model, or its folder.")
+@click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, SPLIT.txt.")
+@click.option("--split", default="dev", show_default=True, help="Split of --flickr8k.")
+@click.option("--coco", type=FILE, help="COCO caption annotations (with --images).")
+@click.option("--images", type=FOLDER, help="Photos of --coco.")
+@click.option(
+    "--trained-on", multiple=True, type=FILE, help="Names of training photos, one a line; none may be tested."
+)
+@click.option("--beam", default=3, show_default=True, type=click.IntRange(1, 50), help="1 is greedy.")
+@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with all captions.")
+def evaluate(model: str, beam: int, device: str | None, as_json: bool, **options: Any) -> None:
+    """Score a model's captions: BLEU, ROUGE-L, CIDEr-D, and METEOR and SPICE where Java runs them.
+
+    Photos that the model has learnt from are refused.
+    """
+    from captioner.captioner import open_captioner
+    from captioner.metrics import evaluate as score
+    from captioner.training_options import read_test_photos
+
+    photos, trained_on = read_test_photos(options)
+    captioner = open_captioner(model, device)
+    with progress_bar(len(photos), "photo") as bar:
+        result = score(captioner, photos, beam, trained_on, bar.update)
+    click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else _score_table(result))
+
+
+def _score_table(result: Evaluation) -> str:
+    rows = [("model", result.model), ("photos", str(result.photos)), ("beam", str(result.beam))]
+    rows += [(name, f"{value:.4f}") for name, value in result.scores.items()]
+    rows += [(name, f"not available: {why}") for name, why in result.unavailable.items()]
+    rows += [
+        ("tokeniser", result.tokenizer),
+        ("distinct captions", f"{result.distinct:.1%}"),
+        ("words used", str(result.words_used)),
+        ("without <end>", f"{result.without_end:.1%}"),
+        ("training photos", result.training_photos),
+    ]
+    return "\n".join(f"{name:<18} {value}" for name, value in rows)
 
 
 @main.command("import")

@@ -83,9 +83,12 @@ def read_test_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhoto], 
     folder, annotations, images = (options.get(name) for name in ("flickr8k", "coco", "images"))
     if (folder is None) == (annotations is None) or (annotations is not None and images is None):
         raise DataError(
-            "name the photos to evaluate on: --flickr8k DIR --split NAME, or --coco ANNOTATIONS.json --images DIR"
+            "name the photos to evaluate on: --flickr8k DIR --split NAME, or --coco FILE.json --images DIR"
         )
-    photos = flickr8k(folder, options["split"]) if folder is not None else coco(annotations, images)
+    if folder is not None:
+        photos = flickr8k(folder, options["split"])
+    else:
+        photos = coco(options["coco"], options["images"])
     names: list[str] = []
     for path in options.get("trained_on") or ():
         try:

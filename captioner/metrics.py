@@ -1,0 +1,191 @@
+"""How good captions are: BLEU, ROUGE-L, CIDEr-D, METEOR and SPICE by their reference implementations.
+
+The figures are those of pycocoevalcap (the extra `evaluate`) on really decoded captions. METEOR, SPICE
+and the tokeniser that papers use are Java programs; where they cannot run, the result says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from captioner.captioner import Caption, Captioner, PhotoCaptioner
+from captioner.datasets import CaptionedPhoto
+from captioner.errors import DataError
+from captioner.tokens import words
+from captioner.training_record import KEY, learnt_from, photo_number
+
+Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks
+
+PTB = "Stanford PTB (as in papers)"
+OWN = "captioner.tokens.words (no Java here: figures may differ a little from papers)"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of one model on one set of photos, and signs of a model that only looks good."""
+
+    model: str
+    photos: int
+    beam: int
+    scores: Mapping[str, float]
+    unavailable: Mapping[str, str]  # measure -> why it is not there
+    tokenizer: str
+    distinct: float  # share of captions that differ from all others
+    words_used: int  # different words in all captions
+    without_end: float  # share of captions cut off at the longest length
+    training_photos: str  # what is known of whether test photos were trained on
+    captions: Mapping[str, str] = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluate(
+    captioner: PhotoCaptioner,
+    photos: Sequence[CaptionedPhoto],
+    beam: int = 3,
+    trained_on: Iterable[str] = (),
+    progress: Callable[[], object] = lambda: None,
+) -> Evaluation:
+    """Caption the photos and score the captions against what people wrote.
+
+    `trained_on`: names of photos that the model has learnt from, beside those that it remembers itself.
+    Raises DataError when a test photo is among them, or cannot be read.
+    """
+    if not photos:
+        raise DataError("there is no photo to evaluate on")
+    names = [photo.image.name for photo in photos]
+    known = _check_unseen(captioner, names, set(map(photo_number, trained_on)))
+    written: list[Caption] = []
+    for result in captioner.stream([photo.image for photo in photos], beam=beam):
+        if result.error is not None:
+            raise DataError(result.error)
+        written.append(result.captions[0])
+        progress()
+    texts = [one.text for one in written]
+    scores, unavailable, tokenizer = measure([photo.captions for photo in photos], texts)
+    return Evaluation(
+        captioner.identity,
+        len(photos),
+        beam,
+        scores,
+        unavailable,
+        tokenizer,
+        distinct=len(set(texts)) / len(texts),
+        words_used=len({word for text in texts for word in words(text)}),
+        without_end=sum(not one.ended for one in written) / len(written),
+        training_photos=known,
+        captions=dict(zip(names, texts, strict=True)),
+    )
+
+
+def measure(
+    references: Sequence[Sequence[str]], captions: Sequence[str]
+) -> tuple[dict[str, float], dict[str, str], str]:
+    """Scores by name, why others are not there, and the tokeniser, for one caption of each photo."""
+    try:
+        from pycocoevalcap.bleu.bleu import Bleu
+        from pycocoevalcap.cider.cider import Cider
+        from pycocoevalcap.rouge.rouge import Rouge
+    except ImportError:
+        raise DataError("scores need pycocoevalcap: pip install 'caption-search[evaluate]'") from None
+    theirs, ours, tokenizer = _tokenised(references, captions)
+    bleu, _ = Bleu(4).compute_score(theirs, ours, verbose=0)
+    scores = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
+    scores["ROUGE-L"] = float(Rouge().compute_score(theirs, ours)[0])
+    scores["CIDEr-D"] = float(Cider().compute_score(theirs, ours)[0])
+    unavailable = {}
+    for name, run in (("METEOR", _meteor), ("SPICE", _spice)):
+        try:
+            scores[name] = run(theirs, ours)
+        except _UnavailableError as error:
+            unavailable[name] = str(error)
+    return scores, unavailable, tokenizer
+
+
+class _UnavailableError(Exception):
+    """Why a measure cannot be computed here."""
+
+
+def _check_unseen(captioner: PhotoCaptioner, names: Sequence[str], trained_on: set[str]) -> str:
+    """Refuse photos that were trained on; says what is known."""
+    about = captioner.about if isinstance(captioner, Captioner) else {}
+    remembered = learnt_from(about, names)
+    seen = [name for name in names if photo_number(name) in trained_on] + (remembered or [])
+    if seen:
+        raise DataError(
+            f"{len(set(seen))} of the {len(names)} test photos are training photos of {captioner.name}, "
+            f"such as {min(seen)}"
+        )
+    if remembered is None and not trained_on:
+        return (
+            f"unknown: the model keeps no record of its training photos ({KEY}); name them with --trained-on"
+        )
+    return "no test photo is among them"
+
+
+def _tokenised(
+    references: Sequence[Sequence[str]], captions: Sequence[str]
+) -> tuple[Tokenised, Tokenised, str]:
+    """By the tokeniser that papers use where Java runs it, else by the project's own."""
+    given = (dict(enumerate(references)), {number: [text] for number, text in enumerate(captions)})
+    if shutil.which("java"):
+        theirs, ours = (_by_stanford(photos) for photos in given)
+        if theirs is not None and ours is not None:
+            return theirs, ours, PTB
+    theirs, ours = (
+        {n: [" ".join(words(text)) for text in all_] for n, all_ in photos.items()} for photos in given
+    )
+    return theirs, ours, OWN
+
+
+def _by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | None:
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    asked = {number: [{"caption": text or "."} for text in texts] for number, texts in photos.items()}
+    try:
+        found: Tokenised = PTBTokenizer().tokenize(asked)
+    except (OSError, UnicodeDecodeError):
+        return None
+    whole = all(len(found.get(number, ())) == len(texts) for number, texts in photos.items())
+    return found if whole else None
+
+
+def _meteor(theirs: Tokenised, ours: Tokenised) -> float:
+    if not shutil.which("java"):
+        raise _UnavailableError("needs Java, which is not here")
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    meteor = Meteor()
+    try:
+        return float(meteor.compute_score(theirs, ours)[0])
+    except (OSError, ValueError) as error:
+        raise _UnavailableError(f"its Java program failed here ({error})") from None
+    finally:
+        if meteor.lock.locked():  # left so by an error; its own clean-up would wait for ever
+            meteor.lock.release()
+        process = meteor.meteor_p
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            pipe.close()
+
+
+def _spice(theirs: Tokenised, ours: Tokenised) -> float:
+    if not shutil.which("java"):
+        raise _UnavailableError("needs Java, which is not here")
+    from pycocoevalcap.spice import spice
+
+    if not (Path(spice.__file__).parent / "lib" / "stanford-corenlp-3.6.0.jar").exists():
+        raise _UnavailableError(
+            "needs Stanford CoreNLP 3.6.0 (400 MB), which pycocoevalcap fetches by: "
+            "python -c 'from pycocoevalcap.spice.spice import Spice; Spice()'"
+        )
+    try:
+        return float(spice.Spice().compute_score(theirs, ours)[0])
+    except Exception as error:  # it runs on Java 8 only, and says so in many ways
+        raise _UnavailableError(f"its Java program failed here ({error}); it needs Java 8") from None

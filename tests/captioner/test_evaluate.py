@@ -1,0 +1,102 @@
+"""`captioner evaluate`: really decoded captions, guards, table and JSON."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from captioner.captioner import Captioner
+from captioner.cli import main
+from captioner.training_record import KEY, record
+from tests.captioner.worlds import coloured_photos, tiny_model, write_coco
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("pycocoevalcap") is None, reason="needs the extra `evaluate`"
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, four photos, and their captions in both formats."""
+    folder = tmp_path_factory.mktemp("world")
+    photos = coloured_photos(folder / "images", 4)
+    write_coco(folder / "captions.json", photos)
+    lines = [f"{photo.image.name},{caption}" for photo in photos for caption in photo.captions]
+    (folder / "captions.txt").write_text("image,caption\n" + "\n".join(lines) + "\n")
+    (folder / "dev.txt").write_text("".join(f"{photo.image.name}\n" for photo in photos[:3]))
+    tiny_model(folder / "model")
+    tiny_model(folder / "remembers", **{KEY: record(["photo2.png", "other.png"])})
+    tiny_model(folder / "unseen", **{KEY: record(["other.png"])})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def without_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java takes ten seconds to start METEOR, which test_metrics does once."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def run(world: Path, model: str, *options: str) -> Result:
+    return CliRunner().invoke(main, ["evaluate", "--model", str(world / model), "--device", "cpu", *options])
+
+
+def of_coco(world: Path) -> list[str]:
+    return ["--coco", str(world / "captions.json"), "--images", str(world / "images")]
+
+
+def test_json_holds_the_scores_of_the_captions_that_the_model_writes(world: Path) -> None:
+    result = run(world, "model", *of_coco(world), "--json", "--beam", "2")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    captioner = Captioner.load(world / "model", device="cpu")
+    written = captioner.caption([world / "images" / name for name in found["captions"]], beam=2)
+    assert list(found["captions"].values()) == [one.text for one in written]
+    assert (found["photos"], found["beam"], found["model"]) == (4, 2, captioner.identity)
+    assert found["distinct"] == len({one.text for one in written}) / 4
+    assert found["without_end"] == sum(not one.ended for one in written) / 4
+    assert found["words_used"] == len({word for one in written for word in one.text.split()})
+    assert {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"} <= found["scores"].keys()
+
+
+def test_a_table_of_a_flickr8k_split(world: Path) -> None:
+    result = run(world, "unseen", "--flickr8k", str(world), "--split", "dev", "--beam", "1")
+    assert result.exit_code == 0, result.output
+    rows = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert rows["photos"] == "3"
+    assert 0 <= float(rows["BLEU-4"]) <= 1
+    assert "no test photo is among them" in result.stdout
+
+
+def test_photos_that_the_model_learnt_from_are_refused(world: Path) -> None:
+    result = run(world, "remembers", *of_coco(world))
+    assert result.exit_code == 1
+    assert "1 of the 4 test photos are training photos of remembers, such as photo2.png" in result.stderr
+
+
+def test_names_of_training_photos_may_be_given(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("photo0.png\nphoto3.png\n")
+    result = run(world, "model", *of_coco(world), "--trained-on", str(tmp_path / "train.txt"))
+    assert result.exit_code == 1
+    assert "2 of the 4 test photos are training photos" in result.stderr
+
+
+def test_a_model_without_a_record_is_said_to_have_none(world: Path) -> None:
+    result = run(world, "model", *of_coco(world))
+    assert "unknown: the model keeps no record" in result.stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--coco", "x.json"], ["--coco", "x.json", "--flickr8k", "."]])
+def test_photos_have_to_be_named_once(options: list[str], world: Path) -> None:
+    result = run(world, "model", *options)
+    assert result.exit_code == 1
+    assert "name the photos to evaluate on" in result.stderr
+
+
+def test_a_photo_that_is_missing_stops_with_its_name(world: Path, tmp_path: Path) -> None:
+    result = run(world, "model", "--coco", str(world / "captions.json"), "--images", str(tmp_path))
+    assert result.exit_code == 1
+    assert "photo0.png: no such file" in result.stderr

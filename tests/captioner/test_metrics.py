@@ -1,0 +1,92 @@
+"""Scores: known figures, and a clear word where a measure cannot be computed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from captioner.metrics import OWN, PTB, measure
+from captioner.training_record import KEY, learnt_from, photo_number, record
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("pycocoevalcap") is None, reason="needs the extra `evaluate`"
+)
+
+REFERENCES = [
+    ["A dog runs on the grass.", "The brown dog is running."],
+    ["Two people sit on a bench.", "People are sitting in a park."],
+    ["A red bus, parked.", "A bus stands in the street!"],
+]
+
+
+@pytest.fixture(autouse=True)
+def without_java(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java takes ten seconds to start METEOR; only tests with it in their name meet it."""
+    if "java" not in request.node.name:
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_captions_that_people_wrote_score_full_marks() -> None:
+    scores, _, _ = measure(REFERENCES, [captions[0] for captions in REFERENCES])
+    assert scores["BLEU-1"] == pytest.approx(1.0)
+    assert scores["BLEU-4"] == pytest.approx(1.0)
+    assert scores["ROUGE-L"] == pytest.approx(1.0)
+    assert scores["CIDEr-D"] > 3
+
+
+def test_captions_of_other_photos_score_little() -> None:
+    right, _, _ = measure(REFERENCES, ["a dog runs", "people sit on a bench", "a red bus in the street"])
+    wrong, _, _ = measure(REFERENCES, ["people sit on a bench", "a red bus in the street", "a dog runs"])
+    assert all(wrong[name] < right[name] for name in ("BLEU-1", "ROUGE-L", "CIDEr-D"))
+
+
+def test_a_figure_by_hand() -> None:
+    """BLEU-1: 4 of 5 words are in a reference, and both are at least as short: no brevity penalty."""
+    scores, _, _ = measure([["a dog runs fast", "the dog"]], ["a dog runs very fast"])
+    assert scores["BLEU-1"] == pytest.approx(4 / 5)
+
+
+def test_an_empty_caption_scores_nothing_and_breaks_nothing() -> None:
+    scores, _, _ = measure(REFERENCES, ["", "", ""])
+    assert scores["BLEU-1"] == pytest.approx(0.0, abs=1e-6)
+    assert scores["CIDEr-D"] == 0.0
+
+
+def test_java_and_every_measure_has_a_figure_or_a_reason() -> None:
+    scores, unavailable, _ = measure(REFERENCES, ["a dog", "two people", "a bus"])
+    assert {"METEOR", "SPICE"} == ({"METEOR", "SPICE"} & scores.keys()) | unavailable.keys()
+    assert not scores.keys() & unavailable.keys()
+    assert all(reason and "\n" not in reason for reason in unavailable.values())
+
+
+def test_without_it_the_rest_is_there() -> None:
+    scores, unavailable, tokenizer = measure(REFERENCES, [captions[0] for captions in REFERENCES])
+    assert tokenizer == OWN
+    assert scores.keys() == {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"}
+    assert unavailable == dict.fromkeys(("METEOR", "SPICE"), "needs Java, which is not here")
+
+
+def test_a_java_that_fails_leaves_the_rest_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\nexit 1\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    scores, unavailable, tokenizer = measure(REFERENCES, [captions[0] for captions in REFERENCES])
+    assert tokenizer == OWN != PTB
+    assert scores["BLEU-4"] == pytest.approx(1.0)
+    assert "failed here" in unavailable["METEOR"]
+
+
+def test_a_model_remembers_its_training_photos_and_those_it_started_from() -> None:
+    first = {KEY: record(["a.jpg", "COCO_val2014_000000000196.jpg"])}
+    second = {KEY: record(["b.jpg"], first)}
+    assert learnt_from(first, ["a.jpg", "b.jpg"]) == ["a.jpg"]
+    names = ["a.jpg", "b.jpg", "c.jpg", "000000000196.jpg"]
+    assert learnt_from(second, names) == ["a.jpg", "b.jpg", "000000000196.jpg"]
+    assert learnt_from({}, ["a.jpg"]) is None
+
+
+def test_photos_of_flickr_keep_their_names() -> None:
+    assert photo_number("1000268201_693b08cb0e.jpg") == "1000268201_693b08cb0e.jpg"
