@@ -1,6 +1,7 @@
 """How fast the scraper downloads from a local server with latency, and whether memory stays flat.
 
     python benchmarks/scraping.py [--items 2000] [--latency 0.02] [--concurrency 64] [--kilobytes 30]
+    python benchmarks/scraping.py --megabits 100 --kilobytes 100    (behind a link of 100 Mbit/s)
     python benchmarks/scraping.py --memory 100000
 
 Compared: one download after the other (the same scraper with one worker), the scraper, and a bare
@@ -49,8 +50,19 @@ def picture(seed: int, kilobytes: int) -> bytes:
     return buffer.getvalue().ljust(kilobytes * 1024, b"\0") + seed.to_bytes(8, "big")
 
 
-def serve(latency: float, kilobytes: int, pictures: int, pipe: Connection) -> None:
-    """A server with a fixed latency in a process of its own; answers /N with picture N."""
+def serve(latency: float, kilobytes: int, pictures: int, megabits: float, pipe: Connection) -> None:
+    """A server with a fixed latency in a process of its own; answers /N with picture N.
+
+    With `megabits`, all connections share a link of so many Mbit/s.
+    """
+    free_at = 0.0
+
+    async def send(bytes_: int) -> None:
+        nonlocal free_at
+        now = asyncio.get_running_loop().time()
+        free_at = max(now, free_at) + bytes_ * 8 / (megabits * 1e6)
+        await asyncio.sleep(free_at - now)
+
     cache: dict[int, bytes] = {}
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,6 +76,8 @@ def serve(latency: float, kilobytes: int, pictures: int, pipe: Connection) -> No
                 number = int(path[1:]) % pictures
                 body = cache.get(number) or cache.setdefault(number, picture(number, kilobytes))
                 head = f"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+                if megabits:
+                    await send(len(body))
                 writer.write(head.encode() + body)
                 await writer.drain()
         except (OSError, EOFError):
@@ -130,8 +144,10 @@ def compare(arguments: argparse.Namespace, port: int) -> None:
         one.append(downloaded_per_second(port, few, 1))
         bare.append(bare_per_second(port, arguments.items, arguments.concurrency))
         many.append(downloaded_per_second(port, arguments.items, arguments.concurrency))
-    ceiling = min(arguments.concurrency / arguments.latency, max(bare))
+    link = arguments.megabits * 1e6 / 8 / (arguments.kilobytes * 1024) if arguments.megabits else 1e9
+    ceiling = min(arguments.concurrency / arguments.latency, max(bare), link)
     print(f"latency {arguments.latency * 1000:.0f} ms, {arguments.kilobytes} KB, {os.cpu_count()} cores")
+    print(f"link {arguments.megabits:g} Mbit/s" if arguments.megabits else "loopback, no link between")
     print(f"one by one             {max(one):8.0f} photos/s")
     print(f"scraper, {arguments.concurrency:4} at once   {max(many):8.0f} photos/s")
     print(f"bare sockets           {max(bare):8.0f} photos/s")
@@ -165,14 +181,14 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.02)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--kilobytes", type=int, default=30)
+    parser.add_argument("--megabits", type=float, default=0.0, help="Speed of the link; 0 is loopback.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, metavar="ITEMS", help="Watch memory over so many instead.")
     arguments = parser.parse_args()
     mine, its = multiprocessing.Pipe()
     pictures = 1000 if arguments.memory else arguments.items
-    server = multiprocessing.Process(
-        target=serve, args=(arguments.latency, arguments.kilobytes, pictures, its), daemon=True
-    )
+    given = (arguments.latency, arguments.kilobytes, pictures, arguments.megabits, its)
+    server = multiprocessing.Process(target=serve, args=given, daemon=True)
     server.start()
     try:
         port = mine.recv()

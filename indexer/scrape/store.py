@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +51,15 @@ def file_name(photo: Examined) -> str:
 
 
 def save(folder: Path, photo: Examined, body: bytes) -> str:
-    """Write a photo's file whole or not at all; gives its path relative to `folder`."""
+    """Write a photo's file; gives its path relative to `folder`.
+
+    A crash may leave it cut short; then no line of the manifest names it, and the next run writes it anew.
+    """
     name = file_name(photo)
     path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_bytes(body)
-    os.replace(draft, path)  # noqa: PTH105 (the atomic step, named as what it is)
+    try:
+        path.write_bytes(body)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
     return name
