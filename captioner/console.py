@@ -67,4 +67,12 @@ def stop_on_sigterm() -> None:
 
 def progress_bar(total: int | None, unit: str, label: str = "") -> tqdm[Any]:
     """A bar on stderr with rate and time left; silent where stderr is not a terminal."""
-    return tqdm(total=total, unit=unit, desc=label or None, disable=None, file=sys.stderr, dynamic_ncols=True)
+    return tqdm(
+        total=total,
+        unit=unit,
+        unit_scale=unit == "B",  # bytes as kB, MB
+        desc=label or None,
+        disable=None,
+        file=sys.stderr,
+        dynamic_ncols=True,
+    )

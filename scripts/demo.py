@@ -1,4 +1,4 @@
-"""What the program does, on real photos: caption and index a folder, then search with a photo that is not in it.
+"""What the program does, on real photos: caption and index a folder, then search with another photo.
 
 The photos are COCO's where COCO_ROOT names a folder with them, and otherwise those that scikit-image,
 scikit-learn and matplotlib carry. Every step is a command that can be typed by hand; it is shown as it runs.

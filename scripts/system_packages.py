@@ -1,4 +1,4 @@
-"""See to it that the programs which the tests drive are there: Chromium, and Maven with a JDK for Elasticsearch.
+"""See to it that the programs which the tests drive are there: Chromium, and Maven for Elasticsearch.
 
 Installs what is missing with apt-get where that is possible (Debian or Ubuntu, as root), and otherwise says
 what to install. Needs nothing but Python.

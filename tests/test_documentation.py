@@ -1,0 +1,119 @@
+"""The documents say what is so: commands run, helps are current, links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documents import furnish
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+
+#: Commands that need a network or data of the user's, or that do not end: their options are checked instead.
+NOT_RUN = (
+    "pip install",
+    "make ",
+    "docker ",
+    "export ",
+    "printf ",
+    ". ./.env",
+    "indexer download",
+    "indexer scrape",
+    "indexer build --scraped",
+    "search web",
+    "search serve",
+    "search evaluate",
+    "captioner train",
+    "captioner import",
+    "captioner evaluate",
+    "captioner compare",
+    "--model hf:",
+)
+
+
+def readme_commands() -> list[str]:
+    """Every line after a `$` in the README's console blocks, without its comment."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [re.sub(r"\s+#.*$", "", line[2:]).strip() for line in lines]
+
+
+def project_commands() -> list[str]:
+    return [line for line in readme_commands() if line.split()[0] in ("captioner", "indexer", "search")]
+
+
+@pytest.fixture(scope="module")
+def workplace(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the README's commands name: photos, COCO annotations, JSON lines."""
+    folder = tmp_path_factory.mktemp("readme")
+    furnish(folder, photos)
+    return folder
+
+
+def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [str(BIN / line.split()[0]), *shlex.split(line)[1:]]
+    words = [word.replace("~", str(folder)) for word in words]
+    environment = {name: value for name, value in os.environ.items() if name != "CAPTION_INDEX"}
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_readme_names_commands() -> None:
+    assert len(project_commands()) >= 20
+
+
+@pytest.mark.parametrize("line", [line for line in project_commands() if line.startswith(NOT_RUN)])
+def test_commands_that_are_not_run_have_the_options_they_show(line: str, workplace: Path) -> None:
+    command, name, *rest = shlex.split(line)
+    known = run(f"{command} {name} --help", workplace).stdout
+    for word in rest:
+        if word.startswith("-"):
+            assert re.search(rf"(^|[\s,/]){re.escape(word)}\b", known), f"{line}: no option {word}"
+
+
+def test_the_readmes_commands_run_from_top_to_bottom(workplace: Path) -> None:
+    """In order, since each builds on the index that those before it made."""
+    ran = 0
+    for line in project_commands():
+        if line.startswith(NOT_RUN):
+            continue
+        finished = run(line, workplace)
+        assert finished.returncode == 0, f"$ {line}\n{finished.stdout}{finished.stderr}"
+        ran += 1
+    assert ran >= 10
+
+
+def test_the_readmes_python_runs(workplace: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    finished = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert "a dog on a beach" in finished.stdout
+
+
+def test_every_help_in_the_command_reference_is_current() -> None:
+    script = [sys.executable, str(ROOT / "scripts" / "command_reference.py"), "--check"]
+    assert subprocess.run(script, cwd=ROOT).returncode == 0, "run scripts/command_reference.py"
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_and_pictures_lead_somewhere(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if not target.startswith(("http://", "https://")):
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("module", ["search, indexer", "search.cli, indexer.cli, captioner.cli"])
+def test_importing_loads_neither_torch_nor_elasticsearch(module: str) -> None:
+    code = f"import sys, {module}; print(*({{'torch', 'elasticsearch', 'timm'}} & set(sys.modules)))"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == ""

@@ -1,0 +1,89 @@
+"""The wheel: built, installed into a clean environment, and its three commands run there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(command: Sequence[str], folder: Path) -> str:
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the files that git knows, so that nothing left lying about gets into it."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    archive = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, archive.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    run([*build, "--wheel-dir", str(out), "."], source)
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the installed commands: other packages are those of this environment, ours the wheel's."""
+    home = tmp_path_factory.mktemp("clean")
+    venv.create(home, with_pip=False)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    target = [
+        "--prefix",
+        str(home),
+        "--no-deps",
+        "--quiet",
+        "--no-warn-script-location",
+        "--ignore-installed",
+    ]
+    python = next((home / "bin").glob("python3"), home / "bin" / "python")
+    run([sys.executable, "-m", "pip", "--python", str(python), "install", *target[2:], str(wheel)], home)
+    # A plain path in a .pth adds that folder alone: the editable install of this checkout is not followed.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return home / "bin"
+
+
+def test_the_wheel_holds_the_model_the_mappings_and_the_page(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for part in ("weights.safetensors", "config.json", "vocab.json", "MODEL_CARD.md"):
+        assert f"captioner/models/default/{part}" in names
+    assert {
+        "es_mappings/kibana.ndjson",
+        "search/web/static/index.html",
+        "captioner/data/imagenet_nouns.json",
+    } <= names
+    assert any(name.startswith("es_mappings/captions-") for name in names)
+    assert not any(name.startswith(("tests/", "scripts/", "benchmarks/")) for name in names)
+
+
+def test_the_wheel_does_not_hold_what_data_it_was_made_with(wheel: Path) -> None:
+    assert wheel.stat().st_size < 45_000_000
+    assert not any(name.endswith((".jpg", ".csv")) for name in zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_three_commands_run_from_a_clean_environment(
+    commands: Path, photos: Path, tmp_path: Path
+) -> None:
+    photo = sorted(photos.iterdir())[0]
+    line = run([str(commands / "captioner"), "caption", "--json", str(photo)], tmp_path)
+    assert json.loads(line)["caption"]
+    run([str(commands / "indexer"), "build", "--folder", str(photos)], tmp_path)
+    found = json.loads(run([str(commands / "search"), "similar", str(photo), "--json"], tmp_path))
+    assert found["exact"] is True
+    assert found["hits"][0]["image_id"] == photo.name
+    assert found["hits"][0]["jaccard"] == 1.0
