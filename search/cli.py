@@ -17,7 +17,12 @@ from search.output import Count, show
 from search.searcher import IndexedImage, Searcher
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
-ELSEWHERE: dict[str, str] = {"serve": "search.serve_command:serve", "web": "search.web_command:web"}
+ELSEWHERE: dict[str, str] = {
+    "compare": "search.compare_command:compare",
+    "evaluate": "search.evaluate_command:evaluate",
+    "serve": "search.serve_command:serve",
+    "web": "search.web_command:web",
+}
 
 
 @click.group(cls=LazyGroup, lazy=ELSEWHERE, errors=(SearchError, IndexerError, CaptionerError))

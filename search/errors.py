@@ -9,3 +9,7 @@ class SearchError(Exception):
 
 class QueryError(SearchError):
     """A query that cannot be answered: nothing to search for, a bad cursor, an unknown image."""
+
+
+class EvaluationError(SearchError):
+    """An evaluation whose data, packages or files are missing or do not fit together."""

@@ -1,0 +1,109 @@
+"""The same photo under several models and analyzers, side by side, with the words that made the difference.
+
+`compare` gives plain data: for each way (a model's caption searched by an analyzer) its caption, tokens
+and hits; and which words only some ways have. The index's captions are analysed anew for analyzers that
+are not its own, in memory, so a comparison needs no second index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from captioner.tokens import analyzer, plain_words
+from indexer.records import CaptionRecord
+from search.jaccard import similarity
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An image that a way finds, with the words that it shares with the query."""
+
+    image_id: str
+    image: str
+    caption: str
+    score: float
+    shared: tuple[str, ...]
+    only_here: bool  # no other way has it among its hits
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One column: who captioned the photo, who made the tokens, and what came of it."""
+
+    model: str
+    analyzer: str
+    caption: str
+    words: tuple[str, ...]
+    own_words: tuple[str, ...]  # words of this way that not every way has
+    hits: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A photo under several ways; `common` are the words that every way has."""
+
+    photo: str
+    common: tuple[str, ...]
+    ways: tuple[Way, ...]
+
+
+Archive = Sequence[CaptionRecord]
+_Column = tuple[str, str, str, tuple[Found, ...]]  # model, analyzer, caption, hits
+
+
+def compare(
+    photo: str, captions: Mapping[str, str], analyzers: Iterable[str], archive: Archive, k: int = 5
+) -> Comparison:
+    """`captions`: model -> its caption of the photo. Every model meets every analyzer.
+
+    Scores are exact: the whole archive is compared. Equal scores come in order of image ids. Raises
+    captioner.errors.AnalyzerError for an unknown analyzer.
+    """
+    columns = [
+        (model, name, caption, best_images(analyzer(name), caption, archive, k))
+        for name in dict.fromkeys(analyzers)
+        for model, caption in captions.items()
+    ]
+    words = [plain_words(analyzer(name)(caption)) for _, name, caption, _ in columns]
+    common = set(words[0]).intersection(*words) if words else set()
+    ways = [
+        Way(model, name, caption, mine, tuple(word for word in mine if word not in common), hits)
+        for (model, name, caption, hits), mine in zip(_marked(columns), words, strict=True)
+    ]
+    return Comparison(photo, tuple(sorted(common)), tuple(ways))
+
+
+def best_images(
+    tokens: Callable[[str], frozenset[str]], caption: str, archive: Archive, k: int
+) -> tuple[Found, ...]:
+    """The k images whose best caption is most similar, of those that share a token."""
+    query = tokens(caption)
+    best: dict[str, tuple[float, CaptionRecord, frozenset[str]]] = {}
+    for record in archive:
+        theirs = tokens(record.caption)
+        if shared := query & theirs:
+            score = float(similarity(query, theirs))
+            if record.image_id not in best or score > best[record.image_id][0]:
+                best[record.image_id] = (score, record, shared)
+    order = sorted(best.values(), key=lambda entry: (-entry[0], entry[1].image_id))[:k]
+    return tuple(
+        Found(record.image_id, record.image, record.caption, score, plain_words(shared), False)
+        for score, record, shared in order
+    )
+
+
+def _marked(columns: Sequence[_Column]) -> list[_Column]:
+    """Hits that no other column has are marked."""
+    found = Counter(hit.image_id for *_, hits in columns for hit in hits)
+    several = len(columns) > 1
+    return [
+        (
+            model,
+            name,
+            caption,
+            tuple(replace(hit, only_here=several and found[hit.image_id] == 1) for hit in hits),
+        )
+        for model, name, caption, hits in columns
+    ]

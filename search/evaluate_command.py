@@ -1,0 +1,148 @@
+"""`search evaluate`: read options, run the evaluation, write its report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captioner.console import progress_bar
+from captioner.tokens import DEFAULT
+from search.errors import EvaluationError
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--data", envvar="CAPTION_DATA", type=_FOLDER, metavar="DIR", help="Folder with coco, cxc and flickr8k."
+)
+@click.option("--captions", type=_FILE, metavar="JSONL", help="Generated captions: image, caption a line.")
+@click.option("--greedy", type=_FILE, metavar="JSONL", help="The same, decoded greedily.")
+@click.option("--captioner", metavar="NAME|DIR", help="Write them with this model; kept in the cache.")
+@click.option("--hold-out", is_flag=True, help="A written caption stands in for the generated one.")
+@click.option("--pictures", is_flag=True, help="Rows with what the encoder sees (slow the first time).")
+@click.option("--elasticsearch", envvar="ELASTICSEARCH_URL", metavar="URL", help="Server for the BM25 row.")
+@click.option("--queries", type=click.IntRange(1), metavar="N", help="Only the first N query photos.")
+@click.option("--archive", type=click.IntRange(1), metavar="N", help="Only the first N archived photos.")
+@click.option("--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="With --captioner.")
+@click.option("--several", type=click.IntRange(1, 20), default=5, show_default=True, help="Captions a photo.")
+@click.option("--cache", type=_FOLDER, default=Path(".cache/evaluation"), show_default=True, metavar="DIR")
+@click.option("--seed", default=1, show_default=True, help="Of bootstrap and random ranking.")
+@click.option(
+    "--output", type=_FOLDER, default=Path(".cache/evaluation/report"), show_default=True, metavar="DIR"
+)
+@click.option(
+    "--insert", type=click.Path(dir_okay=False, path_type=Path), metavar="MD", help="Put the table there."
+)
+@click.option("--run", "run_file", type=_FILE, metavar="FILE", help="Only measure this TREC run ...")
+@click.option("--relevance", type=_FILE, metavar="FILE", help="... by these qrels.")
+def evaluate(run_file: Path | None, relevance: Path | None, **options: Any) -> None:
+    """How good are the answers?
+
+    People's ratings, photo to photo and caption to photo, for every analyzer and for outside points, as one
+    table. Without captions only the ratings are judged. Or, with --run and --relevance, the measures of a
+    ranking from anywhere.
+    """
+    if (run_file is None) != (relevance is None):
+        raise click.UsageError("--run and --relevance belong together")
+    if run_file is not None and relevance is not None:
+        _measure(run_file, relevance)
+    else:
+        _evaluate(**options)
+
+
+def _measure(run_file: Path, relevance: Path) -> None:
+    from search.evaluation.exchange import read_relevance, read_run
+    from search.evaluation.measures import ndcg
+
+    scores = list(ndcg(read_run(run_file), read_relevance(relevance)).values())
+    if not scores:
+        raise EvaluationError(f"{relevance}: no judgement in it")
+    click.echo(json.dumps({"queries": len(scores), "ndcg@10": sum(scores) / len(scores)}))
+
+
+def _evaluate(data: Path | None, seed: int, output: Path, insert: Path | None, **options: Any) -> None:
+    from search.evaluation import report
+    from search.evaluation.evaluation import evaluate as evaluate_rows
+    from search.evaluation.material import Places
+
+    if data is None:
+        raise click.UsageError("--data DIR (or CAPTION_DATA) says where coco, cxc and flickr8k are")
+    places = Places(data)
+    material = _material(places, **options)
+    say = lambda row: click.echo(f"evaluating: {row}", err=True)  # noqa: E731
+    results = list(evaluate_rows(material, seed, say))
+    about = report.origin(places.digests(), seed)
+    table = report.markdown(results, about)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "report.md").write_text(table, encoding="utf-8")
+    report.write_json(results, about, output / "report.json")
+    if material.generated:
+        report.plot(results, output / "quality-and-time.svg")
+        _exchange(material, results, output)
+    if insert is not None:
+        report.insert(table, insert)
+    click.echo(table, nl=False)
+    _goals(results)
+
+
+def _material(
+    places: Any,
+    captions: Path | None,
+    greedy: Path | None,
+    captioner: str | None,
+    hold_out: bool,
+    pictures: bool,
+    elasticsearch: str | None,
+    queries: int | None,
+    archive: int | None,
+    beam: int,
+    several: int,
+    cache: Path,
+) -> Any:
+    from search.evaluation import material as gather
+    from search.evaluation.captions import read_captions
+
+    material = gather.ratings_only(places)
+    if not (captions or captioner or hold_out):
+        return material
+    splits = gather.Splits.of(places, queries, archive)
+    with progress_bar(None, "photo") as bar:
+        if hold_out:
+            material = gather.held_out(material, splits)
+        elif captions:
+            known = read_captions(greedy) if greedy else {}
+            material = gather.with_photos(material, splits, read_captions(captions), known)
+        elif captioner:
+            written = gather.written_by(captioner, splits, cache, beam, several, bar.update)
+            material = gather.with_photos(material, splits, *written)
+        if pictures:
+            material = gather.with_pictures(material, splits, cache, bar.update)
+    return gather.with_server(material, elasticsearch) if elasticsearch else material
+
+
+def _exchange(material: Any, results: Any, output: Path) -> None:
+    from search.evaluation import exchange
+    from search.evaluation.evaluation import ARCHIVES
+    from search.evaluation.rankers import Query
+
+    asked = [Query(image, material.generated[image]) for image in material.queries]
+    exchange.write_queries(output / "queries.jsonl", asked)
+    exchange.write_relevance(output / "relevance.qrels", material.relevance)
+    for result in results:
+        found = result.similar[ARCHIVES[-1]].rankings
+        exchange.write_run(output / f"{exchange.file_name(result.row)}.run", found, result.row)
+
+
+def _goals(results: Any) -> None:
+    from search.evaluation.evaluation import ARCHIVES
+    from search.evaluation.report import gain_over_baseline
+
+    for archive in ARCHIVES:
+        gain = gain_over_baseline(results, DEFAULT, archive)
+        if gain is not None:
+            click.echo(f"{DEFAULT}, {archive}: nDCG@10 is {gain:.2f} times the student project's", err=True)

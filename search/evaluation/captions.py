@@ -1,0 +1,77 @@
+"""Generated captions: read from JSON lines, or written by a model once and kept there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.errors import EvaluationError
+from search.evaluation.data import Captions
+
+if TYPE_CHECKING:  # torch comes with it
+    from captioner.captioner import PhotoCaptioner
+
+Progress = Callable[[int], None]
+
+
+def read_captions(file: Path) -> Captions:
+    """Image name -> captions, the best first. One object a line, as `captioner caption --json` prints.
+
+    `image` (a path) or `image_id` names the photo; several lines of a photo are its captions in order.
+    Lines with an `error` are left out. Raises EvaluationError.
+    """
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(_lines(file), start=1):
+        try:
+            row = json.loads(line) if line.strip() else {"error": "empty"}
+            if "error" not in row:
+                name = Path(row.get("image_id") or row["image"]).name
+                found.setdefault(name, []).append(str(row["caption"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise EvaluationError(f"{file}: line {number}: not an object with image and caption") from None
+    return {image: tuple(captions) for image, captions in found.items()}
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvaluationError(f"{file}: cannot be read ({error})") from None
+
+
+def generate(
+    captioner: PhotoCaptioner,
+    photos: Sequence[Path],
+    folder: Path,
+    beam: int,
+    captions: int,
+    progress: Progress = lambda done: None,
+) -> Path:
+    """Caption photos into a file of `folder` named by model and beam; photos that it has already are kept.
+
+    An interrupted run goes on where it stopped. A photo that cannot be read is left out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{captioner.identity}-beam{beam}x{captions}.jsonl"
+    known = read_captions(file) if file.exists() else {}
+    todo = [photo for photo in photos if photo.name not in known]
+    with file.open("a", encoding="utf-8") as lines:
+        for done in captioner.stream(todo, beam=beam, captions=captions):
+            rows = [{"image": Path(done.image).name, "caption": one.text} for one in done.captions]
+            lines.writelines(json.dumps(row) + "\n" for row in rows)
+            progress(1)
+    return file
+
+
+def of(images: Iterable[str], captions: Captions, most: int | None = None) -> Captions:
+    """The captions of these images, up to `most` each. Raises EvaluationError where one has none."""
+    images = list(images)
+    missing = [image for image in images if not captions.get(image)]
+    if missing:
+        raise EvaluationError(
+            f"no generated caption for {missing[0]} ({len(missing)} of {len(images)} images); "
+            "caption the whole split, or let --captioner do it"
+        )
+    return {image: captions[image][:most] for image in images}

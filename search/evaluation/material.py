@@ -1,0 +1,117 @@
+"""Gather what is evaluated on from a folder of data sets, a file of generated captions, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search.evaluation import data
+from search.evaluation.captions import generate, read_captions
+from search.evaluation.data import Captions, Photos
+from search.evaluation.evaluation import Material
+from search.evaluation.gains import cider_relevance
+from search.evaluation.pictures import look_at
+from search.evaluation.rows import Extras
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where data lies: FOLDER/coco/annotations, FOLDER/cxc/sis_val.csv, FOLDER/flickr8k."""
+
+    folder: Path
+
+    @property
+    def coco(self) -> list[Path]:
+        """Caption files of all photos, without small excerpts of them."""
+        files = sorted((self.folder / "coco" / "annotations").glob("captions_*.json"))
+        return [file for file in files if "mini" not in file.name]
+
+    @property
+    def ratings(self) -> Path:
+        return self.folder / "cxc" / "sis_val.csv"
+
+    @property
+    def flickr8k(self) -> Path:
+        return self.folder / "flickr8k"
+
+    def digests(self) -> dict[str, str]:
+        flickr8k = [self.flickr8k / name for name in ("captions.txt", "train.txt", "dev.txt")]
+        groups = {"coco captions": self.coco, "ratings": [self.ratings], "flickr8k captions": flickr8k}
+        return {name: data.digest(files) for name, files in groups.items() if all(f.exists() for f in files)}
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Photos to search with (dev) and photos to find (train)."""
+
+    queries: Photos
+    archive: Photos
+
+    @classmethod
+    def of(cls, places: Places, queries: int | None, archive: int | None) -> Splits:
+        return cls(
+            data.flickr8k(places.flickr8k, "dev", queries), data.flickr8k(places.flickr8k, "train", archive)
+        )
+
+    def paths(self) -> list[Path]:
+        return [*self.queries.paths(), *self.archive.paths()]
+
+
+def ratings_only(places: Places) -> Material:
+    """Material for the first task alone: text, no photo."""
+    rated = data.coco_captions(places.coco)
+    return Material(data.rated_pairs(places.ratings, rated), rated, {}, {}, {}, {})
+
+
+def with_photos(material: Material, splits: Splits, generated: Captions, greedy: Captions) -> Material:
+    queries, archive = splits.queries.captions, splits.archive.captions
+    return replace(
+        material,
+        queries=queries,
+        archive=archive,
+        generated=generated,
+        greedy=greedy,
+        relevance=cider_relevance(queries, archive),
+    )
+
+
+def held_out(material: Material, splits: Splits) -> Material:
+    """The first caption that people wrote of each photo stands in for a generated one.
+
+    For trials without a model: the stand-ins are left out of everything else, relevance too.
+    """
+    captions = {**splits.queries.captions, **splits.archive.captions}
+    rest = Splits(
+        replace(splits.queries, captions=_without_first(splits.queries.captions)),
+        replace(splits.archive, captions=_without_first(splits.archive.captions)),
+    )
+    return with_photos(material, rest, {image: group[:1] for image, group in captions.items()}, {})
+
+
+def written_by(
+    captioner: str, splits: Splits, cache: Path, beam: int, several: int, progress: Progress
+) -> tuple[Captions, Captions]:
+    """Captions by a model, n best of the beam and greedy; made once, kept in `cache`."""
+    from captioner.captioner import Captioner
+
+    model, photos = Captioner.load(captioner), splits.paths()
+    best = generate(model, photos, cache, max(beam, several), several, progress)
+    greedy = generate(model, photos, cache, 1, 1, progress)
+    return read_captions(best), read_captions(greedy)
+
+
+def with_pictures(material: Material, splits: Splits, cache: Path, progress: Progress) -> Material:
+    """Adds what the encoder sees: rows by cosine of features and with class words."""
+    seen = look_at(splits.paths(), cache, progress)
+    return replace(material, extras=replace(material.extras, features=seen.features, nouns=seen.nouns))
+
+
+def with_server(material: Material, url: str) -> Material:
+    return replace(material, extras=Extras(material.extras.features, material.extras.nouns, url))
+
+
+def _without_first(captions: Captions) -> Captions:
+    return {image: group[1:] for image, group in captions.items() if len(group) > 1}

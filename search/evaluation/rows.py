@@ -1,0 +1,145 @@
+"""The rows of the evaluation's table: named ways to turn captions into sets, compare them, and rank."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any
+
+from captioner.tokens import DEFAULT, FUNCTION_WORDS, REPEAT, Analyzer, analyzer, analyzers, words
+from search.errors import EvaluationError
+from search.evaluation.data import Captions
+from search.evaluation.rankers import Query, RandomRanker, Ranker, SetRanker, StudentRanker, Weight, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table.
+
+    `tokens` and `weight` (None where the row is no comparison of captions) judge people's ratings; `ranker`
+    makes a ranker of an archive; `captions` says which generated captions the query has: how many of the
+    n best, of the beam or greedy.
+    """
+
+    name: str
+    ranker: Callable[[Captions], Ranker]
+    tokens: Analyzer | None = None
+    weight: Weight = plain
+    union: bool = False
+    captions: int = 1
+    archived: int = 1  # generated captions of each archived photo
+    greedy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What only some evaluations have; a row without its extra is left out."""
+
+    features: Mapping[str, Any] = field(default_factory=dict)  # image -> vector
+    nouns: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # image -> words the encoder is sure of
+    elasticsearch: str = ""
+
+
+def set_row(
+    name: str,
+    tokens: Analyzer,
+    weight: Weight = plain,
+    *,
+    rated: bool = True,
+    union: bool = False,
+    **more: Any,
+) -> Row:
+    """A row that compares sets; not `rated` where it would only repeat another row's agreement."""
+    judged = tokens if rated else None
+    return Row(name, lambda archive: SetRanker(archive, tokens, weight, union), judged, weight, union, **more)
+
+
+def rows(rarity_of: Captions, seed: int, several: int = 5) -> list[Row]:
+    """All rows that need nothing but captions. `rarity_of`: captions that tell how rare a word is."""
+    student = analyzer("seed/1")
+    best = analyzer(DEFAULT)
+    return [
+        Row("student project", lambda archive: StudentRanker(archive, student), student),
+        Row("student project, mended", lambda archive: StudentRanker(archive, student, mended=True), student),
+        *(set_row(name, analyzer(name)) for name in analyzers() if name != "seed/1"),
+        set_row("lemmas", lemmas),
+        set_row("stems and implied words", implied),
+        set_row("stems, weighted by rarity", analyzer("english/1"), rarity(rarity_of, analyzer("english/1"))),
+        set_row(f"{DEFAULT}, greedy", best, rated=False, greedy=True),
+        *(_several(several) if several > 1 else ()),
+        Row("random", lambda archive: RandomRanker(archive, seed)),
+    ]
+
+
+def _several(number: int) -> list[Row]:
+    """More than one generated caption: of the query alone, of both, and as one set."""
+    best = analyzer(DEFAULT)
+    return [
+        set_row(f"{DEFAULT}, {number} captions a query", best, rated=False, captions=number),
+        set_row(f"{DEFAULT}, {number} captions a photo", best, rated=False, captions=number, archived=number),
+        set_row(f"{DEFAULT}, union of captions", best, union=True, captions=number, archived=number),
+    ]
+
+
+def extra_rows(extras: Extras) -> list[Row]:
+    """Rows that need pictures or a server."""
+    from search.evaluation.engines import Bm25Ranker
+    from search.evaluation.rankers import CosineRanker
+
+    found = []
+    if extras.elasticsearch:
+        found.append(Row("BM25, Elasticsearch", partial(Bm25Ranker, url=extras.elasticsearch)))
+    if extras.features:
+        found.append(Row("cosine of the encoder", partial(CosineRanker, features=extras.features)))
+    if extras.nouns:
+        found.append(Row(f"{DEFAULT} and class words", partial(WithNouns, extras.nouns)))
+    return found
+
+
+def implied(caption: str) -> frozenset[str]:
+    """english/2 without weights: stems, and the words they imply."""
+    return frozenset(token for token in analyzer("english/2")(caption) if REPEAT not in token)
+
+
+def lemmas(caption: str) -> frozenset[str]:
+    """Content words by their dictionary form (simplemma, which brings its table along)."""
+    return frozenset(_lemma(word) for word in words(caption) if word not in FUNCTION_WORDS)
+
+
+def rarity(captions: Captions, tokens: Analyzer) -> Weight:
+    """Inverse document frequency of a token among photos: ln(photos / photos whose captions have it)."""
+    seen = Counter(token for group in captions.values() for token in {t for c in group for t in tokens(c)})
+    total = len(captions)
+    return lambda token: math.log((total + 1) / (seen[token] + 0.5))
+
+
+@lru_cache(maxsize=1 << 16)
+def _lemma(word: str) -> str:
+    try:
+        from simplemma import lemmatize
+    except ImportError:
+        raise EvaluationError(
+            "simplemma is missing: install the extra, pip install 'caption-search[evaluate]'"
+        ) from None
+    return str(lemmatize(word, lang="en")).lower()
+
+
+class WithNouns:
+    """english/2 where each photo's captions are followed by the class words its encoder is sure of."""
+
+    def __init__(self, nouns: Mapping[str, tuple[str, ...]], archive: Captions) -> None:
+        self._nouns = nouns
+        self._ranker = SetRanker(
+            {image: self._extended(image, group) for image, group in archive.items()}, analyzer(DEFAULT)
+        )
+
+    def rank(self, query: Query, k: int) -> Sequence[str]:
+        return self._ranker.rank(Query(query.image, self._extended(query.image, query.captions)), k)
+
+    def _extended(self, image: str, captions: Sequence[str]) -> tuple[str, ...]:
+        return tuple(" ".join((caption, *self._nouns.get(image, ()))) for caption in captions)

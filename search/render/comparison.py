@@ -1,0 +1,81 @@
+"""A comparison as one self-contained HTML file: pictures inside, no script, nothing fetched, all escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from html import escape
+
+from search.compare import Comparison, Found, Way
+from search.render.pictures import data_uri, thumbnail
+from search.render.words import clean
+
+_STYLE = """
+:root { color-scheme: light dark; --edge: #d8d4cc; --pale: #6a7079; --mark: #0a6b42; --own: #a33b12; }
+@media (prefers-color-scheme: dark) { :root { --edge: #33373d; --pale: #9aa1ab; --mark: #7fe0ae;
+  --own: #ff9d76; } }
+body { margin: 0; padding: clamp(1rem, 3vw, 2.5rem); font: 1rem/1.45 system-ui, sans-serif; }
+header img { max-height: 40vh; max-width: 100%; border-radius: .5rem; }
+main { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); }
+article { border-top: 1px solid var(--edge); }
+h2 { font-size: 1rem; margin: .75rem 0 .25rem; }
+.pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
+.words b { color: var(--own); }
+ol { padding: 0; list-style: none; }
+li { margin: 0 0 1rem; border: 1px solid var(--edge); border-radius: .5rem; padding: .6rem; }
+li.own { border-color: var(--own); }
+li img { width: 100%; border-radius: .3rem; }
+.shared { color: var(--mark); }
+"""
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """Columns side by side; words and hits that only some ways have stand out."""
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    )
+    ways = "\n".join(map(_way, comparison.ways))
+    common = ", ".join(comparison.common) or "none"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>One photo, {len(comparison.ways)} ways</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<header>{_picture(comparison.photo, 'the photo searched for', 720)}"
+        f"<h1>One photo, {len(comparison.ways)} ways</h1>"
+        f'<p class="pale">Words that every way has: {_safe(common)}</p></header>\n'
+        f"<main>\n{ways}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _way(way: Way) -> str:
+    hits = "\n".join(map(_hit, way.hits)) or '<li class="pale">No image shares a word with this.</li>'
+    return (
+        f"<article><h2>{_safe(way.model)} · {_safe(way.analyzer)}</h2><p>{_safe(way.caption)}</p>"
+        f'<p class="pale words">{_words(way.words, set(way.own_words))}</p>\n<ol>\n{hits}\n</ol></article>'
+    )
+
+
+def _hit(hit: Found) -> str:
+    own = ' class="own"' if hit.only_here else ""
+    note = " · only here" if hit.only_here else ""
+    return (
+        f'<li{own}>{_picture(hit.image, hit.caption, 360)}<p class="pale">{hit.score:.3f} · '
+        f"{_safe(hit.image_id)}{note}</p><p>{_safe(hit.caption)}</p>"
+        f'<p class="pale shared">{_safe(", ".join(hit.shared))}</p></li>'
+    )
+
+
+def _words(words: Iterable[str], own: set[str]) -> str:
+    return ", ".join(f"<b>{_safe(word)}</b>" if word in own else _safe(word) for word in words)
+
+
+def _picture(place: str, alt: str, side: int) -> str:
+    picture = thumbnail(place, side, side)
+    return f'<img src="{data_uri(picture)}" alt="{_safe(alt)}">' if picture else ""
+
+
+def _safe(text: str) -> str:
+    return escape(clean(text))

@@ -1,0 +1,64 @@
+"""`search compare`: columns, the words that differ, and a page that carries no foreign markup."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from indexer.index import open_index
+from indexer.records import CaptionRecord
+from search.cli import main
+from search.compare import compare
+from search.render.comparison import comparison_page
+
+RECORDS = [
+    CaptionRecord("dog.jpg", "a dog runs on the beach"),
+    CaptionRecord("dog.jpg", "an animal"),
+    CaptionRecord("dogs.jpg", "two dogs running"),
+    CaptionRecord("cat.jpg", "a cat <script>alert(1)</script>"),
+]
+
+
+def test_every_model_meets_every_analyzer_and_differences_are_named() -> None:
+    found = compare("p.jpg", {"one": "a dog running", "two": "a cat"}, ["words/1", "english/1"], RECORDS, k=2)
+    assert [(way.model, way.analyzer) for way in found.ways] == [
+        ("one", "words/1"), ("two", "words/1"), ("one", "english/1"), ("two", "english/1"),
+    ]  # fmt: skip
+    assert found.common == ()
+    assert found.ways[2].own_words == found.ways[2].words == ("dog", "run")
+    assert [hit.image_id for hit in found.ways[2].hits] == ["dog.jpg", "dogs.jpg"]
+    assert found.ways[2].hits[0].shared == ("dog", "run")
+    assert found.ways[2].hits[0].score == 2 / 3
+
+
+def test_a_hit_that_one_way_alone_finds_is_marked() -> None:
+    found = compare("p.jpg", {"one": "the dogs", "two": "the dog"}, ["content/1"], RECORDS)
+    assert [(hit.image_id, hit.only_here) for hit in found.ways[0].hits] == [("dogs.jpg", True)]
+    alone = compare("p.jpg", {"one": "the dogs"}, ["content/1"], RECORDS)
+    assert not alone.ways[0].hits[0].only_here
+
+
+def test_the_page_escapes_what_captions_say_and_loads_nothing() -> None:
+    page = comparison_page(compare("p.jpg", {"<b>": "a cat"}, ["english/2"], RECORDS))
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert "&lt;b&gt;" in page
+    assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_the_command_compares_given_captions_and_writes_the_page(tmp_path: Path) -> None:
+    where, page = str(tmp_path / "index"), tmp_path / "page.html"
+    with open_index(where, create=True) as index:
+        draft = index.draft("test")
+        draft.add(RECORDS)
+        draft.publish()
+    options = ["--models", "", "--caption", "a dog on a beach", "--analyzers", "seed/1,english/2"]
+    done = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, *options, "--html", str(page)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [way["analyzer"] for way in found["ways"]] == ["seed/1", "english/2"]
+    assert found["ways"][1]["hits"][0]["image_id"] == "dog.jpg"
+    assert page.read_text().count("<article>") == 2
+    unknown = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, "--analyzers", "klingon/1"])
+    assert (unknown.exit_code, unknown.output.startswith("Error: unknown analyzer")) == (1, True)

@@ -1,0 +1,146 @@
+"""The evaluation itself: rankers agree, the student's faults are kept, and one small real run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.tokens import analyzer
+from search.cli import main
+from search.errors import EvaluationError
+from search.evaluation.captions import of, read_captions
+from search.evaluation.engines import IndexRanker
+from search.evaluation.gains import cider_relevance
+from search.evaluation.rankers import Query, RandomRanker, SetRanker, StudentRanker, weighted_jaccard
+from search.evaluation.report import BEGIN, END, insert
+
+ARCHIVE = {
+    "dog": ("a dog runs on the beach", "a brown dog by the sea"),
+    "cat": ("a cat sleeps on a sofa",),
+    "man": ("a man with a dog",),
+}
+captions = st.lists(st.sampled_from("dog cat man beach zebra run sofa".split()), max_size=5).map(" ".join)
+
+
+@given(st.lists(st.lists(captions, min_size=1, max_size=3), min_size=1, max_size=8), captions)
+def test_the_ranker_orders_images_by_their_best_weighted_jaccard(groups: list[list[str]], asked: str) -> None:
+    archive = {f"image{number}": tuple(group) for number, group in enumerate(groups)}
+    tokens = analyzer("english/2")
+
+    def weight(token: str) -> float:
+        return 1.0 + len(token) / 4
+
+    query = tokens(asked)
+    scores = {
+        image: max(weighted_jaccard(query, tokens(one), weight) for one in group)
+        for image, group in archive.items()
+    }
+    found = SetRanker(archive, tokens, weight).rank(Query("q", (asked,)), 3)
+    wanted = sorted((score for score in scores.values() if score > 0), reverse=True)[:3]
+    assert [scores[image] for image in found] == pytest.approx(wanted)
+
+
+def test_the_embedded_engine_gives_the_rankers_answer(tmp_path: Path) -> None:
+    engine = IndexRanker(ARCHIVE, "english/2", tmp_path)
+    try:
+        for asked in ("a dog on a beach", "a cat", "a man and his dog by the sea"):
+            query = Query("q", (asked,))
+            assert engine.rank(query, 3) == SetRanker(ARCHIVE, analyzer("english/2")).rank(query, 3)
+    finally:
+        engine.close()
+
+
+def test_the_student_project_shows_the_best_last_and_an_image_twice() -> None:
+    tokens = analyzer("seed/1")
+    asked = Query("q", ("a dog runs on the beach",))
+    assert StudentRanker(ARCHIVE, tokens).rank(asked, 3)[-1] == "dog"
+    whole = StudentRanker(ARCHIVE, tokens).rank(asked, 10)
+    assert whole.count("dog") == 2
+    assert StudentRanker(ARCHIVE, tokens, mended=True).rank(asked, 10) == ["dog", "man", "cat"]
+
+
+def test_random_ranking_is_the_same_again_and_names_no_image_twice() -> None:
+    first = RandomRanker(ARCHIVE, seed=5).rank(Query("q", ("",)), 3)
+    assert sorted(first) == sorted(ARCHIVE)
+    assert RandomRanker(ARCHIVE, seed=5).rank(Query("q", ("",)), 3) == first
+
+
+def test_photos_that_people_describe_alike_are_relevant_to_each_other() -> None:
+    queries = {"q": ("a dog runs on the beach",)}
+    relevance = cider_relevance(queries, ARCHIVE)["q"]
+    assert max(relevance, key=lambda image: relevance[image]) == "dog"
+    assert "cat" not in relevance or relevance["cat"] < relevance["dog"]
+    # The same single caption is as alike as can be: CIDEr 10, in thousandths.
+    same = cider_relevance(
+        {"q": ("a cat sleeps on a sofa",)}, {"cat": ("a cat sleeps on a sofa",), **ARCHIVE}
+    )
+    assert same["q"]["cat"] == 10_000
+
+
+def test_generated_captions_are_read_in_order_and_errors_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "captions.jsonl"
+    rows = [
+        {"image": "photos/a.jpg", "caption": "best"},
+        {"image": "photos/a.jpg", "caption": "second"},
+        {"image": "photos/b.jpg", "error": "not a photo"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n")
+    known = read_captions(file)
+    assert known == {"a.jpg": ("best", "second")}
+    assert of(["a.jpg"], known, 1) == {"a.jpg": ("best",)}
+    with pytest.raises(EvaluationError, match=r"no generated caption for b.jpg \(1 of 2 images\)"):
+        of(["a.jpg", "b.jpg"], known)
+    file.write_text('{"image": "a.jpg"}\n')
+    with pytest.raises(EvaluationError, match="line 1: not an object with image and caption"):
+        read_captions(file)
+
+
+def test_the_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    insert(f"{BEGIN}\nnew\n{END}\n", file)
+    assert file.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    insert(f"{BEGIN}\nnewer\n{END}\n", tmp_path / "fresh.md")
+    assert (tmp_path / "fresh.md").read_text() == f"{BEGIN}\nnewer\n{END}\n"
+
+
+def test_a_run_from_anywhere_can_be_measured(tmp_path: Path) -> None:
+    (tmp_path / "r.run").write_text("q Q0 a 1 0.9 me\nq Q0 b 2 0.8 me\n")
+    (tmp_path / "q.qrels").write_text("q 0 a 1\n")
+    options = ["evaluate", "--run", str(tmp_path / "r.run"), "--relevance", str(tmp_path / "q.qrels")]
+    done = CliRunner().invoke(main, options)
+    assert json.loads(done.output) == {"queries": 1, "ndcg@10": 1.0}
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, ["evaluate"], env={"CAPTION_DATA": ""}).exit_code == 2
+    done = CliRunner().invoke(main, ["evaluate", "--data", str(tmp_path)])
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+
+
+def test_a_small_real_evaluation_writes_its_report(shared_data: Path, tmp_path: Path) -> None:
+    output, page = tmp_path / "report", tmp_path / "evaluation.md"
+    options = ["--hold-out", "--queries", "12", "--archive", "120", "--elasticsearch", ""]
+    done = CliRunner().invoke(
+        main,
+        ["evaluate", "--data", str(shared_data), *options, "--output", str(output), "--insert", str(page)],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0, done.output
+    report = json.loads((output / "report.json").read_text())
+    rows = {row["row"]: row for row in report["rows"]}
+    # The figures of the design, reproduced; and the goal for the default analyzer, one against five.
+    assert rows["student project"]["spearman_one"]["value"] == pytest.approx(0.305, abs=0.001)
+    assert rows["words/1"]["spearman_one"]["value"] == pytest.approx(0.328, abs=0.002)
+    assert rows["english/2"]["spearman_one"]["low"] > 0.46
+    assert rows["random"]["ndcg10_both"]["value"] < rows["english/2"]["ndcg10_both"]["value"]
+    assert rows["english/2, embedded engine"]["ndcg10_both"] == rows["english/2"]["ndcg10_both"]
+    assert set(report["origin"]["data_sha256"]) == {"coco captions", "ratings", "flickr8k captions"}
+    assert "| english/2 |" in page.read_text()
+    assert (output / "quality-and-time.svg").read_text().count("<svg") == 1
+    assert (output / "student-project.run").exists() and (output / "relevance.qrels").exists()
