@@ -54,7 +54,7 @@ def server(arguments: argparse.Namespace) -> Iterator[tuple[str, int]]:
         yield line.split()[2], process.pid
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
 
 
 def memory(process: int) -> float:
@@ -72,7 +72,7 @@ def overhead(url: str, where: str, rounds: int) -> None:
     inside: list[float] = []
     outside: list[float] = []
     told: list[float] = []
-    with Searcher.open(where) as searcher, httpx.Client(base_url=url) as client:
+    with Searcher.open(where) as searcher, httpx.Client(base_url=url, timeout=120) as client:
         for number, text in enumerate(itertools.islice(itertools.cycle(WORDS), rounds * len(WORDS))):
             began = time.perf_counter()
             searcher.text(text, 24)

@@ -85,7 +85,7 @@ class CaptionQueue:
             self._closed = True
         self._queue.put(None)
         if self._thread.is_alive():
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=10)
 
     @property
     def state(self) -> str:

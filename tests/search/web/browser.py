@@ -85,11 +85,19 @@ class Visit:
             self.page.wait_for_load_state("networkidle")
             path = Path(SCREENSHOTS) / f"page-{name}.png"
             self.page.screenshot(path=path, scale="css", animations="disabled")
-            with Image.open(path) as image:
-                whole = image.convert("RGB")
-            # 144 colours, dithered: a third of the bytes, and no edge where there was none.
-            palette = whole.quantize(144, method=Image.Quantize.MAXCOVERAGE)
-            whole.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+            _shrink(path)
+
+
+def _shrink(path: Path) -> None:
+    """256 colours: the page's own exactly, the rest for the photos, which are dithered."""
+    with Image.open(path) as image:
+        whole = image.convert("RGB")
+    counted = sorted(whole.getcolors(1 << 24) or [], reverse=True)
+    own = [colour for _, colour in counted[:64]]
+    photos = whole.quantize(256 - len(own), method=Image.Quantize.MAXCOVERAGE)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in own for part in colour] + (photos.getpalette() or []))
+    whole.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 @contextmanager
