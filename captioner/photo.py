@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,11 +37,9 @@ def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
     file's name and the reason, for anything that is not a whole photo of sane size.
     """
     with _decoding(photo) as image:
-        if image is photo:
-            return _to_rgb(image)
-        if smallest is not None:
+        if smallest is not None and image is not photo:
             image.draft("RGB", (smallest, smallest))
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return _to_rgb(_upright(image))
 
 
 def media_type(photo: Photo) -> str:
@@ -57,16 +56,9 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     """The photo with its header read and its size checked; what goes wrong becomes PhotoError."""
     name = photo_name(photo)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of large images; the size has its own check below.
-            warnings.simplefilter("ignore")
-            if isinstance(photo, Image.Image):
-                yield photo
-                return
-            source = io.BytesIO(photo) if isinstance(photo, bytes) else Path(photo)
-            with Image.open(source, formats=FORMATS) as image:
-                _check_size(image, name)
-                yield image
+        with _QUIET, _header_read(photo) as image:
+            _check_size(image, name)
+            yield image
     except PhotoError:
         raise
     except FileNotFoundError:
@@ -79,8 +71,50 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
         raise PhotoError(f"{name}: too many pixels (the limit is {MAX_PIXELS:,})") from None
     except UnidentifiedImageError:
         raise PhotoError(f"{name}: {_why_not_a_photo(photo)}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise PhotoError(f"{name}: damaged or incomplete image ({error})") from None
+    except Exception as error:  # decoders raise whatever damage leads them to (struct.error, KeyError, ...)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(f"{name}: damaged or incomplete image ({reason})") from None
+
+
+@contextmanager
+def _header_read(photo: Photo) -> Iterator[Image.Image]:
+    if isinstance(photo, Image.Image):
+        yield photo
+        return
+    source = io.BytesIO(photo) if isinstance(photo, bytes) else Path(photo)
+    with Image.open(source, formats=FORMATS) as image:
+        yield image
+
+
+class _Quiet:
+    """No warnings while any thread decodes: Pillow warns of odd metadata and large images.
+
+    `warnings.catch_warnings` alone changes the filters of all threads, and of two that overlap the
+    last one out would leave them changed for good. The first one in changes them, the last one out
+    restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -90,50 +124,74 @@ def _check_size(image: Image.Image, name: str) -> None:
 
 
 def _why_not_a_photo(photo: Photo) -> str:
+    if photo == b"":
+        return "there are no bytes in it"
     if isinstance(photo, (str, os.PathLike)) and Path(photo).is_file() and Path(photo).stat().st_size == 0:
         return "the file is empty"
     return "not a photo in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)"
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; damaged metadata are no reason to refuse whole pixels."""
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow's readers of metadata raise almost anything
+        return image.copy()
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB on white, whatever the mode: palette, alpha, 16-bit grey, CMYK, float."""
-    if image.mode == "RGB":
-        image.load()
-        return image.copy() if getattr(image, "fp", None) else image
+    """8-bit RGB on white, whatever the mode: palette, alpha, 16-bit grey, CMYK, LAB, float."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         image = _stretch(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(background, image).convert("RGB")
-    return image.convert("RGB")
+    return _from_lab(image) if image.mode == "LAB" else image.convert("RGB")
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
+    assert converted is not None  # None only where it converts in place
+    return converted
 
 
 def _stretch(image: Image.Image) -> Image.Image:
-    """Bring deep grey values to 0..255; Pillow's own conversion would clip them to white."""
+    """Bring deep grey values to 0..255; Pillow's own conversion would clip them to white.
+
+    White is 65,535 in integers (255 where none is above), 1 in floats, or the largest value if that is more.
+    """
     import numpy as np
 
-    values = np.asarray(image, dtype=np.float64)
-    top = (
-        65535.0
-        if image.mode.startswith("I") and values.max(initial=0) > 255
-        else max(values.max(initial=0), 1.0)
-    )
-    top = 255.0 if image.mode.startswith("I") and values.max(initial=0) <= 255 else top
-    return Image.fromarray(np.clip(values / top * 255.0, 0, 255).astype(np.uint8), mode=None)
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    largest = float(values.max(initial=0.0))
+    white = 1.0 if image.mode == "F" else 255.0 if largest <= 255.0 else 65535.0
+    values *= 255.0 / max(white, largest)
+    return Image.fromarray(values.clip(0.0, 255.0).round().astype(np.uint8))
 
 
 def photos_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """The paths themselves; a folder gives the photos below it, by their suffix, in sorted order."""
+    """The paths themselves; a folder gives the photos below it, by their suffix, in sorted order.
+
+    A folder that cannot be read is given itself, so that opening it tells why.
+    """
     for path in paths:
         if Path(path).is_dir():
-            for folder, names, files in os.walk(path):
+            unreadable: list[OSError] = []
+            for folder, names, files in os.walk(path, onerror=unreadable.append):
+                yield from (str(error.filename) for error in unreadable)
+                unreadable.clear()
                 names.sort()
                 yield from (
                     os.path.join(folder, name)  # noqa: PTH118 (a Path would drop a leading ./)
                     for name in sorted(files)
                     if Path(name).suffix.lower() in SUFFIXES
                 )
+            yield from (str(error.filename) for error in unreadable)
         else:
             yield os.fspath(path)
 
