@@ -66,6 +66,11 @@ class CaptionIndex(_Closing):
     #: Name of the analyzer that made the tokens, for example "english/1".
     analyzer: str
 
+    @property
+    def engine(self) -> str:
+        """Whose order a cursor follows; an index around another one gives the inner one's."""
+        return type(self).__name__
+
     @abstractmethod
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         """Analyse and store captions; visible to searches that start after it returns.

@@ -247,7 +247,7 @@ class Searcher:
             question.tokens,
             filters,
             self.index.analyzer,
-            type(self.index).__name__,
+            self.index.engine,
             float(min_score),
             bool(fold_duplicates),
             sorted(question.excluded),

@@ -37,6 +37,10 @@ class TimedIndex(CaptionIndex):
         self.where, self.analyzer = index.where, index.analyzer
         self._here = threading.local()
 
+    @property
+    def engine(self) -> str:
+        return self.index.engine
+
     @contextmanager
     def watching(self) -> Iterator[EngineTime]:
         """The time that this thread spends in the engine within the block."""

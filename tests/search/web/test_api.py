@@ -95,6 +95,14 @@ def test_pages_follow_each_other_without_gap_or_repetition(serve: Serve) -> None
     assert ranks == list(range(1, 24))
 
 
+def test_a_cursor_of_the_command_line_goes_on_here(client: TestClient, searcher: Searcher) -> None:
+    first = searcher.text("a close up of a cat", 3)
+    asked: dict[str, Any] = {"q": "a close up of a cat", "k": 3, "after": first.cursor}
+    same(
+        ok(client.get(f"{V1}/text", params=asked)), searcher.text(asked["q"], 3, after=first.cursor).as_json()
+    )
+
+
 def test_a_photos_first_page_goes_on_as_text(serve: Serve, photos: Path) -> None:
     client = serve(MemoryIndex(crowd(9)), captioner=FakeCaptioner("a penguin walks"))
     photo = (photos / "rocket.jpg").read_bytes()
@@ -203,7 +211,7 @@ def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     ("content", "says"),
     [
         (b"hello", "Not a photo in a known format"),
-        (b"", "Not a photo in a known format"),
+        (b"", "There are no bytes in it"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Not a photo in a known format"),
     ],
 )
