@@ -105,17 +105,23 @@ class Captioner:
         return found
 
     def stream(
-        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+        self,
+        photos: Iterable[Photo],
+        *,
+        beam: int | None = None,
+        captions: int = 1,
+        diversity: float = 0.0,
     ) -> Iterator[Captioned]:
         """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
 
+        `diversity` above 0 (0.5 is usual) makes several `captions` of a photo differ by more than a word.
         Photos are decoded by threads while the model works; memory does not grow with their number.
         """
-        beam = self.usual_beam if beam is None else beam
+        how = self.decoding(self.usual_beam if beam is None else beam, captions, diversity)
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             opened = _ahead(pool, self._open, photos, 3 * self.batch)
             while block := list(itertools.islice(opened, self.batch)):
-                yield from self._caption_block(block, beam, captions)
+                yield from self._caption_block(block, how, captions)
 
     def _open(self, photo: Photo) -> _Opened:
         preprocess = self.model.config.preprocess
@@ -126,9 +132,9 @@ class Captioner:
             return _Opened(name, None, error=str(error))
         return _Opened(name, preprocess.squash(image), perceptual_hash(image))
 
-    def _caption_block(self, block: Sequence[_Opened], beam: int, captions: int) -> Iterator[Captioned]:
+    def _caption_block(self, block: Sequence[_Opened], how: Decoding, captions: int) -> Iterator[Captioned]:
         pixels = [one.pixels for one in block if one.pixels is not None]
-        found = iter(self._decode(np.stack(pixels), beam, captions) if pixels else ())
+        found = iter(self._decode(np.stack(pixels), how, captions) if pixels else ())
         for one in block:
             if one.pixels is None:
                 yield Captioned(one.image, error=one.error)
@@ -136,11 +142,11 @@ class Captioner:
                 yield Captioned(one.image, next(found), one.phash)
 
     def _decode(
-        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], beam: int, captions: int
+        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], how: Decoding, captions: int
     ) -> list[tuple[Caption, ...]]:
         """(B, S, S, 3) uint8 -> captions; a batch that does not fit in memory is halved."""
         try:
-            return [self._captions(row) for row in self._hypotheses(pixels, beam, captions)]
+            return [self._captions(row) for row in self._hypotheses(pixels, how, captions)]
         except torch.OutOfMemoryError:
             if len(pixels) == 1:
                 raise ModelError(
@@ -149,25 +155,26 @@ class Captioner:
             self.batch = len(pixels) // 2
             torch.cuda.empty_cache()
             halves = np.array_split(pixels, 2)
-            return [row for half in halves for row in self._decode(half, beam, captions)]
+            return [row for half in halves for row in self._decode(half, how, captions)]
 
     @torch.inference_mode()
     def _hypotheses(
-        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], beam: int, captions: int
+        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], how: Decoding, captions: int
     ) -> list[list[Hypothesis]]:
         images = self.model.config.preprocess.normalise(torch.from_numpy(pixels).to(self.device))
         # The student project computed in full precision; its models must write what they wrote there.
         exact = self.model.starts_with_image
         with contextlib.nullcontext() if exact else lower_precision(self.device):
             features = self.model.encoder(images)
-        return decode(self.model.decoder, features.float(), self.decoding(beam), n_best=captions)
+        return decode(self.model.decoder, features.float(), how, n_best=captions)
 
-    def decoding(self, beam: int) -> Decoding:
+    def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
         """How this model decodes: the student project's models as theirs did, ours without `<unk>`."""
         if beam < 1:
             raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
         barred = () if self.model.starts_with_image else (PAD, START, UNK)
-        return Decoding(beam, self.model.config.max_words, barred=barred)
+        groups = captions if diversity > 0 else 1
+        return Decoding(beam, self.model.config.max_words, barred=barred, groups=groups, diversity=diversity)
 
     def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
         return tuple(

@@ -167,7 +167,12 @@ def _replacing(folder: Path) -> Iterator[Path]:
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             folder.rename(old / "model")
-            new.rename(folder)
+            try:
+                new.rename(folder)
+            except BaseException:  # an interruption too must not leave the place empty
+                (old / "model").rename(folder)
+                old.rmdir()
+                raise
             shutil.rmtree(old)
         else:
             new.rename(folder)

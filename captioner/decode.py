@@ -22,12 +22,16 @@ class Decoding:
 
     A hypothesis of T words (its `<end>` counted) with log probability L scores L / T^length_penalty.
     Source: Wu et al., "Google's Neural Machine Translation System" (2016), without its constants.
+    Groups: Vijayakumar et al., "Diverse Beam Search" (AAAI 2018), with its Hamming penalty, which
+    steers the choice and is no part of a score.
     """
 
     beam: int = 3
     max_words: int = 20
     length_penalty: float = 0.7
     barred: tuple[int, ...] = ()  # ids that are never written, such as <unk>
+    groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
+    diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,11 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     row is done with `beam` closed hypotheses: so beam 1 is greedy search, and a beam as wide as all
     sequences is exhaustive search.
     """
-    rows, width = len(features), max(how.beam, n_best)
-    scores, fixed, state = decoder.begin(features)
+    if how.groups > 1:
+        features = features.repeat_interleave(how.groups, dim=0)
+    rows, width = len(features), how.beam if how.groups > 1 else max(how.beam, n_best)
+    scores, alone, state = decoder.begin(features)
+    fixed = alone
     logs = _log_probabilities(scores, how.barred)
     vocabulary = logs.shape[-1]
     finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
@@ -57,17 +64,18 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     words = torch.empty(rows, 1, 0, dtype=torch.long, device=logs.device)
     for length in range(1, how.max_words + 1):
         candidates = (totals.unsqueeze(-1) + logs.view(rows, -1, vocabulary)).flatten(1)
-        best, places = candidates.topk(min(2 * width, candidates.shape[1]), dim=1)
+        ranks, places = _best(candidates, min(2 * width, candidates.shape[1]), width, vocabulary, how)
+        best = candidates.gather(1, places)
         parents, chosen = places // vocabulary, places % vocabulary
         _close(finished, words, best, parents, chosen, width, how, length)
-        totals, parents, chosen = _go_on(best, parents, chosen, width)
+        totals, parents, chosen = _go_on(best, ranks, parents, chosen, width)
         words = torch.cat(
             [words.gather(1, parents.unsqueeze(-1).expand(-1, -1, length - 1)), chosen.unsqueeze(-1)], -1
         )
         if length == how.max_words or all(len(row) >= width for row in finished):
             break
-        if length == 1:
-            fixed = tuple(part.repeat_interleave(totals.shape[1], dim=0) for part in fixed)
+        if totals.shape[1] != _slots(state, rows):  # after the first word; later too with few words
+            fixed = tuple(part.repeat_interleave(totals.shape[1], dim=0) for part in alone)
         origin = (
             parents + torch.arange(rows, device=parents.device).unsqueeze(1) * _slots(state, rows)
         ).flatten()
@@ -75,7 +83,37 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
         scores, state = decoder.step(chosen.flatten(), fixed, state)
         logs = _log_probabilities(scores, how.barred)
     _close_the_rest(finished, words, totals, width, how)
-    return [sorted(row, key=lambda one: -one.score)[:n_best] for row in finished]
+    return [_merged(finished[row : row + how.groups])[:n_best] for row in range(0, len(finished), how.groups)]
+
+
+def _best(
+    candidates: Tensor, count: int, width: int, vocabulary: int, how: Decoding
+) -> tuple[Tensor, Tensor]:
+    """What ranks the `count` best continuations of each row, and their places: (B, count) both.
+
+    The groups of one photo choose one after the other; what the earlier chose is worth less to the later.
+    """
+    if how.groups == 1 or not how.diversity:
+        ranks, places = candidates.topk(count, dim=1)
+        return ranks, places
+    photos = candidates.view(-1, how.groups, candidates.shape[1] // vocabulary, vocabulary)
+    used = photos.new_zeros(len(photos), vocabulary)
+    chosen = []
+    for group in photos.unbind(dim=1):
+        ranks, places = (group - how.diversity * used.unsqueeze(1)).flatten(1).topk(count, dim=1)
+        words = (places % vocabulary)[:, :width]
+        used = used.scatter_add(1, words, (words != END).to(used))  # every caption may end
+        chosen.append((ranks, places))
+    ranks, places = (torch.stack(parts, dim=1).flatten(0, 1) for parts in zip(*chosen, strict=True))
+    return ranks, places
+
+
+def _merged(groups: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:
+    """The hypotheses of one photo: first the best of each group, then the others, each once."""
+    ordered = [sorted(group, key=lambda one: -one.score) for group in groups]
+    first = sorted((one for group in ordered for one in group[:1]), key=lambda one: -one.score)
+    others = sorted((one for group in ordered for one in group[1:]), key=lambda one: -one.score)
+    return list({one.ids: one for one in reversed(first + others)}.values())[::-1]
 
 
 def _slots(state: State, rows: int) -> int:
@@ -113,9 +151,13 @@ def _close(
             )
 
 
-def _go_on(best: Tensor, parents: Tensor, chosen: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+def _go_on(
+    best: Tensor, ranks: Tensor, parents: Tensor, chosen: Tensor, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """The `width` best continuations that did not end, per row: totals, parents and words (B, width)."""
-    totals, order = best.masked_fill(chosen == END, -torch.inf).topk(min(width, best.shape[1]), dim=1)
+    ended = chosen == END
+    order = ranks.masked_fill(ended, -torch.inf).topk(min(width, best.shape[1]), dim=1).indices
+    totals = best.masked_fill(ended, -torch.inf).gather(1, order)
     return totals, parents.gather(1, order), chosen.gather(1, order)
 
 
@@ -130,9 +172,17 @@ def _close_the_rest(
 
 
 @torch.no_grad()
-def sample(decoder: Decoder, features: Tensor, max_words: int, barred: Sequence[int] = ()) -> list[list[int]]:
-    """One caption a row, drawn word by word from the decoder's own distribution (ids up to `<end>`)."""
+def sample(
+    decoder: Decoder, features: Tensor, max_words: int, barred: Sequence[int] = (), first: int | None = None
+) -> list[list[int]]:
+    """One caption a row, drawn word by word from the decoder's own distribution (ids up to `<end>`).
+
+    `first`: a word that is given and not drawn, for decoders whose first word is `<start>`.
+    """
     scores, fixed, state = decoder.begin(features)
+    if first is not None:
+        given = torch.full((len(features),), first, device=scores.device)
+        scores, state = decoder.step(given, fixed, state)
     drawn: list[Tensor] = []
     ended = torch.zeros(len(features), dtype=torch.bool, device=scores.device)
     for _ in range(max_words):

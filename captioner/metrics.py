@@ -6,6 +6,7 @@ and the tokeniser that papers use are Java programs; where they cannot run, the 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -169,6 +170,8 @@ def _meteor(theirs: Tokenised, ours: Tokenised) -> float:
         if meteor.lock.locked():  # left so by an error; its own clean-up would wait for ever
             meteor.lock.release()
         process = meteor.meteor_p
+        with contextlib.suppress(OSError):  # what it did not read any more
+            process.stdin.close()
         process.kill()
         process.wait()
         for pipe in (process.stdout, process.stderr):

@@ -1,0 +1,185 @@
+"""A model on disk: whole, or refused in one line that names the file; never half."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from captioner import checkpoint
+from captioner.checkpoint import CONFIG, VOCABULARY, WEIGHTS, Checkpoint
+from captioner.errors import ModelError
+from tests.captioner.worlds import tiny_checkpoint, tiny_model
+
+
+@pytest.fixture(scope="module")
+def made() -> Checkpoint:
+    return tiny_checkpoint(seed=1, data=["nothing"])
+
+
+@pytest.fixture
+def folder(made: Checkpoint, tmp_path: Path) -> Path:
+    checkpoint.save(made, tmp_path / "model", card="# A card\n")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_model_comes_back_as_it_was_saved(half: bool, made: Checkpoint, tmp_path: Path) -> None:
+    digest = checkpoint.save(made, tmp_path / "model", card="# A card\n", half=half)
+    found = checkpoint.load(tmp_path / "model")
+    assert found.digest == digest
+    assert found.about == {"data": ["nothing"]}
+    assert found.vocabulary.words == made.vocabulary.words
+    assert found.model.config == made.model.config
+    assert (tmp_path / "model" / "MODEL_CARD.md").read_text() == "# A card\n"
+    saved, loaded = made.model.state_dict(), found.model.state_dict()
+    assert saved.keys() == loaded.keys()
+    for name, value in saved.items():
+        assert loaded[name].dtype == value.dtype
+        torch.testing.assert_close(loaded[name], value, rtol=1e-3 if half else 0, atol=1e-3 if half else 0)
+
+
+def test_the_packages_encoder_is_not_stored_and_a_changed_one_is(made: Checkpoint, tmp_path: Path) -> None:
+    checkpoint.save(made, tmp_path / "frozen")
+    assert not any(name.startswith("encoder.") for name in load_file(tmp_path / "frozen" / WEIGHTS))
+    changed = tiny_checkpoint(seed=1)
+    with torch.no_grad():
+        changed.model.encoder.network.conv_stem.weight[0] += 1.0
+    checkpoint.save(changed, tmp_path / "tuned", half=False)
+    again = checkpoint.load(tmp_path / "tuned").model.encoder.network.conv_stem.weight
+    assert torch.equal(again, changed.model.encoder.network.conv_stem.weight)
+
+
+def _change_words(folder: Path) -> None:
+    words = json.loads((folder / VOCABULARY).read_text())
+    words[5], words[6] = words[6], words[5]
+    (folder / VOCABULARY).write_text(json.dumps(words))
+
+
+def _change_tensors(change: Callable[[dict[str, torch.Tensor]], None]) -> Callable[[Path], None]:
+    def do(folder: Path) -> None:
+        tensors = load_file(folder / WEIGHTS)
+        change(tensors)
+        save_file(tensors, folder / WEIGHTS)
+
+    return do
+
+
+def _change_config(change: Callable[[dict[str, object]], None]) -> Callable[[Path], None]:
+    def do(folder: Path) -> None:
+        config = json.loads((folder / CONFIG).read_text())
+        change(config)
+        (folder / CONFIG).write_text(json.dumps(config))
+
+    return do
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "other vocabulary": (_change_words, r"vocab\.json: not the vocabulary that this model was trained with"),
+    "no vocabulary": (
+        lambda folder: (folder / VOCABULARY).unlink(),
+        r"vocab\.json: the vocabulary is missing",
+    ),
+    "missing tensor": (
+        _change_tensors(lambda tensors: tensors.pop("decoder.bias")),
+        r"weights\.safetensors: tensor decoder\.bias is missing",
+    ),
+    "wrong shape": (
+        _change_tensors(lambda tensors: tensors.update({"decoder.bias": torch.zeros(3)})),
+        r"tensor decoder\.bias has shape \(3,\); \(16,\) is expected",
+    ),
+    "cut off": (
+        lambda folder: os.truncate(folder / WEIGHTS, 500),
+        r"weights\.safetensors: damaged weights",
+    ),
+    "no weights": (
+        lambda folder: (folder / WEIGHTS).unlink(),
+        r"weights\.safetensors: the weights are missing",
+    ),
+    "no model": (lambda folder: (folder / CONFIG).unlink(), r"no model here \(config\.json is missing\)"),
+    "broken config": (
+        lambda folder: (folder / CONFIG).write_text("{"),
+        r"config\.json: not a model's config",
+    ),
+    "later format": (
+        _change_config(lambda config: config.update(format=99)),
+        r"config\.json: format 99; this version reads format 1",
+    ),
+    "unknown field": (
+        _change_config(lambda config: config["model"].update(wings=2)),  # type: ignore[attr-defined]
+        r"config\.json: not a model's configuration .*wings",
+    ),
+    "unknown encoder": (
+        _change_config(lambda config: config["model"].update(encoder="vgg")),  # type: ignore[attr-defined]
+        r"unknown encoder 'vgg'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_what_is_damaged_is_said_in_one_line(name: str, folder: Path) -> None:
+    damage, message = DAMAGES[name]
+    damage(folder)
+    with pytest.raises(ModelError, match=message) as caught:
+        checkpoint.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from captioner import checkpoint
+from captioner.errors import ModelError
+from tests.captioner.worlds import tiny_checkpoint
+made = tiny_checkpoint(seed=2)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing beyond the limit fails as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    checkpoint.save(made, Path(sys.argv[1]))
+except ModelError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_the_old_model(folder: Path) -> None:
+    before = checkpoint.load(folder).digest
+    result = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(folder)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"{folder}: the model could not be saved" in result.stdout, result.stderr
+    assert checkpoint.load(folder).digest == before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_an_interrupted_save_leaves_the_old_model(made: Checkpoint, folder: Path) -> None:
+    before = checkpoint.load(folder).digest
+
+    class Vocabulary(type(made.vocabulary)):  # type: ignore[misc]
+        def save(self, path: Path) -> None:
+            raise KeyboardInterrupt
+
+    broken = dataclasses.replace(made, vocabulary=Vocabulary(made.vocabulary.words))
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(broken, folder)
+    assert checkpoint.load(folder).digest == before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_new_model_takes_the_old_ones_place(folder: Path) -> None:
+    before = checkpoint.load(folder).digest
+    tiny_model(folder, seed=7)
+    assert checkpoint.load(folder).digest != before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    assert not (folder / "MODEL_CARD.md").exists()

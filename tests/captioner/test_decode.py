@@ -1,0 +1,187 @@
+"""Decoding against brute force on toy decoders, and the same for any batch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from captioner.decode import Decoding, Hypothesis, decode, sample
+from captioner.model import State
+from captioner.vocabulary import END
+
+WORDS = 5  # ids 0..4, END among them
+
+
+class ToyDecoder:
+    """The next word's scores depend on the row, on the last word and on the number of words so far."""
+
+    def __init__(self, seed: int, words: int = WORDS, sharpness: float = 2.0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.table = sharpness * torch.randn(12, words + 1, words, generator=generator)
+        self.words = words
+
+    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
+        start = torch.full((len(features),), self.words)
+        scores, state = self.step(start, (features,), (torch.zeros(len(features), dtype=torch.long),))
+        return scores, (features,), state
+
+    def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
+        return self.table[state[0], words] * fixed[0][:, None], (state[0] + 1,)
+
+
+def features(*values: float) -> Tensor:
+    return torch.tensor(values)
+
+
+def log_probability(decoder: ToyDecoder, feature: float, ids: tuple[int, ...]) -> float:
+    total, last = 0.0, decoder.words
+    for place, word in enumerate(ids):
+        total += float((decoder.table[place, last] * feature).log_softmax(0)[word])
+        last = word
+    return total
+
+
+def exhaustive(decoder: ToyDecoder, feature: float, how: Decoding) -> tuple[tuple[int, ...], float]:
+    """The best of all sequences that end, or that are as long as may be."""
+    found = []
+    open_words = [word for word in range(decoder.words) if word != END and word not in how.barred]
+    for length in range(1, how.max_words + 1):
+        for ids in itertools.product(open_words, repeat=length - 1):
+            total = log_probability(decoder, feature, (*ids, END))
+            found.append((total / length**how.length_penalty, ids))
+    score, ids = max(found)
+    return ids, score
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), penalty=st.sampled_from([0.0, 0.7, 1.0]))
+def test_a_beam_as_wide_as_all_sequences_is_exhaustive_search(seed: int, penalty: float) -> None:
+    decoder = ToyDecoder(seed, words=4)
+    how = Decoding(beam=120, max_words=4, length_penalty=penalty)
+    found = decode(decoder, features(1.0, 0.5), how, n_best=120)
+    for row, feature in zip(found, (1.0, 0.5), strict=True):
+        ended = [one for one in row if one.ended]
+        ids, score = exhaustive(decoder, feature, how)
+        assert ended[0].score == pytest.approx(score, abs=1e-4)
+        assert ended[0].ids == ids
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_beam_1_is_greedy_search(seed: int) -> None:
+    decoder = ToyDecoder(seed)
+    [[found]] = decode(decoder, features(1.0), Decoding(beam=1, max_words=8))
+    ids: list[int] = []
+    last = decoder.words
+    while len(ids) < 8 and last != END:
+        last = int((decoder.table[len(ids), last]).argmax())
+        ids.append(last)
+    ended = ids[-1] == END
+    assert found.ids == tuple(ids[:-1] if ended else ids)
+    assert found.ended == ended
+    total = log_probability(decoder, 1.0, tuple(ids))
+    assert found.score == pytest.approx(total / len(ids) ** 0.7, abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), beam=st.integers(1, 6), n_best=st.integers(1, 6))
+def test_n_best_are_different_sorted_and_truly_scored(seed: int, beam: int, n_best: int) -> None:
+    decoder = ToyDecoder(seed)
+    how = Decoding(beam=beam, max_words=6)
+    [row] = decode(decoder, features(1.0), how, n_best=n_best)
+    assert 1 <= len(row) <= n_best
+    assert len({one.ids for one in row}) == len(row)
+    assert [one.score for one in row] == sorted((one.score for one in row), reverse=True)
+    for one in row:
+        ids = (*one.ids, END) if one.ended else one.ids
+        wanted = log_probability(decoder, 1.0, ids) / len(ids) ** how.length_penalty
+        assert one.score == pytest.approx(wanted, abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    values=st.lists(st.floats(0.1, 2.0), min_size=1, max_size=6),
+    beam=st.integers(1, 4),
+)
+def test_a_row_is_the_same_in_any_batch(seed: int, values: list[float], beam: int) -> None:
+    decoder = ToyDecoder(seed)
+    how = Decoding(beam=beam, max_words=7)
+    together = decode(decoder, features(*values), how, n_best=2)
+    alone = [decode(decoder, features(value), how, n_best=2)[0] for value in values]
+    assert [[one.ids for one in row] for row in together] == [[one.ids for one in row] for row in alone]
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_barred_words_are_never_written(beam: int) -> None:
+    for seed in range(10):
+        rows = decode(ToyDecoder(seed), features(1.0, 1.5), Decoding(beam, 6, barred=(0, 3)), n_best=3)
+        assert not {0, 3} & {word for row in rows for one in row for word in one.ids}
+        assert all(math.isfinite(one.score) for row in rows for one in row)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_caption_that_never_ends_is_cut_off_and_says_so(beam: int) -> None:
+    decoder = ToyDecoder(1)
+    decoder.table[..., END] = -1e4
+    [[found]] = decode(decoder, features(1.0), Decoding(beam, max_words=5))
+    assert (len(found.ids), found.ended) == (5, False)
+
+
+def test_a_caption_may_be_empty() -> None:
+    decoder = ToyDecoder(1)
+    decoder.table[..., END] = 1e4
+    assert decode(decoder, features(1.0), Decoding(1)) == [[Hypothesis((), pytest.approx(0.0), True)]]
+
+
+def test_groups_without_a_penalty_all_find_the_same() -> None:
+    decoder = ToyDecoder(4)
+    [plain] = decode(decoder, features(1.0), Decoding(beam=2, max_words=6), n_best=1)
+    [row] = decode(decoder, features(1.0), Decoding(beam=2, max_words=6, groups=3), n_best=6)
+    assert row[0].ids == plain[0].ids
+    assert len({one.ids for one in row}) == len(row) <= 2
+
+
+def test_a_strong_penalty_makes_every_group_begin_otherwise() -> None:
+    decoder = ToyDecoder(4)
+    how = Decoding(beam=1, max_words=6, groups=3, diversity=1e4)
+    [row] = decode(decoder, features(1.0), how, n_best=3)
+    assert len({one.ids[:1] for one in row}) == 3
+    for one in row:  # scores are of the decoder alone, without the penalty
+        ids = (*one.ids, END) if one.ended else one.ids
+        assert one.score == pytest.approx(log_probability(decoder, 1.0, ids) / len(ids) ** 0.7, abs=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), values=st.lists(st.floats(0.1, 2.0), min_size=1, max_size=4))
+def test_groups_are_the_same_in_any_batch(seed: int, values: list[float]) -> None:
+    decoder = ToyDecoder(seed)
+    how = Decoding(beam=2, max_words=6, groups=2, diversity=0.7)
+    together = decode(decoder, features(*values), how, n_best=4)
+    alone = [decode(decoder, features(value), how, n_best=4)[0] for value in values]
+    assert [[one.ids for one in row] for row in together] == [[one.ids for one in row] for row in alone]
+
+
+def test_sampling_follows_the_decoders_distribution() -> None:
+    decoder = ToyDecoder(3, sharpness=1.0)
+    torch.manual_seed(0)
+    drawn = sample(decoder, torch.ones(4000), 1, barred=(0,))
+    chances = decoder.table[0, decoder.words].clone()
+    chances[0] = -torch.inf
+    shares = [sum(row == [word] for row in drawn) / 4000 for word in range(WORDS)]
+    shares[END] = sum(row == [] for row in drawn) / 4000
+    assert shares == pytest.approx(chances.softmax(0).tolist(), abs=0.03)
+
+
+def test_sampling_can_be_given_its_first_word() -> None:
+    decoder = ToyDecoder(3)
+    decoder.table[1] = -1e4
+    decoder.table[1, 4, 3] = 1e4
+    decoder.table[2, ..., END] = 1e5
+    assert sample(decoder, features(1.0), 5, first=4) == [[3]]

@@ -1,0 +1,109 @@
+"""The two decoder families: word by word gives the scores of teacher forcing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from captioner.errors import ModelError
+from captioner.model import CONFIGURATIONS, CaptionModel, ModelConfig, Seen, configuration
+from tests.captioner.worlds import TINY, WORDS
+
+STUDENT = dataclasses.replace(CONFIGURATIONS["model4"], embedding=12, hidden=10)
+
+
+def decoder_of(config: ModelConfig) -> CaptionModel:
+    torch.manual_seed(0)
+    return CaptionModel(config, len(WORDS)).eval()
+
+
+@pytest.fixture(scope="module")
+def attention() -> CaptionModel:
+    return decoder_of(TINY)
+
+
+@pytest.fixture(scope="module")
+def student() -> CaptionModel:
+    return decoder_of(STUDENT)
+
+
+@torch.no_grad()
+def test_attention_steps_give_the_scores_of_teacher_forcing(attention: CaptionModel) -> None:
+    features = torch.randn(2, 4, 1280)
+    captions = torch.tensor([[1, 5, 6, 7], [1, 8, 9, 10], [1, 4, 4, 4]])
+    owners = torch.tensor([0, 1, 0])
+    together = attention.decoder(features, captions, owners)
+    scores, fixed, state = attention.decoder.begin(features[owners])
+    for place in range(4):
+        torch.testing.assert_close(scores, together[:, place], rtol=1e-4, atol=1e-4)
+        if place < 3:
+            scores, state = attention.decoder.step(captions[:, place + 1], fixed, state)
+
+
+@torch.no_grad()
+def test_student_steps_give_the_scores_of_teacher_forcing(student: CaptionModel) -> None:
+    features = torch.randn(2, 12)
+    captions = torch.tensor([[1, 5, 6], [1, 8, 9], [1, 4, 4]])
+    owners = torch.tensor([1, 0, 0])
+    together = student.decoder(features, captions, owners)  # scores of <start>, two words and the next
+    scores, fixed, state = student.decoder.begin(features[owners])
+    for place in range(4):
+        torch.testing.assert_close(scores, together[:, place], rtol=1e-4, atol=1e-4)
+        if place < 3:
+            scores, state = student.decoder.step(captions[:, place], fixed, state)
+
+
+@torch.no_grad()
+def test_hidden_photos_do_not_reach_the_decoder() -> None:
+    model = decoder_of(dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1))
+    told = Seen(torch.tensor([[5, 6]]), torch.tensor([[0.9, 0.4]]), torch.tensor([True]))
+    captions, owners = torch.tensor([[1, 5, 6]]), torch.tensor([0])
+    one, other = (model.decoder(torch.randn(1, 4, 1280), captions, owners, told) for _ in range(2))
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    shown = told._replace(blind=torch.tensor([False]))
+    assert not torch.allclose(one, model.decoder(torch.randn(1, 4, 1280), captions, owners, shown))
+
+
+@torch.no_grad()
+def test_encoders_give_what_their_decoders_read(attention: CaptionModel, student: CaptionModel) -> None:
+    assert attention.encoder(torch.randn(1, 3, 64, 64)).shape == (1, 4, 1280)
+    assert student.encoder.head(torch.randn(2, 2048)).shape == (2, 12)
+
+
+def test_more_places_can_be_looked_at_without_other_weights(attention: CaptionModel) -> None:
+    model = CaptionModel(TINY, len(WORDS)).eval()
+    model.load_state_dict(attention.state_dict())
+    model.look_closer(3)
+    assert model.config.grid == 3
+    with torch.no_grad():
+        assert model.encoder(torch.randn(1, 3, 64, 64)).shape == (1, 9, 1280)
+
+
+def test_a_pooled_encoder_has_no_grid(student: CaptionModel) -> None:
+    with pytest.raises(ModelError, match="it has no grid"):
+        student.look_closer(3)
+
+
+def test_the_named_models_are_those_of_the_student_project() -> None:
+    sizes = {
+        name: (one.encoder, one.layers, one.hidden, one.embedding, one.frozen_embedding)
+        for name, one in CONFIGURATIONS.items()
+        if name != "default"
+    }
+    assert sizes == {
+        "model1": ("resnet152", 1, 512, 256, False),
+        "model2": ("resnet101", 1, 512, 256, False),
+        "model3": ("resnet152", 1, 256, 128, False),
+        "model4": ("resnet101", 2, 512, 256, False),
+        "model5": ("resnet101", 1, 512, 300, True),
+    }
+    with pytest.raises(ModelError, match="unknown architecture 'model9'; known: default, model1"):
+        configuration("model9")
+
+
+def test_a_frozen_embedding_is_not_trained() -> None:
+    model = CaptionModel(dataclasses.replace(STUDENT, frozen_embedding=True), len(WORDS))
+    assert not model.decoder.embed.weight.requires_grad
+    assert model.decoder.linear.weight.requires_grad
