@@ -49,9 +49,10 @@ class Selection:
         """Those of a segment's rows that may answer."""
         return rows if self.all[number] else self._segments[number].passing(rows, self._tables[number])
 
-    def every_row(self, number: int) -> Array:
+    def images(self, number: int) -> Array:
+        """Codes, ascending, of a segment's images that have a caption that may answer."""
         segment, tables = self._segments[number], self._tables[number]
-        return segment.all_passing(tables) if tables else segment.live_rows()
+        return np.unique(_images(segment, segment.all_passing(tables))) if tables else segment.live_images()
 
     def restricted(self) -> dict[int, Array]:
         """Segments whose filters let few rows pass, and the sets of those rows."""
@@ -80,7 +81,7 @@ class _Answer:
     def __init__(self, segments: Sequence[Segment], query: Query, limit: int) -> None:
         self._segments, self._query, self._limit = segments, query, limit
         self._selection = Selection(segments, query.filters)
-        self._levels = Levels(list(segments), query.tokens, self._selection.restricted())
+        self._levels = Levels(segments, query.tokens, self._selection.restricted())
         self._found: list[tuple[float, _Found]] = []
         self._cut = False  # the last level held more than was wanted
 
@@ -161,7 +162,7 @@ def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int
 def count_images(segments: Sequence[Segment], query: Query) -> int:
     """Images with a caption of `query.min_score` or more that passes the filters."""
     selection = Selection(segments, query.filters)
-    levels = Levels(list(segments), query.tokens, selection.restricted())
+    levels = Levels(segments, query.tokens, selection.restricted())
     found: list[list[Array]] = [[np.zeros(0, np.int64)] for _ in segments]
     while levels.next_score > 0.0 and levels.next_score >= query.min_score:
         for match in levels.pop():
@@ -177,8 +178,7 @@ def random_rows(
     """(segment, row) of one caption each of up to `size` distinct images, every image equally likely."""
     chance = np.random.default_rng(seed)
     selection = Selection(segments, filters)
-    rows = [selection.every_row(number) for number in range(len(segments))]
-    images = [np.unique(_images(segment, part)) for segment, part in zip(segments, rows, strict=True)]
+    images = [selection.images(number) for number in range(len(segments))]
     ends = np.cumsum([len(part) for part in images])
     chosen: list[tuple[int, int]] = []
     for draw in chance.permutation(int(ends[-1]) if len(ends) else 0).tolist():
@@ -190,7 +190,7 @@ def random_rows(
         # An image in several segments stands for itself once, in the first: else it would be drawn more
         # often.
         if not any(_drawable(segments[earlier], images[earlier], name) for earlier in range(number)):
-            own = rows[number][_images(segments[number], rows[number]) == code]
+            own = selection.rows(number, segments[number].rows_of_images(np.array([code])))
             chosen.append((number, int(chance.choice(own))))
     return chosen
 

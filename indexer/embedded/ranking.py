@@ -16,7 +16,7 @@ ones of unions below 2**26 differ. So comparing floats here is comparing fractio
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,9 @@ _COUNT_POSTING, _COUNT_SET, _COUNT_CALL = 3.0, 0.3, 12_000.0
 _CHECK_SET, _CHECK_TOKEN, _CHECK_CALL = 4.0, 1.7, 14_000.0
 
 
+_NONE = np.zeros(0, np.int32)
+
+
 def jaccard(overlap: int, query_size: int, size: int) -> float:
     """overlap / union, the correctly rounded quotient."""
     return overlap / (query_size + size - overlap)
@@ -39,14 +42,13 @@ class SizeClass:
 
     def __init__(self, segment: Segment, place: int, marks: Array, slices: list[Array]) -> None:
         self.size = segment.class_sizes[place]
-        self._first, self._last = (int(number) for number in segment.class_sets[place : place + 2])
+        self._first, self._last = segment.class_sets[place : place + 2].tolist()
         self._segment, self._place, self._marks = segment, place, marks
         #: Postings of the query's tokens in this class, the rarest token first.
         self._slices = sorted(slices, key=len)
         self._scanned = 0
-        self._checked: list[tuple[Array, Array]] = []  # sets and their overlaps
+        self._checked: list[tuple[Array, Array, int]] = []  # sets, their overlaps, the highest of these
         self._counts: Array | None = None
-        self.top = min(self.size, len(slices))  # no overlap can be above it
         self.examined = 0
 
     def restrict(self, sets: Array) -> None:
@@ -58,11 +60,17 @@ class SizeClass:
         """All sets of exactly this overlap, ascending. Ask for descending overlaps, 1 and up."""
         self._complete(len(self._slices) - overlap + 1)
         if self._counts is not None:
-            return (np.flatnonzero(self._counts == overlap) + self._first).astype(np.int32)
-        parts = [sets[overlaps == overlap] for sets, overlaps in self._checked]
-        found = np.sort(np.concatenate(parts))
+            counted: Array = np.flatnonzero(self._counts == overlap) + self._first
+            return counted.astype(np.int32)
+        parts = [sets[overlaps == overlap] for sets, overlaps, highest in self._checked if highest >= overlap]
+        if not parts:
+            return _NONE
+        found = np.concatenate(parts)
+        found.sort()
         # A set that holds two of the rare tokens was met twice.
-        return found[np.diff(found, prepend=-1) > 0]
+        new = np.ones(len(found), bool)
+        np.not_equal(found[1:], found[:-1], out=new[1:])
+        return found[new]
 
     def _complete(self, prefix: int) -> None:
         if self._counts is not None or prefix <= self._scanned:
@@ -86,9 +94,41 @@ class SizeClass:
         tokens = self._segment.matrix(self._place).take(sets - self._first, axis=0)
         # Transposed, so that the sum runs along the long axis.
         marked = self._marks.take(tokens.T)
-        overlaps = marked.sum(axis=0, dtype=np.uint8 if self.size < 256 else np.int32)
-        self._checked.append((sets, overlaps))
+        overlaps = np.add.reduce(marked, axis=0, dtype=np.uint8 if self.size < 256 else np.int32)
+        self._checked.append((sets, overlaps, int(overlaps.max())))
         self.examined += len(sets)
+
+
+class _Scan:
+    """One segment against one query: where the postings of the query's tokens lie, by size."""
+
+    def __init__(self, segment: Segment, tokens: frozenset[str], restricted: Array | None) -> None:
+        self._segment, self._restricted = segment, restricted
+        numbers = [number for token in tokens if (number := segment.token(token)) >= 0]
+        self._marks = np.zeros(len(segment.vocabulary), np.uint8)
+        self._marks[numbers] = 1
+        self._postings = [segment.postings(number) for number in numbers]
+        edges = segment.class_sets
+        # Shape (tokens, classes + 1): the postings of token t in class c are [cuts[t, c], cuts[t, c + 1]).
+        self._cuts = np.array([sets.searchsorted(edges) for sets in self._postings]).reshape(-1, len(edges))
+        #: For every class, how many of the query's tokens occur in it.
+        self.known: list[int] = (self._cuts[:, 1:] > self._cuts[:, :-1]).sum(axis=0).tolist()
+        if restricted is not None:
+            bounds = restricted.searchsorted(edges).tolist()
+            self.known = [
+                known if bounds[place] < bounds[place + 1] else 0 for place, known in enumerate(self.known)
+            ]
+
+    def members(self, place: int) -> SizeClass:
+        """The class at this place, of which some token is known."""
+        begins, ends = self._cuts[:, place].tolist(), self._cuts[:, place + 1].tolist()
+        cut = zip(self._postings, begins, ends, strict=True)
+        slices = [sets[begin:end] for sets, begin, end in cut if begin < end]
+        members = SizeClass(self._segment, place, self._marks, slices)
+        if self._restricted is not None:
+            first, last = self._restricted.searchsorted(self._segment.class_sets[place : place + 2])
+            members.restrict(self._restricted[first:last])
+        return members
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,53 +139,28 @@ class Match:
     sets: Array
 
 
-def _classes(segment: Segment, tokens: frozenset[str]) -> Iterator[tuple[int, SizeClass]]:
-    """(place, class) of every size that holds a token of the query."""
-    numbers = [number for token in tokens if (number := segment.token(token)) >= 0]
-    if not numbers:
-        return
-    marks = np.zeros(len(segment.vocabulary), np.uint8)
-    marks[numbers] = 1
-    postings = [segment.postings(number) for number in numbers]
-    cuts = [sets.searchsorted(segment.class_sets).tolist() for sets in postings]
-    for place in range(len(segment.class_sizes)):
-        slices = [
-            sets[cut[place] : cut[place + 1]]
-            for sets, cut in zip(postings, cuts, strict=True)
-            if cut[place] < cut[place + 1]
-        ]
-        if slices:
-            yield place, SizeClass(segment, place, marks, slices)
-
-
 class Levels:
     """The levels of a query over segments, best first.
 
-    `restricted` gives, for a segment's number, the only sets to consider (ascending), or None for all.
+    `restricted` gives, for a segment's number, the only sets to consider (ascending); others are free.
     """
 
     def __init__(
-        self, segments: list[Segment], tokens: frozenset[str], restricted: dict[int, Array] | None = None
+        self, segments: Sequence[Segment], tokens: frozenset[str], restricted: Mapping[int, Array]
     ) -> None:
         self._size = len(tokens)
-        self._classes: list[tuple[int, SizeClass]] = []
-        self._queue: list[tuple[float, int, int]] = []  # (-score, class, overlap)
-        for number, segment in enumerate(segments):
-            only = (restricted or {}).get(number)
-            for place, members in _classes(segment, tokens):
-                if only is not None:
-                    first, last = np.searchsorted(only, segment.class_sets[place : place + 2])
-                    if first == last:
-                        continue
-                    members.restrict(only[first:last])
-                self._push(len(self._classes), members, members.top)
-                self._classes.append((number, members))
+        self._scans = [
+            _Scan(segment, tokens, restricted.get(number)) for number, segment in enumerate(segments)
+        ]
+        # Classes are looked at when their first level is visited; most never are.
+        self._classes: dict[tuple[int, int], SizeClass] = {}
+        self._queue = [
+            (-jaccard(min(size, known), self._size, size), number, place, min(size, known), size)
+            for number, (segment, scan) in enumerate(zip(segments, self._scans, strict=True))
+            for place, (size, known) in enumerate(zip(segment.class_sizes, scan.known, strict=True))
+            if known
+        ]
         heapq.heapify(self._queue)
-
-    def _push(self, number: int, members: SizeClass, overlap: int) -> None:
-        if overlap > 0:
-            entry = (-jaccard(overlap, self._size, members.size), number, overlap)
-            heapq.heappush(self._queue, entry)
 
     @property
     def next_score(self) -> float:
@@ -154,23 +169,29 @@ class Levels:
 
     @property
     def examined(self) -> int:
-        return sum(members.examined for _, members in self._classes)
+        return sum(members.examined for members in self._classes.values())
+
+    def skip(self) -> list[tuple[int, int, int]]:
+        """Pass over the best level: its (segment, class, overlap) triples, not looked at."""
+        score, passed = self.next_score, []
+        while self._queue and -self._queue[0][0] == score:
+            _, number, place, overlap, size = self._queue[0]
+            passed.append((number, place, overlap))
+            if overlap > 1:
+                lower = -jaccard(overlap - 1, self._size, size)
+                heapq.heapreplace(self._queue, (lower, number, place, overlap - 1, size))
+            else:
+                heapq.heappop(self._queue)
+        return passed
 
     def pop(self) -> list[Match]:
         """Visit the best level: every set of that score, in all segments and sizes."""
-        score, found = self.next_score, []
-        while self._queue and -self._queue[0][0] == score:
-            _, number, overlap = heapq.heappop(self._queue)
-            segment, members = self._classes[number]
+        found = []
+        for number, place, overlap in self.skip():
+            members = self._classes.get((number, place))
+            if members is None:
+                members = self._classes[number, place] = self._scans[number].members(place)
             sets = members.with_overlap(overlap)
             if len(sets):
-                found.append(Match(segment, sets))
-            self._push(number, members, overlap - 1)
+                found.append(Match(number, sets))
         return found
-
-    def skip(self) -> None:
-        """Pass over the best level without looking at it."""
-        score = self.next_score
-        while self._queue and -self._queue[0][0] == score:
-            _, number, overlap = heapq.heappop(self._queue)
-            self._push(number, self._classes[number][1], overlap - 1)

@@ -56,7 +56,9 @@ class Strings:
         """The strings at `places`, in that order."""
         begins, ends = self.starts[places].tolist(), self.starts[places + 1].tolist()
         data = memoryview(self.blob.data)
-        return [decode(data[begin:end].tobytes()) for begin, end in zip(begins, ends, strict=True)]
+        return [
+            str(data[begin:end], "utf-8", "surrogatepass") for begin, end in zip(begins, ends, strict=True)
+        ]
 
     def all(self) -> list[str]:
         data, starts = self.blob.tobytes(), self.starts.tolist()
