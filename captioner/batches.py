@@ -63,12 +63,15 @@ class Batches:
         self.count = max(1, len(captions) // size)
         self._captions, self._detected, self._text = captions, detected, text
 
-    def epoch(self, number: int, seed: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
-        """Batches of epoch `number` for process `rank`; the joint batch is the same for any `ranks`."""
+    def epoch(self, number: int, seed: int, rank: int = 0, ranks: int = 1, skip: int = 0) -> Iterator[Batch]:
+        """Batches of epoch `number` for process `rank`; the joint batch is the same for any `ranks`.
+
+        The first `skip` are not made at all, since making them would draw random numbers.
+        """
         order = torch.randperm(
             len(self._captions), generator=torch.Generator().manual_seed(seed * 100_003 + number)
         )
-        for start in range(0, self.count * self.size, self.size):
+        for start in range(skip * self.size, self.count * self.size, self.size):
             yield self._batch(order[start : start + self.size][rank::ranks])
 
     def _batch(self, photos: Tensor) -> Batch:

@@ -38,10 +38,13 @@ def main() -> None:
 @click.option(
     "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
 )
+@click.option(
+    "--diversity", type=click.FloatRange(0, min_open=True), help="Make several captions differ; 0.5 is usual."
+)
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def caption(
-    photos: Sequence[str], model: str, beam: int | None, captions: int, device: str | None, as_json: bool
+    photos: Sequence[str], model: str, captions: int, device: str | None, as_json: bool, **asked: Any
 ) -> None:
     """Caption photos, or all photos of folders, in the order given.
 
@@ -51,10 +54,10 @@ def caption(
     from captioner.photo import photos_below
 
     captioner = open_captioner(model, device)
-    asked: dict[str, int] = {} if beam is None else {"beam": beam}
+    given = {name: value for name, value in asked.items() if value is not None}  # else the model's own
     failed = 0
     with progress_bar(None, "photo") as bar:
-        for result in captioner.stream(photos_below(photos), captions=captions, **asked):
+        for result in captioner.stream(photos_below(photos), captions=captions, **given):
             bar.update()
             failed += result.error is not None
             _print_caption(result, captioner.identity, as_json)
@@ -175,6 +178,8 @@ def import_command(
     "--cache", default=Path(".cache/features"), show_default=True, type=FOLDER, help="Cached features."
 )
 @click.option("--from", "start", type=FOLDER, help="A model to start from (its architecture and vocabulary).")
+@click.option("--glove", type=FILE, help="Word vectors: GloVe's text, or a pickled matrix of --glove-vocab.")
+@click.option("--glove-vocab", type=FILE, help="vocab.pkl whose words the rows of a pickled --glove are of.")
 @click.option("--grid", type=click.IntRange(1, 32), help="Places to look at, across and down.")
 @click.option("--text-photos", type=click.IntRange(1), help="Photos imagined from --text a step.")
 @click.option("--epochs", type=click.IntRange(1))

@@ -88,11 +88,13 @@ class SelfCritical:
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum over words of -advantage x log probability, and the number of words."""
         owners = torch.arange(len(features), device=features.device).repeat_interleave(self.samples)
-        drawn = sample(model.decoder, features.detach()[owners], self.longest, barred=(PAD, START, UNK))
+        first = START if model.starts_with_image else None
+        drawn = sample(model.decoder, features.detach()[owners], self.longest, (PAD, START, UNK), first)
         written = [self.vocabulary.decode(ids) for ids in drawn]
         captions = encode(self.vocabulary, written).to(features.device)
-        scores = model.decoder(features, captions[:, :-1], owners).float()
         wanted = captions[:, 1:]
+        # model1 to model5 give the scores of `<start>` too, which was not drawn
+        scores = model.decoder(features, captions[:, :-1], owners)[:, -wanted.shape[1] :].float()
         logs = -functional.cross_entropy(scores.transpose(1, 2), wanted, ignore_index=PAD, reduction="none")
         return -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
 

@@ -42,6 +42,10 @@ class Processes:
         distributed.all_reduce(total)
         return total
 
+    def any(self, here: bool, device: torch.device) -> bool:
+        """Whether it is so in any of the processes."""
+        return here if self.count == 1 else bool(self.sum(torch.tensor(float(here), device=device)))
+
     def sum_gradients(self, model: nn.Module) -> None:
         """Losses are divided by the joint count of words, so gradients are summed, not averaged."""
         if self.count == 1:

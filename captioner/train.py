@@ -6,24 +6,28 @@ gives bit for bit what a straight run gives.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from captioner.batches import Batch, Batches, Views
 from captioner.cider import CiderD
-from captioner.decode import Decoding, decode
+from captioner.decode import decode, usual
 from captioner.device import lower_precision
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
-from captioner.vocabulary import PAD, START, UNK, Vocabulary
+from captioner.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,18 @@ class DevScore:
 
     def __call__(self, model: CaptionModel) -> float:
         self.views.model = model.eval()
-        barred = () if model.starts_with_image else (PAD, START, UNK)
-        how = Decoding(beam=3, max_words=model.config.max_words, barred=barred)
+        how = usual(model)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):
                 rows = decode(model.decoder, self.views.plain(numbers), how)
-                captions += [self.vocabulary.decode(row[0].ids) for row in rows]
+                captions += [_plain(self.vocabulary.decode(row[0].ids)) for row in rows]
         return self.cider.mean(captions)
+
+
+def _plain(caption: Sequence[str]) -> list[str]:
+    """Without the punctuation that model1 to model5 write and that the references do not have."""
+    return [word for word in caption if any(map(str.isalnum, word))]
 
 
 class Training:
@@ -110,25 +118,36 @@ class Training:
         return self.recipe.epochs * self.batches.count
 
     def run_epoch(self, progress: Callable[[float], None] = lambda loss: None) -> float:
-        """Train to the end of the current epoch (from its middle, if resumed); gives the mean loss a word."""
+        """Train to the end of the current epoch (from its middle, if resumed); gives the mean loss a word.
+
+        Ctrl-C and SIGTERM take effect between two steps, in all processes after the same one; the
+        state is whole then, as it is when `progress` raises.
+        """
         self._set_modes()
         done = self.step - self.epoch * self.batches.count
-        batches = self.batches.epoch(self.epoch, self.recipe.seed, self.processes.rank, self.processes.count)
-        for number, batch in enumerate(batches):
-            if number < done:
-                continue
-            progress(self._advance(batch))
-        loss = self.total_loss / max(self.total_words, 1)
+        rank, ranks = self.processes.rank, self.processes.count
+        with signals_held() as waiting:
+            for batch in self.batches.epoch(self.epoch, self.recipe.seed, rank, ranks, skip=done):
+                loss = self._advance(batch)
+                if self.processes.any(bool(waiting), self._device):
+                    raise KeyboardInterrupt
+                progress(loss)
+        return self.total_loss / max(self.total_words, 1)
+
+    def finish_epoch(self) -> None:
+        """Go on to the next epoch; apart from `run_epoch`, so that scoring can be repeated after a stop."""
         self.epoch += 1
         self.total_loss, self.total_words = 0.0, 0
-        return loss
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     def _advance(self, batch: Batch) -> float:
         """One step; gives the loss a word of the joint batch."""
         self._set_rates()
-        device = next(self.model.parameters()).device
         features = self.views(batch.photos)
-        with lower_precision(device):
+        with lower_precision(self._device):
             loss, words = self.objective(self.model, features, batch)
         if not bool(loss.isfinite()):
             raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
@@ -170,8 +189,8 @@ class Training:
             kept.copy_(new)
 
     def save_state(self, path: Path) -> None:
-        """Write all that a resumed run needs, in one step."""
-        state = {
+        """Write all that a resumed run needs, in one step; further processes write their random state."""
+        state: dict[str, object] = {
             "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -179,6 +198,9 @@ class Training:
             "counters": [self.epoch, self.step, self.best, self.total_loss, self.total_words],
             "random": torch.get_rng_state(),
         }
+        if not self.processes.first:
+            path = self._further(path)
+            state = {"step": self.step, "random": torch.get_rng_state()}
         partial = path.with_suffix(".partial")
         try:
             torch.save(state, partial)
@@ -201,7 +223,41 @@ class Training:
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
-        torch.set_rng_state(state["random"])
+        torch.set_rng_state(state["random"] if self.processes.first else self._further_random(path))
+
+    def _further(self, path: Path) -> Path:
+        return path.with_name(f"{path.stem}-{self.processes.rank}{path.suffix}")
+
+    def _further_random(self, path: Path) -> Tensor:
+        """The random state of a further process at this step; a fresh one where none was kept."""
+        try:
+            state = torch.load(self._further(path), map_location="cpu", weights_only=True)
+            if state["step"] == self.step:
+                return cast(Tensor, state["random"])
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError):
+            pass  # such as a run that had fewer processes before
+        seed = self.recipe.seed + 1_000_003 * self.processes.rank + self.step
+        return torch.Generator().manual_seed(seed).get_state()
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[list[int]]:
+    """Signals that ask to stop are put into the list instead of stopping the program in mid-step."""
+    waiting: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield waiting  # only the main thread is told of signals
+        return
+    before = {
+        number: signal.signal(number, lambda number, _: waiting.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield waiting
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    if waiting:
+        raise KeyboardInterrupt
 
 
 def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:

@@ -12,6 +12,7 @@ from captioner.model import configuration
 from captioner.train import Recipe
 from captioner.training_record import photo_number
 from captioner.training_run import Data, Run
+from captioner.word_vectors import WordVectors
 
 #: option -> field of the recipe, where it was given
 _RECIPE_OPTIONS = {
@@ -43,6 +44,7 @@ def read_run(options: Mapping[str, Any]) -> Run:
         options.get("start"),
         options.get("device"),
         options.get("grid"),
+        vectors=WordVectors(options["glove"], options.get("glove_vocab")) if options.get("glove") else None,
     )
     return replace(run, text_photos=options["text_photos"]) if options.get("text_photos") else run
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
 from captioner import checkpoint
 from captioner.augment import Augment
@@ -31,6 +30,7 @@ from captioner.tokens import words
 from captioner.train import DevScore, EpochReport, Recipe, Training
 from captioner.training_record import KEY, record
 from captioner.vocabulary import Vocabulary
+from captioner.word_vectors import WordVectors
 
 STATE, LOG = "training-state.pt", "training-log.csv"
 
@@ -67,7 +67,7 @@ class Run:
     grid: int | None = None  # another number of places to look at than the model to start from has
     text_photos: int = 20  # imagined photos a batch, when there is text
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
-    glove: Tensor | None = None
+    vectors: WordVectors | None = None  # for the decoder's embedding
     pretrained: bool = True
 
 
@@ -102,11 +102,25 @@ def _one_epoch(
     start = time.monotonic()
     watcher.stage(f"epoch {training.epoch + 1}/{run.recipe.epochs}", training.batches.count)
     loss = training.run_epoch(lambda value: watcher.advance(1, value))
-    if not training.processes.first:
-        return
+    if training.processes.first:
+        _score(run, data, training, vocabulary, dev, watcher, loss, start)
+    training.finish_epoch()
+
+
+def _score(
+    run: Run,
+    data: Data,
+    training: Training,
+    vocabulary: Vocabulary,
+    dev: DevScore,
+    watcher: Watcher,
+    loss: float,
+    start: float,
+) -> None:
+    """Score the epoch on the dev photos, and keep the model if it is the best so far."""
     scored = training.averaged if run.recipe.averaging else training.model
     score = dev(scored)
-    report = EpochReport(training.epoch, loss, score, time.monotonic() - start)
+    report = EpochReport(training.epoch + 1, loss, score, time.monotonic() - start)
     watcher.epoch(report)
     _log(run.folder / LOG, report)
     if score > training.best:
@@ -119,8 +133,11 @@ def _prepare(
     run: Run, data: Data, watcher: Watcher, processes: Processes
 ) -> tuple[Training, Vocabulary, DevScore]:
     torch.manual_seed(run.recipe.seed)
-    captions = [[words(text) for text in photo.captions] for photo in data.train]
-    text = [[words(caption) for caption in photo] for photo in data.text]
+    start = checkpoint.read_config(run.start)[0]["model"] if run.start is not None else {}
+    family = start.get("decoder", run.config.decoder)
+    tokenise = _treebank if family == "show_and_tell" else words
+    captions = [[tokenise(text) for text in photo.captions] for photo in data.train]
+    text = [[tokenise(caption) for caption in photo] for photo in data.text]
     model, vocabulary = _model(run, captions, text)
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
     detected, imagined = _words(run, data, model, vocabulary, captions, text, watcher)
@@ -160,7 +177,24 @@ def _model(
         and isinstance(model.encoder, GridEncoder)
     ):
         model.decoder.detector.tell(vocabulary, known, model.encoder.network.classifier)
+    _set_embedding(run, model, vocabulary)
     return model, vocabulary
+
+
+def _set_embedding(run: Run, model: CaptionModel, vocabulary: Vocabulary) -> None:
+    if run.vectors is not None:
+        matrix = run.vectors.matrix(vocabulary, run.config.embedding, run.recipe.seed)
+        with torch.no_grad():
+            model.decoder.embed.weight.copy_(matrix)
+    elif run.config.frozen_embedding:
+        raise DataError("this architecture has a frozen embedding: give its word vectors with --glove")
+
+
+def _treebank(caption: str) -> list[str]:
+    """Words as the student project's vocabularies have them, punctuation and all."""
+    from nltk.tokenize import word_tokenize
+
+    return list(word_tokenize(caption.lower(), preserve_line=True))
 
 
 def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple[Views, Views]:
