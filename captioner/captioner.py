@@ -16,11 +16,10 @@ import numpy as np
 import torch
 
 from captioner.checkpoint import Checkpoint, load
-from captioner.decode import Decoding, Hypothesis, decode
+from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
-from captioner.vocabulary import PAD, START, UNK
 
 #: Models that come with the package, a folder each.
 MODELS = Path(__file__).parent / "models"
@@ -169,12 +168,8 @@ class Captioner:
         return decode(self.model.decoder, features.float(), how, n_best=captions)
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
-        """How this model decodes: the student project's models as theirs did, ours without `<unk>`."""
-        if beam < 1:
-            raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
-        barred = () if self.model.starts_with_image else (PAD, START, UNK)
-        groups = captions if diversity > 0 else 1
-        return Decoding(beam, self.model.config.max_words, barred=barred, groups=groups, diversity=diversity)
+        """How this model decodes with a beam, and with a group for each caption where they shall differ."""
+        return usual(self.model, beam, captions if diversity > 0 else 1, diversity)
 
     def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
         return tuple(

@@ -63,6 +63,7 @@ def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = T
     try:
         with _replacing(folder) as new:
             save_file(tensors, new / WEIGHTS)
+            (new / WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner alone
             vocabulary.save(new / VOCABULARY)
             (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             if card:

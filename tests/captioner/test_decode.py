@@ -185,3 +185,18 @@ def test_sampling_can_be_given_its_first_word() -> None:
     decoder.table[1, 4, 3] = 1e4
     decoder.table[2, ..., END] = 1e5
     assert sample(decoder, features(1.0), 5, first=4) == [[3]]
+
+
+@pytest.mark.parametrize("run", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_run_of_words_is_written_twice(run: int, seed: int) -> None:
+    how = Decoding(beam=2, max_words=12, barred=(END,), unrepeated=run)
+    for row in decode(ToyDecoder(seed, words=20), features(0.5, 2.0), how):
+        ids = row[0].ids
+        runs = [ids[i : i + run] for i in range(len(ids) - run + 1)]
+        assert len(runs) == len(set(runs))
+
+
+def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
+    [[found]] = decode(ToyDecoder(1), features(1.0), Decoding(beam=1, max_words=12, barred=(END,)))
+    assert len(set(found.ids)) < len(found.ids)
