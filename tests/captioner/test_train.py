@@ -1,0 +1,320 @@
+"""Training: it learns, resumes bit for bit, joins processes, and stops in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import models
+
+from captioner import checkpoint
+from captioner.batches import Batches, CachedViews, Detected
+from captioner.datasets import encode
+from captioner.errors import DataError, ModelError
+from captioner.model import CONFIGURATIONS, CaptionModel, ModelConfig
+from captioner.objectives import CrossEntropy, SelfCritical
+from captioner.processes import Processes
+from captioner.tokens import words
+from captioner.train import EpochReport, Recipe, Training
+from captioner.training_record import learnt_from
+from captioner.training_run import STATE, Data, Run, train
+from captioner.word_vectors import WordVectors
+from tests.captioner.worlds import TINY, WORDS, coloured_photos
+
+COUNT = 8
+RECIPE = Recipe(epochs=3, photos_per_batch=2, learning_rate=1e-2, warmup_steps=2, label_smoothing=0.0)
+TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1, dropout=0.3)
+STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16)
+
+
+@pytest.fixture(autouse=True)
+def short_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few blocks, since these tests are of training."""
+
+    def short(weights: None = None) -> torch.nn.Module:
+        return models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1])
+
+    monkeypatch.setattr(models, "resnet101", short)
+
+
+def references() -> list[list[list[str]]]:
+    colours = WORDS.words[-6:]
+    return [
+        [words(f"a {colours[n % 6]} field under the sky"), words(f"the {colours[n % 6]} wall")]
+        for n in range(COUNT)
+    ]
+
+
+def new_training(
+    config: ModelConfig = TINY,
+    recipe: Recipe = RECIPE,
+    processes: Processes | None = None,
+    objective: CrossEntropy | SelfCritical | None = None,
+) -> Training:
+    """Eight photos that exist as features alone; both views of a photo are the same without dropout."""
+    generator = np.random.default_rng(0)
+    shape = (COUNT, 2, 2048) if config.decoder == "show_and_tell" else (COUNT, 2, config.grid**2, 1280)
+    features = generator.normal(size=shape).astype(np.float16)
+    detected = None
+    if config.words:
+        ids = torch.from_numpy(generator.integers(4, len(WORDS), (COUNT, config.words)))
+        detected = Detected(ids, torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)), ids, 0.5)
+    else:
+        features[:, 1] = features[:, 0]
+    torch.manual_seed(1)
+    model = CaptionModel(config, len(WORDS))
+    batches = Batches([encode(WORDS, lines) for lines in references()], recipe.photos_per_batch, detected)
+    objective = objective or CrossEntropy(recipe.label_smoothing)
+    return Training(model, batches, CachedViews(model, features), objective, recipe, processes)
+
+
+def run_to_end(training: Training) -> list[float]:
+    losses = []
+    while training.epoch < training.recipe.epochs:
+        losses.append(training.run_epoch())
+        training.finish_epoch()
+    return losses
+
+
+def stop_at(step: int) -> Callable[[float], None]:
+    def progress(_: float) -> None:
+        nonlocal step
+        step -= 1
+        if step == 0:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    theirs = other.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in one.state_dict().items())
+
+
+@pytest.mark.parametrize("config", [TINY, STUDENT], ids=["attention", "show_and_tell"])
+def test_the_loss_falls(config: ModelConfig) -> None:
+    losses = run_to_end(new_training(config, dataclasses.replace(RECIPE, epochs=12)))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("step", [1, 4, 6])
+def test_a_resumed_run_gives_bit_for_bit_what_a_straight_run_gives(step: int, tmp_path: Path) -> None:
+    """In mid-epoch, with dropout, two views and words that are hidden at random; 4 steps an epoch."""
+    straight = new_training(TOLD)
+    expected = run_to_end(straight)
+    stopped = new_training(TOLD)
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        while True:
+            found.append(stopped.run_epoch(stop_at(step - stopped.step)))
+            stopped.finish_epoch()
+    stopped.save_state(tmp_path / "state.pt")
+    torch.rand(7)  # whatever happens in between
+    resumed = new_training(TOLD)
+    resumed.load_state(tmp_path / "state.pt")
+    assert found + run_to_end(resumed) == expected
+    assert same(resumed.model, straight.model) and same(resumed.averaged, straight.averaged)
+
+
+def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    new_training().save_state(path)
+    with pytest.raises(DataError, match="another recipe"):
+        new_training(recipe=dataclasses.replace(RECIPE, seed=3)).load_state(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="not a training state"):
+        new_training().load_state(path)
+
+
+_PROCESS = """
+import dataclasses
+from captioner.processes import Processes
+from tests.captioner.test_train import RECIPE, new_training, run_to_end
+training = new_training(processes=Processes.from_environment())
+print(training.processes.rank, *(loss.hex() for loss in run_to_end(training)))
+import torch
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_give_the_loss_of_one_with_the_joint_batch() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", _PROCESS],
+            env=os.environ
+            | {"WORLD_SIZE": "2", "RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    alone = run_to_end(new_training())
+    told = [process.communicate(timeout=240) for process in started]
+    for rank, (output, errors) in enumerate(told):
+        found = output.split()
+        assert found[:1] == [str(rank)], errors
+        losses = [float.fromhex(loss) for loss in found[1:]]
+        assert losses == pytest.approx(alone, rel=2e-3)  # sums of floats in another order
+
+
+@pytest.mark.parametrize("config", [TINY, STUDENT], ids=["attention", "show_and_tell"])
+def test_self_critical_training_raises_the_reward(config: ModelConfig) -> None:
+    whole = dataclasses.replace(RECIPE, photos_per_batch=COUNT)  # batch statistics need several photos
+    begun = new_training(config, dataclasses.replace(whole, epochs=15))
+    run_to_end(begun)
+    objective = SelfCritical(WORDS, references(), samples=6, longest=8)
+    recipe = dataclasses.replace(whole, epochs=50)
+    training = new_training(config, recipe, objective=objective)
+    training.model.load_state_dict(begun.model.state_dict())
+    rewards: list[float] = []
+    scored = objective.reward.score
+    objective.reward.score = lambda photo, line: rewards.append(scored(photo, line)) or rewards[-1]  # type: ignore[method-assign,func-returns-value]
+    run_to_end(training)
+    quarter = len(rewards) // 4
+    assert np.mean(rewards[-quarter:]) > 1.1 * np.mean(rewards[:quarter])
+
+
+# The whole run, from photos to a saved model
+
+
+class Watch:
+    """Remembers the epochs; `act` may interrupt at a step (in the epochs alone) or at an epoch's report."""
+
+    def __init__(self, at_step: int = 0, at_epoch: int = 0, act: Callable[[], None] | None = None) -> None:
+        self.reports: list[EpochReport] = []
+        self._at_step, self._at_epoch, self._act = at_step, at_epoch, act or self._stop
+
+    @staticmethod
+    def _stop() -> None:
+        raise KeyboardInterrupt
+
+    def stage(self, name: str, total: int) -> None:
+        assert name and total > 0
+
+    def advance(self, count: int = 1, loss: float | None = None) -> None:
+        if loss is not None:
+            self._at_step -= 1
+            if self._at_step == 0:
+                self._act()
+
+    def epoch(self, report: EpochReport) -> None:
+        if report.epoch == self._at_epoch:
+            self._act()
+        self.reports.append(report)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    folder = tmp_path_factory.mktemp("photos")
+    return Data(coloured_photos(folder, 6), coloured_photos(folder, 3, first=6), names=("colours",))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("features")
+
+
+def small_run(folder: Path, cache: Path) -> Run:
+    recipe = dataclasses.replace(RECIPE, epochs=2, smallest_count=1)
+    return Run(TINY, recipe, folder, cache, device="cpu")
+
+
+def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float, float]], str]:
+    reports = [(one.epoch, one.loss, one.score) for one in watch.reports]
+    return reports, checkpoint.load(folder / "best").digest
+
+
+def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    made = train(small_run(tmp_path, cache), data, Watch())
+    assert made.about["data"] == ["colours"]
+    assert learnt_from(made.about, ["photo0.png", "photo6.png"]) == ["photo0.png"]
+    lines = (tmp_path / "training-log.csv").read_text().splitlines()
+    assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
+
+
+def _sigterm() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "watch", [lambda: Watch(at_step=4), lambda: Watch(at_epoch=1), lambda: Watch(at_step=2, act=_sigterm)]
+)
+def test_an_interrupted_run_resumes_to_the_same_model(
+    watch: Callable[[], Watch], data: Data, cache: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C in an epoch, Ctrl-C while its score is reported, and SIGTERM."""
+    before = signal.getsignal(signal.SIGTERM)
+    straight, stopped, resumed = Watch(), watch(), Watch()
+    train(small_run(tmp_path / "straight", cache), data, straight)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_run(tmp_path / "resumed", cache), data, stopped)
+    assert (tmp_path / "resumed" / STATE).exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+    train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
+    stopped.reports += resumed.reports
+    assert outcome(stopped, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+
+
+def test_test_photos_among_the_training_photos_are_refused(data: Data, cache: Path, tmp_path: Path) -> None:
+    leaky = dataclasses.replace(data, dev=[*data.dev, data.train[0]])
+    with pytest.raises(DataError, match=r"1 test photos are training photos too, such as photo0\.png"):
+        train(small_run(tmp_path, cache), leaky, Watch())
+
+
+# The student project's architectures
+
+
+def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_path: Path) -> None:
+    """model5 in small: its own words with punctuation, GloVe for those that it has, frozen."""
+    (tmp_path / "glove.txt").write_text("red 1 2 3\nsky -1 0 0.5\nunused 9 9 9\n")
+    config = dataclasses.replace(
+        CONFIGURATIONS["model5"], embedding=3, hidden=8, preprocess=TINY.preprocess, max_words=6
+    )
+    recipe = dataclasses.replace(RECIPE, epochs=1, smallest_count=1)
+    vectors = WordVectors(tmp_path / "glove.txt")
+    run = Run(
+        config, recipe, tmp_path / "run", tmp_path / "cache", device="cpu", pretrained=False, vectors=vectors
+    )
+    stopped = dataclasses.replace(
+        data, train=[dataclasses.replace(one, captions=(f"{one.captions[0]}.",)) for one in data.train]
+    )
+    made = train(run, stopped, Watch())
+    assert "." in made.vocabulary
+    rows = made.model.decoder.embed.weight
+    assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
+    assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
+    with pytest.raises(DataError, match="give its word vectors with --glove"):
+        train(dataclasses.replace(run, vectors=None), stopped, Watch())
+
+
+def test_word_vectors_are_found_by_word_in_a_pickled_matrix_too(tmp_path: Path) -> None:
+    from tests.captioner.test_legacy import pickled_vocabulary
+
+    theirs = [*WORDS.words[:4], "sky", "moon", "wall"]
+    (tmp_path / "vocab.pkl").write_bytes(pickled_vocabulary(theirs))
+    (tmp_path / "weights_matrix.pkl").write_bytes(pickle.dumps([[float(n), -1.0] for n in range(7)]))
+    vectors = WordVectors(tmp_path / "weights_matrix.pkl", tmp_path / "vocab.pkl")
+    rows = vectors.matrix(WORDS, 2)
+    assert rows[WORDS.id("wall")].tolist() == [6.0, -1.0]
+    assert torch.equal(rows, vectors.matrix(WORDS, 2))
+    with pytest.raises(DataError, match="vectors of 2 numbers; 5 are expected"):
+        vectors.matrix(WORDS, 5)
+    with pytest.raises(DataError, match="not GloVe's text"):
+        WordVectors(tmp_path / "weights_matrix.pkl").matrix(WORDS, 2)
