@@ -128,6 +128,11 @@ def _english_2(caption: str) -> frozenset[str]:
     return frozenset(token for word in words(caption) for token in tokens(word))
 
 
+def forms(word: str) -> frozenset[str]:
+    """A word and its stem: the tokens that stand for the word itself, not for what it implies."""
+    return frozenset({word, _stemmer()(word)})
+
+
 def plain_words(tokens: Iterable[str]) -> tuple[str, ...]:
     """Tokens for people to read: each stem once, without weights, in alphabetical order."""
     return tuple(sorted({token.partition(REPEAT)[0] or token for token in tokens}))

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from captioner.tokens import Analyzer, plain_words
+from captioner.tokens import Analyzer, forms, plain_words
 from search.hits import Hit
 
 #: Direction marks and overrides: invisible, and able to turn a line around.
@@ -35,16 +35,22 @@ def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[tup
 def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
     """The caption's own words for these tokens, in its order ("skiing", not the stem "ski").
 
-    Tokens that no single word gives follow as they are.
+    A token that a word only implies is named with the word: "man (shirt)". Tokens that no single
+    word gives follow as they are.
     """
     left = dict.fromkeys(sorted(tokens))
     found: list[str] = []
     for piece in clean(caption).split():
         if hits := analyze(piece) & left.keys():
-            found.append(piece.strip(".,;:!?\"'()").lower())
+            found.append(_named(piece.strip(".,;:!?\"'()").lower(), plain_words(hits)))
             for token in hits:
                 del left[token]
     return found + [clean(token) for token in plain_words(left)]
+
+
+def _named(word: str, tokens: Collection[str]) -> str:
+    """The word where it is meant itself, and otherwise what it implies, with the word behind."""
+    return word if not forms(word).isdisjoint(tokens) else f"{', '.join(tokens)} ({word})"
 
 
 @dataclass(frozen=True, slots=True)

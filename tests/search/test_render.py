@@ -241,3 +241,11 @@ class TestPage:
         seen = Page(page([Answer("q", Searcher(index, NamingCaptioner).text("dog"))]))
         allowed = "html head meta title style body section header h1 mark p ol li div br meter strong span b"
         assert {tag for tag, _ in seen.tags} <= set(allowed.split())
+
+
+def test_what_a_word_only_implies_is_named_with_the_word() -> None:
+    analyze = analyzer("english/2")
+    caption = "a puppy sleeps"
+    assert "dog" in analyze(caption)
+    assert spoken(frozenset({"dog"}), caption, analyze) == ["dog (puppy)"]
+    assert spoken(frozenset({"puppi", "dog"}), caption, analyze) == ["puppy"]
