@@ -11,3 +11,8 @@ captioner=${CAPTIONER:-captioner}
 "$captioner" train --arch default --flickr8k "$data/flickr8k" --epochs 10 \
     --text "$coco/captions_val2017.json" --text "$coco/captions_val2014_part.json" \
     --without "$coco/captions_mini.json" --cache "$runs/features" -o "$runs/frozen" --resume
+
+# 2. The decoder learns to write what people agree on: reward CIDEr-D of sampled captions. Two epochs; more of them
+#    learn the training photos by heart.
+"$captioner" train --flickr8k "$data/flickr8k" --from "$runs/frozen/best" --self-critical --epochs 2 --rate 1e-4 \
+    --cache "$runs/features" -o "$runs/self-critical" --resume
