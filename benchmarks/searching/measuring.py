@@ -1,0 +1,182 @@
+"""A fresh process for each engine; all are asked the same questions in turns, so that a busy machine hits
+all alike."""
+
+from __future__ import annotations
+
+import gc
+import math
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.searching.material import HITS, Material, Question
+from benchmarks.searching.peers import Hit, Peer
+
+#: The crowd of clients asks for this many seconds a turn, in this many turns.
+_CROWD_SECONDS, _CROWD_TURNS = 1.0, 3
+
+
+def resident() -> int:
+    """Bytes of this process in memory, mapped files included."""
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return peak()
+
+
+def peak() -> int:
+    """The most bytes that this process ever had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@dataclass
+class Measured:
+    """What is known of one engine. Times are in milliseconds, `build` in seconds, memory in bytes."""
+
+    build: float = 0.0
+    build_memory: int = 0
+    disk: int | None = None
+    memory: int = 0
+    times: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    exact: int = 0
+    recall: float = 0.0
+    rates: dict[int, float] = field(default_factory=dict)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else math.nan
+
+
+class Process:
+    """A peer in a process of its own, which answers one command at a time."""
+
+    def __init__(self, kind: type[Peer], folder: Path, where: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, kind, folder, where))
+        self._process.start()
+        theirs.close()
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        self._connection.send((name, arguments))
+        answer = self._connection.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, kind: type[Peer], folder: Path, where: str) -> None:
+    served = _Served(kind(Material.load(folder), where))
+    with suppress(EOFError):
+        while True:
+            name, arguments = connection.recv()
+            try:
+                connection.send(getattr(served, name)(*arguments))
+            except Exception as error:
+                connection.send(error)
+
+
+class _Served:
+    """The commands of a peer's process."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def build(self) -> tuple[float, int]:
+        began = time.perf_counter()
+        self._peer.build()
+        return time.perf_counter() - began, peak()
+
+    def open(self) -> float:
+        began = time.perf_counter()
+        self._peer.open()
+        seconds = time.perf_counter() - began
+        # As a server would after loading: what lives for ever is not looked through again.
+        gc.collect()
+        gc.freeze()
+        return seconds
+
+    def ask(self, number: int) -> tuple[float, float, list[Hit]]:
+        question = self._peer.material.questions[number]
+        began, used = time.perf_counter(), time.process_time()
+        hits = self._peer.ask(question)
+        return (time.perf_counter() - began) * 1e3, (time.process_time() - used) * 1e3, hits
+
+    def footprint(self) -> tuple[int, int | None]:
+        return resident(), self._peer.disk()
+
+    def crowd(self, clients: int) -> float:
+        """Questions a second that so many forked processes get answered together."""
+        context = multiprocessing.get_context("fork")
+        ready = context.Barrier(clients)
+        counts = context.Queue()
+        members = [
+            context.Process(target=_client, args=(self._peer, number, ready, counts))
+            for number in range(clients)
+        ]
+        for member in members:
+            member.start()
+        total = sum(float(counts.get()) for _ in members)
+        for member in members:
+            member.join()
+        return total
+
+
+def _client(peer: Peer, number: int, ready: Any, rates: Any) -> None:
+    peer.reopen()
+    questions = peer.material.questions[: peer.questions]
+    peer.ask(questions[0])
+    ready.wait()
+    began, asked = time.perf_counter(), 0
+    while (spent := time.perf_counter() - began) < _CROWD_SECONDS:
+        peer.ask(questions[(number + asked) % len(questions)])
+        asked += 1
+    rates.put(asked / spent)
+
+
+def judge(measured: Measured, hits: Sequence[Hit], question: Question) -> None:
+    """Add one answer: exact if it has the scores of the true one; recall is the share of hits that belong."""
+    scores = [score for _, score in hits]
+    measured.exact += scores == list(question.best) and len({image for image, _ in hits}) == len(hits)
+    if question.best:
+        lowest = question.best[-1]
+        measured.recall += sum(score >= lowest for score in scores[:HITS]) / len(question.best)
+
+
+def ask_in_turns(
+    processes: dict[type[Peer], Process], results: dict[type[Peer], Measured], questions: Sequence[Question]
+) -> None:
+    for number, question in enumerate(questions):
+        for turn in range(len(processes)):
+            # Another engine begins each time.
+            kind = list(processes)[(turn + number) % len(processes)]
+            if kind.questions is not None and number >= kind.questions:
+                continue
+            taken, used, hits = processes[kind].call("ask", number)
+            results[kind].times.append(taken)
+            results[kind].cpu.append(used)
+            judge(results[kind], hits, question)
+
+
+def crowds(processes: dict[type[Peer], Process], results: dict[type[Peer], Measured]) -> None:
+    """Questions a second with one and two clients, in turns; the median of the turns."""
+    rates: dict[tuple[type[Peer], int], list[float]] = {}
+    for _ in range(_CROWD_TURNS):
+        for kind, process in processes.items():
+            for clients in (1, 2):
+                rates.setdefault((kind, clients), []).append(process.call("crowd", clients))
+    for (kind, clients), found in rates.items():
+        results[kind].rates[clients] = sorted(found)[len(found) // 2]
