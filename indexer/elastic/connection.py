@@ -65,13 +65,14 @@ def connect(place: Place, environment: Mapping[str, str] | None = None) -> Elast
     """
     environment = os.environ if environment is None else environment
     options: dict[str, Any] = {"request_timeout": 60, "max_retries": 2, "retry_on_timeout": False}
-    options |= _credentials(environment)
+    options |= credentials(environment)
     if place.server.startswith("https://"):
         options |= _verification(environment)
     return Elasticsearch(place.server, **options)
 
 
-def _credentials(environment: Mapping[str, str]) -> dict[str, Any]:
+def credentials(environment: Mapping[str, str]) -> dict[str, Any]:
+    """`api_key` or `basic_auth` (or neither) by the variables that `connect` names."""
     key = _secret(environment, "ELASTICSEARCH_API_KEY")
     user = _secret(environment, "ELASTICSEARCH_USERNAME")
     password = _secret(environment, "ELASTICSEARCH_PASSWORD")

@@ -1,0 +1,49 @@
+"""`indexer kibana`: the dashboard into Kibana, or to stdout."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from indexer.index import is_url
+from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
+
+
+@click.command()
+@click.option(
+    "--import", "kibana_url", metavar="URL", help="Where Kibana is, for example http://localhost:5601"
+)
+@click.option(
+    "--index",
+    "where",
+    envvar="CAPTION_INDEX",
+    show_envvar=True,
+    help="The Elasticsearch index that the objects are for; http://localhost:9200/captions without it.",
+)
+def kibana(kibana_url: str | None, where: str | None) -> None:
+    """Import data view, saved search and dashboard.
+
+    Without --import they are written to stdout, for Kibana's own page of saved objects. Credentials come
+    from the environment, as those of Elasticsearch do.
+    """
+    objects = saved_objects(_name(where))
+    if kibana_url is None:
+        for one in objects:
+            click.echo(json.dumps(one, ensure_ascii=False))
+        return
+    imported = import_objects(kibana_url, objects)
+    click.echo(f"{imported.objects} of {len(objects)} objects imported into {kibana_url}")
+    for failure in imported.failures:
+        click.echo(failure, err=True)
+    if imported.failures:
+        raise click.exceptions.Exit(1)
+    dashboard = next(one["id"] for one in objects if one["type"] == "dashboard")
+    click.echo(f"{kibana_url.rstrip('/')}/app/dashboards#/view/{dashboard}")
+
+
+def _name(where: str | None) -> str:
+    from indexer.elastic.connection import parse
+
+    # A folder has no dashboard of its own; CAPTION_INDEX may name one for the other commands.
+    return parse(where).name if where and is_url(where) else WRITTEN_FOR
