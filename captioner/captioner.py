@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,15 @@ from captioner.checkpoint import Checkpoint, load
 from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
 from captioner.errors import ModelError, PhotoError
+from captioner.fused import faster
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 
 #: Models that come with the package, a folder each.
 MODELS = Path(__file__).parent / "models"
 
 _T = TypeVar("_T")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Captioner:
         self.device = choose_device(device)
         self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.batch = batch
+        on_cpu = self.device.type == "cpu"
+        self._encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] = "default", device: str | None = None) -> Captioner:
@@ -116,11 +121,18 @@ class Captioner:
         `diversity` above 0 (0.5 is usual) makes several `captions` of a photo differ by more than a word.
         Photos are decoded by threads while the model works; memory does not grow with their number.
         """
+        if captions < 1:
+            raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 or more")
         how = self.decoding(self.usual_beam if beam is None else beam, captions, diversity)
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            opened = _ahead(pool, self._open, photos, 3 * self.batch)
-            while block := list(itertools.islice(opened, self.batch)):
-                yield from self._caption_block(block, how, captions)
+        return self._stream(photos, how, captions)
+
+    def _stream(self, photos: Iterable[Photo], how: Decoding, captions: int) -> Iterator[Captioned]:
+        """Three stages at once: threads open photos, one encodes a batch, and this one writes of the last."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as openers, ThreadPoolExecutor(1) as encoder:
+            opened = _ahead(openers, self._open, photos, 3 * self.batch)
+            batches = iter(lambda: list(itertools.islice(opened, self.batch)), [])
+            for batch, features in _ahead(encoder, self._encode, batches, 2):
+                yield from self._write(batch, features, how, captions)
 
     def _open(self, photo: Photo) -> _Opened:
         preprocess = self.model.config.preprocess
@@ -131,41 +143,50 @@ class Captioner:
             return _Opened(name, None, error=str(error))
         return _Opened(name, preprocess.squash(image), perceptual_hash(image))
 
-    def _caption_block(self, block: Sequence[_Opened], how: Decoding, captions: int) -> Iterator[Captioned]:
-        pixels = [one.pixels for one in block if one.pixels is not None]
-        found = iter(self._decode(np.stack(pixels), how, captions) if pixels else ())
-        for one in block:
+    def _encode(self, batch: list[_Opened]) -> tuple[list[_Opened], torch.Tensor | None]:
+        """A batch with the features of those photos in it that have pixels (None: there are none)."""
+        pixels = [one.pixels for one in batch if one.pixels is not None]
+        if not pixels:
+            return batch, None
+        return batch, torch.cat(self._fitting(self._features, torch.from_numpy(np.stack(pixels))))
+
+    @torch.inference_mode()
+    def _features(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """(B, S, S, 3) uint8 -> what the decoder reads, in one piece."""
+        images = self.model.config.preprocess.normalise(pixels.to(self.device))
+        # The student project computed in full precision; its models must write what they wrote there.
+        exact = self.model.starts_with_image or self.device.type == "cpu"
+        with contextlib.nullcontext() if exact else lower_precision(self.device):
+            return [self._encoder(images).float()]
+
+    def _write(
+        self, batch: Sequence[_Opened], features: torch.Tensor | None, how: Decoding, captions: int
+    ) -> Iterator[Captioned]:
+        def write(rows: torch.Tensor) -> list[list[Hypothesis]]:
+            return decode(self.model.decoder, rows, how, n_best=captions)
+
+        found = iter(self._fitting(write, features) if features is not None else ())
+        for one in batch:
             if one.pixels is None:
                 yield Captioned(one.image, error=one.error)
             else:
-                yield Captioned(one.image, next(found), one.phash)
+                yield Captioned(one.image, self._captions(next(found)), one.phash)
 
-    def _decode(
-        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], how: Decoding, captions: int
-    ) -> list[tuple[Caption, ...]]:
-        """(B, S, S, 3) uint8 -> captions; a batch that does not fit in memory is halved."""
+    def _fitting(self, work: Callable[[torch.Tensor], list[_T]], rows: torch.Tensor) -> list[_T]:
+        """What `work` makes of the rows; those that do not fit in memory together are halved."""
         try:
-            return [self._captions(row) for row in self._hypotheses(pixels, how, captions)]
-        except torch.OutOfMemoryError:
-            if len(pixels) == 1:
+            return work(rows)
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                advice = "use --device cpu" if self.device.type != "cpu" else "close other programs"
                 raise ModelError(
-                    f"{self.device}: out of memory with a single photo; use --device cpu"
+                    f"{self.device}: out of memory with a single photo and this beam; {advice}"
                 ) from None
-            self.batch = len(pixels) // 2
-            torch.cuda.empty_cache()
-            halves = np.array_split(pixels, 2)
-            return [row for half in halves for row in self._decode(half, how, captions)]
-
-    @torch.inference_mode()
-    def _hypotheses(
-        self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], how: Decoding, captions: int
-    ) -> list[list[Hypothesis]]:
-        images = self.model.config.preprocess.normalise(torch.from_numpy(pixels).to(self.device))
-        # The student project computed in full precision; its models must write what they wrote there.
-        exact = self.model.starts_with_image
-        with contextlib.nullcontext() if exact else lower_precision(self.device):
-            features = self.model.encoder(images)
-        return decode(self.model.decoder, features.float(), how, n_best=captions)
+        self.batch = min(self.batch, len(rows) // 2)
+        torch.cuda.empty_cache()
+        return [one for half in rows.tensor_split(2) for one in self._fitting(work, half)]
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
         """How this model decodes with a beam, and with a group for each caption where they shall differ."""
@@ -200,9 +221,16 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _ahead(pool: ThreadPoolExecutor, work, items: Iterable[Photo], depth: int) -> Iterator[_Opened]:  # type: ignore[no-untyped-def]
+def _out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a type for it; the CPU's allocator only a text."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], depth: int
+) -> Iterator[_Out]:
     """`work` on items by the pool's threads, results in order, at most `depth` items ahead."""
-    waiting: deque[Future[_Opened]] = deque()
+    waiting: deque[Future[_Out]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
