@@ -1,0 +1,270 @@
+"""Captioner: order, laziness, bad photos, several captions, loading, and the faster encoder."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from captioner.captioner import Captioned, Captioner, find_model, open_captioner
+from captioner.checkpoint import Checkpoint
+from captioner.errors import ModelError, PhotoError
+from captioner.fused import TOGETHER, faster
+from captioner.model import CaptionModel, ModelConfig, configuration
+from captioner.photo import Photo
+from captioner.preprocess import Preprocess
+from tests.captioner.worlds import COLOURS, TINY, WORDS, tiny_checkpoint, tiny_model
+
+STUDENT = ModelConfig(
+    "resnet101", "show_and_tell", 16, 16, preprocess=Preprocess(size=64, shrink_on_load=False)
+)
+
+
+@pytest.fixture(scope="module")
+def captioner() -> Captioner:
+    return Captioner(tiny_checkpoint(), "tiny", "cpu", batch=4)
+
+
+def pictures(count: int) -> list[Image.Image]:
+    return [Image.new("RGB", (60 + n % 7, 80), COLOURS[n % len(COLOURS)]) for n in range(count)]
+
+
+def texts(results: list[Captioned]) -> list[str]:
+    return [result.captions[0].text for result in results]
+
+
+def test_captions_come_in_the_order_given(captioner: Captioner) -> None:
+    together = texts(list(captioner.stream(pictures(11))))
+    alone = [texts(list(captioner.stream([photo])))[0] for photo in pictures(11)]
+    assert together == alone
+    assert len(set(together)) > 1
+
+
+def test_paths_bytes_and_images_give_the_same(captioner: Captioner, photos: Path) -> None:
+    path = photos / "chelsea.png"
+    with Image.open(path) as image:
+        given: list[Photo] = [path, str(path), path.read_bytes(), image]
+        found = list(captioner.stream(given))
+    assert len(set(texts(found))) == 1 and len({one.phash for one in found}) == 1
+    assert [one.image for one in found] == [str(path), str(path), "<photo>", "<photo>"]
+
+
+def test_a_bad_photo_gives_its_error_and_the_rest_go_on(captioner: Captioner, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    good = pictures(9)
+    found = list(captioner.stream([*good[:3], bad, *good[3:], tmp_path / "none.jpg"]))
+    assert [one.error is None for one in found] == [True] * 3 + [False] + [True] * 6 + [False]
+    assert found[3].image == str(bad) and found[3].captions == () and str(bad) in str(found[3].error)
+    assert texts([one for one in found if one.error is None]) == texts(list(captioner.stream(good)))
+
+
+def test_a_batch_of_bad_photos_alone(captioner: Captioner) -> None:
+    found = list(captioner.stream([b""] * 9))
+    assert len(found) == 9 and all(one.error for one in found)
+
+
+def test_nothing_gives_nothing(captioner: Captioner) -> None:
+    assert list(captioner.stream([])) == []
+    assert captioner.caption([]) == []
+
+
+def test_caption_raises_at_a_bad_photo(captioner: Captioner) -> None:
+    assert len(captioner.caption(pictures(2))) == 2
+    with pytest.raises(PhotoError, match="no such file"):
+        captioner.caption([pictures(1)[0], "none.jpg"])
+
+
+def test_photos_are_taken_only_a_bounded_number_ahead(captioner: Captioner) -> None:
+    taken = 0
+
+    def thousands() -> Iterator[Photo]:
+        nonlocal taken
+        for photo in itertools.repeat(pictures(1)[0], 5000):
+            taken += 1
+            yield photo
+
+    results = captioner.stream(thousands())
+    for given in range(1, 41):
+        next(results)
+        assert taken <= given + 6 * captioner.batch
+    results.close()
+    assert taken < 40 + 6 * captioner.batch
+
+
+def test_nothing_is_read_before_a_result_is_asked_for(captioner: Captioner) -> None:
+    def never() -> Iterator[Photo]:
+        raise AssertionError("read too early")
+        yield
+
+    captioner.stream(never())
+
+
+def test_an_error_of_the_source_comes_through_and_no_thread_is_left(captioner: Captioner) -> None:
+    def breaks() -> Iterator[Photo]:
+        yield from pictures(30)
+        raise ConnectionError("the source is gone")
+
+    before = threading.active_count()
+    with pytest.raises(ConnectionError, match="the source is gone"):
+        list(captioner.stream(breaks()))
+    assert threading.active_count() == before
+
+
+def test_several_captions_are_different_and_ranked(captioner: Captioner) -> None:
+    for result in captioner.stream(pictures(5), captions=4):
+        scores = [one.score for one in result.captions]
+        assert len(scores) == 4 and scores == sorted(scores, reverse=True)
+        assert len({one.text for one in result.captions}) > 1
+
+
+@pytest.mark.parametrize("wrong", [{"beam": 0}, {"captions": 0}])
+def test_what_cannot_be_asked_for_is_refused_at_once(captioner: Captioner, wrong: dict[str, int]) -> None:
+    with pytest.raises(ModelError, match="not possible"):
+        captioner.stream([], **wrong)  # type: ignore[arg-type]
+
+
+def test_batches_that_do_not_fit_in_memory_are_halved(
+    captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = texts(list(captioner.stream(pictures(10))))
+    whole = captioner._encoder
+
+    def small_memory(images: torch.Tensor) -> torch.Tensor:
+        if len(images) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return whole(images)
+
+    monkeypatch.setattr(captioner, "_encoder", small_memory)
+    monkeypatch.setattr(captioner, "batch", 4)
+    assert texts(list(captioner.stream(pictures(10)))) == expected
+    assert captioner.batch == 1
+
+
+def test_a_photo_that_alone_does_not_fit_gives_a_clear_error(
+    captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(captioner, "_encoder", no_memory)
+    monkeypatch.setattr(captioner, "batch", 4)
+    with pytest.raises(ModelError, match="out of memory with a single photo"):
+        list(captioner.stream(pictures(3)))
+
+
+def test_other_errors_of_the_model_are_not_taken_for_lack_of_memory(
+    captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(captioner, "_encoder", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(captioner.stream(pictures(3)))
+
+
+# The encoder as it runs on a CPU
+
+
+@pytest.mark.parametrize("size", [64, 97])
+def test_the_faster_encoder_gives_the_same_features(size: int) -> None:
+    encoder = tiny_checkpoint().model.encoder
+    images = torch.randn(2 * TOGETHER + 1, 3, size, size).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected, found = encoder(images), faster(encoder)(images)
+    assert found.shape == expected.shape
+    assert float((found - expected).norm() / expected.norm()) < 1e-4
+
+
+def test_the_faster_encoder_leaves_the_model_as_it_was() -> None:
+    encoder = tiny_checkpoint().model.encoder
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    faster(encoder)
+    after = encoder.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_the_student_projects_models_run_as_they_are() -> None:
+    torch.manual_seed(0)
+    model = CaptionModel(STUDENT, len(WORDS)).eval()  # random: torchvision's weights are a download
+    student = Captioner(Checkpoint(model, WORDS), "student", "cpu")
+    images = torch.randn(3, 3, 64, 64)
+    with torch.inference_mode():
+        expected = student.model.encoder(images)
+        assert torch.allclose(student._encoder(images), expected, atol=1e-5)
+    assert student.usual_beam == 1
+    assert len(texts(list(student.stream(pictures(2))))) == 2
+
+
+# Loading
+
+
+def test_a_model_is_loaded_by_its_folder_and_named_by_its_weights(tmp_path: Path) -> None:
+    one, other = tiny_model(tmp_path / "one"), tiny_model(tmp_path / "other", seed=1)
+    loaded, again = Captioner.load(one, "cpu"), open_captioner(str(one), "cpu")
+    assert loaded.name == "one" and loaded.identity == again.identity
+    name, _, digest = loaded.identity.partition("@")
+    assert name == "one" and len(digest) == 8
+    assert digest not in Captioner.load(other, "cpu").identity
+    assert texts(list(loaded.stream(pictures(3)))) == texts(list(again.stream(pictures(3))))
+
+
+def test_no_such_model_says_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no such model; it comes with .*, or name a model's folder"):
+        Captioner.load("nonesuch", "cpu")
+    with pytest.raises(ModelError, match=r"config\.json is missing"):
+        Captioner.load(tmp_path, "cpu")
+
+
+def test_a_model_with_another_vocabulary_is_refused(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "model")
+    words = (folder / "vocab.json").read_text()
+    (folder / "vocab.json").write_text(words.replace("field", "meadow"))
+    with pytest.raises(ModelError, match="not the vocabulary that this model was trained with"):
+        Captioner.load(folder, "cpu")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_damaged_weights_are_refused(tmp_path: Path, damage: str) -> None:
+    folder = tiny_model(tmp_path / "model")
+    weights = folder / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.unlink()
+    if damage == "cut":
+        weights.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=r"weights\.safetensors"):
+        Captioner.load(folder, "cpu")
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_there(tmp_path: Path, device: str) -> None:
+    folder = tiny_model(tmp_path / "model")
+    with pytest.raises(ModelError, match=r"unknown device 'nonsense'|no such GPU"):
+        Captioner.load(folder, device)
+
+
+def test_a_model_in_a_folder_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert find_model("mine") == Path("mine")
+    shutil.rmtree("mine")
+    with pytest.raises(ModelError):
+        find_model("mine")
+
+
+def test_the_named_configurations_can_all_be_preprocessed_for() -> None:
+    for name in ("default", "model1", "model5"):
+        preprocess = configuration(name).preprocess
+        pixels = preprocess.pixels(pictures(1)[0])
+        assert pixels.shape == (preprocess.size, preprocess.size, 3)
+    assert TINY.preprocess.size == 64
