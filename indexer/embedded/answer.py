@@ -16,7 +16,7 @@ from indexer.records import KEYWORD_FIELDS, Candidate, Candidates, Filters, Posi
 #: Filters that let at most this share of a segment (or this many rows) pass are resolved to rows first: few
 #: overlaps are then counted directly, where going down the levels would meet mostly captions that do not
 #: pass.
-_SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.05, 2_000
+_SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.01, 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Selection:
             raise IndexerError(
                 f"cannot filter by {unknown[0]!r}; fields to filter by: {', '.join(KEYWORD_FIELDS)}"
             )
-        self._segments = segments
+        self._segments, self._filters = segments, filters
         self._tables = [segment.accepted(filters) if filters else {} for segment in segments]
         #: Per segment, whether every row may answer.
         self.all = [
@@ -60,7 +60,7 @@ class Selection:
         for number, (segment, tables) in enumerate(zip(self._segments, self._tables, strict=True)):
             few = max(_SELECTIVE_ROWS, int(len(segment) * _SELECTIVE_SHARE))
             if tables and segment.at_most(tables) <= few:
-                sets[number] = np.unique(segment.sets_of_rows(segment.all_passing(tables)))
+                sets[number] = segment.passing_sets(self._filters, tables)
         return sets
 
 
@@ -84,14 +84,19 @@ class _Answer:
         self._levels = Levels(segments, query.tokens, self._selection.restricted())
         self._found: list[tuple[float, _Found]] = []
         self._cut = False  # the last level held more than was wanted
+        self._images: set[str] = set()  # counted only where the query wants so many
 
     def collect(self) -> Candidates:
         after = self._query.after
         while after is not None and self._levels.next_score > after.score:
             self._levels.skip()
-        while len(self._found) < self._limit and self._wanted(self._levels.next_score):
+        while not self._enough() and self._wanted(self._levels.next_score):
             self._take_level()
         return Candidates(self._candidates(), self._bound(), self._levels.examined)
+
+    def _enough(self) -> bool:
+        images = self._query.images
+        return len(self._found) >= self._limit or (images is not None and len(self._images) >= images)
 
     def _wanted(self, score: float) -> bool:
         return score > 0.0 and score >= self._query.min_score
@@ -111,8 +116,18 @@ class _Answer:
             # One more than wanted, to know whether the level was cut.
             level += self._level_rows(match.segment, match.sets, wanted + 1, behind)
         level.sort(key=lambda found: (found.image_id, found.segment, found.row))
-        self._cut = len(level) > wanted
-        self._found += [(score, found) for found in level[:wanted]]
+        taken = self._until_enough(level[:wanted])
+        self._cut = len(level) > len(taken)
+        self._found += [(score, found) for found in taken]
+
+    def _until_enough(self, level: list[_Found]) -> list[_Found]:
+        """The beginning of a level, up to the caption that brings the last image wanted."""
+        if self._query.images is not None:
+            for place, found in enumerate(level, 1):
+                self._images.add(found.image_id)
+                if len(self._images) >= self._query.images:
+                    return level[:place]
+        return level
 
     def _level_rows(self, number: int, sets: Array, wanted: int, behind: str | None) -> list[_Found]:
         segment = self._segments[number]

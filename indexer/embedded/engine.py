@@ -165,6 +165,9 @@ class EmbeddedIndex(CaptionIndex):
             },
         )
 
+    def caption_count(self) -> int:
+        return self._current().manifest.captions
+
     def check(self) -> list[str]:
         return problems(self._current())
 

@@ -19,6 +19,8 @@ from indexer.records import CaptionRecord, Document, Filters
 _SMALL = 256
 #: Token numbers kept per segment, so that frequent words are looked up once.
 _KNOWN_TOKENS = 50_000
+#: Selective filters of which a segment keeps the sets that pass.
+_KEPT_FILTERS = 8
 
 
 class StoredColumn:
@@ -65,6 +67,7 @@ class Segment:
             self.deleted = np.unpackbits(tombstones["deleted"], count=entry.rows).view(bool)
         self._columns: dict[str, StoredColumn] = {}
         self._known: dict[str, int] = {}
+        self._passing: dict[tuple[tuple[str, tuple[str, ...]], ...], Array] = {}
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
         """This segment in another generation: the same file, perhaps other tombstones."""
@@ -118,11 +121,12 @@ class Segment:
 
     def token(self, text: str) -> int:
         """The number of a token, or -1."""
-        if text not in self._known:
+        number = self._known.get(text)
+        if number is None:
             if len(self._known) >= _KNOWN_TOKENS:
                 self._known.clear()
-            self._known[text] = self.vocabulary.find(text)
-        return self._known[text]
+            number = self._known[text] = self.vocabulary.find(text)
+        return number
 
     def postings(self, token: int) -> Array:
         """The ascending numbers of the sets that hold a token."""
@@ -253,6 +257,17 @@ class Segment:
             return self.passing(np.sort(self.rows_of_images(np.flatnonzero(tables[rarest]))), tables)
         rows = np.flatnonzero(tables[rarest][self.column(rarest).all_codes(len(self))])
         return self.passing(rows, tables)
+
+    def passing_sets(self, filters: Filters, tables: dict[str, Array]) -> Array:
+        """The sets of `all_passing`, ascending; kept for the filters asked for last."""
+        key = tuple(sorted((name, tuple(values)) for name, values in filters.where.items()))
+        # Threads share segments: what is returned is held here, whatever another one clears.
+        sets = self._passing.get(key)
+        if sets is None:
+            if len(self._passing) >= _KEPT_FILTERS:
+                self._passing.clear()
+            sets = self._passing[key] = np.unique(self.sets_of_rows(self.all_passing(tables)))
+        return sets
 
     # Checks.
 
