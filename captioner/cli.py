@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captioner.console import CommandGroup, progress_bar, stop_on_sigterm
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, PhotoError
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
@@ -51,16 +51,19 @@ def caption(
     A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
     """
     from captioner.captioner import open_captioner
-    from captioner.photo import photos_below
+    from captioner.photo import SUFFIXES, photos_below
 
     captioner = open_captioner(model, device)
     given = {name: value for name, value in asked.items() if value is not None}  # else the model's own
-    failed = 0
+    done = failed = 0
     with progress_bar(None, "photo") as bar:
         for result in captioner.stream(photos_below(photos), captions=captions, **given):
+            done += 1
             bar.update()
             failed += result.error is not None
             _print_caption(result, captioner.identity, as_json)
+    if not done:
+        raise PhotoError(f"{', '.join(photos)}: no photo below ({', '.join(sorted(SUFFIXES))})")
     if failed:
         raise click.exceptions.Exit(1)
 

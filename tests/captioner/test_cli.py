@@ -1,0 +1,152 @@
+"""`captioner caption`: what it prints, where, in which order, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from captioner.cli import main
+from captioner.tokens import analyzer
+from tests.captioner.worlds import COLOURS, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Photos 0.png to 5.png, one of them below, and a file that is no photo."""
+    place = tmp_path / "photos"
+    (place / "sub").mkdir(parents=True)
+    for number, colour in enumerate(COLOURS):
+        name = f"sub/{number}.png" if number == 5 else f"{number}.png"
+        Image.new("RGB", (40, 30), colour).save(place / name)
+    (place / "notes.txt").write_text("no photo")
+    return place
+
+
+def run(*arguments: object, model: Path | None = None) -> Result:
+    options = ["--model", str(model), "--device", "cpu"] if model else []
+    return CliRunner().invoke(main, ["caption", *map(str, arguments), *options])
+
+
+def names(lines: Sequence[str]) -> list[str]:
+    return [Path(line.split("\t")[0]).name for line in lines]
+
+
+def test_captions_are_printed_in_the_order_given(model: Path, folder: Path) -> None:
+    order = [3, 0, 4, 0]
+    result = run(*(folder / f"{number}.png" for number in order), model=model)
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0 and result.stderr == ""
+    assert names(lines) == [f"{number}.png" for number in order]
+    assert lines[1] == lines[3] and all(line.split("\t")[1] for line in lines)
+
+
+def test_a_folder_gives_all_its_photos(model: Path, folder: Path) -> None:
+    result = run(folder, model=model)
+    assert names(result.stdout.splitlines()) == [f"{number}.png" for number in range(6)]
+
+
+def test_a_folder_without_photos_is_an_error(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(tmp_path / "empty", model=model)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr.startswith(f"Error: {tmp_path / 'empty'}: no photo below (.bmp, ")
+
+
+def test_one_bad_photo_gets_a_line_and_the_rest_go_on(model: Path, folder: Path) -> None:
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:60])
+    result = run(folder, model=model)
+    assert result.exit_code == 1
+    assert names(result.stdout.splitlines()) == ["0.png", "1.png", "3.png", "4.png", "5.png"]
+    assert result.stderr.startswith(f"Error: {folder / '2.png'}: damaged") and result.stderr.count("\n") == 1
+
+
+def test_json_lines(model: Path, folder: Path) -> None:
+    missing = folder / "none.png"
+    result = run(folder / "0.png", missing, folder / "1.png", "--json", model=model)
+    first, bad, last = map(json.loads, result.stdout.splitlines())
+    assert result.exit_code == 1
+    assert list(first) == ["image", "caption", "tokens", "score", "model"]
+    assert first["image"] == str(folder / "0.png") and last["image"] == str(folder / "1.png")
+    assert first["tokens"] == sorted(analyzer()(first["caption"]))
+    assert first["score"] < 0 and first["model"].startswith("tiny@")
+    assert bad == {"image": str(missing), "error": f"{missing}: no such file"}
+
+
+def test_several_captions_are_a_line_each(model: Path, folder: Path) -> None:
+    result = run(folder / "0.png", folder / "1.png", "--captions", 3, "--json", model=model)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(row["image"]).name for row in rows] == ["0.png"] * 3 + ["1.png"] * 3
+    assert [row["score"] for row in rows[:3]] == sorted((row["score"] for row in rows[:3]), reverse=True)
+
+
+def test_greedy_and_beam_are_both_possible(model: Path, folder: Path) -> None:
+    for beam in (1, 5):
+        assert run(folder / "0.png", "--beam", beam, model=model).exit_code == 0
+    wrong = run(folder / "0.png", "--beam", 0, model=model)
+    assert wrong.exit_code == 2 and "--beam" in wrong.stderr
+
+
+def test_no_such_model_is_one_line(folder: Path) -> None:
+    result = run(folder / "0.png", "--model", "nonesuch")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr.startswith("Error: nonesuch: no such model") and result.stderr.count("\n") == 1
+
+
+def test_no_photo_named_is_wrong_usage() -> None:
+    assert run().exit_code == 2
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_explains_itself(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0 and result.stdout.startswith("Usage:")
+
+
+def test_help_and_version_need_no_torch() -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom captioner.cli import main\n"
+        "assert CliRunner().invoke(main, ['caption', '--help']).exit_code == 0\n"
+        "assert 'torch' not in sys.modules and 'PIL' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_control_c_gives_one_line_and_130(model: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "captioner.cli", "caption", *[str(folder)] * 2000]
+    options = ["--model", str(model), "--device", "cpu"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors == "interrupted\n"
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "captioner.cli", "caption", *[str(folder)] * 2000]
+    options = ["--model", str(model), "--device", "cpu"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None and process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

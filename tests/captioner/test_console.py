@@ -1,0 +1,100 @@
+"""How commands behave alike: one line for an error, a traceback only with --debug, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from captioner.console import CommandGroup, progress_bar
+from captioner.errors import CaptionerError, PhotoError
+
+
+def group(error: BaseException | None) -> click.Group:
+    @click.group(cls=CommandGroup, errors=[CaptionerError])
+    def main() -> None:
+        """A group."""
+
+    @main.command()
+    def work() -> None:
+        if error is not None:
+            raise error
+        click.echo("done")
+
+    return main
+
+
+def run(error: BaseException | None, *options: str) -> Result:
+    return CliRunner().invoke(group(error), [*options, "work"])
+
+
+def test_work_that_goes_well() -> None:
+    result = run(None)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "done\n", "")
+
+
+def test_an_error_for_people_is_one_line() -> None:
+    result = run(PhotoError("a.jpg: damaged\n  in line 2"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: a.jpg: damaged in line 2\n"
+
+
+def test_an_error_of_the_system_is_one_line_too() -> None:
+    result = run(OSError(28, "No space left on device", "out.png"))
+    assert result.stderr == "Error: [Errno 28] No space left on device: 'out.png'\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(ValueError("odd"), "ValueError: odd"), (KeyError(), "KeyError: KeyError")]
+)
+def test_a_fault_of_the_program_says_so(error: Exception, text: str) -> None:
+    result = run(error)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: unexpected {text} (run again with --debug and report it)\n"
+
+
+@pytest.mark.parametrize("error", [PhotoError("bad"), ValueError("odd")])
+def test_debug_lets_the_traceback_through(error: Exception) -> None:
+    assert run(error, "--debug").exception is error
+
+
+def test_interrupted() -> None:
+    result = run(KeyboardInterrupt())
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("wrong", [["--nonsense"], ["nonsense"]])
+def test_wrong_usage_is_clicks_own(wrong: list[str]) -> None:
+    assert CliRunner().invoke(group(None), wrong).exit_code == 2
+
+
+def test_clicks_own_errors_keep_their_codes() -> None:
+    assert run(click.UsageError("no")).exit_code == 2
+    assert run(click.exceptions.Exit(3)).exit_code == 3
+
+
+def test_a_reader_that_leaves_ends_the_program_without_a_word() -> None:
+    code = (
+        "import click, signal\nfrom captioner.console import CommandGroup\n"
+        "@click.group(cls=CommandGroup)\ndef main(): pass\n"
+        "@main.command()\ndef work():\n    while True: click.echo('line')\n"
+        "main(['work'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_no_bar_where_no_terminal_is(capsys: Any) -> None:
+    with progress_bar(3, "photo") as bar:
+        bar.update(3)
+    assert capsys.readouterr().err == ""
