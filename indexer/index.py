@@ -39,7 +39,7 @@ class _Closing(ABC):
 
 
 class Draft(_Closing):
-    """An index that is being built. No reader sees it before `publish`; closed early, it can be gone on with."""
+    """An index that is being built, seen by nobody before `publish`. Closed early, it can be gone on with."""
 
     @abstractmethod
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
@@ -117,6 +117,10 @@ class CaptionIndex(_Closing):
     @abstractmethod
     def status(self) -> IndexStatus:
         """Counts, size, analyzer and the engine's own details."""
+
+    def caption_count(self) -> int:
+        """How many captions there are; unlike `status`, cheap enough to ask often."""
+        return self.status().captions
 
     def check(self) -> Sequence[str]:
         """Read everything that is stored and compare it with its checksums; one line for each that fails."""

@@ -110,12 +110,17 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search as an engine sees it. Only captions of `min_score` or more and behind `after` answer."""
+    """A search as an engine sees it. Only captions of `min_score` or more and behind `after` answer.
+
+    With `images`, captions of so many images are enough: an engine may stop there, before its limit, and say
+    by `Candidates.bound` what it left out.
+    """
 
     tokens: frozenset[str]
     filters: Filters = NO_FILTERS
     min_score: float = 0.0
     after: Position | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,9 @@ class IndexStatus:
     kinds: Mapping[str, int]
     models: Mapping[str, int]
     built_at: str = ""
-    details: Mapping[str, str | int | float] = field(default_factory=dict)  # engine's own: segments, health, ...
+    details: Mapping[str, str | int | float] = field(
+        default_factory=dict
+    )  # engine's own: segments, health, ...
 
 
 def image_ids(records: Iterable[CaptionRecord]) -> frozenset[str]:

@@ -62,7 +62,10 @@ class Pursuit:
         """The next question: what lies behind all that the engine has given."""
         resume = self.plan.cursor.resume if self.plan.cursor else None
         after = self.fetched[-1].position if self.fetched else resume
-        return Query(self.plan.tokens, self.plan.filters, self.plan.min_score, after)
+        # As many images are enough, unless some of them will be left out.
+        first = not (self.fetched or self.plan.cursor or self.plan.fold_duplicates)
+        images = self.plan.k + len(self.plan.excluded) if first else None
+        return Query(self.plan.tokens, self.plan.filters, self.plan.min_score, after, images)
 
     def take(self, candidates: Candidates, index: CaptionIndex) -> None:
         """Rank with what came, and see whether it is enough."""

@@ -68,7 +68,7 @@ class Searcher:
         self._load = load
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
-        self._captions = _Remembered(lambda: index.status().captions)
+        self._captions = _Remembered(index.caption_count)
         try:
             self.analyze = analyzer(index.analyzer)
         except AnalyzerError as error:

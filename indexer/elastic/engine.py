@@ -199,6 +199,12 @@ class ElasticIndex(CaptionIndex):
             details=details,
         )
 
+    def caption_count(self) -> int:
+        with clear_errors(self._place):
+            if self._is_empty_place():
+                return 0
+            return int(self._client.count(index=self._place.name)["count"])
+
     def _details(self, live: Generation) -> dict[str, str | int | float]:
         """The engine's own facts; each is left out where the user's role does not permit to ask for it."""
         details: dict[str, str | int | float] = {"index": live.index}

@@ -77,6 +77,9 @@ class TimedIndex(CaptionIndex):
     def status(self) -> IndexStatus:
         return self.index.status()
 
+    def caption_count(self) -> int:
+        return self.index.caption_count()
+
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
         return self.index.draft(key, analyzer)
 

@@ -181,6 +181,12 @@ class TestAdding:
 
 
 class TestStatus:
+    def test_the_count_of_captions_is_that_of_the_status(self, library: CaptionIndex) -> None:
+        assert library.caption_count() == library.status().captions == len(RECORDS)
+
+    def test_a_place_without_an_index_has_no_captions(self, index: CaptionIndex) -> None:
+        assert index.caption_count() == 0
+
     def test_it_counts_by_source_kind_and_model(self, library: CaptionIndex) -> None:
         status = library.status()
         assert status.analyzer == ANALYZER
@@ -275,6 +281,24 @@ class TestCandidates:
         }
         assert library.candidates(query, 9, min_score=above).found == ()
         assert (library.count(query, at), library.count(query, above)) == (2, 0)
+
+    @pytest.mark.parametrize("images", [1, 2, 3, 10])
+    def test_as_many_images_as_are_enough_are_the_best_ones(self, library: CaptionIndex, images: int) -> None:
+        for one in RECORDS:
+            wanted = tokens(one.caption)
+            [answer] = library.candidates_many([Query(wanted, images=images)], 1_000)
+            best: dict[str, float] = {}
+            for score, image, _ in ranked(RECORDS, Query(wanted)):
+                best.setdefault(image, score)
+            found: dict[str, float] = {}
+            for score, candidate in zip(scores(Query(wanted), answer.found), answer.found, strict=True):
+                found.setdefault(candidate.position.image_id, score)
+            assert list(found.values())[:images] == list(best.values())[:images]
+            assert len(found) >= min(images, len(best))
+            left = {image: score for image, score in best.items() if image not in found}
+            assert answer.bound >= max(left.values(), default=0.0)
+            if len(best) > images:
+                assert list(found.values())[images - 1] >= answer.bound
 
     def test_several_queries_are_answered_in_their_order(self, library: CaptionIndex) -> None:
         queries = [Query(tokens(one)) for one in ("zebra", "", "two cats", "zebra")]
