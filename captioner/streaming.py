@@ -1,0 +1,198 @@
+"""Photos in, captions out, in batches, one photo or a million the same way: what all captioners share."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from captioner.errors import ModelError, PhotoError
+from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+
+_T = TypeVar("_T")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A caption, and the score that ranked it: mean log probability of a word, length-normalised."""
+
+    text: str
+    score: float
+    ended: bool = True  # False: cut off at the longest length
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """What became of one photo: captions (the best first), or an error."""
+
+    image: str
+    captions: tuple[Caption, ...] = ()
+    phash: str = ""
+    error: str | None = None
+
+
+class PhotoCaptioner(Protocol):
+    """What every kind of captioner offers; the rest of the program asks for no more."""
+
+    name: str
+    identity: str  # name@hash, kept with each caption in the index
+
+    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How captions are to be written."""
+
+    beam: int  # 1: greedy
+    captions: int  # of each photo
+    diversity: float  # above 0: they differ by more than a word
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A photo on its way to the model: its pixels, or why there are none."""
+
+    image: str
+    pixels: Tensor | None
+    phash: str = ""
+    error: str | None = None
+
+
+class StreamingCaptioner(ABC):
+    """A model behind three stages: open a photo, look at a batch, write captions of a batch."""
+
+    name: str
+    identity: str
+    device: torch.device
+    batch: int  # photos that are captioned together
+    smallest: int | None  # photos may be decoded at reduced size, but no smaller than this
+
+    @property
+    @abstractmethod
+    def usual_beam(self) -> int:
+        """The beam where none is asked for."""
+
+    @abstractmethod
+    def pixels(self, image: Image.Image) -> Tensor:
+        """An RGB image -> one row of a batch; called by several threads."""
+
+    @abstractmethod
+    def features(self, pixels: Tensor) -> Tensor:
+        """A batch of pixels -> what `write` reads, a row a photo."""
+
+    @abstractmethod
+    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
+        """Captions of each row of features, the best first."""
+
+    def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
+        """The best caption of each photo, in order. Raises PhotoError at the first that cannot be read."""
+        found = []
+        for result in self.stream(photos, beam=beam, captions=captions):
+            if result.error is not None:
+                raise PhotoError(result.error)
+            found.append(result.captions[0])
+        return found
+
+    def stream(
+        self,
+        photos: Iterable[Photo],
+        *,
+        beam: int | None = None,
+        captions: int = 1,
+        diversity: float = 0.0,
+    ) -> Iterator[Captioned]:
+        """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
+
+        `diversity` above 0 (0.5 is usual) makes several `captions` of a photo differ by more than a word.
+        Photos are decoded by threads while the model works; memory does not grow with their number.
+        """
+        asked = Asked(self.usual_beam if beam is None else beam, captions, diversity)
+        if asked.beam < 1:
+            raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
+        if captions < 1:
+            raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 or more")
+        return self._stream(photos, asked)
+
+    def _stream(self, photos: Iterable[Photo], asked: Asked) -> Iterator[Captioned]:
+        """Three stages at once: threads open photos, one looks at a batch, this one writes of the last."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as openers, ThreadPoolExecutor(1) as looker:
+            opened = _ahead(openers, self._open, photos, 3 * self.batch)
+            batches = iter(lambda: list(itertools.islice(opened, self.batch)), [])
+            for batch, features in _ahead(looker, self._look, batches, 2):
+                yield from self._results(batch, features, asked)
+
+    def _open(self, photo: Photo) -> _Opened:
+        name = photo_name(photo)
+        try:
+            image = open_photo(photo, self.smallest)
+        except PhotoError as error:
+            return _Opened(name, None, error=str(error))
+        return _Opened(name, self.pixels(image), perceptual_hash(image))
+
+    def _look(self, batch: list[_Opened]) -> tuple[list[_Opened], Tensor | None]:
+        """A batch with the features of those photos in it that have pixels (None: there are none)."""
+        pixels = [one.pixels for one in batch if one.pixels is not None]
+        if not pixels:
+            return batch, None
+        return batch, torch.cat(self._fitting(lambda rows: [self.features(rows)], torch.stack(pixels)))
+
+    def _results(
+        self, batch: Sequence[_Opened], features: Tensor | None, asked: Asked
+    ) -> Iterator[Captioned]:
+        written = [] if features is None else self._fitting(lambda rows: self.write(rows, asked), features)
+        found = iter(written)
+        for one in batch:
+            if one.pixels is None:
+                yield Captioned(one.image, error=one.error)
+            else:
+                yield Captioned(one.image, next(found), one.phash)
+
+    def _fitting(self, work: Callable[[Tensor], list[_T]], rows: Tensor) -> list[_T]:
+        """What `work` makes of the rows; those that do not fit in memory together are halved."""
+        try:
+            return work(rows)
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                advice = "use --device cpu" if self.device.type != "cpu" else "close other programs"
+                raise ModelError(
+                    f"{self.device}: out of memory with a single photo and this beam; {advice}"
+                ) from None
+        self.batch = min(self.batch, len(rows) // 2)
+        torch.cuda.empty_cache()
+        return [one for half in rows.tensor_split(2) for one in self._fitting(work, half)]
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a type for it; the CPU's allocator only a text."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], depth: int
+) -> Iterator[_Out]:
+    """`work` on items by the pool's threads, results in order, at most `depth` items ahead."""
+    waiting: deque[Future[_Out]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

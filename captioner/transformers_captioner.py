@@ -1,0 +1,201 @@
+"""Captioners from elsewhere: Hugging Face's image-to-text models behind the same interface.
+
+Needs the extra `transformers`. Only safetensors are loaded and no code that comes with a model runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from captioner.device import choose_device
+from captioner.errors import ModelError
+from captioner.streaming import Asked, Caption, StreamingCaptioner
+
+#: model_type in config.json -> the class that writes captions.
+CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "blip": "BlipForConditionalGeneration",
+        "blip-2": "Blip2ForConditionalGeneration",
+        "git": "GitForCausalLM",
+        "vision-encoder-decoder": "VisionEncoderDecoderModel",
+    }
+)
+_MAX_WORDS = 30  # new tokens; these models cut words into pieces
+
+
+class TransformersCaptioner(StreamingCaptioner):
+    """A Hugging Face model; `.identity` names it and its revision (of a folder: the hash of its weights)."""
+
+    usual_beam = 3
+
+    def __init__(
+        self,
+        parts: tuple[Any, Any, Any],
+        name: str,
+        revision: str,
+        device: str | None = None,
+        batch: int = 16,
+    ) -> None:
+        """`parts`: the model, its image processor and its tokenizer."""
+        model, self._processor, self._tokenizer = parts
+        self.name = f"hf:{name}"
+        self.identity = f"{self.name}@{revision[:8]}"
+        self.device = choose_device(device)
+        self.model = model.to(self.device).eval()
+        self.batch = batch
+        self.smallest = max((int(side) for side in dict(self._processor.size).values() if side), default=None)
+
+    @classmethod
+    def load(cls, model: str, device: str | None = None) -> TransformersCaptioner:
+        """`model`: ORG/NAME, or a folder. Raises ModelError: not there, gated, of another kind, damaged."""
+        try:
+            import transformers
+        except ImportError:
+            raise ModelError(
+                f"{model}: needs transformers: pip install 'caption-search[transformers]'"
+            ) from None
+        _quiet(transformers)
+        folder = Path(model)
+        if not folder.is_dir() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
+            raise ModelError(f"{model}: no such folder, and a model's name has the form ORG/NAME")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                parts, commit = _parts(transformers, model)
+        except ModelError:
+            raise
+        except (
+            Exception
+        ) as error:  # OSError with a page of advice, ValueError, ImportError, SafetensorError ...
+            raise ModelError(_reason(model, error)) from None
+        if folder.is_dir():
+            return cls(parts, folder.resolve().name, _digest(folder), device)
+        return cls(parts, model, commit, device)
+
+    def pixels(self, image: Image.Image) -> Tensor:
+        """(3, H, W) float32 as the model's own processor gives them."""
+        found: Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return found
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The pixels themselves: these models look at a photo when they write."""
+        return pixels.to(self.device)
+
+    @torch.inference_mode()
+    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
+        if asked.diversity > 0:
+            raise ModelError(f"{self.name}: --diversity is for this project's own models")
+        found = self.model.generate(
+            pixel_values=features,
+            num_beams=max(asked.beam, asked.captions),
+            num_return_sequences=asked.captions,
+            do_sample=False,
+            max_new_tokens=_MAX_WORDS,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        texts = self._tokenizer.batch_decode(found.sequences, skip_special_tokens=True)
+        captions = [
+            Caption(" ".join(text.split()), score, ended)
+            for text, score, ended in zip(
+                texts, self._scores(found), self._ended(found.sequences), strict=True
+            )
+        ]
+        return [
+            tuple(captions[row : row + asked.captions]) for row in range(0, len(captions), asked.captions)
+        ]
+
+    def _scores(self, found: Any) -> list[float]:
+        """Mean log probability of a token; beam search has it already."""
+        if getattr(found, "sequences_scores", None) is not None:
+            scores: list[float] = found.sequences_scores.tolist()
+            return scores
+        steps = torch.stack([step.float().log_softmax(dim=-1) for step in found.scores], dim=1)
+        tokens = found.sequences[:, -steps.shape[1] :]
+        logs = steps.gather(2, tokens.unsqueeze(2)).squeeze(2)
+        written = (logs.isfinite() & (tokens != self._tokenizer.pad_token_id)).float()
+        means: Tensor = (logs.nan_to_num(neginf=0.0) * written).sum(1) / written.sum(1).clamp(min=1)
+        return [float(mean) for mean in means]
+
+    def _ended(self, sequences: Tensor) -> Iterator[bool]:
+        """Whether a sequence came to an end token after its first word."""
+        ends = {
+            token
+            for token in (
+                self._tokenizer.eos_token_id,
+                self._tokenizer.sep_token_id,
+                self._tokenizer.pad_token_id,
+            )
+            if token is not None
+        }
+        return (any(token in ends for token in row[1:]) for row in sequences.tolist())
+
+
+def _parts(transformers: Any, model: str) -> tuple[tuple[Any, Any, Any], str]:
+    """(Model, image processor, tokenizer), and the revision that the hub gave."""
+    config = transformers.AutoConfig.from_pretrained(model, trust_remote_code=False)
+    if config.model_type not in CLASSES:
+        known = ", ".join(CLASSES)
+        raise ModelError(f"{model}: is of the kind {config.model_type!r}; captions are written by {known}")
+    revision = getattr(config, "_commit_hash", None)
+    same: dict[str, Any] = {"trust_remote_code": False}
+    if not Path(model).is_dir():
+        same["revision"] = revision  # a model that changes meanwhile is not mixed
+    written_by = getattr(transformers, CLASSES[config.model_type])
+    network = written_by.from_pretrained(model, use_safetensors=True, **same)
+    processor = transformers.AutoImageProcessor.from_pretrained(model, **same)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model, **same)
+    return (network, processor, tokenizer), revision or "unknown"
+
+
+def _quiet(transformers: Any) -> None:
+    """Its own bars and advice would stand between captions."""
+    from huggingface_hub.utils import logging as hub_logging
+
+    hub: Any = hub_logging  # has no types
+    hub.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over the folder's weights and configuration."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _reason(model: str, error: BaseException) -> str:
+    """One line of what transformers, its hub client and its file readers say in many."""
+    causes = _chain(error)
+    if "GatedRepoError" in causes:
+        return f"{model}: is gated; ask for access at https://huggingface.co/{model} and set HF_TOKEN"
+    if "RepositoryNotFoundError" in causes:
+        return f"{model}: there is no such model on huggingface.co, or it is private (set HF_TOKEN)"
+    if causes & {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError"}:
+        return f"{model}: is not on this machine, and huggingface.co cannot be reached"
+    text = " ".join(str(error).split())
+    if "safetensors" in text and "SafetensorError" not in causes:
+        return f"{model}: has no weights in safetensors; other formats are not loaded, as they can run code"
+    return f"{model}: cannot be loaded as an image-to-text model ({text[:200] or type(error).__name__})"
+
+
+def _chain(error: BaseException | None) -> set[str]:
+    """Names of the error's classes and of those that caused it."""
+    found: set[str] = set()
+    while error is not None:
+        found |= {kind.__name__ for kind in type(error).__mro__}
+        error = error.__cause__ or error.__context__
+    return found
