@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -21,6 +24,8 @@ from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected
 
 _CHUNK = 1_000
+#: Chunks under way at once: while the server indexes one, the next are analysed and sent.
+_AT_ONCE = 3
 _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
 _BUSY = (429, 503)
@@ -69,6 +74,8 @@ class Loader:
         self._patience = patience or Patience()
         #: Documents that this loader brought into being.
         self.created = 0
+        self._counting = threading.Lock()
+        self._stopped = threading.Event()  # one chunk failed for good: the others need not be tried again
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         """Store captions; those that the mapping refuses are reported, the rest go on."""
@@ -77,8 +84,22 @@ class Loader:
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
         report = AddReport()
-        for chunk in chunks(dated, _CHUNK):
-            report += self._add_chunk(chunk)
+        waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
+            try:
+                for chunk in chunks(dated, _CHUNK):
+                    known = {record.document_id for record, _ in chunk}
+                    # The same document twice: the later one must also arrive later.
+                    repeated = any(not known.isdisjoint(others) for others, _ in waiting)
+                    while waiting and (repeated or len(waiting) >= _AT_ONCE):
+                        report += waiting.popleft()[1].result()
+                    waiting.append((known, threads.submit(self._add_chunk, chunk)))
+                for _, sent in waiting:
+                    report += sent.result()
+            except BaseException:
+                self._stopped.set()
+                threads.shutdown(cancel_futures=True)
+                raise
         return report
 
     def _add_chunk(self, chunk: Sequence[tuple[CaptionRecord, str]]) -> AddReport:
@@ -98,18 +119,20 @@ class Loader:
                 rejected.append(Rejected(record.image_id, document_id, reason))
         outcome = self._write("create", sources)
         added, unchanged = len(outcome.done), repeated
-        self.created += added
+        created = added
         if outcome.conflicts:
             stored = self._stored(outcome.conflicts)
             written = [i for i in outcome.conflicts if outcome.contact_lost and stored.get(i) == sources[i]]
             changed = {
                 i: sources[i] for i in outcome.conflicts if not same_record(stored.get(i, {}), sources[i])
             }
-            self.created += len(written)
+            created += len(written)
             replaced = self._write("index", changed)
             outcome.refused |= replaced.refused
             added += len(written) + len(replaced.done)
             unchanged += len(outcome.conflicts) - len(written) - len(changed)
+        with self._counting:
+            self.created += created
         rejected += [Rejected(records[i].image_id, i, reason) for i, reason in outcome.refused.items()]
         return AddReport(added, unchanged, tuple(rejected))
 
@@ -124,6 +147,8 @@ class Loader:
         left = dict(sources)
         for attempt in range(self._patience.retries + 1):
             if attempt:
+                if self._stopped.is_set():
+                    break
                 self._patience.pause(attempt - 1)
             busy: IndexerError | None = None
             try:

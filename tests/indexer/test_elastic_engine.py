@@ -56,6 +56,18 @@ def test_adding_twice_changes_nothing_and_new_facts_replace_old_ones(elastic_whe
         assert index.status().captions == 2
 
 
+def test_of_a_caption_given_again_much_later_the_last_facts_stay(elastic_where: str) -> None:
+    """Chunks are sent at once, but never two with the same document."""
+    crowd = [CaptionRecord(f"crowd-{number}", "people wait") for number in range(1_500)]
+    versions = [CaptionRecord(**{**_fields(DOG), "image": f"{number}.jpg"}) for number in range(3)]
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        report = index.add([versions[0], *crowd, versions[1], *crowd[:1_000], versions[2]])
+        assert report.rejected == ()
+        assert (report.added, report.unchanged) == (1 + len(crowd) + 2, 1_000)
+        assert index.captions(["1"])["1"][0].record == versions[2]
+        assert index.caption_count() == 1 + len(crowd)
+
+
 def _fields(record: CaptionRecord) -> dict[str, str]:
     return {name: getattr(record, name) for name in RECORD_FIELDS}
 
