@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
+from captioner.page import clean
 from search.hits import Answer, Results
 from search.options import Output
-from search.render.words import clean
 
 Count = Callable[[Results], int]
 

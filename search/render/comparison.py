@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
-from html import escape
 
+from captioner.page import document, safe
+from captioner.picture import data_uri, thumbnail
 from search.compare import Comparison, Found, Way
-from search.render.pictures import data_uri, thumbnail
-from search.render.words import clean
 
 _STYLE = """
 :root { color-scheme: light dark; --edge: #d8d4cc; --pale: #6a7079; --mark: #0a6b42; --own: #a33b12; }
@@ -32,28 +29,20 @@ li img { width: 100%; border-radius: .3rem; }
 
 def comparison_page(comparison: Comparison) -> str:
     """Columns side by side; words and hits that only some ways have stand out."""
-    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-    )
     ways = "\n".join(map(_way, comparison.ways))
     common = ", ".join(comparison.common) or "none"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>One photo, {len(comparison.ways)} ways</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<header>{_picture(comparison.photo, 'the photo searched for', 720)}"
-        f"<h1>One photo, {len(comparison.ways)} ways</h1>"
-        f'<p class="pale">Words that every way has: {_safe(common)}</p></header>\n'
-        f"<main>\n{ways}\n</main>\n</body>\n</html>\n"
+    title = f"One photo, {len(comparison.ways)} ways"
+    body = (
+        f"<header>{_picture(comparison.photo, 'the photo searched for', 720)}<h1>{title}</h1>"
+        f'<p class="pale">Words that every way has: {safe(common)}</p></header>\n<main>\n{ways}\n</main>'
     )
+    return document(title, _STYLE, body)
 
 
 def _way(way: Way) -> str:
     hits = "\n".join(map(_hit, way.hits)) or '<li class="pale">No image shares a word with this.</li>'
     return (
-        f"<article><h2>{_safe(way.model)} · {_safe(way.analyzer)}</h2><p>{_safe(way.caption)}</p>"
+        f"<article><h2>{safe(way.model)} · {safe(way.analyzer)}</h2><p>{safe(way.caption)}</p>"
         f'<p class="pale words">{_words(way.words, set(way.own_words))}</p>\n<ol>\n{hits}\n</ol></article>'
     )
 
@@ -63,19 +52,15 @@ def _hit(hit: Found) -> str:
     note = " · only here" if hit.only_here else ""
     return (
         f'<li{own}>{_picture(hit.image, hit.caption, 360)}<p class="pale">{hit.score:.3f} · '
-        f"{_safe(hit.image_id)}{note}</p><p>{_safe(hit.caption)}</p>"
-        f'<p class="pale shared">{_safe(", ".join(hit.shared))}</p></li>'
+        f"{safe(hit.image_id)}{note}</p><p>{safe(hit.caption)}</p>"
+        f'<p class="pale shared">{safe(", ".join(hit.shared))}</p></li>'
     )
 
 
 def _words(words: Iterable[str], own: set[str]) -> str:
-    return ", ".join(f"<b>{_safe(word)}</b>" if word in own else _safe(word) for word in words)
+    return ", ".join(f"<b>{safe(word)}</b>" if word in own else safe(word) for word in words)
 
 
 def _picture(place: str, alt: str, side: int) -> str:
     picture = thumbnail(place, side, side)
-    return f'<img src="{data_uri(picture)}" alt="{_safe(alt)}">' if picture else ""
-
-
-def _safe(text: str) -> str:
-    return escape(clean(text))
+    return f'<img src="{data_uri(picture)}" alt="{safe(alt)}">' if picture else ""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from captioner.page import clean
+from captioner.picture import Mark, extent, filling, fit_end, fitted, font, leading, wrap
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results
-from search.render.pictures import filling, fitted
-from search.render.words import clean, marked
-
-Mark = tuple[str, bool]
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+from search.render.words import marked
 
 _PAPER, _CARD, _EDGE, _EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
 _INK, _PALE, _MARK, _BAR = "#22262b", "#767c85", "#0b7a4b", "#0b7a4b"
@@ -23,7 +20,6 @@ _MARGIN, _GAP, _INSIDE = 40, 22, 14
 _QUERY_WIDTH, _QUERY_HEIGHT, _CARD_WIDTH, _PICTURE_HEIGHT = 460, 620, 268, 200
 _COLUMNS, _CAPTION_LINES = 5, 4
 _TITLE, _TEXT, _SMALL = 24, 17, 14
-_LEADING = 1.32
 
 
 def montage(answers: Sequence[Answer]) -> Image.Image:
@@ -79,8 +75,8 @@ def _paste_card(sheet: Image.Image, card: Image.Image, left: int, top: int, heig
 def _query(answer: Answer, results: Results) -> Image.Image:
     """The query photo as large as its column allows, its caption with the words searched for, the proof."""
     photo = fitted(answer.photo, _QUERY_WIDTH, _QUERY_HEIGHT)
-    lines = _wrap(_marks(results.caption, results.tokens, results), _QUERY_WIDTH, _TITLE, 8)
-    height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + 3 * _line(_TEXT)
+    lines = wrap(_marks(results.caption, results.tokens, results), _QUERY_WIDTH, _TITLE, 8)
+    height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + 3 * leading(_TEXT)
     panel = Image.new("RGB", (_QUERY_WIDTH, height), _PAPER)
     draw, top = ImageDraw.Draw(panel), 0
     if photo:
@@ -88,8 +84,8 @@ def _query(answer: Answer, results: Results) -> Image.Image:
         top = photo.height + _GAP
     top = _write(draw, lines, 0, top, _TITLE)
     for text in _facts(results):
-        draw.text((0, top + 8), text, _PALE, _font(_TEXT))
-        top += _line(_TEXT)
+        draw.text((0, top + 8), text, _PALE, font(_TEXT))
+        top += leading(_TEXT)
     return panel
 
 
@@ -100,17 +96,17 @@ def _facts(results: Results) -> tuple[str, str]:
 
 def _card(hit: Hit, results: Results) -> Image.Image:
     inner = _CARD_WIDTH - 2 * _INSIDE
-    lines = _wrap(_marks(hit.caption, hit.shared, results), inner, _TEXT, _CAPTION_LINES)
-    head = _line(_TEXT) + 20
-    height = _PICTURE_HEIGHT + head + _height(lines, _TEXT) + _line(_SMALL) + _INSIDE
+    lines = wrap(_marks(hit.caption, hit.shared, results), inner, _TEXT, _CAPTION_LINES)
+    head = leading(_TEXT) + 20
+    height = _PICTURE_HEIGHT + head + _height(lines, _TEXT) + leading(_SMALL) + _INSIDE
     card = Image.new("RGB", (_CARD_WIDTH, height), _CARD)
     picture = filling(hit.image, _CARD_WIDTH, _PICTURE_HEIGHT) or _placeholder(hit)
     card.paste(picture, (0, 0))
     draw = ImageDraw.Draw(card)
     _head(draw, hit, bool(results.tokens))
     top = _write(draw, lines, _INSIDE, _PICTURE_HEIGHT + head, _TEXT)
-    name = _fit_end(clean(hit.image_id), inner, _SMALL)
-    draw.text((_INSIDE, top + 4), name, _PALE, _font(_SMALL))
+    name = fit_end(clean(hit.image_id), inner, _SMALL)
+    draw.text((_INSIDE, top + 4), name, _PALE, font(_SMALL))
     return card
 
 
@@ -121,40 +117,22 @@ def _head(draw: ImageDraw.ImageDraw, hit: Hit, scored: bool) -> None:
         draw.rectangle((0, top, _CARD_WIDTH, top + 5), fill=_EDGE)
         draw.rectangle((0, top, round(_CARD_WIDTH * hit.jaccard), top + 5), fill=_BAR)
         score = f"{hit.jaccard:.3f}  ({hit.overlap} of {hit.union})"
-        draw.text((_CARD_WIDTH - _INSIDE, top + 13), score, _INK, _font(_TEXT), anchor="ra")
-    draw.text((_INSIDE, top + 13), f"#{hit.rank}", _INK, _font(_TEXT))
+        draw.text((_CARD_WIDTH - _INSIDE, top + 13), score, _INK, font(_TEXT), anchor="ra")
+    draw.text((_INSIDE, top + 13), f"#{hit.rank}", _INK, font(_TEXT))
 
 
 def _placeholder(hit: Hit) -> Image.Image:
     box = Image.new("RGB", (_CARD_WIDTH, _PICTURE_HEIGHT), _EMPTY)
-    name = _fit_end(clean(hit.image_id), _CARD_WIDTH - 2 * _INSIDE, _TEXT)
+    name = fit_end(clean(hit.image_id), _CARD_WIDTH - 2 * _INSIDE, _TEXT)
     draw = ImageDraw.Draw(box)
     middle = (_CARD_WIDTH // 2, _PICTURE_HEIGHT // 2)
-    draw.text((middle[0], middle[1] - 12), "no picture here", _PALE, _font(_SMALL), anchor="mm")
-    draw.text((middle[0], middle[1] + 12), name, _INK, _font(_TEXT), anchor="mm")
+    draw.text((middle[0], middle[1] - 12), "no picture here", _PALE, font(_SMALL), anchor="mm")
+    draw.text((middle[0], middle[1] + 12), name, _INK, font(_TEXT), anchor="mm")
     return box
 
 
 def _marks(caption: str, tokens: Sequence[str], results: Results) -> list[Mark]:
     return [mark for mark in marked(caption, tokens, analyzer(results.analyzer)) if not mark[0].isspace()]
-
-
-def _wrap(words: Sequence[Mark], width: int, size: int, most: int) -> list[list[Mark]]:
-    """Lines of words that fit into `width` pixels, at most `most` of them."""
-    lines: list[list[Mark]] = [[]]
-    used = 0.0
-    for word, mark in words:
-        text = _fit(word, width, size)
-        length = _length(text, size)
-        if lines[-1] and used + length > width:
-            if len(lines) == most:
-                lines[-1][-1] = (_fit(f"{lines[-1][-1][0]}…", width, size), lines[-1][-1][1])
-                break
-            lines.append([])
-            used = 0.0
-        lines[-1].append((text, mark))
-        used += length + _length(" ", size)
-    return lines
 
 
 def _write(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[Mark]], left: int, top: int, size: int) -> int:
@@ -163,42 +141,17 @@ def _write(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[Mark]], left: int
         place = float(left)
         for word, mark in line:
             _text(draw, (place, top), word, size, mark)
-            place += _length(f"{word} ", size)
-        top += _line(size)
+            place += extent(f"{word} ", size)
+        top += leading(size)
     return top
 
 
 def _text(draw: ImageDraw.ImageDraw, place: tuple[float, float], word: str, size: int, mark: bool) -> None:
     """Pillow carries one weight of its face: a second print beside the first makes the heavier one."""
-    draw.text(place, word, _MARK if mark else _INK, _font(size))
+    draw.text(place, word, _MARK if mark else _INK, font(size))
     if mark:
-        draw.text((place[0] + 0.6, place[1]), word, _MARK, _font(size))
-
-
-def _fit(text: str, width: int, size: int) -> str:
-    while len(text) > 1 and _length(text, size) > width:
-        text = text[: max(1, len(text) * 9 // 10 - 1)] + "…" if not text.endswith("…") else text[:-2] + "…"
-    return text
-
-
-def _fit_end(text: str, width: int, size: int) -> str:
-    """Cut from the front: of a path, the end tells more."""
-    return _fit(text[::-1], width, size)[::-1]
+        draw.text((place[0] + 0.6, place[1]), word, _MARK, font(size))
 
 
 def _height(lines: Sequence[Sequence[Mark]], size: int) -> int:
-    return len(lines) * _line(size)
-
-
-def _line(size: int) -> int:
-    return round(size * _LEADING)
-
-
-def _length(text: str, size: int) -> float:
-    return float(_font(size).getlength(text))
-
-
-@lru_cache
-def _font(size: int) -> _Font:
-    """The face that Pillow carries, so that a montage looks the same on every machine."""
-    return ImageFont.load_default(size)
+    return len(lines) * leading(size)

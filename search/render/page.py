@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from captioner.page import document, safe
+from captioner.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
-from search.render.pictures import data_uri, thumbnail
-from search.render.words import clean, marked, reasons
+from search.render.words import marked, reasons
 
 _PICTURE, _QUERY = 360, 720  # longest sides in pixels
 
@@ -58,19 +57,8 @@ meter::-moz-meter-bar { background: var(--mark); }
 
 
 def page(answers: Sequence[Answer], title: str = "Similar images") -> str:
-    """The whole file. Its policy allows this one style and pictures inside the file, and nothing else."""
-    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-    )
-    sections = "\n".join(_section(answer) for answer in answers)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="referrer" content="no-referrer">\n<title>{_safe(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{sections}\n</body>\n</html>\n"
-    )
+    """The whole file."""
+    return document(title, _STYLE, "\n".join(_section(answer) for answer in answers))
 
 
 def write_page(
@@ -81,7 +69,7 @@ def write_page(
 
 def _section(answer: Answer) -> str:
     if answer.results is None:
-        return f'<section><p class="warn">{_safe(answer.error or answer.name)}</p></section>'
+        return f'<section><p class="warn">{safe(answer.error or answer.name)}</p></section>'
     results, analyze = answer.results, analyzer(answer.results.analyzer)
     hits = "\n".join(_hit(hit, results, analyze) for hit in results.hits)
     none = "" if results.hits else '<p class="pale">No image shares a word with this.</p>'
@@ -91,7 +79,7 @@ def _section(answer: Answer) -> str:
 
 def _query(answer: Answer, results: Results, analyze: Analyzer) -> str:
     if not results.tokens:
-        return "<h1>Random images</h1>" if results.hits else f"<h1>{_safe(results.caption)}</h1>"
+        return "<h1>Random images</h1>" if results.hits else f"<h1>{safe(results.caption)}</h1>"
     picture = thumbnail(answer.photo, _QUERY, _QUERY)
     image = f'<img src="{data_uri(picture)}" alt="the photo searched for">' if picture else ""
     caption = _marked(results.caption, results.tokens, analyze)
@@ -108,9 +96,9 @@ def _certificate(results: Results) -> str:
 def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
     picture = thumbnail(hit.image, _PICTURE, _PICTURE)
     image = (
-        f'<img src="{data_uri(picture)}" alt="{_safe(hit.caption)}">'
+        f'<img src="{data_uri(picture)}" alt="{safe(hit.caption)}">'
         if picture
-        else f'<div class="missing">no picture here<br>{_safe(hit.image_id)}</div>'
+        else f'<div class="missing">no picture here<br>{safe(hit.image_id)}</div>'
     )
     scored = "".join(_scored(hit, results, analyze)) if results.tokens else ""
     meter = f'<meter value="{hit.jaccard:.4f}" aria-label="similarity"></meter>' if results.tokens else ""
@@ -118,7 +106,7 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
     return (
         f'<li>{image}{meter}<div class="text"><p class="score"><strong>{hit.rank}</strong>{score}</p>'
         f'<p class="caption">{_marked(hit.caption, hit.shared, analyze)}</p>{scored}'
-        f'<p class="pale">{_safe(hit.image_id)}{_origin(hit)}</p></div></li>'
+        f'<p class="pale">{safe(hit.image_id)}{_origin(hit)}</p></div></li>'
     )
 
 
@@ -130,13 +118,13 @@ def _scored(hit: Hit, results: Results, analyze: Analyzer) -> Iterator[str]:
         ("near copies", hit.duplicates),
     ):
         if words:
-            yield f'<p class="words"><b>{label}</b> {_safe(", ".join(words))}</p>'
+            yield f'<p class="words"><b>{label}</b> {safe(", ".join(words))}</p>'
 
 
 def _origin(hit: Hit) -> str:
     """Where the picture comes from and on what terms, as far as the index knows."""
     known = (hit.source, hit.kind, hit.record.license, hit.record.attribution)
-    return "".join(f" · {_safe(text)}" for text in known if text)
+    return "".join(f" · {safe(text)}" for text in known if text)
 
 
 def _marked(caption: str, tokens: Sequence[str], analyze: Analyzer) -> str:
@@ -144,7 +132,3 @@ def _marked(caption: str, tokens: Sequence[str], analyze: Analyzer) -> str:
         f"<mark>{escape(piece)}</mark>" if mark else escape(piece)
         for piece, mark in marked(caption, tokens, analyze)
     )
-
-
-def _safe(text: str) -> str:
-    return escape(clean(text))

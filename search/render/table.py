@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import click
 
+from captioner.page import clean
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
-from search.render.words import clean, columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap
+from search.render.words import columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap
 
 _RANK, _SCORE, _GAP = 3, 11, "  "
 _CAPTION_LINES = 3

@@ -7,24 +7,11 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from captioner.page import clean
 from captioner.tokens import Analyzer, forms, plain_words
 from search.hits import Hit
 
-#: Direction marks and overrides: invisible, and able to turn a line around.
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Co"})
 _PIECES = re.compile(r"\S+|\s+")
-REPLACEMENT = "\ufffd"
-
-
-def clean(text: str) -> str:
-    """One line that is safe to print: captions come from outside and may hold terminal escapes."""
-    return "".join(
-        REPLACEMENT
-        if unicodedata.category(character) in _UNPRINTABLE or character in _DIRECTION
-        else character
-        for character in " ".join(text.split())
-    )
 
 
 def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[tuple[str, bool]]:

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
+from captioner.page import clean
+from captioner.picture import filling, fitted, thumbnail
 from captioner.tokens import analyzer
 from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render.montage import montage, write_montage
 from search.render.page import page, write_page
-from search.render.pictures import filling, fitted, thumbnail
 from search.render.table import certificate, table
-from search.render.words import clean, columns, marked, reasons, shorten, shorten_start, spoken, wrap
+from search.render.words import columns, marked, reasons, shorten, shorten_start, spoken, wrap
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner

@@ -1,21 +1,27 @@
-"""Small pictures of photos and hits. Only files are opened, and only safely; nothing is fetched."""
+"""Small pictures of photos, and text to draw. Only files are opened, and only safely; nothing is fetched."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageFont
 
 from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo
-from indexer.index import is_url
+
+Mark = tuple[str, bool]  # a word, and whether it is marked
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_LEADING = 1.32
 
 
 def thumbnail(photo: Photo | None, width: int, height: int) -> Image.Image | None:
     """The photo inside width x height pixels, sides in proportion; None where it is missing or remote."""
-    if not photo or (isinstance(photo, str) and (is_url(photo) or not Path(photo).is_file())):
+    if not photo or (isinstance(photo, str) and not Path(photo).is_file()):  # a URL is no file either
         return None
     try:
         picture = open_photo(photo, smallest=max(width, height)).copy()
@@ -52,3 +58,46 @@ def data_uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def wrap(words: Sequence[Mark], width: int, size: int, most: int) -> list[list[Mark]]:
+    """Lines of words that fit into `width` pixels, at most `most` of them."""
+    lines: list[list[Mark]] = [[]]
+    used = 0.0
+    for word, mark in words:
+        text = fit(word, width, size)
+        length = extent(text, size)
+        if lines[-1] and used + length > width:
+            if len(lines) == most:
+                lines[-1][-1] = (fit(f"{lines[-1][-1][0]}…", width, size), lines[-1][-1][1])
+                break
+            lines.append([])
+            used = 0.0
+        lines[-1].append((text, mark))
+        used += length + extent(" ", size)
+    return lines
+
+
+def fit(text: str, width: int, size: int) -> str:
+    while len(text) > 1 and extent(text, size) > width:
+        text = text[: max(1, len(text) * 9 // 10 - 1)] + "…" if not text.endswith("…") else text[:-2] + "…"
+    return text
+
+
+def fit_end(text: str, width: int, size: int) -> str:
+    """Cut from the front: of a path, the end tells more."""
+    return fit(text[::-1], width, size)[::-1]
+
+
+def leading(size: int) -> int:
+    return round(size * _LEADING)
+
+
+def extent(text: str, size: int) -> float:
+    return float(font(size).getlength(text))
+
+
+@lru_cache
+def font(size: int) -> Font:
+    """The face that Pillow carries, so that a montage looks the same on every machine."""
+    return ImageFont.load_default(size)
