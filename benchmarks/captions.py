@@ -70,8 +70,8 @@ _WORDS = {
     "how": "young old small large brown black white red blue happy wet tall little two three several",
     "does": "sits stands runs walks jumps sleeps plays rides looks waits eats holds carries watches throws",
     "where": "on in near behind beside under above along across",
-    "what": "beach street table field kitchen bench boat tree wave board ball train bus car bicycle bed couch "
-    "umbrella window mountain river bridge pizza cake plate laptop phone clock fence road snow park",
+    "what": "beach street table field kitchen bench boat tree wave board ball train bus car bicycle bed "
+    "couch umbrella window mountain river bridge pizza cake plate laptop phone clock fence road snow park",
 }
 
 

@@ -224,6 +224,9 @@ used, which a busy machine distorts least (for Elasticsearch, the client only). 
 those of `Searcher.tokens`: certified, explained, with all fields of the records; the others give image
 and score. The student project's loop and SetSimilaritySearch are asked 3 and 20 questions;
 SetSimilaritySearch is told the score of the tenth image beforehand.
+
+Where the load average is above the number of cores, other work shared the machine. Wall times, their tails
+and build rates then tell of that too, and short searches suffer less than long ones; CPU times tell least.
 """
 
 
