@@ -179,9 +179,9 @@ class AttentionDecoder(nn.Module):
             self.dropout(torch.tanh(self.output(self.dropout(read)))), self.embed.weight, self.bias
         )
 
-    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
+    def begin(self, features: Tensor, seen: Seen | None = None) -> tuple[Tensor, State, State]:
         start = torch.full((len(features),), START, device=features.device)
-        fixed, state = self.look(features)
+        fixed, state = self.look(features, seen)
         scores, state = self.step(start, fixed, state)
         return scores, fixed, state
 

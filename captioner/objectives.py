@@ -13,7 +13,7 @@ from captioner.batches import Batch
 from captioner.cider import CiderD
 from captioner.datasets import encode
 from captioner.decode import sample
-from captioner.model import AttentionDecoder, CaptionModel, Seen
+from captioner.model import AttentionDecoder, CaptionModel, Seen, State
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 
 
@@ -30,7 +30,7 @@ class CrossEntropy:
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses over words, and the number of words, so that processes can be joined exactly."""
         captions, owners = batch.captions.to(features.device), batch.owners.to(features.device)
-        scores = self._scores(model, features, captions[:, :-1], owners, batch.seen)
+        scores = _scores(model, features, captions[:, :-1], owners, batch.seen)
         # model1 to model5 predict `<start>` as well, from the image feature alone
         wanted = captions if model.starts_with_image else captions[:, 1:]
         loss = functional.cross_entropy(
@@ -45,16 +45,16 @@ class CrossEntropy:
             loss = loss + self.detector_weight * count * _detector_loss(model, features, batch.expected)
         return loss, count
 
-    @staticmethod
-    def _scores(
-        model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, told: Seen | None
-    ) -> Tensor:
-        if told is None:
-            return cast(Tensor, model.decoder(features, captions, owners))
-        seen = Seen(*(part.to(features.device) for part in told if part is not None))
-        # imagined photos have no features: zeros, which their `blind` hides
-        imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
-        return cast(Tensor, model.decoder(torch.cat([features, imagined]), captions, owners, seen))
+
+def _scores(
+    model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, told: Seen | None
+) -> Tensor:
+    if told is None:
+        return cast(Tensor, model.decoder(features, captions, owners))
+    seen = Seen(*(part.to(features.device) for part in told if part is not None))
+    # imagined photos have no features: zeros, which their `blind` hides
+    imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
+    return cast(Tensor, model.decoder(torch.cat([features, imagined]), captions, owners, seen))
 
 
 def _detector_loss(model: CaptionModel, features: Tensor, expected: Tensor) -> Tensor:
@@ -71,7 +71,8 @@ class SelfCritical:
 
     Source: Rennie et al., "Self-critical Sequence Training" (CVPR 2017); the baseline of a sample is
     the mean reward of the photo's other samples (Luo, "A Better Variant of Self-Critical Sequence
-    Training", 2020). Reward: CIDEr-D against the photo's own captions.
+    Training", 2020). Reward: CIDEr-D against the photo's own captions. The decoder works as it does in
+    use, without dropout: with it the captions drawn are too poor to learn from.
     """
 
     def __init__(
@@ -87,14 +88,16 @@ class SelfCritical:
 
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum over words of -advantage x log probability, and the number of words."""
+        model.decoder.eval()
         owners = torch.arange(len(features), device=features.device).repeat_interleave(self.samples)
         first = START if model.starts_with_image else None
-        drawn = sample(model.decoder, features.detach()[owners], self.longest, (PAD, START, UNK), first)
+        decoder = model.decoder if batch.seen is None else _Told(model, batch.seen, owners)
+        drawn = sample(decoder, features.detach()[owners], self.longest, (PAD, START, UNK), first)
         written = [self.vocabulary.decode(ids) for ids in drawn]
         captions = encode(self.vocabulary, written).to(features.device)
         wanted = captions[:, 1:]
         # model1 to model5 give the scores of `<start>` too, which was not drawn
-        scores = model.decoder(features, captions[:, :-1], owners)[:, -wanted.shape[1] :].float()
+        scores = _scores(model, features, captions[:, :-1], owners, batch.seen)[:, -wanted.shape[1] :].float()
         logs = -functional.cross_entropy(scores.transpose(1, 2), wanted, ignore_index=PAD, reduction="none")
         return -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
 
@@ -105,3 +108,17 @@ class SelfCritical:
         rewards = rewards.view(-1, self.samples)
         others = (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
         return (rewards - others).view(-1, 1)
+
+
+class _Told:
+    """A decoder that is told the words of its photos: its own detector knows training photos by heart."""
+
+    def __init__(self, model: CaptionModel, seen: Seen, owners: Tensor) -> None:
+        self._decoder = cast(AttentionDecoder, model.decoder)
+        self._seen = Seen(seen.words.to(owners.device)[owners], seen.chances.to(owners.device)[owners])
+
+    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
+        return self._decoder.begin(features, self._seen)
+
+    def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
+        return self._decoder.step(words, fixed, state)

@@ -220,13 +220,15 @@ def _words(
 ) -> tuple[Detected | None, Text | None]:
     """Fit the detector, and make ready what the decoder is told while it trains."""
     decoder = model.decoder
-    if not isinstance(decoder, AttentionDecoder) or not decoder.words or run.recipe.self_critical:
+    if not isinstance(decoder, AttentionDecoder) or not decoder.words:
         return None, None
     known = [vocabulary.words[number] for number in decoder.detector.ids.tolist()]
     pooled = torch.from_numpy(_features(run, model, data.train, watcher).mean(axis=2, dtype="float32"))
     watcher.stage("word detector", 1)
     honest = fit(decoder.detector, pooled, word_labels(captions, known), run.detector, run.recipe.seed)
     seen: Seen = most_probable(decoder.detector, honest, decoder.words)
+    if run.recipe.self_critical:  # captions are drawn for the photos as they are shown in use
+        return Detected(seen.words, seen.chances, honest, blind=0.0), None
     detected = Detected(seen.words, seen.chances, honest)
     if not text:
         return detected, None

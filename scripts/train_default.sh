@@ -14,5 +14,5 @@ captioner=${CAPTIONER:-captioner}
 
 # 2. The decoder learns to write what people agree on: reward CIDEr-D of sampled captions. Two epochs; more of them
 #    learn the training photos by heart.
-"$captioner" train --flickr8k "$data/flickr8k" --from "$runs/frozen/best" --self-critical --epochs 2 --rate 1e-4 \
+"$captioner" train --flickr8k "$data/flickr8k" --from "$runs/frozen/best" --self-critical --epochs 2 --rate 5e-5 \
     --cache "$runs/features" -o "$runs/self-critical" --resume

@@ -30,10 +30,22 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--archive", type=click.IntRange(1), metavar="N", help="Only the first N archived photos.")
 @click.option("--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="With --captioner.")
 @click.option("--several", type=click.IntRange(1, 20), default=5, show_default=True, help="Captions a photo.")
-@click.option("--cache", type=_FOLDER, default=Path(".cache/evaluation"), show_default=True, metavar="DIR")
+@click.option(
+    "--cache",
+    type=_FOLDER,
+    default=Path(".cache/evaluation"),
+    show_default=True,
+    metavar="DIR",
+    help="Captions and features, made once.",
+)
 @click.option("--seed", default=1, show_default=True, help="Of bootstrap and random ranking.")
 @click.option(
-    "--output", type=_FOLDER, default=Path(".cache/evaluation/report"), show_default=True, metavar="DIR"
+    "--output",
+    type=_FOLDER,
+    default=Path(".cache/evaluation/report"),
+    show_default=True,
+    metavar="DIR",
+    help="Table, figures, plot and exchange files.",
 )
 @click.option(
     "--insert", type=click.Path(dir_okay=False, path_type=Path), metavar="MD", help="Put the table there."

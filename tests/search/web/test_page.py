@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 CAT = "an orange cat looks at the camera"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright, launch(playwright) as chromium:
         yield chromium
