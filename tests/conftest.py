@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 from importlib.resources import as_file, files
@@ -19,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # A busy machine is no fault of the program: no property test fails for having taken long.
 settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no-clock")
+
+# A shell starts its background jobs deaf to Ctrl-C, and their children inherit that; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Photos that scikit-image carries inside its wheel, so that no test downloads anything.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")

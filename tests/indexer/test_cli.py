@@ -283,7 +283,6 @@ def test_every_command_has_help(run: Run) -> None:
 
 _SLOW = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 from captioner.captioner import Captioner
 from tests.indexer.worlds import ColourCaptioner
 
