@@ -14,12 +14,14 @@ from captioner.errors import CaptionerError, PhotoError
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
+    from captioner.catalogue import Catalogue
     from captioner.metrics import Evaluation
     from captioner.train import EpochReport
 
 PHOTO = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+MODEL = "Name of a model, its folder, or hf:ORG/NAME."
 BEAM = "Beam width; 1 is greedy. [default: 3; 1 for the student project's models]"
 
 
@@ -33,7 +35,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
-@click.option("--model", default="default", show_default=True, help="Name of a model, or its folder.")
+@click.option("--model", default="default", show_default=True, help=MODEL)
 @click.option("--beam", type=click.IntRange(1, 50), help=BEAM)
 @click.option(
     "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
@@ -98,7 +100,7 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
 
 
 @main.command()
-@click.option("--model", default="default", show_default=True, help="Name of a model, or its folder.")
+@click.option("--model", default="default", show_default=True, help=MODEL)
 @click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, SPLIT.txt.")
 @click.option("--split", default="dev", show_default=True, help="Split of --flickr8k.")
 @click.option("--coco", type=FILE, help="COCO caption annotations (with --images).")
@@ -161,6 +163,70 @@ def import_command(
     imported = import_model(LegacyFiles(encoder, decoder, vocab, weights_matrix), arch)
     save(imported, out, half=False)
     click.echo(f"{arch} with {len(imported.vocabulary)} words is in {out}")
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
+@click.option("--html", type=FILE, help="Write a self-contained page.")
+@click.option("--png", type=FILE, help="Write a picture.")
+@click.option("--beam", type=click.IntRange(1, 50), help=BEAM)
+@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+def compare(
+    photos: Sequence[str],
+    models: str,
+    html: Path | None,
+    png: Path | None,
+    beam: int | None,
+    device: str | None,
+) -> None:
+    """Show each photo with the caption of every model below it.
+
+    A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
+    """
+    from captioner.captioner import open_captioner
+    from captioner.compare import compare as compare_photos
+    from captioner.compare import write_page, write_picture
+    from captioner.photo import photo_name, photos_below
+
+    captioners = [open_captioner(name.strip(), device) for name in models.split(",") if name.strip()]
+    compared = compare_photos(captioners, list(photos_below(photos)), beam)
+    for one in compared:
+        if one.error is not None:
+            click.echo(f"Error: {one.error}", err=True)
+        for written in one.captions:
+            click.echo(f"{photo_name(one.photo)}\t{written.model}\t{written.caption}")
+    for path, write in ((html, write_page), (png, write_picture)):
+        if path is not None:
+            write(compared, path)
+            click.echo(f"wrote {path}", err=True)
+    if any(one.error is not None for one in compared):
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("folders", nargs=-1, type=FOLDER, metavar="[FOLDER]...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def models(folders: Sequence[Path], as_json: bool) -> None:
+    """List the models here, and in FOLDERs, and what can be trained, imported or downloaded."""
+    from captioner.catalogue import catalogue
+
+    found = catalogue(folders)
+    click.echo(json.dumps(found.as_json(), ensure_ascii=False) if as_json else _catalogue_text(found))
+
+
+def _catalogue_text(found: Catalogue) -> str:
+    lines = []
+    for one in found.here:
+        lines.append(f"{one.name}  ({one.size / 1e6:.1f} MB, {one.words:,} words)  {one.folder}")
+        lines.append(f"    {one.encoder}; {one.decoder}; data: {', '.join(one.data) or 'unknown'}")
+        if one.scores:
+            lines.append("    " + ", ".join(f"{name} {value:.3f}" for name, value in one.scores.items()))
+    lines += ["", "captioner train --arch NAME, or captioner import --arch NAME (model1 to model5):"]
+    lines += [f"    {name:<8} {what}" for name, what in found.architectures.items()]
+    lines += ["", "--model NAME downloads, with the extra transformers, among others:"]
+    lines += [f"    {name:<45} {what}" for name, what in found.downloads.items()]
+    return "\n".join(lines)
 
 
 @main.command()

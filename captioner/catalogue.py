@@ -1,0 +1,97 @@
+"""Which models there are: those that come with the package, those in folders, and what can be had beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from captioner.captioner import MODELS, packaged_models
+from captioner.checkpoint import read_config
+from captioner.model import CONFIGURATIONS
+
+#: What others have published and `--model hf:ORG/NAME` runs (name -> what it is).
+DOWNLOADS: Mapping[str, str] = MappingProxyType(
+    {
+        "hf:Salesforce/blip-image-captioning-base": "BLIP, ViT-B/16",
+        "hf:Salesforce/blip-image-captioning-large": "BLIP, ViT-L/16",
+        "hf:microsoft/git-base-coco": "GIT, base, trained on COCO captions",
+        "hf:nlpconnect/vit-gpt2-image-captioning": "ViT and GPT-2, trained on COCO captions",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model that is here."""
+
+    name: str
+    folder: str
+    encoder: str
+    decoder: str
+    words: int
+    size: int  # bytes of all its files
+    data: tuple[str, ...]
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is here, what `captioner import` and `captioner train` can make, what can be downloaded."""
+
+    here: tuple[Entry, ...]
+    architectures: Mapping[str, str]
+    downloads: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "here": [asdict(entry) for entry in self.here],
+            "architectures": dict(self.architectures),
+            "downloads": dict(self.downloads),
+        }
+
+
+def catalogue(folders: Iterable[Path] = ()) -> Catalogue:
+    """The package's models, then those in `folders`; no weights are loaded. Raises ModelError."""
+    places = [MODELS / name for name in packaged_models()] + list(folders)
+    made = {
+        name: f"{config.encoder}, {config.layers}-layer LSTM of {config.hidden}, embedding {config.embedding}"
+        for name, config in CONFIGURATIONS.items()
+    }
+    return Catalogue(tuple(map(entry, places)), made, DOWNLOADS)
+
+
+def entry(folder: Path) -> Entry:
+    """What config.json says of a model, and the size of its files. Raises ModelError."""
+    config, about = read_config(folder)
+    model = config["model"]
+    return Entry(
+        folder.resolve().name,
+        str(folder),
+        str(model.get("encoder")),
+        f"{model.get('decoder')}, LSTM of {model.get('hidden')}",
+        int(config["vocabulary"].get("size", 0)),
+        sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
+        tuple(map(str, about.get("data", ()))),
+        dict(_scores(about)),
+    )
+
+
+def _scores(about: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    """`scores` as a table, and the dev score that training notes."""
+    if isinstance(about.get("dev_cider_d"), (int, float)):
+        yield "dev CIDEr-D", float(about["dev_cider_d"])
+    named = about.get("scores")
+    for name, value in named.items() if isinstance(named, Mapping) else ():
+        if isinstance(value, (int, float)):
+            yield str(name), float(value)
+        elif isinstance(value, Mapping):
+            yield from (
+                (f"{name} {measure}", float(one)) for measure, one in value.items() if _is_number(one)
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

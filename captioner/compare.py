@@ -1,0 +1,167 @@
+"""Every photo with every model's caption below it: in a terminal, as a picture, as a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from captioner.errors import ModelError
+from captioner.page import clean, document, safe
+from captioner.photo import Photo, photo_name
+from captioner.picture import data_uri, extent, filling, fit_end, font, leading, thumbnail, wrap
+from captioner.streaming import StreamingCaptioner
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One model's caption of one photo."""
+
+    model: str
+    caption: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One photo with a caption of each model, in the models' order; or why it could not be read."""
+
+    photo: Photo
+    captions: tuple[Written, ...] = ()
+    error: str | None = None
+
+
+def compare(
+    captioners: Sequence[StreamingCaptioner], photos: Sequence[Photo], beam: int | None = None
+) -> list[Compared]:
+    """Caption each photo with each model; a bad photo gives its error, the rest go on."""
+    if not captioners:
+        raise ModelError("there is no model to compare")
+    found = []
+    streams = [one.stream(photos, beam=beam) for one in captioners]
+    for photo, *results in zip(photos, *streams, strict=True):
+        error = results[0].error
+        written = tuple(
+            Written(one.name, result.captions[0].text, result.captions[0].score)
+            for one, result in zip(captioners, results, strict=True)
+            if result.captions
+        )
+        found.append(Compared(photo, written, error))
+    return found
+
+
+# As a picture
+
+_PAPER, _CARD, _EDGE, _INK, _PALE, _NAME = "#f4f2ee", "#ffffff", "#e2ded6", "#22262b", "#767c85", "#0b7a4b"
+_MARGIN, _GAP, _INSIDE, _WIDTH, _HEIGHT, _COLUMNS = 36, 22, 16, 380, 285, 4
+_TEXT, _SMALL = 18, 14
+_LINES = 6  # of a caption
+
+
+def picture(compared: Sequence[Compared]) -> Image.Image:
+    """A card a photo, up to four beside each other, each as high as its row needs."""
+    shown = [one for one in compared if one.error is None]
+    columns = max(1, min(_COLUMNS, len(shown)))
+    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    heights = [max(_card_height(one) for one in row) for row in rows]
+    size = (
+        2 * _MARGIN + columns * (_WIDTH + _GAP) - _GAP,
+        2 * _MARGIN + sum(heights) + _GAP * max(0, len(rows) - 1),
+    )
+    sheet, top = Image.new("RGB", size, _PAPER), _MARGIN
+    for row, height in zip(rows, heights, strict=True):
+        for column, one in enumerate(row):
+            _draw_card(sheet, one, (_MARGIN + column * (_WIDTH + _GAP), top), height)
+        top += height + _GAP
+    return sheet
+
+
+def write_picture(compared: Sequence[Compared], path: str | os.PathLike[str]) -> None:
+    """Write the picture as PNG."""
+    picture(compared).save(Path(path), "PNG")
+
+
+def _lines(caption: str) -> list[str]:
+    words = zip(clean(caption).split(), repeat(False))
+    return [
+        " ".join(word for word, _ in line) for line in wrap(list(words), _WIDTH - 2 * _INSIDE, _TEXT, _LINES)
+    ]
+
+
+def _card_height(one: Compared) -> int:
+    texts = sum(
+        leading(_SMALL) + len(_lines(written.caption)) * leading(_TEXT) + 12 for written in one.captions
+    )
+    return _HEIGHT + 10 + texts + leading(_SMALL) + _INSIDE
+
+
+def _draw_card(sheet: Image.Image, one: Compared, corner: tuple[int, int], height: int) -> None:
+    left, top = corner
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((left - 1, top - 1, left + _WIDTH, top + height), fill=_CARD, outline=_EDGE)
+    if (photo := filling(one.photo, _WIDTH, _HEIGHT)) is not None:
+        sheet.paste(photo, corner)
+    left, top, right = left + _INSIDE, top + _HEIGHT + 12, left + _WIDTH - _INSIDE
+    for written in one.captions:
+        score = f"{written.score:.2f}"
+        draw.text((right, top), score, _PALE, font(_SMALL), anchor="ra")
+        room = right - left - round(extent(score, _SMALL)) - 10
+        draw.text((left, top), fit_end(clean(written.model), room, _SMALL), _NAME, font(_SMALL))
+        top += leading(_SMALL)
+        for line in _lines(written.caption):
+            draw.text((left, top), line, _INK, font(_TEXT))
+            top += leading(_TEXT)
+        top += 12
+    name = fit_end(clean(Path(photo_name(one.photo)).name), right - left, _SMALL)
+    draw.text((left, corner[1] + height - leading(_SMALL) - 8), name, _PALE, font(_SMALL))
+
+
+# As a page
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
+  --pale: #6a7079; --name: #0a6b42; --warn: #a33b12; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --card: #202327; --edge: #33373d;
+  --ink: #e9e7e2; --pale: #9aa1ab; --name: #7fe0ae; --warn: #ff9d76; } }
+body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
+main { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
+figure { margin: 0; background: var(--card); border: 1px solid var(--edge); border-radius: .6rem;
+  overflow: hidden; }
+img { display: block; width: 100%; }
+dl { margin: .9rem; }
+dt { color: var(--name); font-size: .875rem; display: flex; justify-content: space-between; gap: 1rem; }
+dt span, .pale { color: var(--pale); font-size: .875rem; font-variant-numeric: tabular-nums; }
+dd { margin: 0 0 .75rem; }
+figcaption { margin: 0 .9rem .9rem; }
+.warn { color: var(--warn); }
+"""
+
+
+def page(compared: Sequence[Compared]) -> str:
+    """A self-contained HTML file: photos inside, nothing fetched, all text escaped."""
+    models = compared[0].captions if compared else ()
+    title = f"{len(compared)} photos, {len(models)} models"
+    body = "\n".join(map(_figure, compared))
+    return document(title, _STYLE, f"<h1>{safe(title)}</h1>\n<main>\n{body}\n</main>")
+
+
+def write_page(compared: Sequence[Compared], path: str | os.PathLike[str]) -> None:
+    Path(path).write_text(page(compared), encoding="utf-8")
+
+
+def _figure(one: Compared) -> str:
+    if one.error is not None:
+        return f'<figure><figcaption class="warn">{safe(one.error)}</figcaption></figure>'
+    photo = thumbnail(one.photo, 720, 720)
+    name = safe(Path(photo_name(one.photo)).name)
+    image = f'<img src="{data_uri(photo)}" alt="{name}">' if photo is not None else ""
+    captions = "".join(
+        f"<dt>{safe(written.model)}<span>{written.score:.2f}</span></dt><dd>{safe(written.caption)}</dd>"
+        for written in one.captions
+    )
+    return f'<figure>{image}<dl>{captions}</dl><figcaption class="pale">{name}</figcaption></figure>'

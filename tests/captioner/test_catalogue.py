@@ -1,0 +1,65 @@
+"""`captioner models`: what is here and what can be had, read without loading weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from captioner import captioner as packaged
+from captioner.catalogue import catalogue, entry
+from captioner.cli import main
+from captioner.errors import ModelError
+from captioner.model import CONFIGURATIONS
+from tests.captioner.worlds import WORDS, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    scores = {"CIDEr-D": 0.66, "coco": {"CIDEr-D": 0.45}, "note": "by hand", "fine": True}
+    return tiny_model(folder, data=["ours"], dev_cider_d=0.5, scores=scores)
+
+
+def test_an_entry_says_what_a_model_is(model: Path) -> None:
+    found = entry(model)
+    assert (found.name, found.encoder, found.words) == ("tiny", "efficientnet_lite2", len(WORDS))
+    assert found.data == ("ours",)
+    assert found.size == sum(path.stat().st_size for path in model.iterdir())
+    assert found.scores == {"dev CIDEr-D": 0.5, "CIDEr-D": 0.66, "coco CIDEr-D": 0.45}
+
+
+def test_weights_are_not_needed(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((model / "config.json").read_bytes())
+    assert entry(tmp_path).words == len(WORDS)
+
+
+def test_the_packages_models_come_first(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tiny_model(tmp_path / "default")
+    (tmp_path / "unfinished").mkdir()
+    monkeypatch.setattr(packaged, "MODELS", tmp_path)
+    monkeypatch.setattr("captioner.catalogue.MODELS", tmp_path)
+    assert [one.name for one in catalogue([model]).here] == ["default", "tiny"]
+
+
+def test_json_is_whole(model: Path) -> None:
+    result = CliRunner().invoke(main, ["models", str(model), "--json"])
+    found = json.loads(result.stdout)
+    assert found["here"][-1]["name"] == "tiny" and found["here"][-1]["scores"]["CIDEr-D"] == 0.66
+    assert set(found["architectures"]) == set(CONFIGURATIONS)
+    assert all(name.startswith("hf:") and name.count("/") == 1 for name in found["downloads"])
+
+
+def test_the_list_for_people(model: Path) -> None:
+    text = CliRunner().invoke(main, ["models", str(model)]).stdout
+    assert "tiny  (" in text and "data: ours" in text and "dev CIDEr-D 0.500" in text
+    assert all(name in text for name in CONFIGURATIONS)
+
+
+def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model here"):
+        catalogue([tmp_path])
+    result = CliRunner().invoke(main, ["models", str(tmp_path)])
+    assert result.exit_code == 1 and result.stderr.startswith(f"Error: {tmp_path}: no model here")

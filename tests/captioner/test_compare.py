@@ -1,0 +1,127 @@
+"""Every photo with every model's caption: in order, as a picture that holds all of it, as a safe page."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from captioner.captioner import Captioner
+from captioner.cli import main
+from captioner.compare import Compared, Written, compare, page, picture, write_page, write_picture
+from captioner.errors import ModelError
+from tests.captioner.worlds import tiny_checkpoint, tiny_model
+
+
+@pytest.fixture(scope="module")
+def captioners() -> list[Captioner]:
+    return [Captioner(tiny_checkpoint(seed), f"model-{seed}", "cpu") for seed in (0, 1)]
+
+
+class Texts(HTMLParser):
+    """The texts of a page by the tag they stand in, and what it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[str]] = {}
+        self.loads: list[str] = []
+        self._tag = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._tag = tag
+        self.loads += [value or "" for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.found.setdefault(self._tag, []).append(data.strip())
+
+
+def test_each_photo_has_each_models_caption_in_order(captioners: list[Captioner], photos: Path) -> None:
+    given = [photos / "coffee.png", photos / "none.png", photos / "chelsea.png"]
+    found = compare(captioners, given)
+    assert [one.photo for one in found] == given
+    assert [one.error is None for one in found] == [True, False, True]
+    for one in (found[0], found[2]):
+        assert [written.model for written in one.captions] == ["model-0", "model-1"]
+        alone = [captioner.caption([one.photo])[0].text for captioner in captioners]
+        assert [written.caption for written in one.captions] == alone
+
+
+def test_nothing_to_compare() -> None:
+    with pytest.raises(ModelError, match="no model"):
+        compare([], [])
+
+
+def some(photo: Path, count: int, caption: str = "a dog runs on the grass") -> list[Compared]:
+    return [Compared(photo, (Written("one", caption, -0.5), Written("two", caption, -1.25)))] * count
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (3, 3, 1), (4, 4, 1), (9, 4, 3)])
+def test_the_picture_holds_a_card_a_photo(photos: Path, count: int, columns: int, rows: int) -> None:
+    one = picture(some(photos / "coffee.png", 1))
+    sheet = picture(some(photos / "coffee.png", count))
+    assert sheet.width == one.width + (columns - 1) * (380 + 22)
+    assert sheet.height == one.height + (rows - 1) * (one.height - 2 * 36 + 22)
+
+
+def test_long_captions_make_a_card_higher_and_are_cut_in_the_end(photos: Path) -> None:
+    photo = photos / "coffee.png"
+    short, long, endless = (
+        picture(some(photo, 1, caption)).height for caption in ("a cup", "a cup " * 15, "a cup " * 500)
+    )
+    assert short < long < endless < 2 * long
+
+
+def test_texts_differ_on_the_picture(photos: Path) -> None:
+    one, other = (picture(some(photos / "coffee.png", 1, text)) for text in ("a cup", "a cat"))
+    assert one.size == other.size and one.tobytes() != other.tobytes()
+
+
+def test_nothing_readable_is_an_empty_sheet(tmp_path: Path) -> None:
+    write_picture([Compared("gone.jpg", error="gone.jpg: no such file")], tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG" and len(sheet.getcolors() or ()) == 1
+
+
+def test_the_page_is_whole_and_loads_nothing(photos: Path, tmp_path: Path) -> None:
+    bad = Compared("gone.jpg", error="gone.jpg: no such file")
+    write_page([*some(photos / "coffee.png", 2), bad], tmp_path / "page.html")
+    texts = Texts((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert texts.found["dd"] == ["a dog runs on the grass"] * 4
+    assert texts.found["dt"] == ["one", "two"] * 2 and texts.found["span"] == ["-0.50", "-1.25"] * 2
+    assert texts.found["figcaption"][-1] == "gone.jpg: no such file"
+    assert len(texts.loads) == 2 and all(one.startswith("data:image/jpeg;base64,") for one in texts.loads)
+
+
+def test_what_comes_from_outside_is_escaped(photos: Path, tmp_path: Path) -> None:
+    nasty = "<script>alert(1)</script>\x1b[2J\u202e"
+    photo = tmp_path / "<b>&.png"
+    photo.write_bytes((photos / "coffee.png").read_bytes())
+    text = page([Compared(photo, (Written(nasty, nasty, 0.0),)), Compared("x", error=nasty)])
+    assert "<script" not in text and "<b>" not in text and "\x1b" not in text and "\u202e" not in text
+    assert Texts(text).found["dd"] == ["<script>alert(1)</script>\ufffd[2J\ufffd"]
+
+
+def test_the_command(photos: Path, tmp_path: Path) -> None:
+    models = [tiny_model(tmp_path / name, seed) for seed, name in enumerate(("one", "two"))]
+    png, html = tmp_path / "out.png", tmp_path / "out.html"
+    arguments = [
+        "compare",
+        photos / "coffee.png",
+        tmp_path / "none.jpg",
+        "--models",
+        f"{models[0]}, {models[1]}",
+    ]
+    options = ["--png", png, "--html", html, "--device", "cpu"]
+    result = CliRunner().invoke(main, list(map(str, [*arguments, *options])))
+    assert result.exit_code == 1
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [row[:2] for row in rows] == [[str(photos / "coffee.png"), name] for name in ("one", "two")]
+    assert f"Error: {tmp_path / 'none.jpg'}: no such file" in result.stderr
+    with Image.open(png) as sheet:
+        assert sheet.format == "PNG"
+    assert rows[0][2] in html.read_text(encoding="utf-8")
