@@ -85,12 +85,12 @@ def _scores(about: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
         yield "dev CIDEr-D", float(about["dev_cider_d"])
     named = about.get("scores")
     for name, value in named.items() if isinstance(named, Mapping) else ():
-        if isinstance(value, (int, float)):
-            yield str(name), float(value)
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             yield from (
                 (f"{name} {measure}", float(one)) for measure, one in value.items() if _is_number(one)
             )
+        elif _is_number(value):
+            yield str(name), float(value)
 
 
 def _is_number(value: object) -> bool:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from math import ceil
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -65,7 +66,7 @@ _LINES = 6  # of a caption
 def picture(compared: Sequence[Compared]) -> Image.Image:
     """A card a photo, up to four beside each other, each as high as its row needs."""
     shown = [one for one in compared if one.error is None]
-    columns = max(1, min(_COLUMNS, len(shown)))
+    columns = max(1, ceil(len(shown) / max(1, ceil(len(shown) / _COLUMNS))))  # rows of about equal length
     rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
     heights = [max(_card_height(one) for one in row) for row in rows]
     size = (

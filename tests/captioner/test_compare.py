@@ -60,7 +60,9 @@ def some(photo: Path, count: int, caption: str = "a dog runs on the grass") -> l
     return [Compared(photo, (Written("one", caption, -0.5), Written("two", caption, -1.25)))] * count
 
 
-@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (3, 3, 1), (4, 4, 1), (9, 4, 3)])
+@pytest.mark.parametrize(
+    ("count", "columns", "rows"), [(1, 1, 1), (3, 3, 1), (4, 4, 1), (9, 3, 3), (5, 3, 2)]
+)
 def test_the_picture_holds_a_card_a_photo(photos: Path, count: int, columns: int, rows: int) -> None:
     one = picture(some(photos / "coffee.png", 1))
     sheet = picture(some(photos / "coffee.png", count))
