@@ -81,6 +81,12 @@ def _source_options(command: Command) -> Command:
         click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
         click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
         click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
+        click.option(
+            "--photos",
+            multiple=True,
+            metavar="ADDRESS",
+            help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
+        ),
         click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
         click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
         click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
@@ -97,6 +103,16 @@ def _source_options(command: Command) -> Command:
             default="rejected.jsonl",
             show_default=True,
             help="Where captions that the index refuses are reported, for --retry.",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["process", "ray"]),
+            default="process",
+            show_default=True,
+            help="Who captions photos: this process, or the workers of a Ray cluster.",
+        ),
+        click.option(
+            "--ray-address", metavar="HOST:PORT", help="A running Ray cluster; else one is started."
         ),
         click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
         where_option,
@@ -267,6 +283,8 @@ def download(name: str, output: str, address: str | None) -> None:
 
 
 def _sources(options: dict[str, Any]) -> list[sources.Source]:
+    if options["engine"] != "ray" and (options["photos"] or options["ray_address"]):
+        raise click.UsageError("--photos and --ray-address need --engine ray.")
     if options["images"] and not options["coco"]:
         raise click.UsageError("--images belongs to --coco; give photos without annotations by --folder.")
     readers: dict[str, Callable[[str], sources.Source]] = {
@@ -275,6 +293,7 @@ def _sources(options: dict[str, Any]) -> list[sources.Source]:
         "jsonl": sources.JsonlSource,
         "folder": sources.FolderSource,
         "scraped": sources.ScrapedSource,
+        "photos": _addressed,
     }
     found = [reader(place) for kind, reader in readers.items() for place in options[kind]]
     if options["retry"]:
@@ -284,18 +303,32 @@ def _sources(options: dict[str, Any]) -> list[sources.Source]:
     return found
 
 
+def _addressed(address: str) -> sources.Source:
+    from indexer.cluster.photos import AddressedSource
+
+    return AddressedSource(address)
+
+
 def _retry_goes_alone(options: dict[str, Any]) -> None:
-    if any(options[kind] for kind in ("coco", "flickr8k", "jsonl", "folder", "scraped")):
+    if any(options[kind] for kind in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos")):
         raise click.UsageError("--retry adds to the index that is there and goes without other sources.")
 
 
 def _captioning(options: dict[str, Any]) -> Captioning:
+    model = options["model"]
+
     def load() -> PhotoCaptioner:
         from captioner.captioner import Captioner
 
-        return Captioner.load(options["model"])
+        return Captioner.load(model)
 
-    return Captioning(load, beam=options["beam"], captions=options["captions"])
+    def pool() -> PhotoCaptioner:
+        from indexer.cluster.captioner import ClusterCaptioner
+
+        return ClusterCaptioner(load, options["ray_address"])
+
+    chosen = pool if options["engine"] == "ray" else load
+    return Captioning(chosen, beam=options["beam"], captions=options["captions"])
 
 
 @contextmanager

@@ -1,0 +1,126 @@
+"""Photos at addresses (a path, s3://, https://, gs://, ...): which there are, and their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+from captioner.photo import SUFFIXES
+from indexer.errors import IndexerError, SourceError
+from indexer.records import CaptionRecord
+from indexer.sources import Item
+
+try:
+    import fsspec  # type: ignore[import-untyped]
+except ModuleNotFoundError:
+    raise IndexerError("--engine ray needs fsspec: pip install 'caption-search[ray]'") from None
+
+#: Larger files are no photos (the sky is the limit for what an address can give).
+MOST_BYTES = 200_000_000
+
+
+class UnreadableError(Exception):
+    """An address whose photo cannot be had; the message is the reason alone."""
+
+
+def read_photo(address: str) -> bytes:
+    """The file at an address. Raises UnreadableError with the words that a local file would get."""
+    try:
+        with fsspec.open(address, "rb") as file:
+            content: bytes = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise UnreadableError("no such file") from None
+    except IsADirectoryError:
+        raise UnreadableError("is a folder, not a photo") from None
+    except PermissionError:
+        raise UnreadableError("no permission to read it") from None
+    except Exception as error:  # every file system behind fsspec has errors of its own
+        raise UnreadableError(f"cannot be read ({_reason(error)})") from None
+    if not content:
+        raise UnreadableError("the file is empty")
+    if len(content) > MOST_BYTES:
+        raise UnreadableError(f"is larger than {MOST_BYTES:,} bytes")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+class AddressedSource:
+    """Photos below an address, or those that a text file (`.txt`, an address a line) names.
+
+    `image_id` is the path from the address, or the address itself where a list names it. Raises
+    SourceError where there is nothing. Reading is left to the workers of the cluster.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address.rstrip("/")
+        if not self._photos:
+            raise SourceError(f"{address}: has no photos in it or below")
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self._address).name or self._address
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for address, _, state in self._photos:
+            digest.update(f"{address}\x1f{state}\n".encode("utf-8", "surrogatepass"))
+        return f"addresses {digest.hexdigest()}"
+
+    def captions(self) -> Iterator[Item]:
+        return iter(())
+
+    def photos(self) -> Iterator[Item]:
+        for address, image_id, _ in self._photos:
+            yield CaptionRecord(image_id, "", image=address, source="folder", kind="generated")
+
+    def caption_count(self) -> int:
+        return 0
+
+    def photo_count(self) -> int:
+        return len(self._photos)
+
+    @cached_property
+    def _photos(self) -> list[tuple[str, str, str]]:
+        """(address, image id, what tells whether it changed), in order of address."""
+        try:
+            if self._address.endswith(".txt"):
+                return list(self._listed())
+            return sorted(self._found())
+        except FileNotFoundError:
+            raise SourceError(f"{self._address}: no such place") from None
+        except ImportError as error:
+            raise SourceError(f"{self._address}: {_reason(error)}") from None
+        except Exception as error:
+            raise SourceError(f"{self._address}: cannot be listed ({_reason(error)})") from None
+
+    def _listed(self) -> Iterator[tuple[str, str, str]]:
+        with fsspec.open(self._address, "rt", encoding="utf-8") as lines:
+            for address in dict.fromkeys(line.strip() for line in lines):
+                if address and not address.startswith("#"):
+                    yield address, address, ""
+
+    def _found(self) -> Iterator[tuple[str, str, str]]:
+        system, root = fsspec.core.url_to_fs(self._address)
+        root = root.rstrip("/")
+        if not system.isdir(root):
+            raise FileNotFoundError(root)
+        for path, state in system.find(root, detail=True).items():
+            inner = PurePosixPath(path[len(root) :].lstrip("/"))
+            if inner.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in inner.parts):
+                yield _address_of(system, path), str(inner), _state(state)
+
+
+def _address_of(system: Any, path: str) -> str:
+    """A local file by its path, as `--folder` names it, so that both make the same documents."""
+    return path if "file" in system.protocol else str(system.unstrip_protocol(path))
+
+
+def _state(state: dict[str, Any]) -> str:
+    changed = next((state[name] for name in ("ETag", "etag", "mtime", "LastModified") if name in state), "")
+    return f"{state.get('size')} {changed}"
