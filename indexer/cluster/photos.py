@@ -31,8 +31,12 @@ def read_photo(address: str) -> bytes:
     try:
         with fsspec.open(address, "rb") as file:
             content: bytes = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise UnreadableError("no such file") from None
+    except FileNotFoundError as error:
+        # Over HTTP, fsspec says so of a server that does not answer as well; the cause tells.
+        cause = error.__cause__
+        raise UnreadableError(
+            f"cannot be read ({_reason(cause)})" if isinstance(cause, Exception) else "no such file"
+        ) from None
     except IsADirectoryError:
         raise UnreadableError("is a folder, not a photo") from None
     except PermissionError:
