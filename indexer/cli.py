@@ -318,9 +318,9 @@ def _captioning(options: dict[str, Any]) -> Captioning:
     model = options["model"]
 
     def load() -> PhotoCaptioner:
-        from captioner.captioner import Captioner
+        from captioner.captioner import open_captioner
 
-        return Captioner.load(model)
+        return open_captioner(model)
 
     def pool() -> PhotoCaptioner:
         from indexer.cluster.captioner import ClusterCaptioner

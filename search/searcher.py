@@ -81,9 +81,9 @@ class Searcher:
         """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""
 
         def load() -> PhotoCaptioner:
-            from captioner.captioner import Captioner
+            from captioner.captioner import open_captioner
 
-            return Captioner.load(model)
+            return open_captioner(model)
 
         return cls(open_index(os.fspath(where)), load, beam)
 

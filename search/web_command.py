@@ -59,10 +59,10 @@ def web(
     The photo's caption becomes the query; what the providers find is downloaded politely (see `indexer
     scrape`), captioned, and ranked by exact Jaccard similarity.
     """
-    from captioner.captioner import Captioner
+    from captioner.captioner import open_captioner
 
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
-    captioner = Captioner.load(model)
+    captioner = open_captioner(model)
     photo = query if _is_photo(query) else None
     caption = query if photo is None else captioner.caption([photo], beam=beam)[0].text
     bar = progress_bar(None, "photo", "download")

@@ -195,9 +195,9 @@ def _index(folder: Path, where: str, model: str) -> None:
     from indexer.scrape.indexing import index_scraped
 
     def load() -> Any:
-        from captioner.captioner import Captioner
+        from captioner.captioner import open_captioner
 
-        return Captioner.load(model)
+        return open_captioner(model)
 
     report = index_scraped(folder, where, Captioning(load), tell=_tell, progress=progress_bar)
     click.echo("\n".join(report_lines(report)))

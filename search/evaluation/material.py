@@ -95,9 +95,9 @@ def written_by(
     captioner: str, splits: Splits, cache: Path, beam: int, several: int, progress: Progress
 ) -> tuple[Captions, Captions]:
     """Captions by a model, n best of the beam and greedy; made once, kept in `cache`."""
-    from captioner.captioner import Captioner
+    from captioner.captioner import open_captioner
 
-    model, photos = Captioner.load(captioner), splits.paths()
+    model, photos = open_captioner(captioner), splits.paths()
     best = generate(model, photos, cache, max(beam, several), several, progress)
     greedy = generate(model, photos, cache, 1, 1, progress)
     return read_captions(best), read_captions(greedy)

@@ -30,7 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command in an empty folder, with a captioner without a model."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CAPTION_INDEX", raising=False)
-    monkeypatch.setattr("captioner.captioner.Captioner.load", ColourCaptioner)
+    monkeypatch.setattr("captioner.captioner.open_captioner", ColourCaptioner)
     before = signal.getsignal(signal.SIGTERM)
 
     def invoke(*arguments: object, stdin: str | None = None) -> Result:
@@ -283,7 +283,7 @@ def test_every_command_has_help(run: Run) -> None:
 
 _SLOW = """
 import signal, sys
-from captioner.captioner import Captioner
+from captioner import captioner
 from tests.indexer.worlds import ColourCaptioner
 
 class Waits(ColourCaptioner):
@@ -294,7 +294,7 @@ class Waits(ColourCaptioner):
                 signal.pause()
             yield result
 
-Captioner.load = Waits
+captioner.open_captioner = Waits
 from indexer.cli import main
 from indexer.records import CaptionRecord
 main()

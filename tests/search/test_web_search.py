@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from captioner.captioner import Caption, Captioned, Captioner
+from captioner.captioner import Caption, Captioned
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.tokens import FUNCTION_WORDS
 from indexer.scrape.providers import Provider
@@ -146,7 +146,7 @@ def test_nothing_found_says_why(apis: Apis, openverse: Provider, captioner: Know
 @pytest.fixture
 def command(apis: Apis, captioner: Knowing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """`search web` without its query, with this captioner and the site's API."""
-    monkeypatch.setattr(Captioner, "load", lambda model: captioner)
+    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: captioner)
     for name, value in apis.environment().items():
         monkeypatch.setenv(name, value)
     apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
