@@ -1,0 +1,148 @@
+"""Servers that stop: restarted in the middle of a build, and one of three nodes killed under load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import connect, parse
+from indexer.elastic.loading import Patience
+from indexer.errors import IndexUnavailableError
+from indexer.records import CaptionRecord
+from tests.indexer.test_elastic_security import server_script
+
+pytestmark = [pytest.mark.elasticsearch, pytest.mark.slow]
+
+
+@contextmanager
+def folder_for(script: ModuleType) -> Iterator[Path]:
+    """Not pytest's folder: the server runs as another user than root, who may not enter that one."""
+    folder = Path(tempfile.mkdtemp(dir=script.cache_folder(), prefix="nodes-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        if (folder / "server.json").exists():
+            script.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def dogs(first: int, number: int) -> list[CaptionRecord]:
+    return [CaptionRecord(f"image{n}", f"dog number n{n}") for n in range(first, first + number)]
+
+
+def test_a_build_goes_on_when_the_server_is_restarted_in_the_middle() -> None:
+    script = server_script()
+    with folder_for(script) as folder:
+        server = script.start(folder)
+        (pid,) = server.pids
+        where = f"{server.urls[0]}/captions"
+        restarted = threading.Event()
+        one_at_a_time = threading.Lock()  # chunks are sent by several threads, and all of them pause
+
+        def restart(seconds: float) -> None:
+            """The first pause of the build is when the server comes back, with the data that it had."""
+            with one_at_a_time:
+                if not restarted.is_set():
+                    environment = {**os.environ, "ES_JAVA_HOME": str(script.java_home())}
+                    again = script._launch(folder / "node0", environment, "512m")
+                    here = script._remember(folder, script.Server(urls=server.urls, pids=(again,)))
+                    script._wait(here, folder, 1)
+                    restarted.set()
+
+        patience = Patience(sleep=restart)
+        with ElasticIndex.open(where, create=True, patience=patience) as index, index.draft("k") as draft:
+            draft.add(dogs(0, 1_500))
+            os.killpg(pid, signal.SIGKILL)
+            script._children.pop(pid).wait(30)
+            report = draft.add(dogs(1_000, 1_500))
+            assert restarted.is_set()
+            assert (report.added, report.unchanged) == (1_000, 500)
+            assert draft.publish().captions == 2_500
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    waited = threading.Event()
+    for _ in range(int(seconds * 5)):
+        if holds():
+            return
+        waited.wait(0.2)
+    pytest.fail(f"{what}: not within {seconds} s")
+
+
+def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
+    script = server_script()
+    with folder_for(script) as folder:
+        server = script.start(folder, nodes=3)
+        place = parse(f"{server.urls[0]}/captions")
+        with ElasticIndex.open(place.where, create=True) as index, index.draft("k") as draft:
+            draft.add(dogs(0, 2_000))
+            draft.publish()
+        with connect(place) as client:
+
+            def health() -> Any:
+                patient = client.options(request_timeout=150)
+                return patient.cluster.health(wait_for_status="green", timeout="120s")
+
+            assert health()["status"] == "green"
+            shards = client.cat.shards(index=place.name, format="json", h="prirep,node")
+            assert {shard["prirep"] for shard in shards} == {"p", "r"}  # one replica
+            # A node that holds a copy dies, and not the one that is talked to.
+            held = {shard["node"] for shard in shards}
+            victim = int(min(held - {"node0"}).removeprefix("node"))
+            errors: list[str] = []
+            added: list[int] = []
+            done = threading.Event()
+
+            def search() -> None:
+                with ElasticIndex.open(place.where) as reader:
+                    while not done.is_set():
+                        try:
+                            found = reader.candidates(frozenset({"dog"}), 10).found
+                            if len(found) != 10:
+                                errors.append(f"{len(found)} hits")
+                        except IndexUnavailableError as error:
+                            errors.append(str(error))
+
+            def write() -> None:
+                with ElasticIndex.open(place.where) as writer:
+                    first = 2_000
+                    while not done.is_set():
+                        report = writer.add(dogs(first, 100))
+                        # The server itself repeats what the dead node was told; what its replica had
+                        # by then counts as a caption that was there already.
+                        added.append(report.added + report.unchanged)
+                        first += 100
+
+            threads = [threading.Thread(target=search), threading.Thread(target=write)]
+            for thread in threads:
+                thread.start()
+            until(lambda: len(added) > 3, "additions before")
+            # Otherwise the server waits a minute for the node to come back before it makes a new replica.
+            at_once = {"index.unassigned.node_left.delayed_timeout": "0s"}
+            client.indices.put_settings(index=place.name, settings=at_once)
+            os.killpg(server.pids[victim], signal.SIGKILL)
+            script._children.pop(server.pids[victim]).wait(30)
+            before = len(added)
+            until(lambda: client.cluster.health()["number_of_nodes"] == 2, "the cluster sees it")
+            until(lambda: len(added) > before + 5, "additions afterwards")
+            done.set()
+            for thread in threads:
+                thread.join(120)
+            assert health()["status"] == "green"  # the replica was made anew on the other node
+            # Requests that were under way on the dead node may fail, each in one clear line; none is wrong.
+            assert not [error for error in errors if "hits" in error]
+            assert all(count == 100 for count in added)
+            with ElasticIndex.open(place.where) as index:
+                assert index.status().captions == 2_000 + sum(added)
