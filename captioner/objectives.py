@@ -93,8 +93,6 @@ class SelfCritical:
         first = START if model.starts_with_image else None
         decoder = model.decoder if batch.seen is None else _Told(model, batch.seen, owners)
         drawn = sample(decoder, features.detach()[owners], self.longest, (PAD, START, UNK), first)
-        # Autocast keeps the weights it has cast; those cast while drawing carry no gradient.
-        torch.clear_autocast_cache()
         written = [self.vocabulary.decode(ids) for ids in drawn]
         captions = encode(self.vocabulary, written).to(features.device)
         wanted = captions[:, 1:]

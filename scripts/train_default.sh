@@ -1,6 +1,6 @@
 #!/bin/sh
 # The recipe of the default model. DATA is a folder with flickr8k/ and coco/annotations/.
-# Usage: scripts/train_default.sh DATA RUNS      (one stage after the other; each goes on where it stopped)
+# Usage: scripts/train_default.sh DATA RUNS      (goes on where it stopped)
 set -eu
 data=$1
 runs=$2
@@ -11,8 +11,3 @@ captioner=${CAPTIONER:-captioner}
 "$captioner" train --arch default --flickr8k "$data/flickr8k" --epochs 10 \
     --text "$coco/captions_val2017.json" --text "$coco/captions_val2014_part.json" \
     --without "$coco/captions_mini.json" --cache "$runs/features" -o "$runs/frozen" --resume
-
-# 2. The decoder learns to write what people agree on: reward CIDEr-D of sampled captions. Two epochs; more of them
-#    learn the training photos by heart.
-"$captioner" train --flickr8k "$data/flickr8k" --from "$runs/frozen/best" --self-critical --epochs 2 --rate 5e-5 \
-    --cache "$runs/features" -o "$runs/self-critical" --resume
