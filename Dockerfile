@@ -7,11 +7,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 ENV PATH="/opt/venv/bin:$PATH"
 
-# Torch first and alone: it is nearly all of the size and changes least. The CPU build is 0.2 GB, the other 2 GB.
-# --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 for a machine with a GPU.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Torch first and alone: it is nearly all of the size and changes least. The ordinary build carries CUDA's libraries
+# (2 GB); --build-arg TORCH_INDEX=URL takes another, such as PyTorch's own index of CPU builds (0.2 GB; its "Get
+# started" page names it).
+ARG TORCH_INDEX=
 # hadolint ignore=DL3013
-RUN pip install "torch>=2.4" "torchvision>=0.19" --index-url "$TORCH_INDEX"
+RUN pip install "torch>=2.4" "torchvision>=0.19" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 
 WORKDIR /src
 COPY setup.cfg pyproject.toml README.md LICENSE ./
@@ -20,7 +21,7 @@ COPY indexer indexer
 COPY search search
 COPY es_mappings es_mappings
 # hadolint ignore=DL3013
-RUN pip install ".[web,scrape]"
+RUN pip install ".[web]"
 
 
 FROM python:3.13-slim
