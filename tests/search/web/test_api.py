@@ -310,4 +310,7 @@ def test_the_query_reaches_the_engine_as_it_was_meant(serve: Serve) -> None:
 
     client = serve(Listening([CaptionRecord("x", "a dog")]))
     client.get(f"{V1}/text", params={"q": "dogs", "license": "by", "min_score": 0.5})
-    assert asked[0] == Query(frozenset({"dog"}), Filters({"license": ("by",)}), 0.5, None)
+    assert asked[0] == Query(
+        frozenset({"dog"}), Filters({"license": ("by",)}), 0.5, None, images=asked[0].images
+    )
+    assert asked[0].images  # the engine may stop when it has enough images
