@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,42 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.captions import coco_records, grammar_captions, made_captions, records
-from captioner.tokens import analyzer
 from indexer.embedded import EmbeddedIndex
 from indexer.embedded import writer as writer_module
 from indexer.embedded.arrays import ArrayFile, write_arrays
 from indexer.embedded.strings import Strings
 from indexer.errors import IndexerError
 from indexer.records import CaptionRecord, Filters
+from tests.indexer.brute import BruteForce, asked
 
 ANALYZER = "english/1"
-
-
-class BruteForce:
-    """Every overlap counted, by NumPy; scores are quotients of the same integers as the engine's."""
-
-    def __init__(self, records: Iterable[CaptionRecord]) -> None:
-        analyse = analyzer(ANALYZER)
-        self.records = list({record.document_id: record for record in records}.values())
-        sets = [analyse(record.caption) for record in self.records]
-        self.sources = np.array([record.source for record in self.records])
-        rank = {image: place for place, image in enumerate(sorted({one.image_id for one in self.records}))}
-        self.ranks = np.array([rank[record.image_id] for record in self.records])
-        self.sizes = np.array([len(tokens) for tokens in sets])
-        holders: dict[str, list[int]] = defaultdict(list)
-        for number, tokens in enumerate(sets):
-            for token in tokens:
-                holders[token].append(number)
-        self.holders = {token: np.array(numbers) for token, numbers in holders.items()}
-
-    def top(self, tokens: frozenset[str], limit: int, source: str = "") -> list[tuple[float, str]]:
-        overlaps = np.zeros(len(self.records), np.int64)
-        for token in tokens & self.holders.keys():
-            overlaps[self.holders[token]] += 1
-        scores = overlaps / np.maximum(1, len(tokens) + self.sizes - overlaps)
-        answers = np.flatnonzero((overlaps > 0) & ((self.sources == source) | (source == "")))
-        order = answers[np.lexsort((self.ranks[answers], -scores[answers]))][:limit]
-        return [(float(scores[number]), self.records[number].image_id) for number in order.tolist()]
 
 
 def found(index: EmbeddedIndex, tokens: frozenset[str], limit: int, **where: str) -> list[tuple[float, str]]:
@@ -69,14 +41,6 @@ def built(folder: Path, given: Iterable[CaptionRecord], parts: int = 1) -> Embed
     return index
 
 
-def asked(base: Sequence[str], number: int) -> list[frozenset[str]]:
-    """Queries as people's captions are, with unknown words, one word, many words and none among them."""
-    analyse = analyzer(ANALYZER)
-    made = [analyse(caption) for caption in islice(made_captions(base, seed=99), number)]
-    odd = [made[0] | {"unknown", "words"}, frozenset({"dog"}), frozenset(), frozenset({"nowhere"})]
-    return [*odd, frozenset().union(*made[:30]), *made[5:]]
-
-
 def check(index: EmbeddedIndex, brute: BruteForce, queries: Sequence[frozenset[str]]) -> None:
     for tokens in queries:
         answer = index.candidates(tokens, 10)
@@ -91,13 +55,13 @@ def test_on_all_real_captions_the_top_ten_of_200_queries_are_those_of_brute_forc
 ) -> None:
     real = coco_records(shared_data)
     assert len(real) == 66_627
-    index, brute = built(tmp_path / "index", real, parts=3), BruteForce(real)
-    check(index, brute, asked([record.caption for record in real], 200))
+    index, brute = built(tmp_path / "index", real, parts=3), BruteForce(real, ANALYZER)
+    check(index, brute, asked([record.caption for record in real], 200, ANALYZER))
     assert index.status().captions == len(brute.records)
     gone = {record.image_id for record in real[::50]}
     index.delete(gone)
-    left = BruteForce(record for record in real if record.image_id not in gone)
-    check(index, left, asked([record.caption for record in real], 40))
+    left = BruteForce((record for record in real if record.image_id not in gone), ANALYZER)
+    check(index, left, asked([record.caption for record in real], 40, ANALYZER))
 
 
 @pytest.mark.parametrize(
@@ -105,8 +69,8 @@ def test_on_all_real_captions_the_top_ten_of_200_queries_are_those_of_brute_forc
 )
 def test_at_scale_the_top_ten_are_those_of_brute_force(tmp_path: Path, size: int, queries: int) -> None:
     every = list(records(size, shared=tmp_path))  # the grammar's captions: the same on every machine
-    index, brute = built(tmp_path / "index", every), BruteForce(every)
-    check(index, brute, asked(list(islice(grammar_captions(5), 1_000)), queries))
+    index, brute = built(tmp_path / "index", every), BruteForce(every, ANALYZER)
+    check(index, brute, asked(list(islice(grammar_captions(5), 1_000)), queries, ANALYZER))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +88,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[EmbeddedIndex, Br
     for first, last in ((4_000, 4_900), (4_900, 5_000)):
         index.add(every[first:last])
     assert index.status().details["segments"] == 3
-    return index, BruteForce(every)
+    return index, BruteForce(every, ANALYZER)
 
 
 @pytest.mark.parametrize("source", ["rare", "some", "most", "none"])
@@ -137,7 +101,7 @@ def test_both_ways_to_filter_give_what_brute_force_gives(
     monkeypatch.setattr(answer, "_SELECTIVE_SHARE", share)
     monkeypatch.setattr(answer, "_SELECTIVE_ROWS", 0)
     index, brute = sources
-    for tokens in asked(list(islice(grammar_captions(5), 500)), 25):
+    for tokens in asked(list(islice(grammar_captions(5), 500)), 25, ANALYZER):
         assert found(index, tokens, 12, source=source) == brute.top(tokens, 12, source)
 
 
