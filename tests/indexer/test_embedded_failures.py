@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -220,20 +221,28 @@ def test_an_index_that_was_removed_is_told_of(where: Path) -> None:
         index.candidates(DOG, 5)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """Files of this process can grow to 2,000 bytes: the system refuses as a full disk does."""
+    """Files of this process can grow to 2,000 bytes: the system refuses as a full disk does.
+
+    Around the attempts alone: pytest's own output may go to a file, and would be cut off as well.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_leaves_what_was_committed_and_no_debris(where: Path, full_disk: None) -> None:
+def test_a_full_disk_leaves_what_was_committed_and_no_debris(where: Path) -> None:
     index = EmbeddedIndex.open(str(where))
     before = sorted(where.rglob("*"))
     for attempt in (lambda: index.add([record("9")]), lambda: index.draft("k").add([record("9")])):
-        with pytest.raises(IndexUnavailableError, match=r"no space left on the device.*is whole"):
+        with (
+            full_disk(),
+            pytest.raises(IndexUnavailableError, match=r"no space left on the device.*is whole"),
+        ):
             attempt()
     left = [path for path in sorted(where.rglob("*")) if path not in before]
     assert [path.name for path in left if ".arrays" in path.name] == []
