@@ -27,7 +27,10 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-from search.searcher import Searcher
+# The neighbour search.py would hide the package `search`.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from search.searcher import Searcher  # noqa: E402
 
 WORDS = (
     "a man riding a wave on a surfboard|two dogs play in the snow|a plate of food on a table|"

@@ -42,3 +42,9 @@ def test_every_engine_is_measured_and_the_exact_ones_are_exact(
 def test_a_goal_says_whether_it_is_reached() -> None:
     assert str(Goal("speed", 12.0, 10.0)) == "- speed: 12.00 times (at least 10): **reached**"
     assert str(Goal("time", 61.0, 60.0, "s", at_most=True)).endswith("(at most 60): **not reached**")
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_every_benchmark_starts(script: Path) -> None:
+    """As a person starts it: its folder comes first on the path, where search.py would hide the package."""
+    assert subprocess.run([sys.executable, str(script), "--help"], cwd=ROOT, capture_output=True).returncode == 0
