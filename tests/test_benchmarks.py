@@ -47,4 +47,5 @@ def test_a_goal_says_whether_it_is_reached() -> None:
 @pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
 def test_every_benchmark_starts(script: Path) -> None:
     """As a person starts it: its folder comes first on the path, where search.py would hide the package."""
-    assert subprocess.run([sys.executable, str(script), "--help"], cwd=ROOT, capture_output=True).returncode == 0
+    started = subprocess.run([sys.executable, str(script), "--help"], cwd=ROOT, capture_output=True)
+    assert started.returncode == 0, started.stderr
