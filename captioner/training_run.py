@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -257,6 +257,3 @@ def _log(path: Path, report: EpochReport) -> None:
         if new:
             table.writeheader()
         table.writerow(asdict(report))
-
-
-Progress = Callable[[int], None]

@@ -142,19 +142,8 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
         _retry_goes_alone(options)
         _add(where, None, rejects, as_json, options)
         return
-    found, captioning = _sources(options), _captioning(options)
     again = f"interrupted: what was done is kept; the same command goes on; {where} is as it was"
-    with _to_build(where, keep) as index, _interruptible(again):
-        report = building.build(
-            index,
-            found,
-            captioning,
-            analyzer=analyzer,
-            rejects=Path(rejects),
-            tell=_tell,
-            progress=progress_bar,
-        )
-    _finish(report, rejects, as_json)
+    _fill(building.build, lambda: _to_build(where, keep), again, analyzer, rejects, as_json, options)
 
 
 @main.command()
@@ -177,10 +166,23 @@ def _to_build(where: str, keep: int | None) -> CaptionIndex:
 
 
 def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options: dict[str, Any]) -> None:
-    found, captioning = _sources(options), _captioning(options)
     again = f"interrupted: what was added stays in {where}; the same command goes on"
-    with open_index(where) as index, _interruptible(again):
-        report = building.add(
+    _fill(building.add, lambda: open_index(where), again, analyzer, rejects, as_json, options)
+
+
+def _fill(
+    work: Callable[..., BuildReport],
+    opened: Callable[[], CaptionIndex],
+    again: str,
+    analyzer: str | None,
+    rejects: str,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
+    found, captioning = _sources(options), _captioning(options)
+    with opened() as index, _interruptible(again):
+        report = work(
             index,
             found,
             captioning,
