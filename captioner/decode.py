@@ -229,11 +229,17 @@ def _close_the_rest(
 
 @torch.no_grad()
 def sample(
-    decoder: Decoder, features: Tensor, max_words: int, barred: Sequence[int] = (), first: int | None = None
+    decoder: Decoder,
+    features: Tensor,
+    max_words: int,
+    barred: Sequence[int] = (),
+    first: int | None = None,
+    temperature: float = 1.0,
 ) -> list[list[int]]:
     """One caption a row, drawn word by word from the decoder's own distribution (ids up to `<end>`).
 
     `first`: a word that is given and not drawn, for decoders whose first word is `<start>`.
+    `temperature`: below 1 the probable words become more probable still.
     """
     scores, fixed, state = decoder.begin(features)
     if first is not None:
@@ -242,7 +248,7 @@ def sample(
     drawn: list[Tensor] = []
     ended = torch.zeros(len(features), dtype=torch.bool, device=scores.device)
     for _ in range(max_words):
-        words = _log_probabilities(scores, barred).exp().multinomial(1).squeeze(1)
+        words = _log_probabilities(scores / temperature, barred).exp().multinomial(1).squeeze(1)
         words = words.masked_fill(ended, END)
         drawn.append(words)
         ended |= words == END

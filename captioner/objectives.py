@@ -16,6 +16,8 @@ from captioner.decode import sample
 from captioner.model import AttentionDecoder, CaptionModel, Seen, State
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 
+_END = "<end>"  # in a reward: no caption has such a word
+
 
 class CrossEntropy:
     """Predict each word of people's captions from the words before it.
@@ -71,8 +73,11 @@ class SelfCritical:
 
     Source: Rennie et al., "Self-critical Sequence Training" (CVPR 2017); the baseline of a sample is
     the mean reward of the photo's other samples (Luo, "A Better Variant of Self-Critical Sequence
-    Training", 2020). Reward: CIDEr-D against the photo's own captions. The decoder works as it does in
-    use, without dropout: with it the captions drawn are too poor to learn from.
+    Training", 2020). Reward: CIDEr-D against the photo's own captions, `<end>` counted as a word, so that
+    a caption that breaks off does not pay. The decoder works as it does in use, without dropout, and
+    captions are drawn at a `temperature` below 1: a decoder that was trained with smoothed labels puts
+    rubbish into its tail, and captions drawn with rubbish teach only to be short (mean reward at 1.0:
+    .15, at 0.5: .52; greedy .65).
     """
 
     def __init__(
@@ -81,10 +86,11 @@ class SelfCritical:
         references: Sequence[Sequence[Sequence[str]]],
         samples: int,
         longest: int,
+        temperature: float = 1.0,
     ) -> None:
         self.vocabulary = vocabulary
-        self.reward = CiderD(references)
-        self.samples, self.longest = samples, longest
+        self.reward = CiderD([[[*words, _END] for words in captions] for captions in references])
+        self.samples, self.longest, self.temperature = samples, longest, temperature
 
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum over words of -advantage x log probability, and the number of words."""
@@ -92,19 +98,26 @@ class SelfCritical:
         owners = torch.arange(len(features), device=features.device).repeat_interleave(self.samples)
         first = START if model.starts_with_image else None
         decoder = model.decoder if batch.seen is None else _Told(model, batch.seen, owners)
-        drawn = sample(decoder, features.detach()[owners], self.longest, (PAD, START, UNK), first)
+        shown = features.detach()[owners]
+        drawn = sample(decoder, shown, self.longest, (PAD, START, UNK), first, self.temperature)
         written = [self.vocabulary.decode(ids) for ids in drawn]
         captions = encode(self.vocabulary, written).to(features.device)
         wanted = captions[:, 1:]
         # model1 to model5 give the scores of `<start>` too, which was not drawn
         scores = _scores(model, features, captions[:, :-1], owners, batch.seen)[:, -wanted.shape[1] :].float()
-        logs = -functional.cross_entropy(scores.transpose(1, 2), wanted, ignore_index=PAD, reduction="none")
+        scores = scores.transpose(1, 2) / self.temperature
+        logs = -functional.cross_entropy(scores, wanted, ignore_index=PAD, reduction="none")
         return -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
 
     def _advantages(self, batch: Batch, written: Sequence[Sequence[str]]) -> Tensor:
         """(P * samples, 1): reward above the mean of the photo's other samples."""
         photos = batch.photos.repeat_interleave(self.samples).tolist()
-        rewards = torch.tensor([self.reward.score(*pair) for pair in zip(photos, written, strict=True)])
+        rewards = torch.tensor(
+            [
+                self.reward.score(photo, [*words, _END] if len(words) < self.longest else words)
+                for photo, words in zip(photos, written, strict=True)
+            ]
+        )
         rewards = rewards.view(-1, self.samples)
         others = (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
         return (rewards - others).view(-1, 1)

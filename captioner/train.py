@@ -46,7 +46,8 @@ class Recipe:
     averaging: float = 0.998  # decay of the running mean of the weights that is scored and saved; 0: off
     largest_gradient: float = 1.0
     self_critical: bool = False
-    samples: int = 5  # captions sampled for each photo in self-critical training
+    samples: int = 5  # captions sampled for each photo in self-critical training,
+    temperature: float = 0.5  # from scores divided by this
     smallest_count: int = 4  # words seen less often are <unk>
     longest: int = 20
     seed: int = 0

@@ -150,7 +150,9 @@ def _prepare(
         run.recipe.label_smoothing, run.recipe.detector_weight
     )
     if run.recipe.self_critical:
-        objective = SelfCritical(vocabulary, captions, run.recipe.samples, run.recipe.longest)
+        objective = SelfCritical(
+            vocabulary, captions, run.recipe.samples, run.recipe.longest, run.recipe.temperature
+        )
     references = [[words(text) for text in photo.captions] for photo in data.dev]
     training = Training(model, batches, views, objective, run.recipe, processes)
     return training, vocabulary, DevScore(dev_views, references, vocabulary)

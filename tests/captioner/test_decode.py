@@ -168,11 +168,12 @@ def test_groups_are_the_same_in_any_batch(seed: int, values: list[float]) -> Non
     assert [[one.ids for one in row] for row in together] == [[one.ids for one in row] for row in alone]
 
 
-def test_sampling_follows_the_decoders_distribution() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_sampling_follows_the_decoders_distribution(temperature: float) -> None:
     decoder = ToyDecoder(3, sharpness=1.0)
     torch.manual_seed(0)
-    drawn = sample(decoder, torch.ones(4000), 1, barred=(0,))
-    chances = decoder.table[0, decoder.words].clone()
+    drawn = sample(decoder, torch.ones(4000), 1, barred=(0,), temperature=temperature)
+    chances = decoder.table[0, decoder.words] / temperature
     chances[0] = -torch.inf
     shares = [sum(row == [word] for row in drawn) / 4000 for word in range(WORDS)]
     shares[END] = sum(row == [] for row in drawn) / 4000

@@ -189,6 +189,21 @@ def test_self_critical_training_raises_the_reward(config: ModelConfig) -> None:
     assert np.mean(rewards[-quarter:]) > 1.1 * np.mean(rewards[:quarter])
 
 
+def test_a_caption_that_breaks_off_is_rewarded_less() -> None:
+    """`<end>` is part of what is compared, so that "a dog in a" does not score like "a dog in a field"."""
+    from captioner.batches import Batch
+
+    lines = [[["red", "dog", "in", "snow"]], [["two", "boys", "on", "sand"]]]
+    objective = SelfCritical(WORDS, lines, samples=2, longest=4)
+    batch = Batch(torch.tensor([0]), torch.empty(0), torch.empty(0))
+    broken, ended = lines[0][0], lines[0][0][:3]
+    # Four words are the longest: the first was cut off there, the second ended where people do not.
+    advantages = objective._advantages(batch, [broken, ended])
+    assert advantages[0] > 0 and advantages.sum() == pytest.approx(0, abs=1e-5)
+    roomy = SelfCritical(WORDS, lines, samples=2, longest=9)
+    assert roomy._advantages(batch, [broken, ended])[0] > advantages[0]
+
+
 # The whole run, from photos to a saved model
 
 
