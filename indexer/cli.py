@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
@@ -19,20 +19,24 @@ from captioner.console import CommandGroup, progress_bar, stop_on_sigterm
 from captioner.errors import CaptionerError
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
-from indexer import open_index, sources
-from indexer.build import BuildReport, Captioning, Problem
+from indexer import open_index
+from indexer.build import BuildReport, Problem
 from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
 from indexer.index import is_url
 from indexer.report import report_as_json, report_lines, status_lines
+from indexer.source_options import (
+    read_captioning,
+    read_sources,
+    retry_goes_alone,
+    source_options,
+    where_option,
+)
 
 if TYPE_CHECKING:
-    from captioner.captioner import PhotoCaptioner
     from indexer.elastic import ElasticIndex
     from indexer.index import CaptionIndex
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Commands that live in rooms of their own, imported when they are called.
 LAZY = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kibana_command:kibana"}
@@ -61,69 +65,8 @@ def main() -> None:
     stop_on_sigterm()
 
 
-where_option = click.option(
-    "--index",
-    "where",
-    envvar="CAPTION_INDEX",
-    default="caption-index/",
-    show_default=True,
-    show_envvar=True,
-    help="A folder, or http[s]://HOST:9200/NAME for Elasticsearch.",
-)
-
-
-def _source_options(command: Command) -> Command:
-    """The options of `build` and `add` that say what to index and how to caption it."""
-    options = (
-        click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),
-        click.option("--images", metavar="DIR", help="Images of --coco: show them and caption them too."),
-        click.option("--flickr8k", multiple=True, metavar="DIR", help="Flickr8k (folder or captions.txt)."),
-        click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
-        click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
-        click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
-        click.option(
-            "--photos",
-            multiple=True,
-            metavar="ADDRESS",
-            help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
-        ),
-        click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
-        click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
-        click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
-        click.option(
-            "--captions",
-            type=click.IntRange(1, 50),
-            default=1,
-            show_default=True,
-            help="Captions to write for each photo.",
-        ),
-        click.option(
-            "--rejects",
-            metavar="FILE",
-            default="rejected.jsonl",
-            show_default=True,
-            help="Where captions that the index refuses are reported, for --retry.",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(["process", "ray"]),
-            default="process",
-            show_default=True,
-            help="Who captions photos: this process, or the workers of a Ray cluster.",
-        ),
-        click.option(
-            "--ray-address", metavar="HOST:PORT", help="A running Ray cluster; else one is started."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
-        where_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @main.command()
-@_source_options
+@source_options
 @click.option(
     "--analyzer",
     type=click.Choice(analyzers()),
@@ -139,7 +82,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
     where it was. `--retry` alone adds to the index that is there.
     """
     if options["retry"]:
-        _retry_goes_alone(options)
+        retry_goes_alone(options)
         _add(where, None, rejects, as_json, options)
         return
     again = f"interrupted: what was done is kept; the same command goes on; {where} is as it was"
@@ -147,7 +90,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
 
 
 @main.command()
-@_source_options
+@source_options
 @click.option("--analyzer", type=click.Choice(analyzers()), help="Refuse an index that another one made.")
 def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options: Any) -> None:
     """Add captions to the index that is there.
@@ -180,7 +123,7 @@ def _fill(
     options: dict[str, Any],
 ) -> None:
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
-    found, captioning = _sources(options), _captioning(options)
+    found, captioning = read_sources(options), read_captioning(options)
     with opened() as index, _interruptible(again):
         report = work(
             index,
@@ -282,55 +225,6 @@ def download(name: str, output: str, address: str | None) -> None:
     for place in places:
         click.echo(place)
     click.echo(f"next: {DATA_SETS[name].usage.format(folder=output)}", err=True)
-
-
-def _sources(options: dict[str, Any]) -> list[sources.Source]:
-    if options["engine"] != "ray" and (options["photos"] or options["ray_address"]):
-        raise click.UsageError("--photos and --ray-address need --engine ray.")
-    if options["images"] and not options["coco"]:
-        raise click.UsageError("--images belongs to --coco; give photos without annotations by --folder.")
-    readers: dict[str, Callable[[str], sources.Source]] = {
-        "coco": lambda file: sources.CocoSource(file, options["images"]),
-        "flickr8k": sources.Flickr8kSource,
-        "jsonl": sources.JsonlSource,
-        "folder": sources.FolderSource,
-        "scraped": sources.ScrapedSource,
-        "photos": _addressed,
-    }
-    found = [reader(place) for kind, reader in readers.items() for place in options[kind]]
-    if options["retry"]:
-        found.append(sources.JsonlSource(options["retry"]))
-    if not found:
-        raise click.UsageError("Say what to index: --coco, --flickr8k, --jsonl, --folder or --scraped.")
-    return found
-
-
-def _addressed(address: str) -> sources.Source:
-    from indexer.cluster.photos import AddressedSource
-
-    return AddressedSource(address)
-
-
-def _retry_goes_alone(options: dict[str, Any]) -> None:
-    if any(options[kind] for kind in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos")):
-        raise click.UsageError("--retry adds to the index that is there and goes without other sources.")
-
-
-def _captioning(options: dict[str, Any]) -> Captioning:
-    model = options["model"]
-
-    def load() -> PhotoCaptioner:
-        from captioner.captioner import open_captioner
-
-        return open_captioner(model)
-
-    def pool() -> PhotoCaptioner:
-        from indexer.cluster.captioner import ClusterCaptioner
-
-        return ClusterCaptioner(load, options["ray_address"])
-
-    chosen = pool if options["engine"] == "ray" else load
-    return Captioning(chosen, beam=options["beam"], captions=options["captions"])
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""Options that say what to index and how to caption it, and what they mean: `indexer build` and `add`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from indexer import sources
+from indexer.build import Captioning
+
+if TYPE_CHECKING:
+    from captioner.captioner import PhotoCaptioner
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+where_option = click.option(
+    "--index",
+    "where",
+    envvar="CAPTION_INDEX",
+    default="caption-index/",
+    show_default=True,
+    show_envvar=True,
+    help="A folder, or http[s]://HOST:9200/NAME for Elasticsearch.",
+)
+
+
+def source_options(command: Command) -> Command:
+    """The options of `build` and `add` that say what to index and how to caption it."""
+    options = (
+        click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),
+        click.option("--images", metavar="DIR", help="Images of --coco: show them and caption them too."),
+        click.option("--flickr8k", multiple=True, metavar="DIR", help="Flickr8k (folder or captions.txt)."),
+        click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
+        click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
+        click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
+        click.option(
+            "--photos",
+            multiple=True,
+            metavar="ADDRESS",
+            help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
+        ),
+        click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
+        click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
+        click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
+        click.option(
+            "--captions",
+            type=click.IntRange(1, 50),
+            default=1,
+            show_default=True,
+            help="Captions to write for each photo.",
+        ),
+        click.option(
+            "--rejects",
+            metavar="FILE",
+            default="rejected.jsonl",
+            show_default=True,
+            help="Where captions that the index refuses are reported, for --retry.",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["process", "ray"]),
+            default="process",
+            show_default=True,
+            help="Who captions photos: this process, or the workers of a Ray cluster.",
+        ),
+        click.option(
+            "--ray-address", metavar="HOST:PORT", help="A running Ray cluster; else one is started."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
+        where_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_sources(options: dict[str, Any]) -> list[sources.Source]:
+    if options["engine"] != "ray" and (options["photos"] or options["ray_address"]):
+        raise click.UsageError("--photos and --ray-address need --engine ray.")
+    if options["images"] and not options["coco"]:
+        raise click.UsageError("--images belongs to --coco; give photos without annotations by --folder.")
+    readers: dict[str, Callable[[str], sources.Source]] = {
+        "coco": lambda file: sources.CocoSource(file, options["images"]),
+        "flickr8k": sources.Flickr8kSource,
+        "jsonl": sources.JsonlSource,
+        "folder": sources.FolderSource,
+        "scraped": sources.ScrapedSource,
+        "photos": _addressed,
+    }
+    found = [reader(place) for kind, reader in readers.items() for place in options[kind]]
+    if options["retry"]:
+        found.append(sources.JsonlSource(options["retry"]))
+    if not found:
+        raise click.UsageError("Say what to index: --coco, --flickr8k, --jsonl, --folder or --scraped.")
+    return found
+
+
+def _addressed(address: str) -> sources.Source:
+    from indexer.cluster.photos import AddressedSource
+
+    return AddressedSource(address)
+
+
+def retry_goes_alone(options: dict[str, Any]) -> None:
+    if any(options[kind] for kind in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos")):
+        raise click.UsageError("--retry adds to the index that is there and goes without other sources.")
+
+
+def read_captioning(options: dict[str, Any]) -> Captioning:
+    model = options["model"]
+
+    def load() -> PhotoCaptioner:
+        from captioner.captioner import open_captioner
+
+        return open_captioner(model)
+
+    def pool() -> PhotoCaptioner:
+        from indexer.cluster.captioner import ClusterCaptioner
+
+        return ClusterCaptioner(load, options["ray_address"])
+
+    chosen = pool if options["engine"] == "ray" else load
+    return Captioning(chosen, beam=options["beam"], captions=options["captions"])
