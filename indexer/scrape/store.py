@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.errors import PhotoError
-from captioner.photo import media_type, open_photo, perceptual_hash
+from captioner.photo import glance
 from indexer.scrape.items import RefusalError
 
-#: A JPEG may be decoded at a reduced size down to this many pixels a side; enough for the hash.
-_DECODED_SIDE = 256
 _SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -35,14 +33,14 @@ class Examined:
 def examine(body: bytes, smallest_side: int) -> Examined:
     """Decode and hash a picture. Raises RefusalError for what is no whole photo, or a tiny one (an icon)."""
     try:
-        suffix = _SUFFIXES.get(media_type(body), ".jpg")
-        image = open_photo(body, smallest=_DECODED_SIDE)
+        photo = glance(body)
     except PhotoError as error:
         raise RefusalError("not-a-photo", str(error).partition(": ")[2]) from None
-    if min(image.size) < smallest_side:
-        size = f"{image.width}x{image.height}"
-        raise RefusalError("too-small", f"{size} (the least is {smallest_side})", "skipped")
-    return Examined(hashlib.sha256(body).hexdigest(), perceptual_hash(image), suffix)
+    if min(photo.size) < smallest_side:
+        width, height = photo.size
+        raise RefusalError("too-small", f"{width}x{height} (the least is {smallest_side})", "skipped")
+    suffix = _SUFFIXES.get(photo.media_type, ".jpg")
+    return Examined(hashlib.sha256(body).hexdigest(), photo.phash, suffix)
 
 
 def file_name(photo: Examined) -> str:
