@@ -22,6 +22,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--captions", type=_FILE, metavar="JSONL", help="Generated captions: image, caption a line.")
 @click.option("--greedy", type=_FILE, metavar="JSONL", help="The same, decoded greedily.")
+@click.option("--diverse", type=_FILE, metavar="JSONL", help="The same, by diverse beam search.")
 @click.option("--captioner", metavar="NAME|DIR", help="Write them with this model; kept in the cache.")
 @click.option("--hold-out", is_flag=True, help="A written caption stands in for the generated one.")
 @click.option("--pictures", is_flag=True, help="Rows with what the encoder sees (slow the first time).")
@@ -106,6 +107,7 @@ def _material(
     places: Any,
     captions: Path | None,
     greedy: Path | None,
+    diverse: Path | None,
     captioner: str | None,
     hold_out: bool,
     pictures: bool,
@@ -127,7 +129,8 @@ def _material(
         if hold_out:
             material = gather.held_out(material, splits)
         elif captions:
-            known = read_captions(greedy) if greedy else {}
+            files = {"greedy": greedy, "diverse": diverse}
+            known = {way: read_captions(file) for way, file in files.items() if file}
             material = gather.with_photos(material, splits, read_captions(captions), known)
         elif captioner:
             written = gather.written_by(captioner, splits, cache, beam, several, bar.update)

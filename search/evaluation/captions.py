@@ -11,9 +11,12 @@ from search.errors import EvaluationError
 from search.evaluation.data import Captions
 
 if TYPE_CHECKING:  # torch comes with it
-    from captioner.captioner import PhotoCaptioner
+    from captioner.streaming import StreamingCaptioner
 
 Progress = Callable[[int], None]
+
+#: How strongly the groups of a diverse beam search keep apart (`captioner.decode.Decoding`).
+DIVERSITY = 0.5
 
 
 def read_captions(file: Path) -> Captions:
@@ -42,23 +45,25 @@ def _lines(file: Path) -> list[str]:
 
 
 def generate(
-    captioner: PhotoCaptioner,
+    captioner: StreamingCaptioner,
     photos: Sequence[Path],
     folder: Path,
     beam: int,
     captions: int,
     progress: Progress = lambda done: None,
+    diversity: float = 0.0,
 ) -> Path:
-    """Caption photos into a file of `folder` named by model and beam; photos that it has already are kept.
+    """Caption photos into a file of `folder` named by model and decoding; photos it has already are kept.
 
     An interrupted run goes on where it stopped. A photo that cannot be read is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{captioner.identity}-beam{beam}x{captions}.jsonl"
+    way = "diverse" if diversity else "beam"
+    file = folder / f"{captioner.identity}-{way}{beam}x{captions}.jsonl"
     known = read_captions(file) if file.exists() else {}
     todo = [photo for photo in photos if photo.name not in known]
     with file.open("a", encoding="utf-8") as lines:
-        for done in captioner.stream(todo, beam=beam, captions=captions):
+        for done in captioner.stream(todo, beam=beam, captions=captions, diversity=diversity):
             rows = [{"image": Path(done.image).name, "caption": one.text} for one in done.captions]
             lines.writelines(json.dumps(row) + "\n" for row in rows)
             progress(1)

@@ -15,7 +15,7 @@ from search.evaluation.data import Captions, RatedPair
 from search.evaluation.engines import IndexRanker
 from search.evaluation.measures import Relevance
 from search.evaluation.rankers import Query, Ranker
-from search.evaluation.rows import Extras, Row, extra_rows, rows
+from search.evaluation.rows import OTHERWISE, Extras, Row, extra_rows, rows
 from search.evaluation.tasks import (
     Agreement,
     Finding,
@@ -40,7 +40,7 @@ class Material:
     archive: Captions  # reference captions of the archived photos
     generated: Captions  # of both, the best first
     relevance: Relevance
-    greedy: Captions = field(default_factory=dict)
+    otherwise: Mapping[str, Captions] = field(default_factory=dict)  # the same by other ways to decode
     extras: Extras = field(default_factory=Extras)
 
 
@@ -77,11 +77,11 @@ def all_rows(material: Material, seed: int, folder: Path) -> list[Row]:
         return [row for row in wanted if row.tokens is not None]
     index = partial(IndexRanker, analyzer=DEFAULT, folder=folder)
     wanted += [*extra_rows(material.extras), Row(f"{DEFAULT}, embedded engine", index)]
-    return [row for row in wanted if material.greedy or not row.greedy]
+    return [row for row in wanted if row.written not in OTHERWISE or material.otherwise.get(row.written)]
 
 
 def _similar(row: Row, material: Material, archive: str, seed: int) -> Retrieval:
-    with _ranker(row, archived(material, archive, row.archived)) as ranker:
+    with _ranker(row, archived(row, material, archive)) as ranker:
         queries = [
             Query(image, captions) for image, captions in _asked(row, material, material.queries).items()
         ]
@@ -97,15 +97,15 @@ def _finding(row: Row, material: Material) -> Finding:
 
 
 def _asked(row: Row, material: Material, photos: Captions, most: int | None = None) -> Captions:
-    source = material.greedy if row.greedy else material.generated
+    source = material.otherwise.get(row.written, material.generated)
     return of(photos, source, row.captions if most is None else most)
 
 
-def archived(material: Material, archive: str, most: int) -> Captions:
+def archived(row: Row, material: Material, archive: str) -> Captions:
     """Captions of the archived photos as one of `ARCHIVES` has them."""
     if archive == "reference":
         return material.archive
-    generated = of(material.archive, material.generated, most)
+    generated = _asked(row, material, material.archive, row.archived)
     if archive == "generated":
         return generated
     return {image: (*material.archive[image], *generated[image]) for image in material.archive}

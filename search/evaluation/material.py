@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.evaluation import data
-from search.evaluation.captions import generate, read_captions
+from search.evaluation.captions import DIVERSITY, generate, read_captions
 from search.evaluation.data import Captions, Photos
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
@@ -66,14 +66,16 @@ def ratings_only(places: Places) -> Material:
     return Material(data.rated_pairs(places.ratings, rated), rated, {}, {}, {}, {})
 
 
-def with_photos(material: Material, splits: Splits, generated: Captions, greedy: Captions) -> Material:
+def with_photos(
+    material: Material, splits: Splits, generated: Captions, otherwise: Mapping[str, Captions]
+) -> Material:
     queries, archive = splits.queries.captions, splits.archive.captions
     return replace(
         material,
         queries=queries,
         archive=archive,
         generated=generated,
-        greedy=greedy,
+        otherwise=otherwise,
         relevance=cider_relevance(queries, archive),
     )
 
@@ -93,14 +95,16 @@ def held_out(material: Material, splits: Splits) -> Material:
 
 def written_by(
     captioner: str, splits: Splits, cache: Path, beam: int, several: int, progress: Progress
-) -> tuple[Captions, Captions]:
-    """Captions by a model, n best of the beam and greedy; made once, kept in `cache`."""
-    from captioner.captioner import open_captioner
+) -> tuple[Captions, Mapping[str, Captions]]:
+    """Captions by a model, n best of the beam, greedy and diverse; made once, kept in `cache`."""
+    from captioner.captioner import Captioner, open_captioner
 
     model, photos = open_captioner(captioner), splits.paths()
     best = generate(model, photos, cache, max(beam, several), several, progress)
-    greedy = generate(model, photos, cache, 1, 1, progress)
-    return read_captions(best), read_captions(greedy)
+    otherwise = {"greedy": generate(model, photos, cache, 1, 1, progress)}
+    if isinstance(model, Captioner):  # those from elsewhere have no beams that keep apart
+        otherwise["diverse"] = generate(model, photos, cache, 1, several, progress, DIVERSITY)
+    return read_captions(best), {way: read_captions(file) for way, file in otherwise.items()}
 
 
 def with_pictures(material: Material, splits: Splits, cache: Path, progress: Progress) -> Material:

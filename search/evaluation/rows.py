@@ -14,14 +14,17 @@ from search.errors import EvaluationError
 from search.evaluation.data import Captions
 from search.evaluation.rankers import Query, RandomRanker, Ranker, SetRanker, StudentRanker, Weight, plain
 
+#: Other ways to decode captions than by beam: word by word, or as beams that keep apart.
+OTHERWISE = ("greedy", "diverse")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table.
 
     `tokens` and `weight` (None where the row is no comparison of captions) judge people's ratings; `ranker`
-    makes a ranker of an archive; `captions` says which generated captions the query has: how many of the
-    n best, of the beam or greedy.
+    makes a ranker of an archive; `written` says how the generated captions were decoded, and `captions` how
+    many of them, the best first, the query has.
     """
 
     name: str
@@ -31,7 +34,7 @@ class Row:
     union: bool = False
     captions: int = 1
     archived: int = 1  # generated captions of each archived photo
-    greedy: bool = False
+    written: str = "beam"  # or one of `OTHERWISE`
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def rows(rarity_of: Captions, seed: int, several: int = 5) -> list[Row]:
         set_row("lemmas", lemmas),
         set_row("stems and implied words", implied),
         set_row("stems, weighted by rarity", analyzer("english/1"), rarity(rarity_of, analyzer("english/1"))),
-        set_row(f"{DEFAULT}, greedy", best, rated=False, greedy=True),
+        set_row(f"{DEFAULT}, greedy", best, rated=False, written="greedy"),
         *(_several(several) if several > 1 else ()),
         Row("random", lambda archive: RandomRanker(archive, seed)),
     ]
@@ -83,6 +86,14 @@ def _several(number: int) -> list[Row]:
         set_row(f"{DEFAULT}, {number} captions a query", best, rated=False, captions=number),
         set_row(f"{DEFAULT}, {number} captions a photo", best, rated=False, captions=number, archived=number),
         set_row(f"{DEFAULT}, union of captions", best, union=True, captions=number, archived=number),
+        set_row(
+            f"{DEFAULT}, {number} diverse captions a photo",
+            best,
+            rated=False,
+            written="diverse",
+            captions=number,
+            archived=number,
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from search.cli import main
 from search.errors import EvaluationError
 from search.evaluation.captions import of, read_captions
 from search.evaluation.engines import IndexRanker
+from search.evaluation.evaluation import Material, all_rows, archived
 from search.evaluation.gains import cider_relevance
 from search.evaluation.rankers import Query, RandomRanker, SetRanker, StudentRanker, weighted_jaccard
 from search.evaluation.report import BEGIN, END, insert
+from search.evaluation.rows import OTHERWISE
 
 ARCHIVE = {
     "dog": ("a dog runs on the beach", "a brown dog by the sea"),
@@ -80,6 +83,23 @@ def test_photos_that_people_describe_alike_are_relevant_to_each_other() -> None:
         {"q": ("a cat sleeps on a sofa",)}, {"cat": ("a cat sleeps on a sofa",), **ARCHIVE}
     )
     assert same["q"]["cat"] == 10_000
+
+
+def test_rows_read_the_captions_of_their_own_way_to_decode(tmp_path: Path) -> None:
+    written = {
+        way: {image: (f"{way} {image}", f"{way} {image} again") for image in ("q", *ARCHIVE)}
+        for way in ("beam", "greedy", "diverse")
+    }
+    material = Material(
+        (), {}, {"q": ("a dog",)}, ARCHIVE, written["beam"], {}, {way: written[way] for way in OTHERWISE}
+    )
+    found = {row.written: row for row in all_rows(material, 1, tmp_path)}
+    assert set(found) == {"beam", "greedy", "diverse"}
+    for way, row in found.items():
+        assert archived(row, material, "generated")["dog"] == written[way]["dog"][: row.archived]
+        assert archived(row, material, "both")["cat"][0] == ARCHIVE["cat"][0]
+    without = replace(material, otherwise={})
+    assert {row.written for row in all_rows(without, 1, tmp_path)} == {"beam"}
 
 
 def test_generated_captions_are_read_in_order_and_errors_left_out(tmp_path: Path) -> None:
