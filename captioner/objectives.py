@@ -22,8 +22,8 @@ _END = "<end>"  # in a reward: no caption has such a word
 class CrossEntropy:
     """Predict each word of people's captions from the words before it.
 
-    While the encoder is trained, its word detector is held to what detectors said that never saw the
-    photo (`Batch.expected`): so it keeps what ImageNet taught it, and does not learn photos by heart.
+    While the encoder is trained, here and in self-critical training, its word detector is held to what
+    detectors said that never saw the photo (`Batch.expected`).
     """
 
     def __init__(self, smoothing: float, detector_weight: float = 0.0) -> None:
@@ -43,9 +43,7 @@ class CrossEntropy:
             reduction="sum",
         )
         count = (wanted != PAD).sum()
-        if batch.expected is not None and features.requires_grad:
-            loss = loss + self.detector_weight * count * _detector_loss(model, features, batch.expected)
-        return loss, count
+        return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
 
 
 def _scores(
@@ -59,12 +57,17 @@ def _scores(
     return cast(Tensor, model.decoder(torch.cat([features, imagined]), captions, owners, seen))
 
 
-def _detector_loss(model: CaptionModel, features: Tensor, expected: Tensor) -> Tensor:
-    """Binary cross-entropy of the detector, summed over its words, mean over the photos."""
+def _detector_loss(model: CaptionModel, features: Tensor, batch: Batch) -> Tensor:
+    """Binary cross-entropy of the detector, summed over its words, mean over the photos; 0 if it is frozen.
+
+    So an encoder that is trained keeps what ImageNet taught it, and does not learn photos by heart.
+    """
+    if batch.expected is None or not features.requires_grad:
+        return features.new_zeros(())
     decoder = cast(AttentionDecoder, model.decoder)
     with torch.autocast(features.device.type, enabled=False):
         chances = decoder.detector(features.float().mean(dim=1)).clamp(1e-5, 1 - 1e-5)
-        total = functional.binary_cross_entropy(chances, expected.to(chances), reduction="sum")
+        total = functional.binary_cross_entropy(chances, batch.expected.to(chances), reduction="sum")
     return total / len(features)
 
 
@@ -87,8 +90,9 @@ class SelfCritical:
         samples: int,
         longest: int,
         temperature: float = 1.0,
+        detector_weight: float = 0.0,
     ) -> None:
-        self.vocabulary = vocabulary
+        self.vocabulary, self.detector_weight = vocabulary, detector_weight
         self.reward = CiderD([[[*words, _END] for words in captions] for captions in references])
         self.samples, self.longest, self.temperature = samples, longest, temperature
 
@@ -107,7 +111,8 @@ class SelfCritical:
         scores = _scores(model, features, captions[:, :-1], owners, batch.seen)[:, -wanted.shape[1] :].float()
         scores = scores.transpose(1, 2) / self.temperature
         logs = -functional.cross_entropy(scores, wanted, ignore_index=PAD, reduction="none")
-        return -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
+        loss, count = -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
+        return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
 
     def _advantages(self, batch: Batch, written: Sequence[Sequence[str]]) -> Tensor:
         """(P * samples, 1): reward above the mean of the photo's other samples."""

@@ -151,7 +151,12 @@ def _prepare(
     )
     if run.recipe.self_critical:
         objective = SelfCritical(
-            vocabulary, captions, run.recipe.samples, run.recipe.longest, run.recipe.temperature
+            vocabulary,
+            captions,
+            run.recipe.samples,
+            run.recipe.longest,
+            run.recipe.temperature,
+            run.recipe.detector_weight,
         )
     references = [[words(text) for text in photo.captions] for photo in data.dev]
     training = Training(model, batches, views, objective, run.recipe, processes)
