@@ -14,6 +14,10 @@ WAITING = 1024
 WAITING_PER_HOST = 128
 
 
+#: What a task waits on. All is done on one event loop, without a pause between look and change; no locks.
+_Waiter = asyncio.Future[None]
+
+
 class Frontier:
     """Items in the order found, at most `per_host` of one host under way.
 
@@ -29,62 +33,75 @@ class Frontier:
         self._listed: set[str] = set()  # the same, for asking
         self._waiting = 0
         self._closed = False
-        self._has_room = asyncio.Condition()
-        self._has_work = asyncio.Condition()
+        self._has_room: deque[_Waiter] = deque()
+        self._has_work: deque[_Waiter] = deque()
 
     async def put(self, item: Item) -> None:
         """Add an item, as soon as there is room."""
         host = _host(item)
-        async with self._has_room:
-            await self._has_room.wait_for(lambda: self._fits(host))
-            self._queues.setdefault(host, deque()).append(item)
-            self._waiting += 1
-        await self._offer(host)
+        while not self._fits(host):
+            await _wait(self._has_room)
+        self._queues.setdefault(host, deque()).append(item)
+        self._waiting += 1
+        self._offer(host)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Nothing more is put: `take` gives None when all has been taken."""
         self._closed = True
-        async with self._has_work:
-            self._has_work.notify_all()
+        _wake(self._has_work, len(self._has_work))
 
     async def take(self) -> Item | None:
         """The next item whose host has a free connection; `done` must follow."""
-        async with self._has_work:
-            await self._has_work.wait_for(lambda: self._ready or (self._closed and not self._waiting))
-            if not self._ready:
-                return None
-            host = self._ready.popleft()
-            self._listed.discard(host)
-            item = self._queues[host].popleft()
-            self._waiting -= 1
-            self._under_way[host] = self._under_way.get(host, 0) + 1
+        while not self._ready:
             if self._closed and not self._waiting:
-                self._has_work.notify_all()
-        await self._offer(host)
-        async with self._has_room:
-            self._has_room.notify_all()
+                return None
+            await _wait(self._has_work)
+        host = self._ready.popleft()
+        self._listed.discard(host)
+        item = self._queues[host].popleft()
+        self._waiting -= 1
+        self._under_way[host] = self._under_way.get(host, 0) + 1
+        if self._closed and not self._waiting:
+            _wake(self._has_work, len(self._has_work))
+        self._offer(host)
+        _wake(self._has_room, len(self._has_room))
         return item
 
-    async def done(self, item: Item) -> None:
+    def done(self, item: Item) -> None:
         """This item's connection is free again."""
         host = _host(item)
         self._under_way[host] -= 1
-        await self._offer(host)
+        self._offer(host)
         if not self._under_way.get(host) and not self._queues.get(host):
             self._under_way.pop(host, None)
             self._queues.pop(host, None)
 
-    async def _offer(self, host: str) -> None:
+    def _offer(self, host: str) -> None:
         """List the host as ready if it is."""
         free = self._under_way.get(host, 0) < self.per_host
         if free and self._queues.get(host) and host not in self._listed:
             self._ready.append(host)
             self._listed.add(host)
-            async with self._has_work:
-                self._has_work.notify()
+            _wake(self._has_work, 1)
 
     def _fits(self, host: str) -> bool:
         return self._waiting < WAITING and len(self._queues.get(host, ())) < WAITING_PER_HOST
+
+
+async def _wait(waiters: deque[_Waiter]) -> None:
+    """Until woken; what was waited for may be gone again by then, so look anew."""
+    waiter = asyncio.get_running_loop().create_future()
+    waiters.append(waiter)
+    await waiter
+
+
+def _wake(waiters: deque[_Waiter], most: int) -> None:
+    """The first `most` of those who wait."""
+    while waiters and most:
+        waiter = waiters.popleft()
+        if not waiter.done():  # cancelled
+            waiter.set_result(None)
+            most -= 1
 
 
 def _host(item: Item) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, cast
 
 from indexer.errors import ScrapeError
@@ -45,6 +45,10 @@ class Item:
     def is_final(self) -> bool:
         """Whether a later run has nothing left to do here."""
         return self.status != "found" and self.reason not in PASSING
+
+    def refused(self, refusal: RefusalError) -> Item:
+        """The item with the status and reason of a refusal."""
+        return replace(self, status=refusal.status, reason=refusal.reason, detail=refusal.detail)
 
     def as_json(self) -> dict[str, Any]:
         """The object of its line; fields that are not known are left out."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +33,15 @@ class Ledger:
 
     SQLite's private temporary database holds it ("" as its name): it spills to disk by itself and is
     gone at the end, so the manifest stays the only truth. Only the perceptual hashes are in memory,
-    8 bytes each, because every new photo is compared with all of them.
+    8 bytes each, because every new photo is compared with all of them. Threads may share it.
     """
 
     def __init__(self) -> None:
-        self._base = sqlite3.connect("", isolation_level=None)
-        self._base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES)
+        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        # One transaction that never ends: nobody else reads this database, and nothing of it is kept.
+        self._base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES + "BEGIN;")
         self._hashes = _Hashes()
+        self._lock = threading.RLock()
 
     def close(self) -> None:
         self._base.close()
@@ -46,28 +50,30 @@ class Ledger:
         """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded."""
         if not (folder / NAME).exists():
             return
-        self._base.execute("BEGIN")
         for line in read_manifest(folder):
             if isinstance(line, Progress) or _is_whole(line, folder):
                 self.note(line)
             else:
                 self.forget(line)
-        self._base.execute("COMMIT")
 
     def note(self, line: Item | Progress) -> None:
         """Remember a line of the manifest."""
         if isinstance(line, Progress):
             row = (line.provider, line.query, line.cursor, line.used, line.taken, line.exhausted)
-            self._base.execute("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._do("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", *row)
             return
-        row_of_url = (_key(line.url), line.is_final, line.etag, line.last_modified)
-        self._base.execute("REPLACE INTO urls VALUES (?, ?, ?, ?)", row_of_url)
+        final, etag, modified = line.is_final, line.etag, line.last_modified
+        self._do("REPLACE INTO urls VALUES (?, ?, ?, ?)", _key(line.url), final, etag, modified)
         if line.status == "downloaded":
             self._keep(line.sha256, line.phash)
 
+    def discover(self, url: str) -> bool:
+        """Remember an address as found; whether it is new."""
+        return self._do("INSERT OR IGNORE INTO urls VALUES (?, 0, '', '')", _key(url)) > 0
+
     def forget(self, item: Item) -> None:
         """Treat an item as found but not fetched."""
-        self._base.execute("REPLACE INTO urls VALUES (?, 0, '', '')", (_key(item.url),))
+        self._do("REPLACE INTO urls VALUES (?, 0, '', '')", _key(item.url))
 
     def knows(self, url: str) -> bool:
         return self._row("SELECT 1 FROM urls WHERE key = ?", _key(url)) is not None
@@ -84,31 +90,46 @@ class Ledger:
 
     def progress(self, provider: str, query: str) -> Progress:
         """How far an earlier run has got with this query."""
-        found = self._base.execute(
+        found = self._row(
             "SELECT cursor, used, taken, exhausted FROM searches WHERE provider = ? AND query = ?",
-            (provider, query),
-        ).fetchone()
+            provider,
+            query,
+        )
         if found is None:
             return Progress(provider, query)
         return Progress(provider, query, found[0], found[1], found[2], bool(found[3]))
 
     def claim(self, sha256: str, phash: str) -> tuple[str, str]:
         """Reserve a content: ("", "") when it is new, else (reason, SHA-256 of the photo kept)."""
-        if self._row("SELECT 1 FROM contents WHERE key = ?", bytes.fromhex(sha256)) is not None:
-            return "sha256", sha256
-        near = self._hashes.nearest(phash, NEAR)
-        if near:
-            return "phash", near
-        self._keep(sha256, phash)
-        return "", ""
+        key = bytes.fromhex(sha256)
+        with self._lock:
+            if not self._is_new(key):
+                return "sha256", sha256
+            near = self._hashes.nearest(phash, NEAR)
+            if near:
+                self._do("DELETE FROM contents WHERE key = ?", key)
+                return "phash", near
+            self._hashes.add(phash, key)
+            return "", ""
 
     def _keep(self, sha256: str, phash: str) -> None:
         key = bytes.fromhex(sha256)
-        if self._base.execute("INSERT OR IGNORE INTO contents VALUES (?)", (key,)).rowcount:
-            self._hashes.add(phash, key)
+        with self._lock:
+            if self._is_new(key):
+                self._hashes.add(phash, key)
 
-    def _row(self, statement: str, key: bytes) -> tuple[object, ...] | None:
-        row: tuple[object, ...] | None = self._base.execute(statement, (key,)).fetchone()
+    def _is_new(self, content: bytes) -> bool:
+        """Add a content; False where it is there already."""
+        return self._do("INSERT OR IGNORE INTO contents VALUES (?)", content) > 0
+
+    def _do(self, statement: str, *values: Any) -> int:
+        """Rows changed."""
+        with self._lock:
+            return self._base.execute(statement, values).rowcount
+
+    def _row(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
+        with self._lock:
+            row: tuple[Any, ...] | None = self._base.execute(statement, values).fetchone()
         return row
 
 
@@ -162,7 +183,7 @@ class _Hashes:
 
     def nearest(self, phash: str, most: int) -> str:
         """SHA-256 of the first photo within `most` bits; "" if there is none."""
-        differing = _ones(self._hashes[: self._count] ^ np.uint64(int(phash, 16)))
+        differing = _count_ones(self._hashes[: self._count] ^ np.uint64(int(phash, 16)))
         near = np.flatnonzero(differing <= most)
         return self._contents[near[0]].tobytes().hex() if len(near) else ""
 
@@ -176,3 +197,7 @@ def _ones(words: _Words) -> _Words:
     words = (words + (words >> four)) & m4
     ones: _Words = (words * np.uint64(0x0101010101010101)) >> np.uint64(56)
     return ones
+
+
+#: NumPy has it from version 2 on, ten times as fast.
+_count_ones: Callable[[_Words], npt.NDArray[Any]] = getattr(np, "bitwise_count", _ones)

@@ -89,7 +89,7 @@ def _record(item: Item, folder: Path) -> CaptionRecord:
 
 
 class ManifestWriter:
-    """Appends lines, each in one write, so that a crash can tear only the last. One writer a folder."""
+    """Appends lines, many in one write, so that a crash can tear only the last. One writer a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Raises ScrapeError where another process is writing to this folder."""
@@ -103,9 +103,19 @@ class ManifestWriter:
             self._file.close()
             raise
 
-    def append(self, line: Item | Progress) -> None:
-        text = json.dumps(line.as_json(), ensure_ascii=False, separators=(",", ":"))
-        self._file.write(text.encode("utf-8", "replace") + b"\n")
+    def append(self, *lines: Item | Progress) -> None:
+        """Add lines at the end; they outlive the process from here on.
+
+        What does not fit on the disk is taken back, so that a later line does not follow half a line.
+        """
+        text = memoryview(b"".join(map(_as_line, lines)))
+        size = self._file.seek(0, os.SEEK_END)
+        try:
+            while text:
+                text = text[self._file.write(text) :]
+        except OSError:
+            self._file.truncate(size)
+            raise
 
     def close(self) -> None:
         if not self._file.closed:
@@ -119,6 +129,13 @@ class ManifestWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _as_line(line: Item | Progress) -> bytes:
+    return _ENCODER.encode(line.as_json()).encode("utf-8", "replace") + b"\n"
 
 
 def _lock(file: BinaryIO, folder: Path) -> None:

@@ -1,11 +1,10 @@
-"""The scrape as a whole: searches -> frontier -> workers -> files and manifest."""
+"""The scrape as a whole: searches -> frontier -> downloads -> keeper -> files and manifest."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -18,20 +17,20 @@ from indexer.scrape.addresses import Guard, Network
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
 from indexer.scrape.items import Item, Progress, RefusalError, UnansweredError
+from indexer.scrape.keeping import THREADS, Keeper
 from indexer.scrape.ledger import Ledger, pending
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.pace import Clock, Pace
 from indexer.scrape.providers import Page, Provider
 from indexer.scrape.report import Report
 from indexer.scrape.robots import AGENT
-from indexer.scrape.store import examine, save
-from indexer.scrape.transport import HttpTransport, Limits, Response, Transport
+from indexer.scrape.transport import HttpTransport, Limits, Transport
 
 #: Searches asked at the same time; each provider answers one after the other anyway.
 _SEARCHES = 4
 
-#: Seconds after which the decoding thread hands over to the event loop. With Python's 5 ms the loop waits
-#: that long after each system call.
+#: Seconds after which a thread that keeps photos hands over to the event loop. With Python's 5 ms the loop
+#: waits that long after each system call.
 _SWITCH = 0.0002
 
 #: Called with every item that has reached its status.
@@ -119,8 +118,7 @@ class _Run:
         self.report = Report()
         self.guard = Guard(settings.allowed_networks)
         self.frontier = Frontier(settings.per_host)
-        # One thread decodes: while a photo is opened, Pillow's warnings are filtered for the whole process.
-        self.decoder = ThreadPoolExecutor(1, "decode")
+        self.keeper = Keeper(folder, ledger, settings.smallest_side)
 
     async def go(
         self, queries: Iterable[str], providers: Sequence[Provider], transport: Transport | None
@@ -133,15 +131,19 @@ class _Run:
                 async with HttpTransport(self.guard, self.settings.concurrency) as real:
                     await self._scrape(queries, providers, real)
         finally:
-            self.decoder.shutdown(wait=True, cancel_futures=True)
+            self.keeper.shut_down()
             self.report.seconds = self.clock.monotonic() - started
 
     async def _scrape(
         self, queries: Iterable[str], providers: Sequence[Provider], transport: Transport
     ) -> None:
         fetcher = self._fetcher(transport, providers)
-        workers = [self._work(fetcher) for _ in range(self.settings.concurrency)]
-        await _together([self._find(queries, providers, fetcher), *workers])
+        keepers = [self.keeper.run(self._end) for _ in range(THREADS)]
+        await _together([self._find(queries, providers, fetcher), self._download(fetcher), *keepers])
+
+    async def _download(self, fetcher: Fetcher) -> None:
+        await _together([self._work(fetcher) for _ in range(self.settings.concurrency)])
+        await self.keeper.close()
 
     def _fetcher(self, transport: Transport, providers: Sequence[Provider]) -> Fetcher:
         settings = self.settings
@@ -162,7 +164,7 @@ class _Run:
             await self.frontier.put(item)
         searches = ((provider, query) for query in dict.fromkeys(queries) for provider in providers)
         await _together([self._search_all(searches, fetcher) for _ in range(_SEARCHES)])
-        await self.frontier.close()
+        self.frontier.close()
 
     async def _search_all(self, searches: Iterable[tuple[Provider, str]], fetcher: Fetcher) -> None:
         for provider, query in searches:
@@ -182,8 +184,7 @@ class _Run:
                 self._note(progress)
                 return
             chosen = page.found[progress.used :][: self._room(provider, progress)]
-            for item in chosen:
-                await self._found(item)
+            await self._found(chosen)
             progress = _advanced(progress, page, len(chosen))
             if provider.limited:
                 self._note(progress)
@@ -192,67 +193,57 @@ class _Run:
         """How many more results of this query may be taken."""
         return self.settings.per_query - progress.taken if provider.limited else sys.maxsize
 
-    async def _found(self, item: Item) -> None:
-        self.report.found[item.provider] += 1
-        item = replace(item, url=_canonical(item.url), at=self._time())
-        if self.ledger.knows(item.url):
-            self.report.known += 1
-            return
-        self._note(item)
-        await self.frontier.put(item)
+    async def _found(self, items: Sequence[Item]) -> None:
+        """Note those that are new, in one write, before the first of them is downloaded."""
+        now = self._time()
+        self.report.found.update(item.provider for item in items)
+        named = (replace(item, url=_canonical(item.url), at=now) for item in items)
+        new = [item for item in named if self.ledger.discover(item.url)]
+        self.report.known += len(items) - len(new)
+        self.manifest.append(*new)
+        for item in new:
+            await self.frontier.put(item)
 
     async def _work(self, fetcher: Fetcher) -> None:
+        """Download one item after the other; the keeper has the photos from then on."""
         while (item := await self.frontier.take()) is not None:
             try:
-                ended = await self._fetch(item, fetcher)
+                response = await fetcher.photo(item.url, self._validators(item))
+            except RefusalError as refusal:
+                self._end([item.refused(refusal)])
+            else:
+                if response.status == 304:
+                    self._end([item])
+                else:
+                    await self.keeper.put(item, response)
             finally:
-                await self.frontier.done(item)
-            self._end(ended)
-
-    async def _fetch(self, item: Item, fetcher: Fetcher) -> Item:
-        """The item with its final status; "found" when it has not changed since the last time."""
-        try:
-            response = await fetcher.photo(item.url, self._validators(item))
-            return item if response.status == 304 else await self._keep(item, response)
-        except RefusalError as refusal:
-            return replace(item, status=refusal.status, reason=refusal.reason, detail=refusal.detail)
-
-    async def _keep(self, item: Item, response: Response) -> Item:
-        """Decode in a thread, then keep the photo unless it is there already."""
-        loop, body = asyncio.get_running_loop(), response.body
-        photo = await loop.run_in_executor(self.decoder, examine, body, self.settings.smallest_side)
-        reason, kept = self.ledger.claim(photo.sha256, photo.phash)
-        item = replace(item, sha256=photo.sha256, phash=photo.phash, bytes=len(body))
-        if reason:
-            return replace(item, status="duplicate", reason=reason, duplicate_of=kept)
-        name = await loop.run_in_executor(None, save, self.folder, photo, body)
-        return replace(
-            item,
-            status="downloaded",
-            file=name,
-            etag=response.headers.get("ETag", "")[:500],
-            last_modified=response.headers.get("Last-Modified", "")[:500],
-        )
+                self.frontier.done(item)
 
     def _validators(self, item: Item) -> dict[str, str]:
         """Headers that ask only for what has changed; only a refresh asks for what is there."""
         return self.ledger.validators(item.url) if self.settings.refresh else {}
 
-    def _end(self, item: Item) -> None:
-        was_downloaded = bool(self._validators(item))
-        if item.status == "found" or (was_downloaded and item.reason == "sha256"):
-            self.report.known += 1  # asked again, and not changed
-            return
-        item = replace(item, at=self._time())
-        if item.status == "downloaded" or not was_downloaded:  # what is stored outlives a later failure
-            self._note(item)
-        self.report.count(item)
-        if self.on_item is not None:
-            self.on_item(item)
+    def _end(self, items: Sequence[Item]) -> None:
+        """Note and count items that have reached their final status ("found": not changed), in one write."""
+        now = self._time()
+        before = {item.url for item in items if self._validators(item)}
+        changed = [
+            replace(item, at=now)
+            for item in items
+            if item.status != "found" and not (item.url in before and item.reason == "sha256")
+        ]
+        self.report.known += len(items) - len(changed)  # asked again, and not changed
+        # What is stored outlives a later failure.
+        self._note(*(item for item in changed if item.status == "downloaded" or item.url not in before))
+        for item in changed:
+            self.report.count(item)
+            if self.on_item is not None:
+                self.on_item(item)
 
-    def _note(self, line: Item | Progress) -> None:
-        self.manifest.append(line)
-        self.ledger.note(line)
+    def _note(self, *lines: Item | Progress) -> None:
+        self.manifest.append(*lines)
+        for line in lines:
+            self.ledger.note(line)
 
     def _time(self) -> str:
         return datetime.fromtimestamp(self.clock.now(), timezone.utc).isoformat(timespec="seconds")

@@ -150,14 +150,14 @@ def test_everything_put_is_taken_once_and_no_host_is_overrun(
             await asyncio.sleep(0)
             under_way[host] -= 1
             taken.append(item.url)
-            await frontier.done(item)
+            frontier.done(item)
 
     async def run() -> None:
         frontier = Frontier(per_host)
         tasks = [asyncio.create_task(work(frontier)) for _ in range(workers)]
         for number, host in enumerate(hosts):
             await frontier.put(_item(host, number))
-        await frontier.close()
+        frontier.close()
         await asyncio.gather(*tasks)
 
     asyncio.run(run())
