@@ -75,7 +75,9 @@ def glance(photo: Photo) -> Glance:
         kind, size = Image.MIME[image.format or "JPEG"], image.size
         if image is not photo:
             image.draft("L", (_GLANCED_SIDE, _GLANCED_SIDE))
-        return Glance(kind, size, perceptual_hash(_to_rgb(_upright(image))))
+        upright = _upright(image)
+        is_grey = upright.mode == "L" and "transparency" not in upright.info
+        return Glance(kind, size, perceptual_hash(upright if is_grey else _to_rgb(upright)))
 
 
 @contextmanager

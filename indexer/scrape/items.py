@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Literal, cast
 
 from indexer.errors import ScrapeError
@@ -52,7 +53,7 @@ class Item:
 
     def as_json(self) -> dict[str, Any]:
         """The object of its line; fields that are not known are left out."""
-        said = {name: value for name in _NAMES if (value := getattr(self, name)) not in ("", 0)}
+        said = {name: value for name, value in zip(_NAMES, _VALUES(self), strict=True) if value}
         return {"line": "item", "url": self.url, **said}
 
     @classmethod
@@ -70,6 +71,7 @@ class Item:
 
 
 _NAMES = tuple(field.name for field in fields(Item))
+_VALUES = attrgetter(*_NAMES)
 
 
 @dataclass(frozen=True, slots=True)

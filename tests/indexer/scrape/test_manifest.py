@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import fields
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,7 @@ from hypothesis import strategies as st
 from indexer.errors import ScrapeError, SourceError
 from indexer.scrape.items import STATUSES, Item, Progress
 from indexer.scrape.manifest import NAME, ManifestWriter, read_manifest, scraped_photos, title_records
+from tests.conftest import ROOT
 from tests.indexer.scrape.conftest import Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Site
@@ -166,3 +173,71 @@ def test_progress_survives_its_line(tmp_path: Path) -> None:
     with ManifestWriter(tmp_path) as writer:
         writer.append(progress)
     assert list(read_manifest(tmp_path)) == [progress]
+
+
+_KILLED = """
+import os, signal, sys
+from ipaddress import ip_network
+from pathlib import Path
+from indexer.scrape.providers.listed import UrlList
+from indexer.scrape.scraper import Settings, scrape
+
+ended = []
+
+def end(item):
+    ended.append(item)
+    if len(ended) == 25:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+local = (ip_network("127.0.0.1/32"),)
+settings = Settings(contact="mailto:a@b.example", delay=0.0, per_host=8, allowed_networks=local)
+scrape([sys.argv[1]], [UrlList()], Path(sys.argv[2]), settings, on_item=end)
+"""
+
+
+def test_a_run_killed_in_the_middle_loses_nothing(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    """What the manifest claims is there, and the next run downloads the rest."""
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(80)]
+    listed = tmp_path / "urls.txt"
+    listed.write_text("\n".join(urls), encoding="utf-8")
+    command = [sys.executable, "-c", _KILLED, str(listed), str(scraping.folder)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    claimed = [item for item in scraping.items().values() if item.status == "downloaded"]
+    assert 25 <= len(claimed) < 80
+    for item in claimed:
+        content = (scraping.folder / item.file).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == item.sha256
+    report = scraping([str(listed)])
+    assert report.total("downloaded") == 80 - len(claimed)
+    assert {item.status for item in scraping.items().values()} == {"downloaded"}
+    assert len(scraping.files()) == 80
+
+
+def test_a_disk_that_fills_up_leaves_no_half_line(tmp_path: Path) -> None:
+    class Full:
+        """The manifest's file, on a disk with room for 100 bytes more."""
+
+        def __init__(self, file: FileIO) -> None:
+            self.file = file
+            self.room = 100
+
+        def write(self, text: memoryview) -> int:
+            if not self.room:
+                raise OSError(errno.ENOSPC, "no space left")
+            self.room -= (written := self.file.write(text[: self.room]))
+            return written
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.file, name)
+
+    first, second = Item("http://a.example/1"), Item("http://a.example/2")
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(first)
+        full = Full(writer._file)  # type: ignore[arg-type]
+        writer._file = full  # type: ignore[assignment]
+        with pytest.raises(OSError, match="no space"):
+            writer.append(second, second, second)
+        assert (tmp_path / NAME).read_bytes().count(b"\n") == 1
+        full.room = 1000
+        writer.append(second)
+    assert list(read_manifest(tmp_path)) == [first, second]
