@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -12,9 +13,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import elastic_transport
+import elasticsearch
 from elastic_transport import TlsError
 from elasticsearch import Elasticsearch
-from elasticsearch.helpers import streaming_bulk
 
 from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
@@ -29,6 +30,8 @@ _AT_ONCE = 3
 _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
 _BUSY = (429, 503)
+#: All that is read of an answer; its items come in the order of the request, so they need not say their id.
+_ANSWER = "errors,items.*.status,items.*.error"
 _LOST = (elastic_transport.ConnectionError, elastic_transport.ConnectionTimeout)
 _T = TypeVar("_T")
 
@@ -106,6 +109,7 @@ class Loader:
         time_now = now()
         records: dict[str, CaptionRecord] = {}
         sources: dict[str, dict[str, Any]] = {}
+        lines: dict[str, bytes] = {}
         rejected: list[Rejected] = []
         repeated = 0
         for record, indexed_at in chunk:
@@ -113,18 +117,19 @@ class Loader:
             repeated += document_id in sources
             records[document_id] = record
             source = to_source(record, self._analyze, indexed_at or time_now)
-            if (reason := _unsendable(source)) is None:
+            try:
+                lines[document_id] = _line(source)
                 sources[document_id] = source
-            else:
-                rejected.append(Rejected(record.image_id, document_id, reason))
-        outcome = self._write("create", sources)
+            except UnicodeEncodeError:
+                rejected.append(Rejected(record.image_id, document_id, _unsendable(source)))
+        outcome = self._write("create", lines)
         added, unchanged = len(outcome.done), repeated
         created = added
         if outcome.conflicts:
             stored = self._stored(outcome.conflicts)
             written = [i for i in outcome.conflicts if outcome.contact_lost and stored.get(i) == sources[i]]
             changed = {
-                i: sources[i] for i in outcome.conflicts if not same_record(stored.get(i, {}), sources[i])
+                i: lines[i] for i in outcome.conflicts if not same_record(stored.get(i, {}), sources[i])
             }
             created += len(written)
             replaced = self._write("index", changed)
@@ -141,10 +146,13 @@ class Loader:
             answer = self._client.mget(index=self._index, ids=list(document_ids))
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
 
-    def _write(self, operation: str, sources: Mapping[str, Mapping[str, Any]]) -> _Outcome:
-        """Bulk-write; what a busy or absent server did not take is sent again (ids make that harmless)."""
+    def _write(self, operation: str, lines: Mapping[str, bytes]) -> _Outcome:
+        """Bulk-write; what a busy or absent server did not take is sent again (ids make that harmless).
+
+        `lines` are document id -> the document as one line of JSON (empty to delete it).
+        """
         outcome = _Outcome()
-        left = dict(sources)
+        left = dict(lines)
         for attempt in range(self._patience.retries + 1):
             if attempt:
                 if self._stopped.is_set():
@@ -153,63 +161,63 @@ class Loader:
             busy: IndexerError | None = None
             try:
                 with clear_errors(self._place):
-                    busy = self._bulk(operation, left, outcome)
+                    for part in _parts(left):
+                        busy = self._bulk(operation, part, outcome) or busy
             except IndexUnavailableError as error:
                 if not isinstance(error.__cause__, _LOST) or isinstance(error.__cause__, TlsError):
                     raise
                 busy, outcome.contact_lost = error, True
-            settled = {*outcome.done, *outcome.conflicts, *outcome.refused, *outcome.absent}
-            left = {document_id: source for document_id, source in left.items() if document_id not in settled}
             if busy is None:
                 return outcome
+            settled = {*outcome.done, *outcome.conflicts, *outcome.refused, *outcome.absent}
+            left = {document_id: line for document_id, line in left.items() if document_id not in settled}
         raise busy or IndexUnavailableError(self._place.where)
 
-    def _bulk(
-        self, operation: str, sources: Mapping[str, Mapping[str, Any]], outcome: _Outcome
-    ) -> IndexerError | None:
-        """Send once. The error, if the server was too busy for some documents."""
-        header = {"_op_type": operation, "_index": self._index}
-        results = streaming_bulk(
-            self._client.options(max_retries=0),
-            (
-                {**header, "_id": document_id, **({} if operation == "delete" else {"_source": source})}
-                for document_id, source in sources.items()
-            ),
-            chunk_size=_CHUNK,
-            max_chunk_bytes=_CHUNK_BYTES,
-            raise_on_error=False,
-            raise_on_exception=False,
+    def _bulk(self, operation: str, lines: Mapping[str, bytes], outcome: _Outcome) -> IndexerError | None:
+        """Send one request. The error, if the server was too busy for some documents."""
+        body = b"".join(
+            b'{"%b":{"_id":"%b"}}\n%b' % (operation.encode(), document_id.encode(), line)
+            for document_id, line in lines.items()
         )
+        client = self._client.options(max_retries=0)
+        lines_of_body: list[Any] = [body]  # the client takes bytes too, though its types do not say so
+        try:
+            answer = client.bulk(index=self._index, operations=lines_of_body, filter_path=_ANSWER)
+        except elasticsearch.ApiError as error:
+            refusal = api_error(self._place, error.status_code, error.body)
+            if error.status_code in _BUSY and not is_read_only(refusal):
+                return refusal
+            raise refusal from error
+        if not answer["errors"]:
+            outcome.done += lines
+            return None
+        results = (next(iter(item.values())) for item in answer["items"])
         busy: IndexerError | None = None
-        for done, item in results:
-            result = next(iter(item.values()))
-            if done:
-                outcome.done.append(result["_id"])
-                continue
-            exception = result.get("exception")
-            error = api_error(
-                self._place, result["status"], exception.body if exception else {"error": result.get("error")}
-            )
-            if result["status"] in _BUSY and not is_read_only(error):
-                busy = error
-            elif exception is not None:
-                raise error
-            else:
-                self._settle(operation, result, error, outcome)
+        for document_id, result in zip(lines, results, strict=True):
+            busy = self._settle(operation, document_id, result, outcome) or busy
         return busy
 
     def _settle(
-        self, operation: str, result: Mapping[str, Any], error: IndexerError, outcome: _Outcome
-    ) -> None:
-        status, document_id = result["status"], result["_id"]
+        self, operation: str, document_id: str, result: Mapping[str, Any], outcome: _Outcome
+    ) -> IndexerError | None:
+        """Note what became of one document; the error, if the server was too busy for it."""
+        status = result["status"]
+        if status < 300:
+            outcome.done.append(document_id)
+            return None
+        if status == 404 and operation == "delete":
+            outcome.absent.append(document_id)
+            return None
+        error = api_error(self._place, status, {"error": result.get("error")})
+        if status in _BUSY and not is_read_only(error):
+            return error
         if status == 409:
             outcome.conflicts.append(document_id)
         elif status == 400:
             outcome.refused[document_id] = _reason(result["error"])
-        elif status == 404 and operation == "delete":
-            outcome.absent.append(document_id)
         else:
             raise error
+        return None
 
     def delete(self, image_ids: Iterable[str]) -> int:
         """Remove every caption of these images; the number removed."""
@@ -219,19 +227,38 @@ class Loader:
                 self._client.indices.refresh(index=self._index)
                 with Snapshot(self._client, self._index) as snapshot:
                     found = [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": chunk}}, False)]
-            removed += len(self._write("delete", {document_id: {} for document_id in found}).done)
+            removed += len(self._write("delete", dict.fromkeys(found, b"")).done)
         return removed
 
 
-def _unsendable(source: Mapping[str, Any]) -> str | None:
-    """Why a document cannot be sent at all: half a surrogate pair would spoil the whole request."""
-    try:
-        for value in source.values():
-            if isinstance(value, str):
-                value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        return f"not valid Unicode at character {error.start}"
-    return None
+def _line(source: Mapping[str, Any]) -> bytes:
+    """A document as one line. Raises UnicodeEncodeError for half a pair of surrogates."""
+    return json.dumps(source, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _unsendable(source: Mapping[str, Any]) -> str:
+    """Why `_line` cannot write a document."""
+    for value in source.values():
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                return f"not valid Unicode at character {error.start}"
+    return "not valid Unicode"
+
+
+def _parts(lines: Mapping[str, bytes]) -> Iterator[Mapping[str, bytes]]:
+    """Cut into requests of no more documents and bytes than the server likes."""
+    part: dict[str, bytes] = {}
+    size = 0
+    for document_id, line in lines.items():
+        if part and (len(part) == _CHUNK or size + len(line) > _CHUNK_BYTES):
+            yield part
+            part, size = {}, 0
+        part[document_id] = line
+        size += len(line)
+    if part:
+        yield part
 
 
 def _reason(error: Any) -> str:
