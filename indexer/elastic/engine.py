@@ -15,6 +15,7 @@ from indexer.elastic.connection import Place, clear_errors, connect, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, to_document
 from indexer.elastic.generations import Generation, live_generation
 from indexer.elastic.loading import Loader, Patience, chunks
+from indexer.elastic.plan import Expectation
 from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
@@ -47,6 +48,7 @@ class ElasticIndex(CaptionIndex):
         self.where = place.where
         self.analyzer = live.analyzer if live else DEFAULT
         self._live = live
+        self._expectation = Expectation()
         self._ranking = self._look()
 
     @classmethod
@@ -78,7 +80,7 @@ class ElasticIndex(CaptionIndex):
             answer = self._client.search(index=self._live.index, size=0, aggs=ends)["aggregations"]
             if answer["high"]["value"] is not None:
                 smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
-        return Ranking(self._client, self._place, smallest, largest)
+        return Ranking(self._client, self._place, smallest, largest, self._expectation)
 
     def _reload(self, *, analyzer_may_change: bool) -> Generation | None:
         """See what the alias carries now: another process may have built anew."""

@@ -7,6 +7,8 @@ class (o, n) get one score.
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from ctypes import c_float
 from dataclasses import dataclass
@@ -64,6 +66,68 @@ def batches(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
     step = max(1, CLAUSES // a)
     for start in range(0, len(sizes), step):
         yield sizes[start : start + step]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Captions that share `overlap` or more of a query's `a` tokens, as far as their size lets them matter.
+
+    All others reach a Jaccard similarity of `beyond` at most: with one token less in common a caption reaches
+    it by having no other; and the potential of a size that is left out is no higher.
+    """
+
+    a: int
+    overlap: int
+
+    @property
+    def beyond(self) -> float:
+        return (self.overlap - 1) / self.a
+
+    @property
+    def low(self) -> int:
+        return self.overlap
+
+    @property
+    def high(self) -> int:
+        """The last size n with a/n above `beyond`."""
+        return (self.a * self.a - 1) // (self.overlap - 1)
+
+    def sizes(self) -> list[int]:
+        """Nearest to `a` first: most captions that share much are there."""
+        return sorted(range(self.low, self.high + 1), key=lambda n: abs(n - self.a))
+
+
+def glance(a: int, score: float) -> Glance | None:
+    """Enough to find all captions of a Jaccard similarity of `score` or more; None where it gains nothing."""
+    overlap = math.ceil(score * a)
+    if overlap and (overlap - 1) / a >= score:  # the product was rounded up
+        overlap -= 1
+    if overlap < 2 or overlap > a:
+        return None
+    one = Glance(a, overlap)
+    return one if a + one.high - one.low + 1 <= CLAUSES else None
+
+
+class Expectation:
+    """The score that an answer's last hit will have or surpass, by those of the answers before.
+
+    Too high a guess costs a second request, too low a one costs the server work.
+    """
+
+    FIRST = 0.4
+    _REMEMBERED = 64
+    #: One in so many answers may end below what is expected.
+    _SHARE = 8
+
+    def __init__(self) -> None:
+        self._seen: deque[float] = deque(maxlen=self._REMEMBERED)
+
+    def score(self) -> float:
+        seen = sorted(self._seen)
+        return seen[len(seen) // self._SHARE] if len(seen) >= self._SHARE else self.FIRST
+
+    def learn(self, score: float) -> None:
+        self._seen.append(score)
 
 
 @dataclass(frozen=True, slots=True)

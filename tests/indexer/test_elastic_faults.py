@@ -18,7 +18,7 @@ from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.loading import Patience
 from indexer.errors import IndexerError, IndexUnavailableError
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Query
 
 pytestmark = pytest.mark.elasticsearch
 
@@ -267,8 +267,9 @@ def test_a_part_of_a_multi_search_that_fails_fails_the_whole(proxy: Proxy, where
             return "_msearch" in path
 
         proxy.fault = fault
+        queries = [Query(frozenset({"dog"})), Query(frozenset({"number"}))]
         with pytest.raises(IndexUnavailableError, match=r"overloaded.*data too large"):
-            index.candidates(frozenset({"dog"}), 3)
+            index.candidates_many(queries, 3)
 
 
 def test_something_else_than_elasticsearch(proxy: Proxy, where: str) -> None:

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from indexer.elastic.plan import (
     CLAUSES,
+    Expectation,
     Window,
     batches,
     bound,
     by_potential,
     class_score,
+    glance,
     jaccard,
     least_overlap,
     potential,
@@ -73,6 +75,38 @@ def test_a_window_fits_into_one_query_and_knows_what_others_could_reach(
     if a <= CLAUSES // (span + 1):
         able = [n for n in range(low, high + 1) if potential(a, n) >= score]
         assert set(able) <= set(chosen)
+
+
+@given(a=st.integers(1, 120), score=scores)
+def test_a_glance_leaves_out_nothing_above_what_it_says(a: int, score: float) -> None:
+    one = glance(a, score)
+    if one is None:
+        return
+    seen = frozenset(one.sizes())
+    assert len(seen) + a <= CLAUSES
+    left_out = [
+        jaccard(a, n, overlap)
+        for n in range(1, one.high + 9)
+        for overlap in ({min(a, n)} if n not in seen else {min(a, n, one.overlap - 1)})
+    ]
+    assert max(left_out) <= one.beyond < score
+    assert all(potential(a, n) > one.beyond for n in seen)
+
+
+@pytest.mark.parametrize(("a", "score"), [(0, 0.5), (1, 1.0), (10, 0.0), (10, 0.1), (CLAUSES, 0.5), (3, 1.1)])
+def test_there_is_no_glance_where_it_would_see_too_much_or_nothing(a: int, score: float) -> None:
+    assert glance(a, score) is None
+
+
+def test_what_is_expected_lies_below_most_of_what_was_seen() -> None:
+    expectation = Expectation()
+    assert expectation.score() == Expectation.FIRST
+    for number in range(1, 65):
+        expectation.learn(number / 64)
+    assert sum(number / 64 < expectation.score() for number in range(1, 65)) == 8
+    for _ in range(64):
+        expectation.learn(0.9)
+    assert expectation.score() == 0.9
 
 
 def test_an_empty_window_excludes_nothing() -> None:

@@ -1,0 +1,100 @@
+"""What the server is asked, as request bodies; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from indexer.elastic.documents import SOURCE, filter_clauses, sized
+from indexer.elastic.plan import Glance, Window, boost, least_overlap
+from indexer.records import Filters, Query
+
+_NEARLY_NOTHING = 1e-9
+
+
+def glance(query: Query, one: Glance, size: int) -> dict[str, Any]:
+    """As `ranked`, of the captions that `one` sees, in a fraction of the clauses.
+
+    The server skips postings of the commonest tokens (it needs so many to match). What is left has its
+    overlap divided by a + n, by a function for each size; other sizes come last, with nearly no weight (to
+    filter them out takes longer).
+    """
+    tokens = sorted(query.tokens)
+    shared: dict[str, Any] = {
+        "should": [{"constant_score": {"filter": {"term": {"tokens": token}}}} for token in tokens],
+        "minimum_should_match": one.overlap,
+    }
+    if query.filters:
+        shared["filter"] = filter_clauses(query.filters)
+    weights: list[dict[str, Any]] = [
+        {"filter": {"term": {"token_count": n}}, "weight": boost(one.a, n)} for n in one.sizes()
+    ]
+    weights.append({"weight": _NEARLY_NOTHING})
+    scored = {"query": {"bool": shared}, "functions": weights, "score_mode": "first"}
+    return _best(query, {"function_score": scored}, size)
+
+
+def ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
+    """A search whose scores are Dice/2, best first, equal scores by image id."""
+    a = len(query.tokens)
+    tokens = sorted(query.tokens)
+    by_size = [
+        {
+            "bool": {
+                "should": [
+                    {
+                        "constant_score": {
+                            "filter": {"term": {"sized_tokens": sized(n, token)}},
+                            "boost": boost(a, n),
+                        }
+                    }
+                    for token in tokens
+                ]
+            }
+        }
+        for n in sizes
+    ]
+    best: dict[str, Any] = {"dis_max": {"queries": by_size}}
+    if query.filters:
+        best = {"bool": {"must": [best], "filter": filter_clauses(query.filters)}}
+    return _best(query, best, size)
+
+
+def _best(query: Query, scored: dict[str, Any], size: int) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "query": scored,
+        "size": size,
+        "sort": [{"_score": "desc"}, {"image_id": "asc"}],
+        "_source": SOURCE,
+        "track_total_hits": False,
+    }
+    if query.after is not None:
+        body["search_after"] = [query.after.score, query.after.image_id]
+    return body
+
+
+def outside(one: Window) -> dict[str, Any]:
+    """Whether there is any set of a size that the window leaves out; the index's ends tell the server."""
+    beyond = [
+        {"range": {"token_count": {"gt": one.high}}},
+        {"range": {"token_count": {"gte": 1, "lt": one.low}}},
+    ]
+    return {"query": {"bool": {"should": beyond}}, "size": 0, "track_total_hits": 1}
+
+
+def at_least(
+    tokens: frozenset[str], sizes: Sequence[int], min_score: float, filters: Filters
+) -> dict[str, Any]:
+    """Documents of these sizes whose Jaccard similarity is `min_score` or more."""
+    a = len(tokens)
+    by_size = [
+        {
+            "bool": {
+                "should": [{"term": {"sized_tokens": sized(n, token)}} for token in sorted(tokens)],
+                "minimum_should_match": overlap,
+            }
+        }
+        for n in sizes
+        if (overlap := least_overlap(a, n, min_score)) is not None
+    ]
+    return {"bool": {"filter": [{"bool": {"should": by_size}}, *filter_clauses(filters)]}}
