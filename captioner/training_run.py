@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import time
 from collections.abc import Sequence
@@ -225,15 +226,22 @@ def _words(
     text: Sequence[Sequence[Sequence[str]]],
     watcher: Watcher,
 ) -> tuple[Detected | None, Text | None]:
-    """Fit the detector, and make ready what the decoder is told while it trains."""
+    """Fit the detector, and make ready what the decoder is told while it trains.
+
+    A model to start from keeps its own detector. What its decoder is told is honest all the same: it comes
+    from a detector on ImageNet's features, since an encoder that was trained knows its photos by heart.
+    """
     decoder = model.decoder
     if not isinstance(decoder, AttentionDecoder) or not decoder.words:
         return None, None
     known = [vocabulary.words[number] for number in decoder.detector.ids.tolist()]
-    pooled = torch.from_numpy(_features(run, model, data.train, watcher).mean(axis=2, dtype="float32"))
+    plain = replace(run.config, words=0)
+    taught = model if run.start is None else CaptionModel(plain, 1, pretrained=run.pretrained)
+    detector = decoder.detector if run.start is None else copy.deepcopy(decoder.detector)
+    pooled = torch.from_numpy(_features(run, taught, data.train, watcher).mean(axis=2, dtype="float32"))
     watcher.stage("word detector", 1)
-    honest = fit(decoder.detector, pooled, word_labels(captions, known), run.detector, run.recipe.seed)
-    seen: Seen = most_probable(decoder.detector, honest, decoder.words)
+    honest = fit(detector, pooled, word_labels(captions, known), run.detector, run.recipe.seed)
+    seen: Seen = most_probable(detector, honest, decoder.words)
     if run.recipe.self_critical:  # captions are drawn for the photos as they are shown in use
         return Detected(seen.words, seen.chances, honest, blind=0.0), None
     detected = Detected(seen.words, seen.chances, honest)
