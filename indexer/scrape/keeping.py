@@ -15,7 +15,9 @@ from indexer.scrape.ledger import Ledger
 from indexer.scrape.store import examine, save
 from indexer.scrape.transport import Response
 
-#: Photos that wait to be stored hold so many bytes at most; beyond it downloads wait.
+#: Photos that wait to be stored, and what they hold at most; beyond it downloads wait. What waits when a
+#: run is interrupted has to be downloaded again.
+WAITING = 64
 WAITING_BYTES = 32 * 1024 * 1024
 #: What a thread takes at once: many small photos, because handing over costs as much as a tenth of one,
 #: but one large photo, so that all threads have work.
@@ -28,7 +30,7 @@ Fetched = tuple[Item, Response]
 
 
 class Keeper:
-    """Photos wait here, bounded in bytes, so that a connection is free again as soon as it has sent one."""
+    """Photos wait here, bounded, so that a connection is free again as soon as it has sent one."""
 
     def __init__(self, folder: Path, ledger: Ledger, smallest_side: int) -> None:
         self.folder = folder
@@ -43,10 +45,13 @@ class Keeper:
     async def put(self, item: Item, response: Response) -> None:
         """Leave a downloaded photo here, as soon as there is room."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._bytes < WAITING_BYTES)
+            await self._changed.wait_for(self._has_room)
             self._waiting.append((item, response))
             self._bytes += len(response.body)
             self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < WAITING and self._bytes < WAITING_BYTES
 
     async def close(self) -> None:
         """Nothing more is put."""

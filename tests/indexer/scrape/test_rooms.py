@@ -6,21 +6,25 @@ import asyncio
 import tracemalloc
 import unicodedata
 from ipaddress import IPv4Address, ip_address, ip_network
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from captioner.photo import hash_distance, perceptual_hash
 from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
 from indexer.scrape.items import Item
+from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
 from indexer.scrape.ledger import NEAR, Ledger
 from indexer.scrape.report import Report
 from indexer.scrape.text import plain_text
+from indexer.scrape.transport import Response
 from tests.indexer.scrape.conftest import timeless
-from tests.indexer.scrape.pictures import image
+from tests.indexer.scrape.pictures import image, jpeg
 
 
 @pytest.mark.parametrize(
@@ -178,6 +182,35 @@ def test_what_waits_is_bounded() -> None:
         return waits
 
     assert asyncio.run(run())
+
+
+@pytest.mark.parametrize(("number", "padding"), [(WAITING, 0), (WAITING_BYTES // 1_000_000 + 1, 1_000_000)])
+def test_downloads_wait_for_a_keeper_that_is_behind(number: int, padding: int, tmp_path: Path) -> None:
+    ended: list[Item] = []
+
+    def response(seed: int) -> Response:
+        return Response(URL("http://a.example/"), 200, {}, jpeg(seed % 20) + bytes(padding))
+
+    async def run() -> bool:
+        ledger = Ledger()
+        keeper = Keeper(tmp_path, ledger, 32)
+        for seed in range(number):
+            await keeper.put(_item("a.example", seed), response(seed))
+        more = asyncio.create_task(keeper.put(_item("a.example", number), response(number)))
+        await asyncio.sleep(0)
+        waits = not more.done()
+        keepers = [asyncio.create_task(keeper.run(ended.extend)) for _ in range(3)]
+        await more
+        await keeper.close()
+        await asyncio.gather(*keepers)
+        keeper.shut_down()
+        ledger.close()
+        return waits
+
+    assert asyncio.run(run())
+    assert sorted(item.url for item in ended) == sorted(_item("a.example", n).url for n in range(number + 1))
+    assert sum(item.status == "downloaded" for item in ended) == len(list(tmp_path.rglob("*.jpg"))) == 20
+    assert {item.status for item in ended} == {"downloaded", "duplicate"}
 
 
 def test_what_was_seen_is_not_held_in_memory() -> None:
