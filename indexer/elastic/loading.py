@@ -32,6 +32,8 @@ _IDS = 10_000  # values in one terms query
 _BUSY = (429, 503)
 #: All that is read of an answer; its items come in the order of the request, so they need not say their id.
 _ANSWER = "errors,items.*.status,items.*.error"
+#: `json.dumps` would make an encoder for each document.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LOST = (elastic_transport.ConnectionError, elastic_transport.ConnectionTimeout)
 _T = TypeVar("_T")
 
@@ -90,8 +92,8 @@ class Loader:
         waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
             try:
-                for chunk in chunks(dated, _CHUNK):
-                    known = {record.document_id for record, _ in chunk}
+                for chunk in chunks(((one.document_id, one, dated_at) for one, dated_at in dated), _CHUNK):
+                    known = {document_id for document_id, _, _ in chunk}
                     # The same document twice: the later one must also arrive later.
                     repeated = any(not known.isdisjoint(others) for others, _ in waiting)
                     while waiting and (repeated or len(waiting) >= _AT_ONCE):
@@ -105,15 +107,14 @@ class Loader:
                 raise
         return report
 
-    def _add_chunk(self, chunk: Sequence[tuple[CaptionRecord, str]]) -> AddReport:
+    def _add_chunk(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> AddReport:
         time_now = now()
         records: dict[str, CaptionRecord] = {}
         sources: dict[str, dict[str, Any]] = {}
         lines: dict[str, bytes] = {}
         rejected: list[Rejected] = []
         repeated = 0
-        for record, indexed_at in chunk:
-            document_id = record.document_id
+        for document_id, record, indexed_at in chunk:
             repeated += document_id in sources
             records[document_id] = record
             source = to_source(record, self._analyze, indexed_at or time_now)
@@ -233,7 +234,7 @@ class Loader:
 
 def _line(source: Mapping[str, Any]) -> bytes:
     """A document as one line. Raises UnicodeEncodeError for half a pair of surrogates."""
-    return json.dumps(source, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _to_json(source).encode() + b"\n"
 
 
 def _unsendable(source: Mapping[str, Any]) -> str:
