@@ -14,6 +14,7 @@ from search.errors import QueryError
 from search.jaccard import Similarity
 
 _VERSION = 1
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ def encode(cursor: Cursor) -> str:
         "s": [cursor.last_similarity.overlap, cursor.last_similarity.union],
         "h": "".join(cursor.hashes),
     }
-    body = zlib.compress(json.dumps(content, separators=(",", ":")).encode())
+    # The smallest window: a larger one costs more to set up than a text this short takes to compress.
+    packing = zlib.compressobj(wbits=9, memLevel=1)
+    body = packing.compress(_compact(content).encode()) + packing.flush()
     return base64.urlsafe_b64encode(_checksum(body) + body).decode().rstrip("=")
 
 

@@ -1,4 +1,4 @@
-"""Levels of equal score -> the captions that answer: filters, deletions, order by image id, where to stop."""
+"""Token sets in descending score -> the captions that answer: filters, deletions, ties, where to stop."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.embedded.ranking import Levels
+from indexer.embedded.ranking import Descent, Match
 from indexer.embedded.segment import Segment
 from indexer.embedded.strings import Array
 from indexer.errors import IndexerError
 from indexer.records import KEYWORD_FIELDS, Candidate, Candidates, Filters, Position, Query
 
 #: Filters that let at most this share of a segment (or this many rows) pass are resolved to rows first: few
-#: overlaps are then counted directly, where going down the levels would meet mostly captions that do not
+#: overlaps are then counted directly, where going down the scores would meet mostly captions that do not
 #: pass.
 _SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.01, 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A caption: where it is, and its image."""
+    """A caption: its score, its image, and where it is."""
 
+    score: float
     image_id: str
     segment: int
     row: int
@@ -47,7 +48,11 @@ class Selection:
 
     def rows(self, number: int, rows: Array) -> Array:
         """Those of a segment's rows that may answer."""
-        return rows if self.all[number] else self._segments[number].passing(rows, self._tables[number])
+        return rows if self.all[number] else rows[self.passes(number, rows)]
+
+    def passes(self, number: int, rows: Array) -> Array:
+        """Which of a segment's rows may answer."""
+        return self._segments[number].passes(rows, self._tables[number])
 
     def images(self, number: int) -> Array:
         """Codes, ascending, of a segment's images that have a caption that may answer."""
@@ -68,90 +73,114 @@ def _images(segment: Segment, rows: Array) -> Array:
     return segment.column("image_id").codes(rows)
 
 
-def _smallest_images(segment: Segment, rows: Array, wanted: int) -> Array:
-    """The `wanted` rows with the smallest image ids, in any order."""
-    if len(rows) <= wanted:
-        return rows
-    return rows[np.argpartition(_images(segment, rows), wanted - 1)[:wanted]]
-
-
 class _Answer:
-    """Collects the captions of one query, level after level."""
+    """Collects the captions of one query, step after step."""
 
     def __init__(self, segments: Sequence[Segment], query: Query, limit: int) -> None:
         self._segments, self._query, self._limit = segments, query, limit
         self._selection = Selection(segments, query.filters)
-        self._levels = Levels(segments, query.tokens, self._selection.restricted())
-        self._found: list[tuple[float, _Found]] = []
-        self._cut = False  # the last level held more than was wanted
+        highest = query.after.score if query.after is not None else 1.0
+        restricted = self._selection.restricted()
+        self._descent = Descent(segments, query.tokens, restricted, highest)
+        self._found: list[_Found] = []
+        self._next: _Found | None = None  # the first caption known to be left out
         self._images: set[str] = set()  # counted only where the query wants so many
 
     def collect(self) -> Candidates:
-        after = self._query.after
-        while after is not None and self._levels.next_score > after.score:
-            self._levels.skip()
-        while not self._enough() and self._wanted(self._levels.next_score):
-            self._take_level()
-        return Candidates(self._candidates(), self._bound(), self._levels.examined)
+        while self._missing() and self._wanted(self._descent.bound):
+            by_image = self._query.images is not None
+            step = self._descent.step(self._missing(), self._query.min_score, images=by_image)
+            self._take([match for one in step if len((match := self._eligible(one)).sets)])
+        return Candidates(self._candidates(), self._bound(), self._descent.examined)
 
-    def _enough(self) -> bool:
-        images = self._query.images
-        return len(self._found) >= self._limit or (images is not None and len(self._images) >= images)
+    def _missing(self) -> int:
+        """How many more captions, or images where these are counted, are wanted."""
+        captions = self._limit - len(self._found)
+        return (
+            captions if self._query.images is None else min(captions, self._query.images - len(self._images))
+        )
 
     def _wanted(self, score: float) -> bool:
         return score > 0.0 and score >= self._query.min_score
 
     def _bound(self) -> float:
-        if self._cut:
-            return self._found[-1][0]
-        rest = self._levels.next_score
+        rest = self._next.score if self._next else self._descent.bound
         return rest if self._wanted(rest) else 0.0
 
-    def _take_level(self) -> None:
-        score, wanted = self._levels.next_score, self._limit - len(self._found)
-        after = self._query.after
-        behind = after.image_id if after is not None and after.score == score else None
-        level: list[_Found] = []
-        for match in self._levels.pop():
-            # One more than wanted, to know whether the level was cut.
-            level += self._level_rows(match.segment, match.sets, wanted + 1, behind)
-        level.sort(key=lambda found: (found.image_id, found.segment, found.row))
-        taken = self._until_enough(level[:wanted])
-        self._cut = len(level) > len(taken)
-        self._found += [(score, found) for found in taken]
+    def _eligible(self, match: Match) -> Match:
+        """Without sets whose score is not asked for."""
+        ascending = -match.scores
+        first = 0 if self._query.after is None else int(ascending.searchsorted(-self._query.after.score))
+        last = int(ascending.searchsorted(-self._query.min_score, side="right"))
+        return match if last - first == len(match.sets) else match.part(first, last)
 
-    def _until_enough(self, level: list[_Found]) -> list[_Found]:
-        """The beginning of a level, up to the caption that brings the last image wanted."""
-        if self._query.images is not None:
-            for place, found in enumerate(level, 1):
-                self._images.add(found.image_id)
-                if len(self._images) >= self._query.images:
-                    return level[:place]
-        return level
+    def _take(self, matches: Sequence[Match]) -> None:
+        most = self._limit - len(self._found)
+        # Ten images seldom need forty captions.
+        for wanted in (min(most, 2 * self._missing()), most):
+            # One more than wanted, to know what is left out.
+            captions = [one for match in matches for one in self._captions(match, wanted + 1)]
+            if len(matches) > 1:
+                captions.sort(key=lambda one: (-one.score, one.image_id, one.segment, one.row))
+            taken = self._until_enough(captions[:wanted])
+            if len(taken) < wanted or len(captions) <= wanted:
+                break
+        self._found += taken
+        self._images.update(one.image_id for one in taken)
+        self._next = captions[len(taken)] if len(captions) > len(taken) else None
 
-    def _level_rows(self, number: int, sets: Array, wanted: int, behind: str | None) -> list[_Found]:
-        segment = self._segments[number]
-        if self._selection.all[number] and behind is None:
-            # Sets come by their smallest image id: no row of a later set can be among the first.
-            sets = sets[:wanted]
-        rows = self._selection.rows(number, segment.rows_of_sets(sets))
-        if behind is not None:
-            first = segment.column("image_id").values.rank(behind, after=True)
-            rows = rows[_images(segment, rows) >= first]
-        rows = _smallest_images(segment, rows, wanted)
-        images = segment.column("image_id").texts(rows)
-        return [_Found(image, number, row) for image, row in zip(images, rows.tolist(), strict=True)]
+    def _until_enough(self, captions: list[_Found]) -> list[_Found]:
+        """The beginning, up to the caption that brings the last image wanted."""
+        if self._query.images is None:
+            return captions
+        images = set(self._images)
+        for place, one in enumerate(captions, 1):
+            images.add(one.image_id)
+            if len(images) >= self._query.images:
+                return captions[:place]
+        return captions
+
+    def _captions(self, match: Match, wanted: int) -> list[_Found]:
+        """The `wanted` first captions of a segment's sets, in order."""
+        segment, parts, count, end = self._segments[match.segment], [], 0, 0
+        while count < wanted and end < len(match.sets):
+            # Sets of one score go together: their captions are in order of images.
+            begin, end = end, match.end_of_score(end + wanted - count)
+            parts.append(self._rows(match.part(begin, end), wanted))
+            count += len(parts[-1][0])
+        rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        images = _images(segment, rows)
+        order = np.lexsort((images, -scores))[:wanted]
+        names = segment.column("image_id").values.many(images[order])
+        found = zip(scores[order].tolist(), names, rows[order].tolist(), strict=True)
+        return [_Found(score, name, match.segment, row) for score, name, row in found]
+
+    def _rows(self, match: Match, wanted: int) -> tuple[Array, Array]:
+        """Rows of the sets that may answer, with their scores: all that can be among the `wanted` first."""
+        segment, after = self._segments[match.segment], self._query.after
+        free = self._selection.all[match.segment] and after is None
+        if free and len(match.sets) > 4 * wanted:
+            match = match.of(np.lexsort((segment.first_images(match.sets), -match.scores))[:wanted])
+        rows, lengths = segment.counted_rows(match.sets, wanted if free else None)
+        scores = match.scores if len(rows) == len(match.sets) else np.repeat(match.scores, lengths)
+        if free:
+            return rows, scores
+        passing = self._selection.passes(match.segment, rows)
+        if after is not None:
+            first = segment.column("image_id").values.rank(after.image_id, after=True)
+            passing &= (scores < after.score) | (_images(segment, rows) >= first)
+        return rows[passing], scores[passing]
 
     def _candidates(self) -> tuple[Candidate, ...]:
         documents = {}
         for number, segment in enumerate(self._segments):
-            rows = [found.row for _, found in self._found if found.segment == number]
+            rows = [found.row for found in self._found if found.segment == number]
             if rows:
                 texts = segment.documents(np.array(rows, np.int64))
                 documents.update({(number, row): document for row, document in zip(rows, texts, strict=True)})
         return tuple(
-            Candidate(documents[found.segment, found.row], Position(score, found.image_id))
-            for score, found in self._found
+            Candidate(documents[found.segment, found.row], Position(found.score, found.image_id))
+            for found in self._found
         )
 
 
@@ -177,13 +206,14 @@ def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int
 def count_images(segments: Sequence[Segment], query: Query) -> int:
     """Images with a caption of `query.min_score` or more that passes the filters."""
     selection = Selection(segments, query.filters)
-    levels = Levels(segments, query.tokens, selection.restricted())
+    descent = Descent(segments, query.tokens, selection.restricted())
     found: list[list[Array]] = [[np.zeros(0, np.int64)] for _ in segments]
-    while levels.next_score > 0.0 and levels.next_score >= query.min_score:
-        for match in levels.pop():
-            segment = segments[match.segment]
-            rows = selection.rows(match.segment, segment.rows_of_sets(match.sets))
-            found[match.segment].append(_images(segment, rows))
+    for match in descent.down_to(query.min_score):
+        segment = segments[match.segment]
+        rows = selection.rows(
+            match.segment, segment.rows_of_sets(match.sets[match.scores >= query.min_score])
+        )
+        found[match.segment].append(_images(segment, rows))
     return distinct_images(segments, [np.concatenate(parts) for parts in found])
 
 

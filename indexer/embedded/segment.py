@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from indexer.records import CaptionRecord, Document, Filters
 
 #: Dictionaries up to this length are decoded once and kept.
 _SMALL = 256
-#: Token numbers kept per segment, so that frequent words are looked up once.
-_KNOWN_TOKENS = 50_000
+#: Tokens of which a segment keeps what was looked up.
+_KNOWN_TOKENS = 20_000
 #: Selective filters of which a segment keeps the sets that pass.
 _KEPT_FILTERS = 8
 
@@ -39,10 +40,11 @@ class StoredColumn:
         return self.values.all() if len(self.values) <= _SMALL else None
 
     def texts(self, rows: Array) -> list[str]:
+        decoded = self._decoded
+        if not len(self._codes) and decoded is not None:
+            return decoded * len(rows)
         codes = self.codes(rows)
-        if self._decoded is None:
-            return self.values.many(codes)
-        return [self._decoded[code] for code in codes.tolist()]
+        return self.values.many(codes) if decoded is None else [decoded[code] for code in codes.tolist()]
 
     def all_codes(self, rows: int) -> Array:
         return self._codes if len(self._codes) else np.zeros(rows, np.uint8)
@@ -51,6 +53,15 @@ class StoredColumn:
         """Codes of those of the values that occur."""
         found = {self.values.find(value) for value in values} - {-1}
         return np.array(sorted(found), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Where a token occurs: `sets[cuts[c]:cuts[c + 1]]` are the sets of class c that hold it, ascending."""
+
+    token: int
+    sets: Array
+    cuts: Array
 
 
 class Segment:
@@ -66,7 +77,8 @@ class Segment:
                 raise IndexDamagedError(f"{entry.tombstones.path}: does not match its checksum")
             self.deleted = np.unpackbits(tombstones["deleted"], count=entry.rows).view(bool)
         self._columns: dict[str, StoredColumn] = {}
-        self._known: dict[str, int] = {}
+        self._known: dict[str, Posting | None] = {}
+        self._texts: dict[int, str] = {}
         self._passing: dict[tuple[tuple[str, tuple[str, ...]], ...], Array] = {}
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
@@ -113,35 +125,58 @@ class Segment:
     def vocabulary(self) -> Strings:
         return Strings(self.file["vocabulary.blob"], self.file["vocabulary.starts"])
 
+    @cached_property
+    def sizes(self) -> Array:
+        """The size of the sets of each class."""
+        return np.array(self.class_sizes, np.int32)
+
+    @cached_property
+    def class_offsets(self) -> Array:
+        """A set s of class c begins at class_offsets[c] + s * sizes[c] in `set_tokens`."""
+        return self.class_tokens[:-1] - self.class_sets[:-1].astype(np.int64) * self.sizes
+
+    @cached_property
+    def first_filled(self) -> int:
+        """The first set that has tokens."""
+        return int(self.class_sets[1]) if self.class_sizes[0] == 0 else 0
+
     def matrix(self, place: int) -> Array:
         """The tokens of the sets of one class: shape (sets, size)."""
-        size = self.class_sizes[place]
         first, last = self.class_tokens[place : place + 2]
-        return self.set_tokens[first:last].reshape(-1, size)
+        return self.set_tokens[first:last].reshape(-1, self.class_sizes[place])
 
-    def token(self, text: str) -> int:
-        """The number of a token, or -1."""
-        number = self._known.get(text)
-        if number is None:
+    def posting(self, text: str) -> Posting | None:
+        """Where a token occurs; None for one that does not."""
+        if text not in self._known:
             if len(self._known) >= _KNOWN_TOKENS:
                 self._known.clear()
-            number = self._known[text] = self.vocabulary.find(text)
-        return number
+            self._known[text] = self._posting(self.vocabulary.find(text))
+        return self._known[text]
 
-    def postings(self, token: int) -> Array:
-        """The ascending numbers of the sets that hold a token."""
-        sets, starts = self._postings
-        return sets[starts[token] : starts[token + 1]]
+    def _posting(self, token: int) -> Posting | None:
+        if token < 0:
+            return None
+        every, starts = self._postings
+        sets = every[starts[token] : starts[token + 1]]
+        return Posting(token, sets, sets.searchsorted(self.class_sets).astype(np.int32))
+
+    def first_images(self, sets: Array) -> Array:
+        """The smallest image of each set, deleted ones too; codes of the column `image_id`."""
+        return self.column("image_id").codes(self.set_rows[sets])
 
     def rows_of_sets(self, sets: Array) -> Array:
         """All rows of these sets, deleted ones too, in the order of the sets."""
+        return self.counted_rows(sets)[0]
+
+    def counted_rows(self, sets: Array, most: int | None = None) -> tuple[Array, Array]:
+        """The rows of these sets, of each the `most` first by image, and how many each gave."""
         begins, ends = self.set_rows[sets].astype(np.int64), self.set_rows[sets + 1].astype(np.int64)
-        lengths = ends - begins
+        lengths = ends - begins if most is None else np.minimum(ends - begins, most)
         total = int(lengths.sum())
         if total == len(sets):
-            return begins
+            return begins, lengths
         shift = np.cumsum(lengths) - lengths
-        return np.repeat(begins - shift, lengths) + np.arange(total)
+        return np.repeat(begins - shift, lengths) + np.arange(total), lengths
 
     def sets_of_rows(self, rows: Array) -> Array:
         # Without the cast NumPy would widen the whole mapped array instead.
@@ -202,12 +237,22 @@ class Segment:
         ]
 
     def _token_sets(self, sets: Array) -> list[frozenset[str]]:
-        classes = np.searchsorted(self.class_sets, sets, side="right") - 1
-        sizes = np.asarray(self.class_sizes)[classes]
+        classes = self.class_sets.searchsorted(sets, side="right") - 1
+        sizes = self.sizes[classes]
         starts = self.class_tokens[classes] + (sets - self.class_sets[classes]) * sizes
-        numbers = [self.set_tokens[a : a + n] for a, n in zip(starts.tolist(), sizes.tolist(), strict=True)]
-        texts = iter(self.vocabulary.many(np.concatenate(numbers).astype(np.int64)) if numbers else [])
-        return [frozenset(text for _, text in zip(range(n), texts, strict=False)) for n in sizes.tolist()]
+        spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
+        numbers = [self.set_tokens[first:last].tolist() for first, last in spans]
+        text = self._texts_of({number for part in numbers for number in part})
+        return [frozenset([text[number] for number in part]) for part in numbers]
+
+    def _texts_of(self, tokens: set[int]) -> dict[int, str]:
+        """The texts of these tokens (and of others): those of frequent ones are decoded once."""
+        known = self._texts
+        if len(known) > _KNOWN_TOKENS:
+            known = self._texts = {}
+        if unknown := sorted(tokens - known.keys()):
+            known.update(zip(unknown, self.vocabulary.many(np.array(unknown)), strict=True))
+        return known
 
     def rows(self) -> Rows:
         """All live rows as columns, for a merge."""
@@ -243,12 +288,15 @@ class Segment:
         counts = [int(self.column(name).counts[table].sum()) for name, table in tables.items()]
         return min([len(self), *counts])
 
-    def passing(self, rows: Array, tables: dict[str, Array]) -> Array:
-        """Those of the rows that are live and pass the filters."""
-        rows = self.live(rows)
+    def passes(self, rows: Array, tables: dict[str, Array]) -> Array:
+        """Which of the rows are live and pass the filters."""
+        passes = np.ones(len(rows), bool) if self.deleted is None else ~self.deleted[rows]
         for name, table in tables.items():
-            rows = rows[table[self.column(name).codes(rows)]]
-        return rows
+            passes &= table[self.column(name).codes(rows)]
+        return passes
+
+    def passing(self, rows: Array, tables: dict[str, Array]) -> Array:
+        return rows[self.passes(rows, tables)]
 
     def all_passing(self, tables: dict[str, Array]) -> Array:
         """Every row that is live and passes, ascending; by way of the rarest field."""

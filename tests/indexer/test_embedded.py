@@ -140,6 +140,8 @@ captions = st.builds(CaptionRecord, st.sampled_from([f"i{number}" for number in 
     asked_words=st.frozensets(st.sampled_from([f"w{number}" for number in range(15)]), max_size=9),
     limit=st.integers(1, 30),
     cheap=st.booleans(),
+    first=st.sampled_from([0, 4, 4_000]),
+    twice_from=st.sampled_from([1, 2, 4, 99]),
 )
 def test_any_segments_are_answered_in_exact_order(
     tmp_path_factory: pytest.TempPathFactory,
@@ -148,6 +150,8 @@ def test_any_segments_are_answered_in_exact_order(
     asked_words: frozenset[str],
     limit: int,
     cheap: bool,
+    first: int,
+    twice_from: int,
 ) -> None:
     from indexer.embedded import ranking
 
@@ -155,7 +159,12 @@ def test_any_segments_are_answered_in_exact_order(
     with pytest.MonkeyPatch.context() as patch:
         # So that small worlds have many segments, and both ways to count are taken.
         patch.setattr(writer_module, "_MERGE_FACTOR", 0)
-        patch.setattr(ranking, "_COUNT_CALL", 1e9 if cheap else 0.0)
+        patch.setattr(ranking, "_COUNT_SET", 1e9 if cheap else 0.0)
+        patch.setattr(ranking, "_SORT_POSTING", 8.0 if cheap else 1e9)
+        # And so that they are answered in several steps.
+        patch.setattr(ranking, "_FIRST_POSTINGS", first)
+        patch.setattr(ranking, "_TWICE_FROM", twice_from)
+        patch.setattr(ranking, "_FEW_SETS", 0 if first else 1_500)
         with index.draft("k", "words/1") as draft:
             draft.add([CaptionRecord("i0", "w0"), *parts[0]])
             draft.publish()
