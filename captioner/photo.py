@@ -22,8 +22,8 @@ MAX_PIXELS = 120_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"})
 
-#: A glance decodes a JPEG down to this many pixels a side: 99.0 to 99.7 % of smaller and re-encoded copies
-#: stay within 3 bits of each other's hash, as against 99.5 to 100 % at 256, for half the time.
+#: A glance decodes a JPEG down to this many pixels a side. Of smaller and re-encoded copies of 300 photos,
+#: 99.0 to 100 % stay within 3 bits of the photo's hash; at 256 pixels 99.7 to 100 %, for twice the time.
 _GLANCED_SIDE = 120
 
 Photo = str | os.PathLike[str] | bytes | Image.Image
