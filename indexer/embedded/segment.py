@@ -250,7 +250,8 @@ class Segment:
         known = self._texts
         if len(known) > _KNOWN_TOKENS:
             known = self._texts = {}
-        if unknown := sorted(tokens - known.keys()):
+        # (`tokens - known.keys()` would walk through all that is known.)
+        if unknown := sorted(tokens.difference(known)):
             known.update(zip(unknown, self.vocabulary.many(np.array(unknown)), strict=True))
         return known
 
