@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import elastic_transport
@@ -14,6 +14,8 @@ from elasticsearch import Elasticsearch
 #: Documents a request; the server's default limit is 10,000.
 PAGE = 5_000
 _KEEP_ALIVE = "2m"
+#: For every search: the best hits of only those shards that answered are not the best, so rather none.
+WHOLE: Mapping[str, Any] = MappingProxyType({"allow_partial_search_results": False})
 
 
 class Snapshot:
@@ -37,7 +39,7 @@ class Snapshot:
             self._client.close_point_in_time(id=self._id)
 
     def search(self, **body: Any) -> Mapping[str, Any]:
-        answer = self._client.search(pit={"id": self._id, "keep_alive": _KEEP_ALIVE}, **body)
+        answer = self._client.search(pit={"id": self._id, "keep_alive": _KEEP_ALIVE}, **WHOLE, **body)
         self._id = answer["pit_id"]
         return dict(answer.body)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -179,6 +180,25 @@ def test_sizes_unknown_to_a_reader_are_found_nevertheless(elastic_where: str) ->
             found = reader.candidates(frozenset({"cat"}), 10).found
             assert [one.position.image_id for one in found] == ["two", "one", "three"]
             assert reader.count(frozenset({"cat"}), 0.01) == 3
+
+
+def test_where_few_images_crowd_the_top_no_second_glance_sees_the_same(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    many = ranking.Ranking._many
+
+    def noted(self: ranking.Ranking, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        asked.extend("glance" if "function_score" in body["query"] else "other" for body in bodies)
+        return many(self, bodies)
+
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add(CaptionRecord(f"{n}", f"cat dog bird fish v{n} w{m}") for n in range(6) for m in range(8))
+        monkeypatch.setattr(ranking.Ranking, "_many", noted)
+        query = Query(frozenset({"cat", "dog", "bird", "fish"}), images=4)
+        found = index.candidates_many([query], 40)[0].found
+    assert len({one.position.image_id for one in found}) >= 4
+    assert asked.count("glance") == 1
 
 
 def test_nothing_to_search_for_finds_nothing(world: World) -> None:
