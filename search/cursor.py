@@ -14,6 +14,8 @@ from search.errors import QueryError
 from search.jaccard import Similarity
 
 _VERSION = 1
+#: Bytes that are read, packed and unpacked: a text from outside may be any length. Room for 60,000 hashes.
+_LONGEST = 1 << 20
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -60,9 +62,9 @@ def decode(text: str, query: str) -> Cursor:
     """Read a cursor back; raises QueryError when it is damaged or belongs to another query."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if raw[:4] != _checksum(raw[4:]) or len(raw) > 1 << 16:
+        if raw[:4] != _checksum(raw[4:]) or len(raw) > _LONGEST:
             raise ValueError("checksum")
-        cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], 1 << 20)))
+        cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _LONGEST)))
     except (ValueError, KeyError, TypeError, zlib.error):
         raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
     if cursor.query != query:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,12 @@ cursors = st.builds(
 @given(cursors)
 def test_round_trip(cursor: Cursor) -> None:
     assert decode(encode(cursor), QUERY) == cursor
+
+
+def test_ten_thousand_hits_with_their_hashes_fit() -> None:
+    hashes = tuple(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(10_000))
+    long = replace(CURSOR, hashes=hashes)
+    assert decode(encode(long), QUERY) == long
 
 
 def test_one_word_for_shells_and_urls() -> None:
