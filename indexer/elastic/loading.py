@@ -189,7 +189,8 @@ class Loader:
             if error.status_code in _BUSY and not is_read_only(refusal):
                 return refusal
             raise refusal from error
-        if not answer["errors"]:
+        # To delete what is not there is no error to the server.
+        if not answer["errors"] and operation != "delete":
             outcome.done += lines
             return None
         results = (next(iter(item.values())) for item in answer["items"])
@@ -228,7 +229,10 @@ class Loader:
                 self._client.indices.refresh(index=self._index)
                 with Snapshot(self._client, self._index) as snapshot:
                     found = [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": chunk}}, False)]
-            removed += len(self._write("delete", dict.fromkeys(found, b"")).done)
+            outcome = self._write("delete", dict.fromkeys(found, b""))
+            removed += len(outcome.done)
+            if outcome.contact_lost:  # a request whose answer got lost has removed them
+                removed += len(outcome.absent)
         return removed
 
 

@@ -179,11 +179,9 @@ def test_a_server_that_stays_busy_gives_one_line(proxy: Proxy, where: str) -> No
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("stored", [True, False])
-def test_a_connection_lost_in_a_bulk_request_neither_loses_nor_doubles(
-    proxy: Proxy, where: str, stored: bool
-) -> None:
-    """The answer gets lost: the server may have stored the documents, or not."""
+@contextmanager
+def cutting_the_first_bulk_request(*, stored: bool) -> Iterator[None]:
+    """The answer to the first bulk request gets lost: the server has stored the documents, or not."""
     cuts = iter([True])
     original = Handler.handle_any
 
@@ -197,11 +195,45 @@ def test_a_connection_lost_in_a_bulk_request_neither_loses_nor_doubles(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Handler, "do_POST", handle)
         patch.setattr(Handler, "do_PUT", handle)
-        with ElasticIndex.open(where, create=True, patience=IMPATIENT) as index, index.draft("k") as draft:
-            report = draft.add([*some(40), some(1)[0]])
-            assert (report.added, report.unchanged) == (40, 1)
-            assert draft.publish().captions == 40
+        yield
     assert next(cuts, None) is None
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_connection_lost_in_a_bulk_request_neither_loses_nor_doubles(where: str, stored: bool) -> None:
+    with (
+        cutting_the_first_bulk_request(stored=stored),
+        ElasticIndex.open(where, create=True, patience=IMPATIENT) as index,
+        index.draft("k") as draft,
+    ):
+        report = draft.add([*some(40), some(1)[0]])
+        assert (report.added, report.unchanged) == (40, 1)
+        assert draft.publish().captions == 40
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_was_deleted_before_the_connection_was_lost_counts(where: str, stored: bool) -> None:
+    with ElasticIndex.open(where, create=True, patience=IMPATIENT) as index:
+        index.add(some(5))
+        with cutting_the_first_bulk_request(stored=stored):
+            assert index.delete(["image1", "image2"]) == 2
+        assert index.status().captions == 3
+
+
+def test_what_another_deletes_first_is_not_counted(proxy: Proxy, where: str, elastic_where: str) -> None:
+    removed: list[int] = []
+
+    def delete_first(handler: Handler, path: str) -> bool:
+        if "_bulk" in path and not removed:
+            with ElasticIndex.open(elastic_where) as other:
+                removed.append(other.delete(["image1"]))
+        return False
+
+    with ElasticIndex.open(where, create=True, patience=IMPATIENT) as index:
+        index.add(some(5))
+        proxy.fault = delete_first
+        assert index.delete(["image1", "image2"]) == 1
+    assert removed == [1]
 
 
 def test_a_server_that_is_gone_ends_a_build_and_leaves_the_old_index(proxy: Proxy, where: str) -> None:
