@@ -31,7 +31,7 @@ $(VENV)/.demo: $(PROJECT) | $(VENV)/.made
 	touch $@
 
 $(VENV)/.test: $(PROJECT) | $(VENV)/.made
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,evaluate,web,transformers,ray,bench,test,lint]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,train,evaluate,web,transformers,ray,bench,test,lint]'
 	$(PYTHON) scripts/system_packages.py
 	touch $@
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from captioner.encoder import GridEncoder, imagenet_weights
+from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
 from captioner.model import CaptionModel, ModelConfig
 from captioner.preprocess import Preprocess
@@ -122,7 +122,7 @@ def _tensors(model: CaptionModel, half: bool) -> tuple[dict[str, Tensor], bool]:
 
 def _is_packages(model: CaptionModel) -> bool:
     """Whether the encoder's weights are still those that the ImageNet package carries."""
-    if not isinstance(model.encoder, GridEncoder):
+    if not isinstance(model.encoder, GridEncoder) or not imagenet_is_here():
         return False
     network = model.encoder.network
     theirs, ours = imagenet_weights(network), network.state_dict()

