@@ -58,6 +58,16 @@ def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 
 @dataclass(slots=True)
+class _Prepared:
+    """A chunk's documents by their id: as they will be stored, and as the line that is sent."""
+
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lines: dict[str, bytes] = field(default_factory=dict)
+    unsendable: list[Rejected] = field(default_factory=list)
+    repeated: int = 0
+
+
+@dataclass(slots=True)
 class _Outcome:
     done: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
@@ -108,41 +118,40 @@ class Loader:
         return report
 
     def _add_chunk(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> AddReport:
-        time_now = now()
-        records: dict[str, CaptionRecord] = {}
-        sources: dict[str, dict[str, Any]] = {}
-        lines: dict[str, bytes] = {}
-        rejected: list[Rejected] = []
-        repeated = 0
-        for document_id, record, indexed_at in chunk:
-            repeated += document_id in sources
-            records[document_id] = record
-            source = to_source(record, self._analyze, indexed_at or time_now)
-            try:
-                lines[document_id] = _line(source)
-                sources[document_id] = source
-            except UnicodeEncodeError:
-                rejected.append(Rejected(record.image_id, document_id, _unsendable(source)))
-        outcome = self._write("create", lines)
-        added, unchanged = len(outcome.done), repeated
-        created = added
-        if outcome.conflicts:
-            stored = self._stored(outcome.conflicts)
-            written = [i for i in outcome.conflicts if outcome.contact_lost and stored.get(i) == sources[i]]
-            changed = {
-                i: lines[i] for i in outcome.conflicts if not same_record(stored.get(i, {}), sources[i])
-            }
-            created += len(written)
-            replaced = self._write("index", changed)
-            outcome.refused |= replaced.refused
-            added += len(written) + len(replaced.done)
-            unchanged += len(outcome.conflicts) - len(written) - len(changed)
+        given = self._prepared(chunk)
+        first = self._write("create", given.lines)
+        stored = self._stored(first.conflicts)
+        # Those of a request whose answer got lost.
+        ours = [i for i in first.conflicts if first.contact_lost and stored.get(i) == given.sources[i]]
+        differing = [i for i in first.conflicts if not same_record(stored.get(i, {}), given.sources[i])]
+        second = self._write("index", {i: given.lines[i] for i in differing})
+        created = len(first.done) + len(ours)
         with self._counting:
             self.created += created
-        rejected += [Rejected(records[i].image_id, i, reason) for i, reason in outcome.refused.items()]
-        return AddReport(added, unchanged, tuple(rejected))
+        unchanged = given.repeated + len(first.conflicts) - len(ours) - len(differing)
+        refused = [
+            Rejected(given.sources[i].get("image_id", ""), i, reason)
+            for i, reason in (*first.refused.items(), *second.refused.items())
+        ]
+        return AddReport(created + len(second.done), unchanged, (*given.unsendable, *refused))
+
+    def _prepared(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> _Prepared:
+        time_now = now()
+        prepared = _Prepared()
+        for document_id, record, indexed_at in chunk:
+            prepared.repeated += document_id in prepared.sources
+            source = to_source(record, self._analyze, indexed_at or time_now)
+            try:
+                prepared.lines[document_id] = _line(source)
+                prepared.sources[document_id] = source
+            except UnicodeEncodeError:
+                reason = _why_unsendable(source)
+                prepared.unsendable.append(Rejected(record.image_id, document_id, reason))
+        return prepared
 
     def _stored(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        if not document_ids:
+            return {}
         with clear_errors(self._place):
             answer = self._client.mget(index=self._index, ids=list(document_ids))
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
@@ -241,7 +250,7 @@ def _line(source: Mapping[str, Any]) -> bytes:
     return _to_json(source).encode() + b"\n"
 
 
-def _unsendable(source: Mapping[str, Any]) -> str:
+def _why_unsendable(source: Mapping[str, Any]) -> str:
     """Why `_line` cannot write a document."""
     for value in source.values():
         if isinstance(value, str):
