@@ -120,14 +120,15 @@ class Expectation:
     _SHARE = 8
 
     def __init__(self) -> None:
-        self._seen: deque[float] = deque(maxlen=self._REMEMBERED)
+        # What few captions pass a filter says nothing of searches among all, and the other way round.
+        self._seen = {filtered: deque[float](maxlen=self._REMEMBERED) for filtered in (False, True)}
 
-    def score(self) -> float:
-        seen = sorted(self._seen)
+    def score(self, *, filtered: bool = False) -> float:
+        seen = sorted(self._seen[filtered])
         return seen[len(seen) // self._SHARE] if len(seen) >= self._SHARE else self.FIRST
 
-    def learn(self, score: float) -> None:
-        self._seen.append(score)
+    def learn(self, score: float, *, filtered: bool = False) -> None:
+        self._seen[filtered].append(score)
 
 
 @dataclass(frozen=True, slots=True)

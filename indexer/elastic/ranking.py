@@ -74,7 +74,9 @@ class Ranking:
         self._expectation = expectation
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
-        answers: list[Ranked | float] = [self._expectation.score()] * len(queries)
+        answers: list[Ranked | float] = [
+            self._expectation.score(filtered=bool(query.filters)) for query in queries
+        ]
         for _ in range(2):  # where the first glance was not enough, it tells what is
             self._look_for(queries, limit, answers)
         unsettled = [q for q, one in zip(queries, answers, strict=True) if isinstance(one, float)]
@@ -82,7 +84,8 @@ class Ranking:
         ranked = [next(rest) if isinstance(one, float) else one for one in answers]
         for query, one in zip(queries, ranked, strict=True):
             if not (query.after or query.min_score):
-                self._expectation.learn(_last_score(query, one.candidates.found, limit))
+                score = _last_score(query, one.candidates.found, limit)
+                self._expectation.learn(score, filtered=bool(query.filters))
         return ranked
 
     def _look_for(self, queries: Sequence[Query], limit: int, answers: list[Ranked | float]) -> None:

@@ -109,6 +109,14 @@ def test_what_is_expected_lies_below_most_of_what_was_seen() -> None:
     assert expectation.score() == 0.9
 
 
+def test_what_filters_leave_is_expected_of_filtered_searches_alone() -> None:
+    expectation = Expectation()
+    for _ in range(8):
+        expectation.learn(0.0, filtered=True)
+        expectation.learn(0.6)
+    assert (expectation.score(), expectation.score(filtered=True)) == (0.6, 0.0)
+
+
 def test_an_empty_window_excludes_nothing() -> None:
     assert Window(1, 0).outside(5) == 1.0
     assert not window(5, 1, 0, 0.0).sizes()
