@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -152,9 +153,21 @@ class Loader:
     def _stored(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         if not document_ids:
             return {}
-        with clear_errors(self._place):
-            answer = self._client.mget(index=self._index, ids=list(document_ids))
+        answer = self._patiently(lambda: self._client.mget(index=self._index, ids=list(document_ids)))
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
+
+    def _patiently(self, ask: Callable[[], _T]) -> _T:
+        """The answer to what only reads; a busy or absent server is asked again."""
+        for attempt in range(self._patience.retries):
+            try:
+                with clear_errors(self._place):
+                    return ask()
+            except IndexUnavailableError as error:
+                if not _is_passing(error) or self._stopped.is_set():
+                    raise
+            self._patience.pause(attempt)
+        with clear_errors(self._place):
+            return ask()
 
     def _write(self, operation: str, lines: Mapping[str, bytes]) -> _Outcome:
         """Bulk-write; what a busy or absent server did not take is sent again (ids make that harmless).
@@ -174,7 +187,7 @@ class Loader:
                     for part in _parts(left):
                         busy = self._bulk(operation, part, outcome) or busy
             except IndexUnavailableError as error:
-                if not isinstance(error.__cause__, _LOST) or isinstance(error.__cause__, TlsError):
+                if not _is_lost_contact(error):
                     raise
                 busy, outcome.contact_lost = error, True
             if busy is None:
@@ -234,15 +247,28 @@ class Loader:
         """Remove every caption of these images; the number removed."""
         removed = 0
         for chunk in chunks(dict.fromkeys(image_ids), _IDS):
-            with clear_errors(self._place):
-                self._client.indices.refresh(index=self._index)
-                with Snapshot(self._client, self._index) as snapshot:
-                    found = [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": chunk}}, False)]
+            found = self._patiently(partial(self._documents_of, chunk))
             outcome = self._write("delete", dict.fromkeys(found, b""))
             removed += len(outcome.done)
             if outcome.contact_lost:  # a request whose answer got lost has removed them
                 removed += len(outcome.absent)
         return removed
+
+    def _documents_of(self, image_ids: Sequence[str]) -> list[str]:
+        self._client.indices.refresh(index=self._index)
+        with Snapshot(self._client, self._index) as snapshot:
+            return [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": image_ids}}, False)]
+
+
+def _is_lost_contact(error: IndexerError) -> bool:
+    return isinstance(error.__cause__, _LOST) and not isinstance(error.__cause__, TlsError)
+
+
+def _is_passing(error: IndexerError) -> bool:
+    """Whether the same request may be answered later."""
+    cause = error.__cause__
+    busy = isinstance(cause, elasticsearch.ApiError) and cause.status_code in _BUSY
+    return _is_lost_contact(error) or (busy and not is_read_only(error))
 
 
 def _line(source: Mapping[str, Any]) -> bytes:

@@ -164,6 +164,30 @@ def test_single_documents_that_a_busy_server_rejects_are_sent_again(proxy: Proxy
         assert index.status().captions == 5
 
 
+@pytest.mark.parametrize("asked", ["_mget", "_pit", "_refresh"])
+def test_a_server_that_is_too_busy_to_look_something_up_is_asked_again(
+    proxy: Proxy, where: str, asked: str
+) -> None:
+    """By the pauses of the loader: the client's own three tries follow one another at once."""
+    busy = iter(range(5))
+    pauses: list[float] = []
+
+    def fault(handler: Handler, path: str) -> bool:
+        if asked in path and next(busy, None) is not None:
+            handler.answer(429, error_body("es_rejected_execution_exception"))
+            return True
+        return False
+
+    with ElasticIndex.open(where, create=True, patience=Patience(sleep=pauses.append)) as index:
+        index.add(some(3))
+        proxy.fault = fault
+        if asked == "_mget":
+            assert index.add(some(4)).unchanged == 3
+        else:
+            assert index.delete(["image1"]) == 1
+    assert pauses == [0.5]
+
+
 def test_a_server_that_stays_busy_gives_one_line(proxy: Proxy, where: str) -> None:
     with ElasticIndex.open(where, create=True, patience=Patience(retries=2, first=0.001)) as index:
         index.add(some(1))
