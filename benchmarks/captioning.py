@@ -77,7 +77,7 @@ def original_way(captioner: Captioner, photos: Sequence[str]) -> int:
         with Image.open(path) as image:
             pixels = preprocess.squash(image.convert("RGB"))
         features = captioner.model.encoder(preprocess.normalise(torch.tensor(pixels)[None]))
-        decode(captioner.model.decoder, features, captioner.decoding(1))
+        decode(captioner.decoder, features, captioner.decoding(1))
     return len(photos)
 
 

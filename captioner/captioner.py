@@ -14,6 +14,7 @@ from torch import Tensor
 from captioner.checkpoint import Checkpoint, load
 from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
+from captioner.doubt import doubting
 from captioner.errors import ModelError
 from captioner.fused import faster
 from captioner.streaming import Asked, Caption, Captioned, PhotoCaptioner, StreamingCaptioner
@@ -42,6 +43,7 @@ class Captioner(StreamingCaptioner):
         self.batch = batch
         preprocess = self.model.config.preprocess
         self.smallest = preprocess.size if preprocess.shrink_on_load else None
+        self.decoder = doubting(self.model, self.vocabulary)
         on_cpu = self.device.type == "cpu"
         self._encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
 
@@ -74,7 +76,7 @@ class Captioner(StreamingCaptioner):
 
     def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
         how = self.decoding(asked.beam, asked.captions, asked.diversity)
-        return [self._captions(row) for row in decode(self.model.decoder, features, how, asked.captions)]
+        return [self._captions(row) for row in decode(self.decoder, features, how, asked.captions)]
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
         """How this model decodes with a beam, and with a group for each caption where they shall differ."""

@@ -32,6 +32,7 @@ class Decoding:
     length_penalty: float = 0.7
     barred: tuple[int, ...] = ()  # ids that are never written, such as <unk>
     unrepeated: int = 0  # no run of so many words is written twice in a caption; 0: anything goes
+    apart: int = 0  # so many other words stand between a word and the same word again; 0: anything goes
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
     diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
 
@@ -48,8 +49,8 @@ class Hypothesis:
 def usual(model: CaptionModel, beam: int = 3, groups: int = 1, diversity: float = 0.0) -> Decoding:
     """How a model decodes: the student project's as theirs did; ours without `<unk>` and without stammering.
 
-    "a red shirt and a red shirt" is the commonest fault of a small decoder; barring repeated pairs of words
-    gave .531 against .517 dev CIDEr-D (triples .523, single words .468; 7 of 10 epochs, beam 3).
+    "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" the next:
+    docs/design.md says what barring repeated pairs of words, and words that come back at once, gave.
     """
     if beam < 1:
         raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
@@ -57,7 +58,7 @@ def usual(model: CaptionModel, beam: int = 3, groups: int = 1, diversity: float 
     if model.starts_with_image:
         return Decoding(beam, longest, groups=groups, diversity=diversity)
     barred = (PAD, START, UNK)
-    return Decoding(beam, longest, barred=barred, unrepeated=2, groups=groups, diversity=diversity)
+    return Decoding(beam, longest, barred=barred, unrepeated=2, apart=2, groups=groups, diversity=diversity)
 
 
 @torch.inference_mode()
@@ -104,7 +105,7 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
         state = tuple(part.index_select(0, origin) for part in state)
         scores, state = decoder.step(chosen.flatten(), fixed, state)
         logs = _log_probabilities(scores, how.barred)
-        _bar_repeats(logs, words.flatten(0, 1).tolist(), how.unrepeated)
+        _bar_repeats(logs, words.flatten(0, 1).tolist(), how)
     _close_the_rest(unsettled, words, totals, width, how)
     return [_merged(finished[row : row + how.groups])[:n_best] for row in range(0, len(finished), how.groups)]
 
@@ -169,16 +170,17 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
     return logs
 
 
-def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], run: int) -> None:
-    """Bar the words (one row of `logs` a caption) that would repeat a run of `run` words of their caption.
+def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
+    """Bar the words (one row of `logs` a caption) that would come back too soon, or repeat a run of words.
 
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
     """
-    if run < 1:
-        return
+    run = how.unrepeated
     for row, ids in enumerate(captions):
-        last = ids[len(ids) - run + 1 :]
-        again = [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
+        again = list(ids[-how.apart :]) if how.apart else []
+        if run:
+            last = ids[len(ids) - run + 1 :]
+            again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
         if again:
             logs[row, again] = -torch.inf
 

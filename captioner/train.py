@@ -23,6 +23,7 @@ from captioner.batches import Batch, Batches, Views
 from captioner.cider import CiderD
 from captioner.decode import decode, usual
 from captioner.device import lower_precision
+from captioner.doubt import doubting
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.objectives import CrossEntropy, SelfCritical
@@ -74,11 +75,11 @@ class DevScore:
 
     def __call__(self, model: CaptionModel) -> float:
         self.views.model = model.eval()
-        how = usual(model)
+        how, decoder = usual(model), doubting(model, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):
-                rows = decode(model.decoder, self.views.plain(numbers), how)
+                rows = decode(decoder, self.views.plain(numbers), how)
                 captions += [_plain(self.vocabulary.decode(row[0].ids)) for row in rows]
         return self.cider.mean(captions)
 

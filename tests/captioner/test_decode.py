@@ -198,6 +198,15 @@ def test_no_run_of_words_is_written_twice(run: int, seed: int) -> None:
         assert len(runs) == len(set(runs))
 
 
+@pytest.mark.parametrize("apart", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_word_comes_back_at_once(apart: int, seed: int) -> None:
+    how = Decoding(beam=2, max_words=12, barred=(END,), apart=apart)
+    for row in decode(ToyDecoder(seed, words=20), features(0.5, 2.0), how):
+        ids = row[0].ids
+        assert all(ids[i] not in ids[i + 1 : i + 1 + apart] for i in range(len(ids)))
+
+
 def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
     [[found]] = decode(ToyDecoder(1), features(1.0), Decoding(beam=1, max_words=12, barred=(END,)))
     assert len(set(found.ids)) < len(found.ids)
