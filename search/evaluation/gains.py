@@ -15,7 +15,7 @@ import numpy as np
 
 from captioner.tokens import words
 from search.evaluation.data import Captions
-from search.evaluation.measures import Relevance, extra
+from search.evaluation.measures import extra
 
 _LONGEST = 4
 #: Gains are kept in thousandths, as trec_eval takes whole numbers; below this they count as none.
@@ -40,11 +40,6 @@ def cider_relevance(queries: Captions, archive: Captions) -> dict[str, dict[str,
             if value >= LEAST and names[column] != query
         }
     return relevance
-
-
-def graded(relevance: Relevance) -> int:
-    """How many judgements there are."""
-    return sum(map(len, relevance.values()))
 
 
 def _grams(caption: str, length: int) -> list[tuple[str, ...]]:
