@@ -24,7 +24,7 @@ from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.features import Features, cached_features
 from captioner.imagination import Imagination
-from captioner.model import AttentionDecoder, CaptionModel, ModelConfig, Seen
+from captioner.model import AttentionDecoder, CaptionModel, ModelConfig, Seen, configuration
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
 from captioner.tokens import words
@@ -235,8 +235,7 @@ def _words(
     if not isinstance(decoder, AttentionDecoder) or not decoder.words:
         return None, None
     known = [vocabulary.words[number] for number in decoder.detector.ids.tolist()]
-    plain = replace(run.config, words=0)
-    taught = model if run.start is None else CaptionModel(plain, 1, pretrained=run.pretrained)
+    taught = model if run.start is None else _untrained(model, run.pretrained)
     detector = decoder.detector if run.start is None else copy.deepcopy(decoder.detector)
     pooled = torch.from_numpy(_features(run, taught, data.train, watcher).mean(axis=2, dtype="float32"))
     watcher.stage("word detector", 1)
@@ -250,6 +249,13 @@ def _words(
     imagine = Imagination(text, known, decoder.detector.ids, decoder.words)
     lines = [encode(vocabulary, [line[: run.recipe.longest] for line in photo]) for photo in text]
     return detected, Text(lines, imagine, run.text_photos)
+
+
+def _untrained(model: CaptionModel, pretrained: bool) -> CaptionModel:
+    """The same encoder as ImageNet left it, on the grid whose features a first training has cached."""
+    plain = replace(model.config, words=0, grid=configuration("default").grid)
+    found = CaptionModel(plain, 1, pretrained=pretrained)
+    return found.to(next(model.parameters()).device).to(memory_format=torch.channels_last)
 
 
 def _about(run: Run, data: Data, report: EpochReport) -> dict[str, Any]:
