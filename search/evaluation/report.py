@@ -15,8 +15,8 @@ from search.evaluation.evaluation import ARCHIVES, Result
 from search.evaluation.measures import Estimate, extra
 from search.evaluation.tasks import RECALL_AT
 
-#: The row that others are compared with.
-BASELINE = "student project"
+#: The row that others are compared with, and the one that no plot has room for.
+BASELINE, RANDOM = "student project", "random"
 BEGIN, END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _PACKAGES = ("nltk", "numpy", "scipy", "pytrec-eval-terrier", "simplemma", "torch", "elasticsearch")
 _COLUMNS = ("one:best of five", "five:five", *(f"nDCG@10 {name}" for name in ARCHIVES))
@@ -68,18 +68,15 @@ def plot(results: Sequence[Result], file: Path, archive: str = "both") -> None:
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "caption-search"  # the same figures give the same file
     figures: Any = extra("matplotlib.figure")
-    figure = figures.Figure(figsize=(9, 6), layout="constrained")
+    figure = figures.Figure(figsize=(10, 6), layout="constrained")
     axes = figure.add_subplot()
-    for result in results:
-        if (found := result.similar.get(archive)) is not None:
-            axes.scatter([found.milliseconds], [found.ndcg.value], color="#0a6b42")
-            axes.annotate(
-                result.row,
-                (found.milliseconds, found.ndcg.value),
-                xytext=(5, 3),
-                textcoords="offset points",
-                fontsize=8,
-            )
+    # Random ranking would stretch both axes; it is in the table.
+    found = [(result.row, result.similar[archive]) for result in results if archive in result.similar]
+    shown = sorted((one for one in found if one[0] != RANDOM), key=lambda one: -one[1].ndcg.value)
+    for number, (row, one) in enumerate(shown):
+        marker = "os^Dv<>"[number % 7]  # seven, since colours come again after ten
+        axes.plot(one.milliseconds, one.ndcg.value, marker, label=f"{one.ndcg.value:.3f}  {row}")
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     axes.set_xscale("log")
     axes.set(
         xlabel="milliseconds a query (median)",
