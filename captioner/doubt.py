@@ -17,18 +17,15 @@ from torch import Tensor
 from captioner.model import AttentionDecoder, CaptionModel, Decoder, State
 from captioner.vocabulary import UNK, Vocabulary
 
-#: Words for what the training photos are full of.
-PEOPLE = (
-    "man men woman women people person persons boy boys girl girls child children kid kids player players"
-    " lady ladies guy guys baby toddler couple crowd surfer skier skateboarder snowboarder biker cyclist"
-    " bicyclist rider climber hiker runner swimmer skater teenager adult adults family male female he she"
-    " his her their them him someone everyone group team"
-).split()
-DOGS = "dog dogs puppy puppies".split()
-#: Those of them whose being detected tells that there are some.
-SIGNS = frozenset(
-    "man men woman women people person boy boys girl girls child children kid kids player players lady"
-    " dog dogs puppy".split()
+#: What the training photos are full of: words whose being detected tells that it is there, and further ones.
+SUBJECTS = (
+    (
+        "man men woman women people person boy boys girl girls child children kid kids player players lady",
+        "persons ladies guy guys baby toddler couple crowd surfer skier skateboarder snowboarder biker"
+        " cyclist bicyclist rider climber hiker runner swimmer skater teenager adult adults family male"
+        " female he she his her their them him someone everyone group team",
+    ),
+    ("dog dogs puppy", "puppies"),
 )
 
 SURE = 0.7
@@ -73,15 +70,17 @@ def doubting(model: CaptionModel, vocabulary: Vocabulary) -> Decoder:
     decoder = model.decoder
     if not isinstance(decoder, AttentionDecoder) or not decoder.words:
         return decoder
-    subjects = [_subject(words, decoder, vocabulary) for words in (PEOPLE, DOGS)]
-    return DoubtingDecoder(decoder, [one for one in subjects if len(one.signs)])
+    found = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]
+    subjects = [one for one in found if len(one.signs)]
+    return DoubtingDecoder(decoder, subjects) if subjects else decoder
 
 
-def _subject(words: Sequence[str], decoder: AttentionDecoder, vocabulary: Vocabulary) -> _Subject:
-    ids = [vocabulary.id(word) for word in words]
-    signs = {vocabulary.id(word) for word in words if word in SIGNS} - {UNK}
-    detected = decoder.detector.ids.tolist()
-    places = [place for place, number in enumerate(detected) if number in signs]
-    device = decoder.detector.ids.device
-    known = torch.tensor([number for number in ids if number != UNK], dtype=torch.long, device=device)
-    return _Subject(known, torch.tensor(places, dtype=torch.long, device=device))
+def _subject(
+    signs: Sequence[str], further: Sequence[str], decoder: AttentionDecoder, vocabulary: Vocabulary
+) -> _Subject:
+    detected = decoder.detector.ids
+    telling, words = (
+        torch.tensor(sorted({vocabulary.id(word) for word in some} - {UNK}), device=detected.device).long()
+        for some in (signs, (*signs, *further))
+    )
+    return _Subject(words, torch.isin(detected, telling).nonzero().squeeze(1))

@@ -79,6 +79,16 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]
 
 
+def test_a_model_of_other_subjects_has_nothing_to_doubt() -> None:
+    """Such as one that was trained on flowers alone: its detector knows no word for people or dogs."""
+    made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
+    flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "here"]] * 4, 1)
+    decoder = doubting(made, flowers)
+    assert decoder is made.decoder
+    [[found]] = decode(decoder, torch.ones(1, made.config.grid**2, made.encoder.channels), usual(made))
+    assert found.score < 0
+
+
 def test_the_student_projects_models_do_not_doubt() -> None:
     made = CaptionModel(dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16), len(WORDS))
     assert doubting(made, WORDS) is made.decoder
