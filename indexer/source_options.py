@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from captioner.console import Command, with_options
 from indexer import sources
 from indexer.build import Captioning
 
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 where_option = click.option(
     "--index",
@@ -71,9 +70,7 @@ def source_options(command: Command) -> Command:
         click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
         where_option,
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def read_sources(options: dict[str, Any]) -> list[sources.Source]:

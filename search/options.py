@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from captioner.console import CommandGroup
+from captioner.console import Command, CommandGroup, with_options
 from indexer.records import Filters
 from search.query import filters
 from search.searcher import Options, Searcher
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 #: Command line option -> field of the index.
 _FILTERS = ("source", "kind", "split", "model", "query")
 
@@ -108,14 +107,14 @@ class Request:
         return Searcher.open(self.index, self.captioner, self.beam)
 
 
-def shared_options(command: _Command) -> _Command:
+def shared_options(command: Command) -> Command:
     """Index, filters and output."""
-    return _with(_SHARED, command)
+    return with_options(command, _SHARED)
 
 
-def ranked_options(command: _Command) -> _Command:
+def ranked_options(command: Command) -> Command:
     """`shared_options`, and what only makes sense where there is a query."""
-    return _with(_SHARED, _with(_RANKED, command))
+    return with_options(with_options(command, _RANKED), _SHARED)
 
 
 def request(options: Mapping[str, Any]) -> Request:
@@ -152,12 +151,6 @@ def _is_photo(example: str) -> bool:
     from captioner.photo import SUFFIXES
 
     return os.path.isfile(example) or Path(example).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name
-
-
-def _with(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 class LazyGroup(CommandGroup):

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from tqdm import tqdm
 
-from captioner.console import progress_bar
+from captioner.console import Command, progress_bar, with_options
 from indexer.scrape import scraper
 from indexer.scrape.addresses import Network
 from indexer.scrape.items import Item
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.scraper import Settings
 from indexer.scrape.transport import Limits
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def network(text: str) -> Network:
@@ -101,9 +99,7 @@ def scraping_options(command: Command) -> Command:
             help="A private address or network that may be asked all the same (tests, mirrors).",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def settings_of(options: dict[str, Any]) -> Settings:
