@@ -17,6 +17,7 @@ from indexer.index import CaptionIndex, Draft
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.rejects import Rejection, write_rejects
+from indexer.renewal import Renewing
 from indexer.sources import Problem, Source
 
 __all__ = ["BuildReport", "Captioning", "Problem", "add", "build", "delete"]
@@ -37,6 +38,7 @@ class BuildReport:
     problems: tuple[Problem, ...]  # broken lines, photos that cannot be read, ...
     seconds: float
     status: IndexStatus
+    renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
 
     @property
     def whole(self) -> bool:
@@ -91,16 +93,17 @@ def add(
 ) -> BuildReport:
     """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
 
-    Photos that have a caption by the same captioner are not captioned again. Raises
-    IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that
-    this version does not know.
+    Photos that have a caption by the same captioner are not captioned again, unless their file has become
+    another photo since (`indexer.renewal`). Raises IndexMismatchError where the index was made by another
+    analyzer than `analyzer`, or by one that this version does not know.
     """
     _check_analyzer(index, analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
-    loading = Loading(index.add, _known_to_index(index, captioning), captioning, tell, progress)
+    live = Renewing(index, captioning.captioner.identity if captioning else "")
+    loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
-    return _report(loading, index.status(), started)
+    return _report(loading, index.status(), started, live.renewed)
 
 
 def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
@@ -142,26 +145,17 @@ def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None
 
 
 def _known_to_draft(draft: Draft) -> Known:
-    """A draft has one captioner (its key says so), so the kind of a caption tells enough."""
+    """A draft has one captioner (its key says so), so the kind of a caption tells enough.
+
+    Nor need the files be looked at: their sizes and times are in the key, so a build whose photos have
+    changed begins a draft of its own.
+    """
     known: list[frozenset[str]] = []
 
     def look(photos: Sequence[CaptionRecord]) -> dict[str, str]:
         if not known:
             known.append(draft.known_images("generated"))
         return {photo.image_id: photo.image for photo in photos if photo.image_id in known[0]}
-
-    return look
-
-
-def _known_to_index(index: CaptionIndex, captioning: Captioning | None) -> Known:
-    def look(photos: Sequence[CaptionRecord]) -> dict[str, str]:
-        model = captioning.captioner.identity if captioning else ""
-        return {
-            image_id: document.record.image
-            for image_id, documents in index.captions(photo.image_id for photo in photos).items()
-            for document in documents
-            if document.record.kind == "generated" and document.record.model == model
-        }
 
     return look
 
@@ -182,7 +176,7 @@ def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
         ) from None
 
 
-def _report(loading: Loading, status: IndexStatus, started: float) -> BuildReport:
+def _report(loading: Loading, status: IndexStatus, started: float, renewed: int = 0) -> BuildReport:
     return BuildReport(
         added=loading.added,
         unchanged=loading.unchanged,
@@ -193,4 +187,5 @@ def _report(loading: Loading, status: IndexStatus, started: float) -> BuildRepor
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,
+        renewed=renewed,
     )

@@ -95,7 +95,8 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
 def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options: Any) -> None:
     """Add captions to the index that is there.
 
-    What it has already is left as it is.
+    What it has already is left as it is; a photo whose file has become another one since is captioned
+    anew.
     """
     _add(where, analyzer, rejects, as_json, options)
 

@@ -18,7 +18,8 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
     )
     if report.captioned or report.known:
-        yield f"{report.captioned:,} photos captioned, {report.known:,} had their caption already"
+        anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
+        yield f"{report.captioned:,} photos captioned{anew}, {report.known:,} had their caption already"
     left_out = {
         "empty captions": report.empty,
         "broken": len(report.problems),
@@ -38,6 +39,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "empty": report.empty,
         "photos_captioned": report.captioned,
         "photos_known": report.known,
+        "photos_renewed": report.renewed,
         "problems": [str(problem) for problem in report.problems],
         "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],
         "seconds": round(report.seconds, 3),

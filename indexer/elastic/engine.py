@@ -225,24 +225,35 @@ class ElasticIndex(CaptionIndex):
     # --- writing
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        with clear_errors(self._place):
-            live = self._reload(analyzer_may_change=self._live is None)
-            if live is None:
+        live = self._to_change()
+        if live is None:
+            with clear_errors(self._place):
                 live = self._live = rollout.create_first(self._client, self._place, self.analyzer)
-        report = Loader(self._client, self._place, live.index, live.analyzer, self._patience).add(records)
+        report = self._loader(live).add(records)
         self._refresh(live)
         return report
 
     def delete(self, image_ids: Iterable[str]) -> int:
-        with clear_errors(self._place):
-            live = self._reload(analyzer_may_change=self._live is None)
+        live = self._to_change()
         if live is None:
             return 0
-        removed = Loader(self._client, self._place, live.index, live.analyzer, self._patience).delete(
-            image_ids
-        )
+        removed = self._loader(live).delete(image_ids)
         self._refresh(live)
         return removed
+
+    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        live = self._to_change()
+        if live is not None:
+            self._loader(live).remove([document.record.document_id for document in old])
+        return self.add(records)
+
+    def _to_change(self) -> Generation | None:
+        """The generation that is live now; None where there is still no index."""
+        with clear_errors(self._place):
+            return self._reload(analyzer_may_change=self._live is None)
+
+    def _loader(self, live: Generation) -> Loader:
+        return Loader(self._client, self._place, live.index, live.analyzer, self._patience)
 
     def _refresh(self, live: Generation) -> None:
         """Let searches see what was written."""

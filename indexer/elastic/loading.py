@@ -254,6 +254,10 @@ class Loader:
                 removed += len(outcome.absent)
         return removed
 
+    def remove(self, document_ids: Sequence[str]) -> None:
+        """Remove single captions; those that are not there are none to it."""
+        self._write("delete", dict.fromkeys(document_ids, b""))
+
     def _documents_of(self, image_ids: Sequence[str]) -> list[str]:
         self._client.indices.refresh(index=self._index)
         with Snapshot(self._client, self._index) as snapshot:

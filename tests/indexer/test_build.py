@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from captioner.captioner import Captioned
 from captioner.errors import AnalyzerError, ModelError
-from captioner.photo import Photo
+from captioner.photo import Photo, open_photo, perceptual_hash
 from captioner.tokens import DEFAULT
 from indexer import loading
 from indexer.build import Captioning, add, build, delete
@@ -20,7 +21,14 @@ from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableErr
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord
 from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem
-from tests.indexer.worlds import ColourCaptioner, DraftingIndex, write_coco, write_jsonl, write_photo
+from tests.indexer.worlds import (
+    ColourCaptioner,
+    DraftingIndex,
+    write_coco,
+    write_jsonl,
+    write_noise,
+    write_photo,
+)
 
 
 def captioning(captioner: ColourCaptioner, captions: int = 1) -> Captioning:
@@ -340,6 +348,50 @@ class TestAdd:
         with pytest.raises(IndexMismatchError, match=f"{made_by}.*build it anew"):
             add(index, [JsonlSource(captions_file(tmp_path, "A dog."))], analyzer=wanted)
         assert index.documents == {}
+
+
+class TestChangedPhotos:
+    """A file that became another photo under the same name."""
+
+    def test_it_is_captioned_anew_and_its_old_captions_go(self, tmp_path: Path, fresh_where: str) -> None:
+        folder, elsewhere = tmp_path / "photos", tmp_path / "other.png"
+        for number, name in enumerate(("moved.png", "written.png", "same.png")):
+            write_noise(folder / name, number)
+        title = CaptionRecord("moved.png", "A title.", source="scraped", kind="title")
+        with open_index(fresh_where, create=True) as index:
+            index.add([title])
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner("other")))
+            earlier = (folder / "moved.png").stat().st_mtime - 1000
+            write_noise(elsewhere, 11)
+            os.utime(elsewhere, (earlier, earlier))
+            elsewhere.replace(folder / "moved.png")
+            write_noise(folder / "written.png", 12)
+            captioner = ColourCaptioner()
+            report = add(index, [FolderSource(folder)], captioning(captioner, captions=2))
+            assert [Path(name).name for name in captioner.asked] == ["moved.png", "written.png"]
+            assert (report.captioned, report.known, report.renewed) == (2, 1, 2)
+            held = index.captions(["moved.png", "written.png", "same.png"])
+            assert {one.record.caption for one in held["moved.png"]} == {
+                "A title.",
+                "a photo of moved number 0",
+                "a photo of moved number 1",
+            }
+            # what the other captioner wrote of the earlier picture is gone, too
+            assert {one.record.model for one in held["written.png"]} == {"colour@12345678"}
+            assert {one.record.model for one in held["same.png"]} == {"colour@12345678", "other@12345678"}
+            phash = next(one.record.phash for one in held["moved.png"] if one.record.kind == "generated")
+            assert phash == perceptual_hash(open_photo(folder / "moved.png"))
+            report = add(index, [FolderSource(folder)], captioning(captioner))
+            assert (report.captioned, report.known, report.renewed) == (0, 3, 0)
+
+    def test_a_photo_that_is_damaged_now_keeps_its_caption(self, tmp_path: Path) -> None:
+        write_noise(tmp_path / "photos" / "a.png", 1)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
+            (tmp_path / "photos" / "a.png").write_bytes(b"no photo")
+            report = add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
+            assert (report.renewed, len(report.problems), report.status.captions) == (0, 1, 1)
 
 
 class TestRejects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -220,6 +221,26 @@ class TestDeleting:
         assert filled.candidates(tokens("dog"), 5).found == ()
         assert (filled.status().captions, filled.status().images) == (0, 0)
         assert filled.add(RECORDS).added == len(RECORDS)
+
+
+class TestReplacing:
+    def test_the_old_captions_go_and_the_others_of_the_image_stay(self, filled: CaptionIndex) -> None:
+        before = filled.captions(["1", "2"])
+        old = [one for one in before["1"] if one.record.kind == "generated"]
+        new = [replace(old[0].record, caption="Two cats in the snow"), record("9", "a giraffe")]
+        assert filled.replace(old, new) == AddReport(2)
+        after = filled.captions(["1", "2", "9"])
+        assert {one.record for one in after["1"]} == {RECORDS[0], new[0]}
+        assert after["2"] == before["2"]
+        assert filled.status().captions == len(RECORDS) + 1
+        assert filled.candidates(tokens("a brown dog runs along the sea"), 1).found[0].position.score < 1
+
+    def test_the_same_caption_again_is_of_now(self, filled: CaptionIndex) -> None:
+        [old] = filled.captions(["2"])["2"]
+        assert filled.replace([old], [old.record]) == AddReport(1)
+        [new] = filled.captions(["2"])["2"]
+        assert new.record == old.record
+        assert new.indexed_at >= old.indexed_at
 
 
 class TestCandidates:

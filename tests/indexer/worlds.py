@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from captioner.errors import PhotoError
@@ -100,6 +101,14 @@ class DraftingIndex(MemoryIndex):
 def write_photo(path: Path, colour: str = "red", size: tuple[int, int] = (16, 12)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def write_noise(path: Path, seed: int) -> Path:
+    """A photo that no other seed's resembles."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((96, 72)).save(path)
     return path
 
 

@@ -1,0 +1,58 @@
+"""Which files count as changed since they were captioned."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from captioner.photo import glance
+from indexer.records import CaptionRecord, Document
+from indexer.renewal import has_changed
+from tests.indexer.worlds import write_noise
+
+DAY = 86_400.0
+
+
+def document(indexed: float, phash: str = "") -> Document:
+    at = datetime.fromtimestamp(indexed, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Document(CaptionRecord("a.png", "A dog.", phash=phash), frozenset(), at)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return write_noise(tmp_path / "a.png", 1)
+
+
+def test_a_file_that_nobody_touched_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no photo: opening it would make it count as changed")
+    assert not has_changed(str(tmp_path / "a.png"), document(time.time() + DAY))
+
+
+def test_a_file_that_was_written_since_is_another(photo: Path) -> None:
+    written = time.time() - DAY
+    os.utime(photo, (written, written))
+    assert has_changed(str(photo), document(written - DAY, glance(photo).phash))
+
+
+@pytest.mark.parametrize("written", [-2 * DAY, DAY])
+def test_a_file_with_older_or_future_times_is_looked_at(photo: Path, written: float) -> None:
+    now = time.time()
+    os.utime(photo, (now + written, now + written))
+    captioned = now - DAY
+    assert not has_changed(str(photo), document(captioned, glance(photo).phash))
+    other = glance(write_noise(photo.with_name("b.png"), 2)).phash
+    assert has_changed(str(photo), document(captioned, other))
+    assert has_changed(str(photo), document(captioned, "not a hash"))
+    assert has_changed(str(photo), document(captioned))
+
+
+def test_what_has_no_times_is_unchanged(photo: Path) -> None:
+    now = document(0.0)
+    assert not has_changed("s3://bucket/a.png", now)
+    assert not has_changed("a\0b", now)
+    assert not has_changed(str(photo), Document(now.record, frozenset(), "some day"))
+    assert not has_changed(str(photo), Document(now.record, frozenset()))
