@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,10 +45,13 @@ class Patience:
     retries: int = 8
     first: float = 0.5
     longest: float = 30.0
-    sleep: Callable[[float], None] = time.sleep
+    #: Waits for so long, or until the event; the event's own method does.
+    sleep: Callable[[threading.Event, float], object] = threading.Event.wait
 
-    def pause(self, attempt: int) -> None:
-        self.sleep(min(self.longest, self.first * 2**attempt))
+    def pause(self, attempt: int, stopped: threading.Event) -> bool:
+        """Wait before the next attempt; whether there shall be none, because all was stopped meanwhile."""
+        self.sleep(stopped, min(self.longest, self.first * 2**attempt))
+        return stopped.is_set()
 
 
 def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -91,7 +93,7 @@ class Loader:
         #: Documents that this loader brought into being.
         self.created = 0
         self._counting = threading.Lock()
-        self._stopped = threading.Event()  # one chunk failed for good: the others need not be tried again
+        self._stopped = threading.Event()  # one chunk failed for good, or Ctrl-C: the others give up, too
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         """Store captions; those that the mapping refuses are reported, the rest go on."""
@@ -100,6 +102,7 @@ class Loader:
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
         report = AddReport()
+        self._stopped.clear()  # what failed before may work now
         waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
             try:
@@ -163,9 +166,8 @@ class Loader:
                 with clear_errors(self._place):
                     return ask()
             except IndexUnavailableError as error:
-                if not _is_passing(error) or self._stopped.is_set():
+                if not _is_passing(error) or self._patience.pause(attempt, self._stopped):
                     raise
-            self._patience.pause(attempt)
         with clear_errors(self._place):
             return ask()
 
@@ -176,12 +178,11 @@ class Loader:
         """
         outcome = _Outcome()
         left = dict(lines)
+        busy: IndexerError | None = None
         for attempt in range(self._patience.retries + 1):
-            if attempt:
-                if self._stopped.is_set():
-                    break
-                self._patience.pause(attempt - 1)
-            busy: IndexerError | None = None
+            if attempt and self._patience.pause(attempt - 1, self._stopped):
+                break
+            busy = None
             try:
                 with clear_errors(self._place):
                     for part in _parts(left):

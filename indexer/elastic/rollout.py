@@ -51,11 +51,12 @@ class ElasticDraft(Draft):
             try:
                 live_generation(client, place, any_schema=True)  # refuse what is not ours before any work
                 self._draft = self._open(key, analyzer)
-                self._known = int(client.count(index=self._draft.index)["count"])
+                self._known = self._count()
             except BaseException:
                 self._lock.release()
                 raise
         self._loader = Loader(client, place, self._draft.index, analyzer, patience)
+        self._failed = False  # the last addition did not end, and nobody knows how far it went
 
     def _open(self, key: str, analyzer: str) -> Generation:
         for one in generations(self._client, self._place):
@@ -65,15 +66,25 @@ class ElasticDraft(Draft):
                         f"{self._place.where}: the unfinished build was begun with the analyzer "
                         f"{one.analyzer}, not {analyzer}"
                     )
-                self._client.indices.refresh(index=one.index)
                 return one
         return create_generation(self._client, self._place, analyzer, draft=key)
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        return self._loader.add(records)
+        return self.add_dated((record, "") for record in records)
 
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
-        return self._loader.add_dated(dated)
+        """Store captions with the time that they were first indexed ("" is now)."""
+        if self._failed:
+            with clear_errors(self._place):
+                self._known, self._loader.created = self._count(), 0
+        self._failed = True
+        report = self._loader.add_dated(dated)
+        self._failed = False
+        return report
+
+    def _count(self) -> int:
+        self._client.indices.refresh(index=self._draft.index)
+        return int(self._client.count(index=self._draft.index)["count"])
 
     def known_images(self, kind: str) -> frozenset[str]:
         with clear_errors(self._place):
@@ -84,11 +95,7 @@ class ElasticDraft(Draft):
     def publish(self) -> IndexStatus:
         index = self._draft.index
         with clear_errors(self._place):
-            self._client.indices.refresh(index=index)
-            count, expected = (
-                int(self._client.count(index=index)["count"]),
-                self._known + self._loader.created,
-            )
+            count, expected = self._count(), self._known + self._loader.created
             if count != expected:
                 raise IndexDamagedError(
                     f"{self._place.where}: {index} holds {count} captions instead of {expected}; readers "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -18,12 +20,12 @@ from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.loading import Patience
 from indexer.errors import IndexerError, IndexUnavailableError
-from indexer.records import CaptionRecord, Query
+from indexer.records import AddReport, CaptionRecord, Query
 
 pytestmark = pytest.mark.elasticsearch
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
-IMPATIENT = Patience(retries=3, sleep=lambda seconds: None)
+IMPATIENT = Patience(retries=3, sleep=lambda stopped, seconds: None)
 
 
 class Proxy(ThreadingHTTPServer):
@@ -44,13 +46,14 @@ class Proxy(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Proxy
+    body: bytes
     protocol_version = "HTTP/1.1"
 
     def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.requests.append(self.path)
         if not self.server.fault(self, self.path):
-            self.pass_on(body)
+            self.pass_on(self.body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_any  # noqa: N815
 
@@ -178,7 +181,9 @@ def test_a_server_that_is_too_busy_to_look_something_up_is_asked_again(
             return True
         return False
 
-    with ElasticIndex.open(where, create=True, patience=Patience(sleep=pauses.append)) as index:
+    with ElasticIndex.open(
+        where, create=True, patience=Patience(sleep=lambda stopped, seconds: pauses.append(seconds))
+    ) as index:
         index.add(some(3))
         proxy.fault = fault
         if asked == "_mget":
@@ -242,6 +247,53 @@ def test_what_was_deleted_before_the_connection_was_lost_counts(where: str, stor
         with cutting_the_first_bulk_request(stored=stored):
             assert index.delete(["image1", "image2"]) == 2
         assert index.status().captions == 3
+
+
+def test_a_draft_goes_on_after_an_addition_that_failed(proxy: Proxy, where: str) -> None:
+    busy = iter([True])
+
+    def losing_answers(handler: Handler, path: str) -> bool:
+        if "_bulk" in path:
+            handler.pass_on(handler.body, then_cut=True)
+        return "_bulk" in path
+
+    def busy_once(handler: Handler, path: str) -> bool:
+        if "_bulk" in path and next(busy, False):
+            handler.answer(429, error_body("es_rejected_execution_exception"))
+            return True
+        return False
+
+    impatient = Patience(retries=1, sleep=lambda stopped, seconds: None)
+    with ElasticIndex.open(where, create=True, patience=impatient) as index, index.draft("k") as draft:
+        draft.add(some(10))
+        proxy.fault = losing_answers
+        with pytest.raises(IndexUnavailableError):
+            draft.add(some(20))
+        proxy.fault = busy_once
+        assert draft.add(some(30)) == AddReport(10, 20)
+        assert next(busy, None) is None
+        assert draft.publish().captions == 30
+
+
+def test_ctrl_c_ends_a_pause_at_once(proxy: Proxy, where: str) -> None:
+    ended_by_the_event = []
+
+    def busy(handler: Handler, path: str) -> bool:
+        if "_bulk" in path:
+            handler.answer(429, error_body("es_rejected_execution_exception"))
+            os.kill(os.getpid(), signal.SIGINT)
+        return "_bulk" in path
+
+    def sleep(stopped: threading.Event, seconds: float) -> None:
+        ended_by_the_event.append(stopped.wait(seconds))
+
+    patience = Patience(first=30.0, sleep=sleep)
+    with ElasticIndex.open(where, create=True, patience=patience) as index:
+        index.add(some(1))
+        proxy.fault = busy
+        with pytest.raises(KeyboardInterrupt):
+            index.add(some(20))
+    assert ended_by_the_event == [True]
 
 
 def test_what_another_deletes_first_is_not_counted(proxy: Proxy, where: str, elastic_where: str) -> None:

@@ -51,7 +51,7 @@ def test_a_build_goes_on_when_the_server_is_restarted_in_the_middle() -> None:
         restarted = threading.Event()
         one_at_a_time = threading.Lock()  # chunks are sent by several threads, and all of them pause
 
-        def restart(seconds: float) -> None:
+        def restart(stopped: threading.Event, seconds: float) -> None:
             """The first pause of the build is when the server comes back, with the data that it had."""
             with one_at_a_time:
                 if not restarted.is_set():
