@@ -133,23 +133,20 @@ class Ledger:
         return row
 
 
-def pending(folder: Path, ledger: Ledger, *, refresh: bool = False) -> Iterator[Item]:
+def pending(folder: Path, ledger: Ledger, given: Ledger, *, refresh: bool = False) -> Iterator[Item]:
     """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
 
-    With `refresh`, the downloaded photos too, to ask whether they have changed. Each URL once.
+    With `refresh`, the downloaded photos too, to ask whether they have changed. Each URL once: `given`
+    remembers them.
     """
     if not (folder / NAME).exists():
         return
-    given = Ledger()
-    try:
-        for line in read_manifest(folder):
-            if isinstance(line, Progress) or given.knows(line.url):
-                continue
-            if not ledger.is_final(line.url) or (refresh and ledger.validators(line.url)):
-                given.note(line)
-                yield line
-    finally:
-        given.close()
+    for line in read_manifest(folder):
+        if isinstance(line, Progress) or given.knows(line.url):
+            continue
+        if not ledger.is_final(line.url) or (refresh and ledger.validators(line.url)):
+            given.discover(line.url)
+            yield line
 
 
 def _is_whole(item: Item, folder: Path) -> bool:

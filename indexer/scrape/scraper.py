@@ -87,10 +87,11 @@ def scrape(
         raise ScrapeError("say whom a site's owner may write to: a URL or an e-mail address as contact")
     with ExitStack() as stack:
         manifest = stack.enter_context(ManifestWriter(folder))
-        ledger = Ledger()
+        ledger, reopened = Ledger(), Ledger()
         stack.callback(ledger.close)
+        stack.callback(reopened.close)
         ledger.read(folder)
-        run = _Run(folder, settings, manifest, ledger, on_item, clock or Clock())
+        run = _Run(folder, settings, manifest, ledger, reopened, on_item, clock or Clock())
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_SWITCH)
         asyncio.run(run.go(queries, providers, transport))
@@ -106,6 +107,7 @@ class _Run:
         settings: Settings,
         manifest: ManifestWriter,
         ledger: Ledger,
+        reopened: Ledger,
         on_item: OnItem | None,
         clock: Clock,
     ) -> None:
@@ -113,6 +115,7 @@ class _Run:
         self.settings = settings
         self.manifest = manifest
         self.ledger = ledger
+        self.reopened = reopened  # what an earlier run left open, and this one asks for
         self.on_item = on_item
         self.clock = clock
         self.report = Report()
@@ -159,7 +162,8 @@ class _Run:
 
     async def _find(self, queries: Iterable[str], providers: Sequence[Provider], fetcher: Fetcher) -> None:
         """What an earlier run left open first, then the searches."""
-        for item in pending(self.folder, self.ledger, refresh=self.settings.refresh):
+        refresh = self.settings.refresh
+        for item in pending(self.folder, self.ledger, self.reopened, refresh=refresh):
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
         searches = ((provider, query) for query in dict.fromkeys(queries) for provider in providers)
@@ -196,10 +200,12 @@ class _Run:
     async def _found(self, items: Sequence[Item]) -> None:
         """Note those that are new, in one write, before the first of them is downloaded."""
         now = self._time()
-        self.report.found.update(item.provider for item in items)
-        named = (replace(item, url=_canonical(item.url), at=now) for item in items)
-        new = [item for item in named if self.ledger.discover(item.url)]
-        self.report.known += len(items) - len(new)
+        named = [replace(item, url=_canonical(item.url), at=now) for item in items]
+        # What is asked for again anyway was counted when it was taken up.
+        counted = [item for item in named if not self.reopened.knows(item.url)]
+        new = [item for item in counted if self.ledger.discover(item.url)]
+        self.report.found.update(item.provider for item in counted)
+        self.report.known += len(counted) - len(new)
         self.manifest.append(*new)
         for item in new:
             await self.frontier.put(item)

@@ -272,6 +272,20 @@ def test_a_page_may_keep_its_pictures(element: str, site: Site, scraping: Scrapi
     assert site.paths() == ["/page"]
 
 
+@pytest.mark.parametrize("refresh", [False, True])
+def test_what_is_asked_for_again_and_found_again_counts_once(
+    refresh: bool, site: Site, scraping: Scraping
+) -> None:
+    there, failing = site.photo("/there.jpg", jpeg(1), ETag='"v1"'), site.url("/failing.jpg")
+    site.pages["/failing.jpg"] = lambda _: Answer(b"", status=500)
+    report = scraping([there, failing])
+    assert (dict(report.found), report.known) == ({"urls": 2}, 0)
+    site.pages["/there.jpg"] = lambda _: Answer(status=304)
+    report = scraping([there, failing], refresh=refresh)
+    assert (dict(report.found), report.known) == ({"urls": 2}, 1)
+    assert report.reasons() == {("failed", "server-error"): 1}
+
+
 def test_what_has_not_changed_is_not_sent_again(site: Site, scraping: Scraping) -> None:
     def conditional(request: Request) -> Answer:
         if request.headers.get("if-none-match") == '"v1"':
