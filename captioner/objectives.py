@@ -105,7 +105,8 @@ class SelfCritical:
         shown = features.detach()[owners]
         drawn = sample(decoder, shown, self.longest, (PAD, START, UNK), first, self.temperature)
         written = [self.vocabulary.decode(ids) for ids in drawn]
-        captions = encode(self.vocabulary, written).to(features.device)
+        # without the `<end>` behind a caption that was cut at the longest length: it was not drawn
+        captions = encode(self.vocabulary, written)[:, : self.longest + 1].to(features.device)
         wanted = captions[:, 1:]
         # model1 to model5 give the scores of `<start>` too, which was not drawn
         scores = _scores(model, features, captions[:, :-1], owners, batch.seen)[:, -wanted.shape[1] :].float()

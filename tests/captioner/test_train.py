@@ -17,7 +17,7 @@ import pytest
 import torch
 from torchvision import models
 
-from captioner import checkpoint
+from captioner import checkpoint, objectives
 from captioner.batches import Batches, CachedViews, Detected
 from captioner.datasets import encode
 from captioner.errors import DataError, ModelError
@@ -28,6 +28,7 @@ from captioner.tokens import words
 from captioner.train import EpochReport, Recipe, Training
 from captioner.training_record import learnt_from
 from captioner.training_run import STATE, Data, Run, train
+from captioner.vocabulary import END, START
 from captioner.word_vectors import WordVectors
 from tests.captioner.worlds import TINY, WORDS, coloured_photos
 
@@ -202,6 +203,31 @@ def test_a_caption_that_breaks_off_is_rewarded_less() -> None:
     assert advantages[0] > 0 and advantages.sum() == pytest.approx(0, abs=1e-5)
     roomy = SelfCritical(WORDS, lines, samples=2, longest=9)
     assert roomy._advantages(batch, [broken, ended])[0] > advantages[0]
+
+
+@pytest.mark.parametrize("config", [TINY, STUDENT], ids=["attention", "show_and_tell"])
+def test_the_end_of_a_caption_that_was_cut_is_not_learned(
+    config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was drawn has a probability: the words, and `<end>` where one was."""
+    words_drawn = [[5, 6], [7]]  # the first was cut at the two words that are the longest
+    monkeypatch.setattr(objectives, "sample", lambda *_: words_drawn)
+    training = new_training(config)
+    batch = next(training.batches.epoch(0, 0, 0, 1))
+    batch = dataclasses.replace(batch, photos=batch.photos[:1])
+    training.model.eval()
+    features = training.views(batch.photos)
+    objective = SelfCritical(WORDS, references(), samples=2, longest=2)
+    monkeypatch.setattr(objective, "_advantages", lambda *_: torch.ones(2, 1))
+    loss, count = objective(training.model, features, batch)
+    assert count == 4  # not 5
+
+    scores = objectives._scores(
+        training.model, features, torch.tensor([[START, 5], [START, 7]]), torch.tensor([0, 0]), None
+    )
+    logs = scores[:, -2:].log_softmax(2)
+    expected = logs[0, 0, 5] + logs[0, 1, 6] + logs[1, 0, 7] + logs[1, 1, END]
+    assert loss.item() == pytest.approx(-expected.item(), rel=1e-4)
 
 
 # The whole run, from photos to a saved model
