@@ -10,31 +10,33 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from es_server import state
+from es_server.cluster import start, wait
+from es_server.distribution import cache_folder, java_environment
+from es_server.node import launch
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.loading import Patience
 from indexer.errors import IndexUnavailableError
 from indexer.records import CaptionRecord
-from tests.indexer.test_elastic_security import server_script
 
 pytestmark = [pytest.mark.elasticsearch, pytest.mark.slow]
 
 
 @contextmanager
-def folder_for(script: ModuleType) -> Iterator[Path]:
+def server_folder() -> Iterator[Path]:
     """Not pytest's folder: the server runs as another user than root, who may not enter that one."""
-    folder = Path(tempfile.mkdtemp(dir=script.cache_folder(), prefix="nodes-"))
+    folder = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="nodes-"))
     folder.chmod(0o755)
     try:
         yield folder
     finally:
         if (folder / "server.json").exists():
-            script.stop(folder)
+            state.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -43,9 +45,8 @@ def dogs(first: int, number: int) -> list[CaptionRecord]:
 
 
 def test_a_build_goes_on_when_the_server_is_restarted_in_the_middle() -> None:
-    script = server_script()
-    with folder_for(script) as folder:
-        server = script.start(folder)
+    with server_folder() as folder:
+        server = start(folder)
         (pid,) = server.pids
         where = f"{server.urls[0]}/captions"
         restarted = threading.Event()
@@ -55,17 +56,16 @@ def test_a_build_goes_on_when_the_server_is_restarted_in_the_middle() -> None:
             """The first pause of the build is when the server comes back, with the data that it had."""
             with one_at_a_time:
                 if not restarted.is_set():
-                    environment = {**os.environ, "ES_JAVA_HOME": str(script.java_home())}
-                    again = script._launch(folder / "node0", environment, "512m")
-                    here = script._remember(folder, script.Server(urls=server.urls, pids=(again,)))
-                    script._wait(here, folder, 1)
+                    again = launch(folder / "node0", java_environment(), "512m")
+                    here = state.remember(folder, state.Server(urls=server.urls, pids=(again,)))
+                    wait(here, folder, 1)
                     restarted.set()
 
         patience = Patience(sleep=restart)
         with ElasticIndex.open(where, create=True, patience=patience) as index, index.draft("k") as draft:
             draft.add(dogs(0, 1_500))
             os.killpg(pid, signal.SIGKILL)
-            script._children.pop(pid).wait(30)
+            state.wait_for_end(pid, 30)
             report = draft.add(dogs(1_000, 1_500))
             assert restarted.is_set()
             assert (report.added, report.unchanged) == (1_000, 500)
@@ -82,9 +82,8 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 120) -> None:
 
 
 def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
-    script = server_script()
-    with folder_for(script) as folder:
-        server = script.start(folder, nodes=3)
+    with server_folder() as folder:
+        server = start(folder, nodes=3)
         place = parse(f"{server.urls[0]}/captions")
         with ElasticIndex.open(place.where, create=True) as index, index.draft("k") as draft:
             draft.add(dogs(0, 2_000))
@@ -133,7 +132,7 @@ def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
             at_once = {"index.unassigned.node_left.delayed_timeout": "0s"}
             client.indices.put_settings(index=place.name, settings=at_once)
             os.killpg(server.pids[victim], signal.SIGKILL)
-            script._children.pop(server.pids[victim]).wait(30)
+            state.wait_for_end(server.pids[victim], 30)
             before = len(added)
             until(lambda: client.cluster.health()["number_of_nodes"] == 2, "the cluster sees it")
             until(lambda: len(added) > before + 5, "additions afterwards")

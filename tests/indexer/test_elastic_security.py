@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import ssl
 import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from es_server.cluster import start
+from es_server.distribution import cache_folder
+from es_server.state import stop
 from indexer.elastic import ElasticIndex
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.records import CaptionRecord
@@ -25,20 +26,6 @@ ROLES = ROOT / "es_mappings" / "roles.yml"
 USERS = {"indexer": "captions_indexer", "searcher": "captions_searcher", "stranger": "none"}
 
 
-def server_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "elasticsearch_server", ROOT / "scripts/elasticsearch_server.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
 class Secured:
     """A server with TLS and users."""
 
@@ -48,19 +35,18 @@ class Secured:
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Secured]:
-    script = server_script()
     # Not pytest's folder: the server runs as another user than root, who may not enter that one.
-    folder = Path(tempfile.mkdtemp(dir=script.cache_folder(), prefix="tls-"))
+    folder = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="tls-"))
     folder.chmod(0o755)
     users = [f"{name}:{role}" for name, role in USERS.items()]
     try:
-        server = script.start(folder, tls=True, roles=ROLES, users=users)
+        server = start(folder, tls=True, roles=ROLES, users=users)
         try:
             ca = folder / "ca.pem"
             shutil.copy(server.ca, ca)
             yield Secured(server.urls[0], str(ca), dict(server.users))
         finally:
-            script.stop(folder)
+            stop(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

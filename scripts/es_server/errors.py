@@ -1,0 +1,12 @@
+"""Why no server could be had, in words for people."""
+
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """No server could be had; the message says why and what to do."""
+
+
+def tail(text: str, lines: int = 25) -> str:
+    """The end of a program's output, where the reason usually stands."""
+    return "\n".join(text.rstrip().splitlines()[-lines:])
