@@ -1,0 +1,233 @@
+"""All that stands ready before the first step of a training run: model, batches, views, objective, score."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from captioner import checkpoint
+from captioner.augment import Augment
+from captioner.batches import Batches, CachedViews, Detected, PhotoViews, Text, Views
+from captioner.datasets import CaptionedPhoto, encode
+from captioner.detector import named_pairs
+from captioner.detector_training import DetectorRecipe, detectable_words, fit, most_probable, word_labels
+from captioner.device import choose_device
+from captioner.encoder import GridEncoder
+from captioner.errors import DataError
+from captioner.features import Features, cached_features
+from captioner.imagination import Imagination
+from captioner.model import AttentionDecoder, CaptionModel, ModelConfig, configuration
+from captioner.objectives import CrossEntropy, SelfCritical
+from captioner.processes import Processes
+from captioner.tokens import words
+from captioner.train import DevScore, EpochReport, Recipe, Training
+from captioner.vocabulary import Vocabulary
+from captioner.word_vectors import WordVectors
+
+#: Captions as words: photo -> its captions -> words.
+Lines = Sequence[Sequence[Sequence[str]]]
+
+
+class Watcher(Protocol):
+    """Told of a run's progress."""
+
+    def stage(self, name: str, total: int) -> None: ...
+    def advance(self, count: int = 1, loss: float | None = None) -> None: ...
+    def epoch(self, report: EpochReport) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run learns from and is scored on."""
+
+    train: Sequence[CaptionedPhoto]
+    dev: Sequence[CaptionedPhoto]
+    text: Sequence[Sequence[str]] = ()  # captions of photos that are not there, by photo
+    names: tuple[str, ...] = ()  # of the data sets, for the model's own record
+    text_names: Sequence[str] = ()  # of the photos that are not there
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A training run's place and choices."""
+
+    config: ModelConfig
+    recipe: Recipe
+    folder: Path
+    cache: Path
+    start: Path | None = None  # a model to start from, instead of the encoder's ImageNet weights alone
+    device: str | None = None
+    grid: int | None = None  # another number of places to look at than the model to start from has
+    text_photos: int = 20  # imagined photos a batch, when there is text
+    detector: DetectorRecipe = field(default_factory=DetectorRecipe)
+    vectors: WordVectors | None = None  # for the decoder's embedding
+    pretrained: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that can begin."""
+
+    training: Training
+    vocabulary: Vocabulary
+    dev: DevScore
+
+
+def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Prepared:
+    """Load or make the model, and all that it learns from. The order is fixed: it draws random numbers."""
+    torch.manual_seed(run.recipe.seed)
+    captions, text = _tokenised(run, data)
+    model, vocabulary = _model(run, captions, text)
+    model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
+    detected, imagined = _Telling(run, model, vocabulary).told(data, captions, text, watcher)
+    if run.grid is not None:
+        model.look_closer(run.grid)
+    views, dev_views = _views(run, data, model, watcher)
+    batches = Batches(_encoded(run, vocabulary, captions), run.recipe.photos_per_batch, detected, imagined)
+    objective = _objective(run, vocabulary, captions)
+    references = [[words(text) for text in photo.captions] for photo in data.dev]
+    training = Training(model, batches, views, objective, run.recipe, processes)
+    return Prepared(training, vocabulary, DevScore(dev_views, references, vocabulary))
+
+
+def _tokenised(run: Run, data: Data) -> tuple[Lines, Lines]:
+    """Captions of the photos, and of the photos that are not there, as the model's vocabulary has words."""
+    start = checkpoint.read_config(run.start)[0]["model"] if run.start is not None else {}
+    family = start.get("decoder", run.config.decoder)
+    tokenise = _treebank if family == "show_and_tell" else words
+    captions = [[tokenise(text) for text in photo.captions] for photo in data.train]
+    return captions, [[tokenise(caption) for caption in photo] for photo in data.text]
+
+
+def _treebank(caption: str) -> list[str]:
+    """Words as the student project's vocabularies have them, punctuation and all."""
+    from nltk.tokenize import word_tokenize
+
+    return list(word_tokenize(caption.lower(), preserve_line=True))
+
+
+def _encoded(run: Run, vocabulary: Vocabulary, lines: Lines) -> list[torch.Tensor]:
+    """The captions of each photo as ids, none longer than the recipe says."""
+    longest = run.recipe.longest
+    return [encode(vocabulary, [line[:longest] for line in photo]) for photo in lines]
+
+
+def _objective(run: Run, vocabulary: Vocabulary, captions: Lines) -> CrossEntropy | SelfCritical:
+    recipe = run.recipe
+    if not recipe.self_critical:
+        return CrossEntropy(recipe.label_smoothing, recipe.detector_weight)
+    return SelfCritical(
+        vocabulary, captions, recipe.samples, recipe.longest, recipe.temperature, recipe.detector_weight
+    )
+
+
+# The model
+
+
+def _model(run: Run, captions: Lines, text: Lines) -> tuple[CaptionModel, Vocabulary]:
+    """A new model with the vocabulary of the captions, or the one to start from with its own."""
+    if run.start is not None:
+        begun = checkpoint.load(run.start)
+        return begun.model, begun.vocabulary
+    lines = [line for photo in (*captions, *text) for line in photo]
+    vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)
+    model = _new_model(run, captions, vocabulary)
+    _set_embedding(run, model, vocabulary)
+    return model, vocabulary
+
+
+def _new_model(run: Run, captions: Lines, vocabulary: Vocabulary) -> CaptionModel:
+    """A model whose detector knows the words that can be learned from these captions, if it has one."""
+    if not run.config.words:
+        return CaptionModel(run.config, len(vocabulary), pretrained=run.pretrained)
+    known = detectable_words(captions, vocabulary, run.detector.smallest_count)
+    pairs = named_pairs({word: place for place, word in enumerate(known)})
+    config = replace(run.config, detector_words=len(known), detector_pairs=len(pairs))
+    model = CaptionModel(config, len(vocabulary), pretrained=run.pretrained)
+    if isinstance(model.decoder, AttentionDecoder) and isinstance(model.encoder, GridEncoder):
+        model.decoder.detector.tell(vocabulary, known, model.encoder.network.classifier)
+    return model
+
+
+def _set_embedding(run: Run, model: CaptionModel, vocabulary: Vocabulary) -> None:
+    if run.vectors is not None:
+        matrix = run.vectors.matrix(vocabulary, run.config.embedding, run.recipe.seed)
+        with torch.no_grad():
+            model.decoder.embed.weight.copy_(matrix)
+    elif run.config.frozen_embedding:
+        raise DataError("this architecture has a frozen embedding: give its word vectors with --glove")
+
+
+# What it sees
+
+
+def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple[Views, Views]:
+    if run.recipe.encoder_learning_rate > 0:
+        return PhotoViews(model, data.train, Augment()), PhotoViews(model, data.dev, Augment())
+    train, dev = (_features(run, model, photos, watcher) for photos in (data.train, data.dev))
+    return CachedViews(model, train), CachedViews(model, dev)
+
+
+def _features(run: Run, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher) -> Features:
+    watcher.stage("features", len(photos))
+    return cached_features(model, photos, run.cache, watcher.advance)
+
+
+# What it is told
+
+
+class _Telling:
+    """Makes ready what a decoder is told of photos while it trains, if it is one that is told words.
+
+    A model to start from keeps its own detector. What its decoder is told is honest all the same: it comes
+    from a detector on ImageNet's features, since an encoder that was trained knows its photos by heart.
+    """
+
+    def __init__(self, run: Run, model: CaptionModel, vocabulary: Vocabulary) -> None:
+        self.run, self.model, self.vocabulary = run, model, vocabulary
+
+    def told(
+        self, data: Data, captions: Lines, text: Lines, watcher: Watcher
+    ) -> tuple[Detected | None, Text | None]:
+        """Words detected in the photos, and in photos imagined from text."""
+        decoder = self.model.decoder
+        if not isinstance(decoder, AttentionDecoder) or not decoder.words:
+            return None, None
+        detected = self._detected(decoder, data, captions, watcher)
+        # In self-critical training captions are drawn for the photos as they are shown in use.
+        if self.run.recipe.self_critical:
+            return replace(detected, blind=0.0), None
+        return detected, self._imagined(decoder, text) if text else None
+
+    def _detected(self, decoder: AttentionDecoder, data: Data, captions: Lines, watcher: Watcher) -> Detected:
+        """Fit the detector (a copy, where the model has begun) and ask parts of it that never saw a photo."""
+        run = self.run
+        new = run.start is None
+        taught = self.model if new else _untrained(self.model, run.pretrained)
+        detector = decoder.detector if new else copy.deepcopy(decoder.detector)
+        pooled = _features(run, taught, data.train, watcher).mean(axis=2, dtype="float32")
+        watcher.stage("word detector", 1)
+        labels = word_labels(captions, self._known(decoder))
+        honest = fit(detector, torch.from_numpy(pooled), labels, run.detector, run.recipe.seed)
+        seen = most_probable(detector, honest, decoder.words)
+        return Detected(seen.words, seen.chances, honest)
+
+    def _imagined(self, decoder: AttentionDecoder, text: Lines) -> Text:
+        imagine = Imagination(text, self._known(decoder), decoder.detector.ids, decoder.words)
+        return Text(_encoded(self.run, self.vocabulary, text), imagine, self.run.text_photos)
+
+    def _known(self, decoder: AttentionDecoder) -> list[str]:
+        """The words of the detector."""
+        return [self.vocabulary.words[number] for number in decoder.detector.ids.tolist()]
+
+
+def _untrained(model: CaptionModel, pretrained: bool) -> CaptionModel:
+    """The same encoder as ImageNet left it, on the grid whose features a first training has cached."""
+    plain = replace(model.config, words=0, grid=configuration("default").grid)
+    found = CaptionModel(plain, 1, pretrained=pretrained)
+    return found.to(next(model.parameters()).device).to(memory_format=torch.channels_last)
