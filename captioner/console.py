@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -26,18 +27,36 @@ class CommandGroup(click.Group):
 
     Exit codes: 0 done, 1 failed, 2 wrong usage (click's own), 130 interrupted. `--debug` shows the
     traceback. `errors` are the exception types that are messages for people; others are faults of
-    the program, and are shown as such in one line that asks for `--debug`.
+    the program, and are shown as such in one line that asks for `--debug`. `lazy` commands (name ->
+    "module:attribute") are imported only when they are called, so that the others start at once.
     """
 
-    def __init__(self, *args: Any, errors: Sequence[type[Exception]] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        errors: Sequence[type[Exception]] = (),
+        lazy: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.errors = tuple(errors)
+        self.lazy = dict(lazy or {})
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         context = super().make_context(*args, **kwargs)
         context.meta["debug"] = bool(context.params.pop("debug", False))
         return context
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -38,27 +36,11 @@ if TYPE_CHECKING:
     from indexer.elastic import ElasticIndex
     from indexer.index import CaptionIndex
 
-#: Commands that live in rooms of their own, imported when they are called.
-LAZY = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kibana_command:kibana"}
+#: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
+ELSEWHERE = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kibana_command:kibana"}
 
 
-class _Group(CommandGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *(name for name in LAZY if _exists(LAZY[name]))])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in LAZY or not _exists(LAZY[cmd_name]):
-            return super().get_command(ctx, cmd_name)
-        module, _, name = LAZY[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-
-def _exists(place: str) -> bool:
-    return importlib.util.find_spec(place.partition(":")[0]) is not None
-
-
-@click.group(cls=_Group, errors=(IndexerError, CaptionerError))
+@click.group(cls=CommandGroup, lazy=ELSEWHERE, errors=(IndexerError, CaptionerError))
 @click.version_option(package_name="caption-search")
 def main() -> None:
     """Put captions of pictures into an index that `search` answers from."""

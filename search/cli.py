@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from captioner.console import CommandGroup
 from captioner.errors import CaptionerError, PhotoError
 from indexer.errors import IndexerError
 from search.errors import SearchError
 from search.hits import Answer, Results
-from search.options import LazyGroup, Request, as_captions, ranked_options, request, shared_options
+from search.options import Request, as_captions, ranked_options, request, shared_options
 from search.output import Count, show
 from search.searcher import IndexedImage, Searcher
 
@@ -25,7 +26,7 @@ ELSEWHERE: dict[str, str] = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=ELSEWHERE, errors=(SearchError, IndexerError, CaptionerError))
+@click.group(cls=CommandGroup, lazy=ELSEWHERE, errors=(SearchError, IndexerError, CaptionerError))
 def main() -> None:
     """Find images by the words of their captions.
 

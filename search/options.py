@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, CommandGroup, with_options
+from captioner.console import Command, with_options
 from indexer.records import Filters
 from search.query import filters
 from search.searcher import Options, Searcher
@@ -151,23 +151,3 @@ def _is_photo(example: str) -> bool:
     from captioner.photo import SUFFIXES
 
     return os.path.isfile(example) or Path(example).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name
-
-
-class LazyGroup(CommandGroup):
-    """A group some of whose commands are imported only when asked for, so that the others start at once."""
-
-    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.lazy = dict(lazy or {})  # command -> "module:attribute"
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self.lazy})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.lazy:
-            return super().get_command(ctx, cmd_name)
-        from importlib import import_module
-
-        module, _, attribute = self.lazy[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -98,3 +100,26 @@ def test_no_bar_where_no_terminal_is(capsys: Any) -> None:
     with progress_bar(3, "photo") as bar:
         bar.update(3)
     assert capsys.readouterr().err == ""
+
+
+def test_a_lazy_command_is_imported_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def far() -> None:
+        """Far away."""
+        click.echo("from far away")
+
+    asked: list[str] = []
+
+    def fetch(name: str) -> SimpleNamespace:
+        asked.append(name)
+        return SimpleNamespace(far=far)
+
+    main = group(None)
+    assert isinstance(main, CommandGroup)
+    main.lazy["far"] = "some.room:far"
+    monkeypatch.setattr(importlib, "import_module", fetch)
+    assert CliRunner().invoke(main, ["work"]).stdout == "done\n"
+    assert asked == []
+    assert CliRunner().invoke(main, ["far"]).stdout == "from far away\n"
+    assert asked == ["some.room"]
+    assert main.list_commands(click.Context(main)) == ["far", "work"]
