@@ -4,6 +4,8 @@
 FROM python:3.13-slim AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/venv
 ENV PATH="/opt/venv/bin:$PATH"
 
@@ -15,7 +17,7 @@ ARG TORCH_INDEX=
 RUN pip install "torch>=2.4" "torchvision>=0.19" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 
 WORKDIR /src
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg pyproject.toml setup.py README.md LICENSE ./
 COPY captioner captioner
 COPY indexer indexer
 COPY search search

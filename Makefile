@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PROJECT := setup.cfg pyproject.toml
+PROJECT := setup.cfg pyproject.toml setup.py indexer/embedded/kernel.pyx
 
 .PHONY: demo test slow lint help clean
 

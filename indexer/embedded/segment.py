@@ -57,10 +57,11 @@ class StoredColumn:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Where a token occurs: `sets[cuts[c]:cuts[c + 1]]` are the sets of class c that hold it, ascending."""
+    """Where a token occurs: `postings[begin + cuts[c] : begin + cuts[c + 1]]` are its sets of class c."""
 
     token: int
-    sets: Array
+    begin: int
+    length: int
     cuts: Array
 
 
@@ -118,8 +119,13 @@ class Segment:
         return self.file["set.tokens"]
 
     @cached_property
-    def _postings(self) -> tuple[Array, Array]:
-        return self.file["posting.sets"], self.file["posting.starts"]
+    def postings(self) -> Array:
+        """The sets that hold each token, token after token."""
+        return self.file["posting.sets"]
+
+    @cached_property
+    def _posting_starts(self) -> Array:
+        return self.file["posting.starts"]
 
     @cached_property
     def vocabulary(self) -> Strings:
@@ -129,21 +135,6 @@ class Segment:
     def sizes(self) -> Array:
         """The size of the sets of each class."""
         return np.array(self.class_sizes, np.int32)
-
-    @cached_property
-    def class_offsets(self) -> Array:
-        """A set s of class c begins at class_offsets[c] + s * sizes[c] in `set_tokens`."""
-        return self.class_tokens[:-1] - self.class_sets[:-1].astype(np.int64) * self.sizes
-
-    @cached_property
-    def first_filled(self) -> int:
-        """The first set that has tokens."""
-        return int(self.class_sets[1]) if self.class_sizes[0] == 0 else 0
-
-    def matrix(self, place: int) -> Array:
-        """The tokens of the sets of one class: shape (sets, size)."""
-        first, last = self.class_tokens[place : place + 2]
-        return self.set_tokens[first:last].reshape(-1, self.class_sizes[place])
 
     def posting(self, text: str) -> Posting | None:
         """Where a token occurs; None for one that does not."""
@@ -156,9 +147,11 @@ class Segment:
     def _posting(self, token: int) -> Posting | None:
         if token < 0:
             return None
-        every, starts = self._postings
-        sets = every[starts[token] : starts[token + 1]]
-        return Posting(token, sets, sets.searchsorted(self.class_sets).astype(np.int32))
+        begin, end = map(int, self._posting_starts[token : token + 2])
+        if begin == end:  # deleted with its captions
+            return None
+        cuts = self.postings[begin:end].searchsorted(self.class_sets).astype(np.int32)
+        return Posting(token, begin, end - begin, cuts)
 
     def first_images(self, sets: Array) -> Array:
         """The smallest image of each set, deleted ones too; codes of the column `image_id`."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.captions import coco_records, grammar_captions, made_captions, records
-from indexer.embedded import EmbeddedIndex
+from indexer.embedded import EmbeddedIndex, best, ranking
 from indexer.embedded import writer as writer_module
 from indexer.embedded.arrays import ArrayFile, write_arrays
 from indexer.embedded.strings import Strings
@@ -139,6 +139,7 @@ captions = st.builds(CaptionRecord, st.sampled_from([f"i{number}" for number in 
     gone=st.sets(st.sampled_from([f"i{number}" for number in range(12)]), max_size=4),
     asked_words=st.frozensets(st.sampled_from([f"w{number}" for number in range(15)]), max_size=9),
     limit=st.integers(1, 30),
+    compiled=st.booleans(),
     cheap=st.booleans(),
     first=st.sampled_from([0, 4, 4_000]),
     twice_from=st.sampled_from([1, 2, 4, 99]),
@@ -149,22 +150,23 @@ def test_any_segments_are_answered_in_exact_order(
     gone: set[str],
     asked_words: frozenset[str],
     limit: int,
+    compiled: bool,
     cheap: bool,
     first: int,
     twice_from: int,
 ) -> None:
-    from indexer.embedded import ranking
-
     index = EmbeddedIndex.open(str(tmp_path_factory.mktemp("world") / "index"), create=True)
     with pytest.MonkeyPatch.context() as patch:
-        # So that small worlds have many segments, and both ways to count are taken.
+        # So that small worlds have many segments, and all ways to count are taken.
         patch.setattr(writer_module, "_MERGE_FACTOR", 0)
-        patch.setattr(ranking, "_COUNT_SET", 1e9 if cheap else 0.0)
-        patch.setattr(ranking, "_SORT_POSTING", 8.0 if cheap else 1e9)
+        if not compiled:
+            patch.setattr(ranking, "best_compiled", None)
+        patch.setattr(best, "_COUNT_SET", 1e9 if cheap else 0.0)
+        patch.setattr(best, "_SORT_POSTING", 8.0 if cheap else 1e9)
         # And so that they are answered in several steps.
-        patch.setattr(ranking, "_FIRST_POSTINGS", first)
-        patch.setattr(ranking, "_TWICE_FROM", twice_from)
-        patch.setattr(ranking, "_FEW_SETS", 0 if first else 1_500)
+        patch.setattr(best, "_FIRST_POSTINGS", first)
+        patch.setattr(best, "_TWICE_FROM", twice_from)
+        patch.setattr(best, "_FEW_SETS", 0 if first else 1_500)
         with index.draft("k", "words/1") as draft:
             draft.add([CaptionRecord("i0", "w0"), *parts[0]])
             draft.publish()

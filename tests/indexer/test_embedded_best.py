@@ -1,0 +1,162 @@
+"""The best sets of a segment: compiled, and with NumPy; both against scores counted set by set."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexer.embedded import EmbeddedIndex, best, ranking
+from indexer.embedded.strings import Array
+from indexer.errors import IndexDamagedError
+from indexer.records import CaptionRecord
+
+Best = Callable[..., tuple[Array, Array, float, int]]
+WAYS: list[Best] = [best.best] + ([ranking.best_compiled] if ranking.best_compiled else [])
+every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: type(way).__name__)
+WORDS = 14
+
+
+def test_the_kernel_is_compiled_wherever_there_is_a_compiler() -> None:
+    compilers = ("cc", "gcc", "clang", (sysconfig.get_config_var("CC") or "cc").split()[0])
+    assert ranking.best_compiled is not None or not any(map(shutil.which, compilers))
+
+
+@dataclass(frozen=True)
+class World:
+    """Sets by size as a segment holds them; token numbers are words."""
+
+    sets: list[frozenset[int]]
+
+    def arrays(self, known: list[int], query_size: int) -> dict[str, Any]:
+        sizes = sorted({len(one) for one in self.sets})
+        class_sets = np.searchsorted([len(one) for one in self.sets], [*sizes, 99]).astype(np.int32)
+        lists = [[n for n, one in enumerate(self.sets) if word in one] for word in range(WORDS)]
+        starts = np.cumsum([0, *map(len, lists)])
+        counts = np.diff(class_sets) * sizes
+        marks = np.zeros(WORDS, np.uint8)
+        marks[known] = 1
+        return {
+            "postings": np.array([number for one in lists for number in one], np.int32),
+            "begins": starts[known].astype(np.int64),
+            "cuts": np.array([np.searchsorted(lists[word], class_sets) for word in known], np.int32),
+            "sizes": np.array(sizes, np.int32),
+            "class_sets": class_sets,
+            "class_tokens": np.cumsum([0, *counts]).astype(np.int64),
+            "set_tokens": np.array([word for one in self.sets for word in sorted(one)], np.uint8),
+            "marks": marks,
+            "query_size": query_size,
+        }
+
+
+worlds = st.lists(st.frozensets(st.integers(0, WORDS - 1), max_size=9), min_size=1, max_size=60).map(
+    lambda sets: World(sorted({*sets, frozenset({0})}, key=lambda one: (len(one), sorted(one))))
+)
+
+
+@every_way
+@settings(max_examples=150, deadline=None)
+@given(
+    world=worlds,
+    asked=st.frozensets(st.integers(0, WORDS - 1), min_size=1),
+    unknown=st.integers(0, 4),
+    together=st.booleans(),
+    wanted=st.integers(0, 12),
+    floor=st.sampled_from([5e-324, 0.1, 1 / 3, 0.5, 1.0]),
+    highest=st.sampled_from([1.0, 0.75, 0.5, 0.2]),
+)
+def test_the_sets_that_are_promised_are_all_there(
+    way: Best,
+    world: World,
+    asked: frozenset[int],
+    unknown: int,
+    together: bool,
+    wanted: int,
+    floor: float,
+    highest: float,
+) -> None:
+    held = [word for word in asked if any(word in one for one in world.sets)]
+    if not held:
+        return
+    held.sort(key=lambda word: sum(word in one for one in world.sets))
+    size = len(held) + unknown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
+        sets, overlaps, reached, _ = way(
+            **world.arrays(held, size), together=together, wanted=wanted, floor=floor, highest=highest
+        )
+    scores = {
+        number: (shared := len(one & set(held))) / (size + len(one) - shared)
+        for number, one in enumerate(world.sets)
+    }
+    inside = sorted((score for score in scores.values() if floor <= score <= highest), reverse=True)
+    assert reached == (inside[wanted - 1] if 0 < wanted <= len(inside) else floor)
+    given = {
+        n: shared / (size + len(world.sets[n]) - shared) for n, shared in zip(sets, overlaps, strict=True)
+    }
+    assert len(given) == len(sets)
+    assert given.items() <= scores.items()
+    missing = {n for n, score in scores.items() if reached <= score <= highest} - given.keys()
+    assert not missing
+
+
+DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "a set that is not there": lambda arrays: arrays["postings"].__setitem__(slice(None), 2**31 - 1),
+    "a negative set": lambda arrays: arrays["postings"].__setitem__(slice(None), -5),
+    "a token that is not there": lambda arrays: arrays["set_tokens"].__setitem__(slice(None), 255),
+    "postings that end early": lambda arrays: arrays.update(postings=arrays["postings"][:1]),
+    "postings that begin below": lambda arrays: arrays["begins"].__setitem__(slice(None), -(2**40)),
+    "sets without tokens": lambda arrays: arrays.update(set_tokens=arrays["set_tokens"][:1]),
+    "fewer classes": lambda arrays: arrays.update(sizes=arrays["sizes"][:1]),
+    "tokens far away": lambda arrays: arrays["class_tokens"].__setitem__(slice(None), 2**62),
+    "nothing known": lambda arrays: arrays.update(begins=arrays["begins"][:0], cuts=arrays["cuts"][:0]),
+}
+
+
+@pytest.mark.skipif(ranking.best_compiled is None, reason="compiled only where there is a compiler")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_kernel_refuses_numbers_that_lead_outside(damage: str) -> None:
+    world = World([frozenset({n, n + 1, n + 2, n + 3}) for n in range(8)] + [frozenset(range(9))] * 3)
+    arrays = world.arrays([2, 3, 4, 5, 6], 5)
+    DAMAGES[damage](arrays)
+    with pytest.raises(ValueError, match=r"out of range|fit|known|nothing"):
+        ranking.best_compiled(**arrays, together=False, wanted=3, floor=0.1, highest=1.0)
+
+
+def test_a_damaged_segment_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
+    index.add([CaptionRecord(f"i{n}", f"w{n} w{n + 1} w{n + 2}") for n in range(30)])
+    assert index.candidates(frozenset({"w3", "w4"}), 5).found
+    segment = index._current().segments[0]
+    monkeypatch.setitem(segment.__dict__, "postings", segment.postings + 1_000_000)
+    with pytest.raises(IndexDamagedError, match="indexer status --check"):
+        index.candidates(frozenset({"w3", "w4"}), 5)
+
+
+def test_threads_that_search_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
+    index.add([CaptionRecord(f"i{n}", f"w{n % 7} w{n % 11} w{n % 13} w{n % 17}") for n in range(3_000)])
+    queries = [frozenset({f"w{n % 5}", f"w{n % 9}", f"w{n % 12}"}) for n in range(40)]
+    expected = [index.candidates(query, 10).found for query in queries]
+    failures: list[int] = []
+
+    def ask() -> None:
+        for place, query in enumerate(queries):
+            if index.candidates(query, 10).found != expected[place]:
+                failures.append(place)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
