@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
-from captioner.console import CommandGroup, progress_bar, stop_on_sigterm
+from captioner.console import CommandGroup, interruptible, progress_bar, stop_on_sigterm, tell
 from captioner.errors import CaptionerError
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index
-from indexer.build import BuildReport, Problem
+from indexer.build import BuildReport
 from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
@@ -107,14 +104,14 @@ def _fill(
 ) -> None:
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
     found, captioning = read_sources(options), read_captioning(options)
-    with opened() as index, _interruptible(again):
+    with opened() as index, interruptible(again):
         report = work(
             index,
             found,
             captioning,
             analyzer=analyzer,
             rejects=Path(rejects),
-            tell=_tell,
+            tell=tell,
             progress=progress_bar,
         )
     _finish(report, rejects, as_json)
@@ -203,24 +200,11 @@ def download(name: str, output: str, address: str | None) -> None:
     coco-val2017 is 1.1 GB to download. Stopped, the same command goes on.
     """
     again = "interrupted: what was downloaded is kept; the same command goes on"
-    with _interruptible(again):
+    with interruptible(again):
         places = download_data_set(DATA_SETS[name], Path(output), address=address, progress=progress_bar)
     for place in places:
         click.echo(place)
     click.echo(f"next: {DATA_SETS[name].usage.format(folder=output)}", err=True)
-
-
-@contextmanager
-def _interruptible(message: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(message, err=True)
-        raise click.exceptions.Exit(130) from None
-
-
-def _tell(problem: Problem) -> None:
-    tqdm.write(str(problem), file=sys.stderr)
 
 
 def _finish(report: BuildReport, rejects: str, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,52 +26,52 @@ where_option = click.option(
 )
 
 
+_SOURCES = (
+    click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),
+    click.option("--images", metavar="DIR", help="Images of --coco: show them and caption them too."),
+    click.option("--flickr8k", multiple=True, metavar="DIR", help="Flickr8k (folder or captions.txt)."),
+    click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
+    click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
+    click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
+    click.option(
+        "--photos",
+        multiple=True,
+        metavar="ADDRESS",
+        help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
+    ),
+    click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
+    click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
+    click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
+    click.option(
+        "--captions",
+        type=click.IntRange(1, 50),
+        default=1,
+        show_default=True,
+        help="Captions to write for each photo.",
+    ),
+    click.option(
+        "--rejects",
+        metavar="FILE",
+        default="rejected.jsonl",
+        show_default=True,
+        help="Where captions that the index refuses are reported, for --retry.",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["process", "ray"]),
+        default="process",
+        show_default=True,
+        help="Who captions photos: this process, or the workers of a Ray cluster.",
+    ),
+    click.option("--ray-address", metavar="HOST:PORT", help="A running Ray cluster; else one is started."),
+    click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
+    where_option,
+)
+
+
 def source_options(command: Command) -> Command:
     """The options of `build` and `add` that say what to index and how to caption it."""
-    options = (
-        click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),
-        click.option("--images", metavar="DIR", help="Images of --coco: show them and caption them too."),
-        click.option("--flickr8k", multiple=True, metavar="DIR", help="Flickr8k (folder or captions.txt)."),
-        click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
-        click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
-        click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
-        click.option(
-            "--photos",
-            multiple=True,
-            metavar="ADDRESS",
-            help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
-        ),
-        click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
-        click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
-        click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
-        click.option(
-            "--captions",
-            type=click.IntRange(1, 50),
-            default=1,
-            show_default=True,
-            help="Captions to write for each photo.",
-        ),
-        click.option(
-            "--rejects",
-            metavar="FILE",
-            default="rejected.jsonl",
-            show_default=True,
-            help="Where captions that the index refuses are reported, for --retry.",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(["process", "ray"]),
-            default="process",
-            show_default=True,
-            help="Who captions photos: this process, or the workers of a Ray cluster.",
-        ),
-        click.option(
-            "--ray-address", metavar="HOST:PORT", help="A running Ray cluster; else one is started."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
-        where_option,
-    )
-    return with_options(command, options)
+    return with_options(command, _SOURCES)
 
 
 def read_sources(options: dict[str, Any]) -> list[sources.Source]:
@@ -105,18 +106,23 @@ def retry_goes_alone(options: dict[str, Any]) -> None:
         raise click.UsageError("--retry adds to the index that is there and goes without other sources.")
 
 
-def read_captioning(options: dict[str, Any]) -> Captioning:
-    model = options["model"]
+def captioning_by(model: str, beam: int = 3, captions: int = 1) -> Captioning:
+    """Captioning in this process by a model's name or folder."""
 
     def load() -> PhotoCaptioner:
         from captioner.captioner import open_captioner
 
         return open_captioner(model)
 
+    return Captioning(load, beam, captions)
+
+
+def read_captioning(options: dict[str, Any]) -> Captioning:
+    here = captioning_by(options["model"], options["beam"], options["captions"])
+
     def pool() -> PhotoCaptioner:
         from indexer.cluster.captioner import ClusterCaptioner
 
-        return ClusterCaptioner(load, options["ray_address"])
+        return ClusterCaptioner(here.load, options["ray_address"])
 
-    chosen = pool if options["engine"] == "ray" else load
-    return Captioning(chosen, beam=options["beam"], captions=options["captions"])
+    return replace(here, load=pool) if options["engine"] == "ray" else here

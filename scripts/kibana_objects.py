@@ -121,29 +121,33 @@ def _columns(panel: Mapping[str, Any]) -> Json:
     columns: Json = {}
     if "split" in panel:
         columns["split"] = _terms(panel["split"], panel["top"])
-    if "by" in panel:
-        columns["by"] = _terms(panel["by"], panel["top"])
-    if "histogram" in panel:
-        # An interval of 1: a caption has a whole number of tokens.
-        params = {
-            "type": "histogram",
-            "ranges": [{"from": 0, "to": 1000, "label": ""}],
-            "maxBars": "auto",
-            "includeEmptyRows": True,
-        }
-        columns["by"] = _bucket("range", panel["histogram"], "number", "interval", params)
-    if "over_time" in panel:
-        params = {"interval": "auto", "includeEmptyRows": True, "dropPartials": False}
-        columns["by"] = _bucket("date_histogram", panel["over_time"], "date", "interval", params)
+    if (axis := _axis(panel)) is not None:
+        columns["by"] = axis
     if panel.get("cumulative"):
         columns["sum"] = _measure("cumulative_sum", "Captions in all", references=[COUNT], params={})
-    if "distinct" in panel:
-        columns[COUNT] = _measure("unique_count", panel["title"], sourceField=panel["distinct"], params={})
-    else:
-        columns[COUNT] = _measure(
-            "count", "Captions", sourceField="___records___", params={"emptyAsNull": False}
-        )
+    columns[COUNT] = _counted(panel)
     return columns
+
+
+def _axis(panel: Mapping[str, Any]) -> Json | None:
+    """The buckets that stand side by side."""
+    if "by" in panel:
+        return _terms(panel["by"], panel["top"])
+    if "over_time" in panel:
+        params = {"interval": "auto", "includeEmptyRows": True, "dropPartials": False}
+        return _bucket("date_histogram", panel["over_time"], "date", "interval", params)
+    if "histogram" in panel:
+        # An interval of 1: a caption has a whole number of tokens.
+        everything = {"from": 0, "to": 1000, "label": ""}
+        params = {"type": "histogram", "ranges": [everything], "maxBars": "auto", "includeEmptyRows": True}
+        return _bucket("range", panel["histogram"], "number", "interval", params)
+    return None
+
+
+def _counted(panel: Mapping[str, Any]) -> Json:
+    if "distinct" in panel:
+        return _measure("unique_count", panel["title"], sourceField=panel["distinct"], params={})
+    return _measure("count", "Captions", sourceField="___records___", params={"emptyAsNull": False})
 
 
 def _terms(field: str, top: int) -> Json:
@@ -220,18 +224,20 @@ def _dashboard(description: Mapping[str, Any]) -> Json:
         "refreshInterval": {"pause": True, "value": 60000},
         "kibanaSavedObjectMeta": {"searchSourceJSON": _string({"query": _kuery(), "filter": []})},
     }
-    references = [
-        {
-            "name": f"{panel['id']}:panel_{panel['id']}",
-            "type": _panel_type(panel),
-            "id": f"{description['index']}-{'search' if panel['chart'] == 'search' else panel['id']}",
-        }
-        for panel in description["panels"]
-    ]
+    references = [_panel_reference(description, panel) for panel in description["panels"]]
     for control in controls:
         name = f"controlGroup_{control['field']}:optionsListDataView"
         references.append(_to_data_view(description, name))
     return _object("dashboard", f"{description['index']}-dashboard", attributes, references)
+
+
+def _panel_reference(description: Mapping[str, Any], panel: Mapping[str, Any]) -> Json:
+    shown = "search" if panel["chart"] == "search" else panel["id"]
+    return {
+        "name": f"{panel['id']}:panel_{panel['id']}",
+        "type": _panel_type(panel),
+        "id": f"{description['index']}-{shown}",
+    }
 
 
 def _panel_type(panel: Mapping[str, Any]) -> str:

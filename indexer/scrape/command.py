@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
+from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from captioner.console import Command, progress_bar, with_options
+from captioner.console import Command, interruptible, progress_bar, tell, with_options
 from indexer.scrape import scraper
 from indexer.scrape.addresses import Network
 from indexer.scrape.items import Item
@@ -29,77 +29,80 @@ def network(text: str) -> Network:
         raise click.BadParameter(f"{text!r} is no address or network (such as 10.0.0.0/8)") from None
 
 
+#: How to scrape: the options that every command that scrapes has in common.
+_SCRAPING = (
+    click.option(
+        "--provider",
+        "providers",
+        type=click.Choice(NAMES),
+        multiple=True,
+        default=("openverse", "wikimedia"),
+        show_default=True,
+        help="Where to search; may be given several times.",
+    ),
+    click.option(
+        "--per-query",
+        type=click.IntRange(1),
+        default=40,
+        show_default=True,
+        help="Results taken for each query and provider.",
+    ),
+    click.option(
+        "--contact",
+        envvar="SCRAPE_CONTACT",
+        required=True,
+        show_envvar=True,
+        help="URL or e-mail address in the User-Agent, for the owners of sites.",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        default=64,
+        show_default=True,
+        help="Downloads at once, over all hosts.",
+    ),
+    click.option(
+        "--per-host",
+        type=click.IntRange(1, 1000),
+        default=2,
+        show_default=True,
+        help="Connections to one host.",
+    ),
+    click.option(
+        "--delay",
+        type=click.FloatRange(0),
+        default=0.1,
+        show_default=True,
+        help="Seconds between two requests to one host.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Seconds for one download.",
+    ),
+    click.option(
+        "--max-bytes",
+        type=click.IntRange(1),
+        default=20 * 1024 * 1024,
+        show_default=True,
+        help="Size of the largest picture.",
+    ),
+    click.option(
+        "--allow-network",
+        "allowed",
+        type=network,
+        metavar="NETWORK",
+        multiple=True,
+        help="A private address or network that may be asked all the same (tests, mirrors).",
+    ),
+)
+
+
 def scraping_options(command: Command) -> Command:
-    """How to scrape: the options that every command that scrapes has in common."""
-    options = (
-        click.option(
-            "--provider",
-            "providers",
-            type=click.Choice(NAMES),
-            multiple=True,
-            default=("openverse", "wikimedia"),
-            show_default=True,
-            help="Where to search; may be given several times.",
-        ),
-        click.option(
-            "--per-query",
-            type=click.IntRange(1),
-            default=40,
-            show_default=True,
-            help="Results taken for each query and provider.",
-        ),
-        click.option(
-            "--contact",
-            envvar="SCRAPE_CONTACT",
-            required=True,
-            show_envvar=True,
-            help="URL or e-mail address in the User-Agent, for the owners of sites.",
-        ),
-        click.option(
-            "--concurrency",
-            type=click.IntRange(1, 1000),
-            default=64,
-            show_default=True,
-            help="Downloads at once, over all hosts.",
-        ),
-        click.option(
-            "--per-host",
-            type=click.IntRange(1, 1000),
-            default=2,
-            show_default=True,
-            help="Connections to one host.",
-        ),
-        click.option(
-            "--delay",
-            type=click.FloatRange(0),
-            default=0.1,
-            show_default=True,
-            help="Seconds between two requests to one host.",
-        ),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(0, min_open=True),
-            default=30.0,
-            show_default=True,
-            help="Seconds for one download.",
-        ),
-        click.option(
-            "--max-bytes",
-            type=click.IntRange(1),
-            default=20 * 1024 * 1024,
-            show_default=True,
-            help="Size of the largest picture.",
-        ),
-        click.option(
-            "--allow-network",
-            "allowed",
-            type=network,
-            metavar="NETWORK",
-            multiple=True,
-            help="A private address or network that may be asked all the same (tests, mirrors).",
-        ),
-    )
-    return with_options(command, options)
+    """How to scrape."""
+    return with_options(command, _SCRAPING)
 
 
 def settings_of(options: dict[str, Any]) -> Settings:
@@ -155,14 +158,9 @@ def scrape(
     if not wanted and not options["refresh"]:
         raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
-    bar = progress_bar(None, "photo", "scrape")
-    try:
+    again = "interrupted: what was downloaded is kept; the same command goes on"
+    with interruptible(again), closing(progress_bar(None, "photo", "scrape")) as bar:
         report = scraper.scrape(wanted, providers, Path(output), settings_of(options), on_item=_telling(bar))
-    except KeyboardInterrupt:
-        click.echo("interrupted: what was downloaded is kept; the same command goes on", err=True)
-        raise click.exceptions.Exit(130) from None
-    finally:
-        bar.close()
     click.echo(report.text())
     if where:
         _index(Path(output), where, model)
@@ -176,30 +174,22 @@ def _telling(bar: tqdm[Any]) -> scraper.OnItem:
     """Moves the bar; its text tells the statuses so far."""
     counts = dict.fromkeys(("downloaded", "duplicate", "skipped", "failed"), 0)
 
-    def tell(item: Item) -> None:
+    def count(item: Item) -> None:
         counts[item.status] += 1
         bar.set_postfix(counts, refresh=False)
         bar.update()
 
-    return tell
+    return count
 
 
 def _index(folder: Path, where: str, model: str) -> None:
     """Caption the photos and put them into the index, which is made if it is not there."""
-    from indexer.build import Captioning
     from indexer.report import report_lines
     from indexer.scrape.indexing import index_scraped
+    from indexer.source_options import captioning_by
 
-    def load() -> Any:
-        from captioner.captioner import open_captioner
-
-        return open_captioner(model)
-
-    report = index_scraped(folder, where, Captioning(load), tell=_tell, progress=progress_bar)
+    with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {folder}"):
+        report = index_scraped(folder, where, captioning_by(model), tell=tell, progress=progress_bar)
     click.echo("\n".join(report_lines(report)))
     if not report.whole:
         raise click.exceptions.Exit(1)
-
-
-def _tell(problem: object) -> None:
-    tqdm.write(str(problem), file=sys.stderr)
