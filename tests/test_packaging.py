@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.embedded import ranking
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -69,6 +71,14 @@ def test_the_wheel_holds_the_model_the_mappings_and_the_page(wheel: Path) -> Non
     } <= names
     assert any(name.startswith("es_mappings/captions-") for name in names)
     assert not any(name.startswith(("tests/", "scripts/", "benchmarks/")) for name in names)
+
+
+def test_the_wheel_holds_the_kernel_and_not_what_it_is_made_of(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    compiled = {name for name in names if name.startswith("indexer/embedded/kernel.")}
+    compiled -= {"indexer/embedded/kernel.pyi"}
+    assert len(compiled) == (ranking.best_compiled is not None)
+    assert all(name.endswith((".so", ".pyd")) for name in compiled)
 
 
 def test_the_wheel_does_not_hold_what_data_it_was_made_with(wheel: Path) -> None:

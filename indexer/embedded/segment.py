@@ -39,11 +39,15 @@ class StoredColumn:
     def _decoded(self) -> list[str] | None:
         return self.values.all() if len(self.values) <= _SMALL else None
 
+    @cached_property
+    def _constant(self) -> list[str] | None:
+        """What every row holds, if it is the same for all."""
+        return None if len(self._codes) else self.values.all()
+
     def texts(self, rows: Array) -> list[str]:
-        decoded = self._decoded
-        if not len(self._codes) and decoded is not None:
-            return decoded * len(rows)
-        codes = self.codes(rows)
+        if self._constant is not None:
+            return self._constant * len(rows)
+        codes, decoded = self.codes(rows), self._decoded
         return self.values.many(codes) if decoded is None else [decoded[code] for code in codes.tolist()]
 
     def all_codes(self, rows: int) -> Array:

@@ -35,7 +35,7 @@ _BATCH_ROWS = 10_000
 #: row rewritten a logarithmic number of times.
 _MERGE_FACTOR = 3
 #: More rows than this are never merged into one segment, which bounds the memory of a merge.
-_MERGE_ROWS = 8_000_000
+_MERGE_ROWS = 4_000_000
 #: A segment with this share of deleted rows is rewritten without them.
 _SPARSE = 0.3
 
@@ -182,7 +182,7 @@ class Writer:
         return [*ordered[:first], *self._join(ordered[first:])] if len(ordered) - first > 1 else ordered
 
     def merged_to_few(self, segments: Sequence[Segment]) -> list[Segment]:
-        """As few segments as the memory of a merge allows: one, up to 8 million captions."""
+        """As few segments as the memory of a merge allows: one, up to 4 million captions."""
         groups: list[list[Segment]] = []
         for segment in sorted(segments, key=lambda s: -s.entry.live):
             for group in groups:
