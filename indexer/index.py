@@ -120,8 +120,17 @@ class CaptionIndex(_Closing):
         """Every caption of these images; an image that is not in the index has no entry."""
 
     @abstractmethod
-    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
-        """How many images have a caption of Jaccard similarity `min_score` (above 0) or more."""
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+    ) -> int:
+        """How many images have a caption of Jaccard similarity `min_score` (above 0) or more.
+
+        To `tokens`, or to one of the sets `also`; such an image counts once.
+        """
 
     @abstractmethod
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:

@@ -13,7 +13,14 @@ from captioner.errors import CaptionerError, PhotoError
 from indexer.errors import IndexerError
 from search.errors import SearchError
 from search.hits import Answer, Results
-from search.options import Request, as_captions, ranked_options, request, shared_options
+from search.options import (
+    Request,
+    as_captions,
+    captions_option,
+    ranked_options,
+    request,
+    shared_options,
+)
 from search.output import Count, show
 from search.searcher import IndexedImage, Searcher
 
@@ -38,11 +45,12 @@ def main() -> None:
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @ranked_options
+@captions_option
 def similar(photos: tuple[str, ...], **options: Any) -> None:
     """Images like a photo (or like each of several).
 
-    Each photo is captioned, and its caption searched for. A photo that cannot be read gives one line, the
-    others go on, and the exit code is 1.
+    Each photo gets several captions; the images like any of them are found, and each hit says by which. A
+    photo that cannot be read gives one line, the others go on, and the exit code is 1.
     """
     asked = request(options)
     if asked.after and len(photos) > 1:
@@ -118,7 +126,12 @@ def _counting(searcher: Searcher, asked: Request, excluded: str | None = None) -
     if not asked.output.count:
         return None
     left_out = [] if excluded is None else [excluded]
-    return lambda results: searcher.count(results.tokens, asked.min_score, asked.filters, left_out)
+
+    def count(results: Results) -> int:
+        first, *others = (one.tokens for one in results.asked)
+        return searcher.count(first, asked.min_score, asked.filters, left_out, others)
+
+    return count
 
 
 def _finish(whole: bool) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,38 +29,44 @@ class Cursor:
 
     query: str  # fingerprint of the query it belongs to
     shown: int  # hits on the pages before
-    resume: Position | None  # every candidate up to here, in the engine's order, is settled
+    resume: tuple[Position | None, ...]  # for each set of tokens: what the engine has up to here is settled
     last: Position  # where the last hit stands in the engine's order
     last_similarity: Similarity  # and its exact score
     hashes: tuple[str, ...] = ()  # perceptual hashes shown, where near duplicates are folded
 
 
-def fingerprint(tokens: frozenset[str], filters: Filters, *settings: object) -> str:
+def fingerprint(sets: Sequence[frozenset[str]], filters: Filters, *settings: object) -> str:
     """What makes two queries the same for paging: tokens, filters and the settings that change the order."""
     where = sorted((name, sorted(values)) for name, values in filters.where.items())
-    text = json.dumps([sorted(tokens), where, [repr(setting) for setting in settings]])
+    tokens, *others = (sorted(one) for one in sets)
+    text = json.dumps([tokens, where, [repr(setting) for setting in settings], *others])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def encode(cursor: Cursor) -> str:
     """A cursor as one word that is safe in URLs and shells."""
-    content = {
+    first, *others = (one and [one.score, one.image_id] for one in cursor.resume)
+    content: dict[str, Any] = {
         "v": _VERSION,
         "q": cursor.query,
         "n": cursor.shown,
-        "r": [cursor.resume.score, cursor.resume.image_id] if cursor.resume else None,
+        "r": first,
         "l": [cursor.last.score, cursor.last.image_id],
         "s": [cursor.last_similarity.overlap, cursor.last_similarity.union],
         "h": "".join(cursor.hashes),
     }
+    content |= {"o": others} if others else {}
     # The smallest window: a larger one costs more to set up than a text this short takes to compress.
     packing = zlib.compressobj(wbits=9, memLevel=1)
     body = packing.compress(_compact(content).encode()) + packing.flush()
     return base64.urlsafe_b64encode(_checksum(body) + body).decode().rstrip("=")
 
 
-def decode(text: str, query: str) -> Cursor:
-    """Read a cursor back; raises QueryError when it is damaged or belongs to another query."""
+def decode(text: str, query: str, sets: int = 1) -> Cursor:
+    """Read a cursor back; raises QueryError when it is damaged or belongs to another query.
+
+    `sets`: how many sets of tokens the query has.
+    """
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         if raw[:4] != _checksum(raw[4:]) or len(raw) > _LONGEST:
@@ -67,7 +74,7 @@ def decode(text: str, query: str) -> Cursor:
         cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _LONGEST)))
     except (ValueError, KeyError, TypeError, zlib.error):
         raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
-    if cursor.query != query:
+    if cursor.query != query or len(cursor.resume) != sets:
         raise QueryError(
             "this cursor belongs to another search: words, filters, thresholds and index must be the same"
         )
@@ -81,7 +88,7 @@ def _from_content(content: dict[str, Any]) -> Cursor:
     return Cursor(
         query=str(content["q"]),
         shown=int(content["n"]),
-        resume=_position(*content["r"]) if content["r"] is not None else None,
+        resume=tuple(one and _position(*one) for one in (content["r"], *content.get("o", ()))),
         last=_position(*content["l"]),
         last_similarity=Similarity(*(int(number) for number in content["s"])),
         hashes=tuple(hashes[start : start + 16] for start in range(0, len(hashes), 16)),

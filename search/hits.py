@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,27 @@ if TYPE_CHECKING:  # Pillow is not needed to search
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A caption that is searched for, and the tokens that stand for it."""
+
+    caption: str
+    tokens: frozenset[str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"caption": self.caption, "tokens": sorted(self.tokens)}
+
+
+#: What images drawn at random are asked by.
+NOTHING = Asked("", frozenset())
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """An image that answers, with the caption of it that is most similar to the query."""
 
     rank: int  # from 1, and going on over pages
     record: CaptionRecord
+    asked: Asked  # of the query's captions the one that this is most similar to
     similarity: Similarity
     explanation: Explanation
     duplicates: tuple[str, ...] = ()  # near duplicates of lower rank, folded into this hit on request
@@ -94,8 +111,7 @@ class Hit:
 class Results:
     """The answer to one query. `exact` says whether these are provably the true top k."""
 
-    caption: str
-    tokens: tuple[str, ...]  # sorted
+    asked: tuple[Asked, ...]  # what was searched for: one caption, or several of a photo, the best first
     hits: tuple[Hit, ...]
     exact: bool
     examined: int  # captions whose overlap the engine looked at
@@ -104,17 +120,41 @@ class Results:
     cursor: str | None = None  # where the next page begins; None when there is none
     analyzer: str = ""  # what made the tokens
 
+    @property
+    def caption(self) -> str:
+        """The (first) caption searched for."""
+        return self.asked[0].caption
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Its tokens, sorted."""
+        return tuple(sorted(self.asked[0].tokens))
+
+    @property
+    def several(self) -> bool:
+        """Whether the search was for more than one caption."""
+        return len(self.asked) > 1
+
+    def number(self, hit: Hit) -> int:
+        """Which of the captions searched for a hit is most similar to, from 1."""
+        return self.asked.index(hit.asked) + 1
+
     def as_json(self) -> dict[str, Any]:
-        """The object that `--json` prints and the web gives."""
+        """The object that `--json` prints and the web gives; more in it where several captions were asked."""
+        captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
         answer: dict[str, Any] = {
-            "query": {"caption": self.caption, "tokens": list(self.tokens)},
-            "hits": [hit.as_json() for hit in self.hits],
+            "query": self.asked[0].as_json() | captions,
+            "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,
             "captions": self.captions,
             "took_ms": round(self.took_ms, 3),
         }
         return answer | ({"cursor": self.cursor} if self.cursor else {})
+
+    def hit_as_json(self, hit: Hit) -> dict[str, Any]:
+        """A hit, which says what caption of several it was found by."""
+        return hit.as_json() | ({"query_caption": hit.asked.caption} if self.several else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,25 +182,27 @@ class ScoredCaption:
     document: Document
     similarity: Similarity
     position: Position  # where the engine has it
+    strand: int = 0  # which of the query's captions it was scored against
 
     @property
     def image_id(self) -> str:
         return self.document.record.image_id
 
 
-def score(query: frozenset[str], candidate: Candidate) -> ScoredCaption:
+def score(query: frozenset[str], candidate: Candidate, strand: int = 0) -> ScoredCaption:
     """Count the similarity of a candidate anew from the two sets; no engine's number is trusted."""
     counted = similarity(query, candidate.document.tokens)
-    return ScoredCaption(candidate.document, counted, candidate.position)
+    return ScoredCaption(candidate.document, counted, candidate.position, strand)
 
 
-def as_hit(folded: Folded, rank: int, query: frozenset[str]) -> Hit:
-    best = folded.best
-    explanation = explain(query, best.document.tokens)
-    return Hit(rank, best.document.record, best.similarity, explanation, folded.duplicates)
+def as_hit(folded: Folded, rank: int, asked: Sequence[Asked]) -> Hit:
+    """`asked`: the captions of the query, in the order of the strands."""
+    best, mine = folded.best, asked[folded.best.strand]
+    explanation = explain(mine.tokens, best.document.tokens)
+    return Hit(rank, best.document.record, mine, best.similarity, explanation, folded.duplicates)
 
 
 def sampled_hit(rank: int, document: Document) -> Hit:
     """An image that was drawn, not found: it shares nothing with anything."""
-    nothing: frozenset[str] = frozenset()
-    return Hit(rank, document.record, similarity(nothing, document.tokens), explain(nothing, document.tokens))
+    nothing, tokens = NOTHING.tokens, document.tokens
+    return Hit(rank, document.record, NOTHING, similarity(nothing, tokens), explain(nothing, tokens))

@@ -13,8 +13,10 @@ import click
 from captioner.console import Command, with_options
 from indexer.records import Filters
 from search.query import filters
-from search.searcher import Options, Searcher
+from search.searcher import CAPTIONS, Options, Searcher
 
+#: Most captions of a photo that are searched for.
+MOST_CAPTIONS = 20
 #: Command line option -> field of the index.
 _FILTERS = ("source", "kind", "split", "model", "query")
 
@@ -92,6 +94,7 @@ class Request:
     unlike: tuple[str, ...]
     captioner: str
     beam: int
+    captions: int | None  # of a photo; None: as many as the beam gives for nothing
 
     @property
     def search(self) -> Options:
@@ -104,12 +107,24 @@ class Request:
         )
 
     def open(self) -> Searcher:
-        return Searcher.open(self.index, self.captioner, self.beam)
+        return Searcher.open(self.index, self.captioner, self.beam, self.captions)
 
 
 def shared_options(command: Command) -> Command:
     """Index, filters and output."""
     return with_options(command, _SHARED)
+
+
+def captions_option(command: Command) -> Command:
+    """How many captions of a photo are searched for."""
+    option = click.option(
+        "--captions",
+        type=click.IntRange(1, MOST_CAPTIONS),
+        metavar="N",
+        help="Search for so many captions of a photo; the best counts. "
+        f"[default: {CAPTIONS}, or the beam's width]",
+    )
+    return with_options(command, [option])
 
 
 def ranked_options(command: Command) -> Command:
@@ -124,6 +139,10 @@ def request(options: Mapping[str, Any]) -> Request:
         raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if output.count and (options["after"] or output.html or output.montage):
         raise click.UsageError("--count gives a number; --after, --html and --montage do not go with it")
+    if options.get("captions") and (options["like"] or options["unlike"]):
+        raise click.UsageError(
+            "--captions does not go with --like and --unlike: they take one caption a photo"
+        )
     for path in (output.html, output.montage):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.UsageError(f"no folder {path.absolute().parent} to write {path.name} into")
@@ -139,6 +158,7 @@ def request(options: Mapping[str, Any]) -> Request:
         unlike=options.get("unlike", ()),
         captioner=options.get("captioner", "default"),
         beam=options.get("beam", 3),
+        captions=options.get("captions"),
     )
 
 

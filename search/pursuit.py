@@ -1,17 +1,23 @@
-"""The loop from candidates to a certified page: ask, rank exactly, check the bound, ask for more."""
+"""The loop from candidates to a certified page: ask, rank exactly, check the bounds, ask for more.
+
+A search is for one set of tokens, or for several of which the best counts (`Plan.sets`). Each has a strand of
+its own through the engine; their captions are ranked together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from indexer.index import CaptionIndex
 from indexer.records import Candidates, Filters, Query
 from search.cursor import Cursor
 from search.duplicates import fold_duplicates
-from search.hits import Folded, ScoredCaption, score
-from search.jaccard import certified, fold, rank, reaches
+from search.hits import Folded, ScoredCaption
+from search.jaccard import fold, rank, reaches
 from search.paging import EarlierPages, Unshown, next_cursor
+from search.strand import Strand, place
 
 #: Captions asked for at first, per hit wanted: images of COCO have five each, and similar ones crowd the top.
 FIRST = 4
@@ -24,7 +30,7 @@ MOST = 10_000
 class Plan:
     """A search as it was asked: checked and analysed."""
 
-    tokens: frozenset[str]
+    sets: tuple[frozenset[str], ...]  # of tokens, all different; an image counts by the best of them
     k: int
     filters: Filters
     min_score: float
@@ -45,46 +51,60 @@ class Page:
 
 
 class Pursuit:
-    """One query on its way: what was fetched so far, and whether that settles the page."""
+    """One search on its way: what was fetched so far, and whether that settles the page."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.fetched: list[ScoredCaption] = []  # in the engine's order
+        resume = plan.cursor.resume if plan.cursor else (None,) * len(plan.sets)
+        self.strands = [
+            Strand(number, tokens, plan.min_score, after)
+            for number, (tokens, after) in enumerate(zip(plan.sets, resume, strict=True))
+            if tokens
+        ]
+        self.open = self.strands  # those to be asked (more)
         self.ranked: list[Folded] = []
         self.unchecked: list[Folded] = []  # behind these; some may have been shown
-        self.exact = self.over = not plan.tokens
-        self._bound = 0.0 if self.over else 1.0
+        self.exact = not self.strands
         self._examined = 0
-        self._earlier = EarlierPages(plan.tokens, plan.filters, plan.cursor) if plan.cursor else None
+        self._earlier = EarlierPages(plan.filters, plan.cursor) if plan.cursor else None
 
     @property
-    def query(self) -> Query:
-        """The next question: what lies behind all that the engine has given."""
-        resume = self.plan.cursor.resume if self.plan.cursor else None
-        after = self.fetched[-1].position if self.fetched else resume
+    def queries(self) -> list[Query]:
+        """The next questions, one for each open strand: what lies behind all that the engine has given."""
+        plan = self.plan
         # As many images are enough, unless some of them will be left out.
-        first = not (self.fetched or self.plan.cursor or self.plan.fold_duplicates)
-        images = self.plan.k + len(self.plan.excluded) if first else None
-        return Query(self.plan.tokens, self.plan.filters, self.plan.min_score, after, images)
+        images = None if plan.cursor or plan.fold_duplicates else plan.k + len(plan.excluded)
+        return [
+            Query(
+                strand.tokens,
+                plan.filters,
+                plan.min_score,
+                strand.after,
+                None if strand.fetched else images,
+            )
+            for strand in self.open
+        ]
 
-    def take(self, candidates: Candidates, index: CaptionIndex) -> None:
-        """Rank with what came, and see whether it is enough."""
-        self._bound = candidates.bound
-        self._examined += candidates.examined
-        self.fetched += [score(self.plan.tokens, candidate) for candidate in candidates.found]
+    def take(self, answers: Sequence[Candidates], index: CaptionIndex) -> None:
+        """Rank with what came for the open strands, and see whether it is enough."""
+        for strand, candidates in zip(self.open, answers, strict=True):
+            strand.take(candidates)
+            self._examined += candidates.examined
         unshown = self._unshown(index)
         self.ranked = self._fold_duplicates(unshown.images)
         self.unchecked = [Folded(image) for image in unshown.unchecked]
         best = [folded.best for folded in self.ranked]
-        self.exact = unshown.certain and certified(best, self.plan.k, self._bound, self.plan.min_score)
-        # An engine that says it left captions out and gives none of them cannot be asked for more.
-        self.over = self.exact or not candidates.found
+        unsettled = unshown.doubtful | {
+            strand.number for strand in self.strands if not strand.settles(best, self.plan.k)
+        }
+        self.exact = not unsettled
+        self.open = [strand for strand in self.strands if strand.number in unsettled and not strand.dry]
 
     def page(self) -> Page:
         images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
-        more = bool(later) or self._bound > max(0.0, self.plan.min_score)
+        more = bool(later) or any(strand.has_more for strand in self.strands)
         following = (
-            next_cursor(self.plan.fingerprint, images, later, self.fetched, self.plan.cursor)
+            next_cursor(self.plan.fingerprint, images, later, self.strands, self.plan.cursor)
             if images and more
             else None
         )
@@ -93,7 +113,7 @@ class Pursuit:
     def _unshown(self, index: CaptionIndex) -> Unshown:
         answers = [
             image
-            for image in fold(rank(self.fetched))
+            for image in fold(rank(self._fetched()))
             if image.similarity.overlap
             and reaches(image.similarity, self.plan.min_score)
             and image.image_id not in self.plan.excluded
@@ -102,7 +122,14 @@ class Pursuit:
             return Unshown(answers)
         # Near copies may fold any number of images into one, so that no number is enough.
         enough = len(answers) + 1 if self.plan.fold_duplicates else self.plan.k + 1
-        return self._earlier.leave_out(answers, self.fetched, self._bound, index, enough)
+        return self._earlier.leave_out(answers, self.strands, index, enough)
+
+    def _fetched(self) -> Sequence[ScoredCaption]:
+        """What the engine gave for all strands, in its order."""
+        if len(self.strands) == 1:
+            return self.strands[0].fetched
+        captions = chain.from_iterable(strand.fetched for strand in self.strands)
+        return sorted(captions, key=lambda caption: place(caption.position))
 
     def _fold_duplicates(self, images: Sequence[ScoredCaption]) -> list[Folded]:
         if not self.plan.fold_duplicates:
@@ -114,9 +141,10 @@ def pursue(index: CaptionIndex, plans: Sequence[Plan]) -> list[Page]:
     """Answer several searches at once; those that need more candidates go on together."""
     pursuits = [Pursuit(plan) for plan in plans]
     limit = FIRST * max((plan.k for plan in plans), default=1)
-    while pending := [pursuit for pursuit in pursuits if not pursuit.over]:
-        answers = index.candidates_many([pursuit.query for pursuit in pending], min(limit, MOST))
-        for pursuit, candidates in zip(pending, answers, strict=True):
-            pursuit.take(candidates, index)
+    while pending := [pursuit for pursuit in pursuits if pursuit.open]:
+        queries = [pursuit.queries for pursuit in pending]
+        answers = iter(index.candidates_many(list(chain.from_iterable(queries)), min(limit, MOST)))
+        for pursuit, asked in zip(pending, queries, strict=True):
+            pursuit.take([next(answers) for _ in asked], index)
         limit *= GROWTH
     return [pursuit.page() for pursuit in pursuits]

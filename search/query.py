@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Document, Filters
 from search.errors import QueryError
+from search.hits import Asked
 from search.jaccard import similarity
 
 
@@ -26,6 +27,18 @@ def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Fi
         if allowed
         else NO_FILTERS
     )
+
+
+def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:
+    """The first caption for each set of tokens; none without tokens, unless there is no other."""
+    first: dict[frozenset[str], Asked] = {}
+    for one in asked:
+        first.setdefault(one.tokens, one)
+    if len(first) > 1:
+        first.pop(frozenset(), None)
+    if not first:
+        raise QueryError("nothing to search for: give at least one caption")
+    return tuple(first.values())
 
 
 def representative(documents: Sequence[Document]) -> Document:

@@ -17,10 +17,10 @@ from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Document, Filters, IndexStatus
 from search import cursor as cursors
 from search.errors import QueryError
-from search.hits import Answer, Results, as_hit, sampled_hit
+from search.hits import NOTHING, Answer, Asked, Results, as_hit, sampled_hit
 from search.jaccard import reaches, similarity
 from search.pursuit import Page, Plan, pursue
-from search.query import blended, representative
+from search.query import blended, distinct, representative
 
 if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
     from typing_extensions import Unpack
@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neithe
 
 #: Photos whose searches go to the engine together.
 BATCH = 32
+#: Captions of a photo that are searched for. The usual beam of 3 ends with three anyway; docs/evaluation.md.
+CAPTIONS = 3
 
 
 class Options(TypedDict, total=False):
@@ -50,8 +52,7 @@ class IndexedImage:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    caption: str
-    tokens: frozenset[str]
+    asked: tuple[Asked, ...]  # at least one, and no two of the same tokens
     excluded: frozenset[str] = frozenset()
 
 
@@ -60,15 +61,27 @@ class Searcher:
 
     Errors: QueryError for a query that cannot be answered, indexer.errors.IndexerError from the engine,
     captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
+
+    A photo is searched for by several `captions` (None: as many as the beam ends with, up to `CAPTIONS`; more
+    than that widen it). Its hits are the images like any of them: the best similarity counts.
     """
 
-    def __init__(self, index: CaptionIndex, load: Callable[[], PhotoCaptioner], beam: int = 3) -> None:
+    def __init__(
+        self,
+        index: CaptionIndex,
+        load: Callable[[], PhotoCaptioner],
+        beam: int = 3,
+        captions: int | None = None,
+    ) -> None:
+        if captions is not None and captions < 1:
+            raise QueryError(f"a photo is searched for by 1 caption or more, not {captions}")
         self.index = index
         self.beam = beam
+        self.captions = usual_captions(beam) if captions is None else captions
         self._load = load
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
-        self._captions = _Remembered(index.caption_count)
+        self._caption_count = _Remembered(index.caption_count)
         try:
             self.analyze = analyzer(index.analyzer)
         except AnalyzerError as error:
@@ -77,7 +90,13 @@ class Searcher:
             ) from None
 
     @classmethod
-    def open(cls, where: str | os.PathLike[str], model: str = "default", beam: int = 3) -> Searcher:
+    def open(
+        cls,
+        where: str | os.PathLike[str],
+        model: str = "default",
+        beam: int = 3,
+        captions: int | None = None,
+    ) -> Searcher:
         """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""
 
         def load() -> PhotoCaptioner:
@@ -85,7 +104,7 @@ class Searcher:
 
             return open_captioner(model)
 
-        return cls(open_index(os.fspath(where)), load, beam)
+        return cls(open_index(os.fspath(where)), load, beam, captions)
 
     def close(self) -> None:
         self.index.close()
@@ -107,22 +126,24 @@ class Searcher:
             return self._captioner
 
     def caption(self, photo: Photo) -> str:
-        """The caption that a photo is searched by; raises PhotoError."""
+        """The best caption of a photo; raises PhotoError."""
         [captioned] = self.captioner.stream([photo], beam=self.beam)
-        return _text(captioned)
+        return _texts(captioned)[0]
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images whose captions are like the one written for this photo; raises PhotoError."""
-        return self.text(self.caption(photo), k, **options)
+        """Images whose captions are like those written for this photo; raises PhotoError."""
+        [captioned] = self.captioner.stream([photo], beam=self.beam, captions=self.captions)
+        return self.texts(_texts(captioned), k, **options)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
     ) -> Iterator[Answer]:
         """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on."""
         given = list(photos)
-        captioned = zip(given, self.captioner.stream(given, beam=self.beam), strict=True)
+        stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
+        captioned = zip(given, stream, strict=True)
         while batch := list(islice(captioned, BATCH)):
-            good = [_Question(_text(one), self.analyze(_text(one))) for _, one in batch if one.error is None]
+            good = [_Question(self.asked(_texts(one))) for _, one in batch if one.error is None]
             results = iter(self._ask(good, k, **options))
             for photo, one in batch:
                 found = next(results) if one.error is None else None
@@ -130,22 +151,31 @@ class Searcher:
 
     def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like this one."""
-        return self._one(_Question(caption, self.analyze(caption)), k, **options)
+        return self.texts([caption], k, **options)
+
+    def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
+        """Images whose captions are like one of these (at least one), the best first."""
+        return self._one(_Question(self.asked(captions)), k, **options)
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
         given = frozenset(tokens)
-        return self._one(_Question(" ".join(sorted(given)), given), k, **options)
+        return self.any_of([Asked(" ".join(sorted(given)), given)], k, **options)
+
+    def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
+        """As `texts`, for captions whose tokens are known."""
+        return self._one(_Question(distinct(asked)), k, **options)
+
+    def asked(self, captions: Iterable[str]) -> tuple[Asked, ...]:
+        """What a search for these captions asks: those that the index can tell apart."""
+        return distinct(Asked(caption, self.analyze(caption)) for caption in captions)
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
         It is searched by the caption that agrees best with its other captions (`representative`).
         """
-        document = self.representative(image_id)
-        return self._one(
-            _Question(document.record.caption, document.tokens, frozenset({image_id})), k, **options
-        )
+        return self._one(self._example(IndexedImage(image_id)), k, **options)
 
     def blend(
         self,
@@ -159,11 +189,13 @@ class Searcher:
         Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
         again a set, so the answer is ranked, explained and certified as any other.
         """
-        wanted, unwanted = [self._example(one) for one in like], [self._example(one) for one in unlike]
+        examples = [self._example(one) for one in (*like, *unlike)]
+        asked = [example.asked[0] for example in examples]
+        wanted, unwanted = asked[: len(like)], asked[len(like) :]
         tokens = blended([one.tokens for one in wanted], [one.tokens for one in unwanted])
         caption = " + ".join(one.caption for one in wanted) + "".join(f" - {one.caption}" for one in unwanted)
-        excluded = frozenset[str]().union(*(one.excluded for one in (*wanted, *unwanted)))
-        return self._one(_Question(caption, tokens, excluded), k, **options)
+        excluded = frozenset[str]().union(*(example.excluded for example in examples))
+        return self._one(_Question((Asked(caption, tokens),), excluded), k, **options)
 
     def count(
         self,
@@ -171,33 +203,37 @@ class Searcher:
         min_score: float,
         filters: Filters = NO_FILTERS,
         excluded: Iterable[str] = (),
+        also: Iterable[Iterable[str]] = (),
     ) -> int:
-        """How many images (but the `excluded` ones) have a caption of this similarity (above 0) or more."""
+        """How many images (but the `excluded` ones) have a caption of this similarity (above 0) or more.
+
+        `also`: further sets of tokens; an image counts (once) if it is so similar to any of them.
+        """
         if not 0.0 < min_score <= 1.0:
             raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
-        query = frozenset(tokens)
-        if not query:
+        queries = list(dict.fromkeys(query for one in (tokens, *also) if (query := frozenset(one))))
+        if not queries:
             return 0
         left_out = sum(
             any(
                 filters.matches(document.record) and reaches(similarity(query, document.tokens), min_score)
                 for document in documents
+                for query in queries
             )
             for documents in self.index.captions(set(excluded)).values()
         )
-        return self.index.count(query, min_score, filters) - left_out
+        return self.index.count(queries[0], min_score, filters, queries[1:]) - left_out
 
     def random(self, k: int = 10, filters: Filters = NO_FILTERS, seed: int | None = None) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
         hits = [sampled_hit(rank, one) for rank, one in enumerate(self.index.random(k, filters, seed), 1)]
         return Results(
-            "",
-            (),
+            (NOTHING,),
             tuple(hits),
             True,
             len(hits),
-            self._captions(),
+            self._caption_count(),
             _milliseconds(started),
             None,
             self.index.analyzer,
@@ -213,9 +249,10 @@ class Searcher:
     def _example(self, example: str | Photo | IndexedImage) -> _Question:
         if isinstance(example, IndexedImage):
             document = self.representative(example.image_id)
-            return _Question(document.record.caption, document.tokens, frozenset({example.image_id}))
+            asked = Asked(document.record.caption, document.tokens)
+            return _Question((asked,), frozenset({example.image_id}))
         caption = example if isinstance(example, str) else self.caption(example)
-        return _Question(caption, self.analyze(caption))
+        return _Question(self.asked([caption]))
 
     def _one(self, question: _Question, k: int, **options: Unpack[Options]) -> Results:
         return self._ask([question], k, **options)[0]
@@ -243,8 +280,9 @@ class Searcher:
             raise QueryError(f"k is the number of hits wanted, 1 or more, not {k}")
         if not 0.0 <= min_score <= 1.0:
             raise QueryError(f"a least score is from 0 to 1, not {min_score}")
+        sets = tuple(one.tokens for one in question.asked)
         fingerprint = cursors.fingerprint(
-            question.tokens,
+            sets,
             filters,
             self.index.analyzer,
             self.index.engine,
@@ -252,22 +290,19 @@ class Searcher:
             bool(fold_duplicates),
             sorted(question.excluded),
         )
-        cursor = cursors.decode(after, fingerprint) if after else None
-        return Plan(
-            question.tokens, k, filters, min_score, fold_duplicates, fingerprint, cursor, question.excluded
-        )
+        cursor = cursors.decode(after, fingerprint, len(sets)) if after else None
+        return Plan(sets, k, filters, min_score, fold_duplicates, fingerprint, cursor, question.excluded)
 
     def _results(self, question: _Question, plan: Plan, page: Page, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
         return Results(
-            caption=question.caption,
-            tokens=tuple(sorted(question.tokens)),
+            asked=question.asked,
             hits=tuple(
-                as_hit(folded, rank, question.tokens) for rank, folded in enumerate(page.images, first)
+                as_hit(folded, rank, question.asked) for rank, folded in enumerate(page.images, first)
             ),
             exact=page.exact,
             examined=page.examined,
-            captions=self._captions(),
+            captions=self._caption_count(),
             took_ms=took_ms,
             cursor=cursors.encode(page.next) if page.next else None,
             analyzer=self.index.analyzer,
@@ -290,10 +325,16 @@ class _Remembered:
         return self._known[1]
 
 
-def _text(captioned: Captioned) -> str:
+def usual_captions(beam: int) -> int:
+    """How many captions a photo is searched by where nothing is said: what this beam gives for nothing."""
+    return min(CAPTIONS, beam)
+
+
+def _texts(captioned: Captioned) -> list[str]:
+    """The captions of a photo, the best first."""
     if captioned.error is not None:
         raise PhotoError(captioned.error)
-    return captioned.captions[0].text
+    return [caption.text for caption in captioned.captions]
 
 
 def _milliseconds(started: float) -> float:

@@ -130,11 +130,17 @@ class ElasticIndex(CaptionIndex):
             for image_id, pairs in found.items()
         }
 
-    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+    ) -> int:
         with clear_errors(self._place):
             if self._is_empty_place():
                 return 0
-            return self._ranking.count(tokens, min_score, filters)
+            return self._ranking.count([tokens, *also], min_score, filters)
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         # The draw hashes the image id, so that images with many captions are not likelier than others.

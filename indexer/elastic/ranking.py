@@ -182,21 +182,14 @@ class Ranking:
                 raise api_error(self._place, int(answer.get("status", 500)), answer)
         return list(answers)
 
-    def count(self, tokens: frozenset[str], min_score: float, filters: Filters) -> int:
-        """How many images have a caption of Jaccard similarity `min_score` or more."""
-        a = len(tokens)
-        if a == 0:
+    def count(self, sets: Sequence[frozenset[str]], min_score: float, filters: Filters) -> int:
+        """How many images have a caption of Jaccard similarity `min_score` or more to one of the sets."""
+        asked = [Query(tokens, filters, min_score) for tokens in sets if tokens]
+        if not asked:
             return 0
-        images: set[str] = set()
         with Snapshot(self._client, self._place.name) as snapshot:
-            sizes = by_potential(a, _sizes(snapshot, filters), min_score)
-            for batch in batches(a, sizes):
-                if a > CLAUSES:
-                    reached = _scan(snapshot, Query(tokens, filters, min_score), batch)
-                    images |= {one.candidate.position.image_id for one in reached}
-                else:
-                    images.update(snapshot.images(bodies.at_least(tokens, batch, min_score, filters)))
-        return len(images)
+            sizes = _sizes(snapshot, filters)
+            return len(set[str]().union(*(_images(snapshot, query, sizes) for query in asked)))
 
 
 def class_potential(a: int, score: float) -> float:
@@ -284,6 +277,17 @@ def _sizes(snapshot: Snapshot, filters: Filters) -> list[int]:
         track_total_hits=False,
     )
     return [int(bucket["key"]) for bucket in answer["aggregations"]["sizes"]["buckets"]]
+
+
+def _images(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[str]:
+    """The images of every caption of `min_score` or more; one may come several times."""
+    a = len(query.tokens)
+    for batch in batches(a, by_potential(a, sizes, query.min_score)):
+        if a > CLAUSES:
+            yield from (one.candidate.position.image_id for one in _scan(snapshot, query, batch))
+        else:
+            at_least = bodies.at_least(query.tokens, batch, query.min_score, query.filters)
+            yield from snapshot.images(at_least)
 
 
 def _pages(snapshot: Snapshot, query: Query, sizes: Sequence[int], want: int) -> Iterator[_Found]:

@@ -203,17 +203,18 @@ def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int
     return len(names)
 
 
-def count_images(segments: Sequence[Segment], query: Query) -> int:
-    """Images with a caption of `query.min_score` or more that passes the filters."""
-    selection = Selection(segments, query.filters)
-    descent = Descent(segments, query.tokens, selection.restricted())
+def count_images(segments: Sequence[Segment], queries: Iterable[Query]) -> int:
+    """Images with a caption of `min_score` or more to any of the queries, that passes its filters."""
     found: list[list[Array]] = [[np.zeros(0, np.int64)] for _ in segments]
-    for match in descent.down_to(query.min_score):
-        segment = segments[match.segment]
-        rows = selection.rows(
-            match.segment, segment.rows_of_sets(match.sets[match.scores >= query.min_score])
-        )
-        found[match.segment].append(_images(segment, rows))
+    for query in queries:
+        selection = Selection(segments, query.filters)
+        descent = Descent(segments, query.tokens, selection.restricted())
+        for match in descent.down_to(query.min_score):
+            segment = segments[match.segment]
+            rows = selection.rows(
+                match.segment, segment.rows_of_sets(match.sets[match.scores >= query.min_score])
+            )
+            found[match.segment].append(_images(segment, rows))
     return distinct_images(segments, [np.concatenate(parts) for parts in found])
 
 

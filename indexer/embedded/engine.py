@@ -12,6 +12,7 @@ from captioner.tokens import DEFAULT, analyzers
 from indexer.embedded.answer import answer, count_images, distinct_images, random_rows
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.manifest import Manifest
+from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.writer import Writer, now, open_for_writing, problems
@@ -123,8 +124,15 @@ class EmbeddedIndex(CaptionIndex):
         segments = self._current().segments
         return [answer(segments, query, limit) for query in queries]
 
-    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
-        return count_images(self._current().segments, Query(tokens, filters, min_score))
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+    ) -> int:
+        queries = [Query(one, filters, min_score) for one in (tokens, *also)]
+        return count_images(self._current().segments, queries)
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         wanted = list(image_ids)
@@ -162,6 +170,7 @@ class EmbeddedIndex(CaptionIndex):
                 "deleted": sum(segment.entry.deleted for segment in segments),
                 "generation": manifest.generation,
                 "drafts": len(unpublished(self._folder)),
+                "counting": COUNTING,
             },
         )
 

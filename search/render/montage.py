@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -75,7 +75,7 @@ def _paste_card(sheet: Image.Image, card: Image.Image, left: int, top: int, heig
 def _query(answer: Answer, results: Results) -> Image.Image:
     """The query photo as large as its column allows, its caption with the words searched for, the proof."""
     photo = fitted(answer.photo, _QUERY_WIDTH, _QUERY_HEIGHT)
-    lines = wrap(_marks(results.caption, results.tokens, results), _QUERY_WIDTH, _TITLE, 8)
+    lines = [line for number in range(len(results.asked)) for line in _asked(results, number)]
     height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + 3 * leading(_TEXT)
     panel = Image.new("RGB", (_QUERY_WIDTH, height), _PAPER)
     draw, top = ImageDraw.Draw(panel), 0
@@ -87,6 +87,13 @@ def _query(answer: Answer, results: Results) -> Image.Image:
         draw.text((0, top + 8), text, _PALE, font(_TEXT))
         top += leading(_TEXT)
     return panel
+
+
+def _asked(results: Results, number: int) -> list[list[Mark]]:
+    """The lines of one of the captions searched for; numbered where there are several."""
+    asked, most = results.asked[number], 4 if results.several else 8
+    before: list[Mark] = [(f"{number + 1}", False)] if results.several else []
+    return wrap(before + _marks(asked.caption, asked.tokens, results), _QUERY_WIDTH, _TITLE, most)
 
 
 def _facts(results: Results) -> tuple[str, str]:
@@ -105,7 +112,8 @@ def _card(hit: Hit, results: Results) -> Image.Image:
     draw = ImageDraw.Draw(card)
     _head(draw, hit, bool(results.tokens))
     top = _write(draw, lines, _INSIDE, _PICTURE_HEIGHT + head, _TEXT)
-    name = fit_end(clean(hit.image_id), inner, _SMALL)
+    which = f"by {results.number(hit)} · " if results.several else ""
+    name = which + fit_end(clean(hit.image_id), inner - round(extent(which, _SMALL)), _SMALL)
     draw.text((_INSIDE, top + 4), name, _PALE, font(_SMALL))
     return card
 
@@ -131,7 +139,7 @@ def _placeholder(hit: Hit) -> Image.Image:
     return box
 
 
-def _marks(caption: str, tokens: Sequence[str], results: Results) -> list[Mark]:
+def _marks(caption: str, tokens: Collection[str], results: Results) -> list[Mark]:
     return [mark for mark in marked(caption, tokens, analyzer(results.analyzer)) if not mark[0].isspace()]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -30,7 +30,8 @@ header { position: sticky; top: 1.5rem; }
 header img { width: 100%; max-height: 55vh; object-fit: contain; object-position: left top;
   border-radius: .5rem; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: .75rem 0; font-weight: 500; }
-h1 mark, .caption mark { color: var(--mark); background: var(--mark-paper); border-radius: .25em;
+.also { margin: .35rem 0; }
+h1 mark, .also mark, .caption mark { color: var(--mark); background: var(--mark-paper); border-radius: .25em;
   padding: 0 .15em; font-weight: 600; }
 .pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
 .warn { color: var(--warn); font-weight: 600; }
@@ -82,8 +83,9 @@ def _query(answer: Answer, results: Results, analyze: Analyzer) -> str:
         return "<h1>Random images</h1>" if results.hits else f"<h1>{safe(results.caption)}</h1>"
     picture = thumbnail(answer.photo, _QUERY, _QUERY)
     image = f'<img src="{data_uri(picture)}" alt="the photo searched for">' if picture else ""
-    caption = _marked(results.caption, results.tokens, analyze)
-    return f"{image}<h1>{caption}</h1>{_certificate(results)}"
+    first, *others = (_marked(one.caption, one.tokens, analyze) for one in results.asked)
+    also = "".join(f'<p class="also">or: {caption}</p>' for caption in others)
+    return f"{image}<h1>{first}</h1>{also}{_certificate(results)}"
 
 
 def _certificate(results: Results) -> str:
@@ -111,7 +113,9 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
 
 
 def _scored(hit: Hit, results: Results, analyze: Analyzer) -> Iterator[str]:
-    why = reasons(hit, results.caption, analyze)
+    why = reasons(hit, analyze)
+    if results.several:
+        yield f'<p class="words"><b>by</b> {safe(hit.asked.caption)}</p>'
     for label, words in (
         ("lacks", why.lacks),
         ("adds", why.adds),
@@ -127,7 +131,7 @@ def _origin(hit: Hit) -> str:
     return "".join(f" · {safe(text)}" for text in known if text)
 
 
-def _marked(caption: str, tokens: Sequence[str], analyze: Analyzer) -> str:
+def _marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> str:
     return "".join(
         f"<mark>{escape(piece)}</mark>" if mark else escape(piece)
         for piece, mark in marked(caption, tokens, analyze)

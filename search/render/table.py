@@ -50,10 +50,16 @@ def _lines(results: Results, name: str, width: int) -> Iterator[str]:
 def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterator[str]:
     if name:
         yield click.style(shorten_start(clean(name), width), dim=True)
-    for line in wrap(marked(results.caption, results.tokens, analyze), width, _CAPTION_LINES):
-        yield " ".join(click.style(word, bold=True) if mark else word for word, mark in line)
+    for number, asked in enumerate(results.asked, 1):
+        before = f"{number} " if results.several else ""
+        caption = marked(asked.caption, asked.tokens, analyze)
+        for line in wrap(caption, width - len(before), _CAPTION_LINES):
+            words = " ".join(click.style(word, bold=True) if mark else word for word, mark in line)
+            yield click.style(before, dim=True) + words
+            before = " " * len(before)
+    tokens = plain_words(frozenset[str]().union(*(asked.tokens for asked in results.asked)))
     yield click.style("words: ", dim=True) + shorten(
-        " ".join(clean(token) for token in plain_words(results.tokens)), width - len("words: ")
+        " ".join(clean(token) for token in tokens), width - len("words: ")
     )
     yield ""
 
@@ -114,14 +120,15 @@ def _styled(line: list[tuple[str, bool]], width: int) -> str:
 
 
 def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iterator[str]:
-    """Below the caption: what it lacks of the query and what it adds, and the copies folded into it."""
+    """Below the caption: which of several it answers, what it lacks and adds, the copies folded into it."""
     if not results.tokens:
         return
-    why = reasons(hit, results.caption, analyze)
+    why = reasons(hit, analyze)
+    which = [f"by {results.number(hit)}:"] if results.several else []
     lacks, adds = [f"−{word}" for word in why.lacks], [f"+{word}" for word in why.adds]
     copies = [f"(and {len(hit.duplicates)} near copies)"] if hit.duplicates else []
     indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
-    words = [(word, False) for word in (*lacks, *adds, *copies)]
+    words = [(word, False) for word in (*which, *lacks, *adds, *copies)]
     for line in wrap(words, layout.caption + len(_GAP) + layout.shared, 2):
         yield indent + click.style(" ".join(word for word, _ in line), dim=True)
 

@@ -49,8 +49,8 @@ class Reasons:
     adds: list[str]
 
 
-def reasons(hit: Hit, query: str, analyze: Analyzer) -> Reasons:
-    """A hit's explanation in the words of the two captions.
+def reasons(hit: Hit, analyze: Analyzer) -> Reasons:
+    """A hit's explanation in the words of the two captions: its own, and the one that was asked.
 
     An analyzer may give a word several tokens (its weight, what it implies); a word that is shared in
     part is shared, and neither lacking nor added.
@@ -61,7 +61,7 @@ def reasons(hit: Hit, query: str, analyze: Analyzer) -> Reasons:
     adds = [token for token in hit.extra if stems.isdisjoint(plain_words([token]))]
     return Reasons(
         shared,
-        spoken(lacks, query, analyze),
+        spoken(lacks, hit.asked.caption, analyze),
         [word for word in spoken(adds, hit.caption, analyze) if word not in shared],
     )
 

@@ -7,11 +7,21 @@ from pydantic import BaseModel, Field
 Span = tuple[int, int]
 
 
+class AskedAnswer(BaseModel):
+    """One of several captions of a photo."""
+
+    caption: str
+    tokens: list[str]
+
+
 class QueryAnswer(BaseModel):
     """The query as it was understood."""
 
     caption: str
     tokens: list[str]
+    captions: list[AskedAnswer] = Field(
+        default=[], description="All captions of the photo that were searched for, where they are several."
+    )
     words: dict[str, str] = Field(description="For each stem of a token, the caption's word for it.")
     image_id: str | None = None
 
@@ -42,6 +52,9 @@ class HitAnswer(Shown):
     shared: list[str]
     missing: list[str]
     extra: list[str]
+    query_caption: str | None = Field(
+        default=None, description="Which of several captions searched for this is most similar to."
+    )
     duplicates: list[str] = Field(default=[], description="Near-identical images folded into this one.")
     spans: list[Span] = Field(description="Where the shared words stand in `caption` (code points).")
 

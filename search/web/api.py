@@ -19,6 +19,7 @@ from search.web.answers import (
 from search.web.parameters import (
     CountParameters,
     ImageParameters,
+    PhotoParameters,
     RandomParameters,
     SearchParameters,
     TextParameters,
@@ -100,14 +101,17 @@ async def count(asked: Annotated[CountParameters, Query()], service: ServiceOf) 
 )
 async def similar(
     request: Request,
-    asked: Annotated[SearchParameters, Query()],
+    asked: Annotated[PhotoParameters, Query()],
     service: ServiceOf,
     photo: Annotated[UploadFile | None, File(description="The photo's file.")] = None,
     url: Annotated[
         str | None, Form(max_length=2_000, description="A photo's web address; off by default.")
     ] = None,
 ) -> Response:
-    """Images similar to a photo. Later pages: `GET /text` with the caption answered and its cursor."""
+    """Images similar to a photo.
+
+    Later pages: `GET /text` with the cursor and the captions answered, the first as `q`, others as `also`.
+    """
     began = getattr(request.state, "began", time.perf_counter())
     data = await _photo_of(service, photo, url)
     return JSONResponse(await service.photo(data, asked, began))

@@ -49,7 +49,8 @@ class QueueFullError(Exception):
 @dataclass(eq=False)
 class _Waiting:
     photo: bytes
-    future: Future[str] = field(default_factory=Future)
+    captions: int
+    future: Future[list[str]] = field(default_factory=Future)
 
 
 class CaptionQueue:
@@ -100,12 +101,12 @@ class CaptionQueue:
     def waiting(self) -> int:
         return self._waiting
 
-    def submit(self, photo: bytes) -> Future[str]:
-        """Queue a photo's file. The future gives its caption, PhotoError or CaptionerError.
+    def submit(self, photo: bytes, captions: int = 1) -> Future[list[str]]:
+        """Queue a photo's file. The future gives its captions, the best first, PhotoError or CaptionerError.
 
         Raises QueueFullError when too many photos (or bytes) wait already.
         """
-        item = _Waiting(photo)
+        item = _Waiting(photo, captions)
         with self._lock:
             if self._closed:
                 raise ModelError("the server is stopping")
@@ -168,12 +169,11 @@ class CaptionQueue:
         try:
             if self._captioner is None:
                 raise ModelError(self._trouble or "no model")
-            answers = list(self._captioner.stream([item.photo for item in batch], beam=self._beam))
-            for item, answer in zip(batch, answers, strict=True):
+            for item, answer in self._answers(self._captioner, batch):
                 if answer.error is not None:
                     item.future.set_exception(PhotoError(answer.error))
                 else:
-                    item.future.set_result(answer.captions[0].text)
+                    item.future.set_result([caption.text for caption in answer.captions])
         except Exception as error:
             if not isinstance(error, CaptionerError):
                 _log.exception("captioning failed")
@@ -186,6 +186,16 @@ class CaptionQueue:
         if self._metrics is not None:
             self._metrics.batch_size.observe(len(batch))
             self._metrics.step("caption", seconds)
+
+    def _answers(
+        self, captioner: PhotoCaptioner, batch: list[_Waiting]
+    ) -> Iterator[tuple[_Waiting, Captioned]]:
+        """Photos of equally many captions go together: many widen the beam, and could change the others'."""
+        for captions in sorted({item.captions for item in batch}):
+            items = [item for item in batch if item.captions == captions]
+            photos = [item.photo for item in items]
+            written = captioner.stream(photos, beam=self._beam, captions=captions)
+            yield from zip(items, list(written), strict=True)
 
     def _cancel_rest(self) -> None:
         while True:

@@ -7,14 +7,18 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
+from search.searcher import CAPTIONS
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
+Sentence = Annotated[str, Field(min_length=1, max_length=2_000)]
 Value = Annotated[str, Field(max_length=500)]
 Values = Annotated[list[Value], Field(max_length=50)]
 
 #: Most hits a page may have.
 MAX_HITS = 200
+#: Most captions of a photo that are searched for.
+MAX_CAPTIONS = 5
 
 
 def _values(what: str) -> Any:
@@ -66,8 +70,25 @@ class SearchParameters(FilterParameters):
         }
 
 
-class _Sentence(BaseModel):
+class PhotoParameters(SearchParameters):
+    """A search by a photo."""
+
+    captions: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_CAPTIONS,
+        description="Captions of the photo to search for; the best counts. By default what the server's beam "
+        f"gives, up to {CAPTIONS}.",
+    )
+
+
+class Sentences(BaseModel):
+    """What is searched for in words."""
+
     q: str = Field(default="", max_length=2_000, description="A sentence, or a photo's caption.")
+    also: Annotated[list[Sentence], Field(max_length=MAX_CAPTIONS - 1)] = Field(
+        default=[], description="Further captions of the photo; an image counts by the best of all."
+    )
     token: Words = Field(
         default=[], description="Tokens to search for as they are, beside or instead of `q`."
     )
@@ -80,11 +101,11 @@ class _Sentence(BaseModel):
         return bool(self.token or self.add or self.drop)
 
 
-class TextParameters(_Sentence, SearchParameters):
+class TextParameters(Sentences, SearchParameters):
     """A search by words."""
 
 
-class CountParameters(_Sentence, FilterParameters):
+class CountParameters(Sentences, FilterParameters):
     """How many images reach a similarity."""
 
     exclude: Values = Field(default=[], description="Images that do not count, such as the one asked about.")

@@ -65,22 +65,22 @@ class Presentation:
         self,
         results: Results,
         *,
-        caption: str | None = None,
         added: str = "",
         dropped: Iterable[str] = (),
         image_id: str | None = None,
     ) -> dict[str, Any]:
-        """`caption`, `added` and `dropped` are what the tokens came from, where the results do not say."""
+        """`added` and `dropped` are what the tokens came from besides the captions asked."""
         answer = results.as_json()
-        text = results.caption if caption is None else caption
-        words = words_of_tokens(f"{text} {added}", {*results.tokens, *dropped}, results.analyzer)
-        answer["query"] |= {"caption": text, "words": words, "image_id": image_id}
-        answer["hits"] = [self._hit(hit, results.analyzer) for hit in results.hits]
+        text = " ".join((*(one.caption for one in results.asked), added))
+        tokens = frozenset(dropped).union(*(one.tokens for one in results.asked))
+        words = words_of_tokens(text, tokens, results.analyzer)
+        answer["query"] |= {"words": words, "image_id": image_id}
+        answer["hits"] = [self._hit(hit, results) for hit in results.hits]
         return answer
 
-    def _hit(self, hit: Hit, analyzer_name: str) -> dict[str, Any]:
-        marked = spans(hit.caption, hit.shared, analyzer_name)
-        return self.shown(hit.record) | hit.as_json() | {"spans": marked}
+    def _hit(self, hit: Hit, results: Results) -> dict[str, Any]:
+        marked = spans(hit.caption, hit.shared, results.analyzer)
+        return self.shown(hit.record) | results.hit_as_json(hit) | {"spans": marked}
 
     def shown(self, record: CaptionRecord) -> dict[str, Any]:
         answer: dict[str, Any] = {name: getattr(record, name) for name in _SHOWN}

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from captioner.photo import media_type
-from captioner.tokens import analyzer
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
 from search.errors import QueryError
-from search.hits import Results
+from search.hits import Asked, Results
 from search.searcher import Searcher
 from search.web.captioning import CaptionQueue, PhotoCaptioner, QueueFullError
 from search.web.engine import Engine
@@ -22,8 +21,10 @@ from search.web.metrics import Metrics
 from search.web.parameters import (
     CountParameters,
     ImageParameters,
+    PhotoParameters,
     RandomParameters,
     SearchParameters,
+    Sentences,
     TextParameters,
 )
 from search.web.pictures import Pictures, SeenImages
@@ -74,30 +75,25 @@ class Service:
         def work() -> dict[str, Any]:
             if not (asked.q.strip() or asked.edited):
                 raise QueryError("nothing to search for: give a sentence as `q`")
-            if asked.edited:
-                tokens = self._tokens(asked.q, asked.token, asked.add, asked.drop)
-                results = self._timed(lambda: self.searcher.tokens(tokens, **asked.options))
-            else:
-                results = self._timed(lambda: self.searcher.text(asked.q, **asked.options))
-            added = " ".join(asked.add)
-            return self.presentation.results(results, caption=asked.q, added=added, dropped=asked.drop)
+            results = self._timed(lambda: self.searcher.any_of(self._asked(asked), **asked.options))
+            return self.presentation.results(results, added=" ".join(asked.add), dropped=asked.drop)
 
         return await self.engine.run(work)
 
-    async def photo(self, data: bytes, asked: SearchParameters, began: float) -> dict[str, Any]:
-        """Caption a photo's file, then search with the caption. Raises PhotoError for what is none."""
+    async def photo(self, data: bytes, asked: PhotoParameters, began: float) -> dict[str, Any]:
+        """Caption a photo's file, then search with the captions. Raises PhotoError for what is none."""
         await self.files.run(lambda: media_type(data))
         self.metrics.step("read", time.perf_counter() - began)
-        caption = await self._caption(data)
+        captions = await self._caption(data, asked.captions or self.searcher.captions)
         return await self.engine.run(
             lambda: self.presentation.results(
-                self._timed(lambda: self.searcher.text(caption, **asked.options)), caption=caption
+                self._timed(lambda: self.searcher.texts(captions, **asked.options))
             )
         )
 
-    async def _caption(self, data: bytes) -> str:
+    async def _caption(self, data: bytes, captions: int) -> list[str]:
         try:
-            future = self.captions.submit(data)
+            future = self.captions.submit(data, captions)
         except QueueFullError as error:
             detail = f"Many photos are being captioned; try again in {error.seconds} s."
             raise busy(detail, error.seconds) from None
@@ -131,8 +127,8 @@ class Service:
 
     async def count(self, asked: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            tokens = self._tokens(asked.q, asked.token, asked.add, asked.drop)
-            images = self.searcher.count(tokens, asked.min_score, asked.filters, asked.exclude)
+            first, *others = (one.tokens for one in self._asked(asked))
+            images = self.searcher.count(first, asked.min_score, asked.filters, asked.exclude, others)
             return {"images": images, "min_score": asked.min_score}
 
         return await self.engine.run(work)
@@ -187,13 +183,16 @@ class Service:
                 self._status = (time.monotonic() + STATUS_SECONDS, found)
             return self._status[1]
 
-    def _tokens(self, q: str, token: list[str], add: list[str], drop: list[str]) -> frozenset[str]:
-        analyze = analyzer(self.searcher.index.analyzer)
-        tokens = analyze(q) | frozenset(token)
-        for word in add:
-            tokens |= analyze(word)
-        dropped = frozenset(drop)
-        return frozenset(token for token in tokens if not dropped & {token, root_of(token)})
+    def _asked(self, sentences: Sentences) -> list[Asked]:
+        """Each caption with its tokens, as they were edited."""
+        analyze = self.searcher.analyze
+        added = frozenset(sentences.token).union(*map(analyze, sentences.add))
+        dropped = frozenset(sentences.drop)
+
+        def edited(tokens: frozenset[str]) -> frozenset[str]:
+            return frozenset(token for token in tokens if not dropped & {token, root_of(token)})
+
+        return [Asked(text, edited(analyze(text) | added)) for text in (sentences.q, *sentences.also)]
 
     def _timed(self, search: Callable[[], Results]) -> Results:
         """Run a search in this thread; note what engine and ranking took."""

@@ -68,8 +68,14 @@ class TimedIndex(CaptionIndex):
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         return self.index.captions(image_ids)
 
-    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
-        return self.index.count(tokens, min_score, filters)
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+    ) -> int:
+        return self.index.count(tokens, min_score, filters, also)
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         return self.index.random(size, filters, seed)

@@ -80,8 +80,15 @@ class MemoryIndex(CaptionIndex):
                 found.setdefault(document.record.image_id, []).append(document)
         return found
 
-    def count(self, tokens: frozenset[str], min_score: float, filters: Filters = NO_FILTERS) -> int:
-        return len({one.document.record.image_id for one in self.matching(Query(tokens, filters, min_score))})
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+    ) -> int:
+        reached = [self.matching(Query(one, filters, min_score)) for one in (tokens, *also)]
+        return len({one.document.record.image_id for each in reached for one in each})
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         one_each = {

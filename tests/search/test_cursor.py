@@ -15,9 +15,9 @@ from search.cursor import Cursor, decode, encode, fingerprint
 from search.errors import QueryError
 from search.jaccard import Similarity
 
-QUERY = fingerprint(frozenset({"dog"}), Filters())
+QUERY = fingerprint([frozenset({"dog"})], Filters())
 CURSOR = Cursor(
-    QUERY, 10, Position(0.25, "i/7 é"), Position(0.5, "i3"), Similarity(2, 4), ("00ff00ff00ff00ff",)
+    QUERY, 10, (Position(0.25, "i/7 é"),), Position(0.5, "i3"), Similarity(2, 4), ("00ff00ff00ff00ff",)
 )
 
 positions = st.builds(Position, st.floats(0, 1), st.text(max_size=8))
@@ -25,7 +25,7 @@ cursors = st.builds(
     Cursor,
     query=st.just(QUERY),
     shown=st.integers(0, 10**6),
-    resume=st.none() | positions,
+    resume=st.lists(st.none() | positions, min_size=1, max_size=5).map(tuple),
     last=positions,
     last_similarity=st.builds(Similarity, st.integers(0, 99), st.integers(1, 99)),
     hashes=st.lists(st.text("0123456789abcdef", min_size=16, max_size=16), max_size=5).map(tuple),
@@ -34,7 +34,24 @@ cursors = st.builds(
 
 @given(cursors)
 def test_round_trip(cursor: Cursor) -> None:
-    assert decode(encode(cursor), QUERY) == cursor
+    assert decode(encode(cursor), QUERY, len(cursor.resume)) == cursor
+
+
+def test_a_cursor_for_one_set_of_tokens_is_as_ever() -> None:
+    # People keep cursors in links and scripts.
+    kept = (
+        "0-_rPhiVq1YqU7Iy1FEqVLJSMjdITjNKMTdNMkk1NjA2S1XSUcoDShroKBUpWUUb6BmZ6ihl6psrxJQaGKRaKsXqKOWAxUHCxiBu"
+        "MZBrpGMCZGUAjTMwSEtDxkq1AK5oGvU"
+    )
+    assert QUERY == "70cf2d75b4e3036e"
+    assert decode(kept, QUERY) == CURSOR
+    assert encode(CURSOR) == kept
+
+
+def test_a_cursor_of_a_search_for_more_sets_is_refused() -> None:
+    two = encode(replace(CURSOR, resume=(None, Position(0.5, "i1"))))
+    with pytest.raises(QueryError, match="another search"):
+        decode(two, QUERY)
 
 
 def test_ten_thousand_hits_with_their_hashes_fit() -> None:
@@ -71,19 +88,21 @@ def test_no_text_breaks_it(text: str) -> None:
 
 def test_a_cursor_of_another_search_is_refused() -> None:
     with pytest.raises(QueryError, match="another search"):
-        decode(encode(CURSOR), fingerprint(frozenset({"cat"}), Filters()))
+        decode(encode(CURSOR), fingerprint([frozenset({"cat"})], Filters()))
 
 
 def test_what_makes_a_search_another() -> None:
     dog = frozenset({"dog"})
     prints = {
-        fingerprint(dog, Filters()),
-        fingerprint(frozenset({"dog", "cat"}), Filters()),
-        fingerprint(dog, Filters({"source": ("coco",)})),
-        fingerprint(dog, Filters({"source": ("coco", "folder")})),
-        fingerprint(dog, Filters({"kind": ("coco",)})),
-        fingerprint(dog, Filters(), "english/1"),
+        fingerprint([dog], Filters()),
+        fingerprint([frozenset({"dog", "cat"})], Filters()),
+        fingerprint([dog, frozenset({"cat"})], Filters()),
+        fingerprint([frozenset({"cat"}), dog], Filters()),
+        fingerprint([dog], Filters({"source": ("coco",)})),
+        fingerprint([dog], Filters({"source": ("coco", "folder")})),
+        fingerprint([dog], Filters({"kind": ("coco",)})),
+        fingerprint([dog], Filters(), "english/1"),
     }
-    assert len(prints) == 6
+    assert len(prints) == 8
     one, other = Filters({"source": ("a", "b")}), Filters({"source": ("b", "a")})
-    assert fingerprint(dog, one) == fingerprint(dog, other)
+    assert fingerprint([dog], one) == fingerprint([dog], other)

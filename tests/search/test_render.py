@@ -65,7 +65,7 @@ class TestWords:
     def test_a_word_shared_in_part_is_shared(self) -> None:
         index = MemoryIndex([CaptionRecord("i", "a puppy on a sofa")], "english/2")
         results = Searcher(index, NamingCaptioner).text("a dog on a sofa")
-        why = reasons(results.hits[0], results.caption, analyzer("english/2"))
+        why = reasons(results.hits[0], analyzer("english/2"))
         assert why.shared[-1] == "sofa"
         assert all("*" not in word for word in (*why.shared, *why.lacks, *why.adds))
         assert "sofa" not in (*why.lacks, *why.adds)
@@ -127,13 +127,51 @@ class TestTable:
 
     def test_what_is_not_exact_says_so(self, results: Results) -> None:
         assert certificate(results).startswith("exact: ")
-        doubtful = Results(results.caption, results.tokens, results.hits, False, 3, 3, 1.0)
+        doubtful = Results(results.asked, results.hits, False, 3, 3, 1.0)
         assert "NOT exact" in certificate(doubtful)
 
     def test_a_page_says_which_ranks_it_holds(self, search: Searcher) -> None:
         first = search.text("cats sleep", 1)
         assert "the true top 1 of" in certificate(first)
         assert "the true ranks 2 to 2 of" in certificate(search.text("cats sleep", 1, after=first.cursor))
+
+
+class TestSeveralCaptions:
+    """A hit says which of the captions it was found by, in whatever form it is shown."""
+
+    @pytest.fixture
+    def several(self, search: Searcher) -> Results:
+        return search.texts(["a dog at the <beach>", "cats sleeping", "an egg \x1b[31m " + "long " * 60])
+
+    def test_the_table(self, several: Results) -> None:
+        lines = table(several, name="photo.jpg", width=100, color=False).splitlines()
+        assert lines[1:3] == ["1 a dog at the <beach>", "2 cats sleeping"]
+        assert lines[3].startswith("3 an egg ")
+        assert lines[6].split() == ["words:", "31m", "beach", "cat", "dog", "egg", "long", "sleep"]
+        assert [hit.image_id[:3] for hit in several.hits] == ["cat", "gon", "evi"]
+        assert [several.number(hit) for hit in several.hits] == [2, 2, 1]
+        assert sum(line.lstrip().startswith("by 2:") for line in lines) == 2
+        assert max(map(columns, lines[:-1])) <= 100
+        assert not CONTROL.search("".join(lines))
+
+    def test_the_page(self, several: Results) -> None:
+        text = page([Answer("q", several)])
+        assert text.count("<b>by</b> cats sleeping</p>") == 2
+        assert "<b>by</b> a dog at the &lt;beach&gt;</p>" in text
+        assert not CONTROL.search(text)
+        assert {"dog", "cats", "sleeping", "egg"} <= set(Page(text).marks)
+
+    def test_the_montage(self, several: Results, search: Searcher) -> None:
+        whole, one = montage([Answer("q", several)]), montage([Answer("q", search.text("cats sleeping"))])
+        assert whole.height >= one.height
+        number = whole.crop((544, 240, 544 + 268, whole.height))
+        assert number.getcolors(1 << 16) != [(number.width * number.height, (255, 255, 255))]
+
+    def test_one_caption_is_shown_as_ever(self, search: Searcher) -> None:
+        results = search.text("cats sleeping")
+        assert "by 1" not in table(results, color=False)
+        assert "<b>by</b>" not in page([Answer("q", results)])
+        assert 'class="also"' not in page([Answer("q", results)])
 
 
 class TestPictures:

@@ -60,7 +60,7 @@ class EvasiveIndex(MemoryIndex):
 
 
 class NamingCaptioner:
-    """Captions a real, readable photo by its file's name: "a-dog.png" is "a dog"."""
+    """Captions a real, readable photo by its file's name: "a-dog+an-egg.png" is "a dog", and "an egg"."""
 
     name = identity = "naming"
 
@@ -72,8 +72,9 @@ class NamingCaptioner:
             except PhotoError as error:
                 yield Captioned(name, error=str(error))
             else:
-                text = name.rpartition("/")[2].rpartition(".")[0].replace("-", " ")
-                yield Captioned(name, (Caption(text, -1.0),), perceptual_hash(image))
+                texts = name.rpartition("/")[2].rpartition(".")[0].replace("-", " ").split("+")
+                written = tuple(Caption(text, -1.0) for text in texts[:captions])
+                yield Captioned(name, written, perceptual_hash(image))
 
 
 def _order(candidate: Candidate) -> tuple[float, str]:

@@ -1,13 +1,14 @@
 // The search as the address bar holds it. A photo itself cannot be in an address; its caption can.
 
-/** q: sentence or caption. like: image asked about. photo: q was written for a photo. show: image opened. */
-export const NOTHING = { q: "", like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], fold: false, show: "" };
+/** q: sentence or caption. also: a photo's further captions. like: image asked about. photo: q was written for a photo. show: image opened. */
+export const NOTHING = { q: "", also: [], like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], fold: false, show: "" };
 
 export function read(search = location.search) {
   const given = new URLSearchParams(search);
   const min = Number(given.get("min"));
   return {
     q: given.get("q") ?? "",
+    also: given.getAll("also"),
     like: given.get("like") ?? "",
     photo: given.has("photo"),
     drop: given.getAll("drop"),
@@ -43,6 +44,6 @@ export const options = (state) => ({
 
 /** Path and parameters of the API for this state. */
 export function question(state) {
-  if (state.q) return ["/text", { q: state.q, drop: state.drop, add: state.add, ...options(state) }];
+  if (state.q) return ["/text", { q: state.q, also: state.also, drop: state.drop, add: state.add, ...options(state) }];
   return [`/images/${encodeURIComponent(state.like)}/similar`, options(state)];
 }

@@ -39,6 +39,7 @@ export function card(image, address) {
       h("span", { className: "frame" }, picture(image, 320), scored && h("span", { className: "score" }, h("span", { className: "hidden" }, "Score "), score(image.jaccard))),
       bar,
       h("span", { className: "caption" }, scored ? marked(image.caption, image.spans) : image.caption),
+      image.query_caption ? h("span", { className: "asked" }, `found by “${image.query_caption}”`) : null,
       h("span", { className: "foot" }, scored && h("span", { className: "share", title: `${image.overlap} of ${image.union}, as telling words count more` }, words), ...credit(image)),
       image.duplicates?.length ? h("span", { className: "copies" }, `and ${image.duplicates.length} like it`) : null,
     ),

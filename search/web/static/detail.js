@@ -6,7 +6,7 @@ import { byId, counted, h, icon, marked, rootOf, score, webLink } from "./dom.js
 
 const dialog = byId("detail");
 
-/** Fill and open the dialog. `hit` is the answer it was opened from, if any; `tokens` are the search's. */
+/** Fill and open the dialog. `hit` is the answer it was opened from, if any; `tokens` are what it is compared with. */
 export async function open(imageId, { hit, tokens, words, onsimilar, onclose, onstep, address }) {
   const image = await get(`/images/${encodeURIComponent(imageId)}`, { token: tokens });
   if (hit?.remote) image.remote = hit.remote;
@@ -74,6 +74,7 @@ function reason(hit, words) {
     { className: "reason", "aria-label": "Why this picture" },
     h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} shared`, weighted ? h("small", {}, " (telling words count up to three times)") : null),
     bar,
+    hit.query_caption ? h("p", { className: "asked" }, `found by “${hit.query_caption}”`) : null,
     h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", others(hit.missing), "yours"), ...group("Only in its caption", others(hit.extra), "its")),
   );
 }

@@ -58,6 +58,9 @@ export function say(text) {
 /** A token's stem: telling words count two or three times, as "cat", "cat*2", "cat*3". */
 export const rootOf = (token) => token.replace(/\*\d+$/, "");
 
+/** All captions that a search asks: one, or several of a photo; each with its tokens. */
+export const asked = (query) => query.captions ?? [{ caption: query.caption, tokens: query.tokens }];
+
 /** Stems with how often each counts, in order. */
 export function counted(tokens) {
   const counts = new Map();

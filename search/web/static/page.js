@@ -5,7 +5,7 @@ import { Trouble, get, sendPhoto, signIn } from "./api.js";
 import { card, ghost, moveByArrows, picture } from "./cards.js";
 import { showChips } from "./chips.js";
 import * as detail from "./detail.js";
-import { byId, h, icon, number, say, score } from "./dom.js";
+import { asked, byId, h, icon, number, say, score } from "./dom.js";
 import { showFilters } from "./filters.js";
 
 const PAGE = 24;
@@ -103,6 +103,7 @@ async function searchPhoto(file) {
     const found = await patiently(() => sendPhoto(file, { ...options(state), k: PAGE }, showProgress, signal), signal);
     photo.caption = found.query.caption;
     state.q = found.query.caption;
+    state.also = others(found.query);
     history.pushState(null, "", write(state));
     showAnswer(found);
   }, () => searchPhoto(file));
@@ -142,7 +143,7 @@ function showAsking() {
   showQueryPicture();
   byId("query-label").textContent = state.photo || photoIsShown() ? "Caption of your photo" : state.like ? "Pictures like this one" : "Your words";
   byId("query").classList.toggle("plain", !state.photo && !state.like);
-  byId("query-caption").textContent = state.q;
+  showCaptions(state.q, state.also);
   byId("shuffle").hidden = true;
   byId("end").textContent = "";
   byId("more").hidden = true;
@@ -171,12 +172,21 @@ function showQueryPicture() {
   }
 }
 
+/** A photo's captions but the first. */
+const others = (query) => asked(query).slice(1).map((one) => one.caption);
+
+function showCaptions(first, rest) {
+  byId("query-caption").textContent = first;
+  byId("query-also").replaceChildren(...rest.map((caption) => h("li", {}, caption)));
+  if (rest.length) byId("query-label").textContent = "Captions of your photo";
+}
+
 function showAnswer(found) {
   answer = found;
   hits = [];
   byId("working").hidden = true;
   byId("tools").hidden = false;
-  byId("query-caption").textContent = found.query.caption;
+  showCaptions(found.query.caption, others(found.query));
   document.title = `${found.query.caption || "Search"} · Caption Search`;
   showChips(byId("chips"), found.query, state, go);
   byId("grid").replaceChildren();
@@ -246,7 +256,7 @@ async function showCount() {
     place.textContent = "";
     return;
   }
-  const asked = state.q || !answer.query.image_id ? { q: state.q || answer.query.caption, drop: state.drop, add: state.add } : { q: answer.query.caption, exclude: [state.like] };
+  const asked = state.q || !answer.query.image_id ? { q: state.q || answer.query.caption, also: state.also, drop: state.drop, add: state.add } : { q: answer.query.caption, exclude: [state.like] };
   try {
     const { images } = await get("/count", { ...asked, min_score: least || LEAST, source: state.source, kind: state.kind }, counting.signal);
     place.textContent = `${number(images)} ${images === 1 ? "picture" : "pictures"}`;
@@ -263,6 +273,13 @@ function showControls() {
 
 // ---- the picture in full ---------------------------------------------------------------------
 
+/** Which of the captions searched for a hit was found by. */
+function askedBy(hit) {
+  if (!answer?.query) return null;
+  const all = asked(answer.query);
+  return all.find((one) => one.caption === hit?.query_caption) ?? all[0];
+}
+
 async function showDetail(imageId) {
   const at = hits.findIndex((hit) => hit.image_id === imageId);
   const stepTo = (step) => {
@@ -272,7 +289,7 @@ async function showDetail(imageId) {
   await tried(() =>
     detail.open(imageId, {
       hit: hits[at],
-      tokens: answer?.query?.tokens ?? [],
+      tokens: askedBy(hits[at])?.tokens ?? [],
       words: answer?.query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),

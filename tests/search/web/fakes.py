@@ -30,6 +30,7 @@ class FakeCaptioner:
     """Opens photos as the real one does, and says the same of each. `gate`, where set, holds it up."""
 
     text: str = "a cat looking at the camera"
+    others: tuple[str, ...] = ()  # said where more captions are asked for
     gate: threading.Event | None = None
     name: str = "fake"
     batches: list[int] = field(default_factory=list)
@@ -47,4 +48,5 @@ class FakeCaptioner:
             except PhotoError as error:
                 yield FakeCaptioned("<photo>", (), error=str(error))
             else:
-                yield FakeCaptioned("<photo>", (FakeCaption(self.text),))
+                texts = (self.text, *self.others)[:captions]
+                yield FakeCaptioned("<photo>", tuple(map(FakeCaption, texts)))

@@ -113,6 +113,55 @@ def test_a_photos_first_page_goes_on_as_text(serve: Serve, photos: Path) -> None
     assert len(set(shown)) == 8
 
 
+@pytest.fixture
+def penguins(serve: Serve) -> TestClient:
+    """A server whose captioner says three things of a photo, the last two the same to the index."""
+    says = FakeCaptioner("a penguin walks", others=("the ice", "ice", "a rocket"))
+    return serve(MemoryIndex([*crowd(9), CaptionRecord("r", "on the ice")], PLAIN), captioner=says)
+
+
+def test_a_photo_is_searched_for_by_several_captions(penguins: TestClient, photos: Path) -> None:
+    photo = (photos / "rocket.jpg").read_bytes()
+    first = ok(penguins.post(f"{V1}/similar", params={"k": 4}, files={"photo": photo}))
+    assert first["query"]["captions"] == [
+        {"caption": "a penguin walks", "tokens": ["penguin", "walk"]},
+        {"caption": "the ice", "tokens": ["ice"]},
+    ]
+    assert first["query"]["words"] == {"penguin": "penguin", "walk": "walks", "ice": "ice"}
+    assert {(hit["image_id"], hit["query_caption"]) for hit in first["hits"]} >= {("r", "the ice")}
+    asked = {"q": "a penguin walks", "also": ["the ice"]}
+    second = ok(penguins.get(f"{V1}/text", params={**asked, "k": 50, "after": first["cursor"]}))
+    shown = [hit["image_id"] for hit in first["hits"] + second["hits"]]
+    assert sorted(shown) == sorted({"r", *(f"crowd-{number:04}" for number in range(9))})
+    counted = ok(penguins.get(f"{V1}/count", params={**asked, "min_score": 0.5}))
+    assert counted["images"] == sum(hit["jaccard"] >= 0.5 for hit in first["hits"] + second["hits"])
+
+
+@pytest.mark.parametrize(("captions", "asked"), [(1, 1), (2, 2), (4, 3)])
+def test_a_client_may_say_how_many_captions(
+    penguins: TestClient, photos: Path, captions: int, asked: int
+) -> None:
+    photo = {"photo": (photos / "rocket.jpg").read_bytes()}
+    answer = ok(penguins.post(f"{V1}/similar", params={"captions": captions}, files=photo))
+    assert len(answer["query"].get("captions", ["one"])) == asked
+    assert all(("query_caption" in hit) == (asked > 1) for hit in answer["hits"])
+
+
+@pytest.mark.parametrize("captions", [0, 6, "x"])
+def test_too_many_captions_are_refused(penguins: TestClient, photos: Path, captions: object) -> None:
+    photo = {"photo": (photos / "rocket.jpg").read_bytes()}
+    problem(penguins.post(f"{V1}/similar", params={"captions": captions}, files=photo), 422, "parameters")
+
+
+def test_words_are_dropped_from_every_caption(penguins: TestClient) -> None:
+    asked = {"q": "a penguin walks", "also": ["walks on ice"], "drop": ["walk"], "add": ["number3"]}
+    answer = ok(penguins.get(f"{V1}/text", params=asked))
+    assert [one["tokens"] for one in answer["query"]["captions"]] == [
+        ["number3", "penguin"],
+        ["ice", "number3"],
+    ]
+
+
 def test_words_dropped_and_added(client: TestClient, searcher: Searcher) -> None:
     asked = {"q": "a dog on the moon", "drop": ["dog"], "add": ["large craters", "grey"]}
     answer = ok(client.get(f"{V1}/text", params=asked))

@@ -49,7 +49,7 @@ def test_what_waits_is_captioned_together(start: Start, photo: bytes) -> None:
     others = [queue.submit(photo) for _ in range(10)]
     assert captioner.gate is not None
     captioner.gate.set()
-    assert {future.result(SECONDS) for future in [first, *others]} == {"a rocket"}
+    assert {tuple(future.result(SECONDS)) for future in [first, *others]} == {("a rocket",)}
     assert captioner.batches == [1, 8, 2]
 
 
@@ -70,6 +70,18 @@ def test_a_full_queue_says_when_to_come_back(start: Start, photo: bytes) -> None
     assert queue.waiting == 0
 
 
+def test_equally_many_captions_are_written_together(start: Start, photo: bytes) -> None:
+    captioner = FakeCaptioner("a rocket", others=("a tower", "a pad"), gate=threading.Event())
+    queue = start(lambda: captioner, batch=8)
+    queue.submit(photo)
+    assert captioner.entered.acquire(timeout=SECONDS)
+    asked = [queue.submit(photo, captions) for captions in (3, 1, 3, 2, 1)]
+    assert captioner.gate is not None
+    captioner.gate.set()
+    assert [len(future.result(SECONDS)) for future in asked] == [3, 1, 3, 2, 1]
+    assert captioner.batches == [1, 2, 1, 2]
+
+
 def test_one_bad_photo_does_not_spoil_the_batch(start: Start, photo: bytes) -> None:
     captioner = FakeCaptioner("a rocket", gate=threading.Event())
     queue = start(lambda: captioner)
@@ -78,7 +90,7 @@ def test_one_bad_photo_does_not_spoil_the_batch(start: Start, photo: bytes) -> N
     good, bad, last = queue.submit(photo), queue.submit(photo[:9_000]), queue.submit(photo)
     assert captioner.gate is not None
     captioner.gate.set()
-    assert good.result(SECONDS) == last.result(SECONDS) == "a rocket"
+    assert good.result(SECONDS) == last.result(SECONDS) == ["a rocket"]
     with pytest.raises(PhotoError, match="damaged or incomplete"):
         bad.result(SECONDS)
     assert captioner.batches == [1, 3]
@@ -110,7 +122,7 @@ def test_a_model_that_is_missing_is_looked_for_again(start: Start, photo: bytes)
         queue.submit(photo).result(SECONDS)
     assert queue.state == "failed: no model named mine"
     found.append(FakeCaptioner("a rocket"))
-    assert queue.submit(photo).result(SECONDS) == "a rocket"
+    assert queue.submit(photo).result(SECONDS) == ["a rocket"]
     assert queue.state == "ready"
 
 

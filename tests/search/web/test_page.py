@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from indexer.errors import IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import Candidates, CaptionRecord
+from search.searcher import Searcher
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
@@ -140,6 +141,49 @@ def test_a_photo_and_its_progress(visitor: Visit, captioner: FakeCaptioner, phot
     visitor.page.reload()
     visitor.settled()
     assert visitor.cards()[0] == "skimage/chelsea.jpg", "the address holds the caption"
+
+
+def test_a_photo_with_several_captions(
+    records: list[CaptionRecord], pictures: Path, photos: Path, at: Visitor
+) -> None:
+    captioner = FakeCaptioner(
+        "a ginger cat", others=("a white rocket is lit before the launch", "a penguin walks on ice")
+    )
+    index = Gallery(records + crowd(60), PLAIN)
+    search = Searcher(index, lambda: captioner)  # type: ignore[arg-type, return-value]
+    found = len(search.texts([captioner.text, *captioner.others], 200).hits)
+    rest = len(search.texts(["a ginger cat", "a white rocket is lit before the launch"], 200).hits)
+    app = create_app(index, lambda: captioner, Settings(images=(pictures,)))
+    with listening(app) as url, at(url) as visitor:
+        visitor.open()
+        visitor.page.set_input_files("#choose", photos / "chelsea.png")
+        visitor.has("#query-label", "Captions of your photo")
+        visitor.has("#query-caption", "a ginger cat")
+        assert visitor.page.locator("#query-also li").all_text_contents() == list(captioner.others)
+        visitor.has("#count", f"{found} pictures")
+        rocket = visitor.page.locator('.card[data-id="skimage/rocket.jpg"]')
+        expect(rocket.locator(".asked")).to_have_text("found by “a white rocket is lit before the launch”")
+        assert visitor.barriers() == []
+        # Every page comes, none twice.
+        visitor.settled()
+        while len(visitor.cards()) < found:
+            before = len(visitor.cards())
+            visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+            visitor.page.locator(f".card:nth-child({before + 1})").wait_for(state="attached")
+        assert len(set(visitor.cards())) == found > 60
+        rocket.locator("a").click()
+        visitor.has("dialog .reason", "found by “a white rocket is lit before the launch”")
+        expect(visitor.page.locator("dialog .reason .yours")).to_have_count(0)
+        assert visitor.barriers() == []
+        visitor.page.keyboard.press("Escape")
+        # A word left out is left out of every caption, and the address holds them all.
+        visitor.page.locator(".chip", has_text="penguin").click()
+        visitor.page.locator(".chip", has_text="ice").click()
+        visitor.page.locator(".chip", has_text="walks").click()
+        visitor.has("#count", f"{rest} pictures")
+        visitor.page.reload()
+        visitor.has("#count", f"{rest} pictures")
+        assert "skimage/rocket.jpg" in visitor.cards()
 
 
 #: Makes a file of base64 text and gives it to the page as a drop or a paste would.

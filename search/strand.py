@@ -1,0 +1,61 @@
+"""One set of tokens on its way through the engine: what was fetched for it, and what that proves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from indexer.records import Candidates, Position
+from search.hits import ScoredCaption, score
+from search.jaccard import certified
+
+
+class Strand:
+    """Captions that the engine gave for one of a search's sets, in the engine's order, behind `resume`."""
+
+    def __init__(
+        self, number: int, tokens: frozenset[str], min_score: float, resume: Position | None = None
+    ) -> None:
+        self.number = number
+        self.tokens = tokens
+        self.resume = resume
+        self.fetched: list[ScoredCaption] = []
+        self.bound = 1.0  # at least the similarity of every caption behind the fetched ones
+        self.dry = False  # an engine that left captions out and gives none of them cannot be asked for more
+        self._min_score = min_score
+
+    @property
+    def after(self) -> Position | None:
+        """Behind what the next captions are to be asked for."""
+        return self.fetched[-1].position if self.fetched else self.resume
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a caption behind the fetched ones can be an answer."""
+        return self.bound > max(0.0, self._min_score)
+
+    @property
+    def behind(self) -> float:
+        """The most that a caption behind the fetched ones can score, as the engine's order has it, too."""
+        return min(self.bound, float(self.fetched[-1].similarity)) if self.fetched else self.bound
+
+    def take(self, candidates: Candidates) -> None:
+        self.bound = candidates.bound
+        self.dry = not candidates.found
+        self.fetched += [score(self.tokens, candidate, self.number) for candidate in candidates.found]
+
+    def settles(self, hits: Sequence[ScoredCaption], k: int) -> bool:
+        """Whether the first `k` of these hits stand before every caption that was not fetched here.
+
+        Of equal ones that stands first which the engine has first; so the hit that just reaches the bound
+        must stand no later than what was fetched. (If all hits are of this strand, it always does.)
+        """
+        if not certified(hits, k, self.bound, self._min_score):
+            return False
+        if self.bound <= 0.0 or self.bound < self._min_score or float(hits[k - 1].similarity) > self.bound:
+            return True
+        return self.after is not None and place(hits[k - 1].position) <= place(self.after)
+
+
+def place(position: Position) -> tuple[float, str]:
+    """What sorts positions in the engine's order."""
+    return -position.score, position.image_id
