@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,9 @@ def _exchange(material: Any, results: Any, output: Path) -> None:
 def _goals(results: Any) -> None:
     from search.evaluation.evaluation import ARCHIVES
     from search.evaluation.report import gain_over_baseline
+    from search.evaluation.rows import USUAL
 
-    for archive in ARCHIVES:
-        gain = gain_over_baseline(results, DEFAULT, archive)
+    for row, archive in product((DEFAULT, USUAL), ARCHIVES):
+        gain = gain_over_baseline(results, row, archive)
         if gain is not None:
-            click.echo(f"{DEFAULT}, {archive}: nDCG@10 is {gain:.2f} times the student project's", err=True)
+            click.echo(f"{row}, {archive}: nDCG@10 is {gain:.2f} times the student project's", err=True)

@@ -32,7 +32,7 @@ class IndexRanker:
         self._searcher = Searcher.open(where)
 
     def rank(self, query: Query, k: int) -> list[str]:
-        return [hit.image_id for hit in self._searcher.text(query.captions[0], k).hits]
+        return [hit.image_id for hit in self._searcher.texts(query.captions, k).hits]
 
     def close(self) -> None:
         self._searcher.close()

@@ -15,7 +15,7 @@ from search.evaluation.data import Captions, RatedPair
 from search.evaluation.engines import IndexRanker
 from search.evaluation.measures import Relevance
 from search.evaluation.rankers import Query, Ranker
-from search.evaluation.rows import OTHERWISE, Extras, Row, extra_rows, rows
+from search.evaluation.rows import OTHERWISE, USUAL, Extras, Row, extra_rows, rows
 from search.evaluation.tasks import (
     Agreement,
     Finding,
@@ -24,6 +24,7 @@ from search.evaluation.tasks import (
     find_own_photo,
     find_similar,
 )
+from search.searcher import CAPTIONS
 
 #: What an archive of photos is searched by: captions people wrote, captions generated, or both.
 ARCHIVES = ("reference", "generated", "both")
@@ -76,7 +77,11 @@ def all_rows(material: Material, seed: int, folder: Path) -> list[Row]:
     if not material.generated:
         return [row for row in wanted if row.tokens is not None]
     index = partial(IndexRanker, analyzer=DEFAULT, folder=folder)
-    wanted += [*extra_rows(material.extras), Row(f"{DEFAULT}, embedded engine", index)]
+    wanted += [
+        *extra_rows(material.extras),
+        Row(f"{DEFAULT}, embedded engine", index),
+        Row(USUAL, index, captions=CAPTIONS, written="usual"),
+    ]
     return [row for row in wanted if row.written not in OTHERWISE or material.otherwise.get(row.written)]
 
 

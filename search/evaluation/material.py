@@ -13,6 +13,7 @@ from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
 from search.evaluation.pictures import look_at
 from search.evaluation.rows import Extras
+from search.searcher import usual_captions
 
 Progress = Callable[[int], None]
 
@@ -96,12 +97,15 @@ def held_out(material: Material, splits: Splits) -> Material:
 def written_by(
     captioner: str, splits: Splits, cache: Path, beam: int, several: int, progress: Progress
 ) -> tuple[Captions, Mapping[str, Captions]]:
-    """Captions by a model, n best of the beam, greedy and diverse; made once, kept in `cache`."""
+    """Captions by a model, n best of the beam, greedy, diverse and as usual; made once, kept in `cache`."""
     from captioner.captioner import Captioner, open_captioner
 
     model, photos = open_captioner(captioner), splits.paths()
     best = generate(model, photos, cache, max(beam, several), several, progress)
-    otherwise = {"greedy": generate(model, photos, cache, 1, 1, progress)}
+    otherwise = {
+        "greedy": generate(model, photos, cache, 1, 1, progress),
+        "usual": generate(model, photos, cache, beam, usual_captions(beam), progress),
+    }
     if isinstance(model, Captioner):  # those from elsewhere have no beams that keep apart
         otherwise["diverse"] = generate(model, photos, cache, 1, several, progress, DIVERSITY)
     return read_captions(best), {way: read_captions(file) for way, file in otherwise.items()}
