@@ -4,8 +4,8 @@
 
 All in one process and in turns, since only ratios of one run mean something on a busy machine. The
 photos are real ones (../shared/data where it is, else those that scikit-image carries), written as JPEG.
-The original's way is the student project's: one photo at a time, the encoder as it is built (no fused
-convolutions), greedy, each photo opened when its turn comes.
+The original's way is the student project's: one photo at a time, encoder and decoder as they are built
+(no fused convolutions, no bfloat16), greedy, each photo opened when its turn comes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from captioner.captioner import Captioner
 from captioner.decode import decode
+from captioner.doubt import doubting
 from captioner.fused import faster
 from captioner.photo import photos_below
 
@@ -73,11 +74,12 @@ def bare_forward(encoder: Callable[[Tensor], Tensor], size: int, seconds: float)
 @torch.inference_mode()
 def original_way(captioner: Captioner, photos: Sequence[str]) -> int:
     preprocess = captioner.model.config.preprocess
+    decoder = doubting(captioner.model.decoder, captioner.vocabulary)
     for path in photos:
         with Image.open(path) as image:
             pixels = preprocess.squash(image.convert("RGB"))
         features = captioner.model.encoder(preprocess.normalise(torch.tensor(pixels)[None]))
-        decode(captioner.decoder, features, captioner.decoding(1))
+        decode(decoder, features, captioner.decoding(1))
     return len(photos)
 
 
@@ -88,11 +90,13 @@ def folder_rate(captioner: Captioner, photos: Sequence[str], beam: int) -> float
 
 
 def same_captions(captioner: Captioner, photos: Sequence[str], beam: int) -> float:
-    """Share of photos whose caption is that of the encoder as it is built, in float32."""
+    """Share of photos whose caption is that of encoder and decoder as they are built, in float32."""
     ours = [one.captions[0].text for one in captioner.stream(photos, beam=beam)]
-    fused, captioner._encoder = captioner._encoder, captioner.model.encoder
+    used = captioner._encoder, captioner.decoder
+    captioner._encoder = captioner.model.encoder
+    captioner.decoder = doubting(captioner.model.decoder, captioner.vocabulary)
     plain = [one.captions[0].text for one in captioner.stream(photos, beam=beam)]
-    captioner._encoder = fused
+    captioner._encoder, captioner.decoder = used
     return sum(one == other for one, other in zip(ours, plain, strict=True)) / len(photos)
 
 

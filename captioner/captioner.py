@@ -12,11 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.checkpoint import Checkpoint, load
+from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
 from captioner.doubt import doubting
 from captioner.errors import ModelError
-from captioner.fused import faster
+from captioner.fused import TOGETHER, faster
 from captioner.streaming import Asked, Caption, Captioned, PhotoCaptioner, StreamingCaptioner
 
 __all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner", "find_model", "open_captioner"]
@@ -43,9 +44,10 @@ class Captioner(StreamingCaptioner):
         self.batch = batch
         preprocess = self.model.config.preprocess
         self.smallest = preprocess.size if preprocess.shrink_on_load else None
-        self.decoder = doubting(self.model, self.vocabulary)
         on_cpu = self.device.type == "cpu"
         self._encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
+        decoder = faster_decoder(self.model.decoder) if on_cpu else self.model.decoder
+        self.decoder = doubting(decoder, self.vocabulary)
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] = "default", device: str | None = None) -> Captioner:
@@ -68,11 +70,13 @@ class Captioner(StreamingCaptioner):
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
         """(B, S, S, 3) uint8 -> what the decoder reads."""
-        images = self.model.config.preprocess.normalise(pixels.to(self.device))
+        normalise = self.model.config.preprocess.normalise
+        if self.device.type == "cpu":  # a few at a time: the pixels too are still in the cache when needed
+            return torch.cat([self._encoder(normalise(few)) for few in torch.split(pixels, TOGETHER)])
         # The student project computed in full precision; its models must write what they wrote there.
-        exact = self.model.starts_with_image or self.device.type == "cpu"
+        exact = self.model.starts_with_image
         with contextlib.nullcontext() if exact else lower_precision(self.device):
-            return self._encoder(images).float()
+            return self._encoder(normalise(pixels.to(self.device))).float()
 
     def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
         how = self.decoding(asked.beam, asked.captions, asked.diversity)

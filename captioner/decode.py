@@ -73,8 +73,7 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     if how.groups > 1:
         features = features.repeat_interleave(how.groups, dim=0)
     rows, width = len(features), how.beam if how.groups > 1 else max(how.beam, n_best)
-    scores, alone, state = decoder.begin(features)
-    fixed = alone
+    scores, fixed, state = decoder.begin(features)
     logs = _log_probabilities(scores, how.barred)
     vocabulary = logs.shape[-1]
     finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
@@ -97,11 +96,10 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
             break
         slots, left = _slots(state, rows), torch.tensor(kept, device=parents.device)
         origin = (parents[left] + left.unsqueeze(1) * slots).flatten()
-        if len(kept) < rows or totals.shape[1] != slots:
+        if len(kept) < rows:
             rows, unsettled = len(kept), [unsettled[row] for row in kept]
-            alone = tuple(part.index_select(0, left) for part in alone)
+            fixed = tuple(part.index_select(0, left) for part in fixed)
             totals, chosen, words = totals[left], chosen[left], words[left]
-            fixed = tuple(part.repeat_interleave(totals.shape[1], dim=0) for part in alone)
         state = tuple(part.index_select(0, origin) for part in state)
         scores, state = decoder.step(chosen.flatten(), fixed, state)
         logs = _log_probabilities(scores, how.barred)
@@ -176,13 +174,16 @@ def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding)
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
     """
     run = how.unrepeated
+    barred: list[tuple[int, int]] = []
     for row, ids in enumerate(captions):
         again = list(ids[-how.apart :]) if how.apart else []
         if run:
             last = ids[len(ids) - run + 1 :]
             again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
-        if again:
-            logs[row, again] = -torch.inf
+        barred += [(row, word) for word in again]
+    if barred:  # in one go: a call for each caption costs more than all the rest of this
+        rows, words = torch.tensor(barred, device=logs.device).unbind(dim=1)
+        logs[rows, words] = -torch.inf
 
 
 def _normalised(total: float, length: int, how: Decoding) -> float:

@@ -28,12 +28,12 @@ def lower_precision(device: torch.device) -> contextlib.AbstractContextManager[o
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
     if device.type == "cpu":
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=_cpu_has_bfloat16())
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=cpu_has_bfloat16())
     return contextlib.nullcontext()
 
 
 @cache
-def _cpu_has_bfloat16() -> bool:
+def cpu_has_bfloat16() -> bool:
     """AVX-512 BF16 or AMX. Without them bfloat16 is emulated, and slower than float32."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from captioner.model import AttentionDecoder, CaptionModel, Decoder, State
+from captioner.model import AttentionDecoder, Decoder, State
 from captioner.vocabulary import UNK, Vocabulary
 
 #: What the training photos are full of: words whose being detected tells that it is there, and further ones.
@@ -60,14 +60,14 @@ class DoubtingDecoder:
         return STRENGTH * (torch.stack(missing, dim=1) - (1 - SURE)).clamp(min=0)
 
     def _lowered(self, scores: Tensor, doubt: Tensor) -> Tensor:
+        of_photos = scores.view(len(doubt), -1, scores.shape[-1])  # the hypotheses of a photo together
         for number, subject in enumerate(self._subjects):
-            scores[:, subject.words] -= doubt[:, number, None].to(scores.dtype)
+            of_photos[..., subject.words] -= doubt[:, None, number, None].to(scores.dtype)
         return scores
 
 
-def doubting(model: CaptionModel, vocabulary: Vocabulary) -> Decoder:
-    """The model's decoder, as it is used: doubting where it has a detector, as it is where it has none."""
-    decoder = model.decoder
+def doubting(decoder: Decoder, vocabulary: Vocabulary) -> Decoder:
+    """A decoder as it is used: doubting where it has a detector, as it is where it has none."""
     if not isinstance(decoder, AttentionDecoder) or not decoder.words:
         return decoder
     found = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]

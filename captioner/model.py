@@ -110,7 +110,11 @@ class Decoder(Protocol):
         """Encoder output (B, ...) -> scores of the first word (B, V), what stays fixed, the state."""
 
     def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
-        """Words chosen last (B,) -> scores of the next word (B, V), and the new state."""
+        """Words chosen last (N,) -> scores of the next word (N, V), and the new state.
+
+        What stays fixed has a row a photo, words and state have one a hypothesis: N is a multiple of
+        the photos, and the hypotheses of one photo stand together.
+        """
 
 
 class AttentionDecoder(nn.Module):
@@ -162,22 +166,32 @@ class AttentionDecoder(nn.Module):
         return values.reshape(*values.shape[:2], self.heads, -1).transpose(1, 2).contiguous()
 
     def attend(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
-        """One time step: word ids (B,) -> what the output layer reads (B, 2H), new state."""
-        (values, keys, mask), (hidden, cell) = fixed, state
-        query = self.query(hidden).view(len(words), self.heads, 1, -1)
-        energy = torch.matmul(query, keys) * query.shape[-1] ** -0.5 + mask  # (B, heads, 1, P + K)
-        context = torch.matmul(energy.softmax(dim=-1).to(values.dtype), values).flatten(1)  # (B, H)
-        context = torch.sigmoid(self.gate(hidden)) * context
+        """One time step: word ids (N,) -> what the output layer reads (N, 2H), new state."""
+        hidden, cell = state
+        context = torch.sigmoid(self.gate(hidden)) * self.context(self.query(hidden), fixed)
         hidden, cell = self.lstm(
             torch.cat([self.dropout(self.embed(words)), context], dim=-1), (hidden, cell)
         )
         return torch.cat([hidden, context], dim=-1), (hidden, cell)
 
+    def context(self, query: Tensor, fixed: State) -> Tensor:
+        """Queries (N, H) -> what the photos answer (N, H).
+
+        The N / B hypotheses of one photo ask together, so that its memory is read once for all of them.
+        """
+        values, keys, mask = fixed
+        asked = query.view(len(values), -1, self.heads, values.shape[-1]).transpose(1, 2)
+        energy = torch.matmul(asked, keys) * values.shape[-1] ** -0.5 + mask  # (B, heads, N / B, P + K)
+        told = torch.matmul(energy.softmax(dim=-1).to(values.dtype), values)
+        return told.transpose(1, 2).reshape(query.shape)
+
     def score(self, read: Tensor) -> Tensor:
         """(..., 2H) -> scores of every word (..., V); the output shares the embedding's weights."""
-        return functional.linear(
-            self.dropout(torch.tanh(self.output(self.dropout(read)))), self.embed.weight, self.bias
-        )
+        return self.rate(self.dropout(torch.tanh(self.output(self.dropout(read)))))
+
+    def rate(self, described: Tensor) -> Tensor:
+        """What the next word is like (..., E) -> scores of every word (..., V)."""
+        return functional.linear(described, self.embed.weight, self.bias)
 
     def begin(self, features: Tensor, seen: Seen | None = None) -> tuple[Tensor, State, State]:
         start = torch.full((len(features),), START, device=features.device)

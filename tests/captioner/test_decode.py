@@ -32,7 +32,8 @@ class ToyDecoder:
         return scores, (features,), state
 
     def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
-        return self.table[state[0], words] * fixed[0][:, None], (state[0] + 1,)
+        feature = fixed[0].repeat_interleave(len(words) // len(fixed[0]))
+        return self.table[state[0], words] * feature[:, None], (state[0] + 1,)
 
 
 def features(*values: float) -> Tensor:

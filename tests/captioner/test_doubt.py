@@ -49,7 +49,7 @@ def scores(made: CaptionModel, decoder: object) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("dog", [0.01, 0.4, 0.69, 0.9])
 def test_words_are_lowered_by_how_much_their_subject_is_missing(dog: float) -> None:
     made = model({"cat": 0.01, "dog": dog, "man": 0.99})
-    decoder = doubting(made, WORDS)
+    decoder = doubting(made.decoder, WORDS)
     assert isinstance(decoder, DoubtingDecoder)
     for plain, lowered in zip(scores(made, made.decoder), scores(made, decoder), strict=True):
         off = plain - lowered
@@ -60,7 +60,7 @@ def test_words_are_lowered_by_how_much_their_subject_is_missing(dog: float) -> N
 
 def test_any_sign_of_people_counts_for_all_their_words() -> None:
     made = model({"cat": 0.01, "dog": 0.99, "man": 0.3})
-    plain, lowered = scores(made, made.decoder)[1], scores(made, doubting(made, WORDS))[1]
+    plain, lowered = scores(made, made.decoder)[1], scores(made, doubting(made.decoder, WORDS))[1]
     for word in ("man", "people"):
         off = (plain - lowered)[WORDS.id(word)].item()
         assert off == pytest.approx(STRENGTH * (SURE - 0.3), abs=0.02)
@@ -73,7 +73,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     with torch.no_grad():
         made.decoder.detector.learnt.weight.normal_(std=0.5)  # type: ignore[union-attr]
     features = torch.randn(5, made.config.grid**2, made.encoder.channels)
-    decoder, how = doubting(made, WORDS), usual(made)
+    decoder, how = doubting(made.decoder, WORDS), usual(made)
     together = decode(decoder, features, how)
     alone = [decode(decoder, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]
@@ -83,7 +83,7 @@ def test_a_model_of_other_subjects_has_nothing_to_doubt() -> None:
     """Such as one that was trained on flowers alone: its detector knows no word for people or dogs."""
     made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
     flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "here"]] * 4, 1)
-    decoder = doubting(made, flowers)
+    decoder = doubting(made.decoder, flowers)
     assert decoder is made.decoder
     [[found]] = decode(decoder, torch.ones(1, made.config.grid**2, made.encoder.channels), usual(made))
     assert found.score < 0
@@ -91,4 +91,4 @@ def test_a_model_of_other_subjects_has_nothing_to_doubt() -> None:
 
 def test_the_student_projects_models_do_not_doubt() -> None:
     made = CaptionModel(dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16), len(WORDS))
-    assert doubting(made, WORDS) is made.decoder
+    assert doubting(made.decoder, WORDS) is made.decoder

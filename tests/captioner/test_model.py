@@ -43,6 +43,19 @@ def test_attention_steps_give_the_scores_of_teacher_forcing(attention: CaptionMo
 
 
 @torch.no_grad()
+def test_hypotheses_of_a_photo_share_what_stays_fixed(attention: CaptionModel) -> None:
+    """A row a photo of what stays fixed gives the scores of a row a hypothesis."""
+    _, fixed, state = attention.decoder.begin(torch.randn(2, 4, 1280))
+    state = tuple(part.repeat_interleave(3, dim=0) for part in state)
+    repeated = tuple(part.repeat_interleave(3, dim=0) for part in fixed)
+    words = torch.tensor([4, 5, 6, 7, 8, 9])
+    shared, _ = attention.decoder.step(words, fixed, state)
+    torch.testing.assert_close(
+        shared, attention.decoder.step(words, repeated, state)[0], rtol=1e-4, atol=1e-4
+    )
+
+
+@torch.no_grad()
 def test_student_steps_give_the_scores_of_teacher_forcing(student: CaptionModel) -> None:
     features = torch.randn(2, 12)
     captions = torch.tensor([[1, 5, 6], [1, 8, 9], [1, 4, 4]])
