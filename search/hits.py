@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from indexer.records import Candidate, CaptionRecord, Document, Position
+from search.cursor import Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
 
 if TYPE_CHECKING:  # Pillow is not needed to search
@@ -36,8 +37,13 @@ class Hit:
     record: CaptionRecord
     asked: Asked  # of the query's captions the one that this is most similar to
     similarity: Similarity
-    explanation: Explanation
+    tokens: frozenset[str]  # of the caption
     duplicates: tuple[str, ...] = ()  # near duplicates of lower rank, folded into this hit on request
+
+    @property
+    def explanation(self) -> Explanation:
+        """Why it is a hit, made when it is asked for: most hits are only counted or shown."""
+        return explain(self.asked.tokens, self.tokens)
 
     @property
     def image_id(self) -> str:
@@ -90,6 +96,7 @@ class Hit:
         return self.explanation.extra
 
     def as_json(self) -> dict[str, Any]:
+        explanation = self.explanation
         hit = {
             "rank": self.rank,
             "image_id": self.image_id,
@@ -98,9 +105,9 @@ class Hit:
             "jaccard": self.jaccard,
             "overlap": self.overlap,
             "union": self.union,
-            "shared": list(self.shared),
-            "missing": list(self.missing),
-            "extra": list(self.extra),
+            "shared": list(explanation.shared),
+            "missing": list(explanation.missing),
+            "extra": list(explanation.extra),
             "source": self.source,
             "kind": self.kind,
         }
@@ -117,7 +124,7 @@ class Results:
     examined: int  # captions whose overlap the engine looked at
     captions: int  # captions in the index
     took_ms: float  # searching and ranking, without captioning
-    cursor: str | None = None  # where the next page begins; None when there is none
+    next: Cursor | None = None  # where the next page begins; None when there is none
     analyzer: str = ""  # what made the tokens
 
     @property
@@ -129,6 +136,11 @@ class Results:
     def tokens(self) -> tuple[str, ...]:
         """Its tokens, sorted."""
         return tuple(sorted(self.asked[0].tokens))
+
+    @property
+    def cursor(self) -> str | None:
+        """What to give as `after` for the next page; None when there is none."""
+        return encode(self.next) if self.next else None
 
     @property
     def several(self) -> bool:
@@ -150,7 +162,7 @@ class Results:
             "captions": self.captions,
             "took_ms": round(self.took_ms, 3),
         }
-        return answer | ({"cursor": self.cursor} if self.cursor else {})
+        return answer | ({"cursor": self.cursor} if self.next else {})
 
     def hit_as_json(self, hit: Hit) -> dict[str, Any]:
         """A hit, which says what caption of several it was found by."""
@@ -197,12 +209,11 @@ def score(query: frozenset[str], candidate: Candidate, strand: int = 0) -> Score
 
 def as_hit(folded: Folded, rank: int, asked: Sequence[Asked]) -> Hit:
     """`asked`: the captions of the query, in the order of the strands."""
-    best, mine = folded.best, asked[folded.best.strand]
-    explanation = explain(mine.tokens, best.document.tokens)
-    return Hit(rank, best.document.record, mine, best.similarity, explanation, folded.duplicates)
+    best, document = folded.best, folded.best.document
+    return Hit(rank, document.record, asked[best.strand], best.similarity, document.tokens, folded.duplicates)
 
 
 def sampled_hit(rank: int, document: Document) -> Hit:
     """An image that was drawn, not found: it shares nothing with anything."""
-    nothing, tokens = NOTHING.tokens, document.tokens
-    return Hit(rank, document.record, NOTHING, similarity(nothing, tokens), explain(nothing, tokens))
+    tokens = document.tokens
+    return Hit(rank, document.record, NOTHING, similarity(NOTHING.tokens, tokens), tokens)

@@ -304,7 +304,7 @@ class Searcher:
             examined=page.examined,
             captions=self._caption_count(),
             took_ms=took_ms,
-            cursor=cursors.encode(page.next) if page.next else None,
+            next=page.next,
             analyzer=self.index.analyzer,
         )
 

@@ -94,7 +94,7 @@ def _show(query: str, photo: str | None, found: Found, output: Output) -> None:
         for progress in report.unanswered:
             click.echo(f"{progress.provider}: {progress.detail}", err=True)
     # The index is remade as the search goes on, so that a cursor into it would not hold.
-    answer = Answer(query, replace(found.results, cursor=None), photo=photo)
+    answer = Answer(query, replace(found.results, next=None), photo=photo)
     show([answer], output)
     click.echo(f"downloads, titles and licences: {found.folder}", err=True)
 

@@ -27,7 +27,7 @@ except ImportError:  # there was no compiler when this was installed
     best_compiled = None  # type: ignore[assignment]
 
 #: How a segment's best sets are found here, as `indexer status` tells it.
-COUNTING = "compiled" if best_compiled else "NumPy"
+COUNTING = "NumPy" if best_compiled is None else "compiled"
 #: Sets asked for, per image wanted: those of an image crowd together.
 _CROWDED = 2
 #: Each step asks for so many times as many.
