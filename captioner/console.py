@@ -76,11 +76,25 @@ class CommandGroup(click.Group):
 
 
 def _report(error: Exception, known: tuple[type[Exception], ...]) -> int:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(_message(error).split()) or type(error).__name__
     if not isinstance(error, (*known, OSError)):
         text = f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
-    click.echo(f"Error: {text}", err=True)
+    click.echo(f"Error: {printable(text)}", err=True)
     return 1
+
+
+def _message(error: Exception) -> str:
+    """As the program's own errors are worded: the place first, and no number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
+
+
+def printable(text: str) -> str:
+    """Text for a terminal on one line: names may hold line breaks, colours, and bytes of no character."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def stop_on_sigterm() -> None:
@@ -104,7 +118,7 @@ def interruptible(message: str) -> Iterator[None]:
 
 def tell(what: object) -> None:
     """A line on stderr, above the progress bar if there is one."""
-    tqdm.write(str(what), file=sys.stderr)
+    tqdm.write(printable(str(what)), file=sys.stderr)
 
 
 def progress_bar(total: int | None, unit: str, label: str = "") -> tqdm[Any]:

@@ -22,6 +22,8 @@ from indexer.errors import IndexerError
 from indexer.index import is_url
 from indexer.report import report_as_json, report_lines, status_lines
 from indexer.source_options import (
+    LINES,
+    check_rejects,
     read_captioning,
     read_sources,
     retry_goes_alone,
@@ -103,6 +105,7 @@ def _fill(
     options: dict[str, Any],
 ) -> None:
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
+    check_rejects(rejects)
     found, captioning = read_sources(options), read_captioning(options)
     with opened() as index, interruptible(again):
         report = work(
@@ -119,7 +122,7 @@ def _fill(
 
 @main.command()
 @click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
-@click.option("--from", "file", type=click.File(encoding="utf-8"), help="Image ids, one a line (- is stdin).")
+@click.option("--from", "file", type=LINES, help="Image ids, one a line (- is stdin).")
 @where_option
 def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -> None:
     """Remove every caption of these images.
@@ -133,7 +136,7 @@ def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -
         removed, absent = building.delete(index, list(wanted))
     click.echo(f"deleted {removed:,} captions of {len(wanted) - len(absent):,} images")
     for image_id in absent:
-        click.echo(f"{image_id}: no such image in {where}", err=True)
+        tell(f"{image_id}: no such image in {where}")
     if absent:
         raise click.exceptions.Exit(1)
 

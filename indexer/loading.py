@@ -165,7 +165,9 @@ class Loading:
             if isinstance(item, Problem):
                 self._note(item)
             elif not _is_unicode(item):
-                self._note(Problem(ascii(item.image_id)[1:-1], "its name or text is not valid Unicode"))
+                self._note(
+                    Problem(ascii(item.image or item.image_id)[1:-1], "its name or text is not valid Unicode")
+                )
             else:
                 yield item
 

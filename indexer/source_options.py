@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,9 +16,20 @@ from indexer.build import Captioning
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
 
+#: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
+LINES = click.File(encoding="utf-8", errors="surrogateescape")
+
+
+def _named(ctx: click.Context, option: click.Parameter, where: str) -> str:
+    if not where.strip():
+        raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")
+    return where
+
+
 where_option = click.option(
     "--index",
     "where",
+    callback=_named,
     envvar="CAPTION_INDEX",
     default="caption-index/",
     show_default=True,
@@ -93,6 +105,13 @@ def read_sources(options: dict[str, Any]) -> list[sources.Source]:
     if not found:
         raise click.UsageError("Say what to index: --coco, --flickr8k, --jsonl, --folder or --scraped.")
     return found
+
+
+def check_rejects(rejects: str) -> None:
+    """Before any work: a report that cannot be written would end it just before it is done."""
+    folder = Path(rejects).absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(f"no folder {folder} to write {Path(rejects).name} into")
 
 
 def _addressed(address: str) -> sources.Source:

@@ -35,7 +35,10 @@ class Place:
 
 def parse(where: str) -> Place:
     """`http[s]://host[:port][/prefix]/NAME` -> Place. Raises IndexerError, never repeating a password."""
-    parts = urlsplit(where)
+    try:
+        parts = urlsplit(where)
+    except ValueError as error:
+        raise IndexerError(f"not an index URL ({error}); expected http[s]://host:9200/NAME") from None
     if parts.username is not None or parts.password is not None:
         raise IndexerError(
             "the index URL carries a user or password; give them in the environment instead: "

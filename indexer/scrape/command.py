@@ -19,6 +19,7 @@ from indexer.scrape.items import Item
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.scraper import Settings
 from indexer.scrape.transport import Limits
+from indexer.source_options import LINES, captioning_by
 
 
 def network(text: str) -> Network:
@@ -121,9 +122,7 @@ def settings_of(options: dict[str, Any]) -> Settings:
 
 @click.command()
 @click.argument("queries", nargs=-1, metavar="[QUERY]...")
-@click.option(
-    "--queries", "file", type=click.File(encoding="utf-8"), help="Queries, one a line (- is standard input)."
-)
+@click.option("--queries", "file", type=LINES, help="Queries, one a line (- is standard input).")
 @click.option(
     "-o",
     "--output",
@@ -186,7 +185,6 @@ def _index(folder: Path, where: str, model: str) -> None:
     """Caption the photos and put them into the index, which is made if it is not there."""
     from indexer.report import report_lines
     from indexer.scrape.indexing import index_scraped
-    from indexer.source_options import captioning_by
 
     with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {folder}"):
         report = index_scraped(folder, where, captioning_by(model), tell=tell, progress=progress_bar)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -80,12 +81,12 @@ def scrape(
     """Find and download photos into `folder`, going on where an earlier run stopped.
 
     What becomes of each item is in the folder's manifest; the report counts. Single failures never
-    end it. Raises ScrapeError where nothing can be done at all (no contact, folder in use), and
+    end it. Raises ScrapeError where nothing can be done at all (no contact, folder in use, disk full), and
     SourceError for a damaged manifest. `transport` and `clock` are seams for tests.
     """
     if not settings.contact.strip() or not settings.contact.isprintable():
         raise ScrapeError("say whom a site's owner may write to: a URL or an e-mail address as contact")
-    with ExitStack() as stack:
+    with _clear_errors(folder), ExitStack() as stack:
         manifest = stack.enter_context(ManifestWriter(folder))
         ledger, reopened = Ledger(), Ledger()
         stack.callback(ledger.close)
@@ -96,6 +97,18 @@ def scrape(
         sys.setswitchinterval(_SWITCH)
         asyncio.run(run.go(queries, providers, transport))
         return run.report
+
+
+@contextmanager
+def _clear_errors(folder: Path) -> Iterator[None]:
+    """What the disk refuses, in one line; what the web refuses is no error of the scrape."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ScrapeError(
+            f"{folder}: cannot write ({reason}); what was downloaded before is kept, the same command goes on"
+        ) from error
 
 
 class _Run:

@@ -43,7 +43,7 @@ class FolderSource:
             if path.is_file():
                 yield CaptionRecord(photo, "", image=str(path), source="folder", kind="generated")
             else:
-                yield Problem(str(path), "is no file (a broken link, or gone)")
+                yield Problem(str(path), "is no ordinary file (a broken link, a pipe or a device), or gone")
 
     def caption_count(self) -> int:
         return 0
@@ -72,7 +72,14 @@ class FolderSource:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from self._walk(folder / entry.name, seen)
             elif Path(entry.name).suffix.lower() in SUFFIXES:
                 yield (folder / entry.name).relative_to(self._folder).as_posix()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or one into a place that may not be entered
+        return False

@@ -64,12 +64,17 @@ def stamp(paths: Iterable[Path]) -> str:
 
 
 def existing_file(path: str | os.PathLike[str], what: str) -> Path:
-    """The absolute path of a readable file. Raises SourceError that says what is the matter."""
+    """The absolute path of a readable file. Raises SourceError that says what is the matter.
+
+    Sources are read more than once, which a pipe cannot be, and to their end, which a device need not have.
+    """
     file = Path(path).absolute()
     if file.is_dir():
         raise SourceError(f"{path}: is a folder; {what} is a file")
     if not file.exists():
         raise SourceError(f"{path}: no such file ({what})")
+    if not file.is_file():
+        raise SourceError(f"{path}: is a pipe or a device; write {what} into a file first")
     if not os.access(file, os.R_OK):
         raise SourceError(f"{path}: no permission to read it")
     return file

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner.console import CommandGroup, progress_bar
+from captioner.console import CommandGroup, printable, progress_bar, tell
 from captioner.errors import CaptionerError, PhotoError
 
 
@@ -47,7 +47,7 @@ def test_an_error_for_people_is_one_line() -> None:
 
 def test_an_error_of_the_system_is_one_line_too() -> None:
     result = run(OSError(28, "No space left on device", "out.png"))
-    assert result.stderr == "Error: [Errno 28] No space left on device: 'out.png'\n"
+    assert result.stderr == "Error: out.png: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,13 @@ def test_a_lazy_command_is_imported_when_it_is_called(monkeypatch: pytest.Monkey
     assert CliRunner().invoke(main, ["far"]).stdout == "from far away\n"
     assert asked == ["some.room"]
     assert main.list_commands(click.Context(main)) == ["far", "work"]
+
+
+def test_names_from_outside_stay_on_their_line_and_in_their_colour(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert printable("caf\u00e9 \u72ac.jpg") == "caf\u00e9 \u72ac.jpg"
+    assert printable("a\nb\x1b[31m\udcff\u202egpj") == r"a\nb\x1b[31m\udcff\u202egpj"
+    tell("ev\nil\x1b[2J.jpg: no photo")
+    assert capsys.readouterr().err == "ev\\nil\\x1b[2J.jpg: no photo\n"
+    assert run(CaptionerError("a\x1bb")).stderr == "Error: a\\x1bb\n"

@@ -157,6 +157,23 @@ class TestBuild:
         assert DEFAULT in run("status").stdout
 
 
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("option", "value", "message"),
+        [
+            ("--index", " ", "is empty; name a folder, or http"),
+            ("--rejects", "nowhere/rejected.jsonl", "to write rejected.jsonl into"),
+        ],
+    )
+    def test_places_that_cannot_be(
+        self, run: Run, tmp_path: Path, option: str, value: str, message: str
+    ) -> None:
+        result = run("build", "--jsonl", two_captions(tmp_path), option, value)
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert not (tmp_path / "caption-index").exists()
+
+
 class TestAdd:
     def test_add(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path))
@@ -190,6 +207,13 @@ class TestDelete:
         assert result.exit_code == 1
         assert result.stdout == "deleted 1 captions of 1 images\n"
         assert result.stderr == "none.jpg: no such image in caption-index/\n"
+
+    def test_names_with_odd_bytes_are_no_fault_of_the_program(self, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        (tmp_path / "ids.txt").write_bytes(b"odd\xff\x1b[31m\n")
+        result = run("delete", "--from", tmp_path / "ids.txt")
+        assert result.exit_code == 1
+        assert result.stderr.startswith("odd\\udcff\\x1b[31m: no such image in ")
 
     def test_nothing_to_delete_is_wrong_usage(self, run: Run) -> None:
         assert run("delete").exit_code == 2

@@ -405,7 +405,15 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://host:9200", "http://host:9200/", "http://host/Upper", "http://host/a,b", "http://host/*"]
+    "url",
+    [
+        "http://host:9200",
+        "http://host:9200/",
+        "http://host/Upper",
+        "http://host/a,b",
+        "http://host/*",
+        "http://[::1/x",
+    ],
 )
 def test_urls_that_name_no_index(url: str) -> None:
     with pytest.raises(IndexerError, match="not an index URL"):

@@ -303,6 +303,14 @@ class TestFolder:
             str(tmp_path / "pipe.jpg"),
         ]
 
+    def test_a_link_to_itself_ends_nothing(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "x.jpg")
+        (tmp_path / "self.jpg").symlink_to("self.jpg")
+        (tmp_path / "self").symlink_to("self")
+        records, problems = split(list(FolderSource(tmp_path).photos()))
+        assert [record.image_id for record in records] == ["x.jpg"]
+        assert [problem.split(":")[0] for problem in problems] == [str(tmp_path / "self.jpg")]
+
     def test_a_folder_without_photos_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="has no photos"):
             FolderSource(tmp_path)
@@ -376,3 +384,10 @@ class TestScraped:
     def test_a_folder_without_manifest_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=r"manifest\.jsonl: no such file"):
             ScrapedSource(tmp_path)
+
+
+def test_a_file_of_captions_is_an_ordinary_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for place in (tmp_path / "pipe.jsonl", Path(os.devnull)):
+        with pytest.raises(SourceError, match="is a pipe or a device; write captions as JSON lines into a"):
+            JsonlSource(place)

@@ -15,6 +15,8 @@ from indexer.scrape.robots import AGENT, unwanted_directives
 from indexer.scrape.text import attribution, plain_text
 
 _LINES = 500
+#: Bytes of a line; a longer one is no address, and is given in parts that are none either.
+_LONGEST = 16_384
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,11 @@ class UrlList:
 
     def _read(self, query: str, start: int) -> Page:
         """Some lines from byte `start` on, so that a list of any length is never held as a whole."""
+        if not Path(query).is_file() and Path(query).exists():
+            raise UnansweredError("no-list", f"{query}: is no ordinary file")
         with Path(query).open("rb") as file:
             file.seek(start)
-            lines = list(islice(file, _LINES))
+            lines = list(islice(iter(lambda: file.readline(_LONGEST), b""), _LINES))
         texts = [line.decode("utf-8", "replace").strip("\ufeff\r\n ") for line in lines]
         items = tuple(self._item(text, query) for text in texts if text and not text.startswith("#"))
         return Page(items, str(start + sum(map(len, lines))) if len(lines) == _LINES else None)

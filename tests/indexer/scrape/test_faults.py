@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from indexer.errors import ScrapeError
 from indexer.scrape.transport import Limits
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import encoded, image, jpeg
@@ -254,3 +257,27 @@ def test_file_names_come_from_the_content_alone(site: Site, scraping: Scraping) 
     assert file.read_bytes() == jpeg(3)
     assert file.relative_to(scraping.folder).parts[0] == "images"
     assert file.name == hashlib.sha256(jpeg(3)).hexdigest() + ".jpg"
+
+
+def test_a_disk_that_takes_no_more_is_one_line_that_names_the_place(
+    site: Site, scraping: Scraping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("indexer.scrape.keeping.save", full)
+    with pytest.raises(ScrapeError) as caught:
+        scraping([site.photo("/x.jpg", jpeg(1))])
+    assert str(caught.value) == (
+        f"{scraping.folder}: cannot write (No space left on device); what was downloaded before is kept, "
+        "the same command goes on"
+    )
+
+
+def test_a_list_without_lines_is_not_held_in_memory(scraping: Scraping, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"x" * 100_000 + b"\nhttp://127.0.0.1:1/x.jpg\n")
+    report = scraping([str(tmp_path / "list")])
+    assert max(len(url) for url in scraping.items()) <= 16_384
+    assert report.reasons()["skipped", "bad-url"] > 1
+    report = scraping([os.devnull])
+    assert [progress.detail for progress in report.unanswered] == [f"{os.devnull}: is no ordinary file"]
