@@ -1,6 +1,6 @@
 """How fast and how steady the web server is: many clients, text and photos, errors and memory.
 
-    python benchmarks/serving.py --index WHERE [--photo PHOTO] [--clients 32] [--seconds 600]
+    python benchmarks/serving.py --index WHERE [--photo PHOTO [--captions N]] [--clients 32] [--seconds 600]
 
 Starts `search serve` as its own process and drives it over loopback. First the cost of the web alone:
 the same text searches one by one, in the engine and over HTTP; then the crowd. Prints requests a second,
@@ -97,6 +97,7 @@ async def crowd(url: str, process: int, arguments: argparse.Namespace) -> int:
     times: dict[str, list[float]] = defaultdict(list)
     outcomes: Counter[str] = Counter()
     photo = Path(arguments.photo).read_bytes() if arguments.photo else None
+    captions = {"captions": arguments.captions} if arguments.captions else {}
     until = time.monotonic() + arguments.seconds
     texts = itertools.cycle(WORDS)
 
@@ -108,7 +109,7 @@ async def crowd(url: str, process: int, arguments: argparse.Namespace) -> int:
             began = time.perf_counter()
             try:
                 if kind == "photo":
-                    answer = await client.post("/api/v1/similar", files={"photo": photo})
+                    answer = await client.post("/api/v1/similar", params=captions, files={"photo": photo})
                 else:
                     answer = await client.get("/api/v1/text", params={"q": next(texts), "k": 24})
             except httpx.HTTPError as error:
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("--index", default="caption-index")
     parser.add_argument("--captioner", default="default")
     parser.add_argument("--photo", help="a photo to send; without one, only text is searched")
+    parser.add_argument("--captions", type=int, help="of a photo to search for; the server's default without")
     parser.add_argument("--photo-every", type=int, default=20, help="one request in so many is a photo")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=600)
