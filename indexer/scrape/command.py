@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from captioner.console import Command, interruptible, progress_bar, tell, with_options
+from captioner.console import Command, interruptible, printable, progress_bar, tell, with_options
 from indexer.scrape import scraper
 from indexer.scrape.addresses import Network
 from indexer.scrape.items import Item
@@ -153,7 +153,7 @@ def scrape(
     GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL or a file of URLs), page (QUERY is the URL of an HTML
     page). Next: indexer build --scraped DIR.
     """
-    wanted = [query.strip() for query in (*queries, *(file or ())) if query.strip()]
+    wanted = [_checked(query.strip()) for query in (*queries, *(file or ())) if query.strip()]
     if not wanted and not options["refresh"]:
         raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
@@ -167,6 +167,14 @@ def scrape(
         click.echo(f"next: indexer build --scraped {output}", err=True)
     if report.unanswered or report.total("failed"):
         raise click.exceptions.Exit(1)
+
+
+def _checked(query: str) -> str:
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise click.UsageError(f"{printable(query)}: a query is text in UTF-8, and this one is not") from None
+    return query
 
 
 def _telling(bar: tqdm[Any]) -> scraper.OnItem:

@@ -59,6 +59,7 @@ def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) ->
     [
         (("cats",), "SCRAPE_CONTACT"),
         (CONTACT, "Say what to look for"),
+        (("odd\udcff", *CONTACT), r"odd\udcff: a query is text in UTF-8"),
         (("cats", *CONTACT, "--provider", "bing"), "'bing' is not one of"),
         (("cats", *CONTACT, "--allow-network", "x"), "no address or network"),
         (("cats", *CONTACT, "--per-query", "0"), "per-query"),
