@@ -152,27 +152,11 @@ class ElasticIndex(CaptionIndex):
                 "boost_mode": "replace",
             }
         }
-        found: dict[str, Document] = {}
-        after: list[Any] | None = None
         with clear_errors(self._place):
             if self._is_empty_place():
                 return []
         with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
-            while len(found) < size:
-                page = snapshot.search(
-                    query=drawn,
-                    size=min(PAGE, 6 * size),
-                    sort=[{"_score": "desc"}, {"image_id": "asc"}, "_shard_doc"],
-                    search_after=after,
-                    source=SOURCE,
-                    track_total_hits=False,
-                )["hits"]["hits"]
-                if not page:
-                    break
-                for hit in page:
-                    found.setdefault(hit["_source"]["image_id"], to_document(hit["_source"]))
-                after = page[-1]["sort"]
-        return list(found.values())[: max(size, 0)]
+            return _first_images(snapshot, drawn, size)
 
     def status(self) -> IndexStatus:
         with clear_errors(self._place):
@@ -181,23 +165,16 @@ class ElasticIndex(CaptionIndex):
                 return IndexStatus(
                     "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
                 )
-            counts = {name: {"terms": {"field": name, "size": 1000}} for name in ("source", "kind", "model")}
             with Snapshot(self._client, live.index) as snapshot:
-                answer = snapshot.search(size=0, aggs=counts, track_total_hits=True)
+                captions, values = _counts(snapshot)
                 images = sum(1 for _ in snapshot.images({"match_all": {}}))
             details = self._details(live)
-        values = {
-            name: {
-                bucket["key"]: int(bucket["doc_count"]) for bucket in answer["aggregations"][name]["buckets"]
-            }
-            for name in counts
-        }
         return IndexStatus(
             engine="elasticsearch",
             where=self.where,
             analyzer=live.analyzer,
             schema=live.schema,
-            captions=int(answer["hits"]["total"]["value"]),
+            captions=captions,
             images=images,
             bytes=int(details.pop("bytes", 0)),
             sources=values["source"],
@@ -282,6 +259,39 @@ class ElasticIndex(CaptionIndex):
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
         rollout.go_back(self._client, self._place)
         return self.status()
+
+
+def _first_images(snapshot: Snapshot, query: Mapping[str, Any], size: int) -> list[Document]:
+    """One caption each of the first `size` images that a query gives."""
+    found: dict[str, Document] = {}
+    after: list[Any] | None = None
+    while len(found) < size:
+        page = snapshot.search(
+            query=query,
+            size=min(PAGE, 6 * size),
+            sort=[{"_score": "desc"}, {"image_id": "asc"}, "_shard_doc"],
+            search_after=after,
+            source=SOURCE,
+            track_total_hits=False,
+        )["hits"]["hits"]
+        if not page:
+            break
+        for hit in page:
+            found.setdefault(hit["_source"]["image_id"], to_document(hit["_source"]))
+        after = page[-1]["sort"]
+    return list(found.values())[: max(size, 0)]
+
+
+def _counts(snapshot: Snapshot) -> tuple[int, dict[str, dict[str, int]]]:
+    """Captions in all, and by the values of the fields that a status tells of."""
+    asked = {name: {"terms": {"field": name, "size": 1000}} for name in ("source", "kind", "model")}
+    answer = snapshot.search(size=0, aggs=asked, track_total_hits=True)
+    counted = answer["aggregations"]
+    values = {
+        name: {bucket["key"]: int(bucket["doc_count"]) for bucket in counted[name]["buckets"]}
+        for name in asked
+    }
+    return int(answer["hits"]["total"]["value"]), values
 
 
 def migrate(where: str) -> IndexStatus:
