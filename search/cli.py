@@ -49,8 +49,9 @@ def main() -> None:
 def similar(photos: tuple[str, ...], **options: Any) -> None:
     """Images like a photo (or like each of several).
 
-    Each photo gets several captions; the images like any of them are found, and each hit says by which. A
-    photo that cannot be read gives one line, the others go on, and the exit code is 1.
+    A photo is captioned and searched for by its caption, or by several (--captions): then images like any of
+    them are found, and each hit says by which. A photo that cannot be read gives one line, the others go on,
+    and the exit code is 1.
     """
     asked = request(options)
     if asked.after and len(photos) > 1:

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from captioner.console import progress_bar
-from captioner.tokens import DEFAULT
 from search.errors import EvaluationError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -157,9 +156,9 @@ def _exchange(material: Any, results: Any, output: Path) -> None:
 def _goals(results: Any) -> None:
     from search.evaluation.evaluation import ARCHIVES
     from search.evaluation.report import gain_over_baseline
-    from search.evaluation.rows import USUAL
+    from search.evaluation.rows import SEVERAL, USUAL
 
-    for row, archive in product((DEFAULT, USUAL), ARCHIVES):
+    for row, archive in product((USUAL, SEVERAL), ARCHIVES):
         gain = gain_over_baseline(results, row, archive)
         if gain is not None:
             click.echo(f"{row}, {archive}: nDCG@10 is {gain:.2f} times the student project's", err=True)

@@ -13,7 +13,7 @@ import click
 from captioner.console import Command, with_options
 from indexer.records import Filters
 from search.query import filters
-from search.searcher import CAPTIONS, Options, Searcher
+from search.searcher import Options, Searcher
 
 #: Most captions of a photo that are searched for.
 MOST_CAPTIONS = 20
@@ -94,7 +94,7 @@ class Request:
     unlike: tuple[str, ...]
     captioner: str
     beam: int
-    captions: int | None  # of a photo; None: as many as the beam gives for nothing
+    captions: int  # of a photo
 
     @property
     def search(self) -> Options:
@@ -120,9 +120,10 @@ def captions_option(command: Command) -> Command:
     option = click.option(
         "--captions",
         type=click.IntRange(1, MOST_CAPTIONS),
+        default=1,
+        show_default=True,
         metavar="N",
-        help="Search for so many captions of a photo; the best counts. "
-        f"[default: {CAPTIONS}, or the beam's width]",
+        help="Search for so many captions of a photo; the best counts.",
     )
     return with_options(command, [option])
 
@@ -139,7 +140,7 @@ def request(options: Mapping[str, Any]) -> Request:
         raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if output.count and (options["after"] or output.html or output.montage):
         raise click.UsageError("--count gives a number; --after, --html and --montage do not go with it")
-    if options.get("captions") and (options["like"] or options["unlike"]):
+    if options.get("captions", 1) > 1 and (options["like"] or options["unlike"]):
         raise click.UsageError(
             "--captions does not go with --like and --unlike: they take one caption a photo"
         )
@@ -158,7 +159,7 @@ def request(options: Mapping[str, Any]) -> Request:
         unlike=options.get("unlike", ()),
         captioner=options.get("captioner", "default"),
         beam=options.get("beam", 3),
-        captions=options.get("captions"),
+        captions=options.get("captions", 1),
     )
 
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neithe
 
 #: Photos whose searches go to the engine together.
 BATCH = 32
-#: Captions of a photo that are searched for. The usual beam of 3 ends with three anyway; docs/evaluation.md.
-CAPTIONS = 3
 
 
 class Options(TypedDict, total=False):
@@ -62,8 +60,8 @@ class Searcher:
     Errors: QueryError for a query that cannot be answered, indexer.errors.IndexerError from the engine,
     captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
 
-    A photo is searched for by several `captions` (None: as many as the beam ends with, up to `CAPTIONS`; more
-    than that widen it). Its hits are the images like any of them: the best similarity counts.
+    A photo is searched for by its best caption, or by several `captions` (more than `beam` widen it): its
+    hits are then the images like any of them, and the best similarity counts.
     """
 
     def __init__(
@@ -71,13 +69,13 @@ class Searcher:
         index: CaptionIndex,
         load: Callable[[], PhotoCaptioner],
         beam: int = 3,
-        captions: int | None = None,
+        captions: int = 1,
     ) -> None:
-        if captions is not None and captions < 1:
+        if captions < 1:
             raise QueryError(f"a photo is searched for by 1 caption or more, not {captions}")
         self.index = index
         self.beam = beam
-        self.captions = usual_captions(beam) if captions is None else captions
+        self.captions = captions
         self._load = load
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
@@ -95,7 +93,7 @@ class Searcher:
         where: str | os.PathLike[str],
         model: str = "default",
         beam: int = 3,
-        captions: int | None = None,
+        captions: int = 1,
     ) -> Searcher:
         """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""
 
@@ -323,11 +321,6 @@ class _Remembered:
         if self._known is None or now - self._known[0] > self.SECONDS:
             self._known = now, self._ask()
         return self._known[1]
-
-
-def usual_captions(beam: int) -> int:
-    """How many captions a photo is searched by where nothing is said: what this beam gives for nothing."""
-    return min(CAPTIONS, beam)
 
 
 def _texts(captioned: Captioned) -> list[str]:

@@ -15,7 +15,7 @@ from search.evaluation.data import Captions, RatedPair
 from search.evaluation.engines import IndexRanker
 from search.evaluation.measures import Relevance
 from search.evaluation.rankers import Query, Ranker
-from search.evaluation.rows import OTHERWISE, USUAL, Extras, Row, extra_rows, rows
+from search.evaluation.rows import FEW, OTHERWISE, SEVERAL, USUAL, Extras, Row, extra_rows, rows
 from search.evaluation.tasks import (
     Agreement,
     Finding,
@@ -24,7 +24,6 @@ from search.evaluation.tasks import (
     find_own_photo,
     find_similar,
 )
-from search.searcher import CAPTIONS
 
 #: What an archive of photos is searched by: captions people wrote, captions generated, or both.
 ARCHIVES = ("reference", "generated", "both")
@@ -80,7 +79,8 @@ def all_rows(material: Material, seed: int, folder: Path) -> list[Row]:
     wanted += [
         *extra_rows(material.extras),
         Row(f"{DEFAULT}, embedded engine", index),
-        Row(USUAL, index, captions=CAPTIONS, written="usual"),
+        Row(USUAL, index, written="usual"),
+        Row(SEVERAL, index, captions=FEW, written="usual"),
     ]
     return [row for row in wanted if row.written not in OTHERWISE or material.otherwise.get(row.written)]
 

@@ -12,8 +12,7 @@ from search.evaluation.data import Captions, Photos
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
 from search.evaluation.pictures import look_at
-from search.evaluation.rows import Extras
-from search.searcher import usual_captions
+from search.evaluation.rows import FEW, Extras
 
 Progress = Callable[[int], None]
 
@@ -104,7 +103,7 @@ def written_by(
     best = generate(model, photos, cache, max(beam, several), several, progress)
     otherwise = {
         "greedy": generate(model, photos, cache, 1, 1, progress),
-        "usual": generate(model, photos, cache, beam, usual_captions(beam), progress),
+        "usual": generate(model, photos, cache, beam, FEW, progress),
     }
     if isinstance(model, Captioner):  # those from elsewhere have no beams that keep apart
         otherwise["diverse"] = generate(model, photos, cache, 1, several, progress, DIVERSITY)

@@ -13,13 +13,15 @@ from captioner.tokens import DEFAULT, FUNCTION_WORDS, REPEAT, Analyzer, analyzer
 from search.errors import EvaluationError
 from search.evaluation.data import Captions
 from search.evaluation.rankers import Query, RandomRanker, Ranker, SetRanker, StudentRanker, Weight, plain
-from search.searcher import CAPTIONS
 
 #: Other ways to decode captions than by the widest beam: word by word, as beams that keep apart, or as
 #: `indexer build` and `search similar` do where nothing else is said.
 OTHERWISE = ("greedy", "diverse", "usual")
-#: The row of just that: usual captions, usual analyzer, this program's own engine.
+#: The row of just that: usual caption, usual analyzer, this program's own engine.
 USUAL = "search similar, as it comes"
+#: A few captions, as many as the usual beam ends with anyway, and the row of a search for them.
+FEW = 3
+SEVERAL = f"search similar --captions {FEW}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _several(number: int) -> list[Row]:
     return [
         *(
             set_row(f"{DEFAULT}, {some} captions a query", best, rated=False, captions=some)
-            for some in sorted({min(CAPTIONS, number), number})
+            for some in sorted({min(FEW, number), number})
         ),
         set_row(f"{DEFAULT}, {number} captions a photo", best, rated=False, captions=number, archived=number),
         set_row(f"{DEFAULT}, union of captions", best, union=True, captions=number, archived=number),

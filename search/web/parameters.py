@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
-from search.searcher import CAPTIONS
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
@@ -73,12 +72,11 @@ class SearchParameters(FilterParameters):
 class PhotoParameters(SearchParameters):
     """A search by a photo."""
 
-    captions: int | None = Field(
-        default=None,
+    captions: int = Field(
+        default=1,
         ge=1,
         le=MAX_CAPTIONS,
-        description="Captions of the photo to search for; the best counts. By default what the server's beam "
-        f"gives, up to {CAPTIONS}.",
+        description="Captions of the photo to search for; the best counts.",
     )
 
 

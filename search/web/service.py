@@ -84,7 +84,7 @@ class Service:
         """Caption a photo's file, then search with the captions. Raises PhotoError for what is none."""
         await self.files.run(lambda: media_type(data))
         self.metrics.step("read", time.perf_counter() - began)
-        captions = await self._caption(data, asked.captions or self.searcher.captions)
+        captions = await self._caption(data, asked.captions)
         return await self.engine.run(
             lambda: self.presentation.results(
                 self._timed(lambda: self.searcher.texts(captions, **asked.options))

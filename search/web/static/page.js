@@ -9,6 +9,7 @@ import { asked, byId, h, icon, number, say, score } from "./dom.js";
 import { showFilters } from "./filters.js";
 
 const PAGE = 24;
+const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 const LEAST = 0.000001; // the count of "any word shared"
 
 let state = { ...NOTHING };
@@ -100,7 +101,7 @@ async function searchPhoto(file) {
   showAsking();
   showProgress(0);
   await tried(async () => {
-    const found = await patiently(() => sendPhoto(file, { ...options(state), k: PAGE }, showProgress, signal), signal);
+    const found = await patiently(() => sendPhoto(file, { ...options(state), k: PAGE, captions: PHOTO_CAPTIONS }, showProgress, signal), signal);
     photo.caption = found.query.caption;
     state.q = found.query.caption;
     state.also = others(found.query);
