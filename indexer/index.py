@@ -82,18 +82,12 @@ class CaptionIndex(_Closing):
     def delete(self, image_ids: Iterable[str]) -> int:
         """Remove every caption of these images; gives the number of captions removed."""
 
+    @abstractmethod
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
         """Store captions in the place of others (`old`, as `captions` gave them); gives what was added.
 
-        Other captions of the same images stay. An engine that cannot remove single captions stores those
-        anew, so that a stop in the middle may lose them.
+        Other captions of the same images stay, whatever interrupts it.
         """
-        gone = {document.record.document_id: document.record.image_id for document in old}
-        images = set(gone.values())
-        held = [document.record for group in self.captions(images).values() for document in group]
-        self.delete(images)
-        self.add([record for record in held if record.document_id not in gone])
-        return self.add(records)
 
     def candidates(
         self,

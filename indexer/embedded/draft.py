@@ -94,7 +94,7 @@ class EmbeddedDraft(Draft):
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         with self._writer.swept_on_failure():
-            new, report = self._writer.new_segments(records)
+            new, report = self._writer.new_segments(records, self._writer.snapshot.segments)
             if new:
                 segments = [*self._writer.snapshot.segments, *new]
                 self._writer.commit(

@@ -91,15 +91,25 @@ class EmbeddedIndex(CaptionIndex):
         with open_for_writing(self._folder):
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
-                return self._add(writer, records)
+                return self._add(writer, records, writer.snapshot.segments)
 
-    def _add(self, writer: Writer, records: Iterable[CaptionRecord]) -> AddReport:
-        new, report = writer.new_segments(records)
+    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        gone = [document.record.document_id for document in old]
+        with open_for_writing(self._folder):
+            writer = Writer(self._folder, self._current())
+            with writer.swept_on_failure():
+                return self._add(writer, records, writer.without_documents(gone))
+
+    def _add(
+        self, writer: Writer, records: Iterable[CaptionRecord], segments: Sequence[Segment]
+    ) -> AddReport:
+        """Add to these segments, which are the index or are to be, and make all of it the index."""
+        new, report = writer.new_segments(records, segments)
         manifest = writer.snapshot.manifest
         # The first commit makes the index, even of nothing: it can be opened then.
-        if new or writer.snapshot.stamp is None:
-            segments = writer.merged([*writer.snapshot.segments, *new])
-            self._snapshot = writer.commit(segments, built_at=manifest.built_at or now())
+        if new or segments != writer.snapshot.segments or writer.snapshot.stamp is None:
+            merged = writer.merged([*segments, *new])
+            self._snapshot = writer.commit(merged, built_at=manifest.built_at or now())
             sweep_drafts(self._folder)
         return report
 

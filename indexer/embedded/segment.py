@@ -206,11 +206,11 @@ class Segment:
             return np.arange(len(self.column("image_id").values))
         return np.unique(self.column("image_id").codes(self.live_rows()))
 
-    def holds(self, keys: Array) -> Array:
-        """Which of the document keys, uint64 of shape (n, 2), are live in this segment: bool of length n."""
+    def find(self, keys: Array) -> tuple[Array, Array]:
+        """Which of the document keys, uint64 of shape (n, 2), are live here, bool of length n; their rows."""
         high, low, rows = self.file["id.high"], self.file["id.low"], self.file["id.rows"]
         place = np.searchsorted(high, keys[:, 0])
-        held = np.zeros(len(keys), bool)
+        held, at_row = np.zeros(len(keys), bool), np.zeros(len(keys), np.int64)
         pending = np.arange(len(keys))
         # More than one turn is only needed where two ids share their first 64 bits, or one was deleted and
         # added.
@@ -219,9 +219,11 @@ class Segment:
             at = place[pending]
             row = rows[at]
             same = low[at] == keys[pending, 1]
-            held[pending] |= same if self.deleted is None else same & ~self.deleted[row]
+            live = same if self.deleted is None else same & ~self.deleted[row]
+            held[pending] |= live
+            at_row[pending[live]] = row[live]
             place[pending] += 1
-        return held
+        return held, at_row[held]
 
     def documents(self, rows: Array) -> list[Document]:
         """The documents of these rows, in their order."""

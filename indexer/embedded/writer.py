@@ -87,15 +87,17 @@ class Writer:
 
     # Adding.
 
-    def new_segments(self, records: Iterable[CaptionRecord]) -> tuple[list[Segment], AddReport]:
-        """Write segments of the captions that are not there yet; nothing counts before `commit`."""
+    def new_segments(
+        self, records: Iterable[CaptionRecord], present: Sequence[Segment]
+    ) -> tuple[list[Segment], AddReport]:
+        """Write segments of the captions that are not in `present` yet; nothing counts before `commit`."""
         segments: list[Segment] = []
         total, stamp = AddReport(), now()
         held: list[tuple[list[CaptionRecord], list[frozenset[str]], Array]] = []
         source = iter(records)
         known: set[bytes] = set()
         while batch := list(islice(source, _BATCH_ROWS)):
-            fresh, keys, report = self._fresh(batch, [*self.snapshot.segments, *segments], known)
+            fresh, keys, report = self._fresh(batch, [*present, *segments], known)
             total += report
             if fresh:
                 held.append((fresh, [self._analyse(record.caption) for record in fresh], keys))
@@ -121,7 +123,7 @@ class Writer:
         keys = document_keys([record.document_id for record in sound])
         stored = np.zeros(len(sound), bool)
         for segment in segments:
-            stored |= segment.holds(keys)
+            stored |= segment.find(keys)[0]
         raw = keys.tobytes()
         places = []
         for place in np.flatnonzero(~stored).tolist():
@@ -154,12 +156,21 @@ class Writer:
 
     def without_images(self, image_ids: Sequence[str]) -> tuple[list[Segment], int]:
         """The segments with tombstones on all captions of these images, and how many are new."""
-        segments, removed = [], 0
-        for segment in self.snapshot.segments:
-            rows = segment.rows_of_images(segment.column("image_id").places(image_ids))
-            segments.append(self._bury(segment, rows) if len(rows) else segment)
-            removed += len(rows)
-        return segments, removed
+        rows = [
+            segment.rows_of_images(segment.column("image_id").places(image_ids))
+            for segment in self.snapshot.segments
+        ]
+        return list(self._without(rows)), sum(map(len, rows))
+
+    def without_documents(self, document_ids: Sequence[str]) -> tuple[Segment, ...]:
+        """The segments with tombstones on these captions."""
+        keys = document_keys(document_ids)
+        return self._without([segment.find(keys)[1] for segment in self.snapshot.segments])
+
+    def _without(self, rows: Sequence[Array]) -> tuple[Segment, ...]:
+        """The segments with tombstones on these rows of each."""
+        pairs = zip(self.snapshot.segments, rows, strict=True)
+        return tuple(self._bury(segment, gone) if len(gone) else segment for segment, gone in pairs)
 
     def _bury(self, segment: Segment, rows: Array) -> Segment:
         deleted = np.zeros(len(segment), bool) if segment.deleted is None else segment.deleted.copy()

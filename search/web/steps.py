@@ -65,6 +65,9 @@ class TimedIndex(CaptionIndex):
     def delete(self, image_ids: Iterable[str]) -> int:
         return self.index.delete(image_ids)
 
+    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        return self.index.replace(old, records)
+
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         return self.index.captions(image_ids)
 

@@ -25,7 +25,7 @@ _CHANGES = 40
 def change(number: int, seed: int) -> tuple[str, list[str]]:
     """What change `number` does, and to which images: the parent computes the same."""
     chance = random.Random(f"{seed}/{number}")
-    kind = chance.choice(("add", "add", "add", "delete", "build")) if number else "build"
+    kind = chance.choice(("add", "add", "add", "delete", "build", "replace")) if number else "build"
     return kind, [f"image{chance.randrange(60):02d}" for _ in range(chance.randrange(1, 12))]
 
 
@@ -33,6 +33,14 @@ def records(images: list[str]) -> Iterator[CaptionRecord]:
     for image in images:
         yield CaptionRecord(image, f"a dog and {image}")
         yield CaptionRecord(image, f"{image} again")
+
+
+def replace(index: EmbeddedIndex, images: list[str], number: int) -> None:
+    """One of the two captions of each of these images that are there becomes another."""
+    held = index.captions(images).values()
+    old = [one for group in held for one in group if one.record.caption.startswith(one.record.image_id)]
+    new = [f"{one.record.image_id} again, for change {number}" for one in old]
+    index.replace(old, [CaptionRecord(one.record.image_id, text) for one, text in zip(old, new, strict=True)])
 
 
 def _die_at(step: int) -> None:
@@ -62,6 +70,8 @@ def main(where: str, seed: int, step: int) -> None:
             index.add(records(images))
         elif kind == "delete":
             index.delete(images)
+        elif kind == "replace":
+            replace(index, images, number)
         else:
             with index.draft("build", "seed/1") as draft:
                 for image in images:

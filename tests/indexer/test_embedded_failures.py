@@ -58,7 +58,12 @@ def after(done: int, seed: int) -> set[str]:
     images: set[str] = set()
     for number in range(done):
         kind, changed = change(number, seed)
-        images = {"add": images | set(changed), "delete": images - set(changed), "build": set(changed)}[kind]
+        images = {
+            "add": images | set(changed),
+            "delete": images - set(changed),
+            "build": set(changed),
+            "replace": images,
+        }[kind]
     return images
 
 

@@ -51,6 +51,11 @@ class MemoryIndex(CaptionIndex):
         }
         return before - len(self.documents)
 
+    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        for document in old:
+            self.documents.pop(document.record.document_id, None)
+        return self.add(records)
+
     def matching(self, query: Query) -> Iterator[Candidate]:
         """Every answer to a query, in order."""
         found = [
