@@ -35,12 +35,11 @@ def records(images: list[str]) -> Iterator[CaptionRecord]:
         yield CaptionRecord(image, f"{image} again")
 
 
-def replace(index: EmbeddedIndex, images: list[str], number: int) -> None:
-    """One of the two captions of each of these images that are there becomes another."""
+def replace(index: EmbeddedIndex, images: list[str]) -> None:
+    """One of the two captions of each of these images that are there is stored anew in its own place."""
     held = index.captions(images).values()
-    old = [one for group in held for one in group if one.record.caption.startswith(one.record.image_id)]
-    new = [f"{one.record.image_id} again, for change {number}" for one in old]
-    index.replace(old, [CaptionRecord(one.record.image_id, text) for one, text in zip(old, new, strict=True)])
+    old = [one for group in held for one in group if one.record.caption.endswith("again")]
+    index.replace(old, [one.record for one in old])
 
 
 def _die_at(step: int) -> None:
@@ -71,7 +70,7 @@ def main(where: str, seed: int, step: int) -> None:
         elif kind == "delete":
             index.delete(images)
         elif kind == "replace":
-            replace(index, images, number)
+            replace(index, images)
         else:
             with index.draft("build", "seed/1") as draft:
                 for image in images:
