@@ -116,12 +116,14 @@ class EmbeddedDraft(Draft):
         with clear_errors(self._folder), self._writer.swept_on_failure():
             self._merge_and_check()
             current = current_manifest(self._folder) or Manifest("")
-            draft = self._writer.snapshot.manifest
+            built = self._writer.snapshot.manifest
             write_manifest(
                 self._folder,
-                current.following(analyzer=draft.analyzer, segments=draft.segments, built_at=now()),
+                current.following(analyzer=built.analyzer, segments=built.segments, built_at=now()),
             )
-            (self._folder / self._name / _DRAFT_MANIFEST).unlink()
+            # Drafts of other builds are superseded, too; the lock says that nobody is at one of them.
+            for draft in unpublished(self._folder):
+                (draft / _DRAFT_MANIFEST).unlink()
             Writer(self._folder, open_snapshot(self._folder)).sweep()
             sweep_drafts(self._folder)
         self.close()

@@ -115,7 +115,8 @@ class _Scan:
 
     def _scores(self, sets: Array, overlaps: Array) -> Array:
         sizes = self._segment.sizes[self._segment.class_sets.searchsorted(sets, side="right") - 1]
-        scores: Array = overlaps / (self._query_size + sizes - overlaps)
+        # Nothing at all is like nothing at all by 0.
+        scores: Array = overlaps / np.maximum(1, self._query_size + sizes - overlaps)
         return scores
 
 

@@ -383,6 +383,8 @@ class TestDrafts:
             assert draft.known_images("reference") == frozenset()
             draft.add(RECORDS[4:])
             assert draft.publish().captions == len(RECORDS) - 4
+        with index.draft("one", ANALYZER) as draft:
+            assert draft.known_images("reference") == frozenset(), "what is published supersedes it"
 
     def test_the_same_key_after_publishing_begins_anew(self, index: CaptionIndex) -> None:
         for count in (4, 2):
