@@ -34,6 +34,8 @@ class Server:
 def check_free(folder: Path) -> None:
     if (folder / _STATE).exists():
         raise ServerError(f"{folder} has a server already; stop it first")
+    if (folder / "node0").exists():
+        raise ServerError(f"{folder} holds what a stopped server left; remove it, or name another folder")
 
 
 def remember(folder: Path, server: Server) -> Server:
