@@ -17,8 +17,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from captioner.encoder import Encoder, GridEncoder
 
-#: Photos that pass the encoder together on a CPU; more of them fall out of its cache.
-TOGETHER = 4
+#: Photos that pass the encoder together on a CPU; the maps of more of them fall out of a core's cache.
+TOGETHER = 2
 #: In timm's EfficientNet: a convolution and the normalisation (with its activation) that follows it.
 _PAIRS = (
     ("conv_stem", "bn1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from abc import ABC, abstractmethod
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.threads import use_threads
 
 _T = TypeVar("_T")
 _In = TypeVar("_In")
@@ -71,7 +73,7 @@ class _Opened:
 
 
 class StreamingCaptioner(ABC):
-    """A model behind three stages: open a photo, look at a batch, write captions of a batch."""
+    """A model in three steps, called by several threads: open a photo, look at a batch, write captions."""
 
     name: str
     identity: str
@@ -86,7 +88,7 @@ class StreamingCaptioner(ABC):
 
     @abstractmethod
     def pixels(self, image: Image.Image) -> Tensor:
-        """An RGB image -> one row of a batch; called by several threads."""
+        """An RGB image -> one row of a batch."""
 
     @abstractmethod
     def features(self, pixels: Tensor) -> Tensor:
@@ -116,7 +118,7 @@ class StreamingCaptioner(ABC):
         """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
 
         `diversity` above 0 (0.5 is usual) makes several `captions` of a photo differ by more than a word.
-        Photos are decoded by threads while the model works; memory does not grow with their number.
+        On a CPU as many batches are in work at once as torch has threads; memory does not grow with photos.
         """
         asked = Asked(self.usual_beam if beam is None else beam, captions, diversity)
         if asked.beam < 1:
@@ -126,12 +128,25 @@ class StreamingCaptioner(ABC):
         return self._stream(photos, asked)
 
     def _stream(self, photos: Iterable[Photo], asked: Asked) -> Iterator[Captioned]:
-        """Three stages at once: threads open photos, one looks at a batch, this one writes of the last."""
-        with ThreadPoolExecutor(os.cpu_count() or 1) as openers, ThreadPoolExecutor(1) as looker:
-            opened = _ahead(openers, self._open, photos, 3 * self.batch)
-            batches = iter(lambda: list(itertools.islice(opened, self.batch)), [])
-            for batch, features in _ahead(looker, self._look, batches, 2):
-                yield from self._results(batch, features, asked)
+        """Threads open photos; workers, each alone on its core, look at a batch and write its captions.
+
+        Torch could split one batch among the cores instead, as it does with a lone photo. But then they wait
+        for each other after every layer.
+        """
+        threads = torch.get_num_threads()
+        workers = threads if self.device.type == "cpu" else 2  # a GPU: one looks while the other writes
+        with _pool(os.cpu_count() or 1, 1) as openers:
+            opened = _ahead(openers, self._open, photos, self.batch)
+            rounds = iter(lambda: list(itertools.islice(opened, workers * self.batch)), [])
+            first = next(rounds, [])
+            if len(first) < 2:
+                yield from self._captioned(first, asked)
+                return
+            workers = min(workers, len(first))
+            batches = (batch for some in itertools.chain([first], rounds) for batch in _shared(some, workers))
+            with _pool(workers, max(1, threads // workers)) as pool:
+                for done in _ahead(pool, lambda batch: self._captioned(batch, asked), batches, 2 * workers):
+                    yield from done
 
     def _open(self, photo: Photo) -> _Opened:
         name = photo_name(photo)
@@ -141,23 +156,19 @@ class StreamingCaptioner(ABC):
             return _Opened(name, None, error=str(error))
         return _Opened(name, self.pixels(image), perceptual_hash(image))
 
-    def _look(self, batch: list[_Opened]) -> tuple[list[_Opened], Tensor | None]:
-        """A batch with the features of those photos in it that have pixels (None: there are none)."""
+    def _captioned(self, batch: Sequence[_Opened], asked: Asked) -> list[Captioned]:
         pixels = [one.pixels for one in batch if one.pixels is not None]
-        if not pixels:
-            return batch, None
-        return batch, torch.cat(self._fitting(lambda rows: [self.features(rows)], torch.stack(pixels)))
-
-    def _results(
-        self, batch: Sequence[_Opened], features: Tensor | None, asked: Asked
-    ) -> Iterator[Captioned]:
-        written = [] if features is None else self._fitting(lambda rows: self.write(rows, asked), features)
+        written: list[tuple[Caption, ...]] = []
+        if pixels:
+            features = torch.cat(self._fitting(lambda rows: [self.features(rows)], torch.stack(pixels)))
+            written = self._fitting(lambda rows: self.write(rows, asked), features)
         found = iter(written)
-        for one in batch:
-            if one.pixels is None:
-                yield Captioned(one.image, error=one.error)
-            else:
-                yield Captioned(one.image, next(found), one.phash)
+        return [
+            Captioned(one.image, error=one.error)
+            if one.pixels is None
+            else Captioned(one.image, next(found), one.phash)
+            for one in batch
+        ]
 
     def _fitting(self, work: Callable[[Tensor], list[_T]], rows: Tensor) -> list[_T]:
         """What `work` makes of the rows; those that do not fit in memory together are halved."""
@@ -181,18 +192,30 @@ def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
 
 
+@contextlib.contextmanager
+def _pool(size: int, threads: int) -> Iterator[ThreadPoolExecutor]:
+    """`size` threads, torch computing with `threads` in each. What is not begun at the end is dropped."""
+    pool = ThreadPoolExecutor(size, initializer=use_threads, initargs=(threads,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _shared(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:
+    """Items in order, in parts that differ by one at most: so no worker is left with the last batch alone."""
+    ends = [len(items) * part // parts for part in range(parts + 1)]
+    return [items[start:end] for start, end in itertools.pairwise(ends) if start < end]
+
+
 def _ahead(
     pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], depth: int
 ) -> Iterator[_Out]:
     """`work` on items by the pool's threads, results in order, at most `depth` items ahead."""
     waiting: deque[Future[_Out]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= depth:
-                yield waiting.popleft().result()
-        while waiting:
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= depth:
             yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+    while waiting:
+        yield waiting.popleft().result()
