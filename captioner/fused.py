@@ -73,13 +73,23 @@ class _Fused(nn.Module):
         self.padding = [0, 0] if self.pad else [int(side) for side in convolution.padding]
         clipped = isinstance(normalisation.act, nn.ReLU6)
         self.then: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0]) if clipped else ("none", [])
+        #: The weight in the order that oneDNN reads it in, which depends on the first photos' size.
+        self.ordered: Tensor | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         if self.pad is not None:
             images = self.pad(images, self.kernel, self.stride, self.dilation)
         name, limits = self.then
         place = (self.padding, self.stride, self.dilation, self.groups)
-        found = torch.ops.mkldnn._convolution_pointwise(
-            images, self.weight, self.bias, *place, name, limits, ""
-        )
+        weight = self.ordered
+        if weight is None:  # two workers may both do it; either is right
+            weight = self.ordered = _ordered(self.weight, list(images.shape), *place)
+        found = torch.ops.mkldnn._convolution_pointwise(images, weight, self.bias, *place, name, limits, "")
         return cast(Tensor, found)
+
+
+def _ordered(weight: Tensor, images: list[int], *place: Any) -> Tensor:
+    """A convolution's weight as oneDNN wants it for such images: else it puts it in order every time."""
+    if not hasattr(torch.ops.mkldnn, "_reorder_convolution_weight"):
+        return weight
+    return cast(Tensor, torch.ops.mkldnn._reorder_convolution_weight(weight, *place, images))
