@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -45,7 +45,8 @@ class Captioner(StreamingCaptioner):
         preprocess = self.model.config.preprocess
         self.smallest = preprocess.size if preprocess.shrink_on_load else None
         on_cpu = self.device.type == "cpu"
-        self._encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
+        encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
+        self._encoder: Callable[[Tensor], Tensor] = encoder
         decoder = faster_decoder(self.model.decoder) if on_cpu else self.model.decoder
         self.decoder = doubting(decoder, self.vocabulary)
 

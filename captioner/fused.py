@@ -8,7 +8,6 @@ in the processor's cache. The arithmetic stays float32: in bfloat16 every fifth 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -30,7 +29,7 @@ _PAIRS = (
 _PAIRS_SEPARABLE = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
 
 
-def faster(encoder: Encoder) -> Callable[[Tensor], Tensor]:
+def faster(encoder: Encoder) -> Encoder:
     """The encoder for use on a CPU: normalised images (B, 3, S, S) -> features, equal up to rounding.
 
     Kinds of encoder that are not known here, and builds of torch without oneDNN, run as they are.
@@ -38,11 +37,7 @@ def faster(encoder: Encoder) -> Callable[[Tensor], Tensor]:
     if isinstance(encoder, GridEncoder) and torch._C._has_mkldnn:
         encoder = copy.deepcopy(encoder)
         _fuse(encoder.network)
-
-    def run(images: Tensor) -> Tensor:
-        return torch.cat([encoder(few) for few in torch.split(images, TOGETHER)])
-
-    return run
+    return encoder
 
 
 def _fuse(network: nn.Module) -> None:

@@ -75,7 +75,7 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
     click.echo(
         table(answer.results, name=name, width=width, color=color) + ("\n" if several else ""), color=color
     )
-    if answer.results.cursor and not several:
+    if answer.results.next and not several:
         click.echo(f"next page: the same command with --after {answer.results.cursor}", err=True)
 
 

@@ -53,7 +53,7 @@ def best(
     tokens in `set_tokens`, from `class_tokens[c]` on. `marks` is 1 for each token of the query; it has
     `query_size` tokens, known or not, and `together` says that some have the same sets.
 
-    Gives sets, in any order, their overlaps, the score from which on these are all there are (some below it
+    Gives sets, in any order, their scores, the score from which on these are all there are (some below it
     may be among them), and how many sets were looked at. Raises ValueError or IndexError for arrays that do
     not fit each other.
     """
@@ -68,10 +68,10 @@ def best(
         examined += len(sets)
         scores = slices.scores(sets, overlaps)
         inside = (scores <= highest) & (scores >= floor)
-        sets, overlaps, scores = sets[inside], overlaps[inside], scores[inside]
+        sets, scores = sets[inside], scores[inside]
         last = float(np.partition(scores, -wanted)[-wanted]) if 0 < wanted <= len(scores) else 0.0
         if last > bound or bound < floor or bound == 0.0:
-            return sets, overlaps, max(last, floor), examined
+            return sets, scores, max(last, floor), examined
         least = last or slices.affordable(place)
 
 

@@ -64,7 +64,7 @@ cdef struct Class:
 cdef struct Found:
     Py_ssize_t number, room, examined
     int32_t* sets
-    int32_t* overlaps
+    double* scores
     Py_ssize_t wanted, ranked
     double* best  # the best scores so far: a binary heap, the least of them first
     double floor, highest
@@ -105,10 +105,10 @@ cdef bint grow(Found* found) noexcept nogil:
     if sets == NULL:
         return False
     found.sets = <int32_t*> sets
-    cdef void* overlaps = realloc(found.overlaps, (2 * found.room + 64) * sizeof(int32_t))
-    if overlaps == NULL:
+    cdef void* scores = realloc(found.scores, (2 * found.room + 64) * sizeof(double))
+    if scores == NULL:
         return False
-    found.overlaps = <int32_t*> overlaps
+    found.scores = <double*> scores
     found.room = 2 * found.room + 64
     return True
 
@@ -235,7 +235,7 @@ cdef bint judge(
             continue
         if found.number == found.room and not grow(found):
             return False
-        found.sets[found.number], found.overlaps[found.number] = one.first + members[place], shared
+        found.sets[found.number], found.scores[found.number] = one.first + members[place], value
         found.number += 1
         if found.wanted:
             rank(found, value)
@@ -278,29 +278,19 @@ cdef bint search(
 
 
 def best(
-    const int32_t[::1] postings not None,
-    const int64_t[::1] begins not None,
-    const int32_t[:, ::1] cuts not None,
-    const int32_t[::1] sizes not None,
-    const int32_t[::1] class_sets not None,
-    const int64_t[::1] class_tokens not None,
-    const Token[::1] set_tokens not None,
-    const uint8_t[::1] marks not None,
-    int query_size,
-    bint together,
-    Py_ssize_t wanted,
-    double floor,
-    double highest,
+    const int32_t[::1] postings not None, const int64_t[::1] begins not None, const int32_t[:, ::1] cuts not None,
+    const int32_t[::1] sizes not None, const int32_t[::1] class_sets not None,
+    const int64_t[::1] class_tokens not None, const Token[::1] set_tokens not None,
+    const uint8_t[::1] marks not None, int query_size, bint together, Py_ssize_t wanted, double floor, double highest,
 ):
     """See `descent.best`."""
     cdef Py_ssize_t place, other, number = 0, widest = 0, classes = sizes.shape[0]
     cdef bint sound
     if not (0 < begins.shape[0] == cuts.shape[0] <= 255 and begins.shape[0] <= query_size):
         raise ValueError("1 to 255 known tokens, each with its postings")
-    if not (0 < classes + 1 == cuts.shape[1] == class_sets.shape[0] == class_tokens.shape[0]):
+    if not (0 < classes + 1 == cuts.shape[1] == class_sets.shape[0] == class_tokens.shape[0]
+            and postings.shape[0] and marks.shape[0] and set_tokens.shape[0]):
         raise ValueError("arrays that do not fit each other")
-    if not (postings.shape[0] and marks.shape[0] and set_tokens.shape[0]):
-        raise ValueError("nothing to search in")
     cdef Query query = Query(
         query_size, <int> begins.shape[0], HITS + together if begins.shape[0] > FEW else 1, &postings[0],
         postings.shape[0], &begins[0], &cuts[0, 0], classes + 1, &marks[0], <uint32_t> marks.shape[0],
@@ -325,37 +315,38 @@ def best(
             other -= 1
         ordered[other] = one
         number += 1
-    if number and ordered[0].width > 2 * HEAD:
-        number += halve(ordered, number)
+    number = behead(ordered, number)
     with nogil:
         sound = not number or search[Token](
             ordered, number, &query, &set_tokens[0], set_tokens.shape[0], &class_tokens[0], widest, &found
         )
-    sets, overlaps = np.empty(found.number, np.int32), np.empty(found.number, np.int32)
-    cdef int32_t[::1] to_sets = sets, to_overlaps = overlaps
+    sets, scores = np.empty(found.number, np.int32), np.empty(found.number)
+    cdef int32_t[::1] to_sets = sets
+    cdef double[::1] to_scores = scores
     if found.number:
         memcpy(&to_sets[0], found.sets, found.number * sizeof(int32_t))
-        memcpy(&to_overlaps[0], found.overlaps, found.number * sizeof(int32_t))
+        memcpy(&to_scores[0], found.scores, found.number * sizeof(double))
     free(ordered)
     free(found.best)
     free(found.sets)
-    free(found.overlaps)
+    free(found.scores)
     if not sound:
         raise ValueError("numbers out of range, or no memory")
-    return sets, overlaps, found.floor, found.examined
+    return sets, scores, found.floor, found.examined
 
 
-cdef int halve(Class* ordered, Py_ssize_t number) noexcept nogil:
-    """Make two of the first class: its head tells what the rest must share. Gives the number of new ones."""
+cdef Py_ssize_t behead(Class* ordered, Py_ssize_t number) noexcept nogil:
+    """Make two of a large first class: its head tells what the rest must share. Gives the number of all."""
     cdef Py_ssize_t place
+    if not number or ordered[0].width <= 2 * HEAD:
+        return number
     for place in range(number, 0, -1):
         ordered[place] = ordered[place - 1]
     ordered[0].part = ordered[1].part = True
-    ordered[0].width = HEAD
-    ordered[1].before = HEAD
+    ordered[0].width = ordered[1].before = HEAD
     ordered[1].first += HEAD
     ordered[1].width -= HEAD
-    return 1
+    return number + 1
 
 
 cdef inline double promise(Class* one, Query* query) noexcept nogil:

@@ -76,7 +76,7 @@ class _Scan:
         self._together = any(one.length == other.length for one, other in pairwise(known))
         self._best = best.best if best_compiled is None or len(known) > _BYTE else best_compiled
         #: The only sets that may answer, and their scores; None where all may.
-        self._only = None if only is None else (only, self._scores(only, self._overlaps(only)))
+        self._only = None if only is None else (only, self._scores(only))
         self.examined = 0 if only is None else len(only)
 
     def best(self, wanted: int, floor: float, highest: float) -> tuple[Array, Array, float]:
@@ -87,7 +87,7 @@ class _Scan:
             return _NONE, _NO_SCORES, floor
         segment = self._segment
         try:
-            sets, overlaps, complete, looked = self._best(
+            sets, scores, complete, looked = self._best(
                 segment.postings,
                 self._begins,
                 self._cuts,
@@ -105,16 +105,15 @@ class _Scan:
         except (ValueError, IndexError) as error:
             raise IndexDamagedError(f"{segment.file.path}: {error}; see `indexer status --check`") from error
         self.examined += looked
-        return sets, self._scores(sets, overlaps), complete
+        return sets, scores, complete
 
-    def _overlaps(self, sets: Array) -> Array:
+    def _scores(self, sets: Array) -> Array:
+        """The scores of these sets (ascending)."""
         one = self._segment
-        return best.overlaps_of(
+        overlaps = best.overlaps_of(
             sets, one.sizes, one.class_sets, one.class_tokens, one.set_tokens, self._marks
         )
-
-    def _scores(self, sets: Array, overlaps: Array) -> Array:
-        sizes = self._segment.sizes[self._segment.class_sets.searchsorted(sets, side="right") - 1]
+        sizes = one.sizes[one.class_sets.searchsorted(sets, side="right") - 1]
         # Nothing at all is like nothing at all by 0.
         scores: Array = overlaps / np.maximum(1, self._query_size + sizes - overlaps)
         return scores

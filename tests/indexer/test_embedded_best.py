@@ -91,7 +91,7 @@ def test_the_sets_that_are_promised_are_all_there(
     size = len(held) + unknown
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
-        sets, overlaps, reached, _ = way(
+        sets, told, reached, _ = way(
             **world.arrays(held, size), together=together, wanted=wanted, floor=floor, highest=highest
         )
     scores = {
@@ -100,9 +100,7 @@ def test_the_sets_that_are_promised_are_all_there(
     }
     inside = sorted((score for score in scores.values() if floor <= score <= highest), reverse=True)
     assert reached == (inside[wanted - 1] if 0 < wanted <= len(inside) else floor)
-    given = {
-        n: shared / (size + len(world.sets[n]) - shared) for n, shared in zip(sets, overlaps, strict=True)
-    }
+    given = dict(zip(sets.tolist(), told.tolist(), strict=True))
     assert len(given) == len(sets)
     assert given.items() <= scores.items()
     missing = {n for n, score in scores.items() if reached <= score <= highest} - given.keys()
