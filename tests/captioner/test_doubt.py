@@ -1,8 +1,9 @@
-"""Subjects that the detector does not see are written less readily; others as ever."""
+"""What the detector does not see is written less readily; words that it does not know as ever."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from captioner.decode import decode, usual
 from captioner.detector import WordDetector
-from captioner.doubt import STRENGTH, SURE, DoubtingDecoder, doubting
+from captioner.doubt import MOST, SHARE, STRENGTH, SURE, doubting
 from captioner.model import CONFIGURATIONS, CaptionModel
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import TINY
@@ -46,24 +47,38 @@ def scores(made: CaptionModel, decoder: object) -> tuple[Tensor, Tensor]:
     return first[0], second[0]
 
 
+def less_than_certain(chance: float) -> float:
+    """What any word that the detector knows loses."""
+    return SHARE * min(MOST, -math.log(chance))
+
+
+def taken_off(made: CaptionModel, word: str) -> list[float]:
+    """From the scores of the first word and of the second."""
+    pairs = zip(scores(made, made.decoder), scores(made, doubting(made.decoder, WORDS)), strict=True)
+    return [(plain - lowered)[WORDS.id(word)].item() for plain, lowered in pairs]
+
+
 @pytest.mark.parametrize("dog", [0.01, 0.4, 0.69, 0.9])
-def test_words_are_lowered_by_how_much_their_subject_is_missing(dog: float) -> None:
-    made = model({"cat": 0.01, "dog": dog, "man": 0.99})
-    decoder = doubting(made.decoder, WORDS)
-    assert isinstance(decoder, DoubtingDecoder)
-    for plain, lowered in zip(scores(made, made.decoder), scores(made, decoder), strict=True):
-        off = plain - lowered
-        assert off[WORDS.id("dog")].item() == pytest.approx(STRENGTH * max(0.0, SURE - dog), abs=0.02)
-        others = [WORDS.id(word) for word in ("a", "man", "people", "cat", "runs")]
-        assert off[others].abs().max().item() == pytest.approx(0.0, abs=1e-4)
+def test_a_word_is_lowered_by_how_much_it_and_its_subject_are_missing(dog: float) -> None:
+    made = model({"cat": 0.02, "dog": dog, "man": 0.99})
+    missing = STRENGTH * max(0.0, SURE - dog)
+    assert taken_off(made, "dog") == pytest.approx([missing + less_than_certain(dog)] * 2, abs=0.02)
+    assert taken_off(made, "cat") == pytest.approx([less_than_certain(0.02)] * 2, abs=0.02)
+    for unknown in ("a", "people", "runs"):
+        assert taken_off(made, unknown) == pytest.approx([0.0] * 2, abs=1e-4)
+
+
+def test_what_is_never_seen_loses_no_more_than_the_most() -> None:
+    assert taken_off(model({"cat": 1e-9, "dog": 0.99, "man": 0.99}), "cat") == pytest.approx(
+        [SHARE * MOST] * 2
+    )
 
 
 def test_any_sign_of_people_counts_for_all_their_words() -> None:
-    made = model({"cat": 0.01, "dog": 0.99, "man": 0.3})
-    plain, lowered = scores(made, made.decoder)[1], scores(made, doubting(made.decoder, WORDS))[1]
-    for word in ("man", "people"):
-        off = (plain - lowered)[WORDS.id(word)].item()
-        assert off == pytest.approx(STRENGTH * (SURE - 0.3), abs=0.02)
+    made = model({"cat": 0.02, "dog": 0.99, "man": 0.3})
+    missing = STRENGTH * (SURE - 0.3)
+    assert taken_off(made, "people") == pytest.approx([missing] * 2, abs=0.02)
+    assert taken_off(made, "man") == pytest.approx([missing + less_than_certain(0.3)] * 2, abs=0.02)
 
 
 def test_a_beam_keeps_each_photos_doubt() -> None:
@@ -79,14 +94,15 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]
 
 
-def test_a_model_of_other_subjects_has_nothing_to_doubt() -> None:
+def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
     """Such as one that was trained on flowers alone: its detector knows no word for people or dogs."""
     made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
     flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "here"]] * 4, 1)
     decoder = doubting(made.decoder, flowers)
-    assert decoder is made.decoder
-    [[found]] = decode(decoder, torch.ones(1, made.config.grid**2, made.encoder.channels), usual(made))
-    assert found.score < 0
+    off = scores(made, made.decoder)[0] - scores(made, decoder)[0]
+    known = made.decoder.detector.ids  # type: ignore[union-attr]
+    assert off[known].tolist() == pytest.approx([less_than_certain(0.2)] * len(DETECTED), abs=1e-4)
+    assert off.count_nonzero() == len(DETECTED)
 
 
 def test_the_student_projects_models_do_not_doubt() -> None:
