@@ -37,24 +37,6 @@ def test_every_change_alone_changes_something(images: torch.Tensor) -> None:
         assert float((changed - plain).abs().amax(dim=(1, 2, 3)).median()) > 0, field.name
 
 
-def test_colour_leaves_grey_photos_alone(images: torch.Tensor) -> None:
-    grey = images[:, :1].expand(-1, 3, -1, -1)
-    changed = replace(STILL, colour=0.9)(grey)
-    assert torch.allclose(changed[:, 0], changed[:, 2], atol=1e-5)
-
-
-def test_a_hole_is_a_rectangle_of_blank_and_nothing_else_changes(images: torch.Tensor) -> None:
-    torch.manual_seed(1)
-    plain = STILL(images)
-    torch.manual_seed(1)
-    holed = replace(STILL, hole=0.9)(images)
-    blank = (holed == 0).all(dim=1)
-    assert torch.equal(holed, plain.masked_fill(blank.unsqueeze(1), 0.0))
-    for mask in blank[blank.flatten(1).any(dim=1)]:
-        rows, columns = mask.any(dim=1), mask.any(dim=0)
-        assert int(mask.sum()) == int(rows.sum()) * int(columns.sum())
-
-
 def test_the_global_generator_alone_decides(images: torch.Tensor) -> None:
     torch.manual_seed(5)
     first = Augment()(images)
