@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
-from captioner.doubt import doubting
+from captioner.doubt import NUMBERS, DoubtingDecoder, doubting
 from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster
 from captioner.streaming import Asked, Caption, Captioned, PhotoCaptioner, StreamingCaptioner
@@ -36,7 +37,6 @@ class Captioner(StreamingCaptioner):
 
     def __init__(self, checkpoint: Checkpoint, name: str, device: str | None = None, batch: int = 32) -> None:
         self.name = name
-        self.identity = f"{name}@{checkpoint.digest[:8]}"
         self.vocabulary = checkpoint.vocabulary
         self.about = checkpoint.about
         self.device = choose_device(device)
@@ -49,6 +49,7 @@ class Captioner(StreamingCaptioner):
         self._encoder: Callable[[Tensor], Tensor] = encoder
         decoder = faster_decoder(self.model.decoder) if on_cpu else self.model.decoder
         self.decoder = doubting(decoder, self.vocabulary)
+        self.identity = f"{name}@{self._fingerprint(checkpoint.digest)}"
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] = "default", device: str | None = None) -> Captioner:
@@ -58,6 +59,11 @@ class Captioner(StreamingCaptioner):
         """
         folder = find_model(model)
         return cls(load(folder), folder.name, device)
+
+    def _fingerprint(self, weights: str) -> str:
+        """Of all that decides what is written: the same weights, decoded otherwise, write other captions."""
+        way = (usual(self.model), NUMBERS if isinstance(self.decoder, DoubtingDecoder) else ())
+        return hashlib.sha256(f"{weights} {way}".encode()).hexdigest()[:8]
 
     @property
     def usual_beam(self) -> int:

@@ -37,6 +37,8 @@ SURE = 0.7
 STRENGTH = 10.0  # nats off a score, for each unit that the chance of a subject is below `SURE`
 SHARE = 0.5  # of the nats by which a word is less than certain; these come off its score,
 MOST = 3.0  # but no more than these count
+#: All numbers of the doubt: captions written with others are other captions.
+NUMBERS = (SURE, STRENGTH, SHARE, MOST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -316,6 +317,18 @@ def test_the_student_projects_models_run_as_they_are() -> None:
 
 
 # Loading
+
+
+def test_the_same_weights_decoded_otherwise_are_another_captioner() -> None:
+    torch.manual_seed(0)
+    short, long = (replace(STUDENT, max_words=words) for words in (5, 20))
+    identities = [
+        Captioner(
+            Checkpoint(CaptionModel(config, len(WORDS)).eval(), WORDS, digest="1" * 64), "one", "cpu"
+        ).identity
+        for config in (short, long, long)
+    ]
+    assert identities[0] != identities[1] == identities[2]
 
 
 def test_a_model_is_loaded_by_its_folder_and_named_by_its_weights(tmp_path: Path) -> None:
