@@ -33,7 +33,7 @@ SUBJECTS = (
     ("dog dogs puppy", "puppies"),
 )
 
-SURE = 0.7
+SURE = 0.8
 STRENGTH = 10.0  # nats off a score, for each unit that the chance of a subject is below `SURE`
 SHARE = 0.5  # of the nats by which a word is less than certain; these come off its score,
 MOST = 3.0  # but no more than these count
