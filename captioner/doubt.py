@@ -2,7 +2,7 @@
 
 The decoder is told the likeliest words and may write any. It gains by being held to the detector at every
 word: one that the detector knows is lowered by a share of -ln(chance), so that decoder and detector multiply
-(dev CIDEr-D .598 -> .620; a product of experts: Hinton, "Training Products of Experts by Minimizing
+(dev CIDEr-D .598 -> .618; a product of experts: Hinton, "Training Products of Experts by Minimizing
 Contrastive Divergence", 2002).
 
 What training photos are full of needs more. Flickr8k is people and dogs, so its decoder finds them
