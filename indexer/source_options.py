@@ -12,6 +12,7 @@ import click
 from captioner.console import Command, with_options
 from indexer import sources
 from indexer.build import Captioning
+from indexer.index_option import index_option
 
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
@@ -20,23 +21,7 @@ if TYPE_CHECKING:
 LINES = click.File(encoding="utf-8", errors="surrogateescape")
 
 
-def _named(ctx: click.Context, option: click.Parameter, where: str) -> str:
-    if not where.strip():
-        raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")
-    return where
-
-
-where_option = click.option(
-    "--index",
-    "where",
-    callback=_named,
-    envvar="CAPTION_INDEX",
-    default="caption-index/",
-    show_default=True,
-    show_envvar=True,
-    help="A folder, or http[s]://HOST:9200/NAME for Elasticsearch.",
-)
-
+where_option = index_option("where")
 
 _SOURCES = (
     click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from captioner.console import Command, with_options
+from indexer.index_option import index_option as named_index
 from indexer.records import Filters
 from search.query import filters
 from search.searcher import Options, Searcher
@@ -20,15 +21,7 @@ MOST_CAPTIONS = 20
 #: Command line option -> field of the index.
 _FILTERS = ("source", "kind", "split", "model", "query")
 
-index_option = click.option(
-    "--index",
-    "index",
-    envvar="CAPTION_INDEX",
-    default="caption-index",
-    show_default=True,
-    metavar="WHERE",
-    help="A folder, or http[s]://host:9200/NAME for Elasticsearch. [env: CAPTION_INDEX]",
-)
+index_option = named_index("index")
 _OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 _SHARED = (
     index_option,

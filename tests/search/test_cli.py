@@ -243,6 +243,7 @@ class TestWrongUse:
         [
             (["similar"], "Missing argument"),
             (["text", "dog", "-k", "0"], "-k"),
+            (["text", "dog", "--index", ""], "is empty; name a folder, or http"),
             (["text", "dog", "--min-score", "2"], "--min-score"),
             (["text", "dog", "--count"], "--count needs --min-score"),
             (["text", "dog", "--count", "--min-score", "1", "--html", "x.html"], "do not go with it"),

@@ -1,0 +1,31 @@
+"""The option `--index`: where the index is, for the commands of `indexer` and of `search`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from captioner.console import Command
+
+
+def index_option(parameter: str) -> Callable[[Command], Command]:
+    """`parameter`: how the command's function calls it."""
+    return click.option(
+        "--index",
+        parameter,
+        callback=_named,
+        envvar="CAPTION_INDEX",
+        default="caption-index/",
+        show_default=True,
+        show_envvar=True,
+        metavar="WHERE",
+        help="A folder, or http[s]://HOST:9200/NAME for Elasticsearch.",
+    )
+
+
+def _named(ctx: click.Context, option: click.Parameter, where: str) -> str:
+    """Not empty, which would mean the current folder: `--index "$UNSET"` is a mistake."""
+    if not where.strip():
+        raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")
+    return where
