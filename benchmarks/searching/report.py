@@ -219,7 +219,7 @@ Written by `python benchmarks/search.py`; see there for how to make it again.
 
 Each engine runs in a process of its own and gives the {HITS} most similar images for a set of tokens. All
 get the same questions in turns, so that what else the machine does hits all alike: compare rows of one
-table, not tables (and each finds the processor's caches filled by the others: a client that asks one engine
+table, not tables (each finds the processor's caches filled by the others: a client that asks one engine
 without pause, as in the columns of clients, waits less). Every second question is a caption of the index,
 the others are new. *Exact* counts the answers whose {HITS} scores are those of brute force; *recall* is
 the share of hits that belong among them. Build rates begin with captions and include their analysis.
@@ -227,8 +227,7 @@ the share of hits that belong among them. Build rates begin with captions and in
 *CPU* is what the answering process itself used, which a busy machine distorts least (for Elasticsearch, the
 client only). This project's times are those of `Searcher.tokens`: certified, explained, with all fields of
 the records; the others give image and score. The student project's loop and SetSimilaritySearch are asked 3
-and 20 questions;
-SetSimilaritySearch is told the score of the tenth image beforehand.
+and 20 questions; SetSimilaritySearch is told the score of the tenth image beforehand.
 
 Where the load average is above the number of cores, other work shared the machine. Wall times, their tails
 and build rates then tell of that too, and short searches suffer less than long ones; CPU times tell least.

@@ -283,7 +283,7 @@ def best(
     const int64_t[::1] class_tokens not None, const Token[::1] set_tokens not None,
     const uint8_t[::1] marks not None, int query_size, bint together, Py_ssize_t wanted, double floor, double highest,
 ):
-    """See `descent.best`."""
+    """See `best.best`."""
     cdef Py_ssize_t place, other, number = 0, widest = 0, classes = sizes.shape[0]
     cdef bint sound
     if not (0 < begins.shape[0] == cuts.shape[0] <= 255 and begins.shape[0] <= query_size):
