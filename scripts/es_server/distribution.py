@@ -16,9 +16,6 @@ from .errors import ServerError, tail
 
 VERSION = "9.5.3"
 ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
-IN_LOCAL_REPOSITORY = (
-    f"org/elasticsearch/distribution/integ-test-zip/elasticsearch/{VERSION}/elasticsearch-{VERSION}.zip"
-)
 OLDEST_JAVA = 21
 #: Where JDKs are installed, below the root.
 JDKS = ("usr/lib/jvm/*", "opt/*", "opt/*/*", "Library/Java/JavaVirtualMachines/*/Contents/Home")
@@ -44,7 +41,7 @@ def distribution() -> Path:
 
 def _unpack(folder: Path, home: Path) -> None:
     """Unpack beside the place where it shall be, and move it there in one step."""
-    with zipfile.ZipFile(_archive()) as archive:
+    with zipfile.ZipFile(_fetch(folder)) as archive:
         archive.extractall(folder)
     for program in (folder / home.name / "bin").iterdir():
         program.chmod(0o755)
@@ -52,30 +49,18 @@ def _unpack(folder: Path, home: Path) -> None:
         (folder / home.name).rename(home)
 
 
-def _archive() -> Path:
-    repository = Path.home() / ".m2" / "repository"
-    if (repository / IN_LOCAL_REPOSITORY).is_file():
-        return repository / IN_LOCAL_REPOSITORY
+def _fetch(folder: Path) -> Path:
+    """The archive, put there by Maven: out of its repository on this machine, or downloaded."""
     if shutil.which("mvn") is None:
         raise ServerError(
             "no Elasticsearch: ELASTICSEARCH_URL is not set, Docker cannot run here, and there is no Maven "
             "(mvn) to fetch the test distribution; provide one of the three"
         )
-    _maven("dependency:get", "-Dtransitive=false", f"-Dartifact={ARTIFACT}")
-    setting = _maven("help:evaluate", "-Dexpression=settings.localRepository", "-q", "-DforceStdout")
-    path = Path(setting.strip().splitlines()[-1]) / IN_LOCAL_REPOSITORY
-    if not path.is_file():
-        raise ServerError(f"Maven said that it fetched {ARTIFACT}, but {path} is not there")
-    return path
-
-
-def _maven(*arguments: str) -> str:
-    result = subprocess.run(
-        ["mvn", "-B", *arguments], capture_output=True, text=True, cwd=tempfile.gettempdir()
-    )
+    command = ["mvn", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={folder}"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if result.returncode:
-        raise ServerError(f"mvn {arguments[0]} failed:\n{tail(result.stdout + result.stderr)}")
-    return result.stdout
+        raise ServerError(f"Maven could not fetch {ARTIFACT}:\n{tail(result.stdout + result.stderr)}")
+    return folder / f"elasticsearch-{VERSION}.zip"
 
 
 def java_environment() -> dict[str, str]:
