@@ -55,12 +55,14 @@ class Guard:
         """The URL, without fragment. Raises RefusalError for other schemes, credentials, or no host."""
         try:
             url = URL(text).with_fragment(None)
+            host, port = url.host, url.port  # decoded when asked for; a host that begins with xn-- may not be
         except (ValueError, TypeError) as error:
             raise RefusalError("bad-url", f"not a web address ({error})", "skipped") from None
         if url.scheme not in ("http", "https", ""):
             raise RefusalError("scheme", f"{url.scheme}: is not http or https", "skipped")
-        if not url.is_absolute() or not url.host or url.port == 0:
-            raise RefusalError("bad-url", "not a web address (no host)", "skipped")
+        if not url.scheme or not host or port == 0:
+            missing = "no http:// or https://" if not url.scheme else "no host"
+            raise RefusalError("bad-url", f"not a web address ({missing})", "skipped")
         if url.user is not None or url.password is not None:
             raise RefusalError("bad-url", "the address holds credentials", "skipped")
         return url

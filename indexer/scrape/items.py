@@ -13,7 +13,7 @@ STATUSES: tuple[Status, ...] = ("found", "downloaded", "duplicate", "skipped", "
 
 #: Failures that may be gone the next time; all others are final, and a later run leaves them alone.
 PASSING = frozenset(
-    {"rate-limited", "server-error", "timeout", "connection", "truncated", "robots-unreachable"}
+    {"rate-limited", "server-error", "timeout", "connection", "truncated", "robots-unreachable", "fault"}
 )
 
 

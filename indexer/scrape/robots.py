@@ -64,6 +64,8 @@ class Robots:
             self._rules.popitem(last=False)
         try:
             future.set_result(await self._ask(site))
+        except Exception as error:
+            future.set_exception(error)  # for those who wait, too
         finally:
             future.cancel()  # without effect on a result; frees those who wait when this task is cancelled
         rules: Rules = future.result()

@@ -196,15 +196,20 @@ class _Run:
             try:
                 page = await provider.search(query, progress.cursor, fetcher)
             except UnansweredError as error:
-                progress = replace(progress, reason=error.reason, detail=error.detail)
-                self.report.unanswered.append(progress)
-                self._note(progress)
+                self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
+                return
+            except Exception as error:  # as in `_work`
+                self._unanswered(replace(progress, reason="fault", detail=_fault(error)))
                 return
             chosen = page.found[progress.used :][: self._room(provider, progress)]
             await self._found(chosen)
             progress = _advanced(progress, page, len(chosen))
             if provider.limited:
                 self._note(progress)
+
+    def _unanswered(self, progress: Progress) -> None:
+        self.report.unanswered.append(progress)
+        self._note(progress)
 
     def _room(self, provider: Provider, progress: Progress) -> int:
         """How many more results of this query may be taken."""
@@ -226,10 +231,13 @@ class _Run:
     async def _work(self, fetcher: Fetcher) -> None:
         """Download one item after the other; the keeper has the photos from then on."""
         while (item := await self.frontier.take()) is not None:
+            validators = self._validators(item)
             try:
-                response = await fetcher.photo(item.url, self._validators(item))
+                response = await fetcher.photo(item.url, validators)
             except RefusalError as refusal:
                 self._end([item.refused(refusal)])
+            except Exception as error:  # what a stranger sends must not end the run, whatever it breaks
+                self._end([item.refused(RefusalError("fault", _fault(error)))])
             else:
                 if response.status == 304:
                     self._end([item])
@@ -275,6 +283,11 @@ def _advanced(progress: Progress, page: Page, taken: int) -> Progress:
     if used < len(page.found):
         return moved
     return replace(moved, cursor=page.cursor or "", used=0, exhausted=page.cursor is None)
+
+
+def _fault(error: Exception) -> str:
+    """A fault of this program, by its type alone: the text may repeat an address with a key in it."""
+    return f"unexpected {type(error).__name__}; please report it"
 
 
 def _canonical(url: str) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gzip
 import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from yarl import URL
 
 from indexer.errors import ScrapeError
-from indexer.scrape.transport import Limits
-from tests.indexer.scrape.conftest import Scraping
+from indexer.scrape.manifest import NAME
+from indexer.scrape.providers.google import Google
+from indexer.scrape.providers.listed import UrlList
+from indexer.scrape.scraper import scrape
+from indexer.scrape.transport import Check, Limits, Response
+from tests.indexer.scrape.conftest import SETTINGS, Jumping, Scraping
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import (
     Answer,
@@ -105,6 +111,7 @@ FAULTS: dict[str, tuple[Callable[[Site], object], str, str]] = {
     ),
     "to a file": (lambda site: _moved("file:///etc/passwd"), "skipped", "scheme"),
     "to ftp": (lambda site: _moved("ftp://127.0.0.1/x.jpg"), "skipped", "scheme"),
+    "to a host that cannot be decoded": (lambda site: _moved("http://xn--a/x.jpg"), "skipped", "bad-url"),
     "to nowhere": (lambda site: _moved(""), "failed", "redirect-loop"),
     "to itself": (lambda site: _moved("/fault"), "failed", "redirect-loop"),
     "noindex": (
@@ -216,6 +223,8 @@ def test_two_addresses_that_redirect_to_each_other(site: Site, scraping: Scrapin
         ("http://[oops/x.jpg", "bad-url"),
         ("http://user:secret@127.0.0.1/x.jpg", "bad-url"),
         ("http://2130706433/x.jpg", "bad-url"),
+        ("//example.org/x.jpg", "bad-url"),
+        ("http://xn--a/x.jpg", "bad-url"),
         ("http://192.168.1.1/x.jpg", "private-address"),
     ],
 )
@@ -224,6 +233,36 @@ def test_an_address_that_must_not_be_asked(url: str, reason: str, scraping: Scra
     listed.write_text(f"# a comment\n\n{url}\n", encoding="utf-8")
     scraping([str(listed)])
     assert [(item.status, item.reason) for item in scraping.items().values()] == [("skipped", reason)]
+
+
+class _Faulty:
+    """A transport that breaks where nobody expected it to, and has a photo for all other addresses."""
+
+    async def get(self, url: URL, headers: Mapping[str, str], limits: Limits, check: Check) -> Response:
+        if url.host == "odd.example" or "key" in url.query:
+            await asyncio.sleep(0)  # so that others come to wait for the same robots.txt
+            raise KeyError(f"{url}")
+        body = b"" if url.path == "/robots.txt" else jpeg(1)
+        return Response(url, 200, {"Content-Type": "image/jpeg"}, body)
+
+
+def test_a_fault_nobody_expected_costs_its_item_and_its_query_alone(scraping: Scraping) -> None:
+    urls = ["http://odd.example/1.jpg", "http://odd.example/2.jpg", "http://a.example/1.jpg"]
+    google = Google("google-secret", "engine-secret", "http://a.example/api")
+    for again in (False, True):  # what a later version can read, a later run asks for
+        report = scrape(
+            [*urls, "cats"],
+            [UrlList(), google],
+            scraping.folder,
+            SETTINGS,
+            transport=_Faulty(),
+            clock=Jumping(),
+        )
+        assert report.total("downloaded") == (0 if again else 1)
+        assert report.reasons()["failed", "fault"] == 2
+        assert scraping.items()[urls[0]].detail == "unexpected KeyError; please report it"
+        assert [progress.reason for progress in report.unanswered].count("fault") == 4
+        assert "secret" not in report.text() + (scraping.folder / NAME).read_text("utf-8")
 
 
 def test_the_same_picture_is_stored_once(site: Site, scraping: Scraping) -> None:
