@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +103,12 @@ class Keeper:
             sha256=photo.sha256,
             phash=photo.phash,
             bytes=len(body),
-            etag="" if reason else headers.get("ETag", "")[:500],
-            last_modified="" if reason else headers.get("Last-Modified", "")[:500],
+            etag="" if reason else _validator(headers, "ETag"),
+            last_modified="" if reason else _validator(headers, "Last-Modified"),
         )
+
+
+def _validator(headers: Mapping[str, str], name: str) -> str:
+    """A header that a refresh can send back as it came; "" for one that is no text, or no short one."""
+    value = headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and len(value) <= 500 else ""

@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from html import unescape
-from html.parser import HTMLParser
+from typing import Protocol
+
+from lxml import etree
 
 _LONGEST = 500
 #: Elements whose text is not for readers.
 _SILENT = frozenset({"script", "style", "template", "noscript"})
 
 
-class _Text(HTMLParser):
+class Reader(Protocol):
+    """Is told what HTML holds, in order."""
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None: ...
+
+    def end(self, tag: str) -> None: ...
+
+    def data(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def read_html(text: str, reader: Reader) -> None:
+    """Whatever the markup, in a time that grows as its length does; what no browser reads is passed over.
+
+    Python's own HTMLParser needs the square of it where tags do not end, and some markup is an error to it.
+    """
+    parser = etree.HTMLParser(target=reader, encoding="utf-8")
+    try:
+        parser.feed(text.replace("\0", "").encode("utf-8", "ignore"))
+        parser.close()
+    except etree.XMLSyntaxError:  # there is nothing in it, or elements lie too deep; what was read counts
+        pass
+
+
+class _Text:
     """Collects what a reader would see."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._silent = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._silent += tag in _SILENT
         self.parts.append(" " if tag in ("br", "p", "div", "li", "td") else "")
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         self._silent -= tag in _SILENT and self._silent > 0
 
-    def handle_data(self, data: str) -> None:
+    def data(self, text: str) -> None:
         if not self._silent:
-            self.parts.append(data)
+            self.parts.append(text)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def plain_text(value: object) -> str:
@@ -48,10 +78,9 @@ def plain_text(value: object) -> str:
 
 
 def _without_markup(text: str) -> str:
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    return "".join(parser.parts)
+    reader = _Text()
+    read_html(text, reader)
+    return "".join(reader.parts)
 
 
 def _garbles(character: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from itertools import islice
 from pathlib import Path
 
@@ -12,11 +14,20 @@ from yarl import URL
 from indexer.scrape.items import Item, RefusalError, UnansweredError
 from indexer.scrape.providers import Ask, Page
 from indexer.scrape.robots import AGENT, unwanted_directives
-from indexer.scrape.text import attribution, plain_text
+from indexer.scrape.text import attribution, plain_text, read_html
+from indexer.scrape.transport import Response
 
 _LINES = 500
 #: Bytes of a line; a longer one is no address, and is given in parts that are none either.
 _LONGEST = 16_384
+#: Characters of a page's link; a longer one would be held once for each picture that it is the base of.
+_LONGEST_LINK = 2_048
+#: Python's names of the encodings that web pages have (https://encoding.spec.whatwg.org/#names-and-labels).
+#: Its others are no encodings of text (hex, zlib), or slow (punycode takes the square of the length).
+_CHARSETS = (
+    *("ascii", "utf-8", "utf-16", "iso8859", "iso2022_jp", "cp", "koi8", "mac"),
+    *("gb", "big5", "euc_", "shift_jis", "tis-620"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,12 +40,13 @@ class UrlList:
     limited: bool = False
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        if query.startswith(("http://", "https://")):
+        if query.lower().startswith(("http://", "https://")):
             return Page((Item(url=query, provider=self.name, query=query),), None)
         try:
             return self._read(query, int(cursor or "0"))
-        except OSError as error:
-            raise UnansweredError("no-list", f"{query}: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL, which no file has in its name
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UnansweredError("no-list", f"{query}: {reason}") from None
 
     def _read(self, query: str, start: int) -> Page:
         """Some lines from byte `start` on, so that a list of any length is never held as a whole."""
@@ -66,15 +78,18 @@ class HtmlPage:
             response = await ask.page(query)
         except RefusalError as refusal:
             raise UnansweredError(refusal.reason, f"{query}: {refusal.detail}") from None
+        # In a thread: a long page takes seconds, in which downloads go on.
+        return await asyncio.to_thread(self._read, response, query)
+
+    def _read(self, response: Response, query: str) -> Page:
         page = _PicturePage(response.url)
-        page.feed(response.body.decode(_charset(response.headers.get("Content-Type", "")), "replace"))
-        page.close()
+        read_html(_decoded(response.body, response.headers.get("Content-Type", "")), page)
         if page.unwanted:
             raise UnansweredError("robots-tag", f"{query}: its robots meta element says {page.unwanted}")
         return Page(tuple(self._items(page, str(response.url), query)), None)
 
     def _items(self, page: _PicturePage, address: str, query: str) -> list[Item]:
-        heading = plain_text(page.title)
+        heading, author = plain_text("".join(page.title)), plain_text(page.author)
         found = []
         for url, alternative in page.pictures.items():
             title = plain_text(alternative) or heading
@@ -85,31 +100,32 @@ class HtmlPage:
                     query=query,
                     title=title,
                     page=address,
-                    creator=plain_text(page.author),
+                    creator=author,
                     license_url=page.license_url,
                     license=page.license_url,
-                    attribution=attribution(title, plain_text(page.author), page.license_url, address),
+                    attribution=attribution(title, author, page.license_url, address),
                 )
             )
         return found
 
 
-class _PicturePage(HTMLParser):
+class _PicturePage:
     """Reads a page's pictures (URL -> alternative text), title, licence link and wishes for robots."""
 
     def __init__(self, address: URL) -> None:
-        super().__init__(convert_charrefs=True)
         self.base = address
         self.pictures: dict[str, str] = {}
-        self.title = ""
+        self.title: list[str] = []
         self.author = ""
         self.license_url = ""
         self.unwanted = ""
+        self._drawing = 0  # within how many <svg>, each with a <title> of its own
         self._in_title = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        self._in_title = tag == "title"
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        values = dict(attributes)
+        self._drawing += tag == "svg"
+        self._in_title = tag == "title" and not self._drawing and not self.title
         if tag == "img":
             self._picture(values.get("data-src") or values.get("src", ""), values.get("alt", ""))
         elif tag == "meta":
@@ -119,12 +135,16 @@ class _PicturePage(HTMLParser):
         elif tag in ("a", "link") and "license" in values.get("rel", "").lower().split():
             self.license_url = str(self._absolute(values.get("href", "")) or "")
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
+        self._drawing -= tag == "svg" and self._drawing > 0
         self._in_title = False
 
-    def handle_data(self, data: str) -> None:
+    def data(self, text: str) -> None:
         if self._in_title:
-            self.title += data
+            self.title.append(text)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def _meta(self, values: dict[str, str]) -> None:
         name, content = values.get("name", "").lower(), values.get("content", "")
@@ -140,21 +160,23 @@ class _PicturePage(HTMLParser):
     def _picture(self, address: str, alternative: str) -> None:
         url = self._absolute(address.strip())
         if url is not None and url.scheme in ("http", "https"):
-            self.pictures.setdefault(str(url), alternative)
+            # A picture may come several times, and be described only once (og:image has no words).
+            self.pictures[str(url)] = self.pictures.get(str(url)) or alternative
 
     def _absolute(self, address: str) -> URL | None:
+        if not 0 < len(address) <= _LONGEST_LINK:
+            return None
         try:
-            return self.base.join(URL(address)).with_fragment(None) if address else None
+            return self.base.join(URL(address)).with_fragment(None)
         except (ValueError, TypeError):
             return None
 
 
-def _charset(content_type: str) -> str:
-    """The charset parameter where Python knows it; UTF-8 otherwise."""
-    import codecs
-
+def _decoded(body: bytes, content_type: str) -> str:
+    """By the charset parameter where it names an encoding of web pages; UTF-8 otherwise."""
     name = content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     try:
-        return codecs.lookup(name).name if name else "utf-8"
-    except LookupError:
-        return "utf-8"
+        known = codecs.lookup(name).name.startswith(_CHARSETS)
+    except (LookupError, ValueError):  # no such encoding; no name at all
+        known = False
+    return body.decode(name if known else "utf-8", "replace")

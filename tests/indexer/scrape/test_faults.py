@@ -26,6 +26,7 @@ from tests.indexer.scrape.conftest import SETTINGS, Jumping, Scraping
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import (
     Answer,
+    Request,
     Site,
     endless,
     hang_up,
@@ -263,6 +264,18 @@ def test_a_fault_nobody_expected_costs_its_item_and_its_query_alone(scraping: Sc
         assert scraping.items()[urls[0]].detail == "unexpected KeyError; please report it"
         assert [progress.reason for progress in report.unanswered].count("fault") == 4
         assert "secret" not in report.text() + (scraping.folder / NAME).read_text("utf-8")
+
+
+@pytest.mark.parametrize("etag", [b"\xff\xfe", b"x" * 501, b"a\tb"])
+def test_a_photo_is_kept_whatever_its_validators(etag: bytes, site: Site, scraping: Scraping) -> None:
+    async def odd(request: Request, writer: asyncio.StreamWriter) -> None:
+        head = Answer(jpeg(1), "image/jpeg", headers={"Connection": "close"}).head()
+        writer.write(head.replace(b"\r\n\r\n", b'\r\nETag: "' + etag + b'"\r\n\r\n') + jpeg(1))
+
+    site.raw["/x.jpg"] = odd
+    scraping([site.url("/x.jpg")])
+    assert scraping.outcome(site.url("/x.jpg")) == ("downloaded", "")
+    assert scraping.items()[site.url("/x.jpg")].etag == ""
 
 
 def test_the_same_picture_is_stored_once(site: Site, scraping: Scraping) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -223,6 +224,49 @@ def test_the_pictures_of_a_page(site: Site, scraping: Scraping) -> None:
 
 
 @pytest.mark.parametrize(
+    "charset",
+    "hex base64 zlib rot13 uu bz2 undefined idna punycode unicode_escape unknown windows-1252 x\0y".split(
+        " "
+    ),
+)
+def test_a_page_is_read_whatever_its_charset(charset: str, site: Site, scraping: Scraping) -> None:
+    kind = f"text/html; charset={charset}".replace("\0", "%00")
+    page = b"<title>A \\cat</title><![foo[x]]><p><![archive[12]]><img src=x.jpg>"
+    site.pages["/page"] = Answer(page, kind)
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping([site.url("/page")], HtmlPage())
+    assert scraping.outcome(url) == ("downloaded", "")
+    assert scraping.items()[url].title == "A \\cat"
+
+
+def test_a_title_belongs_to_the_page_and_words_to_the_picture(site: Site, scraping: Scraping) -> None:
+    site.pages["/page"] = Answer(
+        b"""<title>My cats</title><meta property="og:image" content="/1.jpg"><meta name=author content=Ann>
+        <svg><title>An arrow</title></svg><img src="/1.jpg" alt="A grey cat"><img src="/1.jpg" alt="Again">
+        <svg><g><title>A heart</title></g></svg><img src="/2.jpg"><title>Another</title>"""
+        + b'<base href="/%b/"><img src="/3.jpg">' % (b"x" * 5_000)
+    )
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in (1, 2, 3)]
+    scraping([site.url("/page")], HtmlPage())
+    assert [scraping.items()[url].title for url in urls] == ["A grey cat", "My cats", "My cats"]
+
+
+def test_titles_with_odd_markup_reach_the_manifest(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    listed = tmp_path / "urls.txt"
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in (1, 2)]
+    listed.write_text(f"{urls[0]}\tScan <![archive[12]]>\n{urls[1]}\tA dog\n", "utf-8")
+    scraping([str(listed)])
+    assert [scraping.items()[url].title for url in urls] == ["Scan", "A dog"]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_odd_title_costs_nothing_else(name: str, site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 2, "Scan <![archive[12]]>")
+    assert scraping(["cats"], provider(name, apis.environment())).total("downloaded") == 2
+
+
+@pytest.mark.parametrize(
     ("page", "reason"),
     [
         (Answer(status=404), "not-found"),
@@ -237,9 +281,11 @@ def test_a_page_that_cannot_be_read(page: Answer, reason: str, site: Site, scrap
     assert [progress.reason for progress in report.unanswered] == [reason]
 
 
-def test_a_list_that_is_not_there(scraping: Scraping) -> None:
-    report = scraping(["no/such/list.txt"])
+@pytest.mark.parametrize("name", ["no/such/list.txt", "a\0b", "x" * 5_000])
+def test_a_list_that_is_not_there(name: str, site: Site, scraping: Scraping) -> None:
+    report = scraping([name, site.photo("/x.jpg", jpeg(1)).replace("http", "HTTP")])
     assert [progress.reason for progress in report.unanswered] == ["no-list"]
+    assert report.total("downloaded") == 1
 
 
 def test_every_provider_by_name() -> None:

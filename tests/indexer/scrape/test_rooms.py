@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 import unicodedata
+from collections.abc import Mapping
 from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from indexer.scrape.items import Item
 from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
 from indexer.scrape.ledger import NEAR, Ledger
 from indexer.scrape.report import Report
-from indexer.scrape.text import plain_text
+from indexer.scrape.text import plain_text, read_html
 from indexer.scrape.transport import Response
 from tests.indexer.scrape.conftest import timeless
 from tests.indexer.scrape.pictures import image, jpeg
@@ -74,6 +75,46 @@ def test_any_text_becomes_one_clean_line(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=100))
 def test_words_of_any_script_stay_as_they_are(text: str) -> None:
     assert plain_text(f"<i class=x>{text}</i><!-- no -->") == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("Scan <![archive[12]]>", "Scan"),
+        ("<![foo[x]]>", ""),
+        ("I <3 dogs", "I <3 dogs"),
+        ("<b>a</b> <b>b</b><br>c", "a b c"),
+        ("<!-- never ended", ""),
+        ("lone \ud800 surrogate", "lone surrogate"),
+        ("<?xml version='1.0' encoding='latin-1'?>\xe9", "\xe9"),
+    ],
+)
+def test_odd_markup_is_no_text_and_no_error(text: str, clean: str) -> None:
+    assert plain_text(text) == clean
+
+
+class _Links:
+    """A reader of HTML that counts links."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self.count += tag == "a"
+
+    def end(self, tag: str) -> None: ...
+
+    def data(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("part", ["<a ", "<!-- >", "<![CDATA[ >", '<a "', "</ >", "&#x"])
+def test_markup_without_end_is_read_in_one_pass(part: str) -> None:
+    """A reader that looks for the end of each tag anew needs hours for this."""
+    links = _Links()
+    read_html("<a href=x>first</a>" + part * 300_000, links)
+    assert links.count in (1, 2)
 
 
 @pytest.mark.parametrize("value", [None, 3, ["a"], {"a": "b"}])
