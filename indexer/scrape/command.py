@@ -46,7 +46,7 @@ _SCRAPING = (
         type=click.IntRange(1),
         default=40,
         show_default=True,
-        help="Results taken for each query and provider.",
+        help="Results taken for each query and provider; of a list of URLs and of a page, all are.",
     ),
     click.option(
         "--contact",

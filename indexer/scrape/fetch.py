@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from yarl import URL
@@ -18,6 +18,8 @@ from indexer.scrape.transport import Check, Limits, Response, Transport
 _Result = TypeVar("_Result")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+#: Bytes of the largest page, robots.txt or answer of an API.
+_TEXT_BYTES = 5 * 1024 * 1024
 #: Types that servers give to pictures when they do not look; the decoder decides in the end.
 _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
 
@@ -32,6 +34,17 @@ class Manners:
     backoff: float = 1.0  # seconds before the second attempt, doubled for each further one
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked for, and how. `obey`: as robots.txt says. An `api` must stay on its site."""
+
+    headers: Mapping[str, str]
+    check: Check
+    limits: Limits
+    obey: bool = False
+    api: bool = False
+
+
 class Fetcher:
     """Photos, pages and API answers over a transport; every way in passes guard, pace and limits."""
 
@@ -42,18 +55,21 @@ class Fetcher:
         self.pace = pace
         self.guard = guard
         self.manners = manners
-        self.limits = limits
+        self.limits = limits  # of photos
+        self._of_text = replace(limits, bytes=_TEXT_BYTES)
         self.robots = Robots(self._read_robots)
 
     async def photo(self, url: str, validators: Mapping[str, str] | None = None) -> Response:
         """A picture's bytes, not decoded yet; with validators, status 304 when it has not changed."""
         headers = {"Accept": "image/*", "Accept-Encoding": "identity", **(validators or {})}
-        return await self._retry(lambda: self._follow(url, headers, _check_photo, obey=True))
+        wanted = _Wanted(headers, _check_photo, self.limits, obey=True)
+        return await self._retry(lambda: self._follow(url, wanted))
 
     async def page(self, url: str) -> Response:
         """An HTML page, for its pictures."""
         headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
-        return await self._retry(lambda: self._follow(url, headers, _check_page, obey=True))
+        wanted = _Wanted(headers, _check_page, self._of_text, obey=True)
+        return await self._retry(lambda: self._follow(url, wanted))
 
     async def api(self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer of a documented API, also of its errors (status and body tell them apart).
@@ -63,8 +79,9 @@ class Fetcher:
         """
         sent = {"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})}
         address = str(URL(url).update_query(query))
+        wanted = _Wanted(sent, _check_api, self._of_text, api=True)
         try:
-            response = await self._retry(lambda: self._follow(address, sent, _check_api, api=True))
+            response = await self._retry(lambda: self._follow(address, wanted))
         except RefusalError as refusal:
             raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
         try:
@@ -87,21 +104,19 @@ class Fetcher:
                     await self.pace.clock.sleep(self.manners.backoff * 2 ** (number - 1))
         return await attempt()
 
-    async def _follow(
-        self, text: str, headers: Mapping[str, str], check: Check, *, obey: bool = False, api: bool = False
-    ) -> Response:
-        """GET through redirects, each checked like the first address. An `api` must stay on its site."""
+    async def _follow(self, text: str, wanted: _Wanted) -> Response:
+        """GET through redirects, each checked like the first address."""
         seen: set[URL] = set()
         url = self.guard.check_url(text)
         for _ in range(self.manners.redirects + 1):
             if url in seen:
                 raise RefusalError("redirect-loop", "the redirects come back to where they were")
             seen.add(url)
-            response = await self._ask(url, headers, check, obey=obey)
+            response = await self._ask(url, wanted)
             if response.status not in _REDIRECTS:
                 return response
             url = self._target(response)
-            if api and url.origin() != self.guard.check_url(text).origin():
+            if wanted.api and url.origin() != self.guard.check_url(text).origin():
                 raise RefusalError("redirect", "an API's answer leads to another site")
         raise RefusalError("too-many-redirects", f"more than {self.manners.redirects} redirects")
 
@@ -112,20 +127,20 @@ class Fetcher:
             raise RefusalError("bad-url", "redirects to what is not a web address", "skipped") from None
         return self.guard.check_url(str(joined))
 
-    async def _ask(self, url: URL, headers: Mapping[str, str], check: Check, *, obey: bool) -> Response:
+    async def _ask(self, url: URL, wanted: _Wanted) -> Response:
         """One request in its host's turn."""
         host = url.host or ""
-        if obey:
+        if wanted.obey:
             await self._obey(url, host)
         async with self.pace.turn(host):
-            sent = {"User-Agent": self.manners.user_agent, **headers}
+            sent = {"User-Agent": self.manners.user_agent, **wanted.headers}
 
             def look(status: int, got: Mapping[str, str]) -> None:
-                self._check_status(status, got, host)
+                self._check_status(status, got, host, wanted.api)
                 if status not in _REDIRECTS:
-                    check(status, got)
+                    wanted.check(status, got)
 
-            return await self.transport.get(url, sent, self.limits, look)
+            return await self.transport.get(url, sent, wanted.limits, look)
 
     async def _obey(self, url: URL, host: str) -> None:
         delay = (await self.robots.rules(url)).check(url)
@@ -133,11 +148,16 @@ class Fetcher:
             raise RefusalError("crawl-delay", f"{host} asks for {delay:g} s between requests", "skipped")
         self.pace.slow_down(host, delay)
 
-    def _check_status(self, status: int, headers: Mapping[str, str], host: str) -> None:
-        """Overload is the host's affair as a whole: all its requests wait."""
+    def _check_status(self, status: int, headers: Mapping[str, str], host: str, api: bool) -> None:
+        """Overload is the host's affair as a whole: all its requests wait.
+
+        An API that refuses without saying for how long may have a spent quota; its provider reads why.
+        """
         if status != 429 and status < 500:
             return
         wait = retry_after(headers.get("Retry-After"), self.pace.clock.now())
+        if api and status == 429 and wait is None:
+            return
         if wait is not None:
             self.pace.pause(host, wait)
         if status == 429 or (status == 503 and wait is not None):
@@ -146,8 +166,8 @@ class Fetcher:
 
     async def _read_robots(self, url: URL) -> str | None:
         """robots.txt as text; None where the site has none (any 4xx but 429)."""
-        headers = {"Accept": "text/plain", "Accept-Encoding": "gzip"}
-        response = await self._retry(lambda: self._follow(str(url), headers, lambda *_: None))
+        wanted = _Wanted({"Accept": "text/plain", "Accept-Encoding": "gzip"}, _check_api, self._of_text)
+        response = await self._retry(lambda: self._follow(str(url), wanted))
         if response.status >= 400:
             return None
         return response.body[:LARGEST].decode("utf-8", "replace")
@@ -172,7 +192,7 @@ def _check_page(status: int, headers: Mapping[str, str]) -> None:
 
 
 def _check_api(status: int, headers: Mapping[str, str]) -> None:
-    """Errors of an API are in its JSON; the provider reads them."""
+    """Any status will do: errors of an API are in its JSON, and a robots.txt may be missing."""
 
 
 def _check_ok(status: int) -> None:

@@ -132,6 +132,7 @@ class _Run:
         self.on_item = on_item
         self.clock = clock
         self.report = Report()
+        self.spent: dict[str, UnansweredError] = {}  # providers that can answer nothing more in this run
         self.guard = Guard(settings.allowed_networks)
         self.frontier = Frontier(settings.per_host)
         self.keeper = Keeper(folder, ledger, settings.smallest_side)
@@ -185,17 +186,23 @@ class _Run:
 
     async def _search_all(self, searches: Iterable[tuple[Provider, str]], fetcher: Fetcher) -> None:
         for provider, query in searches:
-            await self._search(provider, query, fetcher)
+            spent = self.spent.get(provider.name)
+            if spent is None:
+                await self._search(provider, query, fetcher)
+            else:
+                self._unanswered(
+                    replace(self._begun(provider, query), reason=spent.reason, detail=spent.detail)
+                )
 
     async def _search(self, provider: Provider, query: str, fetcher: Fetcher) -> None:
         """Page by page until enough results are taken or there are no more."""
-        progress = Progress(provider.name, query)
-        if provider.limited and not self.settings.refresh:
-            progress = self.ledger.progress(provider.name, query)
+        progress = self._begun(provider, query)
         while not progress.exhausted and self._room(provider, progress):
             try:
                 page = await provider.search(query, progress.cursor, fetcher)
             except UnansweredError as error:
+                if error.reason == "quota":
+                    self.spent[provider.name] = error
                 self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
                 return
             except Exception as error:  # as in `_work`
@@ -206,6 +213,12 @@ class _Run:
             progress = _advanced(progress, page, len(chosen))
             if provider.limited:
                 self._note(progress)
+
+    def _begun(self, provider: Provider, query: str) -> Progress:
+        """How far an earlier run has got, where this one goes on from there."""
+        if provider.limited and not self.settings.refresh:
+            return self.ledger.progress(provider.name, query)
+        return Progress(provider.name, query)
 
     def _unanswered(self, progress: Progress) -> None:
         self.report.unanswered.append(progress)

@@ -23,7 +23,6 @@ class Limits:
     bytes: int = 20 * 1024 * 1024  # of a body, as sent and as unpacked
     seconds: float = 30.0  # the whole request; a server that dribbles cannot hold it longer
     connect_seconds: float = 10.0
-    silent_seconds: float = 10.0  # between two pieces of a body
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,8 @@ class HttpTransport:
                 check(answer.status, answer.headers)
                 body = await _read(answer, limits.bytes)
                 return Response(url, answer.status, answer.headers, body)
+        except aiohttp.ConnectionTimeoutError:
+            raise RefusalError("timeout", f"no connection within {limits.connect_seconds:g} s") from None
         except (asyncio.TimeoutError, TimeoutError):
             raise RefusalError("timeout", f"no whole answer within {limits.seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
@@ -92,9 +93,7 @@ class HttpTransport:
 
 
 def _times(limits: Limits) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=limits.seconds, sock_connect=limits.connect_seconds, sock_read=limits.silent_seconds
-    )
+    return aiohttp.ClientTimeout(total=limits.seconds, sock_connect=limits.connect_seconds)
 
 
 def _refusal(error: BaseException) -> RefusalError:
@@ -108,11 +107,18 @@ def _refusal(error: BaseException) -> RefusalError:
         return RefusalError("bad-url", "not a web address", "skipped")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return RefusalError("connection", "the host's name does not resolve")
-    return RefusalError("connection", _one_line(error))
+    return RefusalError("connection", _without_address(error))
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _without_address(error: BaseException) -> str:
+    """What went wrong. aiohttp puts the address into some of its texts, and an API's holds keys."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is not HTTP"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server ended the connection without an answer"
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    said = getattr(cause, "strerror", None)
+    return " ".join(str(said or type(error).__name__).split())[:200]
 
 
 async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -72,7 +72,8 @@ class Flickr:
 
     def _unanswered(self, status: int, answer: Any) -> UnansweredError:
         answer = answer if isinstance(answer, dict) else {}
-        reason = "key" if answer.get("code") == 100 else "api-error"
+        limited = "rate-limited" if status == 429 else "api-error"
+        reason = "key" if answer.get("code") == 100 else limited
         message = plain_text(answer.get("message")).replace(self.key, "***")
         return UnansweredError(reason, f"Flickr: HTTP {status} {message}".strip())
 

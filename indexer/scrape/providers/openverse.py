@@ -47,7 +47,7 @@ def from_environment(environment: Mapping[str, str]) -> Openverse:
 
 def _unanswered(status: int, answer: Any) -> UnansweredError:
     detail = plain_text(answer.get("detail")) if isinstance(answer, dict) else ""
-    reason = "key" if status in (401, 403) else "api-error"
+    reason = "key" if status in (401, 403) else "rate-limited" if status == 429 else "api-error"
     return UnansweredError(reason, f"Openverse: HTTP {status} {detail}".strip())
 
 

@@ -73,7 +73,7 @@ def _continued(cursor: str) -> dict[str, str]:
 def _unanswered(status: int, error: Mapping[str, Any] | None) -> UnansweredError:
     code = text_of(error, "code") if error else f"HTTP {status}"
     info = plain_text(error.get("info")) if error else ""
-    reason = "rate-limited" if code in ("ratelimited", "maxlag") else "api-error"
+    reason = "rate-limited" if code in ("ratelimited", "maxlag", "HTTP 429") else "api-error"
     return UnansweredError(reason, f"Wikimedia Commons: {code} {info}".strip())
 
 

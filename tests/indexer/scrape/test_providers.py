@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from indexer.scrape.items import Item
 from indexer.scrape.manifest import NAME, scraped_photos
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.providers.listed import HtmlPage
+from indexer.scrape.transport import Limits
 from tests.indexer.scrape.apis import Apis, Picture, google_error
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
-from tests.indexer.scrape.site import Answer, Request, Site, as_json
+from tests.indexer.scrape.site import Answer, Raw, Request, Site, as_json, hang_up
 
 ENGINES = ("openverse", "wikimedia", "google", "flickr")
 PATHS = {
@@ -123,7 +125,7 @@ ERRORS = [
     (
         "google",
         google_error(429, "Quota exceeded for metric 'Queries'", "rateLimitExceeded"),
-        "rate-limited",
+        "quota",
     ),
     ("google", google_error(403, "Daily Limit Exceeded for google-secret", "dailyLimitExceeded"), "quota"),
     ("google", google_error(400, "API key not valid: google-secret", "badRequest"), "key"),
@@ -170,6 +172,63 @@ def test_one_unanswered_query_does_not_stop_the_others(site: Site, scraping: Scr
     report = scraping(["dogs", "cats"], provider("openverse", apis.environment()))
     assert report.total("downloaded") == 3
     assert len(report.unanswered) == 1
+
+
+def test_a_spent_quota_is_told_in_googles_words_and_nothing_more_is_asked(
+    site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    site.pages[PATHS["google"]] = google_error(429, "Quota exceeded for google-secret", "rateLimitExceeded")
+    queries = [f"cats {number}" for number in range(9)]
+    report = scraping(queries, provider("google", apis.environment()), attempts=3)
+    assert {progress.query for progress in report.unanswered} == set(queries)
+    assert {progress.detail for progress in report.unanswered} == {"Google: HTTP 429 Quota exceeded for ***"}
+    assert len(_asked(site, "google")) <= 4  # the searches under way at the same time
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_api_that_says_how_long_to_wait_is_asked_again(name: str, site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 2)
+    working = site.pages[PATHS[name]]
+    answers = iter([as_json({}, 429, **{"Retry-After": "5"})])
+    site.pages[PATHS[name]] = lambda request: next(answers, None) or working(request)  # type: ignore[operator]
+    report = scraping(["cats"], provider(name, apis.environment()), attempts=2)
+    assert report.total("downloaded") == 2
+
+
+async def _no_http(request: Request, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 abc " + request.path.encode() + b"\r\n\r\n")
+
+
+async def _ended(request: Request, writer: asyncio.StreamWriter) -> None:
+    """A chunk that is none."""
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("raw", [_no_http, _ended, hang_up])
+def test_keys_reach_no_message_whatever_the_server_says(
+    raw: Raw, name: str, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    site.raw[PATHS[name]] = raw
+    report = scraping(["a cat"], provider(name, apis.environment()))
+    (unanswered,) = report.unanswered
+    told = report.text() + (scraping.folder / NAME).read_text("utf-8")
+    assert "secret" not in told
+    assert "http" not in unanswered.detail
+    assert unanswered.detail.startswith("127.0.0.1: ")
+
+
+def test_an_api_may_say_more_than_a_small_picture_holds(site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 20, "A cat " * 50)
+    size = max(len(jpeg(number)) for number in range(20))
+    assert len(apis.openverse(Request("", {"q": "cats", "page": "1", "page_size": "20"}, {})).body) > size
+    limits = Limits(bytes=size, seconds=20.0)
+    report = scraping(["cats"], provider("openverse", apis.environment()), limits=limits)
+    assert report.total("downloaded") == 20
 
 
 def test_requests_to_an_api_keep_its_distance_whatever_robots_txt_says(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from captioner.photo import hash_distance, perceptual_hash
+from indexer.scrape import transport
 from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
 from indexer.scrape.items import Item
@@ -23,7 +24,7 @@ from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
 from indexer.scrape.ledger import NEAR, Ledger
 from indexer.scrape.report import Report
 from indexer.scrape.text import plain_text, read_html
-from indexer.scrape.transport import Response
+from indexer.scrape.transport import Limits, Response
 from tests.indexer.scrape.conftest import timeless
 from tests.indexer.scrape.pictures import image, jpeg
 
@@ -272,6 +273,11 @@ def test_what_was_seen_is_not_held_in_memory() -> None:
     assert ledger.knows("http://a.example/5999")
     ledger.close()
     assert after - before < 8_192 * 40 + 200_000
+
+
+def test_a_server_may_be_silent_as_long_as_the_whole_download_may_take() -> None:
+    times = transport._times(Limits(seconds=60.0))
+    assert (times.total, times.sock_read) == (60.0, None)
 
 
 def test_the_report_counts_by_provider_and_reason() -> None:
