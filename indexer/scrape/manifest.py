@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +18,19 @@ from indexer.scrape.items import Item, Progress
 NAME = "manifest.jsonl"
 
 
-def read_manifest(folder: Path) -> Iterator[Item | Progress]:
-    """Every line in order, one at a time. A torn last line, left by a crash, is passed over.
+def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | Progress]:
+    """Every line in order, one at a time, that lies before byte `end`.
 
-    Raises SourceError, with file and line, where there is no manifest or a line is damaged.
+    A torn last line, left by a crash, is passed over. Raises SourceError, with file and line, where there
+    is no manifest or a line is damaged.
     """
     path = folder / NAME
     try:
         with path.open("rb") as lines:
             for number, raw in enumerate(lines, 1):
+                end -= len(raw)
+                if end < 0:
+                    return
                 parsed = _parse(raw, path, number)
                 if parsed is not None:
                     yield parsed
@@ -48,24 +53,33 @@ def _parse(raw: bytes, path: Path, number: int) -> Item | Progress | None:
         raise SourceError(f"{path}:{number}: damaged manifest line ({error})") from None
 
 
-def scraped_photos(folder: Path) -> Iterator[CaptionRecord]:
-    """A record for every photo downloaded, in order, none twice, with all but the caption filled in."""
+def manifest_size(folder: Path) -> int:
+    """Bytes of the manifest: up to there it stays as it is, while a scrape goes on."""
+    return (folder / NAME).stat().st_size
+
+
+def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
+    """A record for every photo downloaded, in order, none twice, with all but the caption filled in.
+
+    With `end`, as the manifest was when it had that many bytes.
+    """
     last = {}  # URL (hashed, to save memory) -> its last word in the manifest
-    for number, line in enumerate(read_manifest(folder)):
+    for number, line in enumerate(read_manifest(folder, end)):
         if isinstance(line, Item) and line.status != "found":
             last[hash(line.url)] = number
     seen: set[str] = set()
-    for number, line in enumerate(read_manifest(folder)):
-        if not isinstance(line, Item) or line.status != "downloaded" or last[hash(line.url)] != number:
+    for number, line in enumerate(read_manifest(folder, end)):
+        # A line that was written between the two readings is in nobody's place.
+        if not isinstance(line, Item) or line.status != "downloaded" or last.get(hash(line.url)) != number:
             continue
         if line.sha256 not in seen:
             seen.add(line.sha256)
             yield _record(line, folder)
 
 
-def title_records(folder: Path) -> Iterator[CaptionRecord]:
+def title_records(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
     """The titles of the downloaded photos as captions of kind "title"; photos without one are left out."""
-    for record in scraped_photos(folder):
+    for record in scraped_photos(folder, end):
         if any(character.isalpha() for character in record.title):
             yield replace(record, kind="title", caption=record.title)
 

@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from indexer.sources.source import Item, Problem, existing_file, existing_folder, stamp
+from indexer.records import CaptionRecord
+from indexer.sources.source import Item, Problem, existing_file, existing_folder
 
 
 class ScrapedSource:
-    """Scraped photos with what the web said of them: title, page, creator, licence, attribution."""
+    """Scraped photos with what the web said of them: title, page, creator, licence, attribution.
+
+    They are those of the moment in which this is made; a scrape into the folder may go on meanwhile.
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        from indexer.scrape.manifest import NAME, manifest_size
+
         self._folder = existing_folder(folder, "what indexer scrape downloaded")
-        self._manifest = existing_file(
-            self._folder / "manifest.jsonl", "the manifest that indexer scrape writes"
-        )
+        existing_file(self._folder / NAME, "the manifest that indexer scrape writes")
+        self._end = manifest_size(self._folder)
 
     @property
     def name(self) -> str:
         return self._folder.name
 
     def fingerprint(self) -> str:
-        return f"scraped {stamp([self._manifest])}"
+        """Of the photos and their words alone: what a scrape tried without success changes nothing."""
+        digest = hashlib.sha256()
+        for photo in self._photos():
+            digest.update(f"{photo}\n".encode("utf-8", "surrogatepass"))
+        return f"scraped {digest.hexdigest()}"
 
     def captions(self) -> Iterator[Item]:
         from indexer.scrape.manifest import title_records
 
-        return iter(title_records(self._folder))
+        return iter(title_records(self._folder, self._end))
 
     def photos(self) -> Iterator[Item]:
-        from indexer.scrape.manifest import scraped_photos
-
-        for photo in scraped_photos(self._folder):
+        for photo in self._photos():
             yield photo if Path(photo.image).is_file() else Problem(photo.image, "no such file")
 
     def caption_count(self) -> int:
         return sum(1 for _ in self.captions())
 
     def photo_count(self) -> int:
+        return sum(1 for _ in self._photos())
+
+    def _photos(self) -> Iterator[CaptionRecord]:
         from indexer.scrape.manifest import scraped_photos
 
-        return sum(1 for _ in scraped_photos(self._folder))
+        return scraped_photos(self._folder, self._end)

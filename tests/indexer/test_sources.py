@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.rejects import Rejection, write_rejects
+from indexer.scrape.manifest import scraped_photos
 from indexer.sources import (
     CocoSource,
     Flickr8kSource,
@@ -380,6 +381,32 @@ class TestScraped:
         records, problems = split(list(source.photos()))
         assert records == []
         assert problems == [f"{tmp_path / 'images/ab/ab12.jpg'}: no such file"]
+
+    def append(self, tmp_path: Path, **fields: object) -> None:
+        with (tmp_path / "manifest.jsonl").open("a") as file:
+            file.write(json.dumps({"line": "item", "url": "https://example.org/2.jpg", **fields}) + "\n")
+
+    def test_a_scrape_may_go_on_while_its_photos_are_indexed(self, tmp_path: Path) -> None:
+        source = ScrapedSource(self.manifest(tmp_path))
+        photos = source.photos()
+        self.append(tmp_path, status="downloaded", file="x.jpg", sha256="cd" * 32, title="Late")
+        assert [one.title for one in split(list(photos))[0]] == ["My dog Rex"]
+        photos, titles = scraped_photos(tmp_path), source.captions()
+        assert [next(photos).title, next(titles).caption] == ["My dog Rex", "My dog Rex"]  # type: ignore[union-attr]
+        self.append(tmp_path, status="downloaded", file="y.jpg", sha256="ef" * 32, title="Later")
+        assert ([one.title for one in photos], list(titles)) == (["Late"], [])
+        assert (source.caption_count(), source.photo_count()) == (1, 1)
+
+    def test_the_fingerprint_is_that_of_the_photos_and_their_words(self, tmp_path: Path) -> None:
+        before = ScrapedSource(self.manifest(tmp_path)).fingerprint()
+        self.append(tmp_path, status="found")
+        self.append(tmp_path, status="failed", reason="timeout")
+        self.append(tmp_path, line="search", provider="openverse", query="a dog")
+        assert ScrapedSource(tmp_path).fingerprint() == before
+        self.append(tmp_path, status="downloaded", file="x.jpg", sha256="cd" * 32, title="A cat")
+        with_cat = ScrapedSource(tmp_path).fingerprint()
+        self.append(tmp_path, status="downloaded", file="x.jpg", sha256="cd" * 32, title="A grey cat")
+        assert len({before, with_cat, ScrapedSource(tmp_path).fingerprint()}) == 3
 
     def test_a_folder_without_manifest_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=r"manifest\.jsonl: no such file"):
