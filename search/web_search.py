@@ -112,7 +112,7 @@ def _scrape(
         report = scrape([query], providers, folder, share, on_item=watch.on_item)
         asked.append(query)
         reports.append(report)
-        room -= report.found.total()
+        room -= report.taken
         if room <= 0:
             break
     return tuple(asked), tuple(reports)

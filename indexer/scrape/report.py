@@ -17,6 +17,7 @@ class Report:
 
     found: Counter[str] = field(default_factory=Counter)  # by provider
     ended: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # provider, status, reason
+    taken: int = 0  # results of this run's queries, by this run and by earlier ones
     known: int = 0  # found again; nothing was left to do
     bytes: int = 0
     seconds: float = 0.0

@@ -204,15 +204,16 @@ class _Run:
                 if error.reason == "quota":
                     self.spent[provider.name] = error
                 self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
-                return
+                break
             except Exception as error:  # as in `_work`
                 self._unanswered(replace(progress, reason="fault", detail=_fault(error)))
-                return
+                break
             chosen = page.found[progress.used :][: self._room(provider, progress)]
             await self._found(chosen)
             progress = _advanced(progress, page, len(chosen))
             if provider.limited:
                 self._note(progress)
+        self.report.taken += progress.taken
 
     def _begun(self, provider: Provider, query: str) -> Progress:
         """How far an earlier run has got, where this one goes on from there."""

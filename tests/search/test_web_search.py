@@ -135,6 +135,22 @@ def test_the_same_search_again_downloads_and_captions_nothing(
     assert len(captioner.asked) == captioned
 
 
+def test_what_was_taken_earlier_counts(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    apis.pictures["man riding motorcycle street"] = _pictures(apis, [0])
+    apis.pictures["man riding motorcycle"] = _pictures(apis, [1])
+    apis.pictures["man riding"] = _pictures(apis, [2, 3])
+    settings = replace(SETTINGS, per_query=2)
+    for _ in range(3):
+        found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, settings)
+        assert found.queries == ("man riding motorcycle street", "man riding motorcycle")
+        assert [report.taken for report in found.reports] == [1, 1]
+        assert len(list(found.folder.glob("images/*/*"))) == 2
+    more = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, replace(SETTINGS, per_query=4))
+    assert len(list(more.folder.glob("images/*/*"))) == 4
+
+
 def test_nothing_found_says_why(apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="the web gave no photo for 'two cats sofa': nothing was found"):
         search_web(CAPTIONS[2], captioner, [openverse], tmp_path, SETTINGS)
