@@ -227,7 +227,7 @@ class _Run:
 
     def _room(self, provider: Provider, progress: Progress) -> int:
         """How many more results of this query may be taken."""
-        return self.settings.per_query - progress.taken if provider.limited else sys.maxsize
+        return max(0, self.settings.per_query - progress.taken) if provider.limited else sys.maxsize
 
     async def _found(self, items: Sequence[Item]) -> None:
         """Note those that are new, in one write, before the first of them is downloaded."""

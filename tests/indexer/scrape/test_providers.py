@@ -52,8 +52,9 @@ def test_pages_are_turned_until_enough_is_taken(
     assert len(_asked(site, name)) == pages
     assert report.found[name] == 45
     assert len(scraping.items()) == 45
-    scraping(["cats"], engine, per_query=45)
-    assert len(_asked(site, name)) == pages  # an answered query is not asked again
+    for per_query in (45, 10):
+        scraping(["cats"], engine, per_query=per_query)
+        assert len(_asked(site, name)) == pages  # an answered query is not asked again
     report = scraping(["cats"], engine, per_query=100)
     assert len(scraping.items()) == 48  # a larger share goes on where the smaller one ended
     assert sum(report.ended.values()) == 3
