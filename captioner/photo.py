@@ -7,16 +7,26 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from captioner.errors import PhotoError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 #: More pixels than any camera gives; beyond it a small file can fill the memory.
 MAX_PIXELS = 120_000_000
+#: Of photos with more pixels, one is in memory at a time, whatever the number of threads.
+_LARGE_PIXELS = 1 << 24
+_ONE_LARGE = threading.Lock()
+#: Pixels a side of the pieces in which modes are converted.
+_PIECE = 1024
 #: Formats that are decoded. Others (EPS starts Ghostscript, SVG and PDF are programs) are refused.
 #: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -38,13 +48,15 @@ def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
     """Decode a photo (path, bytes or image) to upright RGB; the first frame of an animation.
 
     With `smallest`, a JPEG may be decoded at a reduced size whose sides stay at or above
-    `smallest` pixels, which saves most of the decoding time. Raises PhotoError, with the
-    file's name and the reason, for anything that is not a whole photo of sane size.
+    `smallest` pixels, which saves most of the decoding time; other large photos are reduced, too. Raises
+    PhotoError, with the file's name and the reason, for anything that is not a whole photo of sane size.
     """
     with _decoding(photo) as image:
+        whole = image.size
         if smallest is not None and image is not photo:
             image.draft("RGB", (smallest, smallest))
-        return _to_rgb(_upright(image))
+        with _room_for(image, whole):
+            return _to_rgb(_upright(image, in_place=image is not photo), smallest)
 
 
 def media_type(photo: Photo) -> str:
@@ -75,9 +87,11 @@ def glance(photo: Photo) -> Glance:
         kind, size = Image.MIME[image.format or "JPEG"], image.size
         if image is not photo:
             image.draft("L", (_GLANCED_SIDE, _GLANCED_SIDE))
-        upright = _upright(image)
-        is_grey = upright.mode == "L" and "transparency" not in upright.info
-        return Glance(kind, size, perceptual_hash(upright if is_grey else _to_rgb(upright)))
+        with _room_for(image, size):
+            upright = _upright(image, in_place=image is not photo)
+            is_grey = upright.mode == "L" and "transparency" not in upright.info
+            seen = upright if is_grey else _to_rgb(upright, _GLANCED_SIDE)
+            return Glance(kind, size, perceptual_hash(seen))
 
 
 @contextmanager
@@ -160,19 +174,51 @@ def _why_not_a_photo(photo: Photo) -> str:
     return "not a photo in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)"
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:
+    """Held while a photo is decoded; `whole` is its size as stored, before a JPEG's is reduced."""
+    width, height = whole if image.info.get("progressive") else image.size  # progressive: all is held at once
+    return _ONE_LARGE if width * height > _LARGE_PIXELS else nullcontext()
+
+
+def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
     """Turned as its EXIF orientation says; damaged metadata are no reason to refuse whole pixels."""
     image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # Pillow's readers of metadata raise almost anything
-        return image.copy()
+    with suppress(Exception):  # Pillow's readers of metadata raise almost anything
+        if not in_place:
+            return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)  # no copy, but where it is turned
+    return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB on white, whatever the mode: palette, alpha, 16-bit grey, CMYK, LAB, float."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = _stretch(image)
+def _to_rgb(image: Image.Image, smallest: int | None = None) -> Image.Image:
+    """8-bit RGB on white, whatever the mode: palette, alpha, 16-bit grey, CMYK, LAB, float.
+
+    A large image is reduced so far that its sides stay at or above `smallest`. It is all done piece by
+    piece, for at full size each step would hold another copy.
+    """
+    pixels, white = image.width * image.height, _white(image) if _is_deep(image) else 0.0
+    if pixels <= _PIECE**2:
+        return _piece_to_rgb(image, white)
+    factor = max(1, min(image.size) // smallest) if smallest and pixels > _LARGE_PIXELS else 1
+    whole = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for left, top, piece in _pieces(image, factor):
+        whole.paste(_piece_to_rgb(piece, white).reduce(factor), (left // factor, top // factor))
+    return whole
+
+
+def _pieces(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, int, Image.Image]]:
+    """Left, top and pixels of the parts of an image; their sides are multiples of `factor`."""
+    side = max(1, _PIECE // factor) * factor
+    for top in range(0, image.height, side):
+        for left in range(0, image.width, side):
+            right, bottom = min(left + side, image.width), min(top + side, image.height)
+            yield left, top, image.crop((left, top, right, bottom))
+
+
+def _piece_to_rgb(image: Image.Image, white: float) -> Image.Image:
+    """`white`: the value that becomes white, where the image is deep."""
+    if _is_deep(image):
+        image = _stretch(image, white)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white")
@@ -189,17 +235,28 @@ def _from_lab(image: Image.Image) -> Image.Image:
     return converted
 
 
-def _stretch(image: Image.Image) -> Image.Image:
-    """Bring deep grey values to 0..255; Pillow's own conversion would clip them to white.
+def _is_deep(image: Image.Image) -> bool:
+    """Whether its values may lie beyond 255."""
+    return image.mode.startswith("I;16") or image.mode in ("I", "F")
 
-    White is 65,535 in integers (255 where none is above), 1 in floats, or the largest value if that is more.
-    """
+
+def _finite(image: Image.Image) -> npt.NDArray[np.float32]:
     import numpy as np
 
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
-    largest = float(values.max(initial=0.0))
-    white = 1.0 if image.mode == "F" else 255.0 if largest <= 255.0 else 65535.0
-    values *= 255.0 / max(white, largest)
+    return np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+
+
+def _white(image: Image.Image) -> float:
+    """65,535 in integers (255 where none is above), 1 in floats, or the largest value if that is more."""
+    largest = max(float(_finite(piece).max(initial=0.0)) for _, _, piece in _pieces(image))
+    return max(1.0 if image.mode == "F" else 255.0 if largest <= 255.0 else 65535.0, largest)
+
+
+def _stretch(image: Image.Image, white: float) -> Image.Image:
+    """Bring deep grey values to 0..255; Pillow's own conversion would clip them to white."""
+    import numpy as np
+
+    values = _finite(image) * np.float32(255.0 / white)
     return Image.fromarray(values.clip(0.0, 255.0).round().astype(np.uint8))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from captioner import photo
 from captioner.errors import PhotoError
 from captioner.photo import (
     MAX_PIXELS,
@@ -28,6 +31,7 @@ from captioner.photo import (
     perceptual_hash,
     photos_below,
 )
+from tests.conftest import ROOT
 
 ORIENTATION = 0x0112
 
@@ -392,6 +396,87 @@ def test_near_copies_have_near_hashes(photos: Path) -> None:
     other = open_photo(photos / "coffee.png")
     assert hash_distance(perceptual_hash(cat), perceptual_hash(copy)) <= 4
     assert hash_distance(perceptual_hash(cat), perceptual_hash(other)) > 12
+
+
+# Large photos
+
+MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "LAB", "I;16", "I", "F")
+
+
+def in_mode(mode: str, width: int = 90, height: int = 70) -> Image.Image:
+    picture = noise(width, height)
+    if mode == "LAB":
+        return Image.merge("LAB", picture.split())
+    if mode in ("I;16", "I", "F"):
+        kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        return Image.fromarray(np.asarray(picture.convert("L")).astype(kind) * kind(3))
+    picture = picture.convert(mode)
+    if mode in ("RGBA", "LA"):
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    return picture
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pieces_give_what_the_whole_gives(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = in_mode(mode)
+    whole = open_photo(image)
+    monkeypatch.setattr(photo, "_PIECE", 16)
+    assert np.array_equal(open_photo(image, smallest=16), whole)
+    assert glance(image).phash == perceptual_hash(whole)
+    monkeypatch.setattr(photo, "_LARGE_PIXELS", 1000)
+    assert np.array_equal(open_photo(image), whole)
+    reduced = open_photo(image, smallest=16)
+    assert (reduced.mode, reduced.size) == ("RGB", (23, 18))  # 70 / 4 is the first above 16
+    assert np.array_equal(reduced, whole.reduce(4))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_photo_is_reduced_and_upright(orientation: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    content = encoded(noise(500, 380).convert("RGBA"), "PNG", exif=exif)
+    before = glance(content)
+    monkeypatch.setattr(photo, "_PIECE", 64)
+    monkeypatch.setattr(photo, "_LARGE_PIXELS", 1000)
+    assert open_photo(content, smallest=120).size == ((167, 127) if orientation == 1 else (127, 167))
+    after = glance(content)
+    assert (after.size, after.media_type) == (before.size, before.media_type)
+    assert hash_distance(after.phash, before.phash) <= 3
+
+
+_PEAK = """
+import io, resource, sys
+from PIL import Image
+from captioner.photo import glance, open_photo
+buffer = io.BytesIO()
+picture = Image.new(sys.argv[1], (5000, 5000))
+picture.save(buffer, "PNG", compress_level=1)
+del picture
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]) << 20, resource.RLIM_INFINITY))
+glance(buffer.getvalue())
+open_photo(buffer.getvalue(), 256)
+"""
+
+
+@pytest.mark.parametrize(("mode", "bytes_per_pixel"), [("RGBA", 4), ("I;16", 2), ("LA", 4), ("P", 1)])
+def test_a_large_photo_takes_little_more_than_its_pixels(mode: str, bytes_per_pixel: int) -> None:
+    """25 million pixels: 100 MB in RGBA, which took 600 MB."""
+    room = 25 * bytes_per_pixel + 250
+    command = [sys.executable, "-c", _PEAK, mode, str(room)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def test_one_large_photo_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photo, "_LARGE_PIXELS", 50_000)
+    large = [encoded(noise(400, 200), "PNG"), encoded(noise(2000, 1600), "JPEG", progressive=True)]
+    small = [encoded(noise(100, 100), "PNG"), encoded(noise(800, 600), "JPEG")]
+    with ThreadPoolExecutor(4) as pool:
+        with photo._ONE_LARGE:
+            waiting = [pool.submit(look, one) for one in large for look in (glance, open_photo)]
+            assert len([glance(one) for one in small]) == 2
+            assert open_photo(small[0], smallest=50).size == (100, 100)
+            assert not any(one.done() for one in waiting)
+        assert len([one.result() for one in waiting]) == 4
 
 
 # A glance
