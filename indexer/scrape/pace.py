@@ -70,19 +70,29 @@ class Pace:
             host.turns -= 1
 
     async def _wait(self, host: _Host, name: str) -> None:
+        """Until this request's slot. One before which a pause has come is given up for one after it."""
+        while True:
+            start = self._slot(host, name)
+            if (wait := start - self.clock.monotonic()) > 0:
+                await self.clock.sleep(wait)
+            if start >= host.paused_until:
+                return
+
+    def _slot(self, host: _Host, name: str) -> float:
+        """The time of the next free slot, which is taken."""
         now = self.clock.monotonic()
+        wait = host.paused_until - now
+        if wait > self.longest_wait:
+            raise RefusalError("rate-limited", f"{name} asks to wait {wait:.0f} s", retry_after=wait)
         start = max(now, host.next_at)
         host.next_at = start + host.delay
-        # A pause may be asked for while this request waits, so look again after each sleep.
-        while (wait := max(start, host.paused_until) - self.clock.monotonic()) > 0:
-            if host.paused_until - self.clock.monotonic() > self.longest_wait:
-                raise RefusalError("rate-limited", f"{name} asks to wait {wait:.0f} s", retry_after=wait)
-            await self.clock.sleep(wait)
+        return start
 
     def pause(self, name: str, seconds: float) -> None:
         """No request to this host before `seconds` have passed (Retry-After)."""
         host = self._host(name)
         host.paused_until = max(host.paused_until, self.clock.monotonic() + seconds)
+        host.next_at = max(host.next_at, host.paused_until)
 
     def slow_down(self, name: str, delay: float) -> None:
         """At least `delay` seconds between requests to this host (Crawl-delay, an API's rate limit)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
@@ -50,6 +52,28 @@ class Jumping(Clock):
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += seconds
+
+
+class Waking(Jumping):
+    """A clock on which many sleep at once, each until its own time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeping: list[tuple[float, int, asyncio.Event]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        event = asyncio.Event()
+        heapq.heappush(self.sleeping, (self.time + seconds, len(self.slept), event))
+        self.slept.append(seconds)
+        await event.wait()
+
+    async def go_on(self) -> None:
+        """Let all do what they can, then wake the one that sleeps the least."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+        if self.sleeping:
+            self.time, _, event = heapq.heappop(self.sleeping)
+            event.set()
 
 
 class Scraping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from email.utils import formatdate
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from indexer.scrape.items import RefusalError
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives
-from tests.indexer.scrape.conftest import Jumping, Scraping, timeless
+from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up
 
@@ -192,6 +193,36 @@ def test_a_pause_holds_for_those_who_wait_already() -> None:
             return clock.time - start
 
     assert asyncio.run(pause_meanwhile()) == 30.0
+
+
+@timeless
+@given(st.integers(1, 8), st.sampled_from([0.0, 0.5, 2.0]), st.floats(0.0, 30.0), st.integers(0, 9))
+def test_requests_keep_their_distance_after_a_pause_too(
+    per_host: int, delay: float, pause: float, pausing: int
+) -> None:
+    """Those who wait for their slots when the pause comes, and those who come meanwhile, are spaced anew."""
+    clock, starts = Waking(), []
+
+    async def ask(pace: Pace, number: int) -> None:
+        async with pace.turn("a.example"):
+            starts.append(clock.time)
+            if number == pausing:
+                pace.pause("a.example", pause)
+                starts.append(math.nan)
+
+    async def all_at_once() -> None:
+        pace = Pace(clock, per_host=per_host, delay=delay)
+        asked = [asyncio.create_task(ask(pace, number)) for number in range(10)]
+        while not all(one.done() for one in asked):
+            await clock.go_on()
+
+    asyncio.run(all_at_once())
+    paused = next(place for place, time in enumerate(starts) if math.isnan(time))
+    before, after = starts[:paused], starts[paused + 1 :]
+    assert all(time >= before[-1] + pause for time in after)
+    assert all(
+        later - earlier >= delay - 1e-6 for part in (before, after) for earlier, later in pairwise(part)
+    )
 
 
 def test_too_long_a_pause_is_not_waited_for() -> None:
