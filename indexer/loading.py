@@ -154,7 +154,7 @@ class Loading:
                     yield photo
                     continue
                 bar.update()
-                if first == photo.image:
+                if first == photo.image or photo.source == "scraped":  # whose ids are made of the content
                     self.known += 1
                 else:
                     reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"

@@ -20,7 +20,7 @@ from indexer.build import Captioning, add, build, delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord
-from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem
+from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource
 from tests.indexer.worlds import (
     ColourCaptioner,
     DraftingIndex,
@@ -108,6 +108,24 @@ class TestBuild:
         assert [str(problem) for problem in report.problems] == [
             f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
         ]
+
+    def test_a_photo_of_two_scraped_folders_is_one(self, tmp_path: Path) -> None:
+        for name in ("oa", "ob"):
+            write_photo(tmp_path / name / "x.jpg")
+            item = {"line": "item", "url": f"http://{name}.example/1.jpg", "status": "downloaded"}
+            shared = {"file": "x.jpg", "sha256": "ab12" * 16, "title": f"Seen by {name}"}
+            write_jsonl(tmp_path / name / "manifest.jsonl", item | shared)
+        index, captioner = DraftingIndex(), ColourCaptioner()
+        report = build(
+            index, [ScrapedSource(tmp_path / name) for name in ("oa", "ob")], captioning(captioner)
+        )
+        assert (report.captioned, report.known, report.problems) == (1, 1, ())
+        assert {record.image_id for record in index.records} == {"scraped/" + "ab12" * 8}
+        assert [record.caption for record in index.records if record.kind == "title"] == [
+            "Seen by oa",
+            "Seen by ob",
+        ]
+        assert add(index, [ScrapedSource(tmp_path / "ob")], captioning(captioner)).whole
 
     def test_empty_captions_are_counted_and_spaces_are_made_single(self, tmp_path: Path) -> None:
         index = DraftingIndex()
