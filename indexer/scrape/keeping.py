@@ -86,13 +86,18 @@ class Keeper:
         return [self._keep(item, response) for item, response in batch]
 
     def _keep(self, item: Item, response: Response) -> Item:
-        """The item with its final status; the photo is stored unless it is there already."""
+        """The item with its final status, or as it was where its photo has not changed.
+
+        The photo is stored unless it is there already.
+        """
         body, headers = response.body, response.headers
         try:
             photo = examine(body, self.smallest_side)
         except RefusalError as refusal:
             return item.refused(refusal)
-        reason, kept = self.ledger.claim(photo.sha256, photo.phash)
+        reason, kept = self.ledger.claim(photo.sha256, photo.phash, item.url)
+        if reason == "same":
+            return item
         file = "" if reason else save(self.folder, photo, body)
         return replace(
             item,

@@ -21,7 +21,9 @@ _Words = npt.NDArray[np.uint64]
 NEAR = 3
 
 _TABLES = """
-CREATE TABLE urls (key BLOB PRIMARY KEY, final INTEGER, etag TEXT, modified TEXT) WITHOUT ROWID;
+CREATE TABLE urls (key BLOB PRIMARY KEY, final INTEGER DEFAULT 0, etag TEXT DEFAULT '',
+                   modified TEXT DEFAULT '', kept BLOB, repeats BLOB) WITHOUT ROWID;
+CREATE INDEX keepers ON urls (kept) WHERE kept IS NOT NULL;
 CREATE TABLE contents (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE searches (provider TEXT, query TEXT, cursor TEXT, used INTEGER, taken INTEGER, exhausted INTEGER,
                        PRIMARY KEY (provider, query)) WITHOUT ROWID;
@@ -62,25 +64,49 @@ class Ledger:
             row = (line.provider, line.query, line.cursor, line.used, line.taken, line.exhausted)
             self._do("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", *row)
             return
-        final, etag, modified = line.is_final, line.etag, line.last_modified
-        self._do("REPLACE INTO urls VALUES (?, ?, ?, ?)", _key(line.url), final, etag, modified)
+        if line.status == "found":
+            self.discover(line.url)
+            return
+        self._put(line)
         if line.status == "downloaded":
             self._keep(line.sha256, line.phash)
 
     def discover(self, url: str) -> bool:
         """Remember an address as found; whether it is new."""
-        return self._do("INSERT OR IGNORE INTO urls VALUES (?, 0, '', '')", _key(url)) > 0
+        return self._do("INSERT OR IGNORE INTO urls (key) VALUES (?)", _key(url)) > 0
 
     def forget(self, item: Item) -> None:
         """Treat an item as found but not fetched."""
-        self._do("REPLACE INTO urls VALUES (?, 0, '', '')", _key(item.url))
+        self._put(Item(item.url))
+
+    def _put(self, item: Item) -> None:
+        """An address's last word takes the place of all before. What it held goes, unless others hold it."""
+        kept = bytes.fromhex(item.sha256) if item.status == "downloaded" else None
+        repeats = bytes.fromhex(item.duplicate_of) or None
+        row = (_key(item.url), item.is_final, item.etag, item.last_modified, kept, repeats)
+        with self._lock:
+            before = self.content(item.url)
+            self._do("REPLACE INTO urls VALUES (?, ?, ?, ?, ?, ?)", *row)
+            if before and before != kept and not self._row("SELECT 1 FROM urls WHERE kept = ?", before):
+                self._do("DELETE FROM contents WHERE key = ?", before)
+                self._hashes.remove(before)
+
+    def content(self, url: str) -> bytes:
+        """SHA-256 of the photo that is kept of this address; nothing where there is none."""
+        row = self._row("SELECT kept FROM urls WHERE key = ?", _key(url))
+        return bytes(row[0]) if row and row[0] else b""
 
     def knows(self, url: str) -> bool:
         return self._row("SELECT 1 FROM urls WHERE key = ?", _key(url)) is not None
 
     def is_final(self, url: str) -> bool:
-        row = self._row("SELECT final FROM urls WHERE key = ?", _key(url))
-        return row is not None and bool(row[0])
+        """Whether nothing is left to do; a duplicate of a photo that has gone since is asked for again."""
+        final = self._row(
+            "SELECT 1 FROM urls WHERE key = ? AND final"
+            " AND (repeats IS NULL OR repeats IN (SELECT key FROM contents))",
+            _key(url),
+        )
+        return final is not None
 
     def validators(self, url: str) -> dict[str, str]:
         """Headers for a conditional request, by what the last answer said of this picture."""
@@ -99,13 +125,16 @@ class Ledger:
             return Progress(provider, query)
         return Progress(provider, query, found[0], found[1], found[2], bool(found[3]))
 
-    def claim(self, sha256: str, phash: str) -> tuple[str, str]:
-        """Reserve a content: ("", "") when it is new, else (reason, SHA-256 of the photo kept)."""
-        key = bytes.fromhex(sha256)
+    def claim(self, sha256: str, phash: str, url: str = "") -> tuple[str, str]:
+        """Reserve a content: ("", "") when it is new, else (reason, SHA-256 of the photo kept).
+
+        The reason is "same" where it is what this `url` has given before.
+        """
+        key, own = bytes.fromhex(sha256), self.content(url)
         with self._lock:
             if not self._is_new(key):
-                return "sha256", sha256
-            near = self._hashes.nearest(phash, NEAR)
+                return "same" if key == own else "sha256", sha256
+            near = self._hashes.nearest(phash, NEAR, but=own)
             if near:
                 self._do("DELETE FROM contents WHERE key = ?", key)
                 return "phash", near
@@ -136,7 +165,7 @@ class Ledger:
 def pending(folder: Path, ledger: Ledger, given: Ledger, *, refresh: bool = False) -> Iterator[Item]:
     """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
 
-    With `refresh`, the downloaded photos too, to ask whether they have changed. Each URL once: `given`
+    With `refresh`, the photos kept too, to ask whether they have changed. Each URL once: `given`
     remembers them.
     """
     if not (folder / NAME).exists():
@@ -144,7 +173,7 @@ def pending(folder: Path, ledger: Ledger, given: Ledger, *, refresh: bool = Fals
     for line in read_manifest(folder):
         if isinstance(line, Progress) or given.knows(line.url):
             continue
-        if not ledger.is_final(line.url) or (refresh and ledger.validators(line.url)):
+        if not ledger.is_final(line.url) or (refresh and ledger.content(line.url)):
             given.discover(line.url)
             yield line
 
@@ -178,11 +207,19 @@ class _Hashes:
         self._contents[self._count] = np.frombuffer(content, dtype=np.uint8)
         self._count += 1
 
-    def nearest(self, phash: str, most: int) -> str:
-        """SHA-256 of the first photo within `most` bits; "" if there is none."""
+    def remove(self, content: bytes) -> None:
+        """The last one comes into its place."""
+        same = (self._contents[: self._count] == np.frombuffer(content, dtype=np.uint8)).all(axis=1)
+        for place in np.flatnonzero(same):
+            self._count -= 1
+            self._hashes[place] = self._hashes[self._count]
+            self._contents[place] = self._contents[self._count]
+
+    def nearest(self, phash: str, most: int, *, but: bytes = b"") -> str:
+        """SHA-256 of the first photo within `most` bits, `but` not this one; "" if there is none."""
         differing = _count_ones(self._hashes[: self._count] ^ np.uint64(int(phash, 16)))
-        near = np.flatnonzero(differing <= most)
-        return self._contents[near[0]].tobytes().hex() if len(near) else ""
+        near = (self._contents[place].tobytes() for place in np.flatnonzero(differing <= most))
+        return next((content.hex() for content in near if content != but), "")
 
 
 def _ones(words: _Words) -> _Words:

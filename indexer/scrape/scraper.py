@@ -267,15 +267,11 @@ class _Run:
     def _end(self, items: Sequence[Item]) -> None:
         """Note and count items that have reached their final status ("found": not changed), in one write."""
         now = self._time()
-        before = {item.url for item in items if self._validators(item)}
-        changed = [
-            replace(item, at=now)
-            for item in items
-            if item.status != "found" and not (item.url in before and item.reason == "sha256")
-        ]
+        changed = [replace(item, at=now) for item in items if item.status != "found"]
         self.report.known += len(items) - len(changed)  # asked again, and not changed
-        # What is stored outlives a later failure.
-        self._note(*(item for item in changed if item.status == "downloaded" or item.url not in before))
+        # What is stored outlives a later failure, but not another picture under its address.
+        lasting = ("downloaded", "duplicate")
+        self._note(*(item for item in changed if item.status in lasting or not self.ledger.content(item.url)))
         for item in changed:
             self.report.count(item)
             if self.on_item is not None:

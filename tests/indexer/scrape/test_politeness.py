@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 from email.utils import formatdate
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError
 from indexer.scrape.items import RefusalError
+from indexer.scrape.manifest import scraped_photos
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives
 from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
-from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up
 
 
@@ -333,8 +337,6 @@ def test_what_has_not_changed_is_not_sent_again(site: Site, scraping: Scraping) 
 
 
 def test_what_has_changed_replaces_the_old_and_a_failure_does_not(site: Site, scraping: Scraping) -> None:
-    from indexer.scrape.manifest import scraped_photos
-
     url = site.photo("/x.jpg", jpeg(1), ETag='"v1"')
     scraping([url])
     site.photo("/x.jpg", jpeg(2), ETag='"v2"')
@@ -346,3 +348,83 @@ def test_what_has_changed_replaces_the_old_and_a_failure_does_not(site: Site, sc
     report = scraping([], refresh=True)
     assert report.reasons() == {("failed", "not-found"): 1}
     assert [record.image_id for record in scraped_photos(scraping.folder)] == changed
+
+
+def _photos(scraping: Scraping) -> set[str]:
+    """SHA-256 (the half in the image id) of the photos of the data set."""
+    return {record.image_id.rpartition("/")[2] for record in scraped_photos(scraping.folder)}
+
+
+def _sha256(*numbers: int) -> set[str]:
+    return {hashlib.sha256(jpeg(number)).hexdigest()[:32] for number in numbers}
+
+
+def test_what_an_address_gave_before_and_no_more_is_new_elsewhere(site: Site, scraping: Scraping) -> None:
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping([url])
+    site.photo("/x.jpg", jpeg(2))
+    assert (
+        scraping([], refresh=True).total("downloaded") == 1
+    )  # no ETag, no Last-Modified: asked all the same
+    assert _photos(scraping) == _sha256(2)
+    other = site.photo("/other.jpg", jpeg(1))
+    scraping([other])
+    assert scraping.outcome(other) == ("downloaded", "")
+    assert _photos(scraping) == _sha256(1, 2)
+
+
+def test_a_picture_that_comes_back_is_the_one_that_counts(site: Site, scraping: Scraping) -> None:
+    for number in (1, 2, 1):
+        url = site.photo("/x.jpg", jpeg(number), ETag=f'"{number}"')
+        scraping([url], refresh=True)
+        assert _photos(scraping) == _sha256(number)
+    assert scraping([url], refresh=True).known == 1
+
+
+def test_an_address_that_gives_another_kept_picture_is_its_duplicate(site: Site, scraping: Scraping) -> None:
+    one, two = site.photo("/1.jpg", jpeg(1)), site.photo("/2.jpg", jpeg(2))
+    scraping([one, two])
+    site.photo("/1.jpg", jpeg(2))
+    report = scraping([], refresh=True)
+    assert (report.known, report.reasons()) == (1, {("duplicate", "sha256"): 1})
+    assert scraping.outcome(one) == ("duplicate", "sha256")
+    assert _photos(scraping) == _sha256(2)
+
+
+def test_a_duplicate_takes_the_place_of_a_picture_that_was_replaced(site: Site, scraping: Scraping) -> None:
+    kept = site.photo("/kept.jpg", jpeg(1))
+    scraping([kept])
+    copy = site.photo("/copy.jpg", jpeg(1))
+    scraping([copy])
+    assert scraping.outcome(copy) == ("duplicate", "sha256")
+    site.photo("/kept.jpg", jpeg(2))
+    scraping([], refresh=True)
+    scraping([])
+    assert scraping.outcome(copy) == ("downloaded", "")
+    assert _photos(scraping) == _sha256(1, 2)
+
+
+def test_a_picture_that_changed_a_little_takes_its_own_place(site: Site, scraping: Scraping) -> None:
+    picture = image(1, (640, 480))
+    url = site.photo("/x.jpg", encoded(picture, quality=95))
+    scraping([url])
+    smaller = encoded(picture.resize((320, 240)), quality=80)
+    site.photo("/x.jpg", smaller)
+    scraping([], refresh=True)
+    assert _photos(scraping) == {hashlib.sha256(smaller).hexdigest()[:32]}
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=6))
+def test_after_any_changes_the_data_set_is_what_the_addresses_give(changes: list[tuple[int, int]]) -> None:
+    with Site() as site, TemporaryDirectory() as folder:
+        scraping = Scraping(site, Path(folder) / "scraped")
+        given: dict[str, int] = {}
+        for address, number in changes:
+            url = site.url(f"/{address}.jpg")
+            if url in given and scraping.outcome(url)[0] == "duplicate":
+                continue  # nobody asks whether a duplicate has become another picture
+            given[site.photo(f"/{address}.jpg", jpeg(number))] = number
+            scraping([*given], refresh=True)
+        scraping([])  # duplicates of what was replaced while they were not asked
+        assert _photos(scraping) == _sha256(*given.values())
