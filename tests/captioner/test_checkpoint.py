@@ -206,3 +206,61 @@ def test_a_new_model_takes_the_old_ones_place(folder: Path) -> None:
     assert checkpoint.load(folder).digest != before
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     assert not (folder / "MODEL_CARD.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("thesis.txt", "three years", r"holds thesis\.txt, which is no part of a model"),
+        ("config.json", '{"model_type": "blip"}', r"config\.json: not a model's configuration"),
+        ("vocab.json", "[]", r"no model here \(config\.json is missing\)"),
+    ],
+)
+def test_a_folder_of_something_else_is_not_replaced(
+    name: str, text: str, message: str, made: Checkpoint, tmp_path: Path
+) -> None:
+    place = tmp_path / "work"
+    place.mkdir()
+    (place / name).write_text(text)
+    with pytest.raises(ModelError, match=message):
+        checkpoint.save(made, place)
+    assert (place / name).read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+
+
+def test_a_file_that_comes_while_the_model_is_written_stays(made: Checkpoint, folder: Path) -> None:
+    before = checkpoint.load(folder).digest
+
+    class Vocabulary(type(made.vocabulary)):  # type: ignore[misc]
+        def save(self, path: Path) -> None:
+            super().save(path)
+            (folder / "notes.txt").write_text("late")
+
+    late = dataclasses.replace(made, vocabulary=Vocabulary(made.vocabulary.words))
+    with pytest.raises(ModelError, match=r"holds notes\.txt"):
+        checkpoint.save(late, folder)
+    assert checkpoint.load(folder).digest == before
+    assert (folder / "notes.txt").read_text() == "late"
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_model_may_be_saved_in_the_folder_that_one_stands_in(
+    made: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder moves away, and the working directory with it."""
+    tiny_model(folder, seed=7)
+    monkeypatch.chdir(folder)
+    digest = checkpoint.save(made, Path("../model"))
+    monkeypatch.undo()
+    assert checkpoint.load(folder).digest == digest
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_an_empty_folder_takes_a_model_and_a_file_does_not(made: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    checkpoint.save(made, tmp_path / "empty")
+    assert checkpoint.load(tmp_path / "empty").vocabulary.words == made.vocabulary.words
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ModelError, match="not a folder to save a model in"):
+        checkpoint.save(made, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
