@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from indexer import build as building
 from indexer.build import BuildReport, Captioning
 from indexer.errors import IndexNotFoundError
-from indexer.index import open_index
+from indexer.index import CaptionIndex, open_index
 from indexer.loading import Progress, Tell, no_progress
+from indexer.records import CaptionRecord
+from indexer.scrape.manifest import replaced_photos
 from indexer.sources import ScrapedSource
 
 
@@ -22,7 +26,8 @@ def index_scraped(
 ) -> BuildReport:
     """Caption the photos that have no caption yet, and add all to the index, which is made if need be.
 
-    Raises IndexerError, also when there is no photo to make an index of.
+    Photos that a refresh has replaced leave it. Raises IndexerError, also when there is no photo to make
+    an index of.
     """
     sources = [ScrapedSource(folder)]
     try:
@@ -31,4 +36,18 @@ def index_scraped(
         with open_index(where, create=True) as index:
             return building.build(index, sources, captioning, tell=tell, progress=progress)
     with index:
-        return building.add(index, sources, captioning, tell=tell, progress=progress)
+        report = building.add(index, sources, captioning, tell=tell, progress=progress)
+        replaced = _in_index(index, replaced_photos(folder.absolute()))
+        gone = replaced and index.delete(replaced)
+        return replace(report, status=index.status()) if gone else report
+
+
+def _in_index(index: CaptionIndex, photos: Iterable[CaptionRecord]) -> list[str]:
+    """Ids of those of these photos that the index has from here, and not from another folder."""
+    places = {photo.image_id: photo.image for photo in photos}
+    held = index.captions(places)
+    return [
+        image_id
+        for image_id, documents in held.items()
+        if all(one.record.image == places[image_id] for one in documents)
+    ]

@@ -77,6 +77,21 @@ def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionReco
             yield _record(line, folder)
 
 
+def replaced_photos(folder: Path) -> Iterator[CaptionRecord]:
+    """Photos that were in the data set, and whose addresses have given others since; in order."""
+    last: dict[int, str] = {}  # URL (hashed) -> the photo that it gives now
+    for line in read_manifest(folder):
+        if isinstance(line, Item) and line.status in ("downloaded", "duplicate"):
+            last[hash(line.url)] = line.duplicate_of or line.sha256
+    told = {photo.image_id for photo in scraped_photos(folder)}
+    for line in read_manifest(folder):
+        if isinstance(line, Item) and line.status == "downloaded" and last[hash(line.url)] != line.sha256:
+            record = _record(line, folder)
+            if record.image_id not in told:
+                told.add(record.image_id)
+                yield record
+
+
 def title_records(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
     """The titles of the downloaded photos as captions of kind "title"; photos without one are left out."""
     for record in scraped_photos(folder, end):

@@ -1,0 +1,68 @@
+"""A scraped folder into an index in one go: what comes, and what leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from indexer.build import Captioning
+from indexer.index import open_index
+from indexer.records import CaptionRecord
+from indexer.scrape.indexing import index_scraped
+from indexer.scrape.manifest import scraped_photos
+from tests.indexer.scrape.conftest import Scraping
+from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.site import Site
+from tests.indexer.worlds import ColourCaptioner
+
+
+def _index(folder: Path, where: Path) -> int:
+    """How many photos were captioned."""
+    report = index_scraped(folder, str(where), Captioning(ColourCaptioner))
+    assert report.whole
+    with open_index(str(where)) as index:
+        assert report.status.captions == index.status().captions
+    return report.captioned
+
+
+def _held(where: Path, *image_ids: str) -> set[str]:
+    with open_index(str(where)) as index:
+        return set(index.captions(image_ids))
+
+
+def test_what_is_new_comes_and_nothing_is_captioned_twice(
+    site: Site, scraping: Scraping, tmp_path: Path
+) -> None:
+    scraping([site.photo("/1.jpg", jpeg(1))])
+    assert _index(scraping.folder, tmp_path / "index") == 1
+    scraping([site.photo("/2.jpg", jpeg(2)), site.url("/missing.jpg")])
+    assert _index(scraping.folder, tmp_path / "index") == 1
+    assert _index(scraping.folder, tmp_path / "index") == 0
+
+
+def test_photos_that_a_refresh_replaced_leave(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    where = tmp_path / "index"
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping([url, site.photo("/other.jpg", jpeg(3))])
+    _index(scraping.folder, where)
+    before = {photo.image_id for photo in scraped_photos(scraping.folder)}
+    site.photo("/x.jpg", jpeg(2))
+    scraping([], refresh=True)
+    after = {photo.image_id for photo in scraped_photos(scraping.folder)}
+    assert _index(scraping.folder, where) == 1
+    assert _held(where, *before, *after) == after
+    site.photo("/x.jpg", jpeg(1))
+    scraping([], refresh=True)
+    _index(scraping.folder, where)
+    assert _held(where, *before, *after) == before
+
+
+def test_a_replaced_photo_of_another_folder_stays(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    where = tmp_path / "index"
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    (photo,) = scraped_photos(scraping.folder)
+    with open_index(str(where), create=True) as index:
+        index.add([CaptionRecord(photo.image_id, "a dog", image="/elsewhere/x.jpg", source="scraped")])
+    site.photo("/x.jpg", jpeg(2))
+    scraping([], refresh=True)
+    _index(scraping.folder, where)
+    assert _held(where, photo.image_id) == {photo.image_id}
