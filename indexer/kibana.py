@@ -8,14 +8,13 @@ import ssl
 import urllib.error
 import urllib.request
 import uuid
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
-from indexer.elastic.connection import credentials
+from indexer.elastic.connection import authorization
 from indexer.errors import IndexerError, IndexUnavailableError
 
 #: The alias that the objects are written for.
@@ -69,7 +68,7 @@ def import_objects(
     headers = {
         "kbn-xsrf": "caption-search",  # Kibana refuses a POST without it
         "Content-Type": f"multipart/form-data; boundary={boundary}",
-        **_authorization(environment),
+        **authorization(environment),
     }
     request = urllib.request.Request(  # noqa: S310 - _base lets only http and https pass
         f"{base}/api/saved_objects/_import?overwrite=true", _form(objects, boundary), headers, method="POST"
@@ -102,16 +101,6 @@ def _form(objects: Sequence[Mapping[str, Any]], boundary: str) -> bytes:
         "Content-Type: application/ndjson\r\n\r\n"
     )
     return f"{head}{lines}\r\n--{boundary}--\r\n".encode()
-
-
-def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
-    given = credentials(environment)
-    if "api_key" in given:
-        return {"Authorization": f"ApiKey {given['api_key']}"}
-    if "basic_auth" in given:
-        pair = b64encode(":".join(given["basic_auth"]).encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
-    return {}
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

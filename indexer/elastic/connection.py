@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,14 +70,14 @@ def connect(place: Place, environment: Mapping[str, str] | None = None) -> Elast
     """
     environment = os.environ if environment is None else environment
     options: dict[str, Any] = {"request_timeout": 60, "max_retries": 2, "retry_on_timeout": False}
-    options |= credentials(environment)
+    options["headers"] = authorization(environment)
     if place.server.startswith("https://"):
         options |= _verification(environment)
     return Elasticsearch(place.server, **options)
 
 
-def credentials(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`api_key` or `basic_auth` (or neither) by the variables that `connect` names."""
+def authorization(environment: Mapping[str, str]) -> dict[str, str]:
+    """The header that carries the credentials of the variables that `connect` names; empty without any."""
     key = _secret(environment, "ELASTICSEARCH_API_KEY")
     user = _secret(environment, "ELASTICSEARCH_USERNAME")
     password = _secret(environment, "ELASTICSEARCH_PASSWORD")
@@ -83,18 +85,33 @@ def credentials(environment: Mapping[str, str]) -> dict[str, Any]:
         raise IndexerError("set ELASTICSEARCH_API_KEY or ELASTICSEARCH_USERNAME and _PASSWORD, not both")
     if bool(user) != bool(password):
         raise IndexerError("ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD must be set together")
+    if not key.isascii():
+        raise IndexerError("ELASTICSEARCH_API_KEY: a key is of ASCII characters only; copy it again")
     if key:
-        return {"api_key": key}
-    return {"basic_auth": (user, password)} if user else {}
+        return {"authorization": f"ApiKey {key}"}
+    # The client would encode them as ASCII; the server reads UTF-8.
+    pair = b64encode(f"{user}:{password}".encode()).decode()
+    return {"authorization": f"Basic {pair}"} if user else {}
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str:
-    """The variable, or what the file says that NAME_FILE names (without the last line break)."""
+    """The variable, or what the file says that NAME_FILE names, without the line break at its end.
+
+    Raises IndexerError, never repeating the value, for what no header can carry.
+    """
     path = environment.get(f"{name}_FILE")
-    if not path:
-        return environment.get(name, "")
+    # Files of variables with Windows' line ends leave a carriage return in each.
+    value = (_content(name, path) if path else environment.get(name, "")).rstrip("\r\n")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise IndexerError(
+            f"{name}{'_FILE' if path else ''}: holds a control character or no valid text; give one line"
+        )
+    return value
+
+
+def _content(name: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise IndexerError(f"{name}_FILE: cannot read {path}: {reason}") from None

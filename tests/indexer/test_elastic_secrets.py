@@ -6,16 +6,22 @@ import os
 import subprocess
 import sys
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.elastic.connection import authorization
+from indexer.errors import IndexerError
 
 SECRET = "hunter2-never-shown"
 KEY = {"ELASTICSEARCH_API_KEY": SECRET}
 PASSWORD = {"ELASTICSEARCH_USERNAME": "reader", "ELASTICSEARCH_PASSWORD": SECRET}
+LINE_END = "\r\n"
 ENCODED = b64encode(f"reader:{SECRET}".encode()).decode()
 
 
@@ -106,3 +112,51 @@ def test_an_unreachable_server_does_not_bring_them_out(environment: dict[str, st
 def test_a_password_in_the_url_is_not_repeated(tmp_path: Path) -> None:
     words = ["indexer", "--debug", "status", "--index", f"http://u:{SECRET}@127.0.0.1:9/captions"]
     assert SECRET not in run(words, {}, tmp_path)
+
+
+@pytest.mark.parametrize("words", [["indexer", "status"], ["search", "text", "a dog"]])
+def test_the_line_end_of_a_windows_file_does_not_belong_to_a_key(
+    server: Refusing, words: list[str], tmp_path: Path
+) -> None:
+    environment = {"ELASTICSEARCH_API_KEY": f"{SECRET}\r", "CAPTION_INDEX": f"{server.url}/500/captions"}
+    printed = run(words, environment, tmp_path)
+    assert f"ApiKey {SECRET}" in server.seen
+    assert SECRET not in printed
+
+
+@pytest.mark.parametrize(
+    "name", ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_USERNAME", "ELASTICSEARCH_PASSWORD"]
+)
+@pytest.mark.parametrize("bad", ["\n", "\t", "\x7f", "\x85", "\udce4"])
+def test_what_no_header_can_carry_is_refused_and_not_repeated(name: str, bad: str, tmp_path: Path) -> None:
+    value = f"{SECRET}{bad}{SECRET}"
+    with pytest.raises(IndexerError, match=f"{name}: holds a control character") as caught:
+        authorization({name: value})
+    assert SECRET not in str(caught.value)
+    file = tmp_path / "secret"
+    file.write_bytes(value.encode(errors="replace").replace(b"?", b"\t"))
+    with pytest.raises(IndexerError, match=f"{name}_FILE: holds a control character") as caught:
+        authorization({f"{name}_FILE": str(file)})
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_of_other_letters_is_refused_and_not_repeated() -> None:
+    with pytest.raises(IndexerError, match="ASCII") as caught:
+        authorization({"ELASTICSEARCH_API_KEY": f"{SECRET}ä"})
+    assert SECRET not in str(caught.value)
+
+
+def test_users_and_passwords_are_sent_as_utf8(server: Refusing, tmp_path: Path) -> None:
+    environment = {"ELASTICSEARCH_USERNAME": "jürgen", "ELASTICSEARCH_PASSWORD": "pass€"}
+    run(["indexer", "status", "--index", f"{server.url}/500/captions"], environment, tmp_path)
+    assert f"Basic {b64encode('jürgen:pass€'.encode()).decode()}" in server.seen
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_pair_is_sent_as_it_is_or_refused(user: str, password: str) -> None:
+    try:
+        sent = authorization({"ELASTICSEARCH_USERNAME": user, "ELASTICSEARCH_PASSWORD": password})
+    except IndexerError:
+        return
+    pair = b64decode(sent["authorization"].removeprefix("Basic ")).decode()
+    assert pair == f"{user.rstrip(LINE_END)}:{password.rstrip(LINE_END)}"
