@@ -14,7 +14,7 @@ def index_option(parameter: str) -> Callable[[Command], Command]:
     return click.option(
         "--index",
         parameter,
-        callback=_named,
+        callback=named,
         envvar="CAPTION_INDEX",
         default="caption-index/",
         show_default=True,
@@ -24,8 +24,8 @@ def index_option(parameter: str) -> Callable[[Command], Command]:
     )
 
 
-def _named(ctx: click.Context, option: click.Parameter, where: str) -> str:
+def named(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
     """Not empty, which would mean the current folder: `--index "$UNSET"` is a mistake."""
-    if not where.strip():
+    if where is not None and not where.strip():
         raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")
     return where

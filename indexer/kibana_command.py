@@ -7,6 +7,7 @@ import json
 import click
 
 from indexer.index import is_url
+from indexer.index_option import named
 from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
 
 
@@ -17,6 +18,7 @@ from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
 @click.option(
     "--index",
     "where",
+    callback=named,
     envvar="CAPTION_INDEX",
     show_envvar=True,
     help="The Elasticsearch index that the objects are for; http://localhost:9200/captions without it.",

@@ -13,6 +13,7 @@ import click
 from tqdm import tqdm
 
 from captioner.console import Command, interruptible, printable, progress_bar, tell, with_options
+from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.addresses import Network
 from indexer.scrape.items import Item
@@ -132,7 +133,11 @@ def settings_of(options: dict[str, Any]) -> Settings:
     help="Where photos and manifest go; a second run goes on in it.",
 )
 @click.option(
-    "--index", "where", metavar="WHERE", help="When done, caption the photos and add them to this index."
+    "--index",
+    "where",
+    callback=named,
+    metavar="WHERE",
+    help="When done, caption the photos and add them to this index.",
 )
 @click.option(
     "--model", default="default", show_default=True, help="Captioner for --index: a name or a folder."
@@ -153,7 +158,8 @@ def scrape(
     GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL or a file of URLs), page (QUERY is the URL of an HTML
     page). Next: indexer build --scraped DIR.
     """
-    wanted = [_checked(query.strip()) for query in (*queries, *(file or ())) if query.strip()]
+    texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # Windows' files begin so
+    wanted = [_checked(text) for text in texts if text.strip()]
     if not wanted and not options["refresh"]:
         raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]

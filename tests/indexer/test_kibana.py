@@ -417,3 +417,9 @@ def test_without_import_the_objects_go_to_stdout(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CAPTION_INDEX", "some-folder/")
     result = CliRunner().invoke(main, ["kibana"])
     assert [json.loads(line) for line in result.stdout.splitlines()] == OBJECTS
+
+
+def test_an_index_without_a_name_is_refused_as_by_the_other_commands() -> None:
+    result = CliRunner().invoke(main, ["kibana", "--index", " "])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is empty; name a folder, or http" in result.stderr

@@ -26,7 +26,7 @@ def test_queries_from_arguments_and_a_file(site: Site, tmp_path: Path) -> None:
         urls = [site.photo(f"/{query}/{number}.jpg", jpeg(2 * number + start)) for number in range(3)]
         apis.pictures[query] = [Picture(url, f"{query} {url[-5]}") for url in urls]
     queries = tmp_path / "queries.txt"
-    queries.write_text("dogs \n\n", "utf-8")
+    queries.write_text("dogs \n\n", "utf-8-sig")  # with a byte order mark
     folder = tmp_path / "photos"
     arguments = ("cats", "--queries", str(queries), "--provider", "wikimedia", "-o", str(folder), *LOCAL)
     result = _run(*arguments, env=apis.environment())
@@ -63,6 +63,7 @@ def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) ->
         (("cats", *CONTACT, "--provider", "bing"), "'bing' is not one of"),
         (("cats", *CONTACT, "--allow-network", "x"), "no address or network"),
         (("cats", *CONTACT, "--per-query", "0"), "per-query"),
+        (("cats", *CONTACT, "--index", ""), "is empty; name a folder"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
