@@ -15,6 +15,7 @@ from torch import Tensor
 
 from captioner.errors import DataError
 from captioner.preprocess import Preprocess
+from captioner.training_record import photo_number
 from captioner.vocabulary import PAD, Vocabulary
 
 
@@ -69,8 +70,9 @@ def coco_captions(annotations: Path) -> dict[str, tuple[str, ...]]:
 
 
 def check_apart(training: Iterable[CaptionedPhoto], testing: Iterable[CaptionedPhoto]) -> None:
-    """Refuse to test on photos that were trained on (same file name)."""
-    shared = {photo.image.name for photo in training} & {photo.image.name for photo in testing}
+    """Refuse to test on photos that were trained on (same file name, by either of COCO's ways to name)."""
+    trained = {photo_number(photo.image.name) for photo in training}
+    shared = {photo.image.name for photo in testing if photo_number(photo.image.name) in trained}
     if shared:
         raise DataError(f"{len(shared)} test photos are training photos too, such as {min(shared)}")
 

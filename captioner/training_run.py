@@ -17,27 +17,38 @@ from captioner.train import EpochReport
 from captioner.training_record import KEY, record
 from captioner.training_setup import Data, Prepared, Run, Watcher, prepare
 
-__all__ = ["LOG", "STATE", "Data", "Run", "Watcher", "train"]
+__all__ = ["BEST", "LOG", "STATE", "Data", "Run", "Watcher", "train"]
 
-STATE, LOG = "training-state.pt", "training-log.csv"
+STATE, BEST, LOG = "training-state.pt", "best", "training-log.csv"
 
 
 def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Checkpoint:
     """Train, keeping the best epoch by dev CIDEr-D in `run.folder`; gives the best model.
 
     The state is saved after each epoch, and when the run is interrupted (Ctrl-C, SIGTERM), so that
-    `resume` goes on where it stopped.
+    `resume` goes on where it stopped. An earlier run in the same folder is never begun anew.
     """
     check_apart(data.train, data.dev)
     if not data.train or not data.dev:
         raise DataError("training needs photos with captions, for training and for development")
+    _check_folder(run.folder, resume)
     processes = Processes.from_environment()
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
-    if resume and (run.folder / STATE).exists():
+    if (run.folder / STATE).exists():
         prepared.training.load_state(run.folder / STATE)
     _all_epochs(run, data, prepared, watcher)
-    return checkpoint.load(run.folder / "best")
+    return checkpoint.load(run.folder / BEST)
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """Refuse a folder whose run would be overwritten, before hours of work and not after them."""
+    begun, best = (folder / STATE).exists(), (folder / BEST).exists()
+    if begun and not resume:
+        raise DataError(f"{folder}: holds a run already; go on with it by --resume, or name another folder")
+    if best and not begun:
+        raise DataError(f"{folder}: holds a model, and no state to go on from; name another folder")
+    checkpoint.check_place(folder / BEST)
 
 
 def _all_epochs(run: Run, data: Data, prepared: Prepared, watcher: Watcher) -> None:
@@ -64,7 +75,7 @@ def _one_epoch(run: Run, data: Data, prepared: Prepared, watcher: Watcher) -> No
         if score > training.best:
             training.best = score
             best = Checkpoint(scored, prepared.vocabulary, _about(run, data, report))
-            checkpoint.save(best, run.folder / "best")
+            checkpoint.save(best, run.folder / BEST)
     training.finish_epoch()
 
 

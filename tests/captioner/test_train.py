@@ -19,7 +19,7 @@ from torchvision import models
 
 from captioner import checkpoint, objectives
 from captioner.batches import Batches, CachedViews, Detected
-from captioner.datasets import encode
+from captioner.datasets import CaptionedPhoto, encode
 from captioner.errors import DataError, ModelError
 from captioner.model import CONFIGURATIONS, CaptionModel, ModelConfig
 from captioner.objectives import CrossEntropy, SelfCritical
@@ -27,7 +27,7 @@ from captioner.processes import Processes
 from captioner.tokens import words
 from captioner.train import EpochReport, Recipe, Training
 from captioner.training_record import learnt_from
-from captioner.training_run import STATE, Data, Run, train
+from captioner.training_run import BEST, STATE, Data, Run, train
 from captioner.vocabulary import END, START
 from captioner.word_vectors import WordVectors
 from tests.captioner.worlds import TINY, WORDS, coloured_photos
@@ -317,6 +317,49 @@ def test_test_photos_among_the_training_photos_are_refused(data: Data, cache: Pa
     leaky = dataclasses.replace(data, dev=[*data.dev, data.train[0]])
     with pytest.raises(DataError, match=r"1 test photos are training photos too, such as photo0\.png"):
         train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def test_coco_names_a_photo_in_two_ways(data: Data, cache: Path, tmp_path: Path) -> None:
+    def named(name: str) -> CaptionedPhoto:
+        return dataclasses.replace(data.train[0], image=tmp_path / name)
+
+    long, short = named("COCO_train2014_000000000009.jpg"), named("000000000009.jpg")
+    for train_photo, dev_photo in ((long, short), (short, long)):
+        leaky = dataclasses.replace(data, train=[train_photo], dev=[dev_photo])
+        with pytest.raises(DataError, match=f"such as {dev_photo.image.name}"):
+            train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_is_not_begun_anew_over_an_earlier_one(data: Data, cache: Path, tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", cache)
+    made = train(run, data, Watch())
+    before = contents(run.folder)
+    with pytest.raises(DataError, match="run: holds a run already; go on with it by --resume, or name"):
+        train(run, data, Watch())
+    assert contents(run.folder) == before
+    assert train(run, data, Watch(), resume=True).digest == made.digest
+    (run.folder / STATE).unlink()
+    before = contents(run.folder)
+    for resume in (False, True):
+        with pytest.raises(DataError, match="run: holds a model, and no state to go on from"):
+            train(run, data, Watch(), resume=resume)
+    assert contents(run.folder) == before
+
+
+def test_files_in_the_way_of_the_best_model_are_found_before_training(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    run, watch = small_run(tmp_path / "run", cache), Watch(at_step=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, watch)
+    (run.folder / BEST).mkdir()
+    (run.folder / BEST / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match=r"best: holds notes\.txt"):
+        train(run, data, Watch(), resume=True)
 
 
 # The student project's architectures
