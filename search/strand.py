@@ -24,14 +24,24 @@ class Strand:
         self._min_score = min_score
 
     @property
-    def after(self) -> Position | None:
-        """Behind what the next captions are to be asked for."""
+    def last(self) -> Position | None:
+        """Where the last caption fetched stands."""
         return self.fetched[-1].position if self.fetched else self.resume
+
+    @property
+    def after(self) -> Position | None:
+        """Behind what the next captions are to be asked for.
+
+        Captions of one image with one score share a position, and an answer may end between them: so the last
+        position is asked for again.
+        """
+        earlier = (one.position for one in reversed(self.fetched) if one.position != self.last)
+        return next(earlier, self.resume)
 
     @property
     def has_more(self) -> bool:
         """Whether a caption behind the fetched ones can be an answer."""
-        return self.bound > max(0.0, self._min_score)
+        return self.bound > 0.0 and self.bound >= self._min_score
 
     @property
     def behind(self) -> float:
@@ -40,8 +50,10 @@ class Strand:
 
     def take(self, candidates: Candidates) -> None:
         self.bound = candidates.bound
-        self.dry = not candidates.found
-        self.fetched += [score(self.tokens, candidate, self.number) for candidate in candidates.found]
+        again = {one.document.record.document_id for one in self.fetched if one.position == self.last}
+        new = [one for one in candidates.found if not again or one.document.record.document_id not in again]
+        self.dry = not new
+        self.fetched += [score(self.tokens, candidate, self.number) for candidate in new]
 
     def settles(self, hits: Sequence[ScoredCaption], k: int) -> bool:
         """Whether the first `k` of these hits stand before every caption that was not fetched here.
@@ -53,7 +65,7 @@ class Strand:
             return False
         if self.bound <= 0.0 or self.bound < self._min_score or float(hits[k - 1].similarity) > self.bound:
             return True
-        return self.after is not None and place(hits[k - 1].position) <= place(self.after)
+        return self.last is not None and place(hits[k - 1].position) <= place(self.last)
 
 
 def place(position: Position) -> tuple[float, str]:

@@ -21,6 +21,7 @@ from tests.search.memory import MemoryIndex, jaccard
 from tests.search.worlds import (
     ANALYZER,
     EvasiveIndex,
+    HastyIndex,
     NamingCaptioner,
     RoundingIndex,
     filters,
@@ -30,7 +31,7 @@ from tests.search.worlds import (
 )
 
 #: The smallest first question makes the loop work even in a small world.
-engines = st.sampled_from([MemoryIndex, RoundingIndex])
+engines = st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex])
 Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
 
 
@@ -130,7 +131,7 @@ class TestExact:
 
 
 class TestPages:
-    @given(engines, worlds, queries, st.integers(1, 4), filters, st.sampled_from([0.0, 0.3]))
+    @given(engines, worlds, queries, st.integers(1, 4), filters, st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]))
     def test_all_pages_together_are_the_whole_answer(
         self,
         engine: Engine,
@@ -175,6 +176,21 @@ class TestPages:
             cursor = page.cursor
         assert len(shown) == len(set(shown))
         assert untouched <= set(shown)
+
+    def test_an_answer_that_ends_between_captions_of_one_image(self) -> None:
+        texts = {"a": 1, "b": 3, "x": 2, "z": 1}
+        world = [
+            CaptionRecord(image, "dog beach", model=f"m{number}")
+            for image, count in texts.items()
+            for number in range(count)
+        ]
+        found = pages(searcher(MemoryIndex(world)), frozenset({"dog", "beach"}), 1)
+        assert [hit.image_id for page in found for hit in page.hits] == ["a", "b", "x", "z"]
+
+    def test_more_that_just_reach_the_least_score_have_a_page(self) -> None:
+        world = [CaptionRecord(f"i{number}", "dog cat") for number in range(7)]
+        found = pages(searcher(HastyIndex(world)), frozenset({"dog"}), 1, min_score=0.5)
+        assert [len(page.hits) for page in found] == [1] * 7
 
     def test_the_size_of_a_page_may_change(self) -> None:
         search = of("dog", "dog cat", "dog cat egg", "dog cat egg fish")

@@ -19,6 +19,7 @@ from tests.search.memory import MemoryIndex, jaccard
 from tests.search.worlds import (
     ANALYZER,
     EvasiveIndex,
+    HastyIndex,
     NamingCaptioner,
     RoundingIndex,
     filters,
@@ -30,7 +31,7 @@ from tests.search.worlds import (
 Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
 Sets = list[frozenset[str]]
 
-engines = st.sampled_from([MemoryIndex, RoundingIndex])
+engines = st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex])
 several = st.lists(queries, min_size=1, max_size=5)
 least_scores = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
@@ -158,7 +159,7 @@ class TestPages:
         several,
         st.lists(st.integers(1, 4), min_size=1, max_size=3),
         filters,
-        st.sampled_from([0.0, 0.3]),
+        st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]),
     )
     def test_all_pages_together_are_the_whole_answer(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from hypothesis import strategies as st
 
@@ -24,7 +24,15 @@ records = st.builds(
     caption=captions,
     source=st.sampled_from(["coco", "folder"]),
 )
-worlds = st.lists(records, max_size=40)
+#: Several captions of one image with the same words: an engine's answer may end between them.
+crowded = st.builds(
+    CaptionRecord,
+    image_id=st.sampled_from(["i0", "i1", "i2", "i3"]),
+    caption=st.sampled_from(["dog", "dog cat", "cat"]),
+    source=st.sampled_from(["coco", "folder"]),
+    model=st.sampled_from(["", "m1", "m2", "m3"]),
+)
+worlds = st.lists(records, max_size=40) | st.lists(crowded, max_size=40)
 queries = st.lists(st.sampled_from((*WORDS, "unknown")), max_size=6).map(frozenset)
 filters = st.sampled_from([Filters(), Filters({"source": ("coco",)})])
 
@@ -50,6 +58,22 @@ class RoundingIndex(MemoryIndex):
         return Candidates(
             answer.found, answer.bound + self.SLACK if matching[limit:] else 0.0, answer.examined
         )
+
+
+class HastyIndex(MemoryIndex):
+    """An engine that stops as soon as it has so many images as are wanted."""
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        self.asked += 1
+        return [self._hasty(query, list(self.matching(query)), limit) for query in queries]
+
+    def _hasty(self, query: Query, matching: list[Candidate], limit: int) -> Candidates:
+        images: set[str] = set()
+        for count, one in enumerate(matching[:limit], 1):
+            images.add(one.document.record.image_id)
+            if len(images) == query.images:
+                return self._answer(matching, count)
+        return self._answer(matching, limit)
 
 
 class EvasiveIndex(MemoryIndex):
