@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,8 +35,9 @@ def cached_features(
 ) -> Features:
     """(N, VIEWS, ...) float16: what `model.encoder.backbone` gives for each photo.
 
-    The file's name is a digest of the encoder's weights, the preprocessing and the photos' names and
-    sizes, so that another encoder or another data set never meets stale features. Raises DataError.
+    The file's name is a digest of the encoder's weights, the preprocessing, and the photos' places, sizes
+    and times, so that another encoder, another data set or a changed photo never meets stale features.
+    Raises DataError.
     """
     path = folder / f"{_key(model, photos)}.npy"
     if not path.exists():
@@ -54,27 +54,31 @@ def cached_features(
     return features
 
 
-@torch.inference_mode()
 def _write(model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, progress: Progress) -> None:
-    preprocess = model.config.preprocess
+    """By ordinary writes: a memory map finds a full disk out by a signal that ends the process."""
+    if not photos:
+        raise DataError("no photos to make features of")
+    with path.open("wb") as file:
+        for views in _views(model, photos):
+            if not file.tell():
+                header = {"descr": "<f2", "fortran_order": False, "shape": (len(photos), *views.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(views.astype("<f2").tobytes())
+            progress(len(views))
+
+
+@torch.inference_mode()
+def _views(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> Iterator[Features]:
+    """Features of some photos at a time, in their order."""
+    preprocess, backbone = model.config.preprocess, model.encoder.backbone
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    file: np.memmap[Any, np.dtype[np.float16]] | None = None
-    for numbers, pixels in DataLoader(PhotoPixels(photos, preprocess), batch_size=_BATCH):
+    for _, pixels in DataLoader(PhotoPixels(photos, preprocess), batch_size=_BATCH):
         images = preprocess.normalise(pixels.to(device))
         with lower_precision(device):
-            views = torch.stack(
-                [model.encoder.backbone(images), model.encoder.backbone(images.flip(-1))], dim=1
-            )
-        if file is None:
-            shape = (len(photos), *views.shape[1:])
-            file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-        file[numbers[0] : numbers[-1] + 1] = views.half().cpu().numpy()
-        progress(len(numbers))
-    if file is None:
-        raise DataError("no photos to make features of")
-    file.flush()
+            views = torch.stack([backbone(images), backbone(images.flip(-1))], dim=1)
+        yield views.half().cpu().numpy()
     model.train(was_training)
 
 
@@ -85,7 +89,14 @@ def _key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     try:
         for photo in photos:
-            digest.update(f"{photo.image.name}:{photo.image.stat().st_size}\n".encode())
+            digest.update(_file(photo.image))
     except OSError as error:
         raise DataError(f"{photo.image}: {error.strerror}") from None
     return digest.hexdigest()[:24]
+
+
+def _file(photo: Path) -> bytes:
+    """What tells a file from every other, and from what it was before something was written to it."""
+    is_now = photo.stat()  # before it is resolved: of a link to itself the system says what is wrong
+    place = os.fsencode(photo.resolve())
+    return place + f"\0{is_now.st_size} {is_now.st_mtime_ns} {is_now.st_ctime_ns}\0".encode()
