@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
 from captioner.errors import AnalyzerError, PhotoError
-from captioner.tokens import analyzer
+from captioner.tokens import Analyzer, analyzer
 from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Document, Filters, IndexStatus
@@ -51,6 +51,7 @@ class IndexedImage:
 @dataclass(frozen=True, slots=True)
 class _Question:
     asked: tuple[Asked, ...]  # at least one, and no two of the same tokens
+    analyzer: str  # what made their tokens
     excluded: frozenset[str] = frozenset()
 
 
@@ -80,12 +81,7 @@ class Searcher:
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
         self._caption_count = _Remembered(index.caption_count)
-        try:
-            self.analyze = analyzer(index.analyzer)
-        except AnalyzerError as error:
-            raise IndexMismatchError(
-                f"{index.where}: made with another version of this program: {error}"
-            ) from None
+        _ = self.analyze  # an index that cannot be searched is refused at once
 
     @classmethod
     def open(
@@ -117,6 +113,19 @@ class Searcher:
         return self.index.status()
 
     @property
+    def analyze(self) -> Analyzer:
+        """What makes tokens for this index, which may be built anew with another one while it is open."""
+        return self._analyzer(self.index.analyzer)
+
+    def _analyzer(self, name: str) -> Analyzer:
+        try:
+            return analyzer(name)
+        except AnalyzerError as error:
+            raise IndexMismatchError(
+                f"{self.index.where}: made with another version of this program: {error}"
+            ) from None
+
+    @property
     def captioner(self) -> PhotoCaptioner:
         with self._loading:
             if self._captioner is None:
@@ -141,7 +150,7 @@ class Searcher:
         stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
         captioned = zip(given, stream, strict=True)
         while batch := list(islice(captioned, BATCH)):
-            good = [_Question(self.asked(_texts(one))) for _, one in batch if one.error is None]
+            good = [self._question(_texts(one)) for _, one in batch if one.error is None]
             results = iter(self._ask(good, k, **options))
             for photo, one in batch:
                 found = next(results) if one.error is None else None
@@ -153,7 +162,7 @@ class Searcher:
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like one of these (at least one), the best first."""
-        return self._one(_Question(self.asked(captions)), k, **options)
+        return self._one(self._question(captions), k, **options)
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
@@ -162,11 +171,11 @@ class Searcher:
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._one(_Question(distinct(asked)), k, **options)
+        return self._one(_Question(distinct(asked), self.index.analyzer), k, **options)
 
     def asked(self, captions: Iterable[str]) -> tuple[Asked, ...]:
         """What a search for these captions asks: those that the index can tell apart."""
-        return distinct(Asked(caption, self.analyze(caption)) for caption in captions)
+        return self._question(captions).asked
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
@@ -188,12 +197,13 @@ class Searcher:
         again a set, so the answer is ranked, explained and certified as any other.
         """
         examples = [self._example(one) for one in (*like, *unlike)]
+        self._check_analyzer(examples)
         asked = [example.asked[0] for example in examples]
         wanted, unwanted = asked[: len(like)], asked[len(like) :]
         tokens = blended([one.tokens for one in wanted], [one.tokens for one in unwanted])
         caption = " + ".join(one.caption for one in wanted) + "".join(f" - {one.caption}" for one in unwanted)
         excluded = frozenset[str]().union(*(example.excluded for example in examples))
-        return self._one(_Question((Asked(caption, tokens),), excluded), k, **options)
+        return self._one(_Question((Asked(caption, tokens),), examples[0].analyzer, excluded), k, **options)
 
     def count(
         self,
@@ -244,13 +254,17 @@ class Searcher:
             raise QueryError(f"no image {image_id!r} in {self.index.where}")
         return representative(documents)
 
+    def _question(self, captions: Iterable[str]) -> _Question:
+        name = self.index.analyzer
+        analyze = self._analyzer(name)
+        return _Question(distinct(Asked(caption, analyze(caption)) for caption in captions), name)
+
     def _example(self, example: str | Photo | IndexedImage) -> _Question:
         if isinstance(example, IndexedImage):
-            document = self.representative(example.image_id)
+            name, document = self.index.analyzer, self.representative(example.image_id)
             asked = Asked(document.record.caption, document.tokens)
-            return _Question((asked,), frozenset({example.image_id}))
-        caption = example if isinstance(example, str) else self.caption(example)
-        return _Question(self.asked([caption]))
+            return _Question((asked,), name, frozenset({example.image_id}))
+        return self._question([example if isinstance(example, str) else self.caption(example)])
 
     def _one(self, question: _Question, k: int, **options: Unpack[Options]) -> Results:
         return self._ask([question], k, **options)[0]
@@ -259,11 +273,20 @@ class Searcher:
         started = time.perf_counter()
         plans = [self._plan(question, k, **options) for question in questions]
         pages = pursue(self.index, plans)
+        self._check_analyzer(questions)
         took = _milliseconds(started) / max(1, len(plans))
         return [
             self._results(question, plan, page, took)
             for question, plan, page in zip(questions, plans, pages, strict=True)
         ]
+
+    def _check_analyzer(self, questions: Sequence[_Question]) -> None:
+        """Tokens that another analyzer made mean nothing to the index: no answer to them is exact."""
+        now = self.index.analyzer
+        if any(question.analyzer != now for question in questions):
+            raise IndexMismatchError(
+                f"{self.index.where}: was built anew with the analyzer {now} during the search; search again"
+            )
 
     def _plan(
         self,
@@ -282,7 +305,7 @@ class Searcher:
         fingerprint = cursors.fingerprint(
             sets,
             filters,
-            self.index.analyzer,
+            question.analyzer,
             self.index.engine,
             float(min_score),
             bool(fold_duplicates),
@@ -303,7 +326,7 @@ class Searcher:
             captions=self._caption_count(),
             took_ms=took_ms,
             next=page.next,
-            analyzer=self.index.analyzer,
+            analyzer=question.analyzer,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from captioner.errors import PhotoError
 from captioner.photo import hash_distance
 from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, open_index
-from indexer.records import NO_FILTERS, CaptionRecord, Filters
+from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Filters, Query
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import IndexedImage, Searcher
@@ -293,6 +293,27 @@ class TestQueries:
         index.analyzer = "klingon/1"
         with pytest.raises(IndexMismatchError, match="unknown analyzer 'klingon/1'"):
             searcher(index)
+
+    def test_an_index_built_anew_with_another_analyzer_is_searched_by_that_one(self, tmp_path: Path) -> None:
+        records = [CaptionRecord("i0", "a zebra on grass"), CaptionRecord("i1", "a zebra")]
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            search = searcher(index)
+            for name in ("english/2", "words/1"):
+                with index.draft(name, name) as draft:
+                    draft.add(records)
+                    draft.publish()
+                results = search.text("a zebra")
+                assert [hit.image_id for hit in results.hits] == ["i1", "i0"]
+                assert (results.hits[0].jaccard, results.analyzer) == (1.0, name)
+
+    def test_no_answer_to_tokens_of_another_analyzer(self) -> None:
+        class Rebuilt(MemoryIndex):
+            def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+                self.analyzer = "words/1"
+                return super().candidates_many(queries, limit)
+
+        with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
+            searcher(Rebuilt([CaptionRecord("i0", "dog")], "english/2")).text("dog")
 
     def test_the_indexs_analyzer_makes_the_query(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "Dogs run.")], "seed/1")
