@@ -87,7 +87,7 @@ def image(image_id: str, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--seed", type=int, metavar="N", help="Draw the same images again.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), metavar="N", help="Draw the same images again.")
 @shared_options
 def random(seed: int | None, **options: Any) -> None:
     """Images drawn at random, to see what an index holds."""

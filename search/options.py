@@ -35,7 +35,12 @@ _SHARED = (
         "--kind", multiple=True, metavar="KIND", help="Only this kind: reference, generated, title."
     ),
     click.option("--split", multiple=True, metavar="NAME", help="Only this split of the data set."),
-    click.option("--model", multiple=True, metavar="NAME", help="Only captions written by this captioner."),
+    click.option(
+        "--model",
+        multiple=True,
+        metavar="NAME",
+        help="Only captions written by this captioner, named as `indexer status` names it.",
+    ),
     click.option("--query", multiple=True, metavar="TEXT", help="Only images found by this web query."),
     click.option(
         "--where", multiple=True, metavar="FIELD=VALUE", help="Only where a field has this value; repeat."
@@ -131,8 +136,10 @@ def request(options: Mapping[str, Any]) -> Request:
     output = Output(options["as_json"], options.get("count", False), options["html"], options["montage"])
     if output.count and not options["min_score"]:
         raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
-    if output.count and (options["after"] or output.html or output.montage):
-        raise click.UsageError("--count gives a number; --after, --html and --montage do not go with it")
+    if output.count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage")):
+        raise click.UsageError(
+            "--count gives a number of images; --after, --fold-duplicates, --html and --montage do not go with it"
+        )
     if options.get("captions", 1) > 1 and (options["like"] or options["unlike"]):
         raise click.UsageError(
             "--captions does not go with --like and --unlike: they take one caption a photo"

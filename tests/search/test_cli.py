@@ -247,6 +247,8 @@ class TestWrongUse:
             (["text", "dog", "--min-score", "2"], "--min-score"),
             (["text", "dog", "--count"], "--count needs --min-score"),
             (["text", "dog", "--count", "--min-score", "1", "--html", "x.html"], "do not go with it"),
+            (["text", "dog", "--count", "--min-score", "1", "--fold-duplicates"], "do not go with it"),
+            (["random", "--seed", "-1"], "is not in the range"),
             (["text", "dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
             (["similar", "a.jpg", "b.jpg", "--after", "x"], "one photo"),
         ],
