@@ -6,6 +6,7 @@ moved, so there is no moment at which either of the two is incomplete.
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ import numpy as np
 from indexer.embedded.manifest import Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.writer import Writer, clear_errors, now, open_for_writing, problems, remove_quietly
-from indexer.errors import IndexDamagedError, IndexerError
+from indexer.errors import IndexDamagedError, IndexerError, IndexMismatchError
 from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus
 
@@ -24,13 +25,21 @@ _PREFIX = "draft-"
 _DRAFT_MANIFEST = "draft.json"
 #: Nobody searches a draft: its segments may become many before they are merged.
 _MAX_SEGMENTS = 32
+#: Files that a writer of the index itself numbers.
+_NUMBERED = re.compile(r"(?:segment|deleted)-(\d+)\.arrays")
 
 
-def current_manifest(folder: Path) -> Manifest | None:
+def _last_manifest(folder: Path) -> Manifest:
+    """The manifest that the next one follows.
+
+    Where it is missing, damaged or another version's, the names of the files tell which numbers are taken.
+    """
     try:
         return read_manifest(folder)
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, IndexDamagedError, IndexMismatchError):
+        numbered = (_NUMBERED.match(path.name) for path in folder.iterdir())
+        last = max((int(found[1]) for found in numbered if found), default=0)
+        return Manifest("", generation=last, next_file=last + 1)
 
 
 def draft_folders(folder: Path) -> list[Path]:
@@ -45,8 +54,11 @@ def unpublished(folder: Path) -> list[Path]:
 
 def sweep_drafts(folder: Path) -> None:
     """Remove folders of published drafts that the index no longer uses. The caller holds the lock."""
-    manifest = current_manifest(folder)
-    in_use = {Path(file.path).parts[0] for file in manifest.files()} if manifest else set()
+    try:
+        manifest = read_manifest(folder)
+    except (FileNotFoundError, IndexDamagedError, IndexMismatchError):
+        return  # nobody knows what it uses: everything stays until there is a new index
+    in_use = {Path(file.path).parts[0] for file in manifest.files()}
     for path in draft_folders(folder):
         if path.name in in_use:
             # Killed between publishing and this: it is published.
@@ -58,9 +70,9 @@ def sweep_drafts(folder: Path) -> None:
 def _resumable(folder: Path, key: str, analyzer: str) -> str | None:
     for path in unpublished(folder):
         try:
-            manifest = read_manifest(path, _DRAFT_MANIFEST)
+            manifest = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}").manifest
         except IndexerError:
-            continue
+            continue  # damaged: it goes when another one is published
         if (manifest.key, manifest.analyzer) == (key, analyzer):
             return path.name
     return None
@@ -115,12 +127,11 @@ class EmbeddedDraft(Draft):
     def publish(self) -> IndexStatus:
         with clear_errors(self._folder), self._writer.swept_on_failure():
             self._merge_and_check()
-            current = current_manifest(self._folder) or Manifest("")
             built = self._writer.snapshot.manifest
-            write_manifest(
-                self._folder,
-                current.following(analyzer=built.analyzer, segments=built.segments, built_at=now()),
+            following = _last_manifest(self._folder).following(
+                analyzer=built.analyzer, segments=built.segments, built_at=now()
             )
+            write_manifest(self._folder, following)
             # Drafts of other builds are superseded, too; the lock says that nobody is at one of them.
             for draft in unpublished(self._folder):
                 (draft / _DRAFT_MANIFEST).unlink()
@@ -135,6 +146,9 @@ class EmbeddedDraft(Draft):
             raise IndexerError(f"{self._folder}: nothing was added to the draft; the index stays as it is")
         merged = self._writer.merged_to_few(snapshot.segments)
         if found_problems := problems(Snapshot(snapshot.manifest, tuple(merged))):
+            if problems(snapshot):
+                # Gone on with, it would fail here again.
+                remove_quietly((self._folder / self._name / _DRAFT_MANIFEST).unlink)
             raise IndexDamagedError(
                 f"{self._folder}: the draft is damaged ({found_problems[0]}); build again"
             )

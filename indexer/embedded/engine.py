@@ -16,7 +16,7 @@ from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.writer import Writer, now, open_for_writing, problems
-from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
+from indexer.errors import IndexDamagedError, IndexerError, IndexMismatchError, IndexNotFoundError
 from indexer.index import CaptionIndex
 from indexer.records import (
     NO_FILTERS,
@@ -32,15 +32,20 @@ from indexer.records import (
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether an index's folder may hold this entry before its first manifest is there."""
+    """Whether an index's folder may hold this entry, also before its first manifest is there."""
     return path.name.startswith((".", "write.lock", "manifest.json", "draft-")) or ".arrays" in path.suffixes
 
 
 def _check_new_place(folder: Path) -> None:
     if folder.is_dir() and (strange := next((path for path in folder.iterdir() if not _is_ours(path)), None)):
         raise IndexerError(
-            f"{folder}: holds other files ({strange.name}) and no index; name a new or an empty folder"
+            f"{folder}: holds other files ({strange.name}) and no index that can be read; "
+            "name a new or an empty folder"
         )
+
+
+#: What an index holds before its first manifest is read.
+_NOTHING = Snapshot(Manifest(DEFAULT), ())
 
 
 class EmbeddedIndex(CaptionIndex):
@@ -52,7 +57,11 @@ class EmbeddedIndex(CaptionIndex):
 
     @classmethod
     def open(cls, where: str, *, create: bool = False) -> EmbeddedIndex:
-        """Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexMismatchError."""
+        """Raises IndexNotFoundError, IndexDamagedError, IndexMismatchError.
+
+        With `create`, what cannot be read is opened too, so that a draft can replace it; all else that is
+        asked of it raises the error.
+        """
         folder = Path(where)
         if folder.exists() and not folder.is_dir():
             raise IndexNotFoundError(f"{where}: is a file; an embedded index is a folder")
@@ -62,7 +71,12 @@ class EmbeddedIndex(CaptionIndex):
             if not create:
                 raise IndexNotFoundError(f"{where}: no index there; make one with `indexer build`") from None
             _check_new_place(folder)
-            snapshot = Snapshot(Manifest(DEFAULT), ())
+            snapshot = _NOTHING
+        except (IndexDamagedError, IndexMismatchError):
+            if not create:
+                raise
+            _check_new_place(folder)
+            snapshot = _NOTHING
         if not create and snapshot.manifest.analyzer not in analyzers():
             raise IndexMismatchError(
                 f"{where}: made with the analyzer {snapshot.manifest.analyzer!r}, which this version "

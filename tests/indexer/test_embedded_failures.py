@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 
 from indexer.embedded import EmbeddedIndex
 from indexer.embedded import writer as writer_module
+from indexer.embedded.manifest import read_manifest, write_manifest
 from indexer.errors import (
     IndexDamagedError,
     IndexerError,
@@ -197,8 +198,6 @@ def test_a_damaged_header_is_refused(where: Path) -> None:
 
 
 def test_an_analyzer_of_another_version_is_refused(where: Path) -> None:
-    from indexer.embedded.manifest import read_manifest, write_manifest
-
     manifest = read_manifest(where)
     write_manifest(where, manifest.following(analyzer="english/99"))
     with pytest.raises(IndexMismatchError, match=r"english/99.*build it again"):
@@ -206,6 +205,109 @@ def test_an_analyzer_of_another_version_is_refused(where: Path) -> None:
     write_manifest(where, manifest.following(schema=99))
     with pytest.raises(IndexMismatchError, match="schema 99"):
         EmbeddedIndex.open(str(where))
+
+
+def truncate_manifest(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def empty_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_bytes(b"")
+
+
+def lose_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def lose_segment(folder: Path) -> None:
+    next(folder.rglob("segment-*.arrays")).unlink()
+
+
+def cut_segment(folder: Path) -> None:
+    path = next(folder.rglob("segment-*.arrays"))
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def change_schema(folder: Path) -> None:
+    write_manifest(folder, read_manifest(folder).following(schema=99))
+
+
+DAMAGES = [truncate_manifest, empty_manifest, lose_manifest, lose_segment, cut_segment, change_schema]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*.arrays")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("additions", [0, 3])
+def test_a_damaged_index_is_built_again_by_the_command_that_its_error_names(
+    where: Path, additions: int, damage: Callable[[Path], None]
+) -> None:
+    with EmbeddedIndex.open(str(where)) as index:
+        for number in range(additions):
+            index.add([record(f"more{number}")])
+    damage(where)
+    before = files_of(where)
+    with EmbeddedIndex.open(str(where), create=True) as index:
+        with index.draft("again") as draft:
+            draft.add([record("new")])
+            assert before.items() <= files_of(where).items(), "nothing goes before there is a new index"
+            assert draft.publish().captions == 1
+        index.add([record("newer")])
+    with EmbeddedIndex.open(str(where)) as index:
+        assert {one.record.image_id for one in index.random(9)} == {"new", "newer"}
+        assert index.check() == []
+    assert not before.keys() & files_of(where).keys()
+
+
+@pytest.mark.parametrize("damage", [one for one in DAMAGES if one is not lose_manifest])
+def test_nothing_is_added_to_a_damaged_index(where: Path, damage: Callable[[Path], None]) -> None:
+    damage(where)
+    before = files_of(where)
+    with EmbeddedIndex.open(str(where), create=True) as index:
+        for change_it in (lambda: index.add([record("new")]), lambda: index.delete(["1"]), index.status):
+            with pytest.raises((IndexDamagedError, IndexMismatchError), match=r"build (it|the index) again"):
+                change_it()
+    assert files_of(where) == before
+
+
+def test_a_manifest_among_other_files_is_not_built_over(where: Path) -> None:
+    (where / "holiday.jpg").write_bytes(b"x")
+    empty_manifest(where)
+    with pytest.raises(IndexerError, match=r"other files \(holiday.jpg\)"):
+        EmbeddedIndex.open(str(where), create=True)
+
+
+def lose_draft_segment(folder: Path) -> None:
+    next(path for path in folder.rglob("segment-*.arrays") if (path.parent / "draft.json").exists()).unlink()
+
+
+def flip_draft_byte(folder: Path) -> None:
+    path = next(path for path in folder.rglob("segment-*.arrays") if (path.parent / "draft.json").exists())
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [lose_draft_segment, flip_draft_byte])
+def test_a_damaged_draft_does_not_stop_the_same_build(where: Path, damage: Callable[[Path], None]) -> None:
+    with EmbeddedIndex.open(str(where)) as index:
+        with index.draft("next") as draft:
+            draft.add([record("new"), record("other"), record("third", "two cats")])
+        damage(where)
+        if damage is flip_draft_byte:
+            with index.draft("next") as draft, pytest.raises(IndexDamagedError, match="build again"):
+                draft.publish()
+        with index.draft("next") as draft:
+            assert draft.add([record("new")]).added == 1
+            assert draft.publish().captions == 1
+    arrays_of(where)
 
 
 # Places that cannot be used.
