@@ -29,7 +29,7 @@ export function write(state) {
     else if (value) out.set(name, value);
   }
   const text = out.toString();
-  return text ? `?${text}` : "/";
+  return text ? `/?${text}` : "/";
 }
 
 export const isSearch = (state) => Boolean(state.q || state.like);

@@ -3,10 +3,10 @@
 import { counted, h, marked, score } from "./dom.js";
 
 /** The picture of an image, or a quiet stand-in where this server has none. */
-export function picture(image, size, eager = false) {
+export function picture(image, size, eager = false, alt = "") {
   const source = image.thumbnail ? `${image.thumbnail}?size=${size}` : image.remote;
   if (!source) return standIn(image);
-  const shown = h("img", { alt: "", loading: eager ? "eager" : "lazy", decoding: "async", draggable: false, referrerPolicy: "no-referrer", src: source });
+  const shown = h("img", { alt, loading: eager ? "eager" : "lazy", decoding: "async", draggable: false, referrerPolicy: "no-referrer", src: source });
   shown.addEventListener("error", () => shown.replaceWith(standIn(image)), { once: true });
   return shown;
 }

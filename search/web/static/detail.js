@@ -5,10 +5,13 @@ import { picture } from "./cards.js";
 import { byId, counted, h, icon, marked, rootOf, score, webLink } from "./dom.js";
 
 const dialog = byId("detail");
+let asking = new AbortController(); // for the picture that is about to be shown
 
 /** Fill and open the dialog. `hit` is the answer it was opened from, if any; `tokens` are what it is compared with. */
 export async function open(imageId, { hit, tokens, words, onsimilar, onclose, onstep, address }) {
-  const image = await get(`/images/${encodeURIComponent(imageId)}`, { token: tokens });
+  asking.abort();
+  asking = new AbortController();
+  const image = await get(`/images/${encodeURIComponent(imageId)}`, { token: tokens }, asking.signal);
   if (hit?.remote) image.remote = hit.remote;
   const best = image.captions[0];
   dialog.replaceChildren(
@@ -43,6 +46,7 @@ export async function open(imageId, { hit, tokens, words, onsimilar, onclose, on
 }
 
 export function close() {
+  asking.abort();
   if (dialog.open) dialog.close();
 }
 

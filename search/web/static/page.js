@@ -14,8 +14,9 @@ const LEAST = 0.000001; // the count of "any word shared"
 
 let state = { ...NOTHING };
 let status = null;
-let answer = null; // the last page of answers
-let hits = []; // of all pages
+let answer = null; // the last page of the answer to `state`; none before it is there, and none where asking failed
+let hits = []; // of all its pages
+let shown = ""; // whose answer the page shows, by `subject`
 let photo = null; // {url, caption}: shown beside the caption that it was given
 let running = new AbortController();
 let seed = Math.floor(Math.random() * 1e9);
@@ -26,7 +27,7 @@ function go(change, { replace = false } = {}) {
   const next = { ...state, show: "", ...change };
   const address = write(next);
   if (replace) history.replaceState(null, "", address);
-  else if (address !== location.pathname + location.search) history.pushState(null, "", address);
+  else if (address !== write(read())) history.pushState(null, "", address);
   return arrive(next);
 }
 
@@ -37,34 +38,48 @@ async function arrive(next) {
   const before = state;
   state = next;
   const same = write({ ...before, show: "" }) === write({ ...next, show: "" });
-  if (!same || !answer) await (isSearch(state) ? search() : start());
-  if (state.show) await showDetail(state.show);
-  else detail.close();
+  if (!same || !next.show) detail.close();
+  if (!same || !answer) await (isSearch(next) ? search() : start());
+  if (next.show && state === next) await showDetail(next.show);
 }
 
 /** Begin something new: what was under way no longer matters. */
 function begin() {
   running.abort();
   running = new AbortController();
+  answer = null;
+  hits = [];
   byId("trouble").hidden = true;
+  byId("certificate").replaceChildren();
   return running.signal;
 }
+
+/** What is searched for, whatever words of it are left out and however it is narrowed. */
+const subject = ({ q, also, like }) => write({ q, also, like });
+
+/** Take away an answer that is not to what is asked now. */
+function clearAnswer(...ghosts) {
+  shown = "";
+  byId("tools").hidden = true;
+  byId("chips").replaceChildren();
+  byId("certificate").replaceChildren();
+  byId("grid").replaceChildren(...ghosts);
+}
+
+const ghosts = (count) => Array.from({ length: count }, ghost);
 
 // ---- the start page --------------------------------------------------------------------------
 
 async function start() {
   const signal = begin();
-  answer = null;
-  hits = [];
+  clearAnswer(...ghosts(12));
   document.body.dataset.view = "start";
   document.title = "Caption Search";
   byId("q").value = "";
-  for (const id of ["query", "tools", "more"]) byId(id).hidden = true;
+  for (const id of ["query", "more"]) byId(id).hidden = true;
   byId("results-title").textContent = "Or begin with one of these";
-  byId("certificate").replaceChildren();
   byId("end").textContent = "";
   byId("shuffle").hidden = false;
-  byId("grid").replaceChildren(...Array.from({ length: 12 }, ghost));
   await tried(async () => {
     const { images } = await get("/random", { size: 12, seed }, signal);
     byId("grid").replaceChildren(...images.map((image) => card(prepared(image), similarTo(image.image_id))));
@@ -78,7 +93,7 @@ async function start() {
 
 async function search() {
   const signal = begin();
-  showAsking();
+  showAsking(state, photoOf(state));
   await tried(async () => {
     const [path, values] = question(state);
     showAnswer(await get(path, { ...values, k: PAGE }, signal));
@@ -94,20 +109,30 @@ async function searchPhoto(file) {
     return fail(new Trouble({ title: "The photo is too large", status: 413, detail: `It has ${(file.size / 1e6).toFixed(1)} MB; this server takes ${limit} MB.` }));
   }
   const signal = begin();
+  const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
+  const url = URL.createObjectURL(file);
   detail.close();
-  if (photo) URL.revokeObjectURL(photo.url);
-  photo = { url: URL.createObjectURL(file), caption: null };
-  state = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
-  showAsking();
+  showAsking(asking, url);
   showProgress(0);
-  await tried(async () => {
-    const found = await patiently(() => sendPhoto(file, { ...options(state), k: PAGE, captions: PHOTO_CAPTIONS }, showProgress, signal), signal);
-    photo.caption = found.query.caption;
-    state.q = found.query.caption;
-    state.also = others(found.query);
+  try {
+    const found = await patiently(() => sendPhoto(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, showProgress, signal), signal);
+    if (photo) URL.revokeObjectURL(photo.url);
+    photo = { url, caption: found.query.caption };
+    state = { ...asking, q: found.query.caption, also: others(found.query) };
     history.pushState(null, "", write(state));
     showAnswer(found);
-  }, () => searchPhoto(file));
+  } catch (error) {
+    URL.revokeObjectURL(url);
+    if (error.name !== "AbortError") await goBack(error, () => searchPhoto(file));
+  }
+}
+
+/** Show what the address says again, and why nothing else is shown. */
+async function goBack(error, again) {
+  const arrived = go({}, { replace: true });
+  const { signal } = running;
+  await arrived;
+  if (!signal.aborted) fail(error, again);
 }
 
 /** Come back when the captioner has room again. */
@@ -136,37 +161,37 @@ function showProgress(share) {
   if (sent) say("Writing a caption for the photo");
 }
 
-function showAsking() {
+/** `url`: the photo that `asking` is about, as far as this page has it. */
+function showAsking(asking, url) {
   document.body.dataset.view = "answers";
   byId("query").hidden = false;
   byId("working").hidden = true;
-  byId("q").value = state.photo || state.like ? "" : state.q;
-  showQueryPicture();
-  byId("query-label").textContent = state.photo || photoIsShown() ? "Caption of your photo" : state.like ? "Pictures like this one" : "Your words";
-  byId("query").classList.toggle("plain", !state.photo && !state.like);
-  showCaptions(state.q, state.also);
+  byId("q").value = asking.photo || asking.like ? "" : asking.q;
+  showQueryPicture(asking, url);
+  byId("query-label").textContent = asking.photo ? "Caption of your photo" : asking.like ? "Pictures like this one" : "Your words";
+  byId("query").classList.toggle("plain", !asking.photo && !asking.like);
+  showCaptions(asking.q, asking.also);
   byId("shuffle").hidden = true;
   byId("end").textContent = "";
   byId("more").hidden = true;
-  showControls();
-  if (!answer || answer.start) {
-    byId("chips").replaceChildren();
+  showControls(asking);
+  // The same search with other words or limits: what it found so far stays, dimmed, and a pressed chip keeps the focus.
+  if (shown !== subject(asking)) {
     byId("results-title").textContent = "Looking…";
-    byId("certificate").replaceChildren();
-    byId("grid").replaceChildren(...Array.from({ length: 8 }, ghost));
+    clearAnswer(...ghosts(8));
   }
   byId("grid").setAttribute("aria-busy", "true");
 }
 
-const photoIsShown = () => Boolean(photo && state.photo && (photo.caption === null || photo.caption === state.q));
+const photoOf = (asking) => (photo && asking.photo && photo.caption === asking.q ? photo.url : "");
 
-function showQueryPicture() {
+function showQueryPicture({ like }, url) {
   const box = byId("query-picture");
-  box.hidden = !(photoIsShown() || state.like);
-  if (photoIsShown()) box.replaceChildren(h("img", { src: photo.url, alt: "Your photo" }));
-  else if (state.like) {
-    box.replaceChildren();
-    const wanted = state.like;
+  box.hidden = !(url || like);
+  box.replaceChildren();
+  if (url) box.replaceChildren(picture({ image_id: "", remote: url }, 320, true, "Your photo"));
+  else if (like) {
+    const wanted = like;
     get(`/images/${encodeURIComponent(wanted)}`, {}, running.signal)
       .then((image) => wanted === state.like && box.replaceChildren(h("a", { href: showing(wanted), "aria-label": "Open the picture asked about", onclick: (event) => detail.takeOver(event, () => go({ show: wanted })) }, picture(prepared(image), 320, true))))
       .catch(() => {});
@@ -184,7 +209,7 @@ function showCaptions(first, rest) {
 
 function showAnswer(found) {
   answer = found;
-  hits = [];
+  shown = subject(state);
   byId("working").hidden = true;
   byId("tools").hidden = false;
   showCaptions(found.query.caption, others(found.query));
@@ -192,7 +217,7 @@ function showAnswer(found) {
   showChips(byId("chips"), found.query, state, go);
   byId("grid").replaceChildren();
   append(found);
-  showCount();
+  showCount(state.min);
   say(`${found.hits.length} pictures shown. ${certificateText()}`);
   if (!hits.length) showNothing();
 }
@@ -248,11 +273,11 @@ const endIsNear = () => byId("more").getBoundingClientRect().top < innerHeight +
 
 let counting = new AbortController();
 
-async function showCount() {
+/** How many pictures there are from this similarity on. */
+async function showCount(least) {
   counting.abort();
   counting = new AbortController();
   const place = byId("count");
-  const least = Number(byId("min").value);
   if (!answer?.query?.tokens.length) {
     place.textContent = "";
     return;
@@ -266,10 +291,10 @@ async function showCount() {
   }
 }
 
-function showControls() {
-  byId("min").value = state.min;
-  byId("min-shown").textContent = score(state.min);
-  showFilters(byId("sheet"), byId("filter-count"), status, state, go);
+function showControls(asking) {
+  byId("min").value = asking.min;
+  byId("min-shown").textContent = score(asking.min);
+  showFilters(byId("sheet"), byId("filter-count"), status, asking, go);
 }
 
 // ---- the picture in full ---------------------------------------------------------------------
@@ -330,15 +355,16 @@ async function tried(act, again) {
 function fail(error, again) {
   byId("working").hidden = true;
   byId("grid").removeAttribute("aria-busy");
-  for (const one of byId("grid").querySelectorAll(".ghost")) one.remove();
+  if (!answer) clearAnswer();
   if (error.status === 401) return askForToken(again);
   if (!(error instanceof Trouble)) console.error(error);
   const trouble = byId("trouble");
-  trouble.replaceChildren(
+  const parts = [
     h("div", {}, h("strong", {}, error.title ?? "A fault of this page"), h("p", {}, error.detail ?? String(error))),
-    again ? h("button", { className: "button", type: "button", onclick: again }, "Try again") : null,
+    again && h("button", { className: "button", type: "button", onclick: again }, "Try again"),
     h("button", { className: "quiet icon-only", type: "button", "aria-label": "Dismiss the message", onclick: () => (trouble.hidden = true) }, icon("close")),
-  );
+  ];
+  trouble.replaceChildren(...parts.filter(Boolean));
   trouble.hidden = false;
   if (!hits.length && document.body.dataset.view === "answers") byId("results-title").textContent = "";
 }
@@ -390,10 +416,11 @@ byId("grid").addEventListener("click", (event) => {
 });
 byId("min").addEventListener("input", () => {
   byId("min-shown").textContent = score(Number(byId("min").value));
-  showCount();
+  showCount(Number(byId("min").value));
 });
 byId("min").addEventListener("change", () => go({ min: Number(byId("min").value) }));
 byId("save").addEventListener("click", () => {
+  if (!answer) return;
   const whole = { ...answer, hits: hits.map(({ remote, ...hit }) => hit) };
   const url = URL.createObjectURL(new Blob([JSON.stringify(whole, null, 2)], { type: "application/json" }));
   h("a", { href: url, download: "caption-search.json" }).click();

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, sync_playwright
 
 from indexer.index import CaptionIndex
 from indexer.records import CaptionRecord
@@ -18,8 +19,9 @@ from search.serve_command import socket_on
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
+from tests.search.web.browser import SIZES, Visit, launch, visit
 from tests.search.web.fakes import FakeCaptioner
-from tests.search.web.gallery import gallery
+from tests.search.web.gallery import Gallery, gallery
 
 #: A server on loopback answers to its own names only.
 BASE = "http://127.0.0.1"
@@ -40,6 +42,7 @@ def records(pictures: Path) -> list[CaptionRecord]:
 
 
 Serve = Callable[..., TestClient]
+Visitor = Callable[..., AbstractContextManager[Visit]]
 
 
 @pytest.fixture
@@ -79,3 +82,39 @@ def listening(app: FastAPI) -> Iterator[str]:
 @pytest.fixture
 def client(serve: Serve) -> TestClient:
     return serve()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, launch(playwright) as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def captioner() -> FakeCaptioner:
+    return FakeCaptioner("a ginger cat looking at the camera")
+
+
+@pytest.fixture(scope="module")
+def site(records: list[CaptionRecord], pictures: Path, captioner: FakeCaptioner) -> Iterator[str]:
+    with listening(
+        create_app(Gallery(records, PLAIN), lambda: captioner, Settings(images=(pictures,)))
+    ) as url:
+        yield url
+
+
+@pytest.fixture(params=list(SIZES))
+def size(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: str, size: str) -> Iterator[Visit]:
+    with visit(browser, site, size) as one:
+        yield one
+
+
+@pytest.fixture
+def at(browser: Browser, size: str) -> Visitor:
+    """Visitors of other sites."""
+    return lambda url, **options: visit(browser, url, size, **options)

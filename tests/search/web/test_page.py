@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from indexer.errors import IndexUnavailableError
 from indexer.index import open_index
@@ -20,53 +18,14 @@ from search.searcher import Searcher
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
-from tests.search.web.browser import SIZES, Visit, launch, visit
-from tests.search.web.conftest import PLAIN, listening
+from tests.search.web.browser import Visit
+from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import Gallery, crowd
 
 pytestmark = pytest.mark.browser
 
 CAT = "an orange cat looks at the camera"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, launch(playwright) as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def captioner() -> FakeCaptioner:
-    return FakeCaptioner("a ginger cat looking at the camera")
-
-
-@pytest.fixture(scope="module")
-def site(records: list[CaptionRecord], pictures: Path, captioner: FakeCaptioner) -> Iterator[str]:
-    with listening(
-        create_app(Gallery(records, PLAIN), lambda: captioner, Settings(images=(pictures,)))
-    ) as url:
-        yield url
-
-
-@pytest.fixture(params=list(SIZES))
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def visitor(browser: Browser, site: str, size: str) -> Iterator[Visit]:
-    with visit(browser, site, size) as one:
-        yield one
-
-
-Visitor = Callable[..., AbstractContextManager[Visit]]
-
-
-@pytest.fixture
-def at(browser: Browser, size: str) -> Visitor:
-    """Visitors of other sites."""
-    return lambda url, **options: visit(browser, url, size, **options)
 
 
 def test_the_whole_way_on_both_engines(

@@ -1,0 +1,160 @@
+"""The page when something fails: what is shown belongs to what is asked, and asking again asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Route, expect
+
+from tests.search.web.browser import Visit
+
+pytestmark = pytest.mark.browser
+
+ROCKET = "skimage/rocket.jpg"
+
+
+class Line:
+    """A connection to part of the server that can be cut; counts what was asked for."""
+
+    def __init__(self, visitor: Visit, part: str) -> None:
+        self.cut, self.asked = False, 0
+        visitor.page.route(part, self._pass)
+
+    def _pass(self, route: Route) -> None:
+        self.asked += 1
+        if self.cut:
+            route.fulfill(status=503, body="cut")
+        else:
+            route.continue_()
+
+
+def ask(visitor: Visit, sentence: str) -> None:
+    visitor.page.fill("#q", sentence)
+    visitor.page.press("#q", "Enter")
+
+
+def nothing_is_shown(visitor: Visit) -> None:
+    assert visitor.page.locator(".card").count() == 0
+    assert visitor.page.locator(".chip").count() == 0
+    assert visitor.page.locator("#certificate").text_content() == ""
+    assert visitor.page.locator("#tools").is_hidden()
+
+
+def test_a_failed_search_shows_no_other_searches_answer(visitor: Visit) -> None:
+    visitor.expected = {503}
+    text = Line(visitor, "**/text?**")
+    visitor.open("/?q=a cat")
+    visitor.settled()
+    text.cut = True
+    ask(visitor, "a rocket")
+    visitor.has("#trouble", "The server answered 503")
+    nothing_is_shown(visitor)
+    assert visitor.barriers() == []
+    text.cut = False
+    visitor.page.press("#q", "Enter")
+    visitor.settled()
+    assert visitor.cards()[0] == ROCKET and text.asked == 3
+    assert visitor.page.locator("#trouble").is_hidden()
+
+
+def test_a_failed_edit_shows_no_answer_to_the_search_before(visitor: Visit) -> None:
+    visitor.expected = {503}
+    text = Line(visitor, "**/text?**")
+    visitor.open("/?q=a white rocket")
+    visitor.settled()
+    text.cut = True
+    visitor.page.locator(".chip", has_text="rocket").click()
+    visitor.has("#trouble", "The server answered 503")
+    nothing_is_shown(visitor)
+    text.cut = False
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.settled()
+    assert visitor.page.locator('.chip[aria-pressed="false"]').text_content() == "rocket"
+
+
+def test_after_a_bad_photo_the_page_shows_the_search_before(visitor: Visit, tmp_path: Path) -> None:
+    visitor.expected = {422}
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a photo at all")
+    visitor.open("/?q=a white rocket")
+    visitor.settled()
+    visitor.page.set_input_files("#choose", bad)
+    visitor.has("#trouble", "The photo cannot be used")
+    visitor.settled()
+    assert visitor.cards()[0] == ROCKET
+    assert visitor.page.locator("#query-picture").is_hidden()
+    expect(visitor.page.locator("#query-label")).to_have_text("Your words")
+    visitor.page.locator(".chip", has_text="white").click()
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+    assert "photo=1" not in visitor.page.url and "q=a+white+rocket" in visitor.page.url
+    slider = visitor.page.locator("#min")
+    slider.press("ArrowRight")
+    visitor.has("#min-shown", "0.05")
+    visitor.has(".certificate", "Exact: the true top")
+    assert "q=a+white+rocket" in visitor.page.url and visitor.cards()[0] == ROCKET
+
+
+def test_after_a_bad_photo_at_the_start_the_start_is_shown(visitor: Visit, tmp_path: Path) -> None:
+    visitor.expected = {422}
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a photo at all")
+    visitor.open()
+    visitor.settled()
+    visitor.page.set_input_files("#choose", bad)
+    visitor.has("#trouble", "The photo cannot be used")
+    visitor.settled()
+    visitor.has("#results-title", "Or begin with one of these")
+    assert visitor.page.locator("#query").is_hidden()
+
+
+def test_the_same_search_again_is_one_step_back(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    steps = "history.length"
+    before: Any = visitor.page.evaluate(steps)
+    for _ in range(3):
+        ask(visitor, "a (white) rocket")
+        visitor.has(".certificate", "Exact: the true top")
+    assert visitor.page.evaluate(steps) == before + 1
+
+
+def test_a_picture_left_before_its_answer_is_not_opened(visitor: Visit) -> None:
+    visitor.open("/?q=a white rocket")
+    visitor.settled()
+    held: list[Route] = []
+    visitor.page.route("**/images/*?token=*", lambda route: held.append(route))
+    with visitor.page.expect_request("**/images/*?token=*"):
+        visitor.page.locator(".card a").first.click()
+    with visitor.page.expect_event("requestfailed"):
+        visitor.page.go_back()
+    assert "show=" not in visitor.page.url and held
+    assert visitor.page.locator("dialog[open]").count() == 0
+
+
+def test_a_message_without_a_way_on_has_no_word_for_it(visitor: Visit) -> None:
+    visitor.expected = {404}
+    visitor.open("/?show=nosuch")
+    visitor.has("#trouble", "Not found")
+    assert "null" not in visitor.page.locator("#trouble").inner_text()
+
+
+def test_a_photo_that_the_browser_cannot_show(visitor: Visit, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.tiff"
+    Image.new("RGB", (40, 30), "orange").save(photo)
+    visitor.open()
+    visitor.page.set_input_files("#choose", photo)
+    visitor.has("#query-caption", "a ginger cat")
+    visitor.page.locator("#query-picture .stand-in").wait_for()
+    assert visitor.page.locator("#query-picture img").count() == 0
+    assert visitor.barriers() == []
+
+
+def test_a_threshold_between_the_sliders_steps_is_counted_as_it_is(visitor: Visit) -> None:
+    visitor.open("/?q=an orange cat looks at the camera&min=0.12")  # 0.111 is the fourth score
+    visitor.settled()
+    expect(visitor.page.locator(".card")).to_have_count(3)
+    visitor.has("#count", "3 pictures")
+    visitor.has("#min-shown", "0.12")
