@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -75,31 +75,37 @@ class Presentation:
         tokens = frozenset(dropped).union(*(one.tokens for one in results.asked))
         words = words_of_tokens(text, tokens, results.analyzer)
         answer["query"] |= {"words": words, "image_id": image_id}
-        answer["hits"] = [self._hit(hit, results) for hit in results.hits]
+        shown = self.images([hit.record for hit in results.hits])
+        answer["hits"] = [
+            self._hit(hit, results) | image for hit, image in zip(results.hits, shown, strict=True)
+        ]
         return answer
 
-    def _hit(self, hit: Hit, results: Results) -> dict[str, Any]:
-        marked = spans(hit.caption, hit.shared, results.analyzer)
-        return self.shown(hit.record) | results.hit_as_json(hit) | {"spans": marked}
+    @staticmethod
+    def _hit(hit: Hit, results: Results) -> dict[str, Any]:
+        return results.hit_as_json(hit) | {"spans": spans(hit.caption, hit.shared, results.analyzer)}
 
-    def shown(self, record: CaptionRecord) -> dict[str, Any]:
-        answer: dict[str, Any] = {name: getattr(record, name) for name in _SHOWN}
-        self._seen.remember(record.image_id, record.image)
-        here = self._pictures.find(record.image) is not None
+    def images(self, records: Sequence[CaptionRecord]) -> list[dict[str, Any]]:
+        """Images, each by one of its captions."""
+        places = self._seen.places(records)
+        return [self._shown(record, places[record.image_id]) for record in records]
+
+    def _shown(self, record: CaptionRecord, image: str) -> dict[str, Any]:
+        answer: dict[str, Any] = {name: getattr(record, name) for name in _SHOWN} | {"image": image}
+        here = self._pictures.find(image) is not None
         place = f"{self._root}/images/{quote(record.image_id, safe='', errors='replace')}"
         answer["file"] = f"{place}/file" if here else None
         answer["thumbnail"] = f"{place}/thumbnail" if here else None
         return answer
 
     def image(
-        self, documents: Iterable[Document], tokens: frozenset[str], analyzer_name: str
+        self, documents: Sequence[Document], tokens: frozenset[str], analyzer_name: str
     ) -> dict[str, Any]:
         """An image with all its captions, the most similar to `tokens` first."""
         captions = [self._caption(document, tokens, analyzer_name) for document in documents]
         captions.sort(key=lambda caption: caption["jaccard"] or 0.0, reverse=True)
-        first = next((document.record for document in documents if document.record.image), None)
-        record = first or next(iter(documents)).record
-        return self.shown(record) | {"captions": captions}
+        record = next((one.record for one in documents if one.record.image), documents[0].record)
+        return self._shown(record, record.image) | {"captions": captions}
 
     @staticmethod
     def _caption(document: Document, tokens: frozenset[str], analyzer_name: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Service:
             load, waiting=settings.waiting_photos, batch=settings.batch, beam=beam, metrics=self.metrics
         )
         self.metrics.watch_queue(lambda: self.captions.waiting)
-        self.pictures, self.seen = Pictures(settings.images), SeenImages()
+        self.pictures, self.seen = Pictures(settings.images), SeenImages(index.captions)
         self.presentation = Presentation(self.pictures, self.seen)
         self._status: tuple[float, IndexStatus] | None = None
         self._status_lock = asyncio.Lock()
@@ -136,26 +136,20 @@ class Service:
     async def random(self, asked: RandomParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
             documents = self.searcher.index.random(asked.size, asked.filters, asked.seed)
-            return {"images": [self.presentation.shown(document.record) for document in documents]}
+            return {"images": self.presentation.images([document.record for document in documents])}
 
         return await self.engine.run(work)
 
     async def file(self, image_id: str) -> Path:
         """The picture's file on this server. Raises Problem (404) where there is none."""
-        image = self.seen.image(image_id)
+        image = self.seen.place(image_id)
         if image is None:
-            image = await self.engine.run(lambda: self._image_of(image_id))
+            found = await self.engine.run(lambda: self.seen.look_up([image_id]))
+            image = found.get(image_id, "")
         path = self.pictures.find(image)
         if path is None:
             raise not_found("This server has no picture of that image in the folders it may serve.")
         return path
-
-    def _image_of(self, image_id: str) -> str:
-        documents = self.searcher.index.captions([image_id]).get(image_id, ())
-        image = next((document.record.image for document in documents if document.record.image), "")
-        if documents:
-            self.seen.remember(image_id, image)
-        return image
 
     async def status(self) -> dict[str, Any]:
         counts = await self.counts()

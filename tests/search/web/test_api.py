@@ -247,6 +247,18 @@ def test_pictures_and_thumbnails(client: TestClient, pictures: Path) -> None:
     problem(client.get(f"{V1}/images/nowhere/file"), 404, "not-found")
 
 
+def test_a_caption_without_a_place_leaves_the_picture_where_it_is(serve: Serve, pictures: Path) -> None:
+    place = str(pictures / "rocket.jpg")
+    records = [CaptionRecord("x", "grandma at her birthday party"), CaptionRecord("x", "a dog", image=place)]
+    client = serve(MemoryIndex(records))
+    for _ in range(2):
+        for q in ("a grandma", "a dog"):
+            hit = ok(client.get(f"{V1}/text", params={"q": q}))["hits"][0]
+            assert hit["image"] == place and hit["thumbnail"]
+            assert client.get(hit["thumbnail"]).status_code == client.get(hit["file"]).status_code == 200
+    assert ok(client.get(f"{V1}/random"))["images"][0]["thumbnail"]
+
+
 def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     problem(client.get(f"{V1}/text"), 400, "query")
     problem(client.get(f"{V1}/text", params={"q": "a dog", "after": "nonsense"}), 400, "query")

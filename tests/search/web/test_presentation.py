@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from captioner.errors import PhotoError
 from captioner.tokens import DEFAULT, analyzer, plain_words
+from indexer.records import CaptionRecord
 from search.web.pictures import SIZES, Pictures, SeenImages
 from search.web.presentation import spans, words_of_tokens
+from tests.search.memory import MemoryIndex
 
 captions = st.text(
     st.sampled_from("aeiou dogs cats running ünïcode 🐕 two-tone it's 7 . , <b>&"), max_size=60
@@ -69,7 +71,17 @@ def test_a_thumbnail_of_what_is_no_picture(tmp_path: Path) -> None:
 
 
 def test_seen_images_are_forgotten_in_turn() -> None:
-    seen = SeenImages(size=2)
+    seen = SeenImages(MemoryIndex().captions, size=2)
     for name in "abc":
-        seen.remember(name, name.upper())
-    assert [seen.image(name) for name in "abc"] == [None, "B", "C"]
+        seen.places([CaptionRecord(name, "a dog", image=name.upper())])
+    assert [seen.place(name) for name in "abc"] == [None, "B", "C"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(("", "here.jpg"))), max_size=8))
+def test_a_picture_is_found_by_any_caption_of_its_image(captions: list[tuple[str, str]]) -> None:
+    records = [CaptionRecord(name, f"dog {at}", image=place) for at, (name, place) in enumerate(captions)]
+    seen = SeenImages(MemoryIndex(records).captions)
+    wanted = {name: "here.jpg" if (name, "here.jpg") in captions else "" for name, _ in captions}
+    for record in records:
+        assert seen.places([record]) == {record.image_id: wanted[record.image_id]}
+    assert seen.look_up("abcd") == wanted
