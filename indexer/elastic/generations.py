@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -52,6 +52,27 @@ def generations(client: Elasticsearch, place: Place) -> list[Generation]:
     found = client.indices.get(index=f"{place.name}-*", expand_wildcards="open")
     ours = [_generation(place, index, state) for index, state in found.items() if _is_ours(place, index)]
     return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
+
+
+def lineage(every: Sequence[Generation]) -> list[Generation]:
+    """The generations that were live before the live one, the latest first: where rollbacks lead.
+
+    Publishing notes what was live; for indices of which nobody noted it, their age tells.
+    """
+    one = next((one for one in every if one.live), None)
+    left = {other.index: other for other in every if not other.live}
+    found = []
+    while one is not None and (one := left.pop(_before(one, left.values()), None)):
+        found.append(one)
+    return found
+
+
+def _before(one: Generation, others: Iterable[Generation]) -> str:
+    noted = one.meta.get("before")
+    if noted is not None:
+        return str(noted)
+    older = (other.index for other in others if other.draft_key is None and other.index < one.index)
+    return max(older, default="")
 
 
 def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = False) -> Generation | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -13,6 +14,7 @@ from indexer.elastic.generations import (
     Generation,
     create_generation,
     generations,
+    lineage,
     live_generation,
     serving_settings,
 )
@@ -104,6 +106,7 @@ class ElasticDraft(Draft):
             self._merge()
             self._client.indices.put_settings(index=index, settings={"index": serving_settings()})
             self._lock.confirm()
+            self._note_before()
             move_alias(self._client, self._place, index)
             self._describe()
             remove_old(self._client, self._place, self._keep)
@@ -116,6 +119,12 @@ class ElasticDraft(Draft):
         if stats["_all"]["primaries"]["store"]["size_in_bytes"] <= _MERGE_UP_TO:
             patient = self._client.options(request_timeout=3600)
             patient.indices.forcemerge(index=self._draft.index, max_num_segments=1)
+
+    def _note_before(self) -> None:
+        """Where a rollback leads; noted before the alias moves, so that a kill in between costs nothing."""
+        live = live_generation(self._client, self._place, any_schema=True)
+        self._draft = replace(self._draft, meta={**self._draft.meta, "before": live.index if live else ""})
+        self._client.indices.put_mapping(index=self._draft.index, meta=self._draft.meta)
 
     def _describe(self) -> None:
         """What made it, for people who look at the mapping; without the draft key it counts as published."""
@@ -138,27 +147,26 @@ def move_alias(client: Elasticsearch, place: Place, index: str) -> None:
 
 
 def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
-    """Delete left-over drafts, and published generations older than the live one beyond `keep`."""
+    """Delete left-over drafts and, beyond `keep`, generations; those that were live last are kept first."""
     every = generations(client, place)
-    live = next((one.index for one in every if one.live), None)
-    drafts = [one.index for one in every if one.draft_key is not None]
-    older = [one.index for one in every if one.draft_key is None and live is not None and one.index < live]
-    for index in [*drafts, *older[: max(0, len(older) - keep)]]:
-        client.indices.delete(index=index, ignore_unavailable=True)
+    published = [one for one in reversed(every) if one.draft_key is None and not one.live]
+    kept = list(dict.fromkeys(one.index for one in (*lineage(every), *published)))[:keep]
+    for one in every:
+        if not one.live and one.index not in kept:
+            client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
 def go_back(client: Elasticsearch, place: Place) -> None:
-    """Let the name stand for the generation before the live one again."""
+    """Let the name stand again for the generation that was live before."""
     with clear_errors(place):
         lock = BuildLock(client, place, "rollback")
         lock.acquire()
         try:
-            live = live_generation(client, place, any_schema=True)
-            every = [one for one in generations(client, place) if one.draft_key is None]
-            older = [one for one in every if live is not None and one.index < live.index]
-            if not older:
+            live_generation(client, place, any_schema=True)  # refuse what is not ours
+            before = lineage(generations(client, place))
+            if not before:
                 raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to")
-            move_alias(client, place, older[-1].index)
+            move_alias(client, place, before[0].index)
         finally:
             lock.release()
 

@@ -6,14 +6,18 @@ import json
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indexer.elastic import ElasticIndex, lock
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.engine import migrate
-from indexer.elastic.generations import generations
+from indexer.elastic.generations import Generation, generations, lineage
+from indexer.elastic.rollout import ElasticDraft
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
 
@@ -184,6 +188,59 @@ def test_rollback_returns_to_the_generation_before(elastic_where: str) -> None:
         assert len(concrete(elastic_where)) == 2  # the live one and one to go back to
         assert index.rollback().captions == 2
         assert captions(elastic_where) == 2
+
+
+def test_what_a_rollback_led_to_is_kept_and_gone_back_to_again(elastic_where: str) -> None:
+    built(elastic_where, 1)
+    built(elastic_where, 2)  # a bad one
+    with ElasticIndex.open(elastic_where) as index:
+        assert index.rollback().captions == 1
+        built(elastic_where, 3)
+        assert index.rollback().captions == 1
+        with pytest.raises(IndexNotFoundError, match="no older index"):
+            index.rollback()
+    built(elastic_where, 4)
+    assert len(concrete(elastic_where)) == 2
+    with ElasticIndex.open(elastic_where) as index:
+        assert index.rollback().captions == 1
+
+
+def test_a_build_killed_after_it_moved_the_alias_knows_what_was_before(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(elastic_where, 1)
+    built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as index:
+        index.rollback()
+        monkeypatch.setattr(ElasticDraft, "_describe", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            built(elastic_where, 3)
+        monkeypatch.undo()
+        assert captions(elastic_where) == 3
+        built(elastic_where, 4)
+        assert index.rollback().captions == 3, "it is no left-over draft"
+
+
+def interrupt(draft: ElasticDraft) -> None:
+    raise KeyboardInterrupt
+
+
+def generation(index: int, before: int | None, live: bool) -> Generation:
+    meta = {} if before is None else {"before": f"{before:02d}"}
+    return Generation(f"{index:02d}", live, {"analyzer": "words/1", **meta}, 0)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=1, max_size=9), st.data())
+def test_any_notes_lead_through_each_generation_once(notes: list[int | None], data: st.DataObject) -> None:
+    live = data.draw(st.integers(0, len(notes) - 1))
+    every = [generation(index, before, index == live) for index, before in enumerate(notes)]
+    chain = lineage(every)
+    assert len({one.index for one in chain}) == len(chain)
+    for one, before in pairwise([every[live], *chain]):
+        assert before in every and before is not every[live]
+        assert before.index == one.meta.get("before", before.index)
+    if not any(note is not None for note in notes):
+        assert chain == every[:live][::-1]
 
 
 def test_keep_says_how_many_old_ones_stay(elastic_where: str) -> None:
