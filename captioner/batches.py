@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -63,6 +64,16 @@ class Batches:
         self.size = size
         self.count = max(1, len(captions) // size)
         self._captions, self._detected, self._text = captions, detected, text
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the captions, of photos and of text alone, as they are learnt from."""
+        digest = hashlib.sha256()
+        for captions in (self._captions, self._text.captions if self._text is not None else ()):
+            digest.update(f"{len(captions)} photos\n".encode())
+            for rows in captions:
+                digest.update(f"{tuple(rows.shape)}\n".encode() + rows.numpy().tobytes())
+        return digest.hexdigest()
 
     def epoch(self, number: int, seed: int, rank: int = 0, ranks: int = 1, skip: int = 0) -> Iterator[Batch]:
         """Batches of epoch `number` for process `rank`; the joint batch is the same for any `ranks`.

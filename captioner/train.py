@@ -11,10 +11,10 @@ import copy
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +98,7 @@ class Training:
         batches: Batches,
         views: Views,
         objective: CrossEntropy | SelfCritical,
+        vocabulary: Vocabulary,
         recipe: Recipe,
         processes: Processes | None = None,
     ) -> None:
@@ -109,6 +110,12 @@ class Training:
             recipe,
         )
         self.processes = processes or Processes.single()
+        self._made_with: dict[str, object] = {  # a state means something else with another of these
+            "recipe": asdict(recipe),
+            "model": asdict(model.config),
+            "vocabulary": vocabulary.digest,
+            "set of captions": batches.digest,
+        }
         self.averaged = copy.deepcopy(model)
         self.optimizer = _optimizer(model, recipe)
         self.epoch, self.step, self.best = 0, 0, -math.inf
@@ -193,7 +200,7 @@ class Training:
     def save_state(self, path: Path) -> None:
         """Write all that a resumed run needs, in one step; further processes write their random state."""
         state: dict[str, object] = {
-            "recipe": asdict(self.recipe),
+            "made with": self._made_with,
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -202,7 +209,7 @@ class Training:
         }
         if not self.processes.first:
             path = self._further(path)
-            state = {"step": self.step, "random": torch.get_rng_state()}
+            state = {"made with": {}, "step": self.step, "random": torch.get_rng_state()}
         partial = path.with_suffix(".partial")
         try:
             torch.save(state, partial)
@@ -212,15 +219,20 @@ class Training:
             raise ModelError(f"{path}: the training state could not be saved ({error})") from None
 
     def load_state(self, path: Path) -> None:
-        """Go on from a saved state. Raises DataError when it is of another recipe."""
+        """Go on from a saved state. Raises DataError when it was made with something else, and ModelError."""
+        state = _read_state(path)
+        for name, value in self._made_with.items():
+            if state["made with"].get(name) != value:
+                raise DataError(
+                    f"{path}: was made with another {name}; "
+                    "use the options and data that the run began with, or train in another folder"
+                )
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
-            raise ModelError(f"{path}: not a training state ({error})") from None
-        if state["recipe"] != asdict(self.recipe):
-            raise DataError(
-                f"{path}: was made by another recipe; use its options, or train in another folder"
-            )
+            self._take(state, path)
+        except Exception:  # what is broken in the middle of a state raises nearly anything
+            raise ModelError(_NO_STATE.format(path)) from None
+
+    def _take(self, state: Mapping[str, Any], path: Path) -> None:
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -232,14 +244,26 @@ class Training:
 
     def _further_random(self, path: Path) -> Tensor:
         """The random state of a further process at this step; a fresh one where none was kept."""
-        try:
-            state = torch.load(self._further(path), map_location="cpu", weights_only=True)
+        with contextlib.suppress(ModelError):  # such as a run that had fewer processes before
+            state = _read_state(self._further(path))
             if state["step"] == self.step:
                 return cast(Tensor, state["random"])
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError):
-            pass  # such as a run that had fewer processes before
         seed = self.recipe.seed + 1_000_003 * self.processes.rank + self.step
         return torch.Generator().manual_seed(seed).get_state()
+
+
+_NO_STATE = "{}: damaged, or not a training state of this version; train in another folder"
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state["made with"].items()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    except Exception:  # PyTorch raises nearly anything for a file that is none of its own
+        raise ModelError(_NO_STATE.format(path)) from None
+    return state
 
 
 @contextlib.contextmanager

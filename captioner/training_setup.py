@@ -91,7 +91,7 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
     batches = Batches(_encoded(run, vocabulary, captions), run.recipe.photos_per_batch, detected, imagined)
     objective = _objective(run, vocabulary, captions)
     references = [[words(text) for text in photo.captions] for photo in data.dev]
-    training = Training(model, batches, views, objective, run.recipe, processes)
+    training = Training(model, batches, views, objective, vocabulary, run.recipe, processes)
     return Prepared(training, vocabulary, DevScore(dev_views, references, vocabulary))
 
 

@@ -28,7 +28,7 @@ from captioner.tokens import words
 from captioner.train import EpochReport, Recipe, Training
 from captioner.training_record import learnt_from
 from captioner.training_run import BEST, STATE, Data, Run, train
-from captioner.vocabulary import END, START
+from captioner.vocabulary import END, START, Vocabulary
 from captioner.word_vectors import WordVectors
 from tests.captioner.worlds import TINY, WORDS, coloured_photos
 
@@ -61,6 +61,8 @@ def new_training(
     recipe: Recipe = RECIPE,
     processes: Processes | None = None,
     objective: CrossEntropy | SelfCritical | None = None,
+    vocabulary: Vocabulary = WORDS,
+    lines: list[list[list[str]]] | None = None,
 ) -> Training:
     """Eight photos that exist as features alone; both views of a photo are the same without dropout."""
     generator = np.random.default_rng(0)
@@ -73,10 +75,11 @@ def new_training(
     else:
         features[:, 1] = features[:, 0]
     torch.manual_seed(1)
-    model = CaptionModel(config, len(WORDS))
-    batches = Batches([encode(WORDS, lines) for lines in references()], recipe.photos_per_batch, detected)
+    model = CaptionModel(config, len(vocabulary))
+    captions = [encode(vocabulary, photo) for photo in lines or references()]
+    batches = Batches(captions, recipe.photos_per_batch, detected)
     objective = objective or CrossEntropy(recipe.label_smoothing)
-    return Training(model, batches, CachedViews(model, features), objective, recipe, processes)
+    return Training(model, batches, CachedViews(model, features), objective, vocabulary, recipe, processes)
 
 
 def run_to_end(training: Training) -> list[float]:
@@ -135,6 +138,71 @@ def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match="not a training state"):
         new_training().load_state(path)
+
+
+def _renamed(words: Vocabulary) -> Vocabulary:
+    return Vocabulary([{"field": "meadow"}.get(word, word) for word in words.words])
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (lambda: new_training(vocabulary=_renamed(WORDS)), "vocabulary"),  # of the same size
+        (lambda: new_training(vocabulary=Vocabulary([*WORDS.words, "new"])), "vocabulary"),
+        (lambda: new_training(dataclasses.replace(TINY, hidden=32)), "model"),
+        (lambda: new_training(lines=references()[::-1]), "set of captions"),
+        (lambda: new_training(lines=references()[:-2]), "set of captions"),
+    ],
+)
+def test_a_state_made_with_anything_else_is_refused(
+    other: Callable[[], Training], name: str, tmp_path: Path
+) -> None:
+    new_training().save_state(tmp_path / "state.pt")
+    with pytest.raises(
+        DataError, match=rf"state\.pt: was made with another {name}; use the options and data"
+    ):
+        other().load_state(tmp_path / "state.pt")
+
+
+def _without(name: str) -> Callable[[Path], object]:
+    def spoil(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        del state[name]
+        torch.save(state, path)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"garbage"),
+        lambda path: path.write_bytes(b""),
+        lambda path: torch.save(torch.zeros(3), path),
+        lambda path: torch.save({"made with": 3}, path),
+        _without("made with"),
+        _without("model"),
+        _without("counters"),
+    ],
+)
+def test_what_is_no_state_is_said_in_one_line(spoil: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    new_training().save_state(path)
+    spoil(path)
+    with pytest.raises(ModelError, match=r"state\.pt: damaged, or not a training state") as caught:
+        new_training().load_state(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_further_process_whose_random_state_is_damaged_goes_on_with_a_fresh_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    new_training().save_state(path)
+    (tmp_path / "state-1.pt").write_bytes(b"garbage")
+    further = new_training(processes=Processes(1, 2))
+    further.load_state(path)
+    first = torch.get_rng_state()
+    further.load_state(path)
+    assert torch.equal(torch.get_rng_state(), first)
 
 
 _PROCESS = """
