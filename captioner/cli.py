@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import CommandGroup, progress_bar, stop_on_sigterm
+from captioner.console import CommandGroup, printable, progress_bar, stop_on_sigterm, tell
 from captioner.errors import CaptionerError, PhotoError
 
 if TYPE_CHECKING:
@@ -73,12 +73,17 @@ def caption(
 def _print_caption(result: Captioned, model: str, as_json: bool) -> None:
     if as_json:
         for line in _caption_objects(result, model):
-            click.echo(json.dumps(line, ensure_ascii=False))
+            click.echo(json.dumps(line))
     elif result.error is not None:
-        click.echo(f"Error: {result.error}", err=True)
+        tell(f"Error: {result.error}")
     else:
         for one in result.captions:
-            click.echo(f"{result.image}\t{one.text}")
+            _print_row(result.image, one.text)
+
+
+def _print_row(*cells: str) -> None:
+    """Tab-separated values; neither a tab nor a line break comes from a name or a caption."""
+    click.echo("\t".join(map(printable, cells)))
 
 
 def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
@@ -124,7 +129,7 @@ def evaluate(model: str, beam: int, device: str | None, as_json: bool, **options
     captioner = open_captioner(model, device)
     with progress_bar(len(photos), "photo") as bar:
         result = score(captioner, photos, beam, trained_on, bar.update)
-    click.echo(json.dumps(result.as_json(), ensure_ascii=False) if as_json else _score_table(result))
+    click.echo(json.dumps(result.as_json()) if as_json else _score_table(result))
 
 
 def _score_table(result: Evaluation) -> str:
@@ -138,7 +143,7 @@ def _score_table(result: Evaluation) -> str:
         ("without <end>", f"{result.without_end:.1%}"),
         ("training photos", result.training_photos),
     ]
-    return "\n".join(f"{name:<18} {value}" for name, value in rows)
+    return "\n".join(printable(f"{name:<18} {value}") for name, value in rows)
 
 
 @main.command("import")
@@ -162,7 +167,7 @@ def import_command(
 
     imported = import_model(LegacyFiles(encoder, decoder, vocab, weights_matrix), arch)
     save(imported, out, half=False)
-    click.echo(f"{arch} with {len(imported.vocabulary)} words is in {out}")
+    click.echo(printable(f"{arch} with {len(imported.vocabulary)} words is in {out}"))
 
 
 @main.command()
@@ -193,13 +198,13 @@ def compare(
     compared = compare_photos(captioners, list(photos_below(photos)), beam)
     for one in compared:
         if one.error is not None:
-            click.echo(f"Error: {one.error}", err=True)
+            tell(f"Error: {one.error}")
         for written in one.captions:
-            click.echo(f"{photo_name(one.photo)}\t{written.model}\t{written.caption}")
+            _print_row(photo_name(one.photo), written.model, written.caption)
     for path, write in ((html, write_page), (png, write_picture)):
         if path is not None:
             write(compared, path)
-            click.echo(f"wrote {path}", err=True)
+            tell(f"wrote {path}")
     if any(one.error is not None for one in compared):
         raise click.exceptions.Exit(1)
 
@@ -212,7 +217,7 @@ def models(folders: Sequence[Path], as_json: bool) -> None:
     from captioner.catalogue import catalogue
 
     found = catalogue(folders)
-    click.echo(json.dumps(found.as_json(), ensure_ascii=False) if as_json else _catalogue_text(found))
+    click.echo(json.dumps(found.as_json()) if as_json else _catalogue_text(found))
 
 
 def _catalogue_text(found: Catalogue) -> str:
@@ -226,7 +231,7 @@ def _catalogue_text(found: Catalogue) -> str:
     lines += [f"    {name:<8} {what}" for name, what in found.architectures.items()]
     lines += ["", "--model NAME downloads, with the extra transformers, among others:"]
     lines += [f"    {name:<45} {what}" for name, what in found.downloads.items()]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 @main.command()

@@ -93,6 +93,62 @@ def test_several_captions_are_a_line_each(model: Path, folder: Path) -> None:
     assert [row["score"] for row in rows[:3]] == sorted((row["score"] for row in rows[:3]), reverse=True)
 
 
+#: A name in Latin-1, and one that would start a line and a colour of its own.
+_LATIN, _EVIL = os.fsdecode(b"M\xfcnchen.png"), "ev\nil\t\x1b[31m.png"
+
+
+def odd_names(folder: Path) -> Path:
+    """Two photos, and two that are damaged, by names that no terminal can take as they are."""
+    for name in (_LATIN, _EVIL):
+        Image.new("RGB", (40, 30), "red").save(folder / name, "PNG")
+        (folder / f"bad {name}").write_bytes(b"no photo")
+    return folder
+
+
+def strict_terminal(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    return subprocess.run(
+        [sys.executable, "-m", "captioner.cli", *arguments, "--device", "cpu"],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_odd_names_stay_on_their_line_and_end_nothing(model: Path, tmp_path: Path) -> None:
+    folder = odd_names(tmp_path)
+    result = strict_terminal("caption", str(folder), "--model", str(model))
+    lines, errors = result.stdout.splitlines(), result.stderr.splitlines()
+    assert result.returncode == 1
+    assert names(lines) == [r"M\udcfcnchen.png", r"ev\nil\t\x1b[31m.png"]
+    assert all(line.count("\t") == 1 for line in lines)
+    assert [line.split(": ")[1] for line in errors] == [
+        str(folder / r"bad M\udcfcnchen.png"),
+        str(folder / r"bad ev\nil\t\x1b[31m.png"),
+    ]
+
+
+def test_odd_names_in_json_are_the_names(model: Path, tmp_path: Path) -> None:
+    folder = odd_names(tmp_path)
+    result = strict_terminal("caption", str(folder), "--model", str(model), "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    found = {Path(row["image"]).name for row in rows if "caption" in row}
+    assert found == {_LATIN, _EVIL} and len(rows) == 4
+    assert result.stdout.isascii() and result.stderr == ""
+
+
+def test_odd_names_in_a_comparison(model: Path, tmp_path: Path) -> None:
+    folder, page = tmp_path / "photos", tmp_path / "page.html"
+    folder.mkdir()
+    odd_names(folder)
+    result = strict_terminal("compare", str(folder), "--models", str(model), "--html", str(page))
+    lines = result.stdout.splitlines()
+    assert names(lines) == [r"M\udcfcnchen.png", r"ev\nil\t\x1b[31m.png"]
+    assert [line.split("\t")[1] for line in lines] == ["tiny", "tiny"]
+    assert len(result.stderr.splitlines()) == 3 and page.read_text(encoding="utf-8")
+
+
 def test_greedy_and_beam_are_both_possible(model: Path, folder: Path) -> None:
     for beam in (1, 5):
         assert run(folder / "0.png", "--beam", beam, model=model).exit_code == 0
