@@ -7,12 +7,14 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import elastic_transport
 import elasticsearch
+from elastic_transport import ObjectApiResponse
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Place
@@ -38,13 +40,14 @@ class BuildLock:
         self._owner = uuid.uuid4().hex
         self._purpose = purpose
         self._version: dict[str, Any] = {}
+        self._changing = threading.Lock()  # the thread that keeps it fresh, and the build
         self._released = threading.Event()
 
     def acquire(self) -> None:
         """Raises IndexLockedError while another process (or another draft of this one) holds it."""
         self._make_index()
         try:
-            self._put(op_type="create")
+            self._put({"op_type": "create"})
         except elasticsearch.ConflictError:
             self._take_over()
         threading.Thread(target=self._beat, name="build-lock", daemon=True).start()
@@ -52,7 +55,7 @@ class BuildLock:
     def confirm(self) -> None:
         """Raises IndexLockedError where another process took over while this one slept."""
         try:
-            self._put(**self._version)
+            self._put()
         except (elasticsearch.ConflictError, elasticsearch.NotFoundError):
             raise IndexLockedError(f"{self._place.where}: another build took over; this one stops") from None
 
@@ -62,7 +65,7 @@ class BuildLock:
         self._released.set()
         # Someone else may have it by now, or the server may be gone: then there is nothing to release.
         with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
-            self._client.delete(index=self._index, id=_DOCUMENT, **self._version)
+            self._change(partial(self._client.delete, index=self._index, id=_DOCUMENT))
 
     def _make_index(self) -> None:
         if self._client.indices.exists(index=self._index):
@@ -78,11 +81,8 @@ class BuildLock:
             held = None
         if held is not None and _alive(held["_source"]):
             raise IndexLockedError(self._busy(held["_source"]))
-        version = (
-            {} if held is None else {"if_seq_no": held["_seq_no"], "if_primary_term": held["_primary_term"]}
-        )
         try:
-            self._put(op_type=None if held else "create", **version)
+            self._put(_version(held) if held else {"op_type": "create"})
         except elasticsearch.ConflictError:
             raise IndexLockedError(
                 f"{self._place.where}: another build started just now; try again"
@@ -94,7 +94,7 @@ class BuildLock:
             f"{holder.get('pid')} on {holder.get('host')}); wait for it to end, or stop it and run again"
         )
 
-    def _put(self, **options: Any) -> None:
+    def _put(self, condition: Mapping[str, Any] | None = None) -> None:
         document = {
             "owner": self._owner,
             "purpose": self._purpose,
@@ -102,14 +102,42 @@ class BuildLock:
             "pid": os.getpid(),
             "at": time.time(),
         }
-        stored = self._client.index(index=self._index, id=_DOCUMENT, document=document, **options)
-        self._version = {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+        put = partial(self._client.index, index=self._index, id=_DOCUMENT, document=document)
+        self._change(put, condition)
+
+    def _change(
+        self, change: Callable[..., ObjectApiResponse[Any]], condition: Mapping[str, Any] | None = None
+    ) -> None:
+        """Change the document if it is as this process left it. Raises ConflictError where it is not."""
+        with self._changing:
+            try:
+                changed = change(**(self._version if condition is None else condition))
+            except elasticsearch.ConflictError:
+                # The answer to a change of our own may have got lost, and the client has asked again.
+                own = self._own()
+                if own is None:
+                    raise
+                changed = change(**_version(own))
+            self._version = _version(changed)
+
+    def _own(self) -> ObjectApiResponse[Any] | None:
+        """The document, if it is there and of this lock."""
+        try:
+            held = self._client.get(index=self._index, id=_DOCUMENT)
+        except elasticsearch.NotFoundError:
+            return None
+        return held if held["_source"].get("owner") == self._owner else None
 
     def _beat(self) -> None:
         while not self._released.wait(_BEAT):
             # A beat that fails is made up for by the next; the lock is stale only after several.
             with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
-                self._put(**self._version)
+                self._put()
+
+
+def _version(answer: ObjectApiResponse[Any]) -> dict[str, Any]:
+    """What makes the next change conditional on this state of the document."""
+    return {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
 
 
 def _alive(holder: Mapping[str, Any]) -> bool:

@@ -14,12 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import elastic_transport
 import pytest
 
-from indexer.elastic import ElasticIndex
+from indexer.elastic import ElasticIndex, lock
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.loading import Patience
-from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.elastic.lock import BuildLock
+from indexer.errors import IndexerError, IndexLockedError, IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Query
 
 pytestmark = pytest.mark.elasticsearch
@@ -310,6 +312,79 @@ def test_what_another_deletes_first_is_not_counted(proxy: Proxy, where: str, ela
         proxy.fault = delete_first
         assert index.delete(["image1", "image2"]) == 1
     assert removed == [1]
+
+
+@contextmanager
+def losing_one_answer_about_the_lock(proxy: Proxy) -> Iterator[None]:
+    """The server has changed the lock's document, and its answer gets lost."""
+    cuts = iter([True])
+
+    def fault(handler: Handler, path: str) -> bool:
+        lost = "-builds/_" in path and handler.command in ("PUT", "POST") and next(cuts, False)
+        if lost:
+            handler.pass_on(handler.body, then_cut=True)
+        return bool(lost)
+
+    proxy.fault = fault
+    yield
+    proxy.fault = lambda handler, path: False
+    assert next(cuts, None) is None
+
+
+def test_a_lost_answer_about_the_lock_ends_no_build(proxy: Proxy, where: str) -> None:
+    place = parse(where)
+    with connect(place) as client:
+        mine, other = BuildLock(client, place, "mine"), BuildLock(client, place, "other")
+        with losing_one_answer_about_the_lock(proxy):
+            mine.acquire()
+        with losing_one_answer_about_the_lock(proxy):
+            mine.confirm()
+        mine.confirm()
+        with pytest.raises(IndexLockedError, match=r"another build is writing \(mine"):
+            other.acquire()
+        mine.release()
+        other.acquire()
+        with pytest.raises(IndexLockedError, match="another build took over"):
+            mine.confirm()
+        other.release()
+
+
+def test_a_lock_whose_last_beat_got_no_answer_at_all_is_confirmed_and_released(
+    proxy: Proxy, where: str
+) -> None:
+    place = parse(where)
+
+    def losing_every_answer(handler: Handler, path: str) -> bool:
+        handler.pass_on(handler.body, then_cut=True)
+        return True
+
+    with connect(place) as client:
+        mine, other = BuildLock(client, place, "mine"), BuildLock(client, place, "other")
+        mine.acquire()
+        for use in (mine.confirm, mine.release):
+            proxy.fault = losing_every_answer
+            with pytest.raises(elastic_transport.ConnectionError):
+                mine.confirm()
+            proxy.fault = lambda handler, path: False
+            use()
+        other.acquire()
+        other.release()
+
+
+def test_beats_beside_a_confirmation_do_not_disturb_it(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_BEAT", 0.0)
+    place = parse(elastic_where)
+    with connect(place) as client:
+        held = BuildLock(client, place, "mine")
+        held.acquire()
+        for _ in range(50):
+            held.confirm()
+        held.release()
+        other = BuildLock(client, place, "other")
+        other.acquire()
+        other.release()
 
 
 def test_a_server_that_is_gone_ends_a_build_and_leaves_the_old_index(proxy: Proxy, where: str) -> None:
