@@ -75,14 +75,14 @@ ImageId = Annotated[str, Depends(_decoded)]
 @router.get(
     "/text",
     response_model=SearchAnswer,
-    responses=_problems(_400="Nothing to search for, or a wrong cursor."),
+    responses=_problems(_400="Nothing to search for, or a wrong cursor.", _404="No such image as `like`."),
 )
 async def text(asked: Annotated[TextParameters, Query()], service: ServiceOf) -> Response:
     """Images for a sentence, or for a caption whose tokens were edited (`add`, `drop`)."""
     return JSONResponse(await service.text(asked))
 
 
-@router.get("/count", response_model=CountAnswer)
+@router.get("/count", response_model=CountAnswer, responses=_problems(_404="No such image as `like`."))
 async def count(asked: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
     """How many images reach a similarity to these words."""
     return JSONResponse(await service.count(asked))

@@ -10,9 +10,14 @@ from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
+# As many and as long as a sentence gives, also that of an image's caption: an answer's tokens may come back.
+Token = Annotated[str, Field(min_length=1, max_length=60_000)]
+Tokens = Annotated[list[Token], Field(max_length=6_000)]
 Sentence = Annotated[str, Field(min_length=1, max_length=2_000)]
 Value = Annotated[str, Field(max_length=500)]
 Values = Annotated[list[Value], Field(max_length=50)]
+ImageId = Annotated[str, Field(max_length=4_000)]
+ImageIds = Annotated[list[ImageId], Field(max_length=50)]
 
 #: Most hits a page may have.
 MAX_HITS = 200
@@ -80,23 +85,36 @@ class PhotoParameters(SearchParameters):
     )
 
 
-class Sentences(BaseModel):
-    """What is searched for in words."""
+class OneSentence(BaseModel):
+    """A sentence and what was changed of its words."""
 
     q: str = Field(default="", max_length=2_000, description="A sentence, or a photo's caption.")
+    like: ImageId = Field(default="", description="An image of the index, whose caption is taken for `q`.")
+    token: Tokens = Field(default=[], description="Tokens as they are, beside or instead of those of `q`.")
+    add: Words = Field(default=[], description="Further words.")
+    drop: Tokens = Field(default=[], description="Stems or tokens of the query to leave out.")
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Sentences beside `q`."""
+        return ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked, not even with every word left out."""
+        return not (self.q.strip() or self.like or self.token or self.add or self.drop)
+
+
+class Sentences(OneSentence):
+    """What is searched for in words."""
+
     also: Annotated[list[Sentence], Field(max_length=MAX_CAPTIONS - 1)] = Field(
         default=[], description="Further captions of the photo; an image counts by the best of all."
     )
-    token: Words = Field(
-        default=[], description="Tokens to search for as they are, beside or instead of `q`."
-    )
-    add: Words = Field(default=[], description="Further words.")
-    drop: Words = Field(default=[], description="Stems or tokens of the query to leave out.")
 
     @property
-    def edited(self) -> bool:
-        """Whether the tokens differ from those of `q` alone."""
-        return bool(self.token or self.add or self.drop)
+    def others(self) -> tuple[str, ...]:
+        return tuple(self.also)
 
 
 class TextParameters(Sentences, SearchParameters):
@@ -106,16 +124,16 @@ class TextParameters(Sentences, SearchParameters):
 class CountParameters(Sentences, FilterParameters):
     """How many images reach a similarity."""
 
-    exclude: Values = Field(default=[], description="Images that do not count, such as the one asked about.")
+    exclude: ImageIds = Field(
+        default=[], description="Images that do not count, such as the one asked about."
+    )
     min_score: float = Field(gt=0.0, le=1.0, allow_inf_nan=False, description="The similarity to reach.")
 
 
-class ImageParameters(BaseModel):
-    """One image, with the words to mark in its captions."""
+class ImageParameters(OneSentence):
+    """The search that every caption of an image is scored against, and whose words are marked in it."""
 
     model_config = ConfigDict(extra="forbid")
-
-    token: Words = Field(default=[], description="Score and mark every caption against these tokens.")
 
 
 class RandomParameters(FilterParameters):

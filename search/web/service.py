@@ -21,15 +21,15 @@ from search.web.metrics import Metrics
 from search.web.parameters import (
     CountParameters,
     ImageParameters,
+    OneSentence,
     PhotoParameters,
     RandomParameters,
     SearchParameters,
-    Sentences,
     TextParameters,
 )
 from search.web.pictures import Pictures, SeenImages
 from search.web.presentation import Presentation, root_of
-from search.web.problems import busy, not_found, too_slow
+from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
 
@@ -73,10 +73,12 @@ class Service:
 
     async def text(self, asked: TextParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            if not (asked.q.strip() or asked.edited):
+            if asked.empty:
                 raise QueryError("nothing to search for: give a sentence as `q`")
             results = self._timed(lambda: self.searcher.any_of(self._asked(asked), **asked.options))
-            return self.presentation.results(results, added=" ".join(asked.add), dropped=asked.drop)
+            return self.presentation.results(
+                results, added=" ".join(asked.add), dropped=asked.drop, image_id=asked.like or None
+            )
 
         return await self.engine.run(work)
 
@@ -110,7 +112,7 @@ class Service:
             except QueryError:
                 if self.searcher.index.captions([image_id]):
                     raise  # a wrong cursor
-                raise not_found(f"There is no image {image_id[:200]!r} in the index.") from None
+                raise _no_image(image_id) from None
             return self.presentation.results(results, image_id=image_id)
 
         return await self.engine.run(work)
@@ -119,9 +121,9 @@ class Service:
         def work() -> dict[str, Any]:
             documents = self.searcher.index.captions([image_id]).get(image_id)
             if not documents:
-                raise not_found(f"There is no image {image_id[:200]!r} in the index.")
-            tokens = frozenset(asked.token)
-            return self.presentation.image(documents, tokens, self.searcher.index.analyzer)
+                raise _no_image(image_id)
+            [sentence] = self._asked(asked)
+            return self.presentation.image(documents, sentence.tokens, self.searcher.index.analyzer)
 
         return await self.engine.run(work)
 
@@ -177,8 +179,8 @@ class Service:
                 self._status = (time.monotonic() + STATUS_SECONDS, found)
             return self._status[1]
 
-    def _asked(self, sentences: Sentences) -> list[Asked]:
-        """Each caption with its tokens, as they were edited."""
+    def _asked(self, sentences: OneSentence) -> list[Asked]:
+        """Each caption with its tokens, as they were edited. Raises Problem (404) where it is no image's."""
         analyze = self.searcher.analyze
         added = frozenset(sentences.token).union(*map(analyze, sentences.add))
         dropped = frozenset(sentences.drop)
@@ -186,7 +188,15 @@ class Service:
         def edited(tokens: frozenset[str]) -> frozenset[str]:
             return frozenset(token for token in tokens if not dropped & {token, root_of(token)})
 
-        return [Asked(text, edited(analyze(text) | added)) for text in (sentences.q, *sentences.also)]
+        first = self._caption_of(sentences.like) if sentences.like else sentences.q
+        return [Asked(text, edited(analyze(text) | added)) for text in (first, *sentences.others)]
+
+    def _caption_of(self, image_id: str) -> str:
+        """The caption that the image is searched for by, too."""
+        try:
+            return self.searcher.representative(image_id).record.caption
+        except QueryError:
+            raise _no_image(image_id) from None
 
     def _timed(self, search: Callable[[], Results]) -> Results:
         """Run a search in this thread; note what engine and ranking took."""
@@ -198,6 +208,10 @@ class Service:
         self.metrics.step("ranking", max(0.0, whole - engine.seconds))
         self.metrics.searches.labels(str(results.exact).lower()).inc()
         return results
+
+
+def _no_image(image_id: str) -> Problem:
+    return not_found(f"There is no image {image_id[:200]!r} in the index.")
 
 
 def _no_captioner() -> Any:

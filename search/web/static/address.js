@@ -42,8 +42,16 @@ export const options = (state) => ({
   fold_duplicates: state.fold,
 });
 
+const isEdited = (state) => Boolean(state.drop.length || state.add.length);
+
+/** What is searched for; an image's caption may be longer than a sentence may, so the image is named. */
+export const sentence = (state) => ({ ...(state.q ? { q: state.q, also: state.also } : { like: state.like }), drop: state.drop, add: state.add });
+
 /** Path and parameters of the API for this state. */
 export function question(state) {
-  if (state.q) return ["/text", { q: state.q, also: state.also, drop: state.drop, add: state.add, ...options(state) }];
+  if (state.q || isEdited(state)) return ["/text", { ...sentence(state), ...options(state) }];
   return [`/images/${encodeURIComponent(state.like)}/similar`, options(state)];
 }
+
+/** An image asked about is no answer to its own caption, as long as the search is for that. */
+export const excluded = (state) => (state.q || isEdited(state) ? [] : [state.like]);

@@ -5,16 +5,14 @@ import { asked, h, icon, rootOf } from "./dom.js";
 /** `go` changes the search. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
-  // From the first edit on, the caption is the query: an image asked about is then searched by its words.
-  const edit = (change) => go({ q: state.q || query.caption, ...change });
   const captions = asked(query);
   const spoken = captions.map((one) => one.caption).join(" ").toLowerCase().match(/[\p{L}\p{N}]+(?:[-'’.][\p{L}\p{N}]+)*/gu) ?? [];
   const at = (word) => (spoken.includes(word) ? spoken.indexOf(word) : spoken.length);
   const chips = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
     .map((token) => ({ token, word: query.words[token] ?? token }))
     .sort((one, other) => at(one.word) - at(other.word) || one.word.localeCompare(other.word))
-    .map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => edit({ drop: on ? state.drop.filter((one) => one !== token) : [...state.drop, token] })));
-  place.replaceChildren(...chips, adder((word) => edit({ add: [...new Set([...state.add, word])] }), state.add.length ? () => edit({ add: [] }) : null));
+    .map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => go({ drop: on ? state.drop.filter((one) => one !== token) : [...state.drop, token] })));
+  place.replaceChildren(...chips, adder((word) => go({ add: [...new Set([...state.add, word])] }), state.add.length ? () => go({ add: [] }) : null));
   if (focused) [...place.querySelectorAll("button")].find((one) => one.dataset.token === focused)?.focus();
   if (focused === "") place.querySelector("input").focus();
 }

@@ -7,11 +7,11 @@ import { byId, counted, h, icon, marked, rootOf, score, webLink } from "./dom.js
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown
 
-/** Fill and open the dialog. `hit` is the answer it was opened from, if any; `tokens` are what it is compared with. */
-export async function open(imageId, { hit, tokens, words, onsimilar, onclose, onstep, address }) {
+/** Fill and open the dialog. `hit` is the answer it was opened from, if any; `compared` is the search that its captions are compared with. */
+export async function open(imageId, { hit, compared, words, onsimilar, onclose, onstep, address }) {
   asking.abort();
   asking = new AbortController();
-  const image = await get(`/images/${encodeURIComponent(imageId)}`, { token: tokens }, asking.signal);
+  const image = await get(`/images/${encodeURIComponent(imageId)}`, compared, asking.signal);
   if (hit?.remote) image.remote = hit.remote;
   const best = image.captions[0];
   dialog.replaceChildren(

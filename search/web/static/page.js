@@ -1,6 +1,6 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, isSearch, options, question, read, write } from "./address.js";
+import { NOTHING, excluded, isSearch, options, question, read, sentence, write } from "./address.js";
 import { Trouble, get, sendPhoto, signIn } from "./api.js";
 import { card, ghost, moveByArrows, picture } from "./cards.js";
 import { showChips } from "./chips.js";
@@ -255,7 +255,7 @@ async function showMore() {
   appending = true;
   const signal = running.signal;
   try {
-    const [path, values] = question(state.q || !answer.query.image_id ? { ...state, q: state.q || answer.query.caption } : state);
+    const [path, values] = question(state);
     const found = await get(path, { ...values, k: PAGE, after: answer.cursor }, signal);
     answer = { ...found, query: answer.query };
     append(found);
@@ -282,9 +282,8 @@ async function showCount(least) {
     place.textContent = "";
     return;
   }
-  const asked = state.q || !answer.query.image_id ? { q: state.q || answer.query.caption, also: state.also, drop: state.drop, add: state.add } : { q: answer.query.caption, exclude: [state.like] };
   try {
-    const { images } = await get("/count", { ...asked, min_score: least || LEAST, source: state.source, kind: state.kind }, counting.signal);
+    const { images } = await get("/count", { ...sentence(state), exclude: excluded(state), min_score: least || LEAST, source: state.source, kind: state.kind }, counting.signal);
     place.textContent = `${number(images)} ${images === 1 ? "picture" : "pictures"}`;
   } catch (error) {
     if (error.name !== "AbortError") place.textContent = "";
@@ -299,11 +298,11 @@ function showControls(asking) {
 
 // ---- the picture in full ---------------------------------------------------------------------
 
-/** Which of the captions searched for a hit was found by. */
-function askedBy(hit) {
-  if (!answer?.query) return null;
-  const all = asked(answer.query);
-  return all.find((one) => one.caption === hit?.query_caption) ?? all[0];
+/** What a hit is compared with: the caption that it was found by, where several were searched for. */
+function comparedWith(hit) {
+  if (!isSearch(state)) return {};
+  const { also, ...one } = sentence(state);
+  return hit?.query_caption ? { ...one, q: hit.query_caption } : one;
 }
 
 async function showDetail(imageId) {
@@ -315,7 +314,7 @@ async function showDetail(imageId) {
   await tried(() =>
     detail.open(imageId, {
       hit: hits[at],
-      tokens: askedBy(hits[at])?.tokens ?? [],
+      compared: comparedWith(hits[at]),
       words: answer?.query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),

@@ -9,10 +9,14 @@ from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from captioner.tokens import DEFAULT, analyzer
 from indexer.errors import IndexUnavailableError
 from indexer.records import Candidates, CaptionRecord, Filters, Query
 from search.searcher import Searcher
+from search.web.parameters import TextParameters
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import PLAIN, Serve
 from tests.search.web.fakes import FakeCaptioner
@@ -214,6 +218,42 @@ def test_an_image_with_all_its_captions(client: TestClient) -> None:
     assert answer["attribution"] == "scikit-image, see its data/README"
     problem(client.get(f"{V1}/images/nowhere"), 404, "not-found")
     problem(client.get(f"{V1}/images/nowhere/similar"), 404, "not-found")
+
+
+LONG = " ".join(f"word{number}" for number in range(400))  # more than a sentence's 2,000 characters
+
+
+def test_an_image_is_compared_with_a_search(serve: Serve) -> None:
+    client = serve(MemoryIndex([CaptionRecord("x", "a dog on a beach"), CaptionRecord("long", LONG)], PLAIN))
+    q = " ".join(f"w{number}" for number in range(300)) + " dogs"
+    for asked in ({"q": q}, {"token": ok(client.get(f"{V1}/text", params={"q": q}))["query"]["tokens"]}):
+        [caption] = ok(client.get(f"{V1}/images/x", params=asked))["captions"]
+        assert caption["shared"] == ["dog"] and caption["jaccard"] == pytest.approx(1 / 302)
+    edited = {"q": "dogs swim", "drop": "swim", "add": "beaches"}
+    [caption] = ok(client.get(f"{V1}/images/x", params=edited))["captions"]
+    assert caption["jaccard"] == 1.0
+    [caption] = ok(client.get(f"{V1}/images/long", params={"like": "long"}))["captions"]
+    assert caption["jaccard"] == 1.0
+
+
+def test_words_of_an_images_caption_are_dropped_however_long_it_is(serve: Serve) -> None:
+    client = serve(MemoryIndex([CaptionRecord("x", "word7 word8"), CaptionRecord("long", LONG)], PLAIN))
+    asked = {"like": "long", "drop": [f"word{number}" for number in range(400) if number != 7]}
+    answer = ok(client.get(f"{V1}/text", params=asked))
+    assert answer["query"]["tokens"] == ["word7"] and answer["query"]["image_id"] == "long"
+    assert answer["hits"][0]["image_id"] == "x"
+    counted = ok(client.get(f"{V1}/count", params={**asked, "min_score": 0.5, "exclude": "long"}))
+    assert counted["images"] == 1
+    for path in ("text", "count", "images/x"):
+        least = {"min_score": 0.5} if path == "count" else {}
+        problem(client.get(f"{V1}/{path}", params={"like": "nosuch", **least}), 404, "not-found")
+
+
+@settings(deadline=None)
+@given(st.text(max_size=2_000))
+def test_the_tokens_of_every_sentence_may_come_back(q: str) -> None:
+    tokens = sorted(analyzer(DEFAULT)(q))
+    assert TextParameters(q=q, token=tokens, drop=tokens).token == tokens
 
 
 def test_the_count_is_the_number_of_hits(client: TestClient) -> None:

@@ -9,7 +9,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
 
+from indexer.records import CaptionRecord
+from search.web.app import create_app
+from tests.search.memory import MemoryIndex
 from tests.search.web.browser import Visit
+from tests.search.web.conftest import Visitor, listening
+from tests.search.web.fakes import FakeCaptioner
 
 pytestmark = pytest.mark.browser
 
@@ -125,13 +130,35 @@ def test_a_picture_left_before_its_answer_is_not_opened(visitor: Visit) -> None:
     visitor.open("/?q=a white rocket")
     visitor.settled()
     held: list[Route] = []
-    visitor.page.route("**/images/*?token=*", lambda route: held.append(route))
-    with visitor.page.expect_request("**/images/*?token=*"):
+    visitor.page.route("**/images/*?q=*", lambda route: held.append(route))
+    with visitor.page.expect_request("**/images/*?q=*"):
         visitor.page.locator(".card a").first.click()
     with visitor.page.expect_event("requestfailed"):
         visitor.page.go_back()
     assert "show=" not in visitor.page.url and held
     assert visitor.page.locator("dialog[open]").count() == 0
+
+
+LONG = " ".join(f"word{number}" for number in range(300))
+
+
+@pytest.mark.parametrize("address", ["/?q=" + LONG[:1900], "/?like=long"])
+def test_long_captions_are_like_any_other(at: Visitor, address: str) -> None:
+    records = [CaptionRecord(name, f"{LONG} {name}") for name in ("long", "other")]
+    with listening(create_app(MemoryIndex(records), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open(address)
+        visitor.settled()
+        visitor.has("#count", "picture")
+        visitor.page.locator('.card[data-id="other"] a').click()
+        visitor.has("dialog .all-captions mark", "word7")
+        visitor.page.locator("dialog .all-captions .share").wait_for()
+        visitor.page.keyboard.press("Escape")
+        chip = visitor.page.get_by_role("button", name="word7", exact=True)
+        chip.click()
+        visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+        assert visitor.page.evaluate("document.activeElement.textContent") == "word7", "the focus stays"
+        visitor.has(".certificate", "Exact: the true top 2")
+        visitor.has("#count", "2 pictures")
 
 
 def test_a_message_without_a_way_on_has_no_word_for_it(visitor: Visit) -> None:
