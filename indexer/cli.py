@@ -143,7 +143,7 @@ def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--check", is_flag=True, help="Read everything and compare it with its checksums.")
+@click.option("--check", is_flag=True, help="Read everything and tell what is damaged.")
 @where_option
 def status(as_json: bool, check: bool, where: str) -> None:
     """Tell what the index holds."""

@@ -139,7 +139,10 @@ class CaptionIndex(_Closing):
         return self.status().captions
 
     def check(self) -> Sequence[str]:
-        """Read everything that is stored and compare it with its checksums; one line for each that fails."""
+        """Read everything that is stored; one line for each part that is not as it was written.
+
+        Checksums tell where there are some, otherwise what each caption makes of itself.
+        """
         return ()
 
     @abstractmethod

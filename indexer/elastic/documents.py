@@ -54,6 +54,21 @@ def same_record(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return {**one, "indexed_at": ""} == {**other, "indexed_at": ""}
 
 
+def problem(document_id: str, source: Mapping[str, Any], analyze: Analyzer) -> str:
+    """Which fields of a document are not what its caption makes of them; empty where all are."""
+    record = to_record(source)
+    made = to_source(record, analyze, source.get("indexed_at", ""))
+    strange = [name for name in sorted({*made, *source}) if made.get(name) != source.get(name)]
+    if record.document_id != document_id:
+        strange.append("its id")
+    told = " and ".join(strange)
+    return (
+        f"document {document_id} (image {record.image_id}): {told} not as its caption makes it"
+        if told
+        else ""
+    )
+
+
 def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
     """One clause a field. Raises IndexerError for a field that cannot be filtered by."""
     return [_filter_clause(name, tuple(values)) for name, values in filters.where.items()]

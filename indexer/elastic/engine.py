@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random as chance
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import elasticsearch
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
+from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, clear_errors, connect, parse
-from indexer.elastic.documents import SOURCE, filter_clauses, to_document
+from indexer.elastic.documents import SOURCE, filter_clauses, problem, to_document
 from indexer.elastic.generations import Generation, live_generation
 from indexer.elastic.loading import Loader, Patience, chunks
 from indexer.elastic.plan import Expectation
@@ -32,6 +34,9 @@ from indexer.records import (
     IndexStatus,
     Query,
 )
+
+#: Lines of a check; where so many documents are wrong, the rest need not be read.
+_TOLD = 20
 
 
 class ElasticIndex(CaptionIndex):
@@ -189,6 +194,19 @@ class ElasticIndex(CaptionIndex):
             if self._is_empty_place():
                 return 0
             return int(self._client.count(index=self._place.name)["count"])
+
+    def check(self) -> list[str]:
+        """Read every document: one line for each that is not what its caption makes of it, up to a few."""
+        with clear_errors(self._place):
+            live = self._reload(analyzer_may_change=True)
+            if live is None:
+                return []
+            analyze = analyzer_named(live.analyzer)
+            with Snapshot(self._client, live.index) as snapshot:
+                hits = snapshot.stream({"match_all": {}})
+                found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
+                told = list(islice(filter(None, found), _TOLD + 1))
+        return [*told[:_TOLD], "and more"] if len(told) > _TOLD else told
 
     def _details(self, live: Generation) -> dict[str, str | int | float]:
         """The engine's own facts; each is left out where the user's role does not permit to ask for it."""

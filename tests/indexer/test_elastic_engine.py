@@ -219,3 +219,35 @@ def test_the_hits_of_some_shards_are_not_taken_for_the_best_of_all(elastic_where
         for asked in (queries[:1], queries):
             with pytest.raises(IndexUnavailableError, match="not available now"):
                 index.candidates_many(asked, 30)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"token_count": 7}, "token_count"),
+        ({"sized_tokens": ["3:cat"]}, "sized_tokens"),
+        ({"caption": "a dog sleeps"}, "its id"),
+        ({"tokens": ["cat"]}, "tokens"),
+        ({"phash": ""}, "phash"),
+    ],
+)
+def test_a_document_that_was_changed_is_found_by_check(
+    elastic_where: str, change: dict[str, object], told: str
+) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        assert index.check() == []
+        index.add([DOG, CAT])
+        assert index.check() == []
+        url = f"{parse(elastic_where).server}/{parse(elastic_where).name}/_doc/{DOG.document_id}?refresh=true"
+        send("PUT", url, {**to_source(DOG, analyzer(DEFAULT), now()), **change})
+        (line,) = index.check()
+        assert line.startswith(f"document {DOG.document_id} (image 1): ")
+        assert told in line
+
+
+def test_a_check_that_finds_much_wrong_tells_of_some(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add(CaptionRecord(f"{number}", "a dog runs") for number in range(30))
+        live = parse(elastic_where)
+        send("PUT", f"{live.server}/{live.name}/_mapping", {"_meta": {"schema": 1, "analyzer": "words/1"}})
+        assert index.check()[20:] == ["and more"]
