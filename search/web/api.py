@@ -145,8 +145,7 @@ async def similar_to_image(
 ))  # fmt: skip
 async def image_file(image_id: ImageId, service: ServiceOf) -> Response:
     """The picture itself, as it lies in one of the folders named when the server started."""
-    path = await service.file(image_id)
-    kind = await service.files.run(lambda: service.pictures.media_type(path))
+    path, kind = await service.picture(image_id, service.pictures.media_type)
     headers = {
         "Cache-Control": "private, max-age=3600",
         "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -161,9 +160,8 @@ async def thumbnail(
     image_id: ImageId, asked: Annotated[ThumbnailParameters, Query()], request: Request, service: ServiceOf
 ) -> Response:
     """A small JPEG of the picture."""
-    path = await service.file(image_id)
     size = next((size for size in SIZES if size >= asked.size), SIZES[-1])
-    made = await service.files.run(lambda: service.pictures.thumbnail(path, size))
+    _, made = await service.picture(image_id, lambda path: service.pictures.thumbnail(path, size))
     headers = {"ETag": made.etag, "Cache-Control": "private, max-age=3600"}
     if request.headers.get("if-none-match") == made.etag:
         return Response(status_code=304, headers=headers)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from captioner.errors import PhotoError
 from captioner.photo import media_type
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
@@ -32,6 +33,8 @@ from search.web.presentation import Presentation, root_of
 from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
+
+T = TypeVar("T")
 
 #: The counts of the status need not be newer than this many seconds.
 STATUS_SECONDS = 5.0
@@ -142,15 +145,22 @@ class Service:
 
         return await self.engine.run(work)
 
-    async def file(self, image_id: str) -> Path:
-        """The picture's file on this server. Raises Problem (404) where there is none."""
+    async def picture(self, image_id: str, read: Callable[[Path], T]) -> tuple[Path, T]:
+        """The picture's file on this server, and what `read` makes of it.
+
+        Raises Problem (404) where there is none, PhotoError for what is no picture.
+        """
+        path = await self._file(image_id)
+        return path, await self.files.run(lambda: _read(read, path))
+
+    async def _file(self, image_id: str) -> Path:
         image = self.seen.place(image_id)
         if image is None:
             found = await self.engine.run(lambda: self.seen.look_up([image_id]))
             image = found.get(image_id, "")
         path = self.pictures.find(image)
         if path is None:
-            raise not_found("This server has no picture of that image in the folders it may serve.")
+            raise _no_picture()
         return path
 
     async def status(self) -> dict[str, Any]:
@@ -212,6 +222,22 @@ class Service:
 
 def _no_image(image_id: str) -> Problem:
     return not_found(f"There is no image {image_id[:200]!r} in the index.")
+
+
+def _no_picture() -> Problem:
+    return not_found("This server has no picture of that image in the folders it may serve.")
+
+
+def _read(read: Callable[[Path], T], path: Path) -> T:
+    """A file may go after it was found, and where it lies is not told to clients."""
+    try:
+        return read(path)
+    except OSError:
+        raise _no_picture() from None
+    except PhotoError as error:
+        if not path.is_file():
+            raise _no_picture() from None
+        raise PhotoError(str(error).removeprefix(f"{path}: ")) from None
 
 
 def _no_captioner() -> Any:

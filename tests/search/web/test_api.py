@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from captioner.tokens import DEFAULT, analyzer
@@ -17,6 +18,7 @@ from indexer.errors import IndexUnavailableError
 from indexer.records import Candidates, CaptionRecord, Filters, Query
 from search.searcher import Searcher
 from search.web.parameters import TextParameters
+from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import PLAIN, Serve
 from tests.search.web.fakes import FakeCaptioner
@@ -220,6 +222,20 @@ def test_an_image_with_all_its_captions(client: TestClient) -> None:
     problem(client.get(f"{V1}/images/nowhere/similar"), 404, "not-found")
 
 
+def test_a_picture_that_has_gone_is_not_found(serve: Serve, photos: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "x.jpg"
+    picture.write_bytes((photos / "rocket.jpg").read_bytes())
+    client = serve(MemoryIndex([CaptionRecord("x", "a dog", image="x.jpg")]), Settings(images=(tmp_path,)))
+    parts = [f"{V1}/images/x/file", f"{V1}/images/x/thumbnail"]
+    assert [client.get(part).status_code for part in parts] == [200, 200]
+    picture.unlink()
+    for part in parts:
+        problem(client.get(part), 404, "not-found")
+    picture.write_text("no picture")
+    for part in parts:
+        assert str(tmp_path) not in problem(client.get(part), 422, "photo")["detail"]
+
+
 LONG = " ".join(f"word{number}" for number in range(400))  # more than a sentence's 2,000 characters
 
 
@@ -249,7 +265,7 @@ def test_words_of_an_images_caption_are_dropped_however_long_it_is(serve: Serve)
         problem(client.get(f"{V1}/{path}", params={"like": "nosuch", **least}), 404, "not-found")
 
 
-@settings(deadline=None)
+@examples(deadline=None)
 @given(st.text(max_size=2_000))
 def test_the_tokens_of_every_sentence_may_come_back(q: str) -> None:
     tokens = sorted(analyzer(DEFAULT)(q))
