@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -18,6 +20,25 @@ if TYPE_CHECKING:
     from search.web.settings import Settings
 
 TOKEN_VARIABLE = "SEARCH_TOKEN"  # noqa: S105 - the variable's name, not a secret
+
+
+def _host_names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as they are compared with those that clients ask for: without a port."""
+    names = tuple(name.removeprefix("[").removesuffix("]") for name in given)
+    for name in names:
+        if re.fullmatch(r"[\w.-]+", name) is None and not _is_address(name):
+            raise click.BadParameter(
+                f"{name!r} is no host name; give the name alone, without port or path: photos.example.org"
+            )
+    return names
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @click.command()
@@ -41,7 +62,12 @@ TOKEN_VARIABLE = "SEARCH_TOKEN"  # noqa: S105 - the variable's name, not a secre
     "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
 )
 @click.option(
-    "--allowed-host", "hosts", multiple=True, metavar="NAME", help="A name that the server answers to."
+    "--allowed-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    callback=_host_names,
+    help="A name that the server answers to, on any port.",
 )
 @click.option(
     "--remote-images", is_flag=True, help="Let browsers load pictures from the web addresses in the index."

@@ -97,6 +97,12 @@ def test_folders_must_exist(where: str) -> None:
     assert code == 2 and "/no/such/folder" in said
 
 
+@pytest.mark.parametrize("name", ["photos.example.org:8000", "https://photos.example.org", "[::1]:8000", ""])
+def test_a_name_that_no_request_could_match_is_refused(where: str, name: str) -> None:
+    code, said = run("--index", where, "--allowed-host", name)
+    assert code == 2 and "without port" in said
+
+
 def test_names_that_are_answered_to() -> None:
     loopback = _names("127.0.0.1", ())
     assert "localhost" in loopback and "example.org" not in loopback
