@@ -158,10 +158,9 @@ def _warn(host: str, settings: Settings) -> None:
 
 
 def _run(where: str, host: str, port: int, settings: Settings, model: str, beam: int) -> None:
-    import uvicorn
-
     from indexer.index import open_index
     from search.web.app import create_app
+    from search.web.server import server_of
 
     def load() -> PhotoCaptioner:
         from captioner.captioner import open_captioner
@@ -170,22 +169,12 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
 
     with socket_on(host, port) as listener:
         app = create_app(open_index(where), load, settings, model=model, beam=beam)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=15,
-            timeout_graceful_shutdown=10,
-            limit_concurrency=1_000,
-        )
         # uvicorn raises the signal that stopped it once more; stopping a server is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Serving on http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops)", err=True)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            server_of(app).run(sockets=[listener])
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
 

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, sync_playwright
@@ -17,6 +16,7 @@ from indexer.index import CaptionIndex
 from indexer.records import CaptionRecord
 from search.serve_command import socket_on
 from search.web.app import create_app
+from search.web.server import HEAD_SECONDS, server_of
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.browser import SIZES, Visit, launch, visit
@@ -65,9 +65,9 @@ def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
 
 
 @contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
+def listening(app: FastAPI, head_seconds: float = HEAD_SECONDS) -> Iterator[str]:
     """The application on a real socket; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    server = server_of(app, head_seconds)
     with socket_on("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -1,0 +1,69 @@
+"""The HTTP server: uvicorn, with a limit for how long the head of a request may take.
+
+A connection without a request costs nothing but its place among those that may be open at once. A thousand
+of them would shut everybody out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from uvicorn.server import Protocols
+
+#: Connections that may be open at once; on more, requests are answered with 503.
+CONNECTIONS = 1_000
+
+#: Seconds in which the head of a request must have come; at most twice as many pass until it is noticed.
+HEAD_SECONDS = 10.0
+
+#: uvicorn calls `on_tick` so often.
+_TICKS_A_SECOND = 10
+
+
+class Server(uvicorn.Server):
+    """Looks at all connections every `head_seconds`, and closes those that nothing was asked on since."""
+
+    def __init__(self, config: uvicorn.Config, head_seconds: float = HEAD_SECONDS) -> None:
+        super().__init__(config)
+        self._ticks = max(1, round(head_seconds * _TICKS_A_SECOND))
+        self._idle: dict[Protocols, object] = {}
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % self._ticks == 0:
+            self._close_silent()
+        return await super().on_tick(counter)
+
+    def _close_silent(self) -> None:
+        """`_idle` holds, for each connection with nothing to do, the request that was its last (or None)."""
+        idle = {one: _last_request(one) for one in self.server_state.connections if _is_idle(one)}
+        for connection, request in idle.items():
+            if connection in self._idle and self._idle[connection] is request:
+                connection.transport.close()  # what is still to be sent is sent first
+        self._idle = idle
+
+
+def _last_request(connection: Protocols) -> Any:
+    return getattr(connection, "cycle", None)
+
+
+def _is_idle(connection: Protocols) -> bool:
+    request = _last_request(connection)
+    return request is None or bool(request.response_complete)
+
+
+def server_of(app: Any, head_seconds: float = HEAD_SECONDS) -> Server:
+    """A server for the application, quiet but for warnings, that trusts no header of a proxy."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+        limit_concurrency=CONNECTIONS,
+    )
+    return Server(config, head_seconds)

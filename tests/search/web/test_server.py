@@ -1,0 +1,54 @@
+"""Connections on which nothing is asked are closed; those with a request are left alone."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from indexer.records import CaptionRecord
+from search.web.app import create_app
+from tests.search.memory import MemoryIndex
+from tests.search.web.conftest import listening
+from tests.search.web.fakes import FakeCaptioner
+
+REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+#: As little as the server may wait for a request's head here.
+SOON = 0.1
+
+
+def connected(url: str) -> socket.socket:
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname or "", address.port or 0), timeout=30)
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("said", [b"", REQUEST[:20], REQUEST + REQUEST[:20]])
+def test_a_connection_without_a_whole_head_is_closed(said: bytes) -> None:
+    with listening(create_app(MemoryIndex(), FakeCaptioner), SOON) as url, connected(url) as silent:
+        silent.sendall(said)
+        assert all_of(silent).count(b'{"status":"live"}') == said.count(REQUEST)
+
+
+def test_a_request_under_way_is_left_alone(photos: Path) -> None:
+    captioner = FakeCaptioner("a dog", gate=threading.Event())
+    app = create_app(MemoryIndex([CaptionRecord("x", "a dog")]), lambda: captioner)
+    photo = {"photo": (photos / "rocket.jpg").read_bytes()}
+    with listening(app, SOON) as url, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(httpx2.post, f"{url}/api/v1/similar", files=photo, timeout=30)
+        assert captioner.entered.acquire(timeout=30)
+        with connected(url) as silent:
+            assert all_of(silent) == b""  # the server has looked twice since the photo was sent
+        assert captioner.gate is not None
+        captioner.gate.set()
+        assert asked.result(30).json()["hits"][0]["image_id"] == "x"
