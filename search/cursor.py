@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from search.jaccard import Similarity
 _VERSION = 1
 #: Bytes that are read, packed and unpacked: a text from outside may be any length. Room for 60,000 hashes.
 _LONGEST = 1 << 20
+_HASHES = re.compile("(?:[0-9a-f]{16})*")
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -72,7 +74,7 @@ def decode(text: str, query: str, sets: int = 1) -> Cursor:
         if raw[:4] != _checksum(raw[4:]) or len(raw) > _LONGEST:
             raise ValueError("checksum")
         cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _LONGEST)))
-    except (ValueError, KeyError, TypeError, zlib.error):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error):
         raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
     if cursor.query != query or len(cursor.resume) != sets:
         raise QueryError(
@@ -82,21 +84,37 @@ def decode(text: str, query: str, sets: int = 1) -> Cursor:
 
 
 def _from_content(content: dict[str, Any]) -> Cursor:
+    """The cursor, if it is one that a search could have given: the checksum tells damage, not forgery."""
     if content["v"] != _VERSION:
         raise ValueError("version")
-    hashes = str(content["h"])
+    strands = (content["r"], *content.get("o", ()))
     return Cursor(
         query=str(content["q"]),
-        shown=int(content["n"]),
-        resume=tuple(one and _position(*one) for one in (content["r"], *content.get("o", ()))),
+        shown=_count(content["n"]),
+        resume=tuple(None if one is None else _position(*one) for one in strands),
         last=_position(*content["l"]),
-        last_similarity=Similarity(*(int(number) for number in content["s"])),
-        hashes=tuple(hashes[start : start + 16] for start in range(0, len(hashes), 16)),
+        last_similarity=Similarity(*(_count(number) for number in content["s"])),
+        hashes=_hashes(str(content["h"])),
     )
 
 
 def _position(score: float, image_id: str) -> Position:
-    return Position(float(score), str(image_id))
+    position = Position(float(score), str(image_id))
+    if not 0.0 <= position.score <= 1.0:  # of no engine, or not a number
+        raise ValueError("score")
+    return position
+
+
+def _count(number: object) -> int:
+    if not isinstance(number, int) or not 0 <= number < 1 << 53:
+        raise ValueError("count")
+    return number
+
+
+def _hashes(text: str) -> tuple[str, ...]:
+    if _HASHES.fullmatch(text) is None:
+        raise ValueError("hashes")
+    return tuple(text[start : start + 16] for start in range(0, len(text), 16))
 
 
 def _checksum(body: bytes) -> bytes:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import string
+import zlib
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.records import Filters, Position
+from indexer.records import CaptionRecord, Filters, Position
 from search.cursor import Cursor, decode, encode, fingerprint
 from search.errors import QueryError
 from search.jaccard import Similarity
+from search.searcher import Searcher
+from tests.search.memory import MemoryIndex
 
 QUERY = fingerprint([frozenset({"dog"})], Filters())
 CURSOR = Cursor(
@@ -78,6 +85,50 @@ def test_one_changed_character_is_refused(change: int) -> None:
 def test_foreign_text_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="not a cursor"):
         decode(text, QUERY)
+
+
+def forged(body: bytes) -> str:
+    """Whatever a client may put into a cursor; the checksum is no secret."""
+    packed = zlib.compress(body)
+    return base64.urlsafe_b64encode(hashlib.sha256(packed).digest()[:4] + packed).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"v":1,"q":"x","n":Infinity,"r":null,"l":[0.5,"i"],"s":[1,2],"h":""}',
+        b'{"v":1,"q":"x","n":1,"r":null,"l":[NaN,"i"],"s":[1,2],"h":""}',
+        b'{"v":1,"q":"x","n":1,"r":null,"l":[1%s,"i"],"s":[1,2],"h":""}' % (b"0" * 400),
+        b'{"v":1,"q":"x","n":-9,"r":null,"l":[0.5,"i"],"s":[1,2],"h":""}',
+        b'{"v":1,"q":"x","n":1,"r":0,"l":[0.5,"i"],"s":[1,2],"h":""}',
+        b'{"v":1,"q":"x","n":1,"r":null,"l":[0.5,"i"],"s":[1,2],"h":"not a hash, not a"}',
+    ],
+)
+def test_a_forged_cursor_is_refused(body: bytes) -> None:
+    with pytest.raises(QueryError, match="not a cursor"):
+        decode(forged(body), "x")
+
+
+numbers = st.integers() | st.floats()
+values = st.none() | st.booleans() | numbers | st.text(max_size=4) | st.lists(numbers, max_size=3)
+places = st.tuples(numbers, st.text(max_size=4)) | values
+changes = {"n": values, "r": places, "l": places, "s": st.tuples(numbers, numbers) | values, "h": values}
+
+
+@given(st.one_of(*(st.tuples(st.just(name), change) for name, change in changes.items())))
+def test_no_forged_cursor_breaks_a_search(change: tuple[str, object]) -> None:
+    searcher = Searcher(MemoryIndex([CaptionRecord(name, f"a dog {name}") for name in "bcde"]), no_captioner)
+    given = searcher.text("a dog", 2, fold_duplicates=True).cursor
+    assert given is not None
+    content = json.loads(zlib.decompress(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))[4:]))
+    after = forged(json.dumps(content | dict([change])).encode())
+    with suppress(QueryError):
+        json.dumps(searcher.text("a dog", 2, fold_duplicates=True, after=after).as_json())
+
+
+def no_captioner() -> Any:
+    raise AssertionError("not needed")
 
 
 @given(st.text(max_size=60))
