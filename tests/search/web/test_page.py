@@ -291,6 +291,22 @@ def test_a_shared_link_and_the_download(visitor: Visit) -> None:
     assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
 
 
+def test_a_small_screen_and_long_words(at: Visitor) -> None:
+    word = "donaudampfschifffahrtsgesellschaft" * 5
+    index = MemoryIndex([CaptionRecord("x", f"a dog and a {word}", source="s" * 60, creator="c" * 90)])
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.set_viewport_size({"width": 320, "height": 640})
+        for address in ("/", f"/?q=a dog and a {word}", f"/?like=x&add={word}", f"/?q={word}&show=x"):
+            visitor.open(address)
+            visitor.page.locator(".grid:not([aria-busy])").wait_for()
+            if "show" in address:
+                visitor.has("dialog .all-captions mark", word)
+            for box in ("document.documentElement", "document.getElementById('detail')"):
+                assert visitor.page.evaluate(f"{box}.scrollWidth - {box}.clientWidth") <= 0, address
+            button = visitor.page.locator("#composer [type=submit]").bounding_box()
+            assert button is not None and button["x"] + button["width"] <= 320
+
+
 def test_by_keyboard_alone(visitor: Visit) -> None:
     visitor.open()
     visitor.settled()
