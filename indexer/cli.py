@@ -76,8 +76,8 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
 def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options: Any) -> None:
     """Add captions to the index that is there.
 
-    What it has already is left as it is; a photo whose file has become another one since is captioned
-    anew.
+    A caption that it has already is not stored twice: what is told of it now (image, licence, ...)
+    replaces what was told before. A photo whose file has become another one since is captioned anew.
     """
     _add(where, analyzer, rejects, as_json, options)
 

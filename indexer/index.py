@@ -76,6 +76,8 @@ class CaptionIndex(_Closing):
         """Analyse and store captions; visible to searches that start after it returns.
 
         A caption without any token is stored (it counts in the status) and never found.
+        Of a caption (image id, text, source, kind, model) that comes again the last metadata stay; it counts
+        as added where they differ from what is stored at its turn, and as unchanged otherwise.
         """
 
     @abstractmethod

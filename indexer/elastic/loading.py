@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, TypeVar
 
 import elastic_transport
@@ -62,12 +62,14 @@ def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 @dataclass(slots=True)
 class _Prepared:
-    """A chunk's documents by their id: as they will be stored, and as the line that is sent."""
+    """A chunk's documents by their id: as they came (the last is stored), and as the line that is sent."""
 
-    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     lines: dict[str, bytes] = field(default_factory=dict)
     unsendable: list[Rejected] = field(default_factory=list)
-    repeated: int = 0
+
+    def latest(self, document_id: str) -> dict[str, Any]:
+        return self.versions[document_id][-1]
 
 
 @dataclass(slots=True)
@@ -126,28 +128,27 @@ class Loader:
         first = self._write("create", given.lines)
         stored = self._stored(first.conflicts)
         # Those of a request whose answer got lost.
-        ours = [i for i in first.conflicts if first.contact_lost and stored.get(i) == given.sources[i]]
-        differing = [i for i in first.conflicts if not same_record(stored.get(i, {}), given.sources[i])]
+        ours = {i for i in first.conflicts if first.contact_lost and stored.get(i) == given.latest(i)}
+        before = {i: stored[i] for i in first.conflicts if i in stored and i not in ours}
+        differing = [i for i in first.conflicts if not same_record(stored.get(i, {}), given.latest(i))]
         second = self._write("index", {i: given.lines[i] for i in differing})
-        created = len(first.done) + len(ours)
         with self._counting:
-            self.created += created
-        unchanged = given.repeated + len(first.conflicts) - len(ours) - len(differing)
-        refused = [
-            Rejected(given.sources[i].get("image_id", ""), i, reason)
-            for i, reason in (*first.refused.items(), *second.refused.items())
-        ]
-        return AddReport(created + len(second.done), unchanged, (*given.unsendable, *refused))
+            self.created += len(first.done) + len(ours)
+        reasons = {**first.refused, **second.refused}
+        refused = (Rejected(given.latest(i).get("image_id", ""), i, why) for i, why in reasons.items())
+        kept = {i: versions for i, versions in given.versions.items() if i not in reasons}
+        added = sum(_changes(before.get(i), versions) for i, versions in kept.items())
+        unchanged = sum(map(len, kept.values())) - added
+        return AddReport(added, unchanged, (*given.unsendable, *refused))
 
     def _prepared(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> _Prepared:
         time_now = now()
         prepared = _Prepared()
         for document_id, record, indexed_at in chunk:
-            prepared.repeated += document_id in prepared.sources
             source = to_source(record, self._analyze, indexed_at or time_now)
             try:
                 prepared.lines[document_id] = _line(source)
-                prepared.sources[document_id] = source
+                prepared.versions.setdefault(document_id, []).append(source)
             except UnicodeEncodeError:
                 reason = _why_unsendable(source)
                 prepared.unsendable.append(Rejected(record.image_id, document_id, reason))
@@ -263,6 +264,13 @@ class Loader:
         self._client.indices.refresh(index=self._index)
         with Snapshot(self._client, self._index) as snapshot:
             return [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": image_ids}}, False)]
+
+
+def _changes(before: Mapping[str, Any] | None, versions: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the versions, one after the other, change what is stored."""
+    if before is None and len(versions) == 1:
+        return 1
+    return sum(not same_record(one, other) for one, other in pairwise([before or {}, *versions]))
 
 
 def _is_lost_contact(error: IndexerError) -> bool:

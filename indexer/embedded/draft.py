@@ -106,9 +106,9 @@ class EmbeddedDraft(Draft):
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         with self._writer.swept_on_failure():
-            new, report = self._writer.new_segments(records, self._writer.snapshot.segments)
-            if new:
-                segments = [*self._writer.snapshot.segments, *new]
+            present = self._writer.snapshot.segments
+            segments, report = self._writer.with_records(records, present)
+            if segments != present:
                 self._writer.commit(
                     self._writer.merged(segments) if len(segments) > _MAX_SEGMENTS else segments
                 )

@@ -118,12 +118,11 @@ class EmbeddedIndex(CaptionIndex):
         self, writer: Writer, records: Iterable[CaptionRecord], segments: Sequence[Segment]
     ) -> AddReport:
         """Add to these segments, which are the index or are to be, and make all of it the index."""
-        new, report = writer.new_segments(records, segments)
+        segments, report = writer.with_records(records, segments)
         manifest = writer.snapshot.manifest
         # The first commit makes the index, even of nothing: it can be opened then.
-        if new or segments != writer.snapshot.segments or writer.snapshot.stamp is None:
-            merged = writer.merged([*segments, *new])
-            self._snapshot = writer.commit(merged, built_at=manifest.built_at or now())
+        if segments != writer.snapshot.segments or writer.snapshot.stamp is None:
+            self._snapshot = writer.commit(writer.merged(segments), built_at=manifest.built_at or now())
             sweep_drafts(self._folder)
         return report
 

@@ -227,13 +227,14 @@ class Segment:
 
     def documents(self, rows: Array) -> list[Document]:
         """The documents of these rows, in their order."""
-        columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
         stamps = self.column("indexed_at").texts(rows)
         sets = self.sets_of_rows(rows)
-        return [
-            Document(CaptionRecord(*values), tokens, stamp)
-            for *values, tokens, stamp in zip(*columns, self._token_sets(sets), stamps, strict=True)
-        ]
+        return list(map(Document, self.records(rows), self._token_sets(sets), stamps))
+
+    def records(self, rows: Array) -> list[CaptionRecord]:
+        """The documents of these rows without what was derived from them."""
+        columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
+        return [CaptionRecord(*values) for values in zip(*columns, strict=True)]
 
     def _token_sets(self, sets: Array) -> list[frozenset[str]]:
         classes = self.class_sets.searchsorted(sets, side="right") - 1

@@ -74,6 +74,51 @@ def _checked(record: CaptionRecord) -> str:
     return ""
 
 
+class _Held:
+    """New captions that are not in a segment yet, each once: the latest."""
+
+    def __init__(self, analyse: Analyzer) -> None:
+        self._analyse = analyse
+        self._records: list[CaptionRecord] = []
+        self._tokens: list[frozenset[str]] = []
+        self.places: dict[bytes, int] = {}  # document key -> its place in the lists
+
+    def get(self, key: bytes, otherwise: CaptionRecord | None) -> CaptionRecord | None:
+        place = self.places.get(key)
+        return otherwise if place is None else self._records[place]
+
+    def put(self, key: bytes, record: CaptionRecord) -> None:
+        place = self.places.setdefault(key, len(self._records))
+        if place < len(self._records):
+            self._records[place] = record  # of the same key, so with the same caption and tokens
+        else:
+            self._records.append(record)
+            self._tokens.append(self._analyse(record.caption))
+
+    def rows(self, stamp: str) -> Rows:
+        keys = np.frombuffer(b"".join(self.places), np.uint64).reshape(-1, 2)
+        return rows_of(self._records, self._tokens, keys, stamp)
+
+
+#: A caption as it is stored: number of its segment, its row, and its record.
+_Place = tuple[int, int, CaptionRecord | None]
+_NOWHERE: _Place = (-1, -1, None)
+
+
+def _stored(segments: Sequence[Segment], keys: Array) -> dict[int, _Place]:
+    """Which of the keys are stored, by their place; of several the latest, whose segment comes last."""
+    found: dict[int, _Place] = {}
+    for number, segment in enumerate(segments):
+        held, rows = segment.find(keys)
+        records = segment.records(rows) if len(rows) else []
+        places = np.flatnonzero(held).tolist()
+        found.update(
+            (place, (number, row, record))
+            for place, row, record in zip(places, rows.tolist(), records, strict=True)
+        )
+    return found
+
+
 class Writer:
     """Changes one folder's manifest (of an index, or of a draft). The caller holds the write lock."""
 
@@ -87,59 +132,49 @@ class Writer:
 
     # Adding.
 
-    def new_segments(
+    def with_records(
         self, records: Iterable[CaptionRecord], present: Sequence[Segment]
-    ) -> tuple[list[Segment], AddReport]:
-        """Write segments of the captions that are not in `present` yet; nothing counts before `commit`."""
-        segments: list[Segment] = []
-        total, stamp = AddReport(), now()
-        held: list[tuple[list[CaptionRecord], list[frozenset[str]], Array]] = []
+    ) -> tuple[tuple[Segment, ...], AddReport]:
+        """These segments and new ones, which hold the records too; nothing counts before `commit`.
+
+        A caption that is there already with other metadata is replaced. It counts as added.
+        """
+        segments, total, stamp = list(present), AddReport(), now()
+        gone: dict[int, set[int]] = {}
+        held = _Held(self._analyse)
         source = iter(records)
-        known: set[bytes] = set()
         while batch := list(islice(source, _BATCH_ROWS)):
-            fresh, keys, report = self._fresh(batch, [*present, *segments], known)
-            total += report
-            if fresh:
-                held.append((fresh, [self._analyse(record.caption) for record in fresh], keys))
-            if len(known) >= SPILL_ROWS:
-                segments.append(self._spill(held, stamp))
-                held.clear()
-                known.clear()
-        if held:
-            segments.append(self._spill(held, stamp))
-        return segments, total
+            total += self._take(batch, segments, held, gone)
+            if len(held.places) >= SPILL_ROWS:
+                segments.append(self._segment(held.rows(stamp)))
+                held = _Held(self._analyse)
+        if held.places:
+            segments.append(self._segment(held.rows(stamp)))
+        rows = [np.array(sorted(gone.get(number, ())), np.int64) for number in range(len(segments))]
+        return self._without(segments, rows), total
 
-    def _fresh(
-        self, batch: list[CaptionRecord], segments: Sequence[Segment], known: set[bytes]
-    ) -> tuple[list[CaptionRecord], Array, AddReport]:
-        """Records that are neither stored nor given before, with their keys; `known` grows by them."""
-        rejected = []
-        sound = []
-        for record in batch:
-            if reason := _checked(record):
-                rejected.append(Rejected(str(record.image_id), "", reason))
-            else:
-                sound.append(record)
+    @staticmethod
+    def _take(
+        batch: Sequence[CaptionRecord], segments: Sequence[Segment], held: _Held, gone: dict[int, set[int]]
+    ) -> AddReport:
+        """Hold what is new or differs from what is stored, whose rows (by segment) are `gone` then."""
+        reasons = [(record, _checked(record)) for record in batch]
+        rejected = tuple(Rejected(str(record.image_id), "", reason) for record, reason in reasons if reason)
+        sound = [record for record, reason in reasons if not reason]
         keys = document_keys([record.document_id for record in sound])
-        stored = np.zeros(len(sound), bool)
-        for segment in segments:
-            stored |= segment.find(keys)[0]
+        stored = _stored(segments, keys)
         raw = keys.tobytes()
-        places = []
-        for place in np.flatnonzero(~stored).tolist():
+        added = 0
+        for place, record in enumerate(sound):
             key = raw[16 * place : 16 * place + 16]
-            if key not in known:
-                known.add(key)
-                places.append(place)
-        report = AddReport(len(places), len(sound) - len(places), tuple(rejected))
-        return [sound[place] for place in places], keys[places], report
-
-    def _spill(
-        self, held: Sequence[tuple[list[CaptionRecord], list[frozenset[str]], Array]], stamp: str
-    ) -> Segment:
-        records = [record for part, _, _ in held for record in part]
-        tokens = [tokens for _, part, _ in held for tokens in part]
-        return self._segment(rows_of(records, tokens, np.concatenate([keys for _, _, keys in held]), stamp))
+            number, row, there = stored.get(place, _NOWHERE)
+            if record == held.get(key, there):
+                continue
+            held.put(key, record)
+            added += 1
+            if there is not None:
+                gone.setdefault(number, set()).add(row)
+        return AddReport(added, len(sound) - added, rejected)
 
     def _segment(self, rows: Rows) -> Segment:
         entry = SegmentEntry(self._write("segment", segment_arrays(rows)), len(rows))
@@ -160,16 +195,17 @@ class Writer:
             segment.rows_of_images(segment.column("image_id").places(image_ids))
             for segment in self.snapshot.segments
         ]
-        return list(self._without(rows)), sum(map(len, rows))
+        return list(self._without(self.snapshot.segments, rows)), sum(map(len, rows))
 
     def without_documents(self, document_ids: Sequence[str]) -> tuple[Segment, ...]:
         """The segments with tombstones on these captions."""
         keys = document_keys(document_ids)
-        return self._without([segment.find(keys)[1] for segment in self.snapshot.segments])
+        rows = [segment.find(keys)[1] for segment in self.snapshot.segments]
+        return self._without(self.snapshot.segments, rows)
 
-    def _without(self, rows: Sequence[Array]) -> tuple[Segment, ...]:
+    def _without(self, segments: Sequence[Segment], rows: Sequence[Array]) -> tuple[Segment, ...]:
         """The segments with tombstones on these rows of each."""
-        pairs = zip(self.snapshot.segments, rows, strict=True)
+        pairs = zip(segments, rows, strict=True)
         return tuple(self._bury(segment, gone) if len(gone) else segment for segment, gone in pairs)
 
     def _bury(self, segment: Segment, rows: Array) -> Segment:

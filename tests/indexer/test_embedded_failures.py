@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -445,6 +446,22 @@ def test_large_additions_spill_and_answer_as_one(where: Path, monkeypatch: pytes
     report = index.add(given)
     assert (report.added, report.unchanged) == (150, 150)
     assert index.count(DOG, 0.01) == 152
+
+
+def test_the_last_metadata_stay_through_spills_and_merges(
+    where: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SPILL_ROWS", 5)
+    monkeypatch.setattr(writer_module, "_BATCH_ROWS", 3)
+    index = EmbeddedIndex.open(str(where))
+    given = [replace(record(f"n{number % 7}"), image=f"{number}.jpg") for number in range(40)]
+    assert index.add(given).added == 40
+    assert index.add(given[-7:]).unchanged == 7
+    held = index.captions(one.image_id for one in given)
+    assert [held[one.image_id][0].record for one in given[-7:]] == given[-7:]
+    assert index.status().captions == 3 + 7
+    assert index.count(DOG, 0.01) == 2 + 7
+    assert index.check() == []
 
 
 def test_a_source_that_fails_adds_nothing(where: Path) -> None:

@@ -152,6 +152,34 @@ class TestAdding:
     def test_a_caption_given_twice_at_once_is_stored_once(self, index: CaptionIndex) -> None:
         assert index.add([RECORDS[0], RECORDS[3], RECORDS[0]]) == AddReport(2, 1)
 
+    def test_a_caption_again_with_other_metadata_is_replaced(self, filled: CaptionIndex) -> None:
+        moved = replace(RECORDS[0], image="elsewhere/beach.jpg", split="val")
+        assert filled.add([moved, RECORDS[3]]) == AddReport(1, 1)
+        assert {one.record for one in filled.captions(["1"])["1"]} == {moved, RECORDS[1]}
+        assert (filled.status().captions, filled.count(tokens("beach"), 0.1)) == (len(RECORDS), 2)
+        found = filled.candidates(tokens("beach"), 9, Filters({"split": ("val",)})).found
+        assert [one.document.record for one in found] == [moved]
+        assert filled.add([moved]) == AddReport(0, 1)
+
+    def test_of_a_caption_given_with_several_metadata_the_last_stays(self, index: CaptionIndex) -> None:
+        one, other = RECORDS[0], replace(RECORDS[0], image="elsewhere/beach.jpg")
+        with index.draft("k", ANALYZER) as draft:
+            assert draft.add([one, other, other]) == AddReport(2, 1)
+            assert draft.publish().captions == 1
+        assert [document.record for document in index.captions(["1"])["1"]] == [other]
+        assert index.add([one, RECORDS[3], other]) == AddReport(3)
+        assert [document.record for document in index.captions(["1"])["1"]] == [other]
+
+    def test_a_draft_gone_on_with_holds_the_last_metadata_once(self, index: CaptionIndex) -> None:
+        moved = replace(RECORDS[1], image="elsewhere/beach.jpg")
+        with index.draft("k", ANALYZER) as draft:
+            draft.add(RECORDS)
+        with index.draft("k", ANALYZER) as draft:
+            assert draft.add([moved]) == AddReport(1)
+            assert draft.known_images("generated") == {"1", "2"}
+            assert draft.publish().captions == len(RECORDS)
+        assert moved in {document.record for document in index.captions(["1"])["1"]}
+
     def test_nothing_to_add_leaves_an_index_that_answers(self, index: CaptionIndex) -> None:
         assert index.add([]) == AddReport()
         assert index.analyzer == DEFAULT
@@ -498,6 +526,33 @@ def test_any_world_is_answered_as_by_brute_force(
         if query.min_score > 0:
             found = index.count(query.tokens, query.min_score, query.filters)
             assert found == len({image for _, image, _ in expected})
+
+
+versions = st.builds(
+    record,
+    st.sampled_from(["i0", "i1"]),
+    st.sampled_from(["a dog", "a cat"]),
+    image=st.sampled_from(["", "a.jpg", "b.jpg"]),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(versions, max_size=8), min_size=1, max_size=4))
+def test_any_additions_leave_the_last_metadata_and_count_what_changed(
+    index: CaptionIndex, additions: list[list[CaptionRecord]]
+) -> None:
+    index.delete(["i0", "i1"])
+    held: dict[str, CaptionRecord] = {}
+    for batch in additions:
+        changed = 0
+        for one in batch:
+            changed += held.get(one.document_id) != one
+            held[one.document_id] = one
+        assert index.add(batch) == AddReport(changed, len(batch) - changed)
+    found = index.captions(["i0", "i1"])
+    assert sorted(one.record.document_id for group in found.values() for one in group) == sorted(held)
+    assert {one.record for group in found.values() for one in group} == set(held.values())
+    assert index.status().captions == len(held)
 
 
 def test_the_packages_bring_neither_torch_nor_elasticsearch(tmp_path: Path) -> None:

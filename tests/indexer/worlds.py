@@ -84,13 +84,13 @@ class DraftingIndex(MemoryIndex):
         given = list(records)
         self.stored.append(len(given))
         refused = [record for record in given if "refused" in record.caption]
-        before = len(documents)
         kept = [record for record in given if "refused" not in record.caption]
+        added = 0
         for record in kept:
-            tokens = analyzer(analyzer_name)(record.caption)
-            documents.setdefault(record.document_id, Document(record, tokens))
+            document = Document(record, analyzer(analyzer_name)(record.caption))
+            added += documents.get(record.document_id) != document
+            documents[record.document_id] = document
         rejected = tuple(Rejected(one.image_id, one.document_id, "the mapping refuses it") for one in refused)
-        added = len(documents) - before
         return AddReport(added, len(kept) - added, rejected)
 
     @property
