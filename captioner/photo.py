@@ -65,7 +65,7 @@ def media_type(photo: Photo) -> str:
     Raises PhotoError for what is no photo of a known format and sane size.
     """
     with _decoding(photo) as image:
-        return Image.MIME[image.format or "JPEG"]
+        return _media_type(image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def glance(photo: Photo) -> Glance:
     cut short or damaged raises PhotoError here where it does there.
     """
     with _decoding(photo) as image:
-        kind, size = Image.MIME[image.format or "JPEG"], image.size
+        kind, size = _media_type(image), image.size
         if image is not photo:
             image.draft("L", (_GLANCED_SIDE, _GLANCED_SIDE))
         with _room_for(image, size):
@@ -92,6 +92,11 @@ def glance(photo: Photo) -> Glance:
             is_grey = upright.mode == "L" and "transparency" not in upright.info
             seen = upright if is_grey else _to_rgb(upright, _GLANCED_SIDE)
             return Glance(kind, size, perceptual_hash(seen))
+
+
+def _media_type(image: Image.Image) -> str:
+    """An MPO begins with a whole JPEG, which every browser shows; `image/mpo` none knows."""
+    return Image.MIME["JPEG" if image.format in (None, "MPO") else image.format]
 
 
 @contextmanager

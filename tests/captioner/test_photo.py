@@ -390,6 +390,12 @@ def test_media_type_comes_from_the_content(tmp_path: Path) -> None:
     assert open_photo(path).size == (64, 48)
 
 
+def test_a_phones_picture_of_several_is_a_jpeg_to_browsers() -> None:
+    mpo = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
+    assert Image.open(io.BytesIO(mpo)).format == "MPO"
+    assert media_type(mpo) == glance(mpo).media_type == "image/jpeg"
+
+
 def test_near_copies_have_near_hashes(photos: Path) -> None:
     cat = open_photo(photos / "chelsea.png")
     copy = open_photo(encoded(cat.resize((200, 133)), "JPEG", quality=60))
