@@ -29,7 +29,7 @@ _DELETE_BATCH = 1_000
 class BuildReport:
     """What became of the sources' captions and photos."""
 
-    added: int  # captions
+    added: int  # captions, also those that are told of anew: with another image, licence, ...
     unchanged: int  # captions that were there already, word for word
     empty: int  # captions without a word, left out
     rejected: tuple[Rejection, ...]  # captions that the index refused
@@ -39,6 +39,7 @@ class BuildReport:
     seconds: float
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
+    moved: int = 0  # of the photos known: those that were at another place before, which is gone
 
     @property
     def whole(self) -> bool:
@@ -94,8 +95,8 @@ def add(
     """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
 
     Photos that have a caption by the same captioner are not captioned again, unless their file has become
-    another photo since (`indexer.renewal`). Raises IndexMismatchError where the index was made by another
-    analyzer than `analyzer`, or by one that this version does not know.
+    another photo since; those that moved keep their captions (`indexer.renewal`). Raises IndexMismatchError
+    where the index was made by another analyzer than `analyzer`, or by one that this version does not know.
     """
     _check_analyzer(index, analyzer)
     started = time.monotonic()
@@ -103,7 +104,7 @@ def add(
     live = Renewing(index, captioning.captioner.identity if captioning else "")
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
-    return _report(loading, index.status(), started, live.renewed)
+    return _report(loading, index.status(), started, live)
 
 
 def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
@@ -176,7 +177,9 @@ def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
         ) from None
 
 
-def _report(loading: Loading, status: IndexStatus, started: float, renewed: int = 0) -> BuildReport:
+def _report(
+    loading: Loading, status: IndexStatus, started: float, live: Renewing | None = None
+) -> BuildReport:
     return BuildReport(
         added=loading.added,
         unchanged=loading.unchanged,
@@ -187,5 +190,6 @@ def _report(loading: Loading, status: IndexStatus, started: float, renewed: int 
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,
-        renewed=renewed,
+        renewed=live.renewed if live else 0,
+        moved=live.moved if live else 0,
     )

@@ -77,7 +77,8 @@ def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options
     """Add captions to the index that is there.
 
     A caption that it has already is not stored twice: what is told of it now (image, licence, ...)
-    replaces what was told before. A photo whose file has become another one since is captioned anew.
+    replaces what was told before. A photo whose file has become another one since is captioned anew;
+    one that only moved keeps its captions.
     """
     _add(where, analyzer, rejects, as_json, options)
 

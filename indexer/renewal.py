@@ -1,10 +1,15 @@
-"""Photos whose file became another one: known by the file's times, captioned anew in place of what was."""
+"""Photos whose file became another one are captioned anew; those that only moved keep their captions.
+
+What became another one is known by the file's times; what moved, where the old file is gone, by what it
+shows.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from captioner.errors import PhotoError
@@ -46,22 +51,50 @@ def _looks_different(photo: str, phash: str) -> bool:
         return True  # the captioner will tell what is the matter with it
 
 
+def has_moved(photo: str, document: Document) -> bool:
+    """Whether the file at this path is the picture that was captioned at another path, which is gone.
+
+    Of addresses (s3://, ...) and relative paths nobody knows whether they are gone.
+    """
+    before = document.record.image
+    if before == photo or not os.path.isabs(before) or not _is_gone(before):  # noqa: PTH117 - a stored text
+        return False
+    return not _looks_different(photo, document.record.phash)
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
 class Renewing:
     """An index as `add` sees it: which photos have their caption, and where new captions go.
 
     All generated captions of a changed photo go, whoever wrote them, as soon as the new ones are there:
-    they tell of a picture that is no more. Titles and people's captions stay.
+    they tell of a picture that is no more. Titles and people's captions stay. All captions of a photo that
+    moved tell of the place where it is now.
     """
 
     def __init__(self, index: CaptionIndex, model: str) -> None:
         self._index, self._model = index, model
         self.renewed = 0  # photos whose captions were replaced
+        self.moved = 0  # photos whose captions were taken over from another place
         self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its earlier file
 
     def known(self, photos: Sequence[CaptionRecord]) -> dict[str, str]:
         """Photos that have a caption by this captioner -> the place of the picture it was made from."""
-        found = {}
         held = self._index.captions(photo.image_id for photo in photos)
+        moved = [one for photo in photos for one in self._moved(photo, held.get(photo.image_id, ()))]
+        if moved:
+            self._index.add(moved)
+            self.moved += len(image_ids(moved))
+            held = self._index.captions(photo.image_id for photo in photos)
+        found = {}
         for photo in photos:
             generated = [one for one in held.get(photo.image_id, ()) if one.record.kind == "generated"]
             own = next((one for one in generated if one.record.model == self._model), None)
@@ -71,6 +104,15 @@ class Renewing:
             elif own is not None:
                 found[photo.image_id] = own.record.image
         return found
+
+    @staticmethod
+    def _moved(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:
+        """The captions of a photo that moved, with its place now."""
+        generated = (one for one in held if one.record.kind == "generated")
+        before = next((one.record.image for one in generated if has_moved(photo.image, one)), None)
+        for one in held:
+            if before is not None and one.record.image == before:
+                yield replace(one.record, image=photo.image)
 
     def store(self, records: Sequence[CaptionRecord]) -> AddReport:
         """Add captions; those of changed photos take the place of the old ones."""

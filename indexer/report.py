@@ -19,7 +19,9 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     )
     if report.captioned or report.known:
         anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
-        yield f"{report.captioned:,} photos captioned{anew}, {report.known:,} had their caption already"
+        moved = f" ({report.moved:,} moved: their new place is noted)" if report.moved else ""
+        known = f"{report.known:,} had their caption already{moved}"
+        yield f"{report.captioned:,} photos captioned{anew}, {known}"
     left_out = {
         "empty captions": report.empty,
         "broken": len(report.problems),
@@ -40,6 +42,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_captioned": report.captioned,
         "photos_known": report.known,
         "photos_renewed": report.renewed,
+        "photos_moved": report.moved,
         "problems": [str(problem) for problem in report.problems],
         "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],
         "seconds": round(report.seconds, 3),

@@ -20,6 +20,7 @@ from indexer.build import Captioning, add, build, delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord
+from indexer.report import report_lines
 from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource
 from tests.indexer.worlds import (
     ColourCaptioner,
@@ -410,6 +411,56 @@ class TestChangedPhotos:
             (tmp_path / "photos" / "a.png").write_bytes(b"no photo")
             report = add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
             assert (report.renewed, len(report.problems), report.status.captions) == (0, 1, 1)
+
+
+class TestMovedPhotos:
+    """A folder that was moved or renamed, and added again."""
+
+    def test_their_captions_are_taken_over_with_the_new_place(self, tmp_path: Path, fresh_where: str) -> None:
+        old, new = tmp_path / "few", tmp_path / "few2"
+        for number in range(70):  # more than are looked up at once
+            write_noise(old / f"{number:02d}.png", number)
+        title = CaptionRecord("00.png", "A title.", image=str(old / "00.png"), source="scraped", kind="title")
+        remark = CaptionRecord("00.png", "A remark.", image="http://example.org/00.png")
+        with open_index(fresh_where, create=True) as index:
+            add(index, [FolderSource(old)], captioning(ColourCaptioner()))
+            index.add([title, remark])
+            before = index.status().captions
+            old.rename(new)
+            captioner = ColourCaptioner()
+            report = add(index, [FolderSource(new)], captioning(captioner))
+            assert (captioner.asked, report.problems) == ([], ())
+            assert (report.captioned, report.known, report.moved) == (0, 70, 70)
+            assert any("(70 moved" in line for line in report_lines(report))
+            held = index.captions(f"{number:02d}.png" for number in range(70))
+            assert {(one.record.image_id, one.record.image) for one in held.pop("00.png")} == {
+                ("00.png", str(new / "00.png")),
+                ("00.png", remark.image),
+            }
+            assert all(one.record.image == str(new / name) for name, group in held.items() for one in group)
+            assert index.status().captions == before
+            report = add(index, [FolderSource(new)], captioning(ColourCaptioner()))
+            assert (report.known, report.moved) == (70, 0)
+
+    def test_another_picture_of_that_name_is_told_of(self, tmp_path: Path) -> None:
+        gone = write_noise(tmp_path / "few" / "a.png", 1)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
+            gone.unlink()
+            write_noise(tmp_path / "few2" / "a.png", 2)
+            report = add(index, [FolderSource(tmp_path / "few2")], captioning(ColourCaptioner()))
+            assert (report.moved, report.known, len(report.problems)) == (0, 0, 1)
+            assert index.captions(["a.png"])["a.png"][0].record.image == str(gone)
+
+    def test_two_copies_of_what_is_gone_are_one_that_moved_and_one_too_many(self, tmp_path: Path) -> None:
+        gone = write_noise(tmp_path / "few" / "a.png", 1)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
+            gone.unlink()
+            copies = [write_noise(tmp_path / name / "a.png", 1) for name in ("few2", "few3")]
+            report = add(index, [FolderSource(one.parent) for one in copies], captioning(ColourCaptioner()))
+            assert (report.moved, report.known, len(report.problems)) == (1, 1, 1)
+            assert index.captions(["a.png"])["a.png"][0].record.image == str(copies[0])
 
 
 class TestRejects:

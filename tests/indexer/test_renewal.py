@@ -11,7 +11,7 @@ import pytest
 
 from captioner.photo import glance
 from indexer.records import CaptionRecord, Document
-from indexer.renewal import has_changed
+from indexer.renewal import has_changed, has_moved
 from tests.indexer.worlds import write_noise
 
 DAY = 86_400.0
@@ -56,3 +56,19 @@ def test_what_has_no_times_is_unchanged(photo: Path) -> None:
     assert not has_changed("a\0b", now)
     assert not has_changed(str(photo), Document(now.record, frozenset(), "some day"))
     assert not has_changed(str(photo), Document(now.record, frozenset()))
+
+
+def test_a_picture_moved_where_its_old_file_is_gone_and_it_looks_the_same(photo: Path) -> None:
+    def was(image: str, phash: str) -> Document:
+        return Document(CaptionRecord("a.png", "A dog.", image=image, phash=phash), frozenset())
+
+    same, gone = glance(photo).phash, str(photo.with_name("gone") / "a.png")
+    assert has_moved(str(photo), was(gone, same))
+    assert has_moved(str(photo), was(str(photo / "in no folder"), same))
+    other = write_noise(photo.with_name("b.png"), 2)
+    assert not has_moved(str(photo), was(gone, glance(other).phash))
+    assert not has_moved(str(photo), was(gone, ""))
+    for image in (str(photo), str(other), "s3://bucket/a.png", "http://example.org/a.png", "gone/a.png", ""):
+        assert not has_moved(str(photo), was(image, same))
+    assert not has_moved("s3://bucket/a.png", was(gone, same))
+    assert not has_moved(str(photo), was("/a\0b", same))
