@@ -57,11 +57,13 @@ def legacy_vocabulary(path: Path) -> Vocabulary:
     ids, words = getattr(pickled, "word2idx", None), getattr(pickled, "idx2word", None)
     if not isinstance(ids, dict) or not isinstance(words, dict):
         raise ModelError(f"{path}: a vocabulary without word2idx and idx2word")
-    if sorted(map(repr, words)) != sorted(map(repr, range(len(words)))):
+    if not all(isinstance(number, int) for number in words) or set(words) != set(range(len(words))):
         raise ModelError(f"{path}: the ids of the words are not 0 to {len(words) - 1}")
     in_order = [words[number] for number in range(len(words))]
+    if not all(isinstance(word, str) for word in in_order):
+        raise ModelError(f"{path}: a vocabulary with words that are no text")
     wrong = [word for number, word in enumerate(in_order) if ids.get(word) != number]
-    if wrong or len(ids) != len(words) or not all(isinstance(word, str) for word in in_order):
+    if wrong or len(ids) != len(words):
         raise ModelError(f"{path}: word2idx and idx2word contradict each other")
     if tuple(in_order[: len(SPECIALS)]) != SPECIALS:
         raise ModelError(f"{path}: the first words are {in_order[:4]!r}; {', '.join(SPECIALS)} are expected")

@@ -37,6 +37,8 @@ _STORAGES: Mapping[str, torch.dtype] = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+#: A number takes a byte at least; the rest is for rows that are one and the same, such as of unknown words.
+_NUMBERS_A_BYTE = 64
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 
 
@@ -60,9 +62,9 @@ def read_matrix(path: Path) -> Tensor:
     """A pickled matrix (an array, or a list of rows) as float32 (rows, columns). Raises ModelError."""
     found = _read(path, lambda file: _Reader(file, path, "latin1").load())
     try:
-        rows = found.array() if isinstance(found, _Array) else [_row(row) for row in found]
+        rows = found.array() if isinstance(found, _Array) else _rows(found, path.stat().st_size)
         matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{path}: not a matrix of numbers ({error})") from None
     if matrix.ndim != 2:
         raise ModelError(f"{path}: a matrix has two dimensions; this has the shape {tuple(matrix.shape)}")
@@ -89,8 +91,23 @@ def _read(path: Path, read: Callable[[IO[bytes]], Any]) -> Any:
         raise ModelError(f"{path}: damaged, or not a file of this kind ({error})") from None
 
 
-def _row(row: Any) -> Any:
-    return row.array() if isinstance(row, _Array) else row
+def _rows(rows: Any, size: int) -> list[np.ndarray[Any, Any]]:
+    """Rows of numbers. A pickle may name one list a million times, at no cost but its reader's."""
+    found, room = [], _NUMBERS_A_BYTE * size
+    for row in rows:
+        found.append(_row(row))
+        room -= found[-1].size
+        if room < 0:
+            raise ValueError("many more numbers than a file of its size holds")
+    return found
+
+
+def _row(row: Any) -> np.ndarray[Any, Any]:
+    if isinstance(row, _Array):
+        return row.array()
+    if not all(isinstance(number, (int, float)) for number in row):
+        raise TypeError("a row holds something else")
+    return np.asarray(row, dtype=np.float32)
 
 
 class _Reader(pickle.Unpickler):

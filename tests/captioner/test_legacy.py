@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import tracemalloc
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from captioner.cli import main
 from captioner.errors import ModelError
 from captioner.legacy import LegacyFiles, import_model, legacy_vocabulary
 from captioner.model import CONFIGURATIONS, CaptionModel
-from captioner.unpickle import read_matrix, read_tensors
+from captioner.unpickle import PickledVocabulary, read_matrix, read_tensors
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", *(f"word{number}" for number in range(60)), "naïve", "狗"]
 
@@ -396,6 +397,59 @@ def test_an_array_of_objects_is_refused(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(np.array([["a", None]], dtype=object)))
     with pytest.raises(ModelError, match="only numbers are read"):
         read_matrix(path)
+
+
+def _shared_row() -> object:
+    return [[1.0] * 1000] * 10_000
+
+
+def _boxes() -> object:
+    row: list[object] = [1.0] * 10
+    for _ in range(9):
+        row = [row] * 10
+    return row
+
+
+@pytest.mark.parametrize(
+    "given",
+    [_shared_row(), _boxes(), [[10**400]], [1.0, 2.0], [["a"]], {"a": 1}, 3],
+    ids=["shared row", "boxes", "huge", "one row", "text", "mapping", "number"],
+)
+def test_what_is_no_matrix_is_refused_before_it_fills_the_memory(given: object, tmp_path: Path) -> None:
+    path = tmp_path / "weights_matrix.pkl"
+    path.write_bytes(pickle.dumps(given))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=r"weights_matrix\.pkl: not a matrix of numbers"):
+            read_matrix(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_rows_may_be_one_and_the_same(tmp_path: Path) -> None:
+    """As those of unknown words are, where somebody made them all by one list of zeros."""
+    unknown, path = [0.0] * 50, tmp_path / "weights_matrix.pkl"
+    path.write_bytes(pickle.dumps([[1.0] * 50] + [unknown] * 200))
+    assert read_matrix(path).shape == (201, 50)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({0: ["a"], 1: "b"}, "words that are no text"),
+        ({"0": "a"}, "ids of the words are not 0"),
+        ({0: "a", 2: "b"}, "ids of the words are not 0"),
+    ],
+)
+def test_an_odd_vocabulary_is_one_line(
+    words: dict[Any, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = PickledVocabulary()
+    odd.word2idx, odd.idx2word = {"a": 0, "b": 1}, words
+    monkeypatch.setattr("captioner.legacy.read_vocabulary", lambda _: odd)
+    with pytest.raises(ModelError, match=message):
+        legacy_vocabulary(tmp_path / "vocab.pkl")
 
 
 # Fitting together
