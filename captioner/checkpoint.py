@@ -93,7 +93,7 @@ def load(folder: Path) -> Checkpoint:
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     if vocabulary.digest != config["vocabulary"]["sha256"]:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
-    model = CaptionModel.unfilled(_model_config(folder, config["model"]), len(vocabulary))
+    model = _unfilled(folder, config["model"], len(vocabulary))
     _fill(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, _sha256(folder / WEIGHTS))
 
@@ -103,22 +103,33 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        config["model"], config["vocabulary"]["sha256"]
+        about = config.get("about") or {}
+        _check_parts(config["model"], config["vocabulary"], about)
     except FileNotFoundError:
         raise ModelError(f"{folder}: no model here ({CONFIG} is missing)") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: not a model's configuration ({error!r})") from None
     if config.get("format") != FORMAT:
         raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
-    return config, config.get("about") or {}
+    return config, about
 
 
-def _model_config(folder: Path, values: dict[str, Any]) -> ModelConfig:
+def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:
+    """Refuse, by a TypeError, what is not of the kinds that everybody who asks for it relies on."""
+    if not all(isinstance(part, dict) for part in (model, vocabulary, about)):
+        raise TypeError("model, vocabulary and about are objects")
+    digest, size, data = vocabulary.get("sha256"), vocabulary.get("size", 0), about.get("data", [])
+    if not (isinstance(digest, str) and isinstance(size, int) and isinstance(data, list)):
+        raise TypeError("vocabulary has a size and a sha256, and data is a list")
+
+
+def _unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
+    """The model that a configuration describes, without its weights."""
     try:
         given = dict(values.pop("preprocess"))
         given["mean"], given["std"] = tuple(given["mean"]), tuple(given["std"])
-        return ModelConfig(**values, preprocess=Preprocess(**given))
-    except (KeyError, TypeError, ValueError) as error:
+        return CaptionModel.unfilled(ModelConfig(**values, preprocess=Preprocess(**given)), words)
+    except (KeyError, TypeError, ValueError, RuntimeError, ModelError) as error:
         raise ModelError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
 
 

@@ -30,6 +30,9 @@ from captioner.vocabulary import START
 State = tuple[Tensor, ...]  # every tensor has the batch as its first dimension
 
 
+_LARGEST = 100_000  # of all sizes in a configuration
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Everything needed to build a model anew; kept as config.json beside its weights."""
@@ -48,6 +51,17 @@ class ModelConfig:
     frozen_embedding: bool = False  # embeddings were given (GloVe) and are not trained
     preprocess: Preprocess = field(default_factory=Preprocess)
     max_words: int = 20
+
+    def __post_init__(self) -> None:
+        """A config.json may have been edited by hand."""
+        at_least = {"embedding": 1, "hidden": 1, "layers": 1, "grid": 1, "heads": 1, "max_words": 1}
+        at_least |= {"words": 0, "detector_words": 0, "detector_pairs": 0}
+        for name, smallest in at_least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not smallest <= value <= _LARGEST:
+                raise ModelError(f"{name} is {value!r}; a number from {smallest} to {_LARGEST:,} is expected")
+        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+            raise ModelError(f"dropout is {self.dropout!r}; a number from 0 to less than 1 is expected")
 
 
 _SQUASH_LIKE_THE_STUDENTS = Preprocess(size=224, interpolation="lanczos", shrink_on_load=False)
@@ -123,6 +137,12 @@ class AttentionDecoder(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary: int, channels: int) -> None:
         super().__init__()
         hidden, embedding = config.hidden, config.embedding
+        if hidden % config.heads:
+            raise ModelError(f"a state of {hidden} cannot be shared by {config.heads} heads of attention")
+        if config.words > config.detector_words:
+            raise ModelError(
+                f"the detector knows {config.detector_words} words; {config.words} are asked of it"
+            )
         self.words = config.words
         self.embed = nn.Embedding(vocabulary, embedding)
         self.memory = nn.Sequential(nn.Linear(channels, hidden), nn.LayerNorm(hidden))

@@ -6,6 +6,7 @@ both come from one `Preprocess`, which is part of the model's configuration.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,10 @@ class Preprocess:
     shrink_on_load: bool = True  # decode large photos at reduced size; off for models that saw them whole
 
     def __post_init__(self) -> None:
-        if self.interpolation not in _FILTERS or not 16 <= self.size <= 2048:
+        known = self.interpolation in _FILTERS and isinstance(self.size, int) and 16 <= self.size <= 2048
+        numbers = [*self.mean, *self.std]
+        finite = all(isinstance(one, (int, float)) and math.isfinite(one) for one in numbers)
+        if not (known and finite and len(self.mean) == len(self.std) == 3 and min(self.std) > 0):
             raise ModelError(f"cannot preprocess with {self}")
 
     def pixels(self, photo: Photo) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -70,7 +70,7 @@ class Vocabulary:
             words = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ModelError(f"{path}: the vocabulary is missing") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{path}: not a vocabulary ({error})") from None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ModelError(f"{path}: not a vocabulary (a JSON list of words is expected)")

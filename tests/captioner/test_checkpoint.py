@@ -145,6 +145,58 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
 }
 
+_EDITS: list[tuple[str, object]] = [
+    *(
+        (f"model.{name}", value)
+        for name in ("embedding", "hidden", "grid")
+        for value in ("x", 0, 1.5, 10**12)
+    ),
+    *((f"model.{name}", value) for name in ("layers", "heads", "max_words") for value in (None, -1, [])),
+    *(
+        (f"model.{name}", value)
+        for name in ("words", "detector_words", "detector_pairs")
+        for value in ("x", -1)
+    ),
+    ("model.heads", 3),
+    ("model.words", 5),  # more than its detector knows
+    ("model.encoder", []),
+    ("model.decoder", None),
+    *(("model.dropout", value) for value in ("x", 1.5, None)),
+    *(
+        (f"model.preprocess.{name}", value)
+        for name in ("mean", "std")
+        for value in ("x", [1.0], ["a"] * 3, 3)
+    ),
+    ("model.preprocess.std", [1, 0, 1]),
+    ("model.preprocess.size", 64.5),
+    ("model.preprocess.interpolation", []),
+    *((name, value) for name in ("model", "vocabulary", "model.preprocess") for value in ("x", None, 3, [])),
+    ("vocabulary.size", "x"),
+    ("vocabulary.sha256", 3),
+    *(("about", value) for value in ("x", 3, ["a"])),
+    ("about.data", 3),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), _EDITS)
+def test_an_edited_configuration_is_one_line_too(name: str, value: object, folder: Path) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    *inner, last = name.split(".")
+    part = config
+    for step in inner:
+        part = part[step]
+    part[last] = value
+    (folder / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"config\.json: not a model's configuration") as caught:
+        checkpoint.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_configuration_of_a_thousand_brackets(folder: Path) -> None:
+    (folder / CONFIG).write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=r"config\.json: not a model's configuration"):
+        checkpoint.load(folder)
+
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_is_damaged_is_said_in_one_line(name: str, folder: Path) -> None:
