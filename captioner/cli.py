@@ -53,7 +53,7 @@ def caption(
     A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
     """
     from captioner.captioner import open_captioner
-    from captioner.photo import SUFFIXES, photos_below
+    from captioner.photo import photos_below
 
     captioner = open_captioner(model, device)
     given = {name: value for name, value in asked.items() if value is not None}  # else the model's own
@@ -65,9 +65,15 @@ def caption(
             failed += result.error is not None
             _print_caption(result, captioner.identity, as_json)
     if not done:
-        raise PhotoError(f"{', '.join(photos)}: no photo below ({', '.join(sorted(SUFFIXES))})")
+        raise _no_photo_below(photos)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _no_photo_below(places: Sequence[str]) -> PhotoError:
+    from captioner.photo import SUFFIXES
+
+    return PhotoError(f"{', '.join(places)}: no photo below ({', '.join(sorted(SUFFIXES))})")
 
 
 def _print_caption(result: Captioned, model: str, as_json: bool) -> None:
@@ -194,8 +200,11 @@ def compare(
     from captioner.compare import write_page, write_picture
     from captioner.photo import photo_name, photos_below
 
+    found = list(photos_below(photos))
+    if not found:
+        raise _no_photo_below(photos)
     captioners = [open_captioner(name.strip(), device) for name in models.split(",") if name.strip()]
-    compared = compare_photos(captioners, list(photos_below(photos)), beam)
+    compared = compare_photos(captioners, found, beam)
     for one in compared:
         if one.error is not None:
             tell(f"Error: {one.error}")
@@ -265,7 +274,7 @@ def _catalogue_text(found: Catalogue) -> str:
 @click.option(
     "--self-critical", is_flag=True, help="Reward sampled captions by CIDEr instead of cross-entropy."
 )
-@click.option("--seed", type=int)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1))
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
 def train(**options: Any) -> None:

@@ -145,8 +145,8 @@ figcaption { margin: 0 .9rem .9rem; }
 
 def page(compared: Sequence[Compared]) -> str:
     """A self-contained HTML file: photos inside, nothing fetched, all text escaped."""
-    models = compared[0].captions if compared else ()
-    title = f"{len(compared)} photos, {len(models)} models"
+    models = max((len(one.captions) for one in compared), default=0)  # a bad photo has no captions
+    title = f"{len(compared)} photos, {models} models"
     body = "\n".join(map(_figure, compared))
     return document(title, _STYLE, f"<h1>{safe(title)}</h1>\n<main>\n{body}\n</main>")
 

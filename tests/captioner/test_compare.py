@@ -56,6 +56,17 @@ def test_nothing_to_compare() -> None:
         compare([], [])
 
 
+def test_a_bad_first_photo_does_not_hide_the_models(captioners: list[Captioner], photos: Path) -> None:
+    found = compare(captioners, [photos / "none.png", photos / "coffee.png"])
+    assert "<h1>2 photos, 2 models</h1>" in page(found)
+
+
+def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["compare", str(tmp_path)])
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr.startswith(f"Error: {tmp_path}: no photo below (.bmp, ")
+
+
 def some(photo: Path, count: int, caption: str = "a dog runs on the grass") -> list[Compared]:
     return [Compared(photo, (Written("one", caption, -0.5), Written("two", caption, -1.25)))] * count
 
