@@ -93,6 +93,11 @@ def _fit_part(
     detector: WordDetector, views: Tensor, labels: Tensor, enough: Tensor, recipe: DetectorRecipe
 ) -> None:
     """Fit on standardised features, then fold the standardisation into the layer."""
+    with torch.no_grad():
+        detector.learnt.weight.zero_()
+        detector.learnt.bias.fill_(-20.0)
+    if not enough.any():  # so few photos: the ImageNet classes are all that it knows
+        return
     mean, deviation = views.mean((0, 1)), views.std((0, 1)) + 1e-3
     layer = nn.Linear(views.shape[-1], int(enough.sum()))
     nn.init.zeros_(layer.weight)
@@ -115,5 +120,5 @@ def _fit_part(
         schedule.step()
     with torch.no_grad():
         weight = layer.weight / deviation
-        detector.learnt.weight.zero_()[enough] = weight
-        detector.learnt.bias.fill_(-20.0)[enough] = layer.bias - weight @ mean
+        detector.learnt.weight[enough] = weight
+        detector.learnt.bias[enough] = layer.bias - weight @ mean

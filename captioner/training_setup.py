@@ -147,9 +147,10 @@ def _new_model(run: Run, captions: Lines, vocabulary: Vocabulary) -> CaptionMode
         return CaptionModel(run.config, len(vocabulary), pretrained=run.pretrained)
     known = detectable_words(captions, vocabulary, run.detector.smallest_count)
     pairs = named_pairs({word: place for place, word in enumerate(known)})
-    config = replace(run.config, detector_words=len(known), detector_pairs=len(pairs))
+    told = min(run.config.words, len(known))  # few photos: fewer words are known than would be told
+    config = replace(run.config, words=told, detector_words=len(known), detector_pairs=len(pairs))
     model = CaptionModel(config, len(vocabulary), pretrained=run.pretrained)
-    if isinstance(model.decoder, AttentionDecoder) and isinstance(model.encoder, GridEncoder):
+    if told and isinstance(model.decoder, AttentionDecoder) and isinstance(model.encoder, GridEncoder):
         model.decoder.detector.tell(vocabulary, known, model.encoder.network.classifier)
     return model
 

@@ -430,6 +430,20 @@ def test_files_in_the_way_of_the_best_model_are_found_before_training(
         train(run, data, Watch(), resume=True)
 
 
+@pytest.mark.parametrize(("caption", "words"), [("all is red", 0), ("a red dog", 1)])
+def test_few_photos_train_a_detector_of_few_words(
+    caption: str, words: int, data: Data, cache: Path, tmp_path: Path
+) -> None:
+    """No word is in 30 photos; what is left are nouns of ImageNet's classes, fewer than are to be told."""
+    few = dataclasses.replace(
+        data, train=[dataclasses.replace(one, captions=(caption,)) for one in data.train]
+    )
+    run = small_run(tmp_path, cache)
+    run = dataclasses.replace(run, config=dataclasses.replace(TINY, words=2))
+    config = train(run, few, Watch()).model.config
+    assert (config.words, config.detector_words) == (words, words)
+
+
 # The student project's architectures
 
 
@@ -453,7 +467,7 @@ def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_pa
     assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
     assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
     with pytest.raises(DataError, match="give its word vectors with --glove"):
-        train(dataclasses.replace(run, vectors=None), stopped, Watch())
+        train(dataclasses.replace(run, folder=tmp_path / "other", vectors=None), stopped, Watch())
 
 
 def test_word_vectors_are_found_by_word_in_a_pickled_matrix_too(tmp_path: Path) -> None:
