@@ -30,15 +30,17 @@ class CaptionedPhoto:
 def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
     """Photos of a split ("train", "dev", ...) in its order: FOLDER/images, captions.txt, SPLIT.txt.
 
-    captions.txt is CSV with the header `image,caption`. Raises DataError.
+    captions.txt is CSV in UTF-8 with the header `image,caption`. Raises DataError.
     """
     captions: dict[str, list[str]] = {}
     try:
         with (folder / "captions.txt").open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
+            for number, row in enumerate(csv.DictReader(lines), start=2):
+                if row["caption"] is None:
+                    raise DataError(f"{folder}/captions.txt: row {number} has no caption")
                 captions.setdefault(row["image"], []).append(row["caption"])
         names = (folder / f"{split}.txt").read_text(encoding="utf-8").split()
-    except (OSError, KeyError, csv.Error) as error:
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{folder}: not a Flickr8k folder with split {split!r} ({error})") from None
     missing = [name for name in names if name not in captions]
     if missing:

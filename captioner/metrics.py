@@ -60,6 +60,9 @@ def evaluate(
     if not photos:
         raise DataError("there is no photo to evaluate on")
     names = [photo.image.name for photo in photos]
+    for photo in photos:
+        if not any(map(words, photo.captions)):
+            raise DataError(f"{photo.image.name}: its captions hold no word to compare with")
     known = _check_unseen(captioner, names, set(map(photo_number, trained_on)))
     written: list[Caption] = []
     for result in captioner.stream([photo.image for photo in photos], beam=beam):

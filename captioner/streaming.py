@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 from abc import ABC, abstractmethod
 from collections import deque
@@ -125,6 +126,8 @@ class StreamingCaptioner(ABC):
             raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
         if captions < 1:
             raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 or more")
+        if not 0 <= diversity < math.inf:
+            raise ModelError(f"a diversity of {diversity} is not possible; 0.5 is usual")
         return self._stream(photos, asked)
 
     def _stream(self, photos: Iterable[Photo], asked: Asked) -> Iterator[Captioned]:

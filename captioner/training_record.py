@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from captioner.errors import ModelError
+
 _BYTES = 5  # of a name's digest: one false alarm in 180,000 evaluations of 1,000 photos on 6,000
 KEY = "trained_on"
 
@@ -35,5 +37,8 @@ def _digest(name: str) -> bytes:
 
 
 def _digests(text: object) -> set[bytes]:
-    raw = base64.b64decode(text) if isinstance(text, str) else b""
+    try:
+        raw = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        raise ModelError(f"the model's record of its training photos ({KEY}) is damaged") from None
     return {raw[start : start + _BYTES] for start in range(0, len(raw), _BYTES)}

@@ -149,6 +149,28 @@ def test_odd_names_in_a_comparison(model: Path, tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 3 and page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("diversity", ["inf", "nan"])
+def test_captions_cannot_differ_without_end(diversity: str, model: Path, folder: Path) -> None:
+    result = run(folder / "0.png", "--captions", 3, "--diversity", diversity, model=model)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr == f"Error: a diversity of {diversity} is not possible; 0.5 is usual\n"
+
+
+@pytest.mark.parametrize("device", ["meta", "hpu", "nonsense", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(device: str, model: Path, folder: Path) -> None:
+    result = CliRunner().invoke(
+        main, ["caption", str(folder / "0.png"), "--model", str(model), "--device", device]
+    )
+    assert result.exit_code == 1 and result.stdout == ""
+    assert device in result.stderr and "unexpected" not in result.stderr and "--debug" not in result.stderr
+
+
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])
+def test_a_seed_is_a_number_of_32_bits(seed: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["train", "-o", str(tmp_path), "--seed", seed])
+    assert result.exit_code == 2 and "0<=x<=4294967295" in result.stderr
+
+
 def test_greedy_and_beam_are_both_possible(model: Path, folder: Path) -> None:
     for beam in (1, 5):
         assert run(folder / "0.png", "--beam", beam, model=model).exit_code == 0

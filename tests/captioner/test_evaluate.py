@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,38 @@ def test_a_photo_that_is_missing_stops_with_its_name(world: Path, tmp_path: Path
     result = run(world, "model", "--coco", str(world / "captions.json"), "--images", str(tmp_path))
     assert result.exit_code == 1
     assert "photo0.png: no such file" in result.stderr
+
+
+def test_a_photo_whose_captions_hold_no_word_is_named(world: Path, tmp_path: Path) -> None:
+    data = json.loads((world / "captions.json").read_text())
+    for note, caption in zip(data["annotations"], ("", "  ..."), strict=False):
+        note["caption"] = caption
+    (tmp_path / "captions.json").write_text(json.dumps(data))
+    result = run(world, "model", "--coco", str(tmp_path / "captions.json"), "--images", str(world / "images"))
+    assert result.exit_code == 1
+    assert result.stderr == "Error: photo0.png: its captions hold no word to compare with\n"
+
+
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        ("image,caption\nphoto0.png,caf\xe9\n".encode("latin-1"), "not a Flickr8k folder .*utf-8"),
+        (b"image,caption\nphoto0.png,a field\nphoto1.png\n", "captions.txt: row 3 has no caption"),
+        (b"photo,text\nphoto0.png,a field\n", "not a Flickr8k folder .*caption"),
+    ],
+)
+def test_captions_that_cannot_be_read_are_one_line(
+    captions: bytes, message: str, world: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "captions.txt").write_bytes(captions)
+    (tmp_path / "dev.txt").write_text("photo0.png\n")
+    result = run(world, "model", "--flickr8k", str(tmp_path))
+    assert result.exit_code == 1 and "unexpected" not in result.stderr
+    assert re.search(message, result.stderr) and result.stderr.count("\n") == 1
+
+
+def test_a_damaged_record_of_training_photos_is_not_taken_for_none(world: Path, tmp_path: Path) -> None:
+    tiny_model(tmp_path / "damaged", **{KEY: "abc"})
+    result = run(world, str(tmp_path / "damaged"), *of_coco(world))
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: the model's record of its training photos ({KEY}) is damaged\n"
