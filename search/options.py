@@ -138,7 +138,7 @@ def request(options: Mapping[str, Any]) -> Request:
         raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if output.count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage")):
         raise click.UsageError(
-            "--count gives a number of images; --after, --fold-duplicates, --html and --montage do not go with it"
+            "--count gives a number; --after, --fold-duplicates, --html and --montage do not go with it"
         )
     if options.get("captions", 1) > 1 and (options["like"] or options["unlike"]):
         raise click.UsageError(
