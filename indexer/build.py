@@ -39,7 +39,7 @@ class BuildReport:
     seconds: float
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
-    moved: int = 0  # of the photos known: those that were at another place before, which is gone
+    moved: int = 0  # photos whose captions were taken over from another place, which is gone
 
     @property
     def whole(self) -> bool:

@@ -19,9 +19,9 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     )
     if report.captioned or report.known:
         anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
-        moved = f" ({report.moved:,} moved: their new place is noted)" if report.moved else ""
-        known = f"{report.known:,} had their caption already{moved}"
-        yield f"{report.captioned:,} photos captioned{anew}, {known}"
+        moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
+        known = f"{report.known:,} had their caption already"
+        yield f"{report.captioned:,} photos captioned{anew}, {known}{moved}"
     left_out = {
         "empty captions": report.empty,
         "broken": len(report.problems),

@@ -70,10 +70,11 @@ def sweep_drafts(folder: Path) -> None:
 def _resumable(folder: Path, key: str, analyzer: str) -> str | None:
     for path in unpublished(folder):
         try:
-            manifest = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}").manifest
+            snapshot = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}")
         except IndexerError:
             continue  # damaged: it goes when another one is published
-        if (manifest.key, manifest.analyzer) == (key, analyzer):
+        asked = (snapshot.manifest.key, snapshot.manifest.analyzer) == (key, analyzer)
+        if asked and not problems(snapshot):  # damaged inside, it would fail wherever it is read
             return path.name
     return None
 

@@ -81,16 +81,16 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         if zlib.crc32(body.encode()) != outer["checksum"]:
             raise ValueError("checksum")
         fields = json.loads(body)
+        if fields["schema"] != SCHEMA_VERSION:
+            raise IndexMismatchError(
+                f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA_VERSION}; "
+                "build it again"
+            )
+        return replace(Manifest(**fields), segments=tuple(_segment(entry) for entry in fields["segments"]))
     except (ValueError, KeyError, TypeError):
         raise IndexDamagedError(
             f"{path}: the manifest is incomplete or damaged; build the index again (indexer build)"
         ) from None
-    if fields["schema"] != SCHEMA_VERSION:
-        raise IndexMismatchError(
-            f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA_VERSION}; "
-            "build it again"
-        )
-    return replace(Manifest(**fields), segments=tuple(_segment(entry) for entry in fields["segments"]))
 
 
 def _segment(entry: dict[str, Any]) -> SegmentEntry:
