@@ -210,7 +210,9 @@ class _Hashes:
     def remove(self, content: bytes) -> None:
         """The last one comes into its place."""
         same = (self._contents[: self._count] == np.frombuffer(content, dtype=np.uint8)).all(axis=1)
-        for place in np.flatnonzero(same):
+        for place in np.flatnonzero(same)[
+            ::-1
+        ]:  # from the end, so that no place is filled with one that goes
             self._count -= 1
             self._hashes[place] = self._hashes[self._count]
             self._contents[place] = self._contents[self._count]

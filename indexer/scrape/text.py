@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from html import unescape
@@ -12,6 +13,9 @@ from lxml import etree
 _LONGEST = 500
 #: Elements whose text is not for readers.
 _SILENT = frozenset({"script", "style", "template", "noscript"})
+
+#: A "<" that begins no comment.
+_LONE = re.compile("<(?!!)")
 
 
 class Reader(Protocol):
@@ -69,7 +73,7 @@ def plain_text(value: object) -> str:
     """
     if not isinstance(value, str):
         return ""
-    text = unescape(_without_markup(value[: 20 * _LONGEST]))
+    text = unescape(_without_markup(value))
     if "<" in text:
         text = _without_markup(text)
     kept = "".join(" " if character.isspace() else character for character in text)
@@ -78,8 +82,10 @@ def plain_text(value: object) -> str:
 
 
 def _without_markup(text: str) -> str:
+    """A "<" that no ">" follows begins no tag: it is text. A comment needs no end."""
+    tags, end, rest = text.rpartition(">")
     reader = _Text()
-    read_html(text, reader)
+    read_html((tags + end + _LONE.sub("&lt;", rest))[: 20 * _LONGEST], reader)
     return "".join(reader.parts)
 
 

@@ -21,7 +21,7 @@ from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
 from indexer.scrape.items import Item
 from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
-from indexer.scrape.ledger import NEAR, Ledger
+from indexer.scrape.ledger import NEAR, Ledger, _Hashes
 from indexer.scrape.report import Report
 from indexer.scrape.text import plain_text, read_html
 from indexer.scrape.transport import Limits, Response
@@ -84,6 +84,8 @@ def test_words_of_any_script_stay_as_they_are(text: str) -> None:
         ("Scan <![archive[12]]>", "Scan"),
         ("<![foo[x]]>", ""),
         ("I <3 dogs", "I <3 dogs"),
+        ("<b>x</b><y", "x<y"),
+        ("if a&lt;b then", "if a<b then"),
         ("<b>a</b> <b>b</b><br>c", "a b c"),
         ("<!-- never ended", ""),
         ("lone \ud800 surrogate", "lone surrogate"),
@@ -92,6 +94,12 @@ def test_words_of_any_script_stay_as_they_are(text: str) -> None:
 )
 def test_odd_markup_is_no_text_and_no_error(text: str, clean: str) -> None:
     assert plain_text(text) == clean
+
+
+@timeless
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"], exclude_characters=">&!")))
+def test_without_an_end_of_a_tag_nothing_is_markup(text: str) -> None:
+    assert plain_text(text) == " ".join(text.split())[:500].rstrip()
 
 
 class _Links:
@@ -273,6 +281,17 @@ def test_what_was_seen_is_not_held_in_memory() -> None:
     assert ledger.knows("http://a.example/5999")
     ledger.close()
     assert after - before < 8_192 * 40 + 200_000
+
+
+@timeless
+@given(st.lists(st.integers(0, 4), max_size=12), st.integers(0, 4))
+def test_what_is_removed_is_gone_and_the_rest_stays(contents: list[int], gone: int) -> None:
+    hashes = _Hashes()
+    for number in contents:
+        hashes.add(f"{0xFF << 12 * number:016x}", bytes([number]) * 32)
+    hashes.remove(bytes([gone]) * 32)
+    found = {number for number in range(5) if hashes.nearest(f"{0xFF << 12 * number:016x}", NEAR)}
+    assert found == {*contents} - {gone}
 
 
 def test_a_server_may_be_silent_as_long_as_the_whole_download_may_take() -> None:
