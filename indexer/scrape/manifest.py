@@ -68,28 +68,42 @@ def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionReco
         if isinstance(line, Item) and line.status != "found":
             last[hash(line.url)] = number
     seen: set[str] = set()
+    left: dict[str, Item] = {}  # SHA-256 of a photo -> a duplicate of it, where nothing else holds it
     for number, line in enumerate(read_manifest(folder, end)):
         # A line that was written between the two readings is in nobody's place.
-        if not isinstance(line, Item) or line.status != "downloaded" or last.get(hash(line.url)) != number:
+        if not isinstance(line, Item) or last.get(hash(line.url)) != number:
             continue
-        if line.sha256 not in seen:
+        if line.duplicate_of and line.duplicate_of not in seen:
+            left.setdefault(line.duplicate_of, line)
+        if line.status == "downloaded" and line.sha256 not in seen:
             seen.add(line.sha256)
             yield _record(line, folder)
+    yield from _handed_on({kept: line for kept, line in left.items() if kept not in seen}, folder, end)
+
+
+def _handed_on(heirs: dict[str, Item], folder: Path, end: int) -> Iterator[CaptionRecord]:
+    """Photos whose own addresses give others now, as those of an address that gives them still.
+
+    So that addresses which exchange their photos lose none; the next scrape asks the heir anew.
+    """
+    for line in read_manifest(folder, end) if heirs else ():
+        if isinstance(line, Item) and line.status == "downloaded" and line.sha256 in heirs:
+            heir = heirs.pop(line.sha256)
+            yield _record(replace(heir, file=line.file, sha256=line.sha256, phash=line.phash), folder)
 
 
 def replaced_photos(folder: Path) -> Iterator[CaptionRecord]:
-    """Photos that were in the data set, and whose addresses have given others since; in order."""
-    last: dict[int, str] = {}  # URL (hashed) -> the photo that it gives now
-    for line in read_manifest(folder):
+    """Photos that were in the data set, and that no address gives any more; in order."""
+    end = manifest_size(folder)
+    gives: dict[int, str] = {}  # URL (hashed) -> the photo that it gives now
+    for line in read_manifest(folder, end):
         if isinstance(line, Item) and line.status in ("downloaded", "duplicate"):
-            last[hash(line.url)] = line.duplicate_of or line.sha256
-    told = {photo.image_id for photo in scraped_photos(folder)}
-    for line in read_manifest(folder):
-        if isinstance(line, Item) and line.status == "downloaded" and last[hash(line.url)] != line.sha256:
-            record = _record(line, folder)
-            if record.image_id not in told:
-                told.add(record.image_id)
-                yield record
+            gives[hash(line.url)] = line.duplicate_of or line.sha256
+    told = set(gives.values())
+    for line in read_manifest(folder, end):
+        if isinstance(line, Item) and line.status == "downloaded" and line.sha256 not in told:
+            told.add(line.sha256)
+            yield _record(line, folder)
 
 
 def title_records(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:

@@ -8,7 +8,8 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from io import FileIO
 from pathlib import Path
 
@@ -17,8 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError, SourceError
+from indexer.scrape import manifest
 from indexer.scrape.items import STATUSES, Item, Progress
-from indexer.scrape.manifest import NAME, ManifestWriter, read_manifest, scraped_photos, title_records
+from indexer.scrape.manifest import (
+    NAME,
+    ManifestWriter,
+    read_manifest,
+    replaced_photos,
+    scraped_photos,
+    title_records,
+)
 from tests.conftest import ROOT
 from tests.indexer.scrape.conftest import Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
@@ -241,3 +250,36 @@ def test_a_disk_that_fills_up_leaves_no_half_line(tmp_path: Path) -> None:
         full.room = 1000
         writer.append(second)
     assert list(read_manifest(tmp_path)) == [first, second]
+
+
+def _kept(address: int, photo: str, **said: str) -> Item:
+    sha256 = hashlib.sha256(photo.encode()).hexdigest()
+    return Item(
+        f"http://a.example/{address}", status="downloaded", sha256=sha256, file=f"{photo}.jpg", **said
+    )  # type: ignore[arg-type]
+
+
+def test_a_photo_is_handed_on_to_an_address_that_gives_it_still(tmp_path: Path) -> None:
+    now, before, other = _kept(1, "x"), _kept(2, "w"), _kept(2, "y")
+    copy = replace(now, status="duplicate", file="", duplicate_of=before.sha256, title="now", license="CC0")
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(now, before, copy, other)
+    photos = {Path(photo.image).stem: (photo.title, photo.license) for photo in scraped_photos(tmp_path)}
+    assert photos == {"y": ("", ""), "w": ("now", "CC0")}
+    assert [Path(photo.image).stem for photo in replaced_photos(tmp_path)] == ["x"]
+
+
+def test_what_a_scrape_writes_meanwhile_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two readings comes an address, and another photo of one that was there."""
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(_kept(1, "x"), _kept(1, "y"))
+        late = iter([_kept(1, "z"), _kept(2, "w")])
+
+        def reading(folder: Path, end: int = sys.maxsize) -> Iterator[Item | Progress]:
+            yield from read_manifest(folder, end)
+            writer.append(*late)
+
+        monkeypatch.setattr(manifest, "read_manifest", reading)
+        assert [Path(photo.image).stem for photo in replaced_photos(tmp_path)] == ["x"]

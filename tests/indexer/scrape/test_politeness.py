@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError
 from indexer.scrape.items import RefusalError
-from indexer.scrape.manifest import scraped_photos
+from indexer.scrape.manifest import replaced_photos, scraped_photos
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives
@@ -428,3 +428,18 @@ def test_after_any_changes_the_data_set_is_what_the_addresses_give(changes: list
             scraping([*given], refresh=True)
         scraping([])  # duplicates of what was replaced while they were not asked
         assert _photos(scraping) == _sha256(*given.values())
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.permutations(range(3)))
+def test_addresses_that_exchange_their_pictures_lose_none(numbers: list[int]) -> None:
+    with Site() as site, TemporaryDirectory() as folder:
+        scraping = Scraping(site, Path(folder) / "scraped")
+        scraping([site.photo(f"/{number}.jpg", jpeg(number)) for number in range(3)])
+        for address, number in enumerate(numbers):
+            site.photo(f"/{address}.jpg", jpeg(number))
+        for _ in range(2):  # the second one asks for the duplicates that took a photo over
+            scraping([], refresh=True)
+            assert _photos(scraping) == _sha256(*numbers)
+            assert all(Path(photo.image).is_file() for photo in scraped_photos(scraping.folder))
+            assert not [*replaced_photos(scraping.folder)]
