@@ -11,7 +11,7 @@ from indexer.build import BuildReport, Captioning
 from indexer.errors import IndexNotFoundError
 from indexer.index import CaptionIndex, open_index
 from indexer.loading import Progress, Tell, no_progress
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Document
 from indexer.scrape.manifest import replaced_photos
 from indexer.sources import ScrapedSource
 
@@ -26,8 +26,8 @@ def index_scraped(
 ) -> BuildReport:
     """Caption the photos that have no caption yet, and add all to the index, which is made if need be.
 
-    Photos that a refresh has replaced leave it. Raises IndexerError, also when there is no photo to make
-    an index of.
+    Photos that a refresh has replaced leave it; what people wrote of them stays. Raises IndexerError, also
+    when there is no photo to make an index of.
     """
     sources = [ScrapedSource(folder)]
     try:
@@ -37,17 +37,21 @@ def index_scraped(
             return building.build(index, sources, captioning, tell=tell, progress=progress)
     with index:
         report = building.add(index, sources, captioning, tell=tell, progress=progress)
-        replaced = _in_index(index, replaced_photos(folder.absolute()))
-        gone = replaced and index.delete(replaced)
-        return replace(report, status=index.status()) if gone else report
+        gone = _in_index(index, replaced_photos(folder.absolute()))
+        if not gone:
+            return report
+        index.replace(gone, ())
+        return replace(report, status=index.status())
 
 
-def _in_index(index: CaptionIndex, photos: Iterable[CaptionRecord]) -> list[str]:
-    """Ids of those of these photos that the index has from here, and not from another folder."""
+def _in_index(index: CaptionIndex, photos: Iterable[CaptionRecord]) -> list[Document]:
+    """Titles and generated captions that the index has from here; not people's, nor another folder's."""
     places = {photo.image_id: photo.image for photo in photos}
-    held = index.captions(places)
     return [
-        image_id
-        for image_id, documents in held.items()
-        if all(one.record.image == places[image_id] for one in documents)
+        one
+        for image_id, documents in index.captions(places).items()
+        for one in documents
+        if one.record.image == places[image_id]
+        and one.record.source == "scraped"
+        and one.record.kind in ("generated", "title")
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.build import Captioning
@@ -66,3 +67,22 @@ def test_a_replaced_photo_of_another_folder_stays(site: Site, scraping: Scraping
     scraping([], refresh=True)
     _index(scraping.folder, where)
     assert _held(where, photo.image_id) == {photo.image_id}
+
+
+def test_what_people_wrote_of_a_replaced_photo_stays(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    where = tmp_path / "index"
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    _index(scraping.folder, where)
+    (photo,) = scraped_photos(scraping.folder)
+    written = [
+        replace(photo, kind="reference", caption="people wrote this"),
+        replace(photo, source="list", caption="another list says this"),
+    ]
+    with open_index(str(where)) as index:
+        index.add(written)
+    site.photo("/x.jpg", jpeg(2))
+    scraping([], refresh=True)
+    _index(scraping.folder, where)
+    with open_index(str(where)) as index:
+        left = index.captions([photo.image_id])[photo.image_id]
+    assert {one.record.caption for one in left} == {one.caption for one in written}
