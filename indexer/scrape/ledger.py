@@ -208,11 +208,9 @@ class _Hashes:
         self._count += 1
 
     def remove(self, content: bytes) -> None:
-        """The last one comes into its place."""
+        """The last one comes into its place; from the end on, so that the last is never one that goes."""
         same = (self._contents[: self._count] == np.frombuffer(content, dtype=np.uint8)).all(axis=1)
-        for place in np.flatnonzero(same)[
-            ::-1
-        ]:  # from the end, so that no place is filled with one that goes
+        for place in np.flatnonzero(same)[::-1]:
             self._count -= 1
             self._hashes[place] = self._hashes[self._count]
             self._contents[place] = self._contents[self._count]
