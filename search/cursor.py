@@ -18,6 +18,8 @@ from search.jaccard import Similarity
 _VERSION = 1
 #: Bytes that are read, packed and unpacked: a text from outside may be any length. Room for 60,000 hashes.
 _LONGEST = 1 << 20
+#: Far above the scores of any engine, and still a float32.
+_HIGHEST = 2.0**64
 _HASHES = re.compile("(?:[0-9a-f]{16})*")
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -100,7 +102,7 @@ def _from_content(content: dict[str, Any]) -> Cursor:
 
 def _position(score: float, image_id: str) -> Position:
     position = Position(float(score), str(image_id))
-    if not 0.0 <= position.score <= 1.0:  # of no engine, or not a number
+    if not abs(position.score) < _HIGHEST:  # or not a number; only its engine knows more of a score
         raise ValueError("score")
     return position
 
