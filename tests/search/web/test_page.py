@@ -323,6 +323,8 @@ def test_by_keyboard_alone(visitor: Visit) -> None:
     assert visitor.page.evaluate("document.activeElement.closest('dialog') !== null")
     visitor.page.keyboard.press("Escape")
     visitor.page.locator("dialog[open]").wait_for(state="detached")
+    # The focus goes back to the card when the dialog has closed; Enter must not meet it on its way.
+    visitor.page.wait_for_function("document.activeElement.closest('.card') !== null")
     visitor.page.get_by_role("button", name="Clear the search").press("Enter")
     visitor.has("#results-title", "Or begin with one of these")
 
