@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.embedded.manifest import Manifest, read_manifest, write_manifest
+from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.writer import Writer, clear_errors, now, open_for_writing, problems, remove_quietly
-from indexer.errors import IndexDamagedError, IndexerError, IndexMismatchError
+from indexer.errors import IndexDamagedError, IndexerError
 from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus
 
@@ -36,7 +36,7 @@ def _last_manifest(folder: Path) -> Manifest:
     """
     try:
         return read_manifest(folder)
-    except (FileNotFoundError, IndexDamagedError, IndexMismatchError):
+    except UNREADABLE:
         numbered = (_NUMBERED.match(path.name) for path in folder.iterdir())
         last = max((int(found[1]) for found in numbered if found), default=0)
         return Manifest("", generation=last, next_file=last + 1)
@@ -56,7 +56,7 @@ def sweep_drafts(folder: Path) -> None:
     """Remove folders of published drafts that the index no longer uses. The caller holds the lock."""
     try:
         manifest = read_manifest(folder)
-    except (FileNotFoundError, IndexDamagedError, IndexMismatchError):
+    except UNREADABLE:
         return  # nobody knows what it uses: everything stays until there is a new index
     in_use = {Path(file.path).parts[0] for file in manifest.files()}
     for path in draft_folders(folder):
@@ -147,9 +147,6 @@ class EmbeddedDraft(Draft):
             raise IndexerError(f"{self._folder}: nothing was added to the draft; the index stays as it is")
         merged = self._writer.merged_to_few(snapshot.segments)
         if found_problems := problems(Snapshot(snapshot.manifest, tuple(merged))):
-            if problems(snapshot):
-                # Gone on with, it would fail here again.
-                remove_quietly((self._folder / self._name / _DRAFT_MANIFEST).unlink)
             raise IndexDamagedError(
                 f"{self._folder}: the draft is damaged ({found_problems[0]}); build again"
             )

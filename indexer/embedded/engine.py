@@ -11,12 +11,12 @@ import numpy as np
 from captioner.tokens import DEFAULT, analyzers
 from indexer.embedded.answer import answer, count_images, distinct_images, random_rows
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
-from indexer.embedded.manifest import Manifest
+from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.writer import Writer, now, open_for_writing, problems
-from indexer.errors import IndexDamagedError, IndexerError, IndexMismatchError, IndexNotFoundError
+from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
 from indexer.index import CaptionIndex
 from indexer.records import (
     NO_FILTERS,
@@ -44,6 +44,13 @@ def _check_new_place(folder: Path) -> None:
         )
 
 
+def _no_index(where: str, error: Exception) -> Exception:
+    """Why there is nothing to search; damage tells of itself."""
+    if isinstance(error, FileNotFoundError):
+        return IndexNotFoundError(f"{where}: no index there; make one with `indexer build`")
+    return error
+
+
 #: What an index holds before its first manifest is read.
 _NOTHING = Snapshot(Manifest(DEFAULT), ())
 
@@ -67,14 +74,9 @@ class EmbeddedIndex(CaptionIndex):
             raise IndexNotFoundError(f"{where}: is a file; an embedded index is a folder")
         try:
             snapshot = open_snapshot(folder)
-        except FileNotFoundError:
+        except UNREADABLE as error:
             if not create:
-                raise IndexNotFoundError(f"{where}: no index there; make one with `indexer build`") from None
-            _check_new_place(folder)
-            snapshot = _NOTHING
-        except (IndexDamagedError, IndexMismatchError):
-            if not create:
-                raise
+                raise _no_index(where, error) from None
             _check_new_place(folder)
             snapshot = _NOTHING
         if not create and snapshot.manifest.analyzer not in analyzers():

@@ -14,6 +14,8 @@ from indexer.errors import IndexDamagedError, IndexMismatchError
 from indexer.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+#: What is raised where there is no manifest that this version can read.
+UNREADABLE = (FileNotFoundError, IndexDamagedError, IndexMismatchError)
 
 
 @dataclass(frozen=True, slots=True)
