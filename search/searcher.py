@@ -21,6 +21,7 @@ from search.hits import NOTHING, Answer, Asked, Results, as_hit, sampled_hit
 from search.jaccard import reaches, similarity
 from search.pursuit import Page, Plan, pursue
 from search.query import blended, distinct, representative
+from search.remembered import Remembered
 
 if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
     from typing_extensions import Unpack
@@ -80,8 +81,8 @@ class Searcher:
         self._load = load
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
-        self._caption_count = _Remembered(index.caption_count)
-        _ = self.analyze  # an index that cannot be searched is refused at once
+        self._caption_count = Remembered(index.caption_count)
+        self._analyzer(index.analyzer)  # an index that cannot be searched is refused at once
 
     @classmethod
     def open(
@@ -328,22 +329,6 @@ class Searcher:
             next=page.next,
             analyzer=question.analyzer,
         )
-
-
-class _Remembered:
-    """A number that is costly to ask for on every search and may be a few seconds old."""
-
-    SECONDS = 5.0
-
-    def __init__(self, ask: Callable[[], int]) -> None:
-        self._ask = ask
-        self._known: tuple[float, int] | None = None
-
-    def __call__(self) -> int:
-        now = time.monotonic()
-        if self._known is None or now - self._known[0] > self.SECONDS:
-            self._known = now, self._ask()
-        return self._known[1]
 
 
 def _texts(captioned: Captioned) -> list[str]:

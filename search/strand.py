@@ -63,7 +63,7 @@ class Strand:
         """
         if not certified(hits, k, self.bound, self._min_score):
             return False
-        if self.bound <= 0.0 or self.bound < self._min_score or float(hits[k - 1].similarity) > self.bound:
+        if not self.has_more or float(hits[k - 1].similarity) > self.bound:
             return True
         return self.last is not None and place(hits[k - 1].position) <= place(self.last)
 
