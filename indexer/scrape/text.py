@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from html import unescape
-from typing import Protocol
 
 from lxml import etree
 
@@ -18,16 +17,20 @@ _SILENT = frozenset({"script", "style", "template", "noscript"})
 _LONE = re.compile("<(?!!)")
 
 
-class Reader(Protocol):
-    """Is told what HTML holds, in order."""
+class Reader:
+    """Is told what HTML holds, in order, and passes over what it has no use for."""
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None: ...
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """An element begins."""
 
-    def end(self, tag: str) -> None: ...
+    def end(self, tag: str) -> None:
+        """An element ends."""
 
-    def data(self, text: str) -> None: ...
+    def data(self, text: str) -> None:
+        """Text within elements; some of it, where it is long."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """That was all."""
 
 
 def read_html(text: str, reader: Reader) -> None:
@@ -43,7 +46,7 @@ def read_html(text: str, reader: Reader) -> None:
         pass
 
 
-class _Text:
+class _Text(Reader):
     """Collects what a reader would see."""
 
     def __init__(self) -> None:
@@ -60,9 +63,6 @@ class _Text:
     def data(self, text: str) -> None:
         if not self._silent:
             self.parts.append(text)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def plain_text(value: object) -> str:

@@ -14,7 +14,7 @@ from yarl import URL
 from indexer.scrape.items import Item, RefusalError, UnansweredError
 from indexer.scrape.providers import Ask, Page
 from indexer.scrape.robots import AGENT, unwanted_directives
-from indexer.scrape.text import attribution, plain_text, read_html
+from indexer.scrape.text import Reader, attribution, plain_text, read_html
 from indexer.scrape.transport import Response
 
 _LINES = 500
@@ -109,7 +109,7 @@ class HtmlPage:
         return found
 
 
-class _PicturePage:
+class _PicturePage(Reader):
     """Reads a page's pictures (URL -> alternative text), title, licence link and wishes for robots."""
 
     def __init__(self, address: URL) -> None:
@@ -142,9 +142,6 @@ class _PicturePage:
     def data(self, text: str) -> None:
         if self._in_title:
             self.title.append(text)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _meta(self, values: dict[str, str]) -> None:
         name, content = values.get("name", "").lower(), values.get("content", "")
