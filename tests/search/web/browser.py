@@ -70,6 +70,16 @@ class Visit:
         """Wait until the answer is there."""
         self.page.locator(".grid:not([aria-busy]) .card:not(.ghost)").first.wait_for()
 
+    def choose_no_photo(self, folder: Path) -> None:
+        """On the start page, give a file that is none."""
+        self.expected = {422}
+        bad = folder / "bad.jpg"
+        bad.write_bytes(b"not a photo at all")
+        self.open()
+        self.settled()
+        self.page.set_input_files("#choose", bad)
+        self.has("#trouble", "The photo cannot be used")
+
     def barriers(self) -> list[str]:
         """What axe finds that matters: rule, and where."""
         found = Axe().run(self.page).response["violations"]

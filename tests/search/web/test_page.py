@@ -349,13 +349,7 @@ def test_dark_mode(at: Visitor, site: str) -> None:
 
 
 def test_a_bad_photo_is_explained(visitor: Visit, tmp_path: Path) -> None:
-    visitor.expected = {422}
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"not a photo at all")
-    visitor.open()
-    visitor.settled()
-    visitor.page.set_input_files("#choose", bad)
-    visitor.has("#trouble", "The photo cannot be used")
+    visitor.choose_no_photo(tmp_path)
     visitor.has("#trouble", "Not a photo in a known format")
     assert visitor.barriers() == []
     visitor.page.get_by_role("button", name="Dismiss the message").click()

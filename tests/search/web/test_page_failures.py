@@ -36,6 +36,16 @@ class Line:
             route.continue_()
 
 
+def searched_and_cut(visitor: Visit, sentence: str) -> Line:
+    """The page with the answer to a sentence, whose line to the next one is cut."""
+    visitor.expected = {503}
+    line = Line(visitor, "**/text?**")
+    visitor.open(f"/?q={sentence}")
+    visitor.settled()
+    line.cut = True
+    return line
+
+
 def ask(visitor: Visit, sentence: str) -> None:
     visitor.page.fill("#q", sentence)
     visitor.page.press("#q", "Enter")
@@ -49,11 +59,7 @@ def nothing_is_shown(visitor: Visit) -> None:
 
 
 def test_a_failed_search_shows_no_other_searches_answer(visitor: Visit) -> None:
-    visitor.expected = {503}
-    text = Line(visitor, "**/text?**")
-    visitor.open("/?q=a cat")
-    visitor.settled()
-    text.cut = True
+    text = searched_and_cut(visitor, "a cat")
     ask(visitor, "a rocket")
     visitor.has("#trouble", "The server answered 503")
     nothing_is_shown(visitor)
@@ -66,11 +72,7 @@ def test_a_failed_search_shows_no_other_searches_answer(visitor: Visit) -> None:
 
 
 def test_a_failed_edit_shows_no_answer_to_the_search_before(visitor: Visit) -> None:
-    visitor.expected = {503}
-    text = Line(visitor, "**/text?**")
-    visitor.open("/?q=a white rocket")
-    visitor.settled()
-    text.cut = True
+    text = searched_and_cut(visitor, "a white rocket")
     visitor.page.locator(".chip", has_text="rocket").click()
     visitor.has("#trouble", "The server answered 503")
     nothing_is_shown(visitor)
@@ -103,13 +105,7 @@ def test_after_a_bad_photo_the_page_shows_the_search_before(visitor: Visit, tmp_
 
 
 def test_after_a_bad_photo_at_the_start_the_start_is_shown(visitor: Visit, tmp_path: Path) -> None:
-    visitor.expected = {422}
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"not a photo at all")
-    visitor.open()
-    visitor.settled()
-    visitor.page.set_input_files("#choose", bad)
-    visitor.has("#trouble", "The photo cannot be used")
+    visitor.choose_no_photo(tmp_path)
     visitor.settled()
     visitor.has("#results-title", "Or begin with one of these")
     assert visitor.page.locator("#query").is_hidden()
