@@ -3,9 +3,10 @@
     python benchmarks/search.py [-n 600000] [--queries 200] [--analyzer NAME ...] [--elasticsearch URL]
 
 Prints one table for each analyzer: build rate, size on disk, memory, times, rates, recall and exactness, and
-which goals were reached. Every engine runs in a process of its own; all are asked in turns. `--results`
-appends what was measured to a JSON file, `--table` and `--plot` draw all that such a file holds.
-Needs the extra `bench`. Without `--elasticsearch` (or ELASTICSEARCH_URL) only what needs no server runs.
+which goals were reached. Every engine runs in a process of its own; all are asked some questions at a time,
+in turns. `--results` appends what was measured to a JSON file, `--table` and `--plot` draw all that such a
+file holds. Needs the extra `bench`. Without `--elasticsearch` (or ELASTICSEARCH_URL) only what needs no
+server runs.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.searching.material import HITS, Material
-from benchmarks.searching.measuring import Measured, percentile
+from benchmarks.searching.measuring import IN_A_ROW, Measured, percentile
 from benchmarks.searching.peers import Embedded, NumpyCounting, Peer, SetSimilarity
 from benchmarks.searching.servers import ElasticProject, OrSearch
 
@@ -218,16 +218,15 @@ _PREFACE = f"""# Search: how fast, how exact
 Written by `python benchmarks/search.py`; see there for how to make it again.
 
 Each engine runs in a process of its own and gives the {HITS} most similar images for a set of tokens. All
-get the same questions in turns, so that what else the machine does hits all alike: compare rows of one
-table, not tables (each finds the processor's caches filled by the others: a client that asks one engine
-without pause, as in the columns of clients, waits less). Every second question is a caption of the index,
-the others are new. *Exact* counts the answers whose {HITS} scores are those of brute force; *recall* is
-the share of hits that belong among them. Build rates begin with captions and include their analysis.
-*Memory* is resident, with mapped files, of the process that answers (for Elasticsearch, of the client).
-*CPU* is what the answering process itself used, which a busy machine distorts least (for Elasticsearch, the
-client only). This project's times are those of `Searcher.tokens`: certified, explained, with all fields of
-the records; the others give image and score. The student project's loop and SetSimilaritySearch are asked 3
-and 20 questions; SetSimilaritySearch is told the score of the tenth image beforehand.
+get the same questions, {IN_A_ROW} at a time in turns, so that what else the machine does hits all alike:
+compare rows of one table, not tables. Every second question is a caption of the index, the others are new.
+*Exact* counts the answers whose {HITS} scores are those of brute force; *recall* is the share of hits that
+belong among them. Build rates begin with captions and include their analysis. *Memory* is resident, with
+mapped files, of the process that answers (for Elasticsearch, of the client). *CPU* is what the answering
+process itself used, which a busy machine distorts least (for Elasticsearch, the client only). This project's
+times are those of `Searcher.tokens`: certified, explained, with all fields of the records; the others give
+image and score. The student project's loop and SetSimilaritySearch are asked 3 and 20 questions;
+SetSimilaritySearch is told the score of the tenth image beforehand.
 
 Where the load average is above the number of cores, other work shared the machine. Wall times, their tails
 and build rates then tell of that too, and short searches suffer less than long ones; CPU times tell least.
