@@ -68,7 +68,8 @@ def build(
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
-        loading = Loading(draft.add, _known_to_draft(draft), captioning, tell, progress)
+        model = captioning.captioner.identity if captioning else ""
+        loading = Loading(draft.add, _known_to_draft(draft, model), captioning, tell, progress)
         try:
             _load(loading, sources, rejects)
         except IndexUnavailableError as error:
@@ -145,17 +146,17 @@ def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _known_to_draft(draft: Draft) -> Known:
-    """A draft has one captioner (its key says so), so the kind of a caption tells enough.
+def _known_to_draft(draft: Draft, model: str) -> Known:
+    """Photos that have a caption by this model; what others generated came from a source, ready-made.
 
-    Nor need the files be looked at: their sizes and times are in the key, so a build whose photos have
+    The files need not be looked at: their sizes and times are in the key, so a build whose photos have
     changed begins a draft of its own.
     """
     known: list[frozenset[str]] = []
 
     def look(photos: Sequence[CaptionRecord]) -> dict[str, str]:
         if not known:
-            known.append(draft.known_images("generated"))
+            known.append(draft.known_images(model))
         return {photo.image_id: photo.image for photo in photos if photo.image_id in known[0]}
 
     return look

@@ -46,8 +46,8 @@ class Draft(_Closing):
         """Add captions; they survive an interruption once this call has returned."""
 
     @abstractmethod
-    def known_images(self, kind: str) -> frozenset[str]:
-        """Images that have a caption of this kind already, so that a resumed build need not make it again."""
+    def known_images(self, model: str) -> frozenset[str]:
+        """Images that this model has captioned already, so that a resumed build need not do it again."""
 
     @abstractmethod
     def publish(self) -> IndexStatus:

@@ -169,3 +169,8 @@ class IndexStatus:
 def image_ids(records: Iterable[CaptionRecord]) -> frozenset[str]:
     """The distinct images that these captions belong to."""
     return frozenset(record.image_id for record in records)
+
+
+def generated_by(model: str) -> Filters:
+    """Only captions that this model wrote."""
+    return Filters({"kind": ("generated",), "model": (model,)})

@@ -9,7 +9,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Place, clear_errors
-from indexer.elastic.documents import now, to_record
+from indexer.elastic.documents import filter_clauses, now, to_record
 from indexer.elastic.generations import (
     Generation,
     create_generation,
@@ -23,7 +23,7 @@ from indexer.elastic.lock import BuildLock
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexDamagedError, IndexMismatchError, IndexNotFoundError
 from indexer.index import Draft
-from indexer.records import AddReport, CaptionRecord, IndexStatus
+from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
 _MERGE_UP_TO = 20 * 1024**3
@@ -88,11 +88,12 @@ class ElasticDraft(Draft):
         self._client.indices.refresh(index=self._draft.index)
         return int(self._client.count(index=self._draft.index)["count"])
 
-    def known_images(self, kind: str) -> frozenset[str]:
+    def known_images(self, model: str) -> frozenset[str]:
         with clear_errors(self._place):
             self._client.indices.refresh(index=self._draft.index)
             with Snapshot(self._client, self._draft.index) as snapshot:
-                return frozenset(snapshot.images({"term": {"kind": kind}}))
+                clauses = filter_clauses(generated_by(model))
+                return frozenset(snapshot.images({"bool": {"filter": clauses}}))
 
     def publish(self) -> IndexStatus:
         index = self._draft.index

@@ -19,7 +19,7 @@ from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.writer import Writer, clear_errors, now, open_for_writing, problems, remove_quietly
 from indexer.errors import IndexDamagedError, IndexerError
 from indexer.index import Draft
-from indexer.records import AddReport, CaptionRecord, IndexStatus
+from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by
 
 _PREFIX = "draft-"
 _DRAFT_MANIFEST = "draft.json"
@@ -115,12 +115,10 @@ class EmbeddedDraft(Draft):
                 )
         return report
 
-    def known_images(self, kind: str) -> frozenset[str]:
+    def known_images(self, model: str) -> frozenset[str]:
         found: set[str] = set()
         for segment in self._writer.snapshot.segments:
-            rows = np.flatnonzero(
-                np.isin(segment.column("kind").all_codes(len(segment)), segment.column("kind").places([kind]))
-            )
+            rows = segment.all_passing(segment.accepted(generated_by(model)))
             images = np.unique(segment.column("image_id").codes(rows)).astype(np.int64)
             found.update(segment.column("image_id").values.many(images))
         return frozenset(found)

@@ -110,6 +110,24 @@ class TestBuild:
             f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
         ]
 
+    def test_a_caption_that_another_generated_is_none_of_this_captioner(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        write_photo(tmp_path / "cam" / "a.jpg")
+        write_photo(tmp_path / "cam" / "b.jpg")
+        row = {"image_id": "a.jpg", "caption": "A bright ring.", "kind": "generated", "model": "blip"}
+        own = {"image_id": "b.jpg", "caption": "Mine.", "kind": "generated", "model": "colour@12345678"}
+        found = [JsonlSource(write_jsonl(tmp_path / "blip.jsonl", row, own)), FolderSource(tmp_path / "cam")]
+        with open_index(fresh_where, create=True) as index:
+            with pytest.raises(KeyboardInterrupt):  # and so it is for a draft that is gone on with
+                build(index, found, captioning(Stopped(0, KeyboardInterrupt())))
+            report = build(index, found, captioning(ColourCaptioner()))
+            assert (report.captioned, report.known) == (1, 1)
+            assert {one.record.caption for one in index.captions(["a.jpg"])["a.jpg"]} == {
+                "A bright ring.",
+                "a photo of a number 0",
+            }
+
     def test_a_photo_of_two_scraped_folders_is_one(self, tmp_path: Path) -> None:
         for name in ("oa", "ob"):
             write_photo(tmp_path / name / "x.jpg")

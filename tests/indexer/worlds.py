@@ -14,7 +14,15 @@ from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import Draft
-from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, Rejected
+from indexer.records import (
+    AddReport,
+    CaptionRecord,
+    Document,
+    IndexStatus,
+    Rejected,
+    generated_by,
+    image_ids,
+)
 from tests.search.memory import MemoryIndex
 
 if TYPE_CHECKING:
@@ -51,9 +59,9 @@ class _MemoryDraft(Draft):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         return self.index.store(self.documents, records, self.analyzer)
 
-    def known_images(self, kind: str) -> frozenset[str]:
-        records = (document.record for document in self.documents.values())
-        return frozenset(record.image_id for record in records if record.kind == kind)
+    def known_images(self, model: str) -> frozenset[str]:
+        records = [document.record for document in self.documents.values()]
+        return image_ids(record for record in records if generated_by(model).matches(record))
 
     def publish(self) -> IndexStatus:
         self.index.documents, self.index.analyzer = self.documents, self.analyzer
