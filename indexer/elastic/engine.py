@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as chance
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -47,11 +47,8 @@ class ElasticIndex(CaptionIndex):
     def __init__(
         self, client: Elasticsearch, place: Place, live: Generation | None, patience: Patience
     ) -> None:
-        self._client = client
-        self._place = place
-        self._patience = patience
+        self._client, self._place, self._patience = client, place, patience
         self.where = place.where
-        self.analyzer = live.analyzer if live else DEFAULT
         self._live = live
         self._expectation = Expectation()
         self._ranking = self._look()
@@ -77,6 +74,12 @@ class ElasticIndex(CaptionIndex):
     def close(self) -> None:
         self._client.close()
 
+    @property
+    def analyzer(self) -> str:  # type: ignore[override]
+        """Of the generation known last; what answers from another one makes that one known."""
+        live = self._live
+        return live.analyzer if live else DEFAULT
+
     def _look(self) -> Ranking:
         """Smallest and largest size in the index; the server reads them off without visiting documents."""
         smallest, largest = 1, 0
@@ -87,37 +90,43 @@ class ElasticIndex(CaptionIndex):
                 smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
         return Ranking(self._client, self._place, smallest, largest, self._expectation)
 
-    def _reload(self, *, analyzer_may_change: bool) -> Generation | None:
+    def _reload(self) -> Generation | None:
         """See what the alias carries now: another process may have built anew."""
         self._live = live_generation(self._client, self._place)
-        if self._live is not None and self._live.analyzer != self.analyzer:
-            if not analyzer_may_change:
-                raise IndexMismatchError(
-                    f"{self.where}: was built anew with the analyzer {self._live.analyzer} while it was open "
-                    f"with {self.analyzer}; open it again"
-                )
-            self.analyzer = self._live.analyzer
         self._ranking = self._look()
         return self._live
+
+    def _follow(self, before: Generation | None, seen: Collection[str]) -> bool:
+        """Know the generation that an answer's indices (none: any) tell of; whether it is not `before`."""
+        if before is not None and set(seen) == {before.index}:
+            return False
+        after = self._reload()
+        return before is None or after is None or before.index != after.index
+
+    def _check_analyzer(self, before: Generation | None) -> None:
+        """What was asked in the tokens of another analyzer has no answer."""
+        now = self._live
+        if before is not None and now is not None and before.analyzer != now.analyzer:
+            raise IndexMismatchError(
+                f"{self.where}: was built anew with the analyzer {now.analyzer} while it was open "
+                f"with {before.analyzer}; search again"
+            )
 
     # --- reading
 
     def _is_empty_place(self) -> bool:
         """Whether there is still no index (one opened with `create` answers as an empty one does)."""
-        return self._live is None and self._reload(analyzer_may_change=True) is None
+        return self._live is None and self._reload() is None
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         with clear_errors(self._place):
             if self._is_empty_place():
                 return [Candidates((), 0.0, 0) for _ in queries]
-            ranked = self._ranking.candidates_many(queries, limit)
-            seen = frozenset[str]().union(*(one.indices for one in ranked))
-            # An empty answer may also come from an index of another analyzer, so it is a reason to look.
             before = self._live
-            if before is None or seen != {before.index}:
-                after = self._reload(analyzer_may_change=False)
-                if before is None or after is None or before.index != after.index:
-                    ranked = self._ranking.candidates_many(queries, limit)
+            ranked = self._ranking.candidates_many(queries, limit)
+            if self._follow(before, frozenset[str]().union(*(one.indices for one in ranked))):
+                self._check_analyzer(before)
+                ranked = self._ranking.candidates_many(queries, limit)
         return [one.candidates for one in ranked]
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
@@ -125,11 +134,15 @@ class ElasticIndex(CaptionIndex):
         with clear_errors(self._place):
             if self._is_empty_place():
                 return {}
+        before, seen = self._live, set()
         with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
             for chunk in chunks(dict.fromkeys(image_ids), PAGE):
                 for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
                     document = to_document(hit["_source"])
                     found.setdefault(document.record.image_id, []).append((hit["_id"], document))
+                    seen.add(hit["_index"])
+            if seen:
+                self._follow(before, seen)
         return {
             image_id: [document for _, document in sorted(pairs, key=lambda pair: pair[0])]
             for image_id, pairs in found.items()
@@ -145,7 +158,11 @@ class ElasticIndex(CaptionIndex):
         with clear_errors(self._place):
             if self._is_empty_place():
                 return 0
-            return self._ranking.count([tokens, *also], min_score, filters)
+            before = self._live
+            images = self._ranking.count([tokens, *also], min_score, filters)
+            self._reload()  # a number does not tell what index it comes from
+            self._check_analyzer(before)
+            return images
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         # The draw hashes the image id, so that images with many captions are not likelier than others.
@@ -165,7 +182,7 @@ class ElasticIndex(CaptionIndex):
 
     def status(self) -> IndexStatus:
         with clear_errors(self._place):
-            live = self._reload(analyzer_may_change=True)
+            live = self._reload()
             if live is None:
                 return IndexStatus(
                     "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
@@ -198,7 +215,7 @@ class ElasticIndex(CaptionIndex):
     def check(self) -> list[str]:
         """Read every document: one line for each that is not what its caption makes of it, up to a few."""
         with clear_errors(self._place):
-            live = self._reload(analyzer_may_change=True)
+            live = self._reload()
             if live is None:
                 return []
             analyze = analyzer_named(live.analyzer)
@@ -251,7 +268,7 @@ class ElasticIndex(CaptionIndex):
     def _to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""
         with clear_errors(self._place):
-            return self._reload(analyzer_may_change=self._live is None)
+            return self._reload()
 
     def _loader(self, live: Generation) -> Loader:
         return Loader(self._client, self._place, live.index, live.analyzer, self._patience)

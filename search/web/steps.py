@@ -34,8 +34,15 @@ class TimedIndex(CaptionIndex):
 
     def __init__(self, index: CaptionIndex) -> None:
         self.index = index
-        self.where, self.analyzer = index.where, index.analyzer
         self._here = threading.local()
+
+    @property
+    def where(self) -> str:  # type: ignore[override]
+        return self.index.where
+
+    @property
+    def analyzer(self) -> str:  # type: ignore[override]
+        return self.index.analyzer
 
     @property
     def engine(self) -> str:
@@ -88,6 +95,9 @@ class TimedIndex(CaptionIndex):
 
     def caption_count(self) -> int:
         return self.index.caption_count()
+
+    def check(self) -> Sequence[str]:
+        return self.index.check()
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
         return self.index.draft(key, analyzer)

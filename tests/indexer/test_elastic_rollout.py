@@ -34,6 +34,12 @@ def built(where: str, number: int, key: str = "") -> None:
         assert draft.publish().captions == number
 
 
+def built_anew(where: str, analyzer: str) -> None:
+    with ElasticIndex.open(where) as index, index.draft(analyzer, analyzer) as draft:
+        draft.add(dogs(2))
+        draft.publish()
+
+
 def concrete(where: str) -> list[str]:
     place = parse(where)
     with connect(place) as client:
@@ -271,11 +277,29 @@ def test_publishing_restores_the_settings_and_tells_what_made_it(elastic_where: 
 def test_a_reader_does_not_mix_two_analyzers(elastic_where: str) -> None:
     built(elastic_where, 2)
     with ElasticIndex.open(elastic_where) as reader:
-        with ElasticIndex.open(elastic_where) as writer, writer.draft("other", "words/1") as draft:
-            draft.add(dogs(2))
-            draft.publish()
+        built_anew(elastic_where, "words/1")
         with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
             reader.candidates(frozenset({"dog"}), 5)
+        # What it was asked had tokens of the old one; from now on it tells the new one.
+        assert reader.analyzer == "words/1"
+        assert len(reader.candidates(frozenset({"dog"}), 5).found) == 2
+
+
+def test_a_reader_does_not_count_by_another_analyzer(elastic_where: str) -> None:
+    built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as reader:
+        built_anew(elastic_where, "words/1")
+        with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
+            reader.count(frozenset({"dog"}), 0.1)
+        assert reader.count(frozenset({"dog"}), 0.1) == 2
+
+
+def test_captions_of_an_index_built_anew_tell_its_analyzer(elastic_where: str) -> None:
+    built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as reader:
+        built_anew(elastic_where, "words/1")
+        assert reader.captions(["image0"])["image0"][0].tokens == {"dog", "number", "n0"}
+        assert reader.analyzer == "words/1"
 
 
 def test_an_alias_whose_index_was_deleted_is_not_found(elastic_where: str) -> None:

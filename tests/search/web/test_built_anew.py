@@ -1,0 +1,63 @@
+"""A server whose index is built anew with another analyzer while it answers."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from indexer.index import open_index
+from indexer.records import CaptionRecord
+from search.web.steps import TimedIndex
+from tests.search.web.conftest import Serve
+from tests.search.web.test_api import V1, ok, problem
+
+RECORDS = [CaptionRecord("i0", "a zebra on grass"), CaptionRecord("i1", "a zebra")]
+
+
+def build(where: str, analyzer: str) -> None:
+    with open_index(where, create=True) as index, index.draft(analyzer, analyzer) as draft:
+        draft.add(RECORDS)
+        draft.publish()
+
+
+@pytest.fixture
+def client(serve: Serve, fresh_where: str) -> TestClient:
+    """A visitor of a server that has answered by the first analyzer."""
+    build(fresh_where, "english/2")
+    client = serve(open_index(fresh_where))
+    assert "zebra*3" in ok(client.get(f"{V1}/text", params={"q": "a zebra"}))["query"]["tokens"]
+    return client
+
+
+@pytest.mark.parametrize("looked_at", [False, True], ids=["asked", "looked at before"])
+def test_searches_go_on_by_the_new_analyzer(client: TestClient, fresh_where: str, looked_at: bool) -> None:
+    build(fresh_where, "words/1")
+    if looked_at:
+        ok(client.get("/health/ready"))
+    answer = client.get(f"{V1}/text", params={"q": "a zebra"})
+    if "://" in fresh_where and not looked_at:  # an answer of other documents is what tells this engine
+        assert "built anew" in problem(answer, 503, "index")["detail"]
+        answer = client.get(f"{V1}/text", params={"q": "a zebra"})
+    found = ok(answer)
+    assert (found["query"]["tokens"], found["exact"]) == (["a", "zebra"], True)
+    assert [(hit["image_id"], hit["jaccard"]) for hit in found["hits"]] == [("i1", 1.0), ("i0", 0.5)]
+
+
+def test_no_image_is_counted_by_the_old_analyzer(client: TestClient, fresh_where: str) -> None:
+    build(fresh_where, "words/1")
+    asked = {"q": "a zebra", "min_score": "1.0"}
+    answer = client.get(f"{V1}/count", params=asked)
+    if "://" in fresh_where:
+        problem(answer, 503, "index")
+        answer = client.get(f"{V1}/count", params=asked)
+    assert ok(answer)["images"] == 1
+
+
+def test_an_index_around_another_one_tells_what_that_one_tells(fresh_where: str) -> None:
+    build(fresh_where, "english/2")
+    with TimedIndex(open_index(fresh_where)) as index:
+        assert (index.where, index.analyzer) == (index.index.where, "english/2")
+        build(fresh_where, "words/1")
+        index.status()
+        assert index.analyzer == "words/1"
+        assert index.check() == index.index.check()
