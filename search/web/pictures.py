@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
@@ -48,7 +49,8 @@ class Pictures:
         """The file that `image`, a record's path, means; None when no named folder has it.
 
         An index may have been built elsewhere, so the path's own end counts: of
-        /data/coco/val2017/1.jpg a folder may hold coco/val2017/1.jpg, val2017/1.jpg or 1.jpg.
+        /data/coco/val2017/1.jpg a folder may hold coco/val2017/1.jpg, val2017/1.jpg or 1.jpg. The longest
+        end that any folder holds is taken; of a path into a named folder that file alone.
         """
         if not self.folders or not image or is_url(image) or "\0" in image:
             return None
@@ -60,21 +62,25 @@ class Pictures:
         if ".." in parts:
             return None
         places = [Path(image)] if Path(image).is_absolute() else []
-        for folder in self.folders:
-            tails = [folder.joinpath(*parts[start:]) for start in range(len(parts))]
-            for place in places + tails:
-                if path := self._inside(folder, place):
-                    return path
-        return None
+        # Cameras give the same names again and again: where a file has gone, its end is another photo's.
+        if not any(map(self._lies_here, places)):
+            tails = [Path(*parts[start:]) for start in range(len(parts))]
+            places += [folder / tail for tail in tails for folder in self.folders]
+        return next(filter(None, map(self._inside, places)), None)
 
-    @staticmethod
-    def _inside(folder: Path, path: Path) -> Path | None:
-        """`path` with links followed, if that is a file in `folder`."""
+    def _lies_here(self, path: Path) -> bool:
+        """Whether a path leads into a named folder, by whatever links, even if its file has gone."""
+        with suppress(OSError, RuntimeError, ValueError):
+            path = path.parent.resolve() / path.name
+        return any(map(path.is_relative_to, self.folders))
+
+    def _inside(self, path: Path) -> Path | None:
+        """`path` with links followed, if that is a file in a named folder."""
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
             return None
-        return real if real.is_relative_to(folder) and real.is_file() else None
+        return real if any(map(real.is_relative_to, self.folders)) and real.is_file() else None
 
     def media_type(self, path: Path) -> str:
         """The type by the file's header. Raises PhotoError for anything but a picture."""

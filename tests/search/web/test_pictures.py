@@ -1,0 +1,56 @@
+"""Which file is an image's picture: never that of another image, where the right one can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.web.pictures import Pictures
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Pictures:
+    """Two folders of photos; cameras give the same names again and again."""
+    for name in ("a/IMG_1.jpg", "a/2018/IMG_1.jpg", "b/IMG_1.jpg", "b/2019/IMG_1.jpg", "b/2019/IMG_2.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a picture")
+    return Pictures([tmp_path / "a", tmp_path / "b"])
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("{here}/b/2019/IMG_1.jpg", "b/2019/IMG_1.jpg"),  # the very file, whatever is named first
+        ("{here}/a/IMG_1.jpg", "a/IMG_1.jpg"),
+        ("/elsewhere/photos/2019/IMG_1.jpg", "b/2019/IMG_1.jpg"),  # moved: the longest end counts
+        ("C:\\photos\\2019\\IMG_1.jpg", "b/2019/IMG_1.jpg"),
+        ("2019/IMG_1.jpg", "b/2019/IMG_1.jpg"),
+        ("IMG_2.jpg", None),
+    ],
+)
+def test_the_file_that_agrees_most(shelf: Pictures, tmp_path: Path, image: str, expected: str | None) -> None:
+    found = shelf.find(image.format(here=tmp_path))
+    assert found == (tmp_path / expected if expected else None)
+
+
+def test_a_photo_that_has_gone_is_not_another_one_of_its_name(shelf: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "b/2019/IMG_1.jpg").unlink()
+    assert shelf.find(f"{tmp_path}/b/2019/IMG_1.jpg") is None
+    (tmp_path / "by-another-name").symlink_to(tmp_path / "b")
+    assert shelf.find(f"{tmp_path}/by-another-name/2019/IMG_1.jpg") is None
+    assert shelf.find(f"{tmp_path}/by-another-name/IMG_1.jpg") == tmp_path / "b/IMG_1.jpg"
+
+
+def test_a_link_that_leads_in_is_the_picture(shelf: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "b/2019/IMG_2.jpg")
+    assert shelf.find(f"{tmp_path}/link.jpg") == tmp_path / "b/2019/IMG_2.jpg"
+
+
+def test_a_link_that_leads_out_is_no_picture_of_its_name(shelf: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"not to be shown")
+    (tmp_path / "b/2019/IMG_2.jpg").unlink()
+    (tmp_path / "b/2019/IMG_2.jpg").symlink_to(tmp_path / "secret.jpg")
+    (tmp_path / "b/IMG_2.jpg").write_bytes(b"another picture")
+    assert shelf.find(f"{tmp_path}/b/2019/IMG_2.jpg") is None
