@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from indexer.records import AddReport, CaptionRecord
 from indexer.rejects import Rejection
+from indexer.renewal import is_same_file
 from indexer.sources import Item, Problem, Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ PHOTO_BATCH = 256
 LOOK_UP = 64
 
 Tell = Callable[[Problem], None]
-#: Photos -> for those that have a caption already, the place of the picture it was made from.
+#: Photos -> for those whose image id has a picture already, the place of that picture.
 Known = Callable[[Sequence[CaptionRecord]], Mapping[str, str]]
 Thing = TypeVar("Thing")
 
@@ -154,7 +155,8 @@ class Loading:
                     yield photo
                     continue
                 bar.update()
-                if first == photo.image or photo.source == "scraped":  # whose ids are made of the content
+                # The ids of scraped photos are made of their content.
+                if photo.source == "scraped" or is_same_file(photo.image, first):
                     self.known += 1
                 else:
                     reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"

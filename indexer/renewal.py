@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from captioner.errors import PhotoError
 from indexer.index import CaptionIndex
@@ -57,16 +58,26 @@ def has_moved(photo: str, document: Document) -> bool:
     Of addresses (s3://, ...) and relative paths nobody knows whether they are gone.
     """
     before = document.record.image
-    if before == photo or not os.path.isabs(before) or not _is_gone(before):  # noqa: PTH117 - a stored text
-        return False
-    return not _looks_different(photo, document.record.phash)
+    return before != photo and _is_gone(before) and not _looks_different(photo, document.record.phash)
 
 
-def _is_gone(path: str) -> bool:
+def is_same_file(photo: str, place: str) -> bool:
+    """Whether both lead to one file, by whatever links; of addresses and relative paths the text tells."""
     try:
-        os.stat(path)  # noqa: PTH116
+        return photo == place or (os.path.isabs(place) and os.path.samefile(photo, place))  # noqa: PTH117, PTH121
+    except (OSError, ValueError):
+        return False
+
+
+def _is_there(place: str) -> bool:
+    return os.path.isabs(place) and not _is_gone(place)  # noqa: PTH117 - a stored text
+
+
+def _is_gone(place: str) -> bool:
+    try:
+        os.stat(place)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return os.path.isabs(place)  # noqa: PTH117
     except (OSError, ValueError):
         pass
     return False
@@ -87,7 +98,7 @@ class Renewing:
         self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its earlier file
 
     def known(self, photos: Sequence[CaptionRecord]) -> dict[str, str]:
-        """Photos that have a caption by this captioner -> the place of the picture it was made from."""
+        """Photos whose image id has its picture already -> that picture's place."""
         held = self._index.captions(photo.image_id for photo in photos)
         moved = [one for photo in photos for one in self._moved(photo, held.get(photo.image_id, ()))]
         if moved:
@@ -97,13 +108,25 @@ class Renewing:
         found = {}
         for photo in photos:
             generated = [one for one in held.get(photo.image_id, ()) if one.record.kind == "generated"]
-            own = next((one for one in generated if one.record.model == self._model), None)
-            here = [one for one in generated if one.record.image == photo.image]
+            here = [one for one in generated if is_same_file(photo.image, one.record.image)]
             if any(has_changed(photo.image, one) for one in here):
                 self._outdated[photo.image_id] = here
-            elif own is not None:
-                found[photo.image_id] = own.record.image
+            elif (place := self._place(photo, generated, here)) is not None:
+                found[photo.image_id] = place
         return found
+
+    def _place(
+        self, photo: CaptionRecord, generated: Sequence[Document], here: Sequence[Document]
+    ) -> str | None:
+        """Of the picture that this captioner captioned, or of another one that has this photo's image id.
+
+        That one is known by a caption of any model, if its file is there. A scraped photo's image id is
+        made of its content, so there is no other picture.
+        """
+        own = (one for one in (*here, *generated) if one.record.model == self._model)
+        others = (one for one in generated if one not in here and _is_there(one.record.image))
+        taken = chain(own, others if photo.source != "scraped" else ())
+        return next((one.record.image for one in taken), None)
 
     @staticmethod
     def _moved(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:

@@ -40,6 +40,14 @@ def never() -> ColourCaptioner:
     raise AssertionError("no captioner is needed here")
 
 
+def write_scraped(folder: Path, photo: str) -> None:
+    """A scraped folder of one photo, the same one in every such folder."""
+    write_photo(folder / photo)
+    item = {"line": "item", "url": f"http://{folder.name}.example/1.jpg", "status": "downloaded"}
+    shared = {"file": photo, "sha256": "ab12" * 16, "title": f"Seen by {folder.name}"}
+    write_jsonl(folder / "manifest.jsonl", item | shared)
+
+
 def captions_file(folder: Path, *captions: str, name: str = "captions.jsonl") -> Path:
     rows = [{"image_id": f"{number}.jpg", "caption": text} for number, text in enumerate(captions)]
     return write_jsonl(folder / name, *rows)
@@ -130,10 +138,7 @@ class TestBuild:
 
     def test_a_photo_of_two_scraped_folders_is_one(self, tmp_path: Path) -> None:
         for name in ("oa", "ob"):
-            write_photo(tmp_path / name / "x.jpg")
-            item = {"line": "item", "url": f"http://{name}.example/1.jpg", "status": "downloaded"}
-            shared = {"file": "x.jpg", "sha256": "ab12" * 16, "title": f"Seen by {name}"}
-            write_jsonl(tmp_path / name / "manifest.jsonl", item | shared)
+            write_scraped(tmp_path / name, "x.jpg")
         index, captioner = DraftingIndex(), ColourCaptioner()
         report = build(
             index, [ScrapedSource(tmp_path / name) for name in ("oa", "ob")], captioning(captioner)
@@ -362,6 +367,39 @@ class TestAdd:
             f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
         ]
 
+    def test_so_is_one_of_which_another_captioner_wrote(self, tmp_path: Path) -> None:
+        first, second = write_photo(tmp_path / "p" / "a.jpg"), write_photo(tmp_path / "q" / "a.jpg", "blue")
+        index, later = DraftingIndex(), ColourCaptioner("other")
+        add(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
+        report = add(index, [FolderSource(second.parent)], captioning(later))
+        assert [str(problem) for problem in report.problems] == [
+            f"{second}: its image id 'a.jpg' belongs to {first} already; rename one of them"
+        ]
+        assert later.asked == []
+        assert {(record.model, record.image) for record in index.records} == {
+            ("colour@12345678", str(first)),
+        }
+        assert add(index, [FolderSource(first.parent)], captioning(later)).captioned == 1
+
+    def test_what_others_generated_elsewhere_leaves_the_id_free(self, tmp_path: Path) -> None:
+        photo = write_photo(tmp_path / "a.jpg")
+        places = ("", "http://example.org/a.jpg", "a.jpg", str(tmp_path / "gone" / "a.jpg"))
+        index = DraftingIndex(
+            CaptionRecord("a.jpg", f"Caption {number}.", image=place, kind="generated", model="blip")
+            for number, place in enumerate(places)
+        )
+        report = add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        assert (report.captioned, report.problems) == (1, ())
+        assert str(photo) in {record.image for record in index.records}
+
+    def test_a_photo_of_two_scraped_folders_is_captioned_by_each_captioner(self, tmp_path: Path) -> None:
+        for name in ("oa", "ob"):
+            write_scraped(tmp_path / name, "x.jpg")
+        index = DraftingIndex()
+        add(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
+        report = add(index, [ScrapedSource(tmp_path / "ob")], captioning(ColourCaptioner("other")))
+        assert (report.captioned, report.problems) == (1, ())
+
     def test_an_interruption_keeps_what_was_captioned(self, tmp_path: Path) -> None:
         for name in "abc":
             write_photo(tmp_path / f"{name}.jpg")
@@ -429,6 +467,34 @@ class TestChangedPhotos:
             (tmp_path / "photos" / "a.png").write_bytes(b"no photo")
             report = add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
             assert (report.renewed, len(report.problems), report.status.captions) == (0, 1, 1)
+
+
+class TestLinkedPhotos:
+    """A file that is reached by another path as well."""
+
+    def test_it_is_one_photo_by_whatever_path(self, tmp_path: Path, fresh_where: str) -> None:
+        disk, link = tmp_path / "disk", tmp_path / "lnk"
+        write_noise(disk / "a.png", 1)
+        link.symlink_to(disk)
+        with open_index(fresh_where, create=True) as index:
+            report = build(index, [FolderSource(disk), FolderSource(link)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.problems) == (1, 1, ())
+            report = add(index, [FolderSource(link)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.problems) == (0, 1, ())
+            report = add(index, [FolderSource(link)], captioning(ColourCaptioner("other")))
+            assert (report.captioned, report.problems) == (1, ())
+
+    def test_its_changes_are_seen_by_whatever_path(self, tmp_path: Path, fresh_where: str) -> None:
+        disk, link = tmp_path / "disk", tmp_path / "lnk"
+        write_noise(disk / "a.png", 1)
+        link.symlink_to(disk)
+        with open_index(fresh_where, create=True) as index:
+            add(index, [FolderSource(disk)], captioning(ColourCaptioner()))
+            write_noise(disk / "a.png", 2)
+            report = add(index, [FolderSource(link)], captioning(ColourCaptioner(), captions=2))
+            assert (report.captioned, report.renewed, report.problems) == (1, 1, ())
+            held = index.captions(["a.png"])["a.png"]
+            assert len(held) == 2 and {one.record.image for one in held} == {str(link / "a.png")}
 
 
 class TestMovedPhotos:
