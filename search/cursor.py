@@ -90,13 +90,14 @@ def _from_content(content: dict[str, Any]) -> Cursor:
     if content["v"] != _VERSION:
         raise ValueError("version")
     strands = (content["r"], *content.get("o", ()))
+    shown = _count(content["n"])
     return Cursor(
         query=str(content["q"]),
-        shown=_count(content["n"]),
+        shown=shown,
         resume=tuple(None if one is None else _position(*one) for one in strands),
         last=_position(*content["l"]),
         last_similarity=Similarity(*(_count(number) for number in content["s"])),
-        hashes=_hashes(str(content["h"])),
+        hashes=_hashes(str(content["h"]), shown),
     )
 
 
@@ -113,8 +114,9 @@ def _count(number: object) -> int:
     return number
 
 
-def _hashes(text: str) -> tuple[str, ...]:
-    if _HASHES.fullmatch(text) is None:
+def _hashes(text: str, shown: int) -> tuple[str, ...]:
+    """At most one a hit."""
+    if len(text) > 16 * shown or _HASHES.fullmatch(text) is None:
         raise ValueError("hashes")
     return tuple(text[start : start + 16] for start in range(0, len(text), 16))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from search.hits import Folded, ScoredCaption
 
@@ -12,31 +12,37 @@ NEAR = 6
 _HASH = re.compile("[0-9a-f]{16}")
 
 
-def fold_duplicates(ranked: Iterable[ScoredCaption], earlier: Sequence[str] = ()) -> list[Folded]:
+def fold_duplicates(
+    ranked: Sequence[ScoredCaption], enough: int, earlier: Sequence[str] = ()
+) -> tuple[list[Folded], Sequence[ScoredCaption]]:
     """Keep an image unless it is nearly one above it, or one of an earlier page (`earlier`: their hashes).
 
-    Images without a hash (captions indexed without their pictures) are always kept.
+    Stops when `enough` are kept; what was not looked at comes beside them. Images without a hash (captions
+    indexed without their pictures) are always kept.
     """
+    from indexer.hashes import Hashes  # brings NumPy, which most searches do without
+
+    known = Hashes(earlier)
+    copies: list[list[str]] = [[] for _ in earlier]  # of each hash known; of earlier pages' nobody asks
     kept: list[tuple[ScoredCaption, list[str]]] = []
+    looked_at = 0
     for candidate in ranked:
+        if len(kept) == enough:
+            break
+        looked_at += 1
         own = picture_hash(candidate)
-        if any(_near(own, shown) for shown in earlier):
+        near = known.near(own, NEAR).tolist() if own else []
+        if near:
+            copies[near[0]].append(candidate.image_id)
             continue
-        original = next((kept_one for kept_one in kept if _near(own, picture_hash(kept_one[0]))), None)
-        if original is None:
-            kept.append((candidate, []))
-        else:
-            original[1].append(candidate.image_id)
-    return [Folded(best, tuple(duplicates)) for best, duplicates in kept]
+        kept.append((candidate, []))
+        if own:
+            known.add(own)
+            copies.append(kept[-1][1])
+    return [Folded(best, tuple(duplicates)) for best, duplicates in kept], ranked[looked_at:]
 
 
 def picture_hash(caption: ScoredCaption) -> str:
     """The perceptual hash of a caption's picture; empty where it is unknown or not one."""
     phash = caption.document.record.phash
     return phash if _HASH.fullmatch(phash) else ""
-
-
-def _near(one: str, other: str) -> bool:
-    from captioner.photo import hash_distance  # brings Pillow, which other searches do without
-
-    return bool(one and other) and hash_distance(one, other) <= NEAR

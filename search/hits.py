@@ -38,7 +38,7 @@ class Hit:
     asked: Asked  # of the query's captions the one that this is most similar to
     similarity: Similarity
     tokens: frozenset[str]  # of the caption
-    duplicates: tuple[str, ...] = ()  # near duplicates of lower rank, folded into this hit on request
+    duplicates: tuple[str, ...] = ()  # near copies below it, up to the next page, folded into it on request
 
     @property
     def explanation(self) -> Explanation:
@@ -181,7 +181,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """An image by its best caption, with the near duplicates of it that rank below."""
+    """An image by its best caption, with the near duplicates of it that rank below, as far as was looked."""
 
     best: ScoredCaption
     duplicates: tuple[str, ...] = ()

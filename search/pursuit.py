@@ -63,7 +63,7 @@ class Pursuit:
         ]
         self.open = self.strands  # those to be asked (more)
         self.ranked: list[Folded] = []
-        self.unchecked: list[Folded] = []  # behind these; some may have been shown
+        self.unchecked: list[Folded] = []  # behind these; some may have been shown, or be near copies
         self.exact = not self.strands
         self._examined = 0
         self._earlier = EarlierPages(plan.filters, plan.cursor) if plan.cursor else None
@@ -91,8 +91,8 @@ class Pursuit:
             strand.take(candidates)
             self._examined += candidates.examined
         unshown = self._unshown(index)
-        self.ranked = self._fold_duplicates(unshown.images)
-        self.unchecked = [Folded(image) for image in unshown.unchecked]
+        self.ranked, rest = self._fold_duplicates(unshown.images)
+        self.unchecked = [Folded(image) for image in (*rest, *unshown.unchecked)]
         best = [folded.best for folded in self.ranked]
         unsettled = unshown.doubtful | {
             strand.number for strand in self.strands if not strand.settles(best, self.plan.k)
@@ -131,10 +131,14 @@ class Pursuit:
         captions = chain.from_iterable(strand.fetched for strand in self.strands)
         return sorted(captions, key=lambda caption: place(caption.position))
 
-    def _fold_duplicates(self, images: Sequence[ScoredCaption]) -> list[Folded]:
+    def _fold_duplicates(
+        self, images: Sequence[ScoredCaption]
+    ) -> tuple[list[Folded], Sequence[ScoredCaption]]:
+        """The page and what tells that there is another; the rest behind them as it is."""
         if not self.plan.fold_duplicates:
-            return [Folded(image) for image in images]
-        return fold_duplicates(images, self.plan.cursor.hashes if self.plan.cursor else ())
+            return [Folded(image) for image in images], ()
+        shown = self.plan.cursor.hashes if self.plan.cursor else ()
+        return fold_duplicates(images, self.plan.k + 1, shown)
 
 
 def pursue(index: CaptionIndex, plans: Sequence[Plan]) -> list[Page]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from indexer.hashes import Hashes
 from indexer.scrape.items import Item, Progress
 from indexer.scrape.manifest import NAME, read_manifest
-
-_Words = npt.NDArray[np.uint64]
 
 #: Bits in which the perceptual hashes of near duplicates may differ.
 NEAR = 3
@@ -42,7 +40,7 @@ class Ledger:
         self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         # One transaction that never ends: nobody else reads this database, and nothing of it is kept.
         self._base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES + "BEGIN;")
-        self._hashes = _Hashes()
+        self._kept = _Kept()
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -89,7 +87,7 @@ class Ledger:
             self._do("REPLACE INTO urls VALUES (?, ?, ?, ?, ?, ?)", *row)
             if before and before != kept and not self._row("SELECT 1 FROM urls WHERE kept = ?", before):
                 self._do("DELETE FROM contents WHERE key = ?", before)
-                self._hashes.remove(before)
+                self._kept.remove(before)
 
     def content(self, url: str) -> bytes:
         """SHA-256 of the photo that is kept of this address; nothing where there is none."""
@@ -134,18 +132,18 @@ class Ledger:
         with self._lock:
             if not self._is_new(key):
                 return "same" if key == own else "sha256", sha256
-            near = self._hashes.nearest(phash, NEAR, but=own)
+            near = self._kept.nearest(phash, NEAR, but=own)
             if near:
                 self._do("DELETE FROM contents WHERE key = ?", key)
                 return "phash", near
-            self._hashes.add(phash, key)
+            self._kept.add(phash, key)
             return "", ""
 
     def _keep(self, sha256: str, phash: str) -> None:
         key = bytes.fromhex(sha256)
         with self._lock:
             if self._is_new(key):
-                self._hashes.add(phash, key)
+                self._kept.add(phash, key)
 
     def _is_new(self, content: bytes) -> bool:
         """Add a content; False where it is there already."""
@@ -191,47 +189,28 @@ def _key(url: str) -> bytes:
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-class _Hashes:
-    """Perceptual hashes in one growing array, compared all at once."""
+class _Kept:
+    """The photos kept: their perceptual hashes, and at the same places the SHA-256 of their contents."""
 
     def __init__(self) -> None:
-        self._hashes = np.zeros(1024, dtype=np.uint64)
+        self._hashes = Hashes()
         self._contents = np.zeros((1024, 32), dtype=np.uint8)
-        self._count = 0
 
     def add(self, phash: str, content: bytes) -> None:
-        if self._count == len(self._hashes):
-            self._hashes = np.resize(self._hashes, 2 * self._count)
-            self._contents = np.resize(self._contents, (2 * self._count, 32))
-        self._hashes[self._count] = int(phash, 16)
-        self._contents[self._count] = np.frombuffer(content, dtype=np.uint8)
-        self._count += 1
+        place = len(self._hashes)
+        if place == len(self._contents):
+            self._contents = np.resize(self._contents, (2 * place, 32))
+        self._contents[place] = np.frombuffer(content, dtype=np.uint8)
+        self._hashes.add(phash)
 
     def remove(self, content: bytes) -> None:
-        """The last one comes into its place; from the end on, so that the last is never one that goes."""
-        same = (self._contents[: self._count] == np.frombuffer(content, dtype=np.uint8)).all(axis=1)
-        for place in np.flatnonzero(same)[::-1]:
-            self._count -= 1
-            self._hashes[place] = self._hashes[self._count]
-            self._contents[place] = self._contents[self._count]
+        """From the end on, so that the one that comes into a place is never one that goes."""
+        kept = self._contents[: len(self._hashes)]
+        for place in np.flatnonzero((kept == np.frombuffer(content, dtype=np.uint8)).all(axis=1))[::-1]:
+            self._hashes.remove(place)
+            self._contents[place] = self._contents[len(self._hashes)]
 
     def nearest(self, phash: str, most: int, *, but: bytes = b"") -> str:
         """SHA-256 of the first photo within `most` bits, `but` not this one; "" if there is none."""
-        differing = _count_ones(self._hashes[: self._count] ^ np.uint64(int(phash, 16)))
-        near = (self._contents[place].tobytes() for place in np.flatnonzero(differing <= most))
+        near = (self._contents[place].tobytes() for place in self._hashes.near(phash, most))
         return next((content.hex() for content in near if content != but), "")
-
-
-def _ones(words: _Words) -> _Words:
-    """Bits set in each 64-bit word (H. S. Warren, "Hacker's Delight", 5-1)."""
-    m1, m2, m4 = (np.uint64(m) for m in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F))
-    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
-    words = words - ((words >> one) & m1)
-    words = (words & m2) + ((words >> two) & m2)
-    words = (words + (words >> four)) & m4
-    ones: _Words = (words * np.uint64(0x0101010101010101)) >> np.uint64(56)
-    return ones
-
-
-#: NumPy has it from version 2 on, ten times as fast.
-_count_ones: Callable[[_Words], npt.NDArray[Any]] = getattr(np, "bitwise_count", _ones)

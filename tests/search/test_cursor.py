@@ -31,7 +31,7 @@ positions = st.builds(Position, st.floats(0, 1), st.text(max_size=8))
 cursors = st.builds(
     Cursor,
     query=st.just(QUERY),
-    shown=st.integers(0, 10**6),
+    shown=st.integers(5, 10**6),
     resume=st.lists(st.none() | positions, min_size=1, max_size=5).map(tuple),
     last=positions,
     last_similarity=st.builds(Similarity, st.integers(0, 99), st.integers(1, 99)),
@@ -63,7 +63,7 @@ def test_a_cursor_of_a_search_for_more_sets_is_refused() -> None:
 
 def test_ten_thousand_hits_with_their_hashes_fit() -> None:
     hashes = tuple(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(10_000))
-    long = replace(CURSOR, hashes=hashes)
+    long = replace(CURSOR, shown=len(hashes), hashes=hashes)
     assert decode(encode(long), QUERY) == long
 
 
@@ -103,6 +103,7 @@ def forged(body: bytes) -> str:
         b'{"v":1,"q":"x","n":-9,"r":null,"l":[0.5,"i"],"s":[1,2],"h":""}',
         b'{"v":1,"q":"x","n":1,"r":0,"l":[0.5,"i"],"s":[1,2],"h":""}',
         b'{"v":1,"q":"x","n":1,"r":null,"l":[0.5,"i"],"s":[1,2],"h":"not a hash, not a"}',
+        b'{"v":1,"q":"x","n":1,"r":null,"l":[0.5,"i"],"s":[1,2],"h":"%s"}' % (b"00ff00ff00ff00ff" * 2),
     ],
 )
 def test_a_forged_cursor_is_refused(body: bytes) -> None:

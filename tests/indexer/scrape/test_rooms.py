@@ -21,7 +21,7 @@ from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
 from indexer.scrape.items import Item
 from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
-from indexer.scrape.ledger import NEAR, Ledger, _Hashes
+from indexer.scrape.ledger import NEAR, Ledger, _Kept
 from indexer.scrape.report import Report
 from indexer.scrape.text import plain_text, read_html
 from indexer.scrape.transport import Limits, Response
@@ -286,11 +286,11 @@ def test_what_was_seen_is_not_held_in_memory() -> None:
 @timeless
 @given(st.lists(st.integers(0, 4), max_size=12), st.integers(0, 4))
 def test_what_is_removed_is_gone_and_the_rest_stays(contents: list[int], gone: int) -> None:
-    hashes = _Hashes()
+    kept = _Kept()
     for number in contents:
-        hashes.add(f"{0xFF << 12 * number:016x}", bytes([number]) * 32)
-    hashes.remove(bytes([gone]) * 32)
-    found = {number for number in range(5) if hashes.nearest(f"{0xFF << 12 * number:016x}", NEAR)}
+        kept.add(f"{0xFF << 12 * number:016x}", bytes([number]) * 32)
+    kept.remove(bytes([gone]) * 32)
+    found = {number for number in range(5) if kept.nearest(f"{0xFF << 12 * number:016x}", NEAR)}
     assert found == {*contents} - {gone}
 
 
