@@ -25,8 +25,8 @@ from torch import Tensor
 from captioner.captioner import Captioner
 from captioner.decode import decode
 from captioner.doubt import doubting
+from captioner.folders import PhotosBelow
 from captioner.fused import faster
-from captioner.photo import photos_below
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -101,7 +101,7 @@ def same_captions(captioner: Captioner, photos: Sequence[str], beam: int) -> flo
 
 
 def measurements(captioner: Captioner, folder: Path, seconds: float) -> Iterator[tuple[str, float]]:
-    photos, size = list(photos_below([folder])), captioner.model.config.preprocess.size
+    photos, size = list(PhotosBelow([folder])), captioner.model.config.preprocess.size
     encoder = captioner.model.encoder
     plain, best = bare_forward(encoder, size, seconds)
     yield f"bare encoder as built, batch {best}", plain
@@ -133,7 +133,7 @@ def main() -> None:
             print(f"{name:<45} {value:7.1f} photos/s  {value / plain:5.2f}", flush=True)
         result: dict[str, float] = {name: round(value / plain, 3) for name, value in found.items()}
         if asked.same:
-            photos = list(itertools.islice(photos_below([folder]), asked.same))
+            photos = list(itertools.islice(PhotosBelow([folder]), asked.same))
             result["same captions"] = same_captions(captioner, photos, 3)
     print(json.dumps(result))
 

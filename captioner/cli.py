@@ -15,6 +15,7 @@ from captioner.errors import CaptionerError, PhotoError
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
     from captioner.catalogue import Catalogue
+    from captioner.folders import PhotosBelow
     from captioner.metrics import Evaluation
     from captioner.train import EpochReport
 
@@ -53,27 +54,30 @@ def caption(
     A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
     """
     from captioner.captioner import open_captioner
-    from captioner.photo import photos_below
+    from captioner.folders import PhotosBelow
 
-    captioner = open_captioner(model, device)
+    captioner, found = open_captioner(model, device), PhotosBelow(photos)
     given = {name: value for name, value in asked.items() if value is not None}  # else the model's own
     done = failed = 0
     with progress_bar(None, "photo") as bar:
-        for result in captioner.stream(photos_below(photos), captions=captions, **given):
+        for result in captioner.stream(found, captions=captions, **given):
             done += 1
             bar.update()
             failed += result.error is not None
             _print_caption(result, captioner.identity, as_json)
-    if not done:
-        raise _no_photo_below(photos)
+    _check_found(found, photos, done)
     if failed:
         raise click.exceptions.Exit(1)
 
 
-def _no_photo_below(places: Sequence[str]) -> PhotoError:
-    from captioner.photo import SUFFIXES
+def _check_found(found: PhotosBelow, places: Sequence[str], photos: int) -> None:
+    """After the walk: tell what it passed over. Raises PhotoError where it found nothing."""
+    from captioner.folders import no_photos, passed_over
 
-    return PhotoError(f"{', '.join(places)}: no photo below ({', '.join(sorted(SUFFIXES))})")
+    if not photos:
+        raise PhotoError(f"{', '.join(places)}: {no_photos(found.unread)}")
+    if found.unread:
+        tell(passed_over(found.unread))
 
 
 def _print_caption(result: Captioned, model: str, as_json: bool) -> None:
@@ -198,11 +202,12 @@ def compare(
     from captioner.captioner import open_captioner
     from captioner.compare import compare as compare_photos
     from captioner.compare import write_page, write_picture
-    from captioner.photo import photo_name, photos_below
+    from captioner.folders import PhotosBelow
+    from captioner.photo import photo_name
 
-    found = list(photos_below(photos))
-    if not found:
-        raise _no_photo_below(photos)
+    below = PhotosBelow(photos)
+    found = list(below)
+    _check_found(below, photos, len(found))
     captioners = [open_captioner(name.strip(), device) for name in models.split(",") if name.strip()]
     compared = compare_photos(captioners, found, beam)
     for one in compared:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,14 @@ _PIECE = 1024
 #: Formats that are decoded. Others (EPS starts Ghostscript, SVG and PDF are programs) are refused.
 #: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"}
+)
+#: Suffixes of pictures that are none of these: phones', cameras' raw ones, drawings.
+UNREAD = frozenset(
+    {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".svg", ".psd"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}
+)
 
 #: A glance decodes a JPEG down to this many pixels a side. Of smaller and re-encoded copies of 300 photos,
 #: 99.0 to 100 % stay within 3 bits of the photo's hash; at 256 pixels 99.7 to 100 %, for twice the time.
@@ -129,9 +137,17 @@ def _header_read(photo: Photo) -> Iterator[Image.Image]:
     if isinstance(photo, Image.Image):
         yield photo
         return
-    source = io.BytesIO(photo) if isinstance(photo, bytes) else Path(photo)
+    source = io.BytesIO(photo) if isinstance(photo, bytes) else _file(Path(photo))
     with Image.open(source, formats=FORMATS) as image:
         yield image
+
+
+def _file(path: Path) -> Path:
+    """Neither a pipe, which may never answer, nor a device, which may never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise PhotoError(f"{path}: is a pipe or a device, not a photo")
+    return path
 
 
 class _Quiet:
@@ -263,28 +279,6 @@ def _stretch(image: Image.Image, white: float) -> Image.Image:
 
     values = _finite(image) * np.float32(255.0 / white)
     return Image.fromarray(values.clip(0.0, 255.0).round().astype(np.uint8))
-
-
-def photos_below(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """The paths themselves; a folder gives the photos below it, by their suffix, in sorted order.
-
-    A folder that cannot be read is given itself, so that opening it tells why.
-    """
-    for path in paths:
-        if Path(path).is_dir():
-            unreadable: list[OSError] = []
-            for folder, names, files in os.walk(path, onerror=unreadable.append):
-                yield from (str(error.filename) for error in unreadable)
-                unreadable.clear()
-                names.sort()
-                yield from (
-                    os.path.join(folder, name)  # noqa: PTH118 (a Path would drop a leading ./)
-                    for name in sorted(files)
-                    if Path(name).suffix.lower() in SUFFIXES
-                )
-            yield from (str(error.filename) for error in unreadable)
-        else:
-            yield os.fspath(path)
 
 
 def perceptual_hash(image: Image.Image) -> str:

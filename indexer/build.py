@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from captioner.errors import AnalyzerError
@@ -18,7 +19,7 @@ from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progr
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.rejects import Rejection, write_rejects
 from indexer.renewal import Renewing
-from indexer.sources import Problem, Source
+from indexer.sources import FolderSource, Problem, Source
 
 __all__ = ["BuildReport", "Captioning", "Problem", "add", "build", "delete"]
 
@@ -40,6 +41,7 @@ class BuildReport:
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
     moved: int = 0  # photos whose captions were taken over from another place, which is gone
+    unread: Mapping[str, int] = field(default_factory=dict)  # pictures passed over, by suffix
 
     @property
     def whole(self) -> bool:
@@ -80,7 +82,7 @@ def build(
                 f"{len(loading.rejected):,} refused); what is at {index.where} stays as it was"
             )
         status = draft.publish()
-    return _report(loading, status, started)
+    return _report(loading, sources, status, started)
 
 
 def add(
@@ -105,7 +107,7 @@ def add(
     live = Renewing(index, captioning.captioner.identity if captioning else "")
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
-    return _report(loading, index.status(), started, live)
+    return _report(loading, sources, index.status(), started, live)
 
 
 def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
@@ -179,8 +181,16 @@ def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
 
 
 def _report(
-    loading: Loading, status: IndexStatus, started: float, live: Renewing | None = None
+    loading: Loading,
+    sources: Sequence[Source],
+    status: IndexStatus,
+    started: float,
+    live: Renewing | None = None,
 ) -> BuildReport:
+    unread = Counter[str]()
+    for source in sources:
+        if isinstance(source, FolderSource):
+            unread.update(source.unread)
     return BuildReport(
         added=loading.added,
         unchanged=loading.unchanged,
@@ -193,4 +203,5 @@ def _report(
         status=status,
         renewed=live.renewed if live else 0,
         moved=live.moved if live else 0,
+        unread=unread,
     )

@@ -12,6 +12,7 @@ import click
 
 from captioner.console import CommandGroup, interruptible, progress_bar, stop_on_sigterm, tell
 from captioner.errors import CaptionerError
+from captioner.folders import passed_over
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index
@@ -217,6 +218,8 @@ def _finish(report: BuildReport, rejects: str, as_json: bool) -> None:
     else:
         for line in report_lines(report):
             click.echo(line)
+    if report.unread:
+        tell(passed_over(report.unread))
     if report.rejected:
         click.echo(
             f"{len(report.rejected):,} captions were refused: see {rejects}; try again with --retry", err=True

@@ -43,6 +43,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_known": report.known,
         "photos_renewed": report.renewed,
         "photos_moved": report.moved,
+        "pictures_unread": dict(report.unread),
         "problems": [str(problem) for problem in report.problems],
         "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],
         "seconds": round(report.seconds, 3),

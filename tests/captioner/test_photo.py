@@ -29,7 +29,6 @@ from captioner.photo import (
     media_type,
     open_photo,
     perceptual_hash,
-    photos_below,
 )
 from tests.conftest import ROOT
 
@@ -115,6 +114,12 @@ def test_a_folder_is_no_photo(tmp_path: Path) -> None:
     assert complaint(tmp_path) == f"{tmp_path}: is a folder, not a photo"
 
 
+def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for place in (tmp_path / "pipe.jpg", Path("/dev/null")):
+        assert complaint(place) == f"{place}: is a pipe or a device, not a photo"
+
+
 def test_a_name_that_cannot_be(tmp_path: Path) -> None:
     assert "null byte" in complaint("a\0b.jpg")
 
@@ -139,27 +144,6 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.chmod(0)
     with unprivileged():
         assert complaint(path) == f"{path}: no permission to read it"
-
-
-def test_a_folder_that_may_not_be_read_is_given_itself(tmp_path: Path) -> None:
-    inner = tmp_path / "inner"
-    inner.mkdir()
-    scene().save(inner / "a.png")
-    scene().save(tmp_path / "z.png")
-    inner.chmod(0)
-    places = [tmp_path, *tmp_path.parents]
-    modes = [(place, place.stat().st_mode) for place in places if place.owner() == tmp_path.owner()]
-    try:
-        for place, mode in modes:
-            place.chmod(mode | 0o055)
-        with unprivileged():
-            found = list(photos_below([tmp_path]))
-            assert found == [str(tmp_path / "z.png"), str(inner)]
-            assert complaint(found[1]) == f"{inner}: no permission to read it"
-    finally:
-        inner.chmod(0o755)
-        for place, mode in modes:
-            place.chmod(mode & 0o7777)
 
 
 # Damage
@@ -371,16 +355,6 @@ def test_threads_that_decode_at_once_leave_the_warning_filters_as_they_were(tmp_
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(open_photo, [warned] * 200))) == 200
     assert list(warnings.filters) == before
-
-
-def test_a_folder_gives_its_photos_in_order_whatever_is_beside_them(tmp_path: Path) -> None:
-    for name in ("b.png", "a.JPG", "notes.txt", "sub/c.webp", "sub/.hidden", "c.svg"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"")
-    names = [os.path.relpath(path, tmp_path) for path in photos_below([tmp_path, "alone"])]
-    assert names[:3] == ["a.JPG", "b.png", str(Path("sub/c.webp"))]
-    assert list(photos_below(["alone", "none.txt"])) == ["alone", "none.txt"]
 
 
 def test_media_type_comes_from_the_content(tmp_path: Path) -> None:

@@ -86,6 +86,19 @@ class TestBuild:
         assert "2 captions added" in result.stdout
         assert "left out: 2 broken" in result.stdout
 
+    def test_pictures_in_other_formats_are_told_of_in_a_line(self, run: Run, tmp_path: Path) -> None:
+        for name in ("a.jfif", "b/c.jpg"):
+            write_photo(tmp_path / "mine" / name)
+        for name in ("d.HEIC", "b/e.avif", "b/._c.jpg"):
+            (tmp_path / "mine" / name).write_bytes(b"")
+        for command in ("build", "add"):
+            result = run(command, "--folder", "mine", "--json")
+            assert (result.exit_code, result.stderr.count("\n")) == (0, 1)
+            assert "passed over 2 pictures in formats that are not read (1 avif, 1 heic)" in result.stderr
+            report = json.loads(result.stdout)
+            assert report["pictures_unread"] == {".avif": 1, ".heic": 1}
+            assert report["status"]["images"] == 2
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
