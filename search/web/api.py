@@ -188,7 +188,11 @@ async def status(service: ServiceOf) -> Response:
     return JSONResponse(await service.status() | {"thumbnails": list(SIZES)})
 
 
-@router.post("/session", status_code=204, responses=_problems(_403="The token is not this server's."))
+@router.post("/session", status_code=204, responses=_problems(
+    _403="The token is not this server's, or the request comes from another site.",
+    _413="More than a token was sent.",
+    _415="The token is sent as a plain form, without parts.",
+))  # fmt: skip
 async def session(
     token: Annotated[str, Form(max_length=1_000)], request: Request, service: ServiceOf
 ) -> Response:

@@ -20,9 +20,17 @@ _log = logging.getLogger("search.web")
 
 SESSION_COOKIE = "caption-search-session"
 
+#: Where visitors sign in, before anything is known of them.
+_SIGN_IN_PATHS = frozenset({"/api/v1/session", "/api/session"})
+
+#: Bytes of a sign-in: a token of 1,000 characters, each 12 bytes at most in a form.
+_SIGN_IN_BYTES = 16_384
+
 #: Open to everybody: signs of life, and what the page needs to ask for the token.
 _OPEN_PREFIXES = ("/health/", "/static/")
-_OPEN_PATHS = frozenset({"/", "/favicon.ico", "/api/v1/session", "/api/session"})
+_OPEN_PATHS = _SIGN_IN_PATHS | {"/", "/favicon.ico"}
+
+_FORM = "application/x-www-form-urlencoded"
 
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -101,7 +109,8 @@ class Guard:
             self._wrong_host(headers)
             or self._without_token(scope, headers)
             or self._cross_site(scope, headers)
-            or self._too_large(headers)
+            or self._no_sign_in(scope, headers)
+            or self._too_large(scope, headers)
         )
 
     def _wrong_host(self, headers: Headers) -> Problem | None:
@@ -139,12 +148,29 @@ class Guard:
             return None
         return Problem(403, "cross-site", "Refused", "Requests from other sites' pages are refused.")
 
-    def _too_large(self, headers: Headers) -> Problem | None:
+    def _no_sign_in(self, scope: Scope, headers: Headers) -> Problem | None:
+        """A form of several parts may hold files, which are stored before anybody looks at the token."""
+        if scope["path"] not in _SIGN_IN_PATHS or scope["method"] not in _METHODS_WITH_BODY:
+            return None
+        if headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+            return None
+        return Problem(415, "media-type", "Unsupported media type", f"Send the token as {_FORM}.")
+
+    def _too_large(self, scope: Scope, headers: Headers) -> Problem | None:
         """Refuse by the announced length, before a byte of the body is read."""
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return Problem(400, "length", "Bad request", "Content-Length is not a number.")
-        return too_large(self._settings) if int(length) > self._settings.form_bytes else None
+        return self._longer(scope, int(length))
+
+    def _longer(self, scope: Scope, length: int) -> Problem | None:
+        """What a body of so many bytes is refused with."""
+        if scope["path"] not in _SIGN_IN_PATHS:
+            return too_large(self._settings) if length > self._settings.form_bytes else None
+        if length <= _SIGN_IN_BYTES:
+            return None
+        detail = f"A sign-in is the token and no more, up to {_SIGN_IN_BYTES} bytes."
+        return Problem(413, "too-large", "The request is too large", detail, {"Connection": "close"})
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """The request's body, stopped when it gets too long or takes too long."""
@@ -163,8 +189,8 @@ class Guard:
                 detail = f"The upload took more than {settings.upload_seconds:.0f} s."
                 raise Problem(408, "slow-upload", "Too slow", detail, {"Connection": "close"}) from None
             read += len(message.get("body", b""))
-            if read > settings.form_bytes:
-                raise too_large(settings)
+            if problem := self._longer(scope, read):
+                raise problem
             whole = not message.get("more_body", False)
             return message
 

@@ -88,16 +88,26 @@ def test_other_sites_pages_cannot_post(client: TestClient, photos: Path) -> None
     ok(client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": "same-origin"}))
 
 
-async def _ask(settings: Settings, messages: Any, length: int | None = None) -> tuple[int, list[int]]:
+MULTIPART = b"multipart/form-data; boundary=x"
+FORM = b"application/x-www-form-urlencoded"
+
+
+async def _ask(
+    settings: Settings,
+    messages: Any,
+    length: int | None = None,
+    path: str = f"{V1}/similar",
+    kind: bytes = MULTIPART,
+) -> tuple[int, list[int]]:
     """POST a body message by message; gives the status and how many messages were taken."""
     app = create_app(MemoryIndex(), FakeCaptioner, settings)
     taken, statuses = [0], []
-    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"multipart/form-data; boundary=x")]
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", kind)]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
-        "path": f"{V1}/similar", "raw_path": f"{V1}/similar".encode(), "query_string": b"", "root_path": "",
+        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
         "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
 
@@ -131,6 +141,23 @@ def test_a_large_upload_is_refused_before_it_is_read() -> None:
 def test_an_endless_upload_is_cut_off() -> None:
     status, taken = asyncio.run(_ask(Settings(upload_bytes=1_000_000), _endless(HEAD)))
     assert status == 413 and taken[0] <= 12
+
+
+@pytest.mark.parametrize("path", [f"{V1}/session", "/api/session"])
+def test_who_has_not_signed_in_can_send_a_token_and_no_more(path: str) -> None:
+    def ask(head: bytes, kind: bytes, length: int | None = None) -> tuple[int, list[int]]:
+        return asyncio.run(_ask(Settings(token=TOKEN), _endless(head), length, path, kind))
+
+    assert ask(b"token=", FORM, length=20_000) == (413, [0])
+    assert ask(b"token=", FORM) == (413, [2])
+    assert ask(HEAD, MULTIPART) == (415, [0])
+    assert ask(HEAD, MULTIPART.upper()) == (415, [0])
+
+
+def test_any_token_fits_into_a_sign_in(serve: Serve) -> None:
+    client = serve(settings=Settings(token=1_000 * "🐕"))
+    assert client.post(f"{V1}/session", data={"token": 1_000 * "🐕"}).status_code == 204
+    problem(client.post(f"{V1}/session", files={"token": TOKEN.encode()}), 415, "media-type")
 
 
 def test_a_dribbling_upload_is_cut_off() -> None:
