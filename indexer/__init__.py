@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from indexer.errors import IndexerError
 from indexer.index import CaptionIndex, open_index
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Filters
 
-__all__ = ["CaptionIndex", "CaptionRecord", "IndexerError", "open_index"]
+__all__ = ["CaptionIndex", "CaptionRecord", "Filters", "IndexerError", "open_index"]

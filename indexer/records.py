@@ -58,11 +58,21 @@ class Document:
     indexed_at: str = ""  # ISO 8601, UTC
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Filters:
-    """Which documents may answer: field -> allowed values; every named field must match one."""
+    """Which documents may answer: field -> allowed values; every named field must match one.
 
-    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    A single value may stand for itself: `Filters({"source": "coco"})`.
+    """
+
+    where: Mapping[str, tuple[str, ...]]
+
+    def __init__(self, where: Mapping[str, Iterable[str]] | None = None) -> None:
+        values = {
+            name: (given,) if isinstance(given, str) else tuple(given)
+            for name, given in (where or {}).items()
+        }
+        object.__setattr__(self, "where", values)
 
     def __bool__(self) -> bool:
         return bool(self.where)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from indexer.records import Filters
 from search.errors import QueryError, SearchError
-from search.hits import Hit, Results
-from search.searcher import Searcher
+from search.hits import Asked, Hit, Results
+from search.searcher import IndexedImage, Searcher
 
-__all__ = ["Hit", "QueryError", "Results", "SearchError", "Searcher"]
+__all__ = [
+    "Asked",
+    "Filters",
+    "Hit",
+    "IndexedImage",
+    "QueryError",
+    "Results",
+    "SearchError",
+    "Searcher",
+]

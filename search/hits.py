@@ -73,12 +73,12 @@ class Hit:
 
     @property
     def overlap(self) -> int:
-        """How many words the query and the caption share."""
+        """How many tokens the query and the caption share; a telling word counts up to three times."""
         return self.similarity.overlap
 
     @property
     def union(self) -> int:
-        """How many words the query and the caption have together."""
+        """How many tokens the query and the caption have together."""
         return self.similarity.union
 
     @property
@@ -87,12 +87,12 @@ class Hit:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Words of the query that the caption lacks."""
+        """Tokens of the query that the caption lacks."""
         return self.explanation.missing
 
     @property
     def extra(self) -> tuple[str, ...]:
-        """Words of the caption that the query lacks."""
+        """Tokens of the caption that the query lacks."""
         return self.explanation.extra
 
     def as_json(self) -> dict[str, Any]:

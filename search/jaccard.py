@@ -34,7 +34,7 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a hit is a hit: words both have, words only the query has, words only the caption has. Sorted."""
+    """Why a hit is a hit: tokens both have, those only the query has, those only the caption has. Sorted."""
 
     shared: tuple[str, ...]
     missing: tuple[str, ...]

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
+from reprlib import repr as shortened
+from typing import TypeVar
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Document, Filters
 from search.errors import QueryError
 from search.hits import Asked
 from search.jaccard import similarity
+
+#: Filters as they may be given: whole, or field -> value or values.
+Allowed = Filters | Mapping[str, Collection[str]]
+_T = TypeVar("_T")
+
+
+def several(given: Iterable[_T], what: str) -> Iterable[_T]:
+    """What was given, unless that is one text, whose letters would be searched for; raises QueryError."""
+    if isinstance(given, str | bytes):
+        raise QueryError(f"give {what} as a list, also a single one: [{shortened(given)}]")
+    return given
+
+
+def hits_wanted(k: int) -> int:
+    """`k`, unless it is below 1; raises QueryError."""
+    if k < 1:
+        raise QueryError(f"k is the number of hits wanted, 1 or more, not {k}")
+    return k
+
+
+def as_filters(given: Allowed) -> Filters:
+    """Filters, however they were given; raises QueryError for what are none."""
+    if isinstance(given, Filters):
+        return given
+    if not isinstance(given, Mapping):
+        raise QueryError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(given)}")
+    return Filters(given)
 
 
 def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Filters:

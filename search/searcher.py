@@ -14,13 +14,13 @@ from captioner.errors import AnalyzerError, PhotoError
 from captioner.tokens import Analyzer, analyzer
 from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, open_index
-from indexer.records import NO_FILTERS, Document, Filters, IndexStatus
+from indexer.records import NO_FILTERS, Document, IndexStatus
 from search import cursor as cursors
 from search.errors import QueryError
 from search.hits import NOTHING, Answer, Asked, Results, as_hit, sampled_hit
 from search.jaccard import reaches, similarity
 from search.pursuit import Page, Plan, pursue
-from search.query import blended, distinct, representative
+from search.query import Allowed, as_filters, blended, distinct, hits_wanted, representative, several
 from search.remembered import Remembered
 
 if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
@@ -36,7 +36,7 @@ BATCH = 32
 class Options(TypedDict, total=False):
     """What every search takes besides the query and `k`."""
 
-    filters: Filters  # which captions may answer
+    filters: Allowed  # which captions may answer
     min_score: float  # least Jaccard similarity, 0 to 1
     after: str | None  # the cursor of the page before
     fold_duplicates: bool  # near copies of a picture count as one
@@ -147,7 +147,7 @@ class Searcher:
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
     ) -> Iterator[Answer]:
         """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on."""
-        given = list(photos)
+        given = list(several(photos, "photos"))
         stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
         captioned = zip(given, stream, strict=True)
         while batch := list(islice(captioned, BATCH)):
@@ -167,12 +167,13 @@ class Searcher:
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
-        given = frozenset(tokens)
+        given = frozenset(several(tokens, "tokens"))
         return self.any_of([Asked(" ".join(sorted(given)), given)], k, **options)
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._one(_Question(distinct(asked), self.index.analyzer), k, **options)
+        asked = distinct(several(asked, "captions"))
+        return self._one(_Question(asked, self.index.analyzer), k, **options)
 
     def asked(self, captions: Iterable[str]) -> tuple[Asked, ...]:
         """What a search for these captions asks: those that the index can tell apart."""
@@ -187,8 +188,8 @@ class Searcher:
 
     def blend(
         self,
-        like: Sequence[str | Photo | IndexedImage],
-        unlike: Sequence[str | Photo | IndexedImage] = (),
+        like: Iterable[str | Photo | IndexedImage],
+        unlike: Iterable[str | Photo | IndexedImage] = (),
         k: int = 10,
         **options: Unpack[Options],
     ) -> Results:
@@ -197,10 +198,12 @@ class Searcher:
         Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
         again a set, so the answer is ranked, explained and certified as any other.
         """
-        examples = [self._example(one) for one in (*like, *unlike)]
+        liked, unliked = (
+            [self._example(one) for one in several(given, "examples")] for given in (like, unlike)
+        )
+        examples = liked + unliked
         self._check_analyzer(examples)
-        asked = [example.asked[0] for example in examples]
-        wanted, unwanted = asked[: len(like)], asked[len(like) :]
+        wanted, unwanted = ([example.asked[0] for example in given] for given in (liked, unliked))
         tokens = blended([one.tokens for one in wanted], [one.tokens for one in unwanted])
         caption = " + ".join(one.caption for one in wanted) + "".join(f" - {one.caption}" for one in unwanted)
         excluded = frozenset[str]().union(*(example.excluded for example in examples))
@@ -210,7 +213,7 @@ class Searcher:
         self,
         tokens: Iterable[str],
         min_score: float,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         excluded: Iterable[str] = (),
         also: Iterable[Iterable[str]] = (),
     ) -> int:
@@ -220,23 +223,25 @@ class Searcher:
         """
         if not 0.0 < min_score <= 1.0:
             raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
-        queries = list(dict.fromkeys(query for one in (tokens, *also) if (query := frozenset(one))))
+        sets = [frozenset(several(one, "tokens")) for one in (tokens, *several(also, "tokens"))]
+        queries, allowed = [one for one in dict.fromkeys(sets) if one], as_filters(filters)
         if not queries:
             return 0
         left_out = sum(
             any(
-                filters.matches(document.record) and reaches(similarity(query, document.tokens), min_score)
+                allowed.matches(document.record) and reaches(similarity(query, document.tokens), min_score)
                 for document in documents
                 for query in queries
             )
-            for documents in self.index.captions(set(excluded)).values()
+            for documents in self.index.captions(set(several(excluded, "image ids"))).values()
         )
-        return self.index.count(queries[0], min_score, filters, queries[1:]) - left_out
+        return self.index.count(queries[0], min_score, allowed, queries[1:]) - left_out
 
-    def random(self, k: int = 10, filters: Filters = NO_FILTERS, seed: int | None = None) -> Results:
+    def random(self, k: int = 10, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
-        hits = [sampled_hit(rank, one) for rank, one in enumerate(self.index.random(k, filters, seed), 1)]
+        drawn = self.index.random(hits_wanted(k), as_filters(filters), seed)
+        hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             (NOTHING,),
             tuple(hits),
@@ -258,7 +263,8 @@ class Searcher:
     def _question(self, captions: Iterable[str]) -> _Question:
         name = self.index.analyzer
         analyze = self._analyzer(name)
-        return _Question(distinct(Asked(caption, analyze(caption)) for caption in captions), name)
+        asked = (Asked(caption, analyze(caption)) for caption in several(captions, "captions"))
+        return _Question(distinct(asked), name)
 
     def _example(self, example: str | Photo | IndexedImage) -> _Question:
         if isinstance(example, IndexedImage):
@@ -293,19 +299,18 @@ class Searcher:
         self,
         question: _Question,
         k: int,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         min_score: float = 0.0,
         after: str | None = None,
         fold_duplicates: bool = False,
     ) -> Plan:
-        if k < 1:
-            raise QueryError(f"k is the number of hits wanted, 1 or more, not {k}")
+        k = hits_wanted(k)
         if not 0.0 <= min_score <= 1.0:
             raise QueryError(f"a least score is from 0 to 1, not {min_score}")
-        sets = tuple(one.tokens for one in question.asked)
+        sets, allowed = tuple(one.tokens for one in question.asked), as_filters(filters)
         fingerprint = cursors.fingerprint(
             sets,
-            filters,
+            allowed,
             question.analyzer,
             self.index.engine,
             float(min_score),
@@ -313,7 +318,7 @@ class Searcher:
             sorted(question.excluded),
         )
         cursor = cursors.decode(after, fingerprint, len(sets)) if after else None
-        return Plan(sets, k, filters, min_score, fold_duplicates, fingerprint, cursor, question.excluded)
+        return Plan(sets, k, allowed, min_score, fold_duplicates, fingerprint, cursor, question.excluded)
 
     def _results(self, question: _Question, plan: Plan, page: Page, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1

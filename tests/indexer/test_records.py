@@ -1,0 +1,22 @@
+"""Filters are what they say, however their values are given."""
+
+from __future__ import annotations
+
+from indexer.records import NO_FILTERS, CaptionRecord, Filters
+
+
+def test_a_text_is_one_value() -> None:
+    assert Filters({"source": "coco"}) == Filters({"source": ("coco",)}) == Filters({"source": ["coco"]})
+    assert Filters({"source": "coco"}).matches(CaptionRecord("1", "a dog", source="coco"))
+    assert not Filters({"source": "coco"}).matches(CaptionRecord("1", "a dog", source="c"))
+
+
+def test_values_are_taken_once_and_kept() -> None:
+    given = ["coco"]
+    filters = Filters({"source": given, "kind": iter(["title", "reference"])})
+    given.append("folder")
+    assert filters.where == {"source": ("coco",), "kind": ("title", "reference")}
+
+
+def test_no_filters_are_false() -> None:
+    assert not NO_FILTERS and Filters() == NO_FILTERS and Filters({"source": ()})
