@@ -7,13 +7,14 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captioner.errors import AnalyzerError
 from captioner.tokens import DEFAULT
 from captioner.tokens import analyzer as analyzer_named
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
+from indexer.gone import gone_from
 from indexer.index import CaptionIndex, Draft
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.records import CaptionRecord, IndexStatus
@@ -41,6 +42,7 @@ class BuildReport:
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
     moved: int = 0  # photos whose captions were taken over from another place, which is gone
+    gone: Mapping[str, int] = field(default_factory=dict)  # folder -> its photos in the index without a file
     unread: Mapping[str, int] = field(default_factory=dict)  # pictures passed over, by suffix
 
     @property
@@ -98,8 +100,9 @@ def add(
     """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
 
     Photos that have a caption by the same captioner are not captioned again, unless their file has become
-    another photo since; those that moved keep their captions (`indexer.renewal`). Raises IndexMismatchError
-    where the index was made by another analyzer than `analyzer`, or by one that this version does not know.
+    another photo since; those that moved keep their captions (`indexer.renewal`). Those that are gone from a
+    folder stay and are counted (`indexer.gone`). Raises IndexMismatchError where the index was made by
+    another analyzer than `analyzer`, or by one that this version does not know.
     """
     _check_analyzer(index, analyzer)
     started = time.monotonic()
@@ -107,7 +110,8 @@ def add(
     live = Renewing(index, captioning.captioner.identity if captioning else "")
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
-    return _report(loading, sources, index.status(), started, live)
+    report = _report(loading, sources, index.status(), started)
+    return replace(report, renewed=live.renewed, moved=live.moved, gone=_gone(index, sources))
 
 
 def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
@@ -180,17 +184,10 @@ def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
         ) from None
 
 
-def _report(
-    loading: Loading,
-    sources: Sequence[Source],
-    status: IndexStatus,
-    started: float,
-    live: Renewing | None = None,
-) -> BuildReport:
+def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, started: float) -> BuildReport:
     unread = Counter[str]()
-    for source in sources:
-        if isinstance(source, FolderSource):
-            unread.update(source.unread)
+    for source in _folders(sources):
+        unread.update(source.unread)
     return BuildReport(
         added=loading.added,
         unchanged=loading.unchanged,
@@ -201,7 +198,14 @@ def _report(
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,
-        renewed=live.renewed if live else 0,
-        moved=live.moved if live else 0,
         unread=unread,
     )
+
+
+def _gone(index: CaptionIndex, sources: Sequence[Source]) -> dict[str, int]:
+    counts = {str(source.folder): len(gone_from(index, source.folder)) for source in _folders(sources)}
+    return {folder: photos for folder, photos in counts.items() if photos}
+
+
+def _folders(sources: Sequence[Source]) -> list[FolderSource]:
+    return [source for source in sources if isinstance(source, FolderSource)]

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import CommandGroup, interruptible, progress_bar, stop_on_sigterm, tell
+from captioner.console import (
+    CommandGroup,
+    interruptible,
+    printable,
+    progress_bar,
+    stop_on_sigterm,
+    tell,
+)
 from captioner.errors import CaptionerError
 from captioner.folders import passed_over
 from captioner.tokens import DEFAULT, analyzers
@@ -20,6 +27,7 @@ from indexer.build import BuildReport
 from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
+from indexer.gone import delete_gone
 from indexer.index import is_url
 from indexer.report import report_as_json, report_lines, status_lines
 from indexer.source_options import (
@@ -125,18 +133,27 @@ def _fill(
 @main.command()
 @click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
 @click.option("--from", "file", type=LINES, help="Image ids, one a line (- is stdin).")
+@click.option(
+    "--gone", "folders", multiple=True, metavar="DIR", help="Photos that were in DIR or below and are gone."
+)
 @where_option
-def delete(image_ids: tuple[str, ...], file: Iterable[str] | None, where: str) -> None:
+def delete(
+    image_ids: tuple[str, ...], file: Iterable[str] | None, folders: tuple[str, ...], where: str
+) -> None:
     """Remove every caption of these images.
 
-    Images that are not in the index are named, and the exit code is 1 then.
+    Images that are not in the index are named, and the exit code is 1 then. Of photos that are gone
+    (--gone), captions that tell of no file stay.
     """
     wanted = dict.fromkeys([*image_ids, *(line.strip() for line in file or () if line.strip())])
-    if not wanted:
-        raise click.UsageError("Name the images to delete, or give --from FILE.")
+    if not wanted and not folders:
+        raise click.UsageError("Name the images to delete, or give --from FILE or --gone DIR.")
     with open_index(where) as index:
         removed, absent = building.delete(index, list(wanted))
-    click.echo(f"deleted {removed:,} captions of {len(wanted) - len(absent):,} images")
+        gone = [delete_gone(index, Path(folder).absolute()) for folder in folders]
+    captions = removed + sum(count for count, _ in gone)
+    images = len(wanted) - len(absent) + sum(count for _, count in gone)
+    click.echo(f"deleted {captions:,} captions of {images:,} images")
     for image_id in absent:
         tell(f"{image_id}: no such image in {where}")
     if absent:
@@ -217,7 +234,7 @@ def _finish(report: BuildReport, rejects: str, as_json: bool) -> None:
         click.echo(json.dumps(report_as_json(report)))
     else:
         for line in report_lines(report):
-            click.echo(line)
+            click.echo(printable(line))
     if report.unread:
         tell(passed_over(report.unread))
     if report.rejected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -114,6 +114,10 @@ class CaptionIndex(_Closing):
     @abstractmethod
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         """Every caption of these images; an image that is not in the index has no entry."""
+
+    @abstractmethod
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of every caption whose `image` begins so."""
 
     @abstractmethod
     def count(

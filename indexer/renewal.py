@@ -53,12 +53,9 @@ def _looks_different(photo: str, phash: str) -> bool:
 
 
 def has_moved(photo: str, document: Document) -> bool:
-    """Whether the file at this path is the picture that was captioned at another path, which is gone.
-
-    Of addresses (s3://, ...) and relative paths nobody knows whether they are gone.
-    """
+    """Whether the file at this path is the picture that was captioned at another path, which is gone."""
     before = document.record.image
-    return before != photo and _is_gone(before) and not _looks_different(photo, document.record.phash)
+    return before != photo and is_gone(before) and not _looks_different(photo, document.record.phash)
 
 
 def is_same_file(photo: str, place: str) -> bool:
@@ -70,10 +67,11 @@ def is_same_file(photo: str, place: str) -> bool:
 
 
 def _is_there(place: str) -> bool:
-    return os.path.isabs(place) and not _is_gone(place)  # noqa: PTH117 - a stored text
+    return os.path.isabs(place) and not is_gone(place)  # noqa: PTH117 - a stored text
 
 
-def _is_gone(place: str) -> bool:
+def is_gone(place: str) -> bool:
+    """Whether there is no such file; of addresses (s3://, ...) and relative paths nobody knows."""
     try:
         os.stat(place)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):

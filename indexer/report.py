@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -22,6 +23,9 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
         known = f"{report.known:,} had their caption already"
         yield f"{report.captioned:,} photos captioned{anew}, {known}{moved}"
+    for folder, photos in report.gone.items():
+        command = shlex.join(["indexer", "delete", "--gone", folder, "--index", report.status.where])
+        yield f"{photos:,} photos of {folder} are gone and still in the index; to take them out: {command}"
     left_out = {
         "empty captions": report.empty,
         "broken": len(report.problems),
@@ -43,6 +47,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_known": report.known,
         "photos_renewed": report.renewed,
         "photos_moved": report.moved,
+        "photos_gone": sum(report.gone.values()),
         "pictures_unread": dict(report.unread),
         "problems": [str(problem) for problem in report.problems],
         "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],

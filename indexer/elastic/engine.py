@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as chance
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -148,6 +148,13 @@ class ElasticIndex(CaptionIndex):
             for image_id, pairs in found.items()
         }
 
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        with clear_errors(self._place):
+            if self._is_empty_place():
+                return
+        with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
+            yield from snapshot.places(beginning)
+
     def count(
         self,
         tokens: frozenset[str],
@@ -188,7 +195,7 @@ class ElasticIndex(CaptionIndex):
                     "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
                 )
             with Snapshot(self._client, live.index) as snapshot:
-                captions, values = _counts(snapshot)
+                captions, values = snapshot.counts()
                 images = sum(1 for _ in snapshot.images({"match_all": {}}))
             details = self._details(live)
         return IndexStatus(
@@ -315,18 +322,6 @@ def _first_images(snapshot: Snapshot, query: Mapping[str, Any], size: int) -> li
             found.setdefault(hit["_source"]["image_id"], to_document(hit["_source"]))
         after = page[-1]["sort"]
     return list(found.values())[: max(size, 0)]
-
-
-def _counts(snapshot: Snapshot) -> tuple[int, dict[str, dict[str, int]]]:
-    """Captions in all, and by the values of the fields that a status tells of."""
-    asked = {name: {"terms": {"field": name, "size": 1000}} for name in ("source", "kind", "model")}
-    answer = snapshot.search(size=0, aggs=asked, track_total_hits=True)
-    counted = answer["aggregations"]
-    values = {
-        name: {bucket["key"]: int(bucket["doc_count"]) for bucket in counted[name]["buckets"]}
-        for name in asked
-    }
-    return int(answer["hits"]["total"]["value"]), values
 
 
 def migrate(where: str) -> IndexStatus:

@@ -78,3 +78,19 @@ class Snapshot:
             if len(buckets) < PAGE:
                 return
             after = answer["aggregations"]["images"]["after_key"]
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of every document whose `image` begins so."""
+        for hit in self.stream({"prefix": {"image": beginning}}, ["image_id", "image"]):
+            yield hit["_source"]["image_id"], hit["_source"]["image"]
+
+    def counts(self) -> tuple[int, dict[str, dict[str, int]]]:
+        """Captions in all, and by the values of the fields that a status tells of."""
+        fields = ("source", "kind", "model")
+        asked = {name: {"terms": {"field": name, "size": 1000}} for name in fields}
+        answer = self.search(size=0, aggs=asked, track_total_hits=True)
+        values = {
+            name: {bucket["key"]: int(bucket["doc_count"]) for bucket in counted["buckets"]}
+            for name, counted in answer["aggregations"].items()
+        }
+        return int(answer["hits"]["total"]["value"]), values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +167,10 @@ class EmbeddedIndex(CaptionIndex):
             for document in segment.documents(rows):
                 found.setdefault(document.record.image_id, []).append(document)
         return found
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        for segment in self._current().segments:
+            yield from segment.places(beginning)
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         segments = self._current().segments

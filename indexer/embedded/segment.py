@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -205,6 +205,14 @@ class Segment:
         if self.deleted is None:
             return np.arange(len(self.column("image_id").values))
         return np.unique(self.column("image_id").codes(self.live_rows()))
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of every live row whose `image` begins so."""
+        images = self.column("image")
+        begins = np.zeros(len(images.values), bool)
+        begins[images.values.beginning(beginning)] = True
+        rows = self.live(np.flatnonzero(begins[images.all_codes(len(self))]))
+        return zip(self.column("image_id").texts(rows), images.texts(rows), strict=True)
 
     def find(self, keys: Array) -> tuple[Array, Array]:
         """Which of the document keys, uint64 of shape (n, 2), are live here, bool of length n; their rows."""

@@ -81,6 +81,14 @@ class Strings:
         place = self.rank(value)
         return place if place < len(self) and self._bytes(place) == encode(value) else -1
 
+    def beginning(self, beginning: str) -> Array:
+        """The places of the strings that begin so, in a table of any order."""
+        wanted = encode(beginning)
+        places = np.flatnonzero(np.diff(self.starts) >= len(wanted))
+        for offset in reversed(range(len(wanted))):  # paths differ sooner at the end than at the beginning
+            places = places[self.blob[self.starts[places] + offset] == wanted[offset]]
+        return places
+
     def take(self, places: Array) -> Strings:
         """A table of the strings at `places`, in that order, without decoding any."""
         lengths = (self.starts[places + 1] - self.starts[places]).astype(np.int64)

@@ -20,14 +20,14 @@ class FolderSource:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = existing_folder(folder, "photos")
-        self._below = PhotosBelow([self._folder])
+        self.folder = existing_folder(folder, "photos")
+        self._below = PhotosBelow([self.folder])
         if not self._photos:
             raise SourceError(f"{folder}: {no_photos(self.unread)}")
 
     @property
     def name(self) -> str:
-        return self._folder.name or str(self._folder)
+        return self.folder.name or str(self.folder)
 
     @property
     def unread(self) -> Mapping[str, int]:
@@ -45,7 +45,7 @@ class FolderSource:
             yield Problem(folder, f"cannot be read ({reason})")
         for path in map(Path, self._photos):
             if path.is_file():
-                image_id = path.relative_to(self._folder).as_posix()
+                image_id = path.relative_to(self.folder).as_posix()
                 yield CaptionRecord(image_id, "", image=str(path), source="folder", kind="generated")
             else:
                 yield Problem(str(path), "is no ordinary file (a broken link, a pipe or a device), or gone")

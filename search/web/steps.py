@@ -78,6 +78,9 @@ class TimedIndex(CaptionIndex):
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         return self.index.captions(image_ids)
 
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        return self.index.places(beginning)
+
     def count(
         self,
         tokens: frozenset[str],

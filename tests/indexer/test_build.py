@@ -18,6 +18,7 @@ from captioner.tokens import DEFAULT
 from indexer import loading
 from indexer.build import Captioning, add, build, delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
+from indexer.gone import delete_gone
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord
 from indexer.report import report_lines
@@ -545,6 +546,41 @@ class TestMovedPhotos:
             report = add(index, [FolderSource(one.parent) for one in copies], captioning(ColourCaptioner()))
             assert (report.moved, report.known, len(report.problems)) == (1, 1, 1)
             assert index.captions(["a.png"])["a.png"][0].record.image == str(copies[0])
+
+
+class TestGonePhotos:
+    """Files that are no longer where they were captioned, while others are added."""
+
+    def test_they_are_counted_and_stay_until_they_are_deleted(self, tmp_path: Path, fresh_where: str) -> None:
+        folder = tmp_path / "my photos"
+        for name in ("2020/a.png", "2020/b.png", "c.png"):
+            write_noise(folder / name, ord(name[-5]))
+        write_noise(tmp_path / "my photos too" / "d.png", 1)
+        words = (("A title of what is gone.", str(folder / "2020" / "a.png")), ("A remark.", ""))
+        with open_index(fresh_where, create=True) as index:
+            for each in (folder, tmp_path / "my photos too"):
+                add(index, [FolderSource(each)], captioning(ColourCaptioner(), captions=2))
+            index.add(CaptionRecord("2020/a.png", text, image=place) for text, place in words)
+            (folder / "2020").rename(folder / "2021")
+            (tmp_path / "my photos too" / "d.png").unlink()
+            report = add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.moved, report.whole) == (2, 1, 0, True)
+            assert report.gone == {str(folder): 2}
+            (line,) = (line for line in report_lines(report) if "gone" in line)
+            assert line == (
+                f"2 photos of {folder} are gone and still in the index; to take them out: "
+                f"indexer delete --gone '{folder}' --index {index.where}"
+            )
+            assert delete_gone(index, folder) == (2 * 2 + 1, 2)
+            held = index.captions(["2020/a.png", "2020/b.png", "2021/a.png", "c.png", "d.png"])
+            assert {image_id: len(found) for image_id, found in held.items()} == {
+                "2020/a.png": 1,  # the remark, which tells of no file
+                "2021/a.png": 1,
+                "c.png": 2,
+                "d.png": 2,
+            }
+            assert delete_gone(index, folder) == (0, 0)
+            assert add(index, [FolderSource(folder)], captioning(ColourCaptioner())).gone == {}
 
 
 class TestRejects:

@@ -228,6 +228,21 @@ class TestDelete:
         assert result.exit_code == 1
         assert result.stderr.startswith("odd\\udcff\\x1b[31m: no such image in ")
 
+    def test_photos_that_are_gone(self, run: Run, tmp_path: Path) -> None:
+        write_photo(tmp_path / "mine" / "2020" / "a.jpg")
+        write_photo(tmp_path / "mine" / "b.jpg")
+        run("build", "--folder", "mine")
+        (tmp_path / "mine" / "2020").rename(tmp_path / "mine" / "2021")
+        added = run("add", "--folder", "mine")
+        command = f"indexer delete --gone {tmp_path / 'mine'} --index caption-index"
+        assert added.exit_code == 0 and added.stdout.splitlines()[-2].endswith(command)
+        assert json.loads(run("add", "--folder", "mine", "--json").stdout)["photos_gone"] == 1
+        result = run(*command.split()[1:])
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
+        result = run("delete", "b.jpg", "--gone", "mine")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
+        assert json.loads(run("status", "--json").stdout)["images"] == 1
+
     def test_nothing_to_delete_is_wrong_usage(self, run: Run) -> None:
         assert run("delete").exit_code == 2
 

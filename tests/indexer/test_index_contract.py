@@ -251,6 +251,20 @@ class TestDeleting:
         assert filled.add(RECORDS).added == len(RECORDS)
 
 
+class TestPlaces:
+    def test_captions_are_found_by_where_their_pictures_are(self, filled: CaptionIndex) -> None:
+        places = {"a": "/r/2020/*.jpg", "b": "/r/b.jpg", "c": "/r2/c.jpg", "d": "/r", "gone": "/r/gone.jpg"}
+        filled.add(record(image_id, "a dog", image=place) for image_id, place in places.items())
+        filled.add([record("a", "another dog", image=places["a"]), record("a", "no place")])
+        filled.delete(["gone"])
+        assert sorted(filled.places("/r/")) == [("a", places["a"]), ("a", places["a"]), ("b", places["b"])]
+        assert list(filled.places("/r/2020/?")) == []
+        assert list(filled.places("/none\udcff/")) == []
+
+    def test_a_place_without_an_index_has_none(self, index: CaptionIndex) -> None:
+        assert list(index.places("/")) == []
+
+
 class TestReplacing:
     def test_the_old_captions_go_and_the_others_of_the_image_stay(self, filled: CaptionIndex) -> None:
         before = filled.captions(["1", "2"])

@@ -85,6 +85,10 @@ class MemoryIndex(CaptionIndex):
                 found.setdefault(document.record.image_id, []).append(document)
         return found
 
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        records = (document.record for document in self.documents.values())
+        return ((one.image_id, one.image) for one in records if one.image.startswith(beginning))
+
     def count(
         self,
         tokens: frozenset[str],
