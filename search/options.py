@@ -165,10 +165,11 @@ def request(options: Mapping[str, Any]) -> Request:
 
 def as_captions(examples: tuple[str, ...], searcher: Searcher) -> list[str]:
     """Examples as captions: a file, or what is named like a photo, is captioned; words are a caption."""
-    return [searcher.caption(Path(one)) if _is_photo(one) else one for one in examples]
+    return [searcher.caption(Path(one)) if is_photo(one) else one for one in examples]
 
 
-def _is_photo(example: str) -> bool:
+def is_photo(given: str) -> bool:
+    """Whether what may be a photo or words is a photo: a file, or named like one."""
     from captioner.photo import SUFFIXES
 
-    return os.path.isfile(example) or Path(example).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name
+    return os.path.isfile(given) or Path(given).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name

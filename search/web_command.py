@@ -13,7 +13,7 @@ from captioner.console import progress_bar
 from indexer.scrape.command import scraping_options, settings_of
 from indexer.scrape.providers import provider
 from search.hits import Answer
-from search.options import Output
+from search.options import Output, is_photo
 from search.output import show
 from search.web_search import Found, Watch, search_web
 
@@ -63,7 +63,7 @@ def web(
 
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
     captioner = open_captioner(model)
-    photo = query if _is_photo(query) else None
+    photo = query if is_photo(query) else None
     caption = query if photo is None else captioner.caption([photo], beam=beam)[0].text
     bar = progress_bar(None, "photo", "download")
     watch = Watch(
@@ -97,9 +97,3 @@ def _show(query: str, photo: str | None, found: Found, output: Output) -> None:
     answer = Answer(query, replace(found.results, next=None), photo=photo)
     show([answer], output)
     click.echo(f"downloads, titles and licences: {found.folder}", err=True)
-
-
-def _is_photo(query: str) -> bool:
-    from captioner.photo import SUFFIXES
-
-    return os.path.isfile(query) or Path(query).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name

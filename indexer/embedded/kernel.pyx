@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""The best sets of a segment, compiled: what `descent.py` finds with NumPy.
+"""The best sets of a segment, compiled: what `best.py` finds with NumPy.
 
 Sizes are taken from the most promising on. The best scores so far tell what a set of the next size must
 share: only the postings of its first tokens are counted, and the few sets met often enough are looked at.
