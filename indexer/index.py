@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from captioner.tokens import DEFAULT
+from indexer.errors import IndexerError
 from indexer.records import (
     NO_FILTERS,
     AddReport,
@@ -154,6 +155,13 @@ class CaptionIndex(_Closing):
     @abstractmethod
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
         """Begin to build the successor of this index, or go on with the draft that has the same key."""
+
+
+def listed(image_ids: Iterable[str]) -> list[str]:
+    """Several image ids. Raises IndexerError for a single one, whose characters are no ids."""
+    if isinstance(image_ids, str):
+        raise IndexerError(f"{image_ids!r} is one image id, not a list of them: [{image_ids!r}]")
+    return list(image_ids)
 
 
 def is_url(where: str) -> bool:

@@ -22,7 +22,7 @@ from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
 from indexer.errors import IndexMismatchError, IndexNotFoundError
-from indexer.index import CaptionIndex
+from indexer.index import CaptionIndex, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -130,13 +130,13 @@ class ElasticIndex(CaptionIndex):
         return [one.candidates for one in ranked]
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        found: dict[str, list[tuple[str, Document]]] = {}
+        wanted, found = dict.fromkeys(listed(image_ids)), dict[str, list[tuple[str, Document]]]()
         with clear_errors(self._place):
             if self._is_empty_place():
                 return {}
         before, seen = self._live, set()
         with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
-            for chunk in chunks(dict.fromkeys(image_ids), PAGE):
+            for chunk in chunks(wanted, PAGE):
                 for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
                     document = to_document(hit["_source"])
                     found.setdefault(document.record.image_id, []).append((hit["_id"], document))
@@ -259,10 +259,11 @@ class ElasticIndex(CaptionIndex):
         return report
 
     def delete(self, image_ids: Iterable[str]) -> int:
+        unwanted = listed(image_ids)
         live = self._to_change()
         if live is None:
             return 0
-        removed = self._loader(live).delete(image_ids)
+        removed = self._loader(live).delete(unwanted)
         self._refresh(live)
         return removed
 

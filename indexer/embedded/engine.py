@@ -17,7 +17,7 @@ from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.writer import Writer, now, open_for_writing, problems
 from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
-from indexer.index import CaptionIndex
+from indexer.index import CaptionIndex, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -129,12 +129,13 @@ class EmbeddedIndex(CaptionIndex):
         return report
 
     def delete(self, image_ids: Iterable[str]) -> int:
+        unwanted = listed(image_ids)
         if self._current().stamp is None:
             return 0
         with open_for_writing(self._folder):
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
-                segments, removed = writer.without_images(list(image_ids))
+                segments, removed = writer.without_images(unwanted)
                 if removed:
                     self._snapshot = writer.commit(writer.merged(segments))
                     sweep_drafts(self._folder)
@@ -160,7 +161,7 @@ class EmbeddedIndex(CaptionIndex):
         return count_images(self._current().segments, queries)
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        wanted = list(image_ids)
+        wanted = listed(image_ids)
         found: dict[str, list[Document]] = {}
         for segment in self._current().segments:
             rows = segment.rows_of_images(segment.column("image_id").places(wanted))

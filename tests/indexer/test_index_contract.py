@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner.tokens import DEFAULT, analyzer
-from indexer.errors import IndexNotFoundError
+from indexer.errors import IndexerError, IndexNotFoundError
 from indexer.index import CaptionIndex, open_index
 from indexer.records import (
     NO_FILTERS,
@@ -238,6 +238,13 @@ class TestDeleting:
         check_answer(filled.candidates(query.tokens, 10), query, 10, ranked(RECORDS[2:], query))
         assert (filled.status().captions, filled.status().images) == (7, 7)
         assert filled.delete(["1"]) == 0
+
+    def test_one_image_id_is_no_list_of_them(self, filled: CaptionIndex) -> None:
+        filled.add([record("12", "a giraffe")])
+        for ask in (filled.delete, filled.captions):
+            with pytest.raises(IndexerError, match=r"'12' is one image id, not a list of them: \['12'\]"):
+                ask("12")
+        assert filled.captions(["1", "2", "12"]).keys() == {"1", "2", "12"}
 
     def test_what_was_deleted_can_come_back(self, filled: CaptionIndex) -> None:
         filled.delete(["1"])

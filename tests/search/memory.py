@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from captioner.tokens import DEFAULT, analyzer
-from indexer.index import CaptionIndex, Draft
+from indexer.index import CaptionIndex, Draft, listed
 from indexer.records import (
     NO_FILTERS,
     AddReport,
@@ -45,7 +45,7 @@ class MemoryIndex(CaptionIndex):
         return AddReport(added, given - added)
 
     def delete(self, image_ids: Iterable[str]) -> int:
-        gone, before = set(image_ids), len(self.documents)
+        gone, before = set(listed(image_ids)), len(self.documents)
         self.documents = {
             key: document for key, document in self.documents.items() if document.record.image_id not in gone
         }
@@ -79,7 +79,7 @@ class MemoryIndex(CaptionIndex):
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         found: dict[str, list[Document]] = {}
-        wanted = set(image_ids)
+        wanted = set(listed(image_ids))
         for document in self.documents.values():
             if document.record.image_id in wanted:
                 found.setdefault(document.record.image_id, []).append(document)
