@@ -42,7 +42,9 @@ def main() -> None:
     "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
 )
 @click.option(
-    "--diversity", type=click.FloatRange(0, min_open=True), help="Make several captions differ; 0.5 is usual."
+    "--diversity",
+    type=click.FloatRange(0, min_open=True),
+    help="Make several captions differ; 0.5 is usual, 100 the most.",
 )
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

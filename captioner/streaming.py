@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import os
 from abc import ABC, abstractmethod
 from collections import deque
@@ -20,6 +19,9 @@ from torch import Tensor
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.threads import use_threads
+
+#: In nats, as the scores of words: more changes nothing, and far more leaves no word a finite score.
+_MOST_DIVERSITY = 100
 
 _T = TypeVar("_T")
 _In = TypeVar("_In")
@@ -118,16 +120,19 @@ class StreamingCaptioner(ABC):
     ) -> Iterator[Captioned]:
         """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
 
-        `diversity` above 0 (0.5 is usual) makes several `captions` of a photo differ by more than a word.
-        On a CPU as many batches are in work at once as torch has threads; memory does not grow with photos.
+        `diversity` above 0 (0.5 is usual, 100 the most) makes several `captions` of a photo differ by more
+        than a word. On a CPU as many batches are in work at once as torch has threads; memory does not grow
+        with photos.
         """
         asked = Asked(self.usual_beam if beam is None else beam, captions, diversity)
         if asked.beam < 1:
             raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
         if captions < 1:
             raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 or more")
-        if not 0 <= diversity < math.inf:
-            raise ModelError(f"a diversity of {diversity} is not possible; 0.5 is usual")
+        if not 0 <= diversity <= _MOST_DIVERSITY:
+            raise ModelError(
+                f"a diversity of {diversity} is not possible; 0.5 is usual, {_MOST_DIVERSITY} the most"
+            )
         return self._stream(photos, asked)
 
     def _stream(self, photos: Iterable[Photo], asked: Asked) -> Iterator[Captioned]:

@@ -72,7 +72,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
     where it was. `--retry` alone adds to the index that is there.
     """
     if options["retry"]:
-        retry_goes_alone(options)
+        retry_goes_alone(click.get_current_context())
         _add(where, None, rejects, as_json, options)
         return
     again = f"interrupted: what was done is kept; the same command goes on; {where} is as it was"

@@ -160,7 +160,7 @@ class CaptionIndex(_Closing):
 def listed(image_ids: Iterable[str]) -> list[str]:
     """Several image ids. Raises IndexerError for a single one, whose characters are no ids."""
     if isinstance(image_ids, str):
-        raise IndexerError(f"{image_ids!r} is one image id, not a list of them: [{image_ids!r}]")
+        raise IndexerError(f"give image ids as a list, also a single one: [{image_ids!r}]")
     return list(image_ids)
 
 

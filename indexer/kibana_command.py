@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 
 import click
+from click.core import ParameterSource
 
 from indexer.index import is_url
 from indexer.index_option import named
 from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
+
+
+def of_elasticsearch(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
+    """A folder has no dashboard of its own; only CAPTION_INDEX may name one, for the other commands."""
+    where = named(ctx, option, where)
+    if where is None or is_url(where):
+        return where
+    if ctx.get_parameter_source("where") is ParameterSource.ENVIRONMENT:
+        return None
+    raise click.BadParameter(f"{where!r} is no index in Elasticsearch; name http[s]://HOST:9200/NAME.")
 
 
 @click.command()
@@ -18,7 +29,7 @@ from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
 @click.option(
     "--index",
     "where",
-    callback=named,
+    callback=of_elasticsearch,
     envvar="CAPTION_INDEX",
     show_envvar=True,
     help="The Elasticsearch index that the objects are for; http://localhost:9200/captions without it.",
@@ -47,5 +58,4 @@ def kibana(kibana_url: str | None, where: str | None) -> None:
 def _name(where: str | None) -> str:
     from indexer.elastic.connection import parse
 
-    # A folder has no dashboard of its own; CAPTION_INDEX may name one for the other commands.
-    return parse(where).name if where and is_url(where) else WRITTEN_FOR
+    return WRITTEN_FOR if where is None else parse(where).name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from captioner.console import Command, with_options
 from indexer import sources
@@ -94,6 +95,8 @@ def read_sources(options: dict[str, Any]) -> list[sources.Source]:
 
 def check_rejects(rejects: str) -> None:
     """Before any work: a report that cannot be written would end it just before it is done."""
+    if Path(rejects).is_dir():
+        raise click.UsageError(f"--rejects names a file; {Path(rejects)} is a folder.")
     folder = Path(rejects).absolute().parent
     if not folder.is_dir():
         raise click.UsageError(f"no folder {folder} to write {Path(rejects).name} into")
@@ -105,9 +108,11 @@ def _addressed(address: str) -> sources.Source:
     return AddressedSource(address)
 
 
-def retry_goes_alone(options: dict[str, Any]) -> None:
-    if any(options[kind] for kind in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos")):
-        raise click.UsageError("--retry adds to the index that is there and goes without other sources.")
+def retry_goes_alone(command: click.Context) -> None:
+    """Neither with other sources nor with what is said of an index that is made anew."""
+    for name in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos", "analyzer", "keep"):
+        if command.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--retry adds to the index that is there and goes without --{name}.")
 
 
 def captioning_by(model: str, beam: int = 3, captions: int = 1) -> Captioning:

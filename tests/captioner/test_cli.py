@@ -160,11 +160,17 @@ def test_odd_names_in_a_comparison(model: Path, tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 3 and page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("diversity", ["inf", "nan"])
+@pytest.mark.parametrize("diversity", ["inf", "nan", "1e+308", "100.1"])
 def test_captions_cannot_differ_without_end(diversity: str, model: Path, folder: Path) -> None:
     result = run(folder / "0.png", "--captions", 3, "--diversity", diversity, model=model)
     assert result.exit_code == 1 and result.stdout == ""
-    assert result.stderr == f"Error: a diversity of {diversity} is not possible; 0.5 is usual\n"
+    told = f"Error: a diversity of {diversity} is not possible; 0.5 is usual, 100 the most\n"
+    assert result.stderr == told
+
+
+def test_captions_differ_as_much_as_can_be(model: Path, folder: Path) -> None:
+    result = run(folder / "0.png", "--captions", 3, "--diversity", 100, model=model)
+    assert result.exit_code == 0 and len(set(result.stdout.splitlines())) == 3
 
 
 @pytest.mark.parametrize("device", ["meta", "hpu", "nonsense", "cuda:99"])

@@ -107,6 +107,8 @@ class TestBuild:
             (["--captions", "0", "--jsonl", "x"], "--captions"),
             (["--analyzer", "klingon/1", "--jsonl", "x"], "--analyzer"),
             (["--retry", "x", "--jsonl", "y"], "--retry"),
+            (["--retry", "x", "--analyzer", DEFAULT], "goes without --analyzer"),
+            (["--retry", "x", "--keep", "2"], "goes without --keep"),
             (["--keep", "1", "--jsonl", "captions.jsonl"], "Elasticsearch"),
             (["--nonsense"], "No such option"),
         ],
@@ -176,6 +178,8 @@ class TestOptions:
         [
             ("--index", " ", "is empty; name a folder, or http"),
             ("--rejects", "nowhere/rejected.jsonl", "to write rejected.jsonl into"),
+            ("--rejects", ".", "--rejects names a file; . is a folder"),
+            ("--rejects", "", "--rejects names a file"),
         ],
     )
     def test_places_that_cannot_be(

@@ -242,7 +242,7 @@ class TestDeleting:
     def test_one_image_id_is_no_list_of_them(self, filled: CaptionIndex) -> None:
         filled.add([record("12", "a giraffe")])
         for ask in (filled.delete, filled.captions):
-            with pytest.raises(IndexerError, match=r"'12' is one image id, not a list of them: \['12'\]"):
+            with pytest.raises(IndexerError, match=r"as a list, also a single one: \['12'\]"):
                 ask("12")
         assert filled.captions(["1", "2", "12"]).keys() == {"1", "2", "12"}
 

@@ -419,6 +419,12 @@ def test_without_import_the_objects_go_to_stdout(monkeypatch: pytest.MonkeyPatch
     assert [json.loads(line) for line in result.stdout.splitlines()] == OBJECTS
 
 
+def test_an_index_that_is_no_url_is_refused(kibana: Kibana) -> None:
+    result = imported(kibana, "--index", "mycaptions")
+    assert (result.exit_code, result.stdout, kibana.requests) == (2, "", [])
+    assert "'mycaptions' is no index in Elasticsearch; name http[s]://HOST:9200/NAME" in result.stderr
+
+
 def test_an_index_without_a_name_is_refused_as_by_the_other_commands() -> None:
     result = CliRunner().invoke(main, ["kibana", "--index", " "])
     assert (result.exit_code, result.stdout) == (2, "")
