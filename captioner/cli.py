@@ -26,10 +26,7 @@ MODEL = "Name of a model, its folder, or hf:ORG/NAME."
 BEAM = "Beam width; 1 is greedy. [default: 3; 1 for the student project's models]"
 
 
-@click.group(
-    cls=CommandGroup, errors=[CaptionerError], context_settings={"help_option_names": ["-h", "--help"]}
-)
-@click.version_option(package_name="caption-search")
+@click.group(cls=CommandGroup, errors=[CaptionerError])
 def main() -> None:
     """Write captions for photos, and train, score and compare the models that write them."""
 

@@ -30,6 +30,7 @@ class CommandGroup(click.Group):
     traceback. `errors` are the exception types that are messages for people; others are faults of
     the program, and are shown as such in one line that asks for `--debug`. `lazy` commands (name ->
     "module:attribute") are imported only when they are called, so that the others start at once.
+    Each group has `--version`, and `-h` beside `--help`, also for its commands.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class CommandGroup(click.Group):
         lazy: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, context_settings={"help_option_names": ["-h", "--help"]}, **kwargs)
         self.errors = tuple(errors)
         self.lazy = dict(lazy or {})
+        click.version_option(package_name="caption-search")(self)
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:

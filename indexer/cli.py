@@ -49,7 +49,6 @@ ELSEWHERE = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kiban
 
 
 @click.group(cls=CommandGroup, lazy=ELSEWHERE, errors=(IndexerError, CaptionerError))
-@click.version_option(package_name="caption-search")
 def main() -> None:
     """Put captions of pictures into an index that `search` answers from."""
     stop_on_sigterm()

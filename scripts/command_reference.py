@@ -22,7 +22,9 @@ WIDTH = 100
 
 def commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Context]]:
     """A group and its commands, by full name, with a context that their help can be asked of."""
-    context = click.Context(group, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    context = click.Context(
+        group, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, **group.context_settings
+    )
     yield name, context
     for child in group.list_commands(context):
         command = group.get_command(context, child)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,17 @@ def run(error: BaseException | None, *options: str) -> Result:
 def test_work_that_goes_well() -> None:
     result = run(None)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize("command", ["captioner", "indexer", "search"])
+def test_each_command_tells_its_version_and_helps_in_short(command: str) -> None:
+    main = importlib.import_module(f"{command}.cli").main
+    told = CliRunner().invoke(main, ["--version"], prog_name=command)
+    assert (told.exit_code, told.stdout) == (0, f"{command}, version {version('caption-search')}\n")
+    for name in ([], *([each] for each in main.list_commands(click.Context(main)))):
+        short, long = (CliRunner().invoke(main, [*name, option]) for option in ("-h", "--help"))
+        assert short.exit_code == 0 and short.stdout == long.stdout
+        assert "-h, --help" in short.stdout
 
 
 def test_an_error_for_people_is_one_line() -> None:
