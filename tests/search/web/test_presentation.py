@@ -84,4 +84,4 @@ def test_a_picture_is_found_by_any_caption_of_its_image(captions: list[tuple[str
     wanted = {name: "here.jpg" if (name, "here.jpg") in captions else "" for name, _ in captions}
     for record in records:
         assert seen.places([record]) == {record.image_id: wanted[record.image_id]}
-    assert seen.look_up("abcd") == wanted
+    assert seen.look_up([*"abcd"]) == wanted
