@@ -23,7 +23,7 @@ COPY indexer indexer
 COPY search search
 COPY es_mappings es_mappings
 # hadolint ignore=DL3013
-RUN pip install ".[web]"
+RUN pip install ".[web,heic]"
 
 
 FROM python:3.13-slim

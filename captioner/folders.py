@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from captioner.photo import SUFFIXES, UNREAD
+from captioner.formats import SUFFIXES, UNREAD, what_to_do
 
 
 class PhotosBelow:
@@ -74,4 +74,4 @@ def passed_over(unread: Mapping[str, int]) -> str:
     """What to say of pictures in formats that are not read."""
     kinds = ", ".join(f"{count:,} {suffix[1:]}" for suffix, count in sorted(unread.items()))
     total = sum(unread.values())
-    return f"passed over {total:,} pictures in formats that are not read ({kinds}): convert them to JPEG"
+    return f"passed over {total:,} pictures in formats that are not read ({kinds}): {what_to_do(unread)}"

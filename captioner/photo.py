@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from captioner.errors import PhotoError
+from captioner.formats import FORMATS, NAMES, UNREAD, what_to_do
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,18 +29,6 @@ _LARGE_PIXELS = 1 << 24
 _ONE_LARGE = threading.Lock()
 #: Pixels a side of the pieces in which modes are converted.
 _PIECE = 1024
-#: Formats that are decoded. Others (EPS starts Ghostscript, SVG and PDF are programs) are refused.
-#: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"}
-)
-#: Suffixes of pictures that are none of these: phones', cameras' raw ones, drawings.
-UNREAD = frozenset(
-    {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".svg", ".psd"}
-    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}
-)
-
 #: A glance decodes a JPEG down to this many pixels a side. Of smaller and re-encoded copies of 300 photos,
 #: 99.0 to 100 % stay within 3 bits of the photo's hash; at 256 pixels 99.7 to 100 %, for twice the time.
 _GLANCED_SIDE = 120
@@ -192,7 +181,9 @@ def _why_not_a_photo(photo: Photo) -> str:
         return "there are no bytes in it"
     if isinstance(photo, (str, os.PathLike)) and Path(photo).is_file() and Path(photo).stat().st_size == 0:
         return "the file is empty"
-    return "not a photo in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+    unknown = f"not a photo in a known format ({NAMES})"
+    suffix = Path(photo).suffix.lower() if isinstance(photo, (str, os.PathLike)) else ""
+    return f"{unknown}; {what_to_do((suffix,))}" if suffix in UNREAD else unknown
 
 
 def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:

@@ -170,6 +170,6 @@ def as_captions(examples: tuple[str, ...], searcher: Searcher) -> list[str]:
 
 def is_photo(given: str) -> bool:
     """Whether what may be a photo or words is a photo: a file, or named like one."""
-    from captioner.photo import SUFFIXES
+    from captioner.formats import SUFFIXES
 
     return os.path.isfile(given) or Path(given).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name

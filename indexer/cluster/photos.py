@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from captioner.photo import SUFFIXES
+from captioner.formats import SUFFIXES
 from indexer.errors import IndexerError, SourceError
 from indexer.records import CaptionRecord
 from indexer.sources import Item

@@ -18,6 +18,8 @@ _SUFFIXES = {
     "image/bmp": ".bmp",
     "image/tiff": ".tif",
     "image/x-portable-anymap": ".ppm",
+    "image/avif": ".avif",
+    "image/heif": ".heic",
 }
 
 

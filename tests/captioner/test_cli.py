@@ -63,13 +63,13 @@ def test_a_folder_without_photos_is_an_error(model: Path, tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     result = run(tmp_path / "empty", model=model)
     assert result.exit_code == 1 and result.stdout == ""
-    assert result.stderr.startswith(f"Error: {tmp_path / 'empty'}: has no photos (bmp, ")
+    assert result.stderr.startswith(f"Error: {tmp_path / 'empty'}: has no photos (avif, bmp, ")
 
 
 def test_pictures_in_other_formats_are_told_of_in_a_line(model: Path, folder: Path) -> None:
-    for name in ("6.heic", "7.HEIC", "sub/8.svg", "._0.png"):
+    for name in ("6.psd", "7.PSD", "sub/8.svg", "._0.png"):
         (folder / name).write_bytes(b"")
-    line = "passed over 3 pictures in formats that are not read (2 heic, 1 svg): convert them to JPEG\n"
+    line = "passed over 3 pictures in formats that are not read (2 psd, 1 svg): convert them to JPEG\n"
     result = run(folder, model=model)
     assert (result.exit_code, result.stderr) == (0, line)
     assert len(result.stdout.splitlines()) == 6

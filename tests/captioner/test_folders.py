@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from captioner.folders import PhotosBelow, no_photos, passed_over
-from captioner.photo import SUFFIXES, UNREAD
+from captioner.formats import SUFFIXES, UNREAD
 from indexer.sources import FolderSource
 
 
@@ -38,11 +38,11 @@ def test_linked_folders_are_walked_and_each_folder_once(tmp_path: Path) -> None:
 
 
 def test_the_indexer_sees_the_same_photos(tmp_path: Path) -> None:
-    fill(tmp_path, "z.png", "a/x.jpg", "._z.png", ".git/b.jpg", "c.heic")
+    fill(tmp_path, "z.png", "a/x.jpg", "._z.png", ".git/b.jpg", "c.psd")
     (tmp_path / "linked").symlink_to(fill(tmp_path.with_name("beside"), "y.jpg"))
     indexed = FolderSource(tmp_path)
     assert [item.image_id for item in indexed.photos()] == names(tmp_path)  # type: ignore[union-attr]
-    assert indexed.unread == {".heic": 1}
+    assert indexed.unread == {".psd": 1}
 
 
 def test_paths_keep_their_order_and_their_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,20 +70,20 @@ def test_a_folder_that_cannot_be_read_is_given_itself(
 
 
 def test_pictures_in_other_formats_are_counted(tmp_path: Path) -> None:
-    fill(tmp_path, "a.HEIC", "b/c.heic", "d.svg", "e.txt", "f.jpg", ".g.heic")
+    fill(tmp_path, "a.PSD", "b/c.psd", "d.svg", "e.txt", "f.jpg", ".g.psd")
     found = PhotosBelow([tmp_path, tmp_path])
     for _ in range(2):
         assert len(list(found)) == 2
         assert passed_over(found.unread) == (
-            "passed over 6 pictures in formats that are not read (4 heic, 2 svg): convert them to JPEG"
+            "passed over 6 pictures in formats that are not read (4 psd, 2 svg): convert them to JPEG"
         )
     assert not SUFFIXES & UNREAD
 
 
 def test_a_folder_without_photos_says_what_it_has(tmp_path: Path) -> None:
-    found = PhotosBelow([fill(tmp_path, "a.avif")])
+    found = PhotosBelow([fill(tmp_path, "a.jxl")])
     assert list(found) == []
     told = no_photos(found.unread)
-    assert told.startswith("has no photos (bmp, gif, ")
-    assert told.endswith("in it or below; " + passed_over({".avif": 1}))
+    assert told.startswith("has no photos (avif, bmp, gif, ")
+    assert told.endswith("in it or below; " + passed_over({".jxl": 1}))
     assert no_photos({}).endswith("in it or below")

@@ -22,6 +22,7 @@ from PIL import Image
 
 from captioner import photo
 from captioner.errors import PhotoError
+from captioner.formats import FORMATS, NAMES
 from captioner.photo import (
     MAX_PIXELS,
     glance,
@@ -83,7 +84,7 @@ def png_header(width: int, height: int) -> bytes:
 def test_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "letter.jpg"
     path.write_text("Dear reader,\nthis is no photo.")
-    assert complaint(path) == f"{path}: not a photo in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+    assert complaint(path) == f"{path}: not a photo in a known format ({NAMES})"
 
 
 def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 # Damage
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_a_truncated_photo_is_refused(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
     whole = encoded(noise, kind)
@@ -167,7 +168,10 @@ SMALL = {
         "TIFF": {"compression": "tiff_lzw"},
         "WEBP": {},
         "PPM": {},
+        "AVIF": {},
+        "HEIF": {},
     }.items()
+    if kind in FORMATS
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from captioner import tokens
+from captioner.formats import NAMES
 from captioner.tokens import DEFAULT
 from indexer import open_index
 from indexer.cli import main
@@ -81,7 +82,7 @@ class TestBuild:
         assert result.exit_code == 1
         assert result.stderr.splitlines() == [
             "captions.jsonl: line 2: has no caption",
-            f"{bad}: not a photo in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)",
+            f"{bad}: not a photo in a known format ({NAMES})",
         ]
         assert "2 captions added" in result.stdout
         assert "left out: 2 broken" in result.stdout
@@ -89,14 +90,14 @@ class TestBuild:
     def test_pictures_in_other_formats_are_told_of_in_a_line(self, run: Run, tmp_path: Path) -> None:
         for name in ("a.jfif", "b/c.jpg"):
             write_photo(tmp_path / "mine" / name)
-        for name in ("d.HEIC", "b/e.avif", "b/._c.jpg"):
+        for name in ("d.NEF", "b/e.jxl", "b/._c.jpg"):
             (tmp_path / "mine" / name).write_bytes(b"")
         for command in ("build", "add"):
             result = run(command, "--folder", "mine", "--json")
             assert (result.exit_code, result.stderr.count("\n")) == (0, 1)
-            assert "passed over 2 pictures in formats that are not read (1 avif, 1 heic)" in result.stderr
+            assert "passed over 2 pictures in formats that are not read (1 jxl, 1 nef)" in result.stderr
             report = json.loads(result.stdout)
-            assert report["pictures_unread"] == {".avif": 1, ".heic": 1}
+            assert report["pictures_unread"] == {".jxl": 1, ".nef": 1}
             assert report["status"]["images"] == 2
 
     @pytest.mark.parametrize(
