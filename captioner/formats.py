@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from PIL import features
 
-#: Formats and the suffixes of their files. Others are refused: EPS starts Ghostscript, SVG and PDF are programs.
+#: Formats and the suffixes of their files. Programs (SVG, PDF, EPS that Ghostscript runs) are refused.
 #: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
 _ALWAYS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
