@@ -165,7 +165,19 @@ def listed(image_ids: Iterable[str]) -> list[str]:
 
 
 def is_url(where: str) -> bool:
-    return where.startswith(("http://", "https://"))
+    return where.lstrip().lower().startswith(("http://", "https://"))
+
+
+def refuse_password(where: str, whose: str = "the index URL") -> None:
+    """Raises IndexerError, repeating nothing, for an address with an `@`, wherever it stands.
+
+    It is not parsed first: a password with `#`, `/` or `?` in it would end the host before the `@`.
+    """
+    if "://" in where and "@" in where:
+        raise IndexerError(
+            f"{whose} carries a user or password; give them in the environment instead: "
+            "ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (or *_FILE)"
+        )
 
 
 def open_index(where: str, *, create: bool = False) -> CaptionIndex:
@@ -174,6 +186,7 @@ def open_index(where: str, *, create: bool = False) -> CaptionIndex:
     With `create`, a place that holds no index yet is opened too, ready for `draft` or `add`.
     Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError.
     """
+    refuse_password(where)
     if is_url(where):
         from indexer.elastic import ElasticIndex
 

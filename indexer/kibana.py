@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from indexer.elastic.connection import authorization
 from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.index import refuse_password
 
 #: The alias that the objects are written for.
 WRITTEN_FOR = "captions"
@@ -81,15 +82,15 @@ def import_objects(
 
 
 def _base(kibana: str) -> str:
-    parts = urlsplit(kibana)
-    if parts.username is not None or parts.password is not None:
-        raise IndexerError(
-            "Kibana's URL carries a user or password; give them in the environment instead: "
-            "ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (or *_FILE)"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    refuse_password(kibana, "Kibana's URL")
+    try:
+        parts = urlsplit(kibana)
+        right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        right = False
+    if not right or parts.query or parts.fragment:
         raise IndexerError(f"{kibana}: not Kibana's address; expected http[s]://host:5601")
-    return kibana.rstrip("/")
+    return parts.geturl().rstrip("/")
 
 
 def _form(objects: Sequence[Mapping[str, Any]], boundary: str) -> bytes:

@@ -18,6 +18,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.errors import IndexerError, IndexNotFoundError, IndexUnavailableError
+from indexer.index import refuse_password
 
 #: What Elasticsearch allows, without the characters that would address several indices at once.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,200}")
@@ -37,15 +38,11 @@ class Place:
 
 def parse(where: str) -> Place:
     """`http[s]://host[:port][/prefix]/NAME` -> Place. Raises IndexerError, never repeating a password."""
+    refuse_password(where)
     try:
         parts = urlsplit(where)
     except ValueError as error:
         raise IndexerError(f"not an index URL ({error}); expected http[s]://host:9200/NAME") from None
-    if parts.username is not None or parts.password is not None:
-        raise IndexerError(
-            "the index URL carries a user or password; give them in the environment instead: "
-            "ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (or *_FILE)"
-        )
     prefix, _, name = parts.path.rstrip("/").rpartition("/")
     if not parts.hostname or not _NAME.fullmatch(name) or parts.query or parts.fragment:
         raise IndexerError(

@@ -22,6 +22,7 @@ from indexer.elastic.connection import connect, parse
 from indexer.elastic.loading import Patience
 from indexer.elastic.lock import BuildLock
 from indexer.errors import IndexerError, IndexLockedError, IndexUnavailableError
+from indexer.index import is_url, open_index
 from indexer.records import AddReport, CaptionRecord, Query
 
 pytestmark = pytest.mark.elasticsearch
@@ -470,12 +471,23 @@ def test_https_to_a_server_without_it(where: str) -> None:
         ElasticIndex.open(where.replace("http://", "https://"))
 
 
+@pytest.mark.parametrize("opened", [ElasticIndex.open, open_index])
 @pytest.mark.parametrize(
-    "url", ["http://elastic:hunter2@host:9200/captions", "https://hunter2@host/captions"]
+    "url",
+    [
+        "http://elastic:hunter2@host:9200/captions",
+        "https://hunter2@host/captions",
+        "https://elastic:hunter2#x@host:9200/captions",
+        "https://elastic:hunter2/x@host:9200/captions",
+        "https://elastic:hunter2?x@host:9200/captions",
+        "https://elastic:123/hunter2@host:9200/captions",
+        "HTTP://elastic:hunter2@host:9200/captions",
+        "elastic://elastic:hunter2@host:9200/captions",
+    ],
 )
-def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str, opened: Callable[[str], object]) -> None:
     with pytest.raises(IndexerError, match="ELASTICSEARCH_API_KEY") as caught:
-        ElasticIndex.open(url)
+        opened(url)
     assert "hunter2" not in str(caught.value)
 
 
@@ -496,6 +508,8 @@ def test_urls_that_name_no_index(url: str) -> None:
 
 
 def test_urls() -> None:
+    assert is_url("HTTP://localhost/captions")
+    assert parse("HTTP://localhost/captions").where == "http://localhost:9200/captions"
     assert parse("http://localhost/captions").where == "http://localhost:9200/captions"
     assert parse("https://search.example/es/captions/").where == "https://search.example:443/es/captions"
     assert parse("http://[::1]:9201/captions").where == "http://[::1]:9201/captions"

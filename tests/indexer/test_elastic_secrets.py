@@ -109,9 +109,14 @@ def test_an_unreachable_server_does_not_bring_them_out(environment: dict[str, st
     assert ENCODED not in printed
 
 
-def test_a_password_in_the_url_is_not_repeated(tmp_path: Path) -> None:
-    words = ["indexer", "--debug", "status", "--index", f"http://u:{SECRET}@127.0.0.1:9/captions"]
-    assert SECRET not in run(words, {}, tmp_path)
+@pytest.mark.parametrize("command", [["status"], ["rollback"], ["kibana"]], ids=" ".join)
+@pytest.mark.parametrize("password", [SECRET, f"{SECRET}#", f"{SECRET}/x", f"1/{SECRET}"])
+def test_a_password_in_the_url_is_not_repeated(command: list[str], password: str, tmp_path: Path) -> None:
+    words = ["indexer", "--debug", *command, "--index", f"HTTP://u:{password}@127.0.0.1:9/captions"]
+    printed = run(words, {}, tmp_path)
+    assert "carries a user or password" in printed
+    assert SECRET not in printed
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [["indexer", "status"], ["search", "text", "a dog"]])

@@ -406,6 +406,10 @@ def test_no_kibana_and_addresses_that_cannot_be() -> None:
         import_objects(url, OBJECTS, {})
     for address, message in (
         ("http://u:hunter2@host", "user or password"),
+        ("http://u:hunter2/x@host", "user or password"),
+        ("HTTPS://u:hunter2#x@host", "user or password"),
+        ("http://localhost:port", "expected http"),
+        ("http://[::1", "expected http"),
         ("localhost:5601", "expected http"),
     ):
         with pytest.raises(IndexerError, match=message) as caught:
