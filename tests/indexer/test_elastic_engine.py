@@ -245,6 +245,41 @@ def test_a_document_that_was_changed_is_found_by_check(
         assert told in line
 
 
+@pytest.mark.parametrize(
+    ("foreign", "told"),
+    [
+        ({"image_id": "f", "caption": "a dog"}, "tokens"),
+        ({"image_id": "f", "caption": "a dog", "tokens": "dog"}, "tokens"),
+        ({"image_id": "f", "caption": "a dog", "image": 7, "indexed_at": 0}, "image"),
+        ({"image_id": ["f", "g"], "caption": "a dog"}, "image_id"),
+    ],
+)
+def test_a_document_of_another_program_stops_nothing(
+    elastic_where: str, foreign: dict[str, object], told: str
+) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        send("PUT", f"{parse(elastic_where).where}/_doc/foreign?refresh=true", foreign)
+        (line,) = index.check()
+        assert line.startswith("document foreign (image ")
+        assert told in line.partition(": ")[2]
+        ((document,),) = index.captions(["f"]).values()
+        assert document.record.caption == "a dog"
+        assert document.tokens <= {"dog"}
+        assert len(index.candidates(frozenset({"dog"}), 3).found) >= 1
+        assert index.delete(["f"]) == 1
+        assert index.check() == []
+
+
+def test_random_images_may_be_of_another_program(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        send(
+            "PUT", f"{parse(elastic_where).where}/_doc/f?refresh=true", {"image_id": "f", "caption": "a dog"}
+        )
+        assert {one.record.image_id for one in index.random(5)} == {"1", "f"}
+
+
 def test_a_check_that_finds_much_wrong_tells_of_some(elastic_where: str) -> None:
     with ElasticIndex.open(elastic_where, create=True) as index:
         index.add(CaptionRecord(f"{number}", "a dog runs") for number in range(30))
