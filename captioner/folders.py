@@ -14,7 +14,8 @@ class PhotosBelow:
     """The photos that paths name: a file is itself, a folder gives those in it and below, in order of name.
 
     Photos of folders are known by their suffix. Links to folders are followed, each folder once, so loops
-    end. What is hidden is no photo (macOS writes a `._a.jpg` beside each `a.jpg` on other systems' disks).
+    end. What is hidden is no photo (macOS writes a `._a.jpg` beside each `a.jpg` on other systems' disks),
+    nor is a pipe or a device.
     A folder that cannot be read is given itself, so that opening it tells why.
     """
 
@@ -51,7 +52,8 @@ class PhotosBelow:
             if _is_folder(entry):
                 yield from self._below(entry.path, seen)
             elif (suffix := Path(entry.name).suffix.lower()) in SUFFIXES:
-                yield entry.path
+                if not _is_pipe_or_device(entry):
+                    yield entry.path
             elif suffix in UNREAD:
                 self.unread[suffix] += 1
 
@@ -60,6 +62,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself, or one into a place that may not be entered
+        return False
+
+
+def _is_pipe_or_device(entry: os.DirEntry[str]) -> bool:
+    """The one may never answer, the other never end; who names one himself gets what it gives."""
+    try:
+        return not entry.is_file() and bool(entry.stat())
+    except OSError:  # such as a link to nothing: opening it tells
         return False
 
 
@@ -74,4 +84,5 @@ def passed_over(unread: Mapping[str, int]) -> str:
     """What to say of pictures in formats that are not read."""
     kinds = ", ".join(f"{count:,} {suffix[1:]}" for suffix, count in sorted(unread.items()))
     total = sum(unread.values())
-    return f"passed over {total:,} pictures in formats that are not read ({kinds}): {what_to_do(unread)}"
+    what = "picture in a format that is" if total == 1 else "pictures in formats that are"
+    return f"passed over {total:,} {what} not read ({kinds}): {what_to_do(unread, total)}"

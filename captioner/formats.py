@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from importlib.util import find_spec
-
-from PIL import features
+from collections.abc import Collection
 
 #: Formats and the suffixes of their files. Programs (SVG, PDF, EPS that Ghostscript runs) are refused.
 #: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
@@ -18,36 +15,36 @@ _ALWAYS = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm",),
 }
-_AVIF = {"AVIF": (".avif",)}  # where Pillow was built with it, as its wheels from 11.3 on are
 _HEIF = {"HEIF": (".heic", ".heif", ".hif")}  # by the extra `heic`: what phones save
-_NEVER = (".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2")
+#: AVIF is one of these although Pillow reads it: its decoder goes past the size that the header tells, so that
+#: 3 KB fill 900 MB. HEIF's decoder refuses such a file.
+_NEVER = (".avif", ".jxl", ".jp2", ".svg", ".psd")
+_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2")
 
 
-def _read_here() -> dict[str, tuple[str, ...]]:
-    found = dict(_ALWAYS)
-    if "avif" in features.modules and features.check("avif"):  # older ones warn of a name they do not know
-        found |= _AVIF
-    if find_spec("pillow_heif") is not None:
+def _has_heif() -> bool:
+    try:
         from pillow_heif import register_heif_opener
+    except (ImportError, OSError):  # not installed, or a broken one that nothing else here needs
+        return False
+    register_heif_opener()
+    return True
 
-        register_heif_opener()
-        found |= _HEIF
-    return found
 
-
-_READ = _read_here()
+_READ = _ALWAYS | (_HEIF if _has_heif() else {})
 
 FORMATS = tuple(_READ)
 SUFFIXES = frozenset(suffix for suffixes in _READ.values() for suffix in suffixes)
 #: Suffixes of pictures that are none of these: phones', cameras' raw ones, drawings.
-UNREAD = frozenset((*_AVIF["AVIF"], *_HEIF["HEIF"], *_NEVER)) - SUFFIXES
+UNREAD = frozenset((*_HEIF["HEIF"], *_NEVER, *_RAW)) - SUFFIXES
 
 _NAMES = {"WEBP": "WebP", "HEIF": "HEIC"}
 #: The formats as people call them.
 NAMES = ", ".join(_NAMES.get(name, name) for name in FORMATS)
 
 
-def what_to_do(suffixes: Iterable[str]) -> str:
-    """Advice for pictures that are not read, by their suffixes."""
+def what_to_do(suffixes: Collection[str], count: int) -> str:
+    """Advice for so many pictures that are not read, by their suffixes."""
+    convert = f"convert {'it' if count == 1 else 'them'} to JPEG"
     readable = "HEIF" not in _READ and not set(suffixes).isdisjoint(_HEIF["HEIF"])
-    return "convert them to JPEG" + (", or pip install pillow-heif, which reads HEIC" if readable else "")
+    return convert + (", or pip install pillow-heif, which reads HEIC" if readable else "")

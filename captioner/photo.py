@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -126,17 +125,9 @@ def _header_read(photo: Photo) -> Iterator[Image.Image]:
     if isinstance(photo, Image.Image):
         yield photo
         return
-    source = io.BytesIO(photo) if isinstance(photo, bytes) else _file(Path(photo))
+    source = io.BytesIO(photo) if isinstance(photo, bytes) else Path(photo)
     with Image.open(source, formats=FORMATS) as image:
         yield image
-
-
-def _file(path: Path) -> Path:
-    """Neither a pipe, which may never answer, nor a device, which may never end."""
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise PhotoError(f"{path}: is a pipe or a device, not a photo")
-    return path
 
 
 class _Quiet:
@@ -183,7 +174,7 @@ def _why_not_a_photo(photo: Photo) -> str:
         return "the file is empty"
     unknown = f"not a photo in a known format ({NAMES})"
     suffix = Path(photo).suffix.lower() if isinstance(photo, (str, os.PathLike)) else ""
-    return f"{unknown}; {what_to_do((suffix,))}" if suffix in UNREAD else unknown
+    return f"{unknown}; {what_to_do((suffix,), 1)}" if suffix in UNREAD else unknown
 
 
 def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:

@@ -18,7 +18,6 @@ _SUFFIXES = {
     "image/bmp": ".bmp",
     "image/tiff": ".tif",
     "image/x-portable-anymap": ".ppm",
-    "image/avif": ".avif",
     "image/heif": ".heic",
 }
 

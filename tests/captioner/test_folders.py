@@ -29,6 +29,14 @@ def test_a_folder_gives_its_photos_in_order_whatever_is_beside_them(tmp_path: Pa
     assert names(tmp_path) == ["a.JPG", "az/c.webp", "b.png", "e.jfif", "f.jpe"]
 
 
+def test_pipes_and_devices_in_a_folder_are_no_photos(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "null.jpg").symlink_to("/dev/null")
+    (tmp_path / "nothing.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert names(tmp_path) == ["a.jpg", "nothing.jpg"]
+
+
 def test_linked_folders_are_walked_and_each_folder_once(tmp_path: Path) -> None:
     fill(tmp_path, "all/a/x.jpg", "elsewhere/y.jpg")
     (tmp_path / "all" / "a" / "loop").symlink_to(tmp_path / "all")
@@ -84,6 +92,6 @@ def test_a_folder_without_photos_says_what_it_has(tmp_path: Path) -> None:
     found = PhotosBelow([fill(tmp_path, "a.jxl")])
     assert list(found) == []
     told = no_photos(found.unread)
-    assert told.startswith("has no photos (avif, bmp, gif, ")
+    assert told.startswith("has no photos (bmp, gif, ")
     assert told.endswith("in it or below; " + passed_over({".jxl": 1}))
     assert no_photos({}).endswith("in it or below")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,14 @@ import pytest
 from PIL import Image
 
 from captioner import formats
-from captioner.formats import FORMATS, SUFFIXES, UNREAD, what_to_do
+from captioner.errors import PhotoError
+from captioner.formats import SUFFIXES, UNREAD, what_to_do
 from captioner.photo import glance, media_type, open_photo
 
 ORIENTATION = 0x0112
-TYPES = {"AVIF": "image/avif", "HEIF": "image/heif"}
 
 
-def picture(kind: str, *, orientation: int = 1) -> bytes:
+def picture(*, orientation: int = 1) -> bytes:
     """Red above, blue below, as seen upright."""
     image = Image.new("RGB", (96, 64), (220, 20, 20))
     image.paste((20, 20, 220), (0, 32, 96, 64))
@@ -27,47 +28,57 @@ def picture(kind: str, *, orientation: int = 1) -> bytes:
     if orientation == 6:
         image = image.transpose(Image.Transpose.ROTATE_90)
     out = io.BytesIO()
-    image.save(out, kind, exif=exif.tobytes())
+    image.save(out, "HEIF", exif=exif.tobytes())
     return out.getvalue()
 
 
-def test_the_test_machine_reads_what_phones_save() -> None:
-    assert set(TYPES) <= set(FORMATS)
-
-
-@pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_phones_photos_are_read_upright(kind: str, orientation: int) -> None:
-    content = picture(kind, orientation=orientation)
+def test_phones_photos_are_read_upright(orientation: int) -> None:
+    content = picture(orientation=orientation)
     image = open_photo(content, smallest=32)
     red, _, blue = image.getpixel((48, 8))
     assert (image.mode, image.size, red > 150 > blue) == ("RGB", (96, 64), True)
-    assert media_type(content) == glance(content).media_type == TYPES[kind]
+    assert media_type(content) == glance(content).media_type == "image/heif"
+
+
+def test_a_size_that_the_pixels_go_beyond_is_refused() -> None:
+    """The header says 96x64, the pixels are 4,096 times as many."""
+    large = io.BytesIO()
+    Image.new("RGB", (6144, 4096), "red").save(large, "HEIF")
+    told = struct.pack(">II", 6144, 4096)
+    forged = large.getvalue().replace(told, struct.pack(">II", 96, 64))
+    assert told in large.getvalue() and told not in forged
+    with pytest.raises(PhotoError):
+        glance(forged)
 
 
 def test_suffixes_are_read_or_known_to_be_unread() -> None:
-    assert {".heic", ".avif", ".jpg"} <= SUFFIXES
-    assert ".svg" in UNREAD and not SUFFIXES & UNREAD
+    assert {".heic", ".jpg"} <= SUFFIXES
+    assert {".svg", ".avif"} <= UNREAD and not SUFFIXES & UNREAD
 
 
 def test_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert what_to_do([".svg"]) == "convert them to JPEG"
+    assert what_to_do([".svg"], 2) == "convert them to JPEG"
     monkeypatch.setattr(formats, "_READ", {"JPEG": (".jpg",)})
-    assert (
-        what_to_do([".svg", ".heic"]) == "convert them to JPEG, or pip install pillow-heif, which reads HEIC"
-    )
-    assert what_to_do([".svg"]) == "convert them to JPEG"
+    advice = "convert it to JPEG, or pip install pillow-heif, which reads HEIC"
+    assert what_to_do([".heic"], 1) == advice
+    assert what_to_do([".svg"], 1) == "convert it to JPEG"
 
 
-def test_without_pillow_heif_a_phones_photo_says_what_would_read_it(tmp_path: Path) -> None:
-    (tmp_path / "IMG_1.HEIC").write_bytes(picture("HEIF"))
-    program = (
-        "import sys; sys.modules['pillow_heif'] = None\n"
-        "from captioner.photo import open_photo\n"
-        f"open_photo({str(tmp_path / 'IMG_1.HEIC')!r})"
+@pytest.mark.parametrize("package", ["raise ImportError('libheif.so: wrong version')", "", None])
+def test_without_pillow_heif_a_phones_photo_says_what_would_read_it(
+    package: str | None, tmp_path: Path
+) -> None:
+    """`package`: the source of a broken one; None where none is installed."""
+    (tmp_path / "IMG_1.HEIC").write_bytes(picture())
+    program = "from captioner.photo import open_photo\nopen_photo('IMG_1.HEIC')"
+    if package is None:
+        program = f"import sys; sys.modules['pillow_heif'] = None\n{program}"
+    else:
+        (tmp_path / "pillow_heif.py").write_text(package)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     last = run.stderr.splitlines()[-1]
-    assert (
-        "IMG_1.HEIC: not a photo in a known format (JPEG, PNG" in last and "pip install pillow-heif" in last
-    )
+    assert "IMG_1.HEIC: not a photo in a known format (JPEG, PNG" in last
+    assert last.endswith("convert it to JPEG, or pip install pillow-heif, which reads HEIC")

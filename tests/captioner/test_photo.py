@@ -115,10 +115,11 @@ def test_a_folder_is_no_photo(tmp_path: Path) -> None:
     assert complaint(tmp_path) == f"{tmp_path}: is a folder, not a photo"
 
 
-def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.jpg")
-    for place in (tmp_path / "pipe.jpg", Path("/dev/null")):
-        assert complaint(place) == f"{place}: is a pipe or a device, not a photo"
+def test_a_pipe_that_is_named_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writing = ThreadPoolExecutor(1).submit((tmp_path / "pipe").write_bytes, encoded(scene(), "JPEG"))
+    assert open_photo(tmp_path / "pipe").size == (64, 48)
+    writing.result()
 
 
 def test_a_name_that_cannot_be(tmp_path: Path) -> None:
@@ -168,10 +169,8 @@ SMALL = {
         "TIFF": {"compression": "tiff_lzw"},
         "WEBP": {},
         "PPM": {},
-        "AVIF": {},
         "HEIF": {},
     }.items()
-    if kind in FORMATS
 }
 
 
