@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import elastic_transport
@@ -99,6 +100,7 @@ class BuildLock:
             "owner": self._owner,
             "purpose": self._purpose,
             "host": socket.gethostname(),
+            "machine": machine(),
             "pid": os.getpid(),
             "at": time.time(),
         }
@@ -141,8 +143,11 @@ def _version(answer: ObjectApiResponse[Any]) -> dict[str, Any]:
 
 
 def _alive(holder: Mapping[str, Any]) -> bool:
-    """Whether the holder may still be at work: here its process tells, elsewhere its last beat."""
-    if holder.get("host") == socket.gethostname():
+    """Whether the holder may still be at work: here its process tells, elsewhere its last beat.
+
+    Locks of earlier versions name a host and no machine, which proves nothing where machines are told apart.
+    """
+    if holder.get("machine", holder.get("host")) == machine():
         try:
             os.kill(int(holder["pid"]), 0)
         except ProcessLookupError:
@@ -150,3 +155,16 @@ def _alive(holder: Mapping[str, Any]) -> bool:
         except PermissionError:
             pass
     return time.time() - float(holder.get("at", 0)) < STALE
+
+
+def machine() -> str:
+    """Where a process id of this process means the same: the boot of the kernel and the PID namespace.
+
+    Containers and clones of virtual machines may share a host name, so it counts only where the system
+    tells neither.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return socket.gethostname()
