@@ -77,7 +77,7 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/health/ready", response_model=HealthAnswer, tags=["operation"])
     async def ready(service: ServiceOf) -> Response:
         """The search engine answers too; a problem document (503, 504) where it does not."""
-        await service.counts()
+        await service.ready()
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics", response_class=Response, tags=["operation"])

@@ -13,8 +13,9 @@ from captioner.errors import PhotoError
 from captioner.photo import media_type
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
+from search.asked import Asked, analyzer_of, check_analyzer
 from search.errors import QueryError
-from search.hits import Asked, Results
+from search.hits import Results
 from search.searcher import Searcher
 from search.web.captioning import CaptionQueue, PhotoCaptioner, QueueFullError
 from search.web.engine import Engine
@@ -31,13 +32,16 @@ from search.web.parameters import (
 from search.web.pictures import Pictures, SeenImages
 from search.web.presentation import Presentation, root_of
 from search.web.problems import Problem, busy, not_found, too_slow
+from search.web.recent import Recent
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
 
 T = TypeVar("T")
 
-#: The counts of the status need not be newer than this many seconds.
-STATUS_SECONDS = 5.0
+#: The status may be this many seconds old: Elasticsearch counts the distinct images of a million in 4 to 7 s.
+STATUS_SECONDS = 60.0
+#: Whether the engine answers may be this many seconds old; it is asked by whoever watches the server.
+READY_SECONDS = 5.0
 
 
 class Service:
@@ -63,8 +67,9 @@ class Service:
         self.metrics.watch_queue(lambda: self.captions.waiting)
         self.pictures, self.seen = Pictures(settings.images), SeenImages(index.captions)
         self.presentation = Presentation(self.pictures, self.seen)
-        self._status: tuple[float, IndexStatus] | None = None
-        self._status_lock = asyncio.Lock()
+        self.counts = Recent(STATUS_SECONDS, self._counts)
+        #: Raises where the engine does not answer. The number of captions costs it next to nothing.
+        self.ready = Recent(READY_SECONDS, self._caption_count)
 
     def start(self) -> None:
         self.captions.start()
@@ -122,18 +127,19 @@ class Service:
 
     async def image(self, image_id: str, asked: ImageParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
+            [sentence] = self._asked(asked)
             documents = self.searcher.index.captions([image_id]).get(image_id)
             if not documents:
                 raise _no_image(image_id)
-            [sentence] = self._asked(asked)
-            return self.presentation.image(documents, sentence.tokens, self.searcher.index.analyzer)
+            check_analyzer(self.steps, [sentence])
+            return self.presentation.image(documents, sentence.tokens, sentence.analyzer)
 
         return await self.engine.run(work)
 
     async def count(self, asked: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            first, *others = (one.tokens for one in self._asked(asked))
-            images = self.searcher.count(first, asked.min_score, asked.filters, asked.exclude, others)
+            given = self._asked(asked)
+            images = self.searcher.count_any_of(given, asked.min_score, asked.filters, asked.exclude)
             return {"images": images, "min_score": asked.min_score}
 
         return await self.engine.run(work)
@@ -181,25 +187,24 @@ class Service:
             "remote_images": self.settings.remote_images,
         }
 
-    async def counts(self) -> IndexStatus:
-        """The index's status, asked for at most every few seconds however many clients want it."""
-        async with self._status_lock:
-            if self._status is None or time.monotonic() > self._status[0]:
-                found = await self.engine.run(self.searcher.index.status)
-                self._status = (time.monotonic() + STATUS_SECONDS, found)
-            return self._status[1]
+    async def _counts(self) -> IndexStatus:
+        return await self.engine.run(self.searcher.index.status)
+
+    async def _caption_count(self) -> int:
+        return await self.engine.run(self.searcher.index.caption_count)
 
     def _asked(self, sentences: OneSentence) -> list[Asked]:
         """Each caption with its tokens, as they were edited. Raises Problem (404) where it is no image's."""
-        analyze = self.searcher.analyze
+        # Looked up before tokens are made: what the engine answers may tell it of an index built anew.
+        first = self._caption_of(sentences.like) if sentences.like else sentences.q
+        name, analyze = analyzer_of(self.steps)
         added = frozenset(sentences.token).union(*map(analyze, sentences.add))
         dropped = frozenset(sentences.drop)
 
         def edited(tokens: frozenset[str]) -> frozenset[str]:
             return frozenset(token for token in tokens if not dropped & {token, root_of(token)})
 
-        first = self._caption_of(sentences.like) if sentences.like else sentences.q
-        return [Asked(text, edited(analyze(text) | added)) for text in (first, *sentences.others)]
+        return [Asked(text, edited(analyze(text) | added), name) for text in (first, *sentences.others)]
 
     def _caption_of(self, image_id: str) -> str:
         """The caption that the image is searched for by, too."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,10 +16,12 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from captioner.tokens import DEFAULT, analyzer
-from indexer.errors import IndexUnavailableError
+from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import Candidates, CaptionRecord, Filters, Query
 from search.searcher import Searcher
+from search.web import service
 from search.web.parameters import TextParameters
+from search.web.recent import Recent
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import PLAIN, Serve
@@ -369,6 +373,45 @@ def test_an_engine_that_is_down(serve: Serve) -> None:
     assert answer.headers["retry-after"] == "5"
     problem(client.get("/health/ready"), 503, "engine-down")
     assert ok(client.get("/health/live")) == {"status": "live"}
+
+
+class Uncounted(MemoryIndex):
+    """An engine whose status takes longer than a probe waits."""
+
+    gone = False
+
+    def status(self) -> Any:
+        raise AssertionError("the distinct images were counted")
+
+    def caption_count(self) -> int:
+        if self.gone:
+            raise IndexNotFoundError("http://search:9200/photos: no such index")
+        return 1
+
+
+def test_readiness_does_not_count_images_and_notices_an_index_that_is_gone(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "READY_SECONDS", -1.0)
+    index = Uncounted()
+    client = serve(index)
+    assert ok(client.get("/health/ready")) == {"status": "ready"}
+    index.gone = True
+    assert "no such index" in problem(client.get("/health/ready"), 503, "index")["detail"]
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(3600.0, 1), (-1.0, 3)])
+def test_what_is_recent_is_asked_once(seconds: float, asked: int) -> None:
+    questions = count(1)
+
+    async def ask() -> int:
+        return next(questions)
+
+    async def three() -> list[int]:
+        recent = Recent(seconds, ask)
+        return list(await asyncio.gather(recent(), recent(), recent()))
+
+    assert max(asyncio.run(three())) == asked
 
 
 class Broken(MemoryIndex):

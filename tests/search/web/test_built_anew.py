@@ -33,7 +33,7 @@ def client(serve: Serve, fresh_where: str) -> TestClient:
 def test_searches_go_on_by_the_new_analyzer(client: TestClient, fresh_where: str, looked_at: bool) -> None:
     build(fresh_where, "words/1")
     if looked_at:
-        ok(client.get("/health/ready"))
+        ok(client.get(f"{V1}/status"))
     answer = client.get(f"{V1}/text", params={"q": "a zebra"})
     if "://" in fresh_where and not looked_at:  # an answer of other documents is what tells this engine
         assert "built anew" in problem(answer, 503, "index")["detail"]
