@@ -197,7 +197,7 @@ def migrate(where: str) -> None:
     Searches see the old index until the new one is whole.
     """
     _elastic(where)
-    from indexer.elastic.engine import migrate as migrate_index
+    from indexer.elastic.migration import migrate as migrate_index
 
     held = migrate_index(where)
     click.echo("\n".join(status_lines(held)))

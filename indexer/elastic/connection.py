@@ -166,15 +166,16 @@ def clear_errors(place: Place) -> Iterator[None]:
 def api_error(place: Place, status: int, body: Any) -> IndexerError:
     """What an answer of Elasticsearch with this status means to a person."""
     kind, reason = _cause(body)
-    if kind == "cluster_block_exception":
+    if kind == "index_closed_exception":
+        return closed_error(place)
+    # A cluster that has just started, or has no master, blocks everything with 503, and that passes.
+    if kind == "cluster_block_exception" and status != 503:
         return _ReadOnlyError(
             f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the "
             "block, then run again"
         )
     if status == 404:
-        return IndexNotFoundError(
-            f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
-        )
+        return not_found(place)
     advice = {
         401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD",
         403: "not permitted; this user's role does not allow it",
@@ -185,6 +186,21 @@ def api_error(place: Place, status: int, body: Any) -> IndexerError:
         f" ({kind}: {reason})" if kind and status not in (401, 403) else ""
     )
     return IndexUnavailableError(f"{place.where}: {advice}; {said}" if advice else f"{place.where}: {said}")
+
+
+def not_found(place: Place) -> IndexNotFoundError:
+    return IndexNotFoundError(
+        f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
+    )
+
+
+def closed_error(place: Place, index: str = "") -> IndexUnavailableError:
+    """Of the live index, or of the one that a rollback would lead to."""
+    back = "" if index else f", or go back with `indexer rollback --index {place.where}`"
+    name = index or place.name
+    return IndexUnavailableError(
+        f"{place.server}/{name}: the index is closed; open it with POST {name}/_open{back}"
+    )
 
 
 def _cause(body: Any) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from elasticsearch import Elasticsearch
 from captioner.tokens import DEFAULT
 from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic import rollout
-from indexer.elastic.connection import Place, clear_errors, connect, parse
+from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, problem, to_document
 from indexer.elastic.generations import Generation, live_generation
 from indexer.elastic.loading import Loader, Patience, chunks
@@ -21,7 +21,7 @@ from indexer.elastic.plan import Expectation
 from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
-from indexer.errors import IndexMismatchError, IndexNotFoundError
+from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, listed
 from indexer.records import (
     NO_FILTERS,
@@ -50,8 +50,9 @@ class ElasticIndex(CaptionIndex):
         self._client, self._place, self._patience = client, place, patience
         self.where = place.where
         self._live = live
+        self._never_live = live is None
         self._expectation = Expectation()
-        self._ranking = self._look()
+        self._looked: Ranking | None = None
 
     @classmethod
     def open(cls, where: str, *, create: bool = False, patience: Patience | None = None) -> ElasticIndex:
@@ -63,9 +64,7 @@ class ElasticIndex(CaptionIndex):
             with clear_errors(place):
                 live = live_generation(client, place)
                 if live is None and not create:
-                    raise IndexNotFoundError(
-                        f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
-                    )
+                    raise not_found(place)
                 return cls(client, place, live, patience or Patience())
         except BaseException:
             client.close()
@@ -80,21 +79,38 @@ class ElasticIndex(CaptionIndex):
         live = self._live
         return live.analyzer if live else DEFAULT
 
+    @property
+    def _ranking(self) -> Ranking:
+        """Made at the first search: a build and a rollback begin where the live index cannot be searched."""
+        ranking = self._looked
+        if ranking is None:
+            ranking = self._looked = self._look()
+        return ranking
+
     def _look(self) -> Ranking:
         """Smallest and largest size in the index; the server reads them off without visiting documents."""
         smallest, largest = 1, 0
-        if self._live is not None:
-            ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
-            answer = self._client.search(index=self._live.index, size=0, aggs=ends)["aggregations"]
-            if answer["high"]["value"] is not None:
-                smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
+        ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
+        answer = self._client.search(index=self._place.name, size=0, aggs=ends)["aggregations"]
+        if answer["high"]["value"] is not None:
+            smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
         return Ranking(self._client, self._place, smallest, largest, self._expectation)
 
     def _reload(self) -> Generation | None:
-        """See what the alias carries now: another process may have built anew."""
-        self._live = live_generation(self._client, self._place)
-        self._ranking = self._look()
-        return self._live
+        """See what the alias carries now: another process may have built anew.
+
+        None only where there never was an index (of one opened with `create`). One that was there and is
+        gone may come back, and its searches have no answer meanwhile.
+        """
+        live = live_generation(self._client, self._place)
+        if live is not None:
+            self._know(live)
+        elif not self._never_live:
+            raise not_found(self._place)
+        return live
+
+    def _know(self, live: Generation) -> None:
+        self._live, self._never_live, self._looked = live, False, None
 
     def _follow(self, before: Generation | None, seen: Collection[str]) -> bool:
         """Know the generation that an answer's indices (none: any) tell of; whether it is not `before`."""
@@ -115,7 +131,7 @@ class ElasticIndex(CaptionIndex):
     # --- reading
 
     def _is_empty_place(self) -> bool:
-        """Whether there is still no index (one opened with `create` answers as an empty one does)."""
+        """Whether there never was an index (one opened with `create` answers as an empty one does)."""
         return self._live is None and self._reload() is None
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
@@ -253,7 +269,8 @@ class ElasticIndex(CaptionIndex):
         live = self._to_change()
         if live is None:
             with clear_errors(self._place):
-                live = self._live = rollout.create_first(self._client, self._place, self.analyzer)
+                live = rollout.create_first(self._client, self._place, self.analyzer)
+                self._know(live)
         report = self._loader(live).add(records)
         self._refresh(live)
         return report
@@ -285,7 +302,7 @@ class ElasticIndex(CaptionIndex):
         """Let searches see what was written."""
         with clear_errors(self._place):
             self._client.indices.refresh(index=live.index)
-            self._ranking = self._look()
+            self._looked = None
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
         return ElasticDraft(
@@ -323,23 +340,3 @@ def _first_images(snapshot: Snapshot, query: Mapping[str, Any], size: int) -> li
             found.setdefault(hit["_source"]["image_id"], to_document(hit["_source"]))
         after = page[-1]["sort"]
     return list(found.values())[: max(size, 0)]
-
-
-def migrate(where: str) -> IndexStatus:
-    """Bring an index of any schema to the current one, beside what readers see. The old one is kept."""
-    place = parse(where)
-    client = connect(place)
-    with clear_errors(place):
-        live = live_generation(client, place, any_schema=True)
-        if live is None:
-            client.close()
-            raise IndexNotFoundError(f"{place.where}: no such index")
-        index = ElasticIndex(client, place, live, Patience())
-    with index, index.draft(f"migrate {live.index}", live.analyzer) as draft:
-        report = rollout.copy_into(draft, client, place)
-        if report.rejected:
-            raise IndexMismatchError(
-                f"{place.where}: {len(report.rejected)} captions do not fit the new schema "
-                f"(the first: {report.rejected[0].reason}); the old index stays as it was"
-            )
-        return draft.publish()

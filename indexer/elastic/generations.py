@@ -27,6 +27,7 @@ class Generation:
     live: bool  # whether the alias carries it
     meta: Mapping[str, Any]
     created_ms: int
+    closed: bool = False
 
     @property
     def analyzer(self) -> str:
@@ -48,8 +49,8 @@ class Generation:
 
 
 def generations(client: Elasticsearch, place: Place) -> list[Generation]:
-    """Every generation of a name, oldest first; other indices that begin alike are not among them."""
-    found = client.indices.get(index=f"{place.name}-*", expand_wildcards="open")
+    """Every generation of a name, closed ones too, oldest first; no other indices that begin alike."""
+    found = client.indices.get(index=f"{place.name}-*", expand_wildcards=["open", "closed"])
     ours = [_generation(place, index, state) for index, state in found.items() if _is_ours(place, index)]
     return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
 
@@ -141,5 +142,11 @@ def _is_ours(place: Place, index: str) -> bool:
 
 def _generation(place: Place, index: str, state: Mapping[str, Any]) -> Generation:
     meta = state.get("mappings", {}).get("_meta", {})
-    created = int(state.get("settings", {}).get("index", {}).get("creation_date", 0))
-    return Generation(index, place.name in state.get("aliases", {}), meta, created)
+    settings = state.get("settings", {}).get("index", {})
+    return Generation(
+        index=index,
+        live=place.name in state.get("aliases", {}),
+        meta=meta,
+        created_ms=int(settings.get("creation_date", 0)),
+        closed=settings.get("verified_before_close") == "true",  # the only trace of it in this answer
+    )

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.connection import Place, clear_errors
-from indexer.elastic.documents import filter_clauses, now, to_record
+from indexer.elastic.connection import Place, clear_errors, closed_error
+from indexer.elastic.documents import filter_clauses, now
 from indexer.elastic.generations import (
     Generation,
     create_generation,
@@ -57,7 +58,12 @@ class ElasticDraft(Draft):
             except BaseException:
                 self._lock.release()
                 raise
-        self._loader = Loader(client, place, self._draft.index, analyzer, patience)
+        self._patience = patience
+        self._load()
+
+    def _load(self) -> None:
+        draft = self._draft
+        self._loader = Loader(self._client, self._place, draft.index, draft.analyzer, self._patience)
         self._failed = False  # the last addition did not end, and nobody knows how far it went
 
     def _open(self, key: str, analyzer: str) -> Generation:
@@ -70,6 +76,17 @@ class ElasticDraft(Draft):
                     )
                 return one
         return create_generation(self._client, self._place, analyzer, draft=key)
+
+    def begin_anew(self) -> None:
+        """Leave out what an earlier run stored: what it was copied from may have lost some of that since."""
+        if not self._known:
+            return
+        with clear_errors(self._place):
+            key, analyzer = self._draft.meta["draft"], self._draft.analyzer
+            self._client.indices.delete(index=self._draft.index)
+            self._draft = create_generation(self._client, self._place, analyzer, draft=key)
+        self._known = 0
+        self._load()
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         return self.add_dated((record, "") for record in records)
@@ -142,9 +159,17 @@ class ElasticDraft(Draft):
 
 def move_alias(client: Elasticsearch, place: Place, index: str) -> None:
     """Let the name stand for this index and no other, in one atomic call."""
-    carried = [one.index for one in generations(client, place) if one.live and one.index != index]
+    carried = [old for old in _carried(client, place) if old != index]
     actions: list[dict[str, Any]] = [{"remove": {"index": old, "alias": place.name}} for old in carried]
     client.indices.update_aliases(actions=[*actions, {"add": {"index": index, "alias": place.name}}])
+
+
+def _carried(client: Elasticsearch, place: Place) -> list[str]:
+    """What the name stands for, as the alias itself tells: whatever state those indices are in."""
+    try:
+        return list(client.indices.get_alias(name=place.name))
+    except elasticsearch.NotFoundError:
+        return []
 
 
 def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
@@ -167,6 +192,8 @@ def go_back(client: Elasticsearch, place: Place) -> None:
             before = lineage(generations(client, place))
             if not before:
                 raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to")
+            if before[0].closed:
+                raise closed_error(place, before[0].index)
             move_alias(client, place, before[0].index)
         finally:
             lock.release()
@@ -180,12 +207,3 @@ def create_first(client: Elasticsearch, place: Place, analyzer: str) -> Generati
         return live_generation(client, place) or create_generation(client, place, analyzer)
     finally:
         lock.release()
-
-
-def copy_into(draft: ElasticDraft, client: Elasticsearch, place: Place) -> AddReport:
-    """Load every caption of the live index into a draft, whatever schema it has."""
-    with clear_errors(place), Snapshot(client, place.name) as snapshot:
-        hits = snapshot.stream({"match_all": {}})
-        return draft.add_dated(
-            (to_record(hit["_source"]), hit["_source"].get("indexed_at", "")) for hit in hits
-        )

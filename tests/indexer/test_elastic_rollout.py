@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from indexer.elastic import ElasticIndex, lock
 from indexer.elastic.connection import connect, parse
-from indexer.elastic.engine import migrate
 from indexer.elastic.generations import Generation, generations, lineage
+from indexer.elastic.migration import migrate
 from indexer.elastic.rollout import ElasticDraft
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord

@@ -1,0 +1,165 @@
+"""Indices that are deleted, closed or lose their shards under an open program: on the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from captioner.tokens import DEFAULT
+from es_mappings import index_template
+from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import Place, connect, parse
+from indexer.elastic.generations import generations, live_generation
+from indexer.elastic.migration import migrate
+from indexer.errors import IndexNotFoundError, IndexUnavailableError
+from indexer.records import CaptionRecord
+
+pytestmark = pytest.mark.elasticsearch
+
+
+@pytest.fixture
+def place(elastic_where: str) -> Place:
+    return parse(elastic_where)
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[Elasticsearch]:
+    with connect(place) as client:
+        yield client
+
+
+def dogs(number: int) -> list[CaptionRecord]:
+    return [CaptionRecord(f"image{n}", f"dog number n{n}") for n in range(number)]
+
+
+def built(where: str, number: int) -> None:
+    with ElasticIndex.open(where, create=True) as index, index.draft(f"{number} dogs") as draft:
+        draft.add(dogs(number))
+        assert draft.publish().captions == number
+
+
+def live(client: Elasticsearch, place: Place) -> str:
+    found = live_generation(client, place)
+    assert found is not None
+    return found.index
+
+
+def without_shards(client: Elasticsearch, place: Place, day: str, **meta: str) -> str:
+    """An index whose shard no node may hold; the live one unless it is a draft."""
+    index = f"{place.name}-{day}-000000-000000"
+    client.indices.create(
+        index=index,
+        settings={"number_of_replicas": 0, "routing.allocation.require._name": "nowhere"},
+        mappings={**index_template(1).mappings, "_meta": {"schema": 1, "analyzer": DEFAULT, **meta}},
+        aliases={} if "draft" in meta else {place.name: {}},
+        wait_for_active_shards=0,
+    )
+    return index
+
+
+#: Everything that reads, and what it needs.
+READS: tuple[Callable[[ElasticIndex], Any], ...] = (
+    lambda index: index.candidates(frozenset({"dog"}), 5),
+    lambda index: index.captions(["image1"]),
+    lambda index: list(index.places("photos")),
+    lambda index: index.count(frozenset({"dog"}), 0.1),
+    lambda index: index.random(2),
+    lambda index: index.status(),
+    lambda index: index.caption_count(),
+    lambda index: index.check(),
+    lambda index: index.add(dogs(1)),
+    lambda index: index.delete(["image1"]),
+)
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_an_index_that_vanishes_is_not_an_empty_one(
+    place: Place, client: Elasticsearch, create: bool
+) -> None:
+    built(place.where, 2)
+    with ElasticIndex.open(place.where, create=create) as index:
+        client.indices.delete(index=live(client, place))
+        for _ in range(2):
+            for read in READS:
+                with pytest.raises(IndexNotFoundError, match="no such index"):
+                    read(index)
+        built(place.where, 3)
+        assert index.status().captions == 3
+        assert len(index.candidates(frozenset({"dog"}), 5).found) == 3
+
+
+def test_an_index_that_this_process_made_and_that_vanishes_is_not_an_empty_one(
+    place: Place, client: Elasticsearch
+) -> None:
+    with ElasticIndex.open(place.where, create=True) as index:
+        assert index.status().captions == 0
+        index.add(dogs(2))
+        client.indices.delete(index=live(client, place))
+        for read in READS:
+            with pytest.raises(IndexNotFoundError, match="no such index"):
+                read(index)
+
+
+def test_an_index_that_cannot_be_searched_is_gone_back_from_and_built_anew(
+    place: Place, client: Elasticsearch
+) -> None:
+    built(place.where, 2)
+    sound = live(client, place)
+    client.indices.delete_alias(index=sound, name=place.name)
+    without_shards(client, place, "29990101", before=sound)
+    with ElasticIndex.open(place.where) as index:
+        with pytest.raises(IndexUnavailableError, match="not available now"):
+            index.candidates(frozenset({"dog"}), 5)
+        assert index.rollback().captions == 2
+    client.indices.delete_alias(index=sound, name=place.name)
+    without_shards(client, place, "29990102")
+    built(place.where, 3)
+
+
+def test_a_closed_index_says_so_and_is_gone_back_from(place: Place, client: Elasticsearch) -> None:
+    built(place.where, 1)
+    built(place.where, 2)
+    client.indices.close(index=live(client, place))
+    with ElasticIndex.open(place.where) as index:
+        for read in READS:
+            with pytest.raises(IndexUnavailableError, match=r"is closed; open it with POST \S+/_open, or"):
+                read(index)
+        assert index.rollback().captions == 1
+
+
+def test_an_index_that_was_closed_is_not_gone_back_to(place: Place, client: Elasticsearch) -> None:
+    built(place.where, 1)
+    older = live(client, place)
+    built(place.where, 2)
+    client.indices.close(index=older)
+    with ElasticIndex.open(place.where) as index:
+        with pytest.raises(IndexUnavailableError, match=f"is closed; open it with POST {older}"):
+            index.rollback()
+        assert index.status().captions == 2
+        client.indices.open(index=older)
+        assert index.rollback().captions == 1
+
+
+def test_a_live_index_that_is_closed_during_a_build_gives_way(place: Place, client: Elasticsearch) -> None:
+    built(place.where, 1)
+    older = live(client, place)
+    with ElasticIndex.open(place.where) as index, index.draft("k") as draft:
+        draft.add(dogs(3))
+        client.indices.close(index=older)
+        assert draft.publish().captions == 3
+    assert list(client.indices.get_alias(name=place.name)) == [live(client, place)]
+    assert [one.index for one in generations(client, place) if one.closed] == [older]
+
+
+def test_an_interrupted_migration_brings_no_deleted_image_back(place: Place, client: Elasticsearch) -> None:
+    built(place.where, 3)
+    with ElasticIndex.open(place.where) as index:
+        with index.draft(f"migrate {live(client, place)}") as draft:  # as far as a killed one came
+            draft.add(dogs(3))
+        index.delete(["image1"])
+        index.add([CaptionRecord("later", "a late dog")])
+        assert migrate(place.where).captions == 3
+        assert set(index.captions(["image0", "image1", "image2", "later"])) == {"image0", "image2", "later"}
