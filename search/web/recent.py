@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """Asks only when what it knows is older than `seconds`, once however many want it; errors are not kept."""
+    """Asks only when what it knows is older than `seconds`, once for all; errors are not kept."""
 
     def __init__(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> None:
         self._seconds, self._ask = seconds, ask
