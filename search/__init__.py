@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from indexer.records import Filters
+from search.asked import Asked
 from search.errors import QueryError, SearchError
-from search.hits import Asked, Hit, Results
+from search.hits import Hit, Results
 from search.searcher import IndexedImage, Searcher
 
 __all__ = [

@@ -129,8 +129,7 @@ def _counting(searcher: Searcher, asked: Request, excluded: str | None = None) -
     left_out = [] if excluded is None else [excluded]
 
     def count(results: Results) -> int:
-        first, *others = (one.tokens for one in results.asked)
-        return searcher.count(first, asked.min_score, asked.filters, left_out, others)
+        return searcher.count_any_of(results.asked, asked.min_score, asked.filters, left_out)
 
     return count
 

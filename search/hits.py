@@ -7,26 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from indexer.records import Candidate, CaptionRecord, Document, Position
+from search.asked import NOTHING, Asked
 from search.cursor import Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
 
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A caption that is searched for, and the tokens that stand for it."""
-
-    caption: str
-    tokens: frozenset[str]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"caption": self.caption, "tokens": sorted(self.tokens)}
-
-
-#: What images drawn at random are asked by.
-NOTHING = Asked("", frozenset())
 
 
 @dataclass(frozen=True, slots=True)

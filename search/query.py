@@ -8,8 +8,8 @@ from reprlib import repr as shortened
 from typing import TypeVar
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Document, Filters
+from search.asked import Asked
 from search.errors import QueryError
-from search.hits import Asked
 from search.jaccard import similarity
 
 #: Filters as they may be given: whole, or field -> value or values.

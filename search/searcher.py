@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
-from captioner.errors import AnalyzerError, PhotoError
-from captioner.tokens import Analyzer, analyzer
-from indexer.errors import IndexMismatchError
+from captioner.errors import PhotoError
+from captioner.tokens import Analyzer
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Document, IndexStatus
 from search import cursor as cursors
+from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
 from search.errors import QueryError
-from search.hits import NOTHING, Answer, Asked, Results, as_hit, sampled_hit
+from search.hits import Answer, Results, as_hit, sampled_hit
 from search.jaccard import reaches, similarity
 from search.pursuit import Page, Plan, pursue
 from search.query import Allowed, as_filters, blended, distinct, hits_wanted, representative, several
@@ -51,8 +51,7 @@ class IndexedImage:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    asked: tuple[Asked, ...]  # at least one, and no two of the same tokens
-    analyzer: str  # what made their tokens
+    asked: tuple[Asked, ...]  # at least one, no two of the same tokens, each with its analyzer
     excluded: frozenset[str] = frozenset()
 
 
@@ -82,7 +81,7 @@ class Searcher:
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
         self._caption_count = Remembered(index.caption_count)
-        self._analyzer(index.analyzer)  # an index that cannot be searched is refused at once
+        analyzer_of(index)  # an index that cannot be searched is refused at once
 
     @classmethod
     def open(
@@ -116,15 +115,7 @@ class Searcher:
     @property
     def analyze(self) -> Analyzer:
         """What makes tokens for this index, which may be built anew with another one while it is open."""
-        return self._analyzer(self.index.analyzer)
-
-    def _analyzer(self, name: str) -> Analyzer:
-        try:
-            return analyzer(name)
-        except AnalyzerError as error:
-            raise IndexMismatchError(
-                f"{self.index.where}: made with another version of this program: {error}"
-            ) from None
+        return analyzer_of(self.index)[1]
 
     @property
     def captioner(self) -> PhotoCaptioner:
@@ -167,13 +158,11 @@ class Searcher:
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
-        given = frozenset(several(tokens, "tokens"))
-        return self.any_of([Asked(" ".join(sorted(given)), given)], k, **options)
+        return self.any_of([of_tokens(frozenset(several(tokens, "tokens")))], k, **options)
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        asked = distinct(several(asked, "captions"))
-        return self._one(_Question(asked, self.index.analyzer), k, **options)
+        return self._one(_Question(self._told(asked)), k, **options)
 
     def asked(self, captions: Iterable[str]) -> tuple[Asked, ...]:
         """What a search for these captions asks: those that the index can tell apart."""
@@ -202,12 +191,13 @@ class Searcher:
             [self._example(one) for one in several(given, "examples")] for given in (like, unlike)
         )
         examples = liked + unliked
-        self._check_analyzer(examples)
+        check_analyzer(self.index, (one for example in examples for one in example.asked))
         wanted, unwanted = ([example.asked[0] for example in given] for given in (liked, unliked))
         tokens = blended([one.tokens for one in wanted], [one.tokens for one in unwanted])
         caption = " + ".join(one.caption for one in wanted) + "".join(f" - {one.caption}" for one in unwanted)
         excluded = frozenset[str]().union(*(example.excluded for example in examples))
-        return self._one(_Question((Asked(caption, tokens),), examples[0].analyzer, excluded), k, **options)
+        asked = Asked(caption, tokens, wanted[0].analyzer)
+        return self._one(_Question((asked,), excluded), k, **options)
 
     def count(
         self,
@@ -221,12 +211,21 @@ class Searcher:
 
         `also`: further sets of tokens; an image counts (once) if it is so similar to any of them.
         """
+        sets = [frozenset(several(one, "tokens")) for one in (tokens, *several(also, "tokens"))]
+        return self.count_any_of(map(of_tokens, sets), min_score, filters, excluded)
+
+    def count_any_of(
+        self,
+        asked: Iterable[Asked],
+        min_score: float,
+        filters: Allowed = NO_FILTERS,
+        excluded: Iterable[str] = (),
+    ) -> int:
+        """As `count`, for captions whose tokens are known: images that are so similar to any of them."""
         if not 0.0 < min_score <= 1.0:
             raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
-        sets = [frozenset(several(one, "tokens")) for one in (tokens, *several(also, "tokens"))]
-        queries, allowed = [one for one in dict.fromkeys(sets) if one], as_filters(filters)
-        if not queries:
-            return 0
+        asked, allowed = self._told(asked), as_filters(filters)
+        queries = [one.tokens for one in asked if one.tokens]
         left_out = sum(
             any(
                 allowed.matches(document.record) and reaches(similarity(query, document.tokens), min_score)
@@ -235,7 +234,9 @@ class Searcher:
             )
             for documents in self.index.captions(set(several(excluded, "image ids"))).values()
         )
-        return self.index.count(queries[0], min_score, allowed, queries[1:]) - left_out
+        images = self.index.count(queries[0], min_score, allowed, queries[1:]) if queries else 0
+        check_analyzer(self.index, asked)
+        return images - left_out
 
     def random(self, k: int = 10, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
@@ -261,16 +262,16 @@ class Searcher:
         return representative(documents)
 
     def _question(self, captions: Iterable[str]) -> _Question:
-        name = self.index.analyzer
-        analyze = self._analyzer(name)
-        asked = (Asked(caption, analyze(caption)) for caption in several(captions, "captions"))
-        return _Question(distinct(asked), name)
+        return _Question(distinct(analysed(self.index, several(captions, "captions"))))
+
+    def _told(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
+        return distinct(told(self.index, several(asked, "captions")))
 
     def _example(self, example: str | Photo | IndexedImage) -> _Question:
         if isinstance(example, IndexedImage):
             name, document = self.index.analyzer, self.representative(example.image_id)
-            asked = Asked(document.record.caption, document.tokens)
-            return _Question((asked,), name, frozenset({example.image_id}))
+            asked = Asked(document.record.caption, document.tokens, name)
+            return _Question((asked,), frozenset({example.image_id}))
         return self._question([example if isinstance(example, str) else self.caption(example)])
 
     def _one(self, question: _Question, k: int, **options: Unpack[Options]) -> Results:
@@ -280,20 +281,12 @@ class Searcher:
         started = time.perf_counter()
         plans = [self._plan(question, k, **options) for question in questions]
         pages = pursue(self.index, plans)
-        self._check_analyzer(questions)
+        check_analyzer(self.index, (one for question in questions for one in question.asked))
         took = _milliseconds(started) / max(1, len(plans))
         return [
             self._results(question, plan, page, took)
             for question, plan, page in zip(questions, plans, pages, strict=True)
         ]
-
-    def _check_analyzer(self, questions: Sequence[_Question]) -> None:
-        """Tokens that another analyzer made mean nothing to the index: no answer to them is exact."""
-        now = self.index.analyzer
-        if any(question.analyzer != now for question in questions):
-            raise IndexMismatchError(
-                f"{self.index.where}: was built anew with the analyzer {now} during the search; search again"
-            )
 
     def _plan(
         self,
@@ -311,7 +304,7 @@ class Searcher:
         fingerprint = cursors.fingerprint(
             sets,
             allowed,
-            question.analyzer,
+            question.asked[0].analyzer,
             self.index.engine,
             float(min_score),
             bool(fold_duplicates),
@@ -332,7 +325,7 @@ class Searcher:
             captions=self._caption_count(),
             took_ms=took_ms,
             next=page.next,
-            analyzer=question.analyzer,
+            analyzer=question.asked[0].analyzer,
         )
 
 

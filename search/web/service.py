@@ -13,8 +13,9 @@ from captioner.errors import PhotoError
 from captioner.photo import media_type
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
+from search.asked import Asked, analyzer_of, check_analyzer
 from search.errors import QueryError
-from search.hits import Asked, Results
+from search.hits import Results
 from search.searcher import Searcher
 from search.web.captioning import CaptionQueue, PhotoCaptioner, QueueFullError
 from search.web.engine import Engine
@@ -126,18 +127,19 @@ class Service:
 
     async def image(self, image_id: str, asked: ImageParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
+            [sentence] = self._asked(asked)
             documents = self.searcher.index.captions([image_id]).get(image_id)
             if not documents:
                 raise _no_image(image_id)
-            [sentence] = self._asked(asked)
-            return self.presentation.image(documents, sentence.tokens, self.searcher.index.analyzer)
+            check_analyzer(self.steps, [sentence])
+            return self.presentation.image(documents, sentence.tokens, sentence.analyzer)
 
         return await self.engine.run(work)
 
     async def count(self, asked: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            first, *others = (one.tokens for one in self._asked(asked))
-            images = self.searcher.count(first, asked.min_score, asked.filters, asked.exclude, others)
+            given = self._asked(asked)
+            images = self.searcher.count_any_of(given, asked.min_score, asked.filters, asked.exclude)
             return {"images": images, "min_score": asked.min_score}
 
         return await self.engine.run(work)
@@ -193,15 +195,16 @@ class Service:
 
     def _asked(self, sentences: OneSentence) -> list[Asked]:
         """Each caption with its tokens, as they were edited. Raises Problem (404) where it is no image's."""
-        analyze = self.searcher.analyze
+        # Looked up before tokens are made: what the engine answers may tell it of an index built anew.
+        first = self._caption_of(sentences.like) if sentences.like else sentences.q
+        name, analyze = analyzer_of(self.steps)
         added = frozenset(sentences.token).union(*map(analyze, sentences.add))
         dropped = frozenset(sentences.drop)
 
         def edited(tokens: frozenset[str]) -> frozenset[str]:
             return frozenset(token for token in tokens if not dropped & {token, root_of(token)})
 
-        first = self._caption_of(sentences.like) if sentences.like else sentences.q
-        return [Asked(text, edited(analyze(text) | added)) for text in (first, *sentences.others)]
+        return [Asked(text, edited(analyze(text) | added), name) for text in (first, *sentences.others)]
 
     def _caption_of(self, image_id: str) -> str:
         """The caption that the image is searched for by, too."""

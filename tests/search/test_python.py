@@ -91,4 +91,4 @@ def test_no_image_is_no_number_of_images(searcher: Searcher, k: int) -> None:
 
 def test_examples_may_come_one_after_the_other(searcher: Searcher) -> None:
     results = searcher.blend(iter(["a dog", IndexedImage("i2")]), iter(["a beach"]))
-    assert results.asked == (Asked("a dog + a dog on a beach - a beach", frozenset({"dog"})),)
+    assert results.asked == (Asked("a dog + a dog on a beach - a beach", frozenset({"dog"}), "english/1"),)

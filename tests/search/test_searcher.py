@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from captioner.errors import PhotoError
 from captioner.photo import hash_distance
 from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, open_index
-from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Filters, Query
+from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Document, Filters, Query
+from search.asked import Asked
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import IndexedImage, Searcher
@@ -314,6 +315,42 @@ class TestQueries:
 
         with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
             searcher(Rebuilt([CaptionRecord("i0", "dog")], "english/2")).text("dog")
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda search, asked: search.any_of(asked),
+            lambda search, asked: search.any_of([Asked("a cat", frozenset({"cat"})), *asked]),
+            lambda search, asked: search.count_any_of(asked, 1.0),
+            lambda search, asked: search.count_any_of(asked, 1.0, excluded=["i0"]),
+        ],
+        ids=["search", "search beside others", "count", "count but one"],
+    )
+    def test_tokens_keep_their_analyzer_when_the_index_learns_of_another(
+        self, ask: Callable[[Searcher, Sequence[Asked]], object]
+    ) -> None:
+        index = MemoryIndex([CaptionRecord("i0", "a zebra on grass"), CaptionRecord("i1", "a zebra")])
+        search = searcher(index)
+        asked = search.asked(["a zebra"])
+        index.analyzer = "words/1"  # as a look at anything else makes it known, also in another thread
+        with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
+            ask(search, asked)
+
+    def test_no_count_whose_images_left_out_tell_of_another_analyzer(self) -> None:
+        class Rebuilt(MemoryIndex):
+            def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+                self.analyzer = "words/1"
+                return super().captions(image_ids)
+
+        with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
+            searcher(Rebuilt([CaptionRecord("i0", "dog")])).count({"dog"}, 1.0, excluded=["i0"])
+
+    def test_tokens_without_an_analyzer_are_of_the_one_that_the_index_has_when_they_are_given(self) -> None:
+        index = MemoryIndex([CaptionRecord("i0", "dogs")], "words/1")
+        search = searcher(index)
+        for results in (search.tokens({"dogs"}), search.any_of([Asked("dogs", frozenset({"dogs"}))])):
+            assert (results.hits[0].jaccard, results.asked[0].analyzer) == (1.0, "words/1")
+        assert search.count({"dogs"}, 1.0) == search.count_any_of(search.asked(["dogs"]), 1.0) == 1
 
     def test_the_indexs_analyzer_makes_the_query(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "Dogs run.")], "seed/1")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, CaptionRecord, Filters
+from search.asked import Asked
 from search.errors import QueryError
-from search.hits import Asked, Results
+from search.hits import Results
 from search.jaccard import explain, similarity
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex, jaccard

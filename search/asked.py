@@ -1,0 +1,70 @@
+"""What is asked: captions with their tokens, and the rule that only an index of the same analyzer answers.
+
+An index may be built anew with another analyzer while it is open: between the making of tokens and the answer
+to them, and seen first by another thread. So the analyzer's name goes with the tokens, all the way, and what
+has the answer compares it with the name that the index has by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from captioner.errors import AnalyzerError
+from captioner.tokens import Analyzer, analyzer
+from indexer.errors import IndexMismatchError
+from indexer.index import CaptionIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A caption that is searched for, and the tokens that stand for it."""
+
+    caption: str
+    tokens: frozenset[str]
+    analyzer: str = ""  # what made the tokens; not told, it is the index's when they are given to a search
+
+    def as_json(self) -> dict[str, Any]:
+        return {"caption": self.caption, "tokens": sorted(self.tokens)}
+
+
+#: What images drawn at random are asked by.
+NOTHING = Asked("", frozenset())
+
+
+def of_tokens(tokens: frozenset[str]) -> Asked:
+    """Tokens without a caption are shown as they are."""
+    return Asked(" ".join(sorted(tokens)), tokens)
+
+
+def analyzer_of(index: CaptionIndex) -> tuple[str, Analyzer]:
+    """What makes tokens for this index now: its name, read once, and the function of that name."""
+    name = index.analyzer
+    try:
+        return name, analyzer(name)
+    except AnalyzerError as error:
+        raise IndexMismatchError(
+            f"{index.where}: made with another version of this program: {error}"
+        ) from None
+
+
+def analysed(index: CaptionIndex, captions: Iterable[str]) -> list[Asked]:
+    """The captions with tokens as the index makes them now."""
+    name, analyze = analyzer_of(index)
+    return [Asked(caption, analyze(caption), name) for caption in captions]
+
+
+def told(index: CaptionIndex, asked: Iterable[Asked]) -> list[Asked]:
+    """The same, all with an analyzer: the index's at this moment where none was told."""
+    now = index.analyzer
+    return [one if one.analyzer else replace(one, analyzer=now) for one in asked]
+
+
+def check_analyzer(index: CaptionIndex, asked: Iterable[Asked]) -> None:
+    """To be called when the index has answered: what was asked in another analyzer's tokens has no answer."""
+    now = index.analyzer
+    if any(one.analyzer != now for one in asked):
+        raise IndexMismatchError(
+            f"{index.where}: was built anew with the analyzer {now} during the search; search again"
+        )
