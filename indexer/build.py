@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from captioner.errors import AnalyzerError
 from captioner.tokens import DEFAULT
 from captioner.tokens import analyzer as analyzer_named
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
-from indexer.gone import gone_from
+from indexer.gone import count_gone
 from indexer.index import CaptionIndex, Draft
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.rejects import Rejection, write_rejects
 from indexer.renewal import Renewing
-from indexer.sources import FolderSource, Problem, Source
+from indexer.sources import FolderSource, Problem, Source, Walked
 
 __all__ = ["BuildReport", "Captioning", "Problem", "add", "build", "delete"]
 
@@ -42,7 +42,8 @@ class BuildReport:
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
     moved: int = 0  # photos whose captions were taken over from another place, which is gone
-    gone: Mapping[str, int] = field(default_factory=dict)  # folder -> its photos in the index without a file
+    #: Folder -> its photos in the index without a file; None where they could not be counted.
+    gone: Mapping[str, int] | None = field(default_factory=dict)
     unread: Mapping[str, int] = field(default_factory=dict)  # pictures passed over, by suffix
 
     @property
@@ -101,8 +102,9 @@ def add(
 
     Photos that have a caption by the same captioner are not captioned again, unless their file has become
     another photo since; those that moved keep their captions (`indexer.renewal`). Those that are gone from a
-    folder stay and are counted (`indexer.gone`). Raises IndexMismatchError where the index was made by
-    another analyzer than `analyzer`, or by one that this version does not know.
+    folder stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises
+    IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that this
+    version does not know.
     """
     _check_analyzer(index, analyzer)
     started = time.monotonic()
@@ -111,7 +113,8 @@ def add(
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
     report = _report(loading, sources, index.status(), started)
-    return replace(report, renewed=live.renewed, moved=live.moved, gone=_gone(index, sources))
+    gone = _gone(index, sources, report.problems, tell)
+    return replace(report, renewed=live.renewed, moved=live.moved, gone=gone)
 
 
 def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
@@ -185,9 +188,6 @@ def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
 
 
 def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, started: float) -> BuildReport:
-    unread = Counter[str]()
-    for source in _folders(sources):
-        unread.update(source.unread)
     return BuildReport(
         added=loading.added,
         unchanged=loading.unchanged,
@@ -198,13 +198,44 @@ def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, st
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,
-        unread=unread,
+        unread=_unread(sources),
     )
 
 
-def _gone(index: CaptionIndex, sources: Sequence[Source]) -> dict[str, int]:
-    counts = {str(source.folder): len(gone_from(index, source.folder)) for source in _folders(sources)}
-    return {folder: photos for folder, photos in counts.items() if photos}
+def _gone(
+    index: CaptionIndex, sources: Sequence[Source], problems: Sequence[Problem], tell: Tell
+) -> dict[str, int] | None:
+    """What was added is stored and must be reported, so counting that fails is no error of the addition.
+
+    A photo that was listed is there, but for one with a problem: a link whose file is gone is listed, too.
+    """
+    folders = _folders(sources)
+    there = {path for source in folders for path in source.paths}
+    there.difference_update(problem.where for problem in problems)
+    try:
+        return count_gone(index, [source.folder for source in folders], there)
+    except (IndexerError, OSError) as error:
+        tell(Problem("the photos that are gone", f"not counted ({error})"))
+        return None
+
+
+def _unread(sources: Sequence[Source]) -> Counter[str]:
+    """Of folders that lie in one another, the outer one's walk has met what the inner one's met."""
+    folders = {source.folder: source for source in _folders(sources)}
+    walked: list[Walked] = [
+        source for folder, source in folders.items() if folders.keys().isdisjoint(_walked_from(folder))
+    ]
+    walked += (
+        source for source in sources if isinstance(source, Walked) and not isinstance(source, FolderSource)
+    )
+    return sum((Counter(source.unread) for source in walked), Counter[str]())
+
+
+def _walked_from(folder: Path) -> Iterator[Path]:
+    """The folders whose walk comes through this one: those above it, unless something between is hidden."""
+    while folder != folder.parent and not folder.name.startswith("."):
+        folder = folder.parent
+        yield folder
 
 
 def _folders(sources: Sequence[Source]) -> list[FolderSource]:

@@ -129,11 +129,23 @@ def _fill(
     _finish(report, rejects, as_json)
 
 
+def _not_empty(ctx: click.Context, option: click.Parameter, folders: tuple[str, ...]) -> tuple[str, ...]:
+    """An empty name would mean the current folder: `--gone "$UNSET"` is a mistake."""
+    if not all(folder.strip() for folder in folders):
+        raise click.BadParameter("is empty; name the folder that the photos were in.")
+    return folders
+
+
 @main.command()
 @click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
 @click.option("--from", "file", type=LINES, help="Image ids, one a line (- is stdin).")
 @click.option(
-    "--gone", "folders", multiple=True, metavar="DIR", help="Photos that were in DIR or below and are gone."
+    "--gone",
+    "folders",
+    multiple=True,
+    callback=_not_empty,
+    metavar="DIR",
+    help="Photos that were in DIR or below and are gone.",
 )
 @where_option
 def delete(
@@ -141,21 +153,28 @@ def delete(
 ) -> None:
     """Remove every caption of these images.
 
-    Images that are not in the index are named, and the exit code is 1 then. Of photos that are gone
-    (--gone), captions that tell of no file stay.
+    Images that are not in the index are named, and folders of which it holds no photo; the exit code
+    is 1 then. Of photos that are gone (--gone), captions that tell of no file stay.
     """
     wanted = dict.fromkeys([*image_ids, *(line.strip() for line in file or () if line.strip())])
     if not wanted and not folders:
         raise click.UsageError("Name the images to delete, or give --from FILE or --gone DIR.")
     with open_index(where) as index:
         removed, absent = building.delete(index, list(wanted))
-        gone = [delete_gone(index, Path(folder).absolute()) for folder in folders]
-    captions = removed + sum(count for count, _ in gone)
-    images = len(wanted) - len(absent) + sum(count for _, count in gone)
+        gone = {folder: delete_gone(index, Path(folder)) for folder in folders}
+    deleted = [counts for counts in gone.values() if counts]
+    captions = removed + sum(count for count, _ in deleted)
+    images = len(wanted) - len(absent) + sum(count for _, count in deleted)
     click.echo(f"deleted {captions:,} captions of {images:,} images")
-    for image_id in absent:
-        tell(f"{image_id}: no such image in {where}")
-    if absent:
+    unknown = [f"{image_id}: no such image in {where}" for image_id in absent]
+    unknown += [
+        f"{folder}: no caption in {where} tells of a photo in it or below"
+        for folder, counts in gone.items()
+        if counts is None
+    ]
+    for line in unknown:
+        tell(line)
+    if unknown:
         raise click.exceptions.Exit(1)
 
 

@@ -6,6 +6,7 @@ Image ids are paths below the folder, so photos of a folder below that was renam
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -15,22 +16,31 @@ from indexer.renewal import is_gone
 _BATCH = 1_000  # images
 
 
-def gone_from(index: CaptionIndex, folder: Path) -> dict[str, set[str]]:
-    """Images whose file below this folder is gone -> where it was."""
-    below = os.path.join(folder, "")  # noqa: PTH118 - ends with a slash
-    gone: dict[str, set[str]] = {}
-    for image_id, place in index.places(below):
-        if is_gone(place):
-            gone.setdefault(image_id, set()).add(place)
-    return gone
+def count_gone(index: CaptionIndex, folders: Sequence[Path], there: Collection[str]) -> dict[str, int]:
+    """How many images tell of a file below these folders that is gone, by folder, where there are any.
+
+    An image counts once, by the first of the folders. The disk is not asked for the files that are `there`.
+    """
+    counts: dict[str, int] = {}
+    counted: set[str] = set()
+    for folder in dict.fromkeys(folders):
+        gone = _gone(_told_of(index, folder, there)).keys() - counted
+        counted |= gone
+        if gone:
+            counts[str(folder)] = len(gone)
+    return counts
 
 
-def delete_gone(index: CaptionIndex, folder: Path) -> tuple[int, int]:
+def delete_gone(index: CaptionIndex, folder: Path) -> tuple[int, int] | None:
     """Remove every caption that tells of a file below this folder that is gone: how many, of how many images.
 
-    Captions of these images that tell of no file, or of another one, stay.
+    None where no caption tells of any file there. Captions of these images that tell of no file, or of
+    another one, stay.
     """
-    gone = gone_from(index, folder)
+    told = _told_of(index, folder)
+    if not told:
+        return None
+    gone = _gone(told)
     images, captions = iter(gone), 0
     while batch := list(islice(images, _BATCH)):
         held = (one for documents in index.captions(batch).values() for one in documents)
@@ -38,3 +48,32 @@ def delete_gone(index: CaptionIndex, folder: Path) -> tuple[int, int]:
         index.replace(old, ())
         captions += len(old)
     return captions, len(gone)
+
+
+def _told_of(index: CaptionIndex, folder: Path, there: Collection[str] = frozenset()) -> dict[str, set[str]]:
+    """Files below a folder that captions tell of, but for those that are `there` -> their images.
+
+    All are known before the disk is asked, for an engine does not wait for a slow disk; and a photo of
+    five captions is one file.
+    """
+    told: dict[str, set[str]] = {}
+    for below in _beginnings(folder):
+        for image_id, place in index.places(below):
+            if place not in there:
+                told.setdefault(place, set()).add(image_id)
+    return told
+
+
+def _beginnings(folder: Path) -> list[str]:
+    """How the places of files below a folder begin: sources note it as it was named, with any `..`."""
+    named = (folder.absolute(), os.path.abspath(folder))  # noqa: PTH100 - a Path keeps `..`
+    return list(dict.fromkeys(os.path.join(each, "") for each in named))  # noqa: PTH118 - ends with a slash
+
+
+def _gone(told: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+    """Images whose file is gone -> where it was."""
+    gone: dict[str, set[str]] = {}
+    for place in filter(is_gone, told):
+        for image_id in told[place]:
+            gone.setdefault(image_id, set()).add(place)
+    return gone

@@ -23,7 +23,7 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
         known = f"{report.known:,} had their caption already"
         yield f"{report.captioned:,} photos captioned{anew}, {known}{moved}"
-    for folder, photos in report.gone.items():
+    for folder, photos in (report.gone or {}).items():
         command = shlex.join(["indexer", "delete", "--gone", folder, "--index", report.status.where])
         yield f"{photos:,} photos of {folder} are gone and still in the index; to take them out: {command}"
     left_out = {
@@ -47,7 +47,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_known": report.known,
         "photos_renewed": report.renewed,
         "photos_moved": report.moved,
-        "photos_gone": sum(report.gone.values()),
+        "photos_gone": None if report.gone is None else sum(report.gone.values()),
         "pictures_unread": dict(report.unread),
         "problems": [str(problem) for problem in report.problems],
         "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],

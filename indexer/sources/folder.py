@@ -22,7 +22,7 @@ class FolderSource:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = existing_folder(folder, "photos")
         self._below = PhotosBelow([self.folder])
-        if not self._photos:
+        if not self.paths:
             raise SourceError(f"{folder}: {no_photos(self.unread)}")
 
     @property
@@ -35,7 +35,7 @@ class FolderSource:
         return self._below.unread
 
     def fingerprint(self) -> str:
-        return f"folder {stamp(map(Path, self._photos))}"
+        return f"folder {stamp(map(Path, self.paths))}"
 
     def captions(self) -> Iterator[Item]:
         return iter(())
@@ -43,7 +43,7 @@ class FolderSource:
     def photos(self) -> Iterator[Item]:
         for folder, reason in self._below.unreadable.items():
             yield Problem(folder, f"cannot be read ({reason})")
-        for path in map(Path, self._photos):
+        for path in map(Path, self.paths):
             if path.is_file():
                 image_id = path.relative_to(self.folder).as_posix()
                 yield CaptionRecord(image_id, "", image=str(path), source="folder", kind="generated")
@@ -54,8 +54,9 @@ class FolderSource:
         return 0
 
     def photo_count(self) -> int:
-        return len(self._photos)
+        return len(self.paths)
 
     @cached_property
-    def _photos(self) -> list[str]:
+    def paths(self) -> list[str]:
+        """Of its photos, as one walk has listed them."""
         return [path for path in self._below if path not in self._below.unreadable]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
@@ -48,6 +48,15 @@ class Source(Protocol):
 
     def photo_count(self) -> int:
         """How many photos there are at most; where it is 0, no captioner is loaded."""
+
+
+@runtime_checkable
+class Walked(Protocol):
+    """A source that finds its photos by walking through folders."""
+
+    @property
+    def unread(self) -> Mapping[str, int]:
+        """Pictures in formats that are not read, by suffix."""
 
 
 def stamp(paths: Iterable[Path]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,14 @@ from captioner.captioner import Captioned
 from captioner.errors import AnalyzerError, ModelError
 from captioner.photo import Photo, open_photo, perceptual_hash
 from captioner.tokens import DEFAULT
+from indexer import gone as gone_photos
 from indexer import loading
 from indexer.build import Captioning, add, build, delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.gone import delete_gone
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord
-from indexer.report import report_lines
+from indexer.report import report_as_json, report_lines
 from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource
 from tests.indexer.worlds import (
     ColourCaptioner,
@@ -548,6 +549,34 @@ class TestMovedPhotos:
             assert index.captions(["a.png"])["a.png"][0].record.image == str(copies[0])
 
 
+class AskedIndex(DraftingIndex):
+    """Notes what places are told by the index, and for which of them the disk is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        for found in super().places(beginning):
+            self.events.append("index")
+            yield found
+
+    def disk(self, is_gone: Callable[[str], bool]) -> Callable[[str], bool]:
+        def asked(place: str) -> bool:
+            self.events.append(place)
+            return is_gone(place)
+
+        self.events.clear()
+        return asked
+
+
+class Unasked(DraftingIndex):
+    """An engine that does not look for places."""
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        raise IndexUnavailableError("memory: no expensive queries here")
+
+
 class TestGonePhotos:
     """Files that are no longer where they were captioned, while others are added."""
 
@@ -581,6 +610,56 @@ class TestGonePhotos:
             }
             assert delete_gone(index, folder) == (0, 0)
             assert add(index, [FolderSource(folder)], captioning(ColourCaptioner())).gone == {}
+            assert delete_gone(index, tmp_path / "photos") is None
+
+    def test_a_folder_is_the_same_however_it_was_named(self, tmp_path: Path) -> None:
+        roundabout = tmp_path / "photos" / ".." / "photos"
+        index = DraftingIndex()
+        for folder, name in ((tmp_path / "photos", "a.jpg"), (roundabout, "b.jpg")):
+            write_photo(tmp_path / "photos" / name)
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+        for name in ("a.jpg", "b.jpg"):
+            (tmp_path / "photos" / name).unlink()
+        assert delete_gone(index, roundabout) == (2, 2)
+
+    def test_only_what_may_be_gone_is_asked_of_the_disk_once_and_after_the_index(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed, gone = write_noise(tmp_path / "a.png", 1), write_noise(tmp_path / "b.png", 2)
+        linked = tmp_path / "c.png"
+        linked.symlink_to(write_noise(tmp_path / ".elsewhere" / "c.png", 3))
+        index = AskedIndex()
+        add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner(), captions=5))
+        gone.unlink()
+        linked.resolve().unlink()
+        monkeypatch.setattr(gone_photos, "is_gone", index.disk(gone_photos.is_gone))
+        report = add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        assert index.events == [*["index"] * 15, str(gone), str(linked)]
+        assert report.gone == {str(tmp_path): 2} and report.known == len([listed])
+
+    def test_folders_in_one_another_count_what_is_in_them_once(self, tmp_path: Path) -> None:
+        for name in ("a.jpg", "b/b.jpg", "b/c.jpg", ".d/d.jpg"):
+            write_photo(tmp_path / name)
+        for name in ("a.nef", "b/b.nef", ".d/d.nef"):
+            (tmp_path / name).write_bytes(b"raw")
+        index = DraftingIndex()
+        add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        (tmp_path / "b" / "b.jpg").unlink()
+        folders = [FolderSource(tmp_path / name) for name in ("b", "", "", ".d")]
+        report = add(index, folders, captioning(ColourCaptioner()))
+        assert report.gone == {str(tmp_path / "b"): 1}
+        assert report.unread == {".nef": 3}
+
+    def test_where_they_cannot_be_counted_the_addition_is_reported(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        told: list[Problem] = []
+        report = add(Unasked(), [FolderSource(tmp_path)], captioning(ColourCaptioner()), tell=told.append)
+        assert [str(problem) for problem in told] == [
+            "the photos that are gone: not counted (memory: no expensive queries here)"
+        ]
+        assert (report.added, report.whole, report.gone) == (1, True, None)
+        assert report_as_json(report)["photos_gone"] is None
+        assert not any("gone" in line for line in report_lines(report))
 
 
 class TestRejects:

@@ -248,6 +248,22 @@ class TestDelete:
         assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
         assert json.loads(run("status", "--json").stdout)["images"] == 1
 
+    def test_a_folder_that_the_index_knows_nothing_of_is_named(self, run: Run, tmp_path: Path) -> None:
+        write_photo(tmp_path / "mine" / "a.jpg")
+        run("build", "--folder", "mine")
+        (tmp_path / "mine" / "a.jpg").unlink()
+        result = run("delete", "--gone", "mien", "--gone", "other/../mine")
+        assert (result.exit_code, result.stdout) == (1, "deleted 1 captions of 1 images\n")
+        assert result.stderr == "mien: no caption in caption-index/ tells of a photo in it or below\n"
+
+    def test_an_empty_folder_name_is_not_the_current_folder(self, run: Run, tmp_path: Path) -> None:
+        write_photo(tmp_path / "mine" / "a.jpg")
+        run("build", "--folder", "mine")
+        (tmp_path / "mine" / "a.jpg").unlink()
+        result = run("delete", "--gone", "")
+        assert result.exit_code == 2 and "--gone" in result.stderr and "is empty" in result.stderr
+        assert json.loads(run("status", "--json").stdout)["images"] == 1
+
     def test_nothing_to_delete_is_wrong_usage(self, run: Run) -> None:
         assert run("delete").exit_code == 2
 
