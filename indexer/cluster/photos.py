@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from captioner.formats import SUFFIXES
+from captioner.folders import no_photos
+from captioner.formats import SUFFIXES, UNREAD
 from indexer.errors import IndexerError, SourceError
 from indexer.records import CaptionRecord
 from indexer.sources import Item
@@ -63,8 +65,10 @@ class AddressedSource:
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
+        #: Pictures in formats that are not read, by suffix.
+        self.unread: Counter[str] = Counter()
         if not self._photos:
-            raise SourceError(f"{address}: has no photos in it or below")
+            raise SourceError(f"{address}: {no_photos(self.unread)}")
 
     @property
     def name(self) -> str:
@@ -116,8 +120,12 @@ class AddressedSource:
             raise FileNotFoundError(root)
         for path, state in system.find(root, detail=True).items():
             inner = PurePosixPath(path[len(root) :].lstrip("/"))
-            if inner.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in inner.parts):
+            if any(part.startswith(".") for part in inner.parts):
+                continue
+            if (suffix := inner.suffix.lower()) in SUFFIXES:
                 yield _address_of(system, path), str(inner), _state(state)
+            elif suffix in UNREAD:
+                self.unread[suffix] += 1
 
 
 def _address_of(system: Any, path: str) -> str:

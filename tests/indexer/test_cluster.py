@@ -163,6 +163,24 @@ def test_addresses_without_photos_are_told_in_one_line(address: str, tmp_path: P
         AddressedSource(str(tmp_path))
 
 
+def test_pictures_in_other_formats_are_counted_as_in_a_folder(tmp_path: Path) -> None:
+    for name in ("a.nef", "below/b.nef", "below/c.jxl", ".hidden/d.nef", "notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"no photo")
+    address = f"file://{tmp_path}"
+    refused = []
+    for open_source in (lambda: FolderSource(tmp_path), lambda: AddressedSource(address)):
+        with pytest.raises(SourceError) as caught:
+            open_source()
+        refused.append(str(caught.value).removeprefix("file://"))
+    assert refused[0] == refused[1] and "passed over 3 pictures" in refused[0]
+    write_photo(tmp_path / "e.jpg")
+    source = AddressedSource(address)
+    assert source.unread == FolderSource(tmp_path).unread == {".nef": 2, ".jxl": 1}
+    report = build(DraftingIndex(), [source], Captioning(NamedPixels))  # type: ignore[arg-type]
+    assert report.unread == source.unread
+
+
 def test_what_cannot_be_read_says_why(folder: Path) -> None:
     for address, reason in (
         (folder / "gone.jpg", "no such file"),
