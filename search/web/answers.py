@@ -92,6 +92,7 @@ class CaptionAnswer(BaseModel):
 class ImageAnswer(Shown):
     """An image with all its captions."""
 
+    media_type: str | None = Field(description="Of the picture at `file`; null where there is none.")
     captions: list[CaptionAnswer]
 
 

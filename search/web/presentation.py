@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from captioner.errors import PhotoError
 from captioner.tokens import REPEAT, analyzer
 from indexer.records import CaptionRecord, Document
 from search.hits import Hit, Results
@@ -105,7 +107,14 @@ class Presentation:
         captions = [self._caption(document, tokens, analyzer_name) for document in documents]
         captions.sort(key=lambda caption: caption["jaccard"] or 0.0, reverse=True)
         record = next((one.record for one in documents if one.record.image), documents[0].record)
-        return self._shown(record, record.image) | {"captions": captions}
+        kind = self._media_type(record.image)
+        return self._shown(record, record.image) | {"media_type": kind, "captions": captions}
+
+    def _media_type(self, image: str) -> str | None:
+        path = self._pictures.find(image)
+        with suppress(OSError, PhotoError):
+            return self._pictures.media_type(path) if path else None
+        return None
 
     @staticmethod
     def _caption(document: Document, tokens: frozenset[str], analyzer_name: str) -> dict[str, Any]:

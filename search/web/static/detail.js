@@ -4,6 +4,9 @@ import { get } from "./api.js";
 import { picture } from "./cards.js";
 import { byId, counted, h, icon, marked, rootOf, score, webLink } from "./dom.js";
 
+const LARGEST = 1280; // pixels a side of a thumbnail
+const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // browsers download these, or show nothing
+
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown
 
@@ -15,7 +18,7 @@ export async function open(imageId, { hit, compared, words, onsimilar, onclose, 
   if (hit?.remote) image.remote = hit.remote;
   const best = image.captions[0];
   dialog.replaceChildren(
-    h("div", { className: "detail-picture" }, picture(image, 1280, true)),
+    h("div", { className: "detail-picture" }, picture(image, LARGEST, true)),
     h(
       "div",
       { className: "detail-words" },
@@ -33,7 +36,7 @@ export async function open(imageId, { hit, compared, words, onsimilar, onclose, 
         "div",
         { className: "detail-actions" },
         h("a", { className: "button primary", href: address(imageId), id: "similar", onclick: (event) => takeOver(event, () => onsimilar(imageId)) }, icon("search"), "Similar to this"),
-        image.file ? h("a", { className: "button", href: image.file, target: "_blank", rel: "noopener" }, icon("open"), "Full size") : linkTo(image.image, "Picture on the web"),
+        image.file ? h("a", { className: "button", href: largest(image), target: "_blank", rel: "noopener" }, icon("open"), "Full size") : linkTo(image.image, "Picture on the web"),
       ),
       captions(image),
       origin(image),
@@ -58,6 +61,9 @@ export function takeOver(event, act) {
 }
 
 const stepButton = (name, label, act) => h("button", { className: "quiet icon-only", type: "button", "aria-label": label, onclick: act }, icon(name));
+
+/** The picture as large as a browser shows it. */
+const largest = (image) => (UNSHOWN.includes(image.media_type) ? `${image.thumbnail}?size=${LARGEST}` : image.file);
 
 function linkTo(address, label) {
   const link = webLink(address, icon("open"), label);

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from indexer.errors import IndexUnavailableError
@@ -221,6 +223,38 @@ def test_the_picture_in_full(visitor: Visit) -> None:
     visitor.page.locator(".chip").first.click()
     visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
     assert "like=skimage" in visitor.page.url
+
+
+def test_a_picture_that_browsers_do_not_show(at: Visitor, photos: Path, tmp_path: Path) -> None:
+    """A phone's HEIC: a thumbnail stands for it, and a stand-in for the one that is about to be sent."""
+    kinds = {"heif": "a.heic", "tiff": "b.tif", "ppm": "c.ppm", "jpeg": "d.jpg"}
+    for kind, name in kinds.items():
+        with Image.open(photos / "rocket.jpg") as photo:
+            photo.save(tmp_path / name, kind)
+    index = MemoryIndex(CaptionRecord(name, f"a dog {name[0]}", image=name) for name in kinds.values())
+    with (
+        listening(create_app(index, FakeCaptioner, Settings(images=(tmp_path,)))) as url,
+        at(url) as visitor,
+    ):
+        for name in kinds.values():
+            visitor.open(f"/?q=a dog&show={name}")
+            link = visitor.page.get_by_role("link", name="Full size")
+            expect(link).to_have_attribute(
+                "href", re.compile("/file$" if name == "d.jpg" else r"/thumbnail\?size=1280$")
+            )
+            with visitor.page.expect_popup() as opened:
+                link.click()
+            opened.value.wait_for_load_state()
+            width = opened.value.locator("img").evaluate("shown => shown.naturalWidth")
+            assert width > 0
+            opened.value.close()
+        visitor.open()
+        visitor.settled()
+        visitor.page.set_input_files("#choose", tmp_path / "a.heic")
+        visitor.has("#query-caption", FakeCaptioner.text)
+        visitor.page.locator("#query-picture .stand-in").wait_for()
+        assert visitor.page.locator("#query-picture img").count() == 0
+        assert visitor.barriers() == []
 
 
 def test_telling_words_count_more_and_are_one_chip(at: Visitor, records: list[CaptionRecord]) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from captioner.errors import PhotoError
 from captioner.tokens import DEFAULT, analyzer, plain_words
 from indexer.records import CaptionRecord
 from search.web.pictures import SIZES, Pictures, SeenImages
-from search.web.presentation import spans, words_of_tokens
+from search.web.presentation import Presentation, spans, words_of_tokens
 from tests.search.memory import MemoryIndex
 
 captions = st.text(
@@ -68,6 +69,21 @@ def test_a_thumbnail_of_what_is_no_picture(tmp_path: Path) -> None:
     assert path is not None
     with pytest.raises(PhotoError):
         shelf.thumbnail(path, 160)
+
+
+def test_an_image_tells_the_type_of_its_picture_here(tmp_path: Path) -> None:
+    """By what is in the file, whatever its name says."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "phone.jpg", "HEIF")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    index = MemoryIndex(
+        CaptionRecord(name, "a dog", image=f"{name}.jpg") for name in ("phone", "broken", "away")
+    )
+    shown = Presentation(Pictures([tmp_path]), SeenImages(index.captions))
+    kinds = {
+        name: shown.image(documents, frozenset(), DEFAULT)["media_type"]
+        for name, documents in index.captions(["phone", "broken", "away"]).items()
+    }
+    assert kinds == {"phone": "image/heif", "broken": None, "away": None}
 
 
 def test_seen_images_are_forgotten_in_turn() -> None:
