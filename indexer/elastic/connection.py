@@ -129,6 +129,13 @@ def _verification(environment: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
+#: How a block tells that it ends by itself: of a cluster that has just started, or has no master.
+_PASSING_BLOCK = "SERVICE_UNAVAILABLE/"
+#: The numbers of Elasticsearch's blocks of writing: read-only and write, of an index and of the cluster, and
+#: the full disk's, which answers 429.
+_WRITE_BLOCK = re.compile(r"/(5|6|8|12|13)/")
+
+
 class _ReadOnlyError(IndexUnavailableError):
     """The index takes no writes; asking again does not help."""
 
@@ -166,16 +173,20 @@ def clear_errors(place: Place) -> Iterator[None]:
 def api_error(place: Place, status: int, body: Any) -> IndexerError:
     """What an answer of Elasticsearch with this status means to a person."""
     kind, reason = _cause(body)
-    if kind == "index_closed_exception":
-        return closed_error(place)
-    # A cluster that has just started, or has no master, blocks everything with 503, and that passes.
-    if kind == "cluster_block_exception" and status != 503:
-        return _ReadOnlyError(
-            f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the "
-            "block, then run again"
-        )
-    if status == 404:
-        return not_found(place)
+    match kind:
+        case "index_closed_exception":
+            return closed_error(place)
+        case "cluster_block_exception" if _PASSING_BLOCK in reason:
+            status = 503  # whatever it was: a request that waited for the block's end is told 429
+        case "cluster_block_exception":
+            return _blocked(place, reason)
+        case "index_not_found_exception":
+            return not_found(place)
+        case "search_context_missing_exception":
+            return IndexUnavailableError(
+                f"{place.where}: the server forgot what was being read (it was started anew, or the "
+                "reading paused for minutes); ask again"
+            )
     advice = {
         401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD",
         403: "not permitted; this user's role does not allow it",
@@ -186,6 +197,17 @@ def api_error(place: Place, status: int, body: Any) -> IndexerError:
         f" ({kind}: {reason})" if kind and status not in (401, 403) else ""
     )
     return IndexUnavailableError(f"{place.where}: {advice}; {said}" if advice else f"{place.where}: {said}")
+
+
+def _blocked(place: Place, reason: str) -> IndexUnavailableError:
+    if _WRITE_BLOCK.search(reason):
+        return _ReadOnlyError(
+            f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the "
+            "block, then run again"
+        )
+    return IndexUnavailableError(
+        f"{place.where}: the index is blocked ({reason}); lift the block, then run again"
+    )
 
 
 def not_found(place: Place) -> IndexNotFoundError:

@@ -11,8 +11,9 @@ import pytest
 from captioner.tokens import DEFAULT, analyzer
 from es_mappings import index_template
 from indexer.elastic import ElasticIndex
-from indexer.elastic.connection import connect, parse
+from indexer.elastic.connection import clear_errors, connect, parse
 from indexer.elastic.documents import RECORD_FIELDS, now, to_source
+from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import CaptionRecord, Filters, Query
@@ -168,6 +169,29 @@ def test_a_read_only_index_says_so_and_stays_whole(elastic_where: str) -> None:
         assert index.candidates(frozenset({"dog"}), 5).found[0].document.record == DOG
         send("PUT", settings, {"index.blocks.read_only_allow_delete": None})
         assert index.add([CAT]).added == 1
+
+
+def test_an_index_that_must_not_be_read_says_so(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add([DOG])
+        settings = f"{parse(elastic_where).where}/_settings"
+        send("PUT", settings, {"index.blocks.read": True})
+        with pytest.raises(IndexUnavailableError, match=r"is blocked \(.*index read .*lift the block"):
+            index.candidates(frozenset({"dog"}), 3)
+        send("PUT", settings, {"index.blocks.read": None})
+
+
+def test_what_is_read_piece_by_piece_from_a_server_that_forgot_it_is_asked_for_again(
+    elastic_where: str,
+) -> None:
+    place = parse(elastic_where)
+    with ElasticIndex.open(elastic_where, create=True) as index, connect(place) as client:
+        index.add([DOG])
+        with clear_errors(place), Snapshot(client, place.name) as snapshot:
+            snapshot.search(size=0)
+            client.close_point_in_time(id=snapshot._id)
+            with pytest.raises(IndexUnavailableError, match=r"forgot .*; ask again"), clear_errors(place):
+                snapshot.search(size=0)
 
 
 def test_only_known_fields_filter(elastic_where: str) -> None:

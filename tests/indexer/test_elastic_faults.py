@@ -28,6 +28,7 @@ from indexer.records import AddReport, CaptionRecord, Query
 pytestmark = pytest.mark.elasticsearch
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
+NOT_RECOVERED = "SERVICE_UNAVAILABLE/1/state not recovered / initialized"
 IMPATIENT = Patience(retries=3, sleep=lambda stopped, seconds: None)
 
 
@@ -415,22 +416,45 @@ def test_no_server(elasticsearch_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "message"),
+    ("status", "kind", "reason", "message"),
     [
-        (401, "security_exception", "not authenticated; check ELASTICSEARCH_API_KEY"),
-        (403, "security_exception", "not permitted; this user's role"),
-        (403, "cluster_block_exception", "the index is read-only"),
-        (429, "circuit_breaking_exception", "overloaded"),
-        (503, "no_shard_available_action_exception", "not available now"),
-        (500, "null_pointer_exception", "answers 500"),
+        (401, "security_exception", "no", "not authenticated; check ELASTICSEARCH_API_KEY"),
+        (403, "security_exception", "no", "not permitted; this user's role"),
+        (403, "cluster_block_exception", "[FORBIDDEN/8/index write (api)]", "read-only .*; free disk space"),
+        (
+            429,
+            "cluster_block_exception",
+            "[TOO_MANY_REQUESTS/12/flood-stage]",
+            "read-only .*; free disk space",
+        ),
+        (
+            403,
+            "cluster_block_exception",
+            "[FORBIDDEN/7/index read (api)]",
+            r"is blocked \(.*; lift the block",
+        ),
+        (503, "cluster_block_exception", f"[{NOT_RECOVERED}]", "not available now; try again later"),
+        (429, "cluster_block_exception", f"[{NOT_RECOVERED}]", "not available now; try again later"),
+        (
+            404,
+            "search_context_missing_exception",
+            "No search context",
+            r"forgot what was being read .*; ask again",
+        ),
+        (404, "resource_not_found_exception", "no", "answers 404"),
+        (429, "circuit_breaking_exception", "no", "overloaded"),
+        (503, "no_shard_available_action_exception", "no", "not available now"),
+        (500, "null_pointer_exception", "no", "answers 500"),
     ],
 )
-def test_refusals_say_what_to_do(proxy: Proxy, where: str, status: int, kind: str, message: str) -> None:
+def test_refusals_say_what_to_do(
+    proxy: Proxy, where: str, status: int, kind: str, reason: str, message: str
+) -> None:
     with ElasticIndex.open(where, create=True) as index:
         index.add(some(1))
 
         def fault(handler: Handler, path: str) -> bool:
-            handler.answer(status, error_body(kind))
+            handler.answer(status, error_body(kind, reason))
             return True
 
         proxy.fault = fault
