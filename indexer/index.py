@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from reprlib import repr as shortened
 from types import TracebackType
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from indexer.records import (
 )
 
 _Self = TypeVar("_Self", bound="_Closing")
+_T = TypeVar("_T")
 
 
 class _Closing(ABC):
@@ -157,11 +159,11 @@ class CaptionIndex(_Closing):
         """Begin to build the successor of this index, or go on with the draft that has the same key."""
 
 
-def listed(image_ids: Iterable[str]) -> list[str]:
-    """Several image ids. Raises IndexerError for a single one, whose characters are no ids."""
-    if isinstance(image_ids, str):
-        raise IndexerError(f"give image ids as a list, also a single one: [{image_ids!r}]")
-    return list(image_ids)
+def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] = IndexerError) -> list[_T]:
+    """All that was given. Raises `error` for a single text, whose characters would be taken for several."""
+    if isinstance(given, str | bytes):
+        raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")
+    return list(given)
 
 
 def is_url(where: str) -> bool:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from reprlib import repr as shortened
+from typing import Any
+
+from indexer.errors import IndexerError
 
 SCHEMA_VERSION = 1
 
@@ -62,23 +66,35 @@ class Document:
 class Filters:
     """Which documents may answer: field -> allowed values; every named field must match one.
 
-    A single value may stand for itself: `Filters({"source": "coco"})`.
+    A single value may stand for itself: `Filters({"source": "coco"})`. Raises IndexerError for what are no
+    fields and values.
     """
 
     where: Mapping[str, tuple[str, ...]]
 
     def __init__(self, where: Mapping[str, Iterable[str]] | None = None) -> None:
-        values = {
-            name: (given,) if isinstance(given, str) else tuple(given)
-            for name, given in (where or {}).items()
-        }
-        object.__setattr__(self, "where", values)
+        where = {} if where is None else where
+        if not isinstance(where, Mapping):
+            raise IndexerError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(where)}")
+        object.__setattr__(self, "where", {name: _values(name, given) for name, given in where.items()})
 
     def __bool__(self) -> bool:
         return bool(self.where)
 
     def matches(self, record: CaptionRecord) -> bool:
         return all(getattr(record, name) in values for name, values in self.where.items())
+
+
+def _values(name: str, given: Any) -> tuple[str, ...]:
+    """The values of a field; anything but text would be compared with it, and never be found."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    values: tuple[str, ...] = tuple(given) if several else (given,)
+    for one in (name, *values):
+        if not isinstance(one, str):
+            raise IndexerError(
+                f"a filter's field and values are texts, {{'source': 'coco'}}, not {shortened(one)}"
+            )
+    return values
 
 
 NO_FILTERS = Filters()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from reprlib import repr as shortened
 from typing import TypeVar
 
+from indexer.errors import IndexerError
+from indexer.index import listed
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Document, Filters
 from search.asked import Asked
 from search.errors import QueryError
@@ -17,11 +18,9 @@ Allowed = Filters | Mapping[str, Collection[str]]
 _T = TypeVar("_T")
 
 
-def several(given: Iterable[_T], what: str) -> Iterable[_T]:
-    """What was given, unless that is one text, whose letters would be searched for; raises QueryError."""
-    if isinstance(given, str | bytes):
-        raise QueryError(f"give {what} as a list, also a single one: [{shortened(given)}]")
-    return given
+def several(given: Iterable[_T], what: str) -> list[_T]:
+    """All that was given; raises QueryError for one text, whose letters would be searched for."""
+    return listed(given, what, QueryError)
 
 
 def hits_wanted(k: int) -> int:
@@ -35,9 +34,10 @@ def as_filters(given: Allowed) -> Filters:
     """Filters, however they were given; raises QueryError for what are none."""
     if isinstance(given, Filters):
         return given
-    if not isinstance(given, Mapping):
-        raise QueryError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(given)}")
-    return Filters(given)
+    try:
+        return Filters(given)
+    except IndexerError as error:
+        raise QueryError(str(error)) from None
 
 
 def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Filters:

@@ -138,7 +138,7 @@ class Searcher:
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
     ) -> Iterator[Answer]:
         """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on."""
-        given = list(several(photos, "photos"))
+        given = several(photos, "photos")
         stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
         captioned = zip(given, stream, strict=True)
         while batch := list(islice(captioned, BATCH)):

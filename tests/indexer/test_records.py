@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from indexer.errors import IndexerError
 from indexer.records import NO_FILTERS, CaptionRecord, Filters
 
 
@@ -20,3 +25,20 @@ def test_values_are_taken_once_and_kept() -> None:
 
 def test_no_filters_are_false() -> None:
     assert not NO_FILTERS and Filters() == NO_FILTERS and Filters({"source": ()})
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("coco", "filters are fields and values, {'source': 'coco'}, not 'coco'"),
+        ({"source": None}, "a filter's field and values are texts, {'source': 'coco'}, not None"),
+        ({"source": 1}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
+        ({"source": b"coco"}, "a filter's field and values are texts, {'source': 'coco'}, not b'coco'"),
+        ({"source": ["coco", 1]}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
+        ({"kind": "title", 1: "coco"}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
+    ],
+)
+def test_what_are_no_filters(where: Any, said: str) -> None:
+    with pytest.raises(IndexerError) as error:
+        Filters(where)
+    assert str(error.value) == said

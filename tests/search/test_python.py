@@ -77,9 +77,11 @@ def test_filters_of_counts_and_random_images(searcher: Searcher) -> None:
     assert [hit.image_id for hit in searcher.random(filters={"source": "folder"}).hits] == ["i2"]
 
 
-def test_filters_that_are_none(searcher: Searcher) -> None:
-    with pytest.raises(QueryError, match=r"filters are fields and values, \{'source': 'coco'\}, not 'coco'"):
-        searcher.text("a dog", filters="coco")  # type: ignore[arg-type]
+@pytest.mark.parametrize("filters", ["coco", {"source": None}, {"source": 1}, {"source": b"coco"}])
+def test_filters_that_are_none(searcher: Searcher, filters: Any) -> None:
+    for ask in (searcher.text, lambda _, filters: searcher.count({"dog"}, 0.5, filters)):
+        with pytest.raises(QueryError, match=r"values.* \{'source': 'coco'\}, not "):
+            ask("a dog", filters=filters)
 
 
 @pytest.mark.parametrize("k", [0, -1])
