@@ -16,7 +16,7 @@ _ALWAYS = {
     "PPM": (".ppm",),
 }
 _HEIF = {"HEIF": (".heic", ".heif", ".hif")}  # by the extra `heic`: what phones save
-#: AVIF is one of these although Pillow reads it: its decoder goes past the size that the header tells, so that
+#: AVIF is one of these although Pillow reads it: its decoder goes past the size that the header tells:
 #: 3 KB fill 900 MB. HEIF's decoder refuses such a file.
 _NEVER = (".avif", ".jxl", ".jp2", ".svg", ".psd")
 _RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2")
