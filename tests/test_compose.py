@@ -11,7 +11,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,59 @@ def test_security_is_on_and_a_cluster_speaks_tls_only(services: Mapping[str, Any
     addresses = re.findall(r"https?://node\d", json.dumps(cluster))
     assert addresses
     assert not [address for address in addresses if not address.startswith("https://")]
+
+
+def test_nodes_of_a_cluster_map_files_and_the_host_setting_for_that_is_named(
+    services: Mapping[str, Any],
+) -> None:
+    nodes = [services[name]["environment"] for name in services if name.startswith("node")]
+    assert not [settings for settings in nodes if "node.store.allow_mmap" in settings]
+    for path in (FILE, ROOT / "README.md"):
+        (limit,) = re.findall(r"sysctl -w vm\.max_map_count=(\d+)", path.read_text(encoding="utf-8"))
+        assert int(limit) >= 262_144  # what Elasticsearch asks for before it joins a cluster
+
+
+def documented_starts() -> list[list[str]]:
+    """The words behind every `docker compose [--profile cluster] up -d` in the documents."""
+    files = (FILE, ROOT / "README.md", ROOT / "docs" / "operations.md")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    return [
+        start.split() for start in re.findall(r"docker compose ((?:--profile \w+ )?up -d[a-z0-9 -]*)", text)
+    ]
+
+
+def started(services: Mapping[str, Any], words: Sequence[str]) -> set[str]:
+    """What a start makes: the services named, or all without a profile, and all that they wait for."""
+    named = [word for word in words[words.index("-d") + 1 :] if not word.startswith("-")]
+    first = named or [name for name, service in services.items() if "profiles" not in service]
+    return {*first, *(awaited for name in first for _, awaited, _ in waits_for(services, name))}
+
+
+@pytest.mark.parametrize("start", ["up -d", "--profile cluster up -d cluster-web cluster-dashboard"])
+def test_a_changed_password_reaches_everything_that_has_one(services: Mapping[str, Any], start: str) -> None:
+    """What the documented start does not make anew goes on with the old password."""
+    told = (
+        (ROOT / "docs" / "operations.md")
+        .read_text(encoding="utf-8")
+        .partition("To change one, edit `.env`")[2]
+    )
+    assert f"`docker compose {start}`" in told
+    profile = ["cluster"] if "--profile" in start else None
+    holders = {
+        name
+        for name, service in services.items()
+        if service.get("profiles") == profile and "PASSWORD" in json.dumps(service.get("environment", {}))
+    }
+    assert len(holders) > 5
+    assert holders <= started(services, start.split())
+
+
+def test_documented_starts_name_services_of_their_profile(services: Mapping[str, Any]) -> None:
+    starts = documented_starts()
+    assert len(starts) > 5
+    for start in starts:
+        profile = ["cluster"] if "--profile" in start else None
+        assert all(services[name].get("profiles") == profile for name in started(services, start))
 
 
 def waits_for(services: Mapping[str, Any], name: str) -> Iterator[tuple[str, str, str]]:
