@@ -48,7 +48,7 @@ class FolderSource:
                 image_id = path.relative_to(self.folder).as_posix()
                 yield CaptionRecord(image_id, "", image=str(path), source="folder", kind="generated")
             else:
-                yield Problem(str(path), "is no ordinary file (a broken link, a pipe or a device), or gone")
+                yield Problem(str(path), "is a broken link, or gone")
 
     def caption_count(self) -> int:
         return 0
