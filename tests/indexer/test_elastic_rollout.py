@@ -155,8 +155,9 @@ def test_a_build_on_another_machine_holds_the_lock_only_while_it_shows_life(
 ) -> None:
     with ElasticIndex.open(elastic_where, create=True) as index:
         monkeypatch.setattr(lock.socket, "gethostname", lambda: "elsewhere")
+        monkeypatch.setattr(lock, "machine", lambda: "another")
         away = index.draft("a")
-        monkeypatch.setattr(lock.socket, "gethostname", lambda: "here")
+        monkeypatch.setattr(lock, "machine", lambda: "this")
         with pytest.raises(IndexLockedError, match="on elsewhere"):
             index.draft("a")
         monkeypatch.setattr(lock, "STALE", -1.0)
