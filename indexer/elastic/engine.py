@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random as chance
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TypeVar
 
 import elasticsearch
 from elasticsearch import Elasticsearch
@@ -15,8 +16,9 @@ from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, problem, to_document
-from indexer.elastic.generations import Generation, live_generation
-from indexer.elastic.loading import Loader, Patience, chunks
+from indexer.elastic.generations import Generation, live_generation, make_writable, refresh
+from indexer.elastic.loading import Loader, chunks
+from indexer.elastic.patience import Patience, Patient
 from indexer.elastic.plan import Expectation
 from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
@@ -37,6 +39,7 @@ from indexer.records import (
 
 #: Lines of a check; where so many documents are wrong, the rest need not be read.
 _TOLD = 20
+_T = TypeVar("_T")
 
 
 class ElasticIndex(CaptionIndex):
@@ -48,6 +51,8 @@ class ElasticIndex(CaptionIndex):
         self, client: Elasticsearch, place: Place, live: Generation | None, patience: Patience
     ) -> None:
         self._client, self._place, self._patience = client, place, patience
+        self._patient = Patient(place, patience)
+        self._writes = False  # what writes waits for a server that is gone for a moment; searchers do not
         self.where = place.where
         self._live = live
         self._never_live = live is None
@@ -146,12 +151,14 @@ class ElasticIndex(CaptionIndex):
         return [one.candidates for one in ranked]
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        wanted, found = dict.fromkeys(listed(image_ids)), dict[str, list[tuple[str, Document]]]()
-        with clear_errors(self._place):
-            if self._is_empty_place():
-                return {}
+        return self._ask(partial(self._captions, list(dict.fromkeys(listed(image_ids)))))
+
+    def _captions(self, wanted: Sequence[str]) -> Mapping[str, Sequence[Document]]:
+        found = dict[str, list[tuple[str, Document]]]()
+        if self._is_empty_place():
+            return {}
         before, seen = self._live, set()
-        with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
+        with Snapshot(self._client, self._place.name) as snapshot:
             for chunk in chunks(wanted, PAGE):
                 for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
                     document = to_document(hit["_source"])
@@ -201,19 +208,22 @@ class ElasticIndex(CaptionIndex):
             if self._is_empty_place():
                 return []
         with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
-            return _first_images(snapshot, drawn, size)
+            hits = snapshot.first_of_images(drawn, size, SOURCE)
+            return [to_document(hit["_source"]) for hit in hits]
 
     def status(self) -> IndexStatus:
-        with clear_errors(self._place):
-            live = self._reload()
-            if live is None:
-                return IndexStatus(
-                    "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
-                )
-            with Snapshot(self._client, live.index) as snapshot:
-                captions, values = snapshot.counts()
-                images = sum(1 for _ in snapshot.images({"match_all": {}}))
-            details = self._details(live)
+        return self._ask(self._status)
+
+    def _status(self) -> IndexStatus:
+        live = self._reload()
+        if live is None:
+            return IndexStatus(
+                "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
+            )
+        with Snapshot(self._client, live.index) as snapshot:
+            captions, values = snapshot.counts()
+            images = sum(1 for _ in snapshot.images({"match_all": {}}))
+        details = self._details(live)
         return IndexStatus(
             engine="elasticsearch",
             where=self.where,
@@ -268,9 +278,8 @@ class ElasticIndex(CaptionIndex):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         live = self._to_change()
         if live is None:
-            with clear_errors(self._place):
-                live = rollout.create_first(self._client, self._place, self.analyzer)
-                self._know(live)
+            live = rollout.create_first(self._client, self._place, self.analyzer, self._patient)
+            self._know(live)
         report = self._loader(live).add(records)
         self._refresh(live)
         return report
@@ -292,19 +301,27 @@ class ElasticIndex(CaptionIndex):
 
     def _to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""
+        self._writes = True
+        return self._ask(self._reload)
+
+    def _ask(self, request: Callable[[], _T]) -> _T:
+        """The answer to what is safe to repeat."""
+        if self._writes:
+            return self._patient.ask(request)
         with clear_errors(self._place):
-            return self._reload()
+            return request()
 
     def _loader(self, live: Generation) -> Loader:
-        return Loader(self._client, self._place, live.index, live.analyzer, self._patience)
+        self._ask(partial(make_writable, self._client, live))
+        return Loader(self._client, self._place, live, self._patience)
 
     def _refresh(self, live: Generation) -> None:
         """Let searches see what was written."""
-        with clear_errors(self._place):
-            self._client.indices.refresh(index=live.index)
-            self._looked = None
+        self._ask(partial(refresh, self._client, self._place, live.index))
+        self._looked = None
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
+        self._writes = True
         return ElasticDraft(
             self._client,
             self._place,
@@ -317,26 +334,6 @@ class ElasticIndex(CaptionIndex):
 
     def rollback(self) -> IndexStatus:
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
-        rollout.go_back(self._client, self._place)
+        self._writes = True
+        rollout.go_back(self._client, self._place, self._patient)
         return self.status()
-
-
-def _first_images(snapshot: Snapshot, query: Mapping[str, Any], size: int) -> list[Document]:
-    """One caption each of the first `size` images that a query gives."""
-    found: dict[str, Document] = {}
-    after: list[Any] | None = None
-    while len(found) < size:
-        page = snapshot.search(
-            query=query,
-            size=min(PAGE, 6 * size),
-            sort=[{"_score": "desc"}, {"image_id": "asc"}, "_shard_doc"],
-            search_after=after,
-            source=SOURCE,
-            track_total_hits=False,
-        )["hits"]["hits"]
-        if not page:
-            break
-        for hit in page:
-            found.setdefault(hit["_source"]["image_id"], to_document(hit["_source"]))
-        after = page[-1]["sort"]
-    return list(found.values())[: max(size, 0)]

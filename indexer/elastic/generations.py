@@ -13,7 +13,7 @@ from elasticsearch import Elasticsearch
 
 from es_mappings import index_template
 from indexer.elastic.connection import Place
-from indexer.errors import IndexMismatchError
+from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import SCHEMA_VERSION
 
 _TIME = re.compile(r"\d{8}-\d{6}-\d{6}")
@@ -28,6 +28,8 @@ class Generation:
     meta: Mapping[str, Any]
     created_ms: int
     closed: bool = False
+    writable: bool = True  # whether it has the alias that it is written through
+    as_made: bool = True  # whether it takes documents as an index that is made now does
 
     @property
     def analyzer(self) -> str:
@@ -53,6 +55,35 @@ def generations(client: Elasticsearch, place: Place) -> list[Generation]:
     found = client.indices.get(index=f"{place.name}-*", expand_wildcards=["open", "closed"])
     ours = [_generation(place, index, state) for index, state in found.items() if _is_ours(place, index)]
     return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
+
+
+def written_as(index: str) -> str:
+    """The alias of its own through which an index is written to.
+
+    It goes when its index goes, and a request can insist on an alias; one that names an index makes it anew.
+    """
+    return f"{index}-write"
+
+
+def make_writable(client: Elasticsearch, one: Generation) -> None:
+    """Earlier versions made indices without that alias."""
+    if not one.writable:
+        client.indices.put_alias(index=one.index, name=written_as(one.index))
+
+
+def gone(place: Place, index: str) -> IndexNotFoundError:
+    return IndexNotFoundError(
+        f"{place.where}: {index} was deleted while it was written to (by another build, or by hand); "
+        "run the same command again"
+    )
+
+
+def refresh(client: Elasticsearch, place: Place, index: str) -> None:
+    """Let searches see what was written."""
+    try:
+        client.indices.refresh(index=index)
+    except elasticsearch.NotFoundError:
+        raise gone(place, index) from None
 
 
 def lineage(every: Sequence[Generation]) -> list[Generation]:
@@ -115,12 +146,17 @@ def create_generation(
         meta["draft"] = draft
         settings |= LOADING
     index = f"{place.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
-    client.indices.create(
-        index=index,
-        settings={"index": settings},
-        mappings={**template.mappings, "_meta": meta},
-        aliases={} if draft is not None else {place.name: {}},
-    )
+    try:
+        client.indices.create(
+            index=index,
+            settings={"index": settings},
+            mappings={**template.mappings, "_meta": meta},
+            aliases={written_as(index): {}} | ({} if draft is not None else {place.name: {}}),
+        )
+    except elasticsearch.BadRequestError as error:
+        # The answer got lost, and the client has asked again: nobody else makes an index of this very name.
+        if error.error != "resource_already_exists_exception":
+            raise
     return Generation(index, draft is None, meta, int(datetime.now(timezone.utc).timestamp() * 1000))
 
 
@@ -141,12 +177,26 @@ def _is_ours(place: Place, index: str) -> bool:
 
 
 def _generation(place: Place, index: str, state: Mapping[str, Any]) -> Generation:
-    meta = state.get("mappings", {}).get("_meta", {})
+    mapping, aliases = state.get("mappings", {}), state.get("aliases", {})
     settings = state.get("settings", {}).get("index", {})
     return Generation(
         index=index,
-        live=place.name in state.get("aliases", {}),
-        meta=meta,
+        live=place.name in aliases,
+        meta=mapping.get("_meta", {}),
         created_ms=int(settings.get("creation_date", 0)),
         closed=settings.get("verified_before_close") == "true",  # the only trace of it in this answer
+        writable=written_as(index) in aliases,
+        as_made=_has_mapping(mapping) and not _has_pipeline(settings),
     )
+
+
+def _has_mapping(mapping: Mapping[str, Any]) -> bool:
+    """Whether it is this version's; templates of the server may have added fields."""
+    ours, fields = index_template(SCHEMA_VERSION).mappings, mapping.get("properties", {})
+    same = all(fields.get(name) == field for name, field in ours["properties"].items())
+    return same and mapping.get("dynamic") == ours["dynamic"]
+
+
+def _has_pipeline(settings: Mapping[str, Any]) -> bool:
+    """Whether the server changes or refuses documents; a template of its own may have asked for that."""
+    return any(settings.get(name, "_none") != "_none" for name in ("default_pipeline", "final_pipeline"))

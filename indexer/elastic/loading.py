@@ -1,25 +1,25 @@
-"""Adding and deleting in bulk, with patience for a server that is busy or gone for a moment."""
+"""Adding to a generation and deleting from it, in bulk."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, pairwise
 from typing import Any, TypeVar
 
-import elastic_transport
 import elasticsearch
-from elastic_transport import TlsError
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
 from indexer.elastic.documents import now, same_record, to_source
+from indexer.elastic.generations import Generation, gone, refresh, written_as
+from indexer.elastic.patience import BUSY, Patience, Patient, is_lost_contact
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected
@@ -29,29 +29,11 @@ _CHUNK = 1_000
 _AT_ONCE = 3
 _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
-_BUSY = (429, 503)
 #: All that is read of an answer; its items come in the order of the request, so they need not say their id.
 _ANSWER = "errors,items.*.status,items.*.error"
 #: `json.dumps` would make an encoder for each document.
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_LOST = (elastic_transport.ConnectionError, elastic_transport.ConnectionTimeout)
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How often, and with which pauses in seconds, to try again: 0.5, 1, 2, ... up to `longest`."""
-
-    retries: int = 8
-    first: float = 0.5
-    longest: float = 30.0
-    #: Waits for so long, or until the event; the event's own method does.
-    sleep: Callable[[threading.Event, float], object] = threading.Event.wait
-
-    def pause(self, attempt: int, stopped: threading.Event) -> bool:
-        """Wait before the next attempt; whether there shall be none, because all was stopped meanwhile."""
-        self.sleep(stopped, min(self.longest, self.first * 2**attempt))
-        return stopped.is_set()
 
 
 def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -82,20 +64,19 @@ class _Outcome:
 
 
 class Loader:
-    """Writes to one concrete index."""
+    """Writes to one generation."""
 
     def __init__(
-        self, client: Elasticsearch, place: Place, index: str, analyzer: str, patience: Patience | None = None
+        self, client: Elasticsearch, place: Place, generation: Generation, patience: Patience
     ) -> None:
         self._client = client
         self._place = place
-        self._index = index
-        self._analyze = analyzer_named(analyzer)
-        self._patience = patience or Patience()
+        self._index = generation.index
+        self._analyze = analyzer_named(generation.analyzer)
+        self._patient = Patient(place, patience)
         #: Documents that this loader brought into being.
         self.created = 0
         self._counting = threading.Lock()
-        self._stopped = threading.Event()  # one chunk failed for good, or Ctrl-C: the others give up, too
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         """Store captions; those that the mapping refuses are reported, the rest go on."""
@@ -104,7 +85,7 @@ class Loader:
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
         report = AddReport()
-        self._stopped.clear()  # what failed before may work now
+        self._patient.stopped.clear()  # what failed before may work now
         waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
             try:
@@ -118,7 +99,8 @@ class Loader:
                 for _, sent in waiting:
                     report += sent.result()
             except BaseException:
-                self._stopped.set()
+                # One chunk failed for good, or Ctrl-C: the others give up, too.
+                self._patient.stopped.set()
                 threads.shutdown(cancel_futures=True)
                 raise
         return report
@@ -157,20 +139,8 @@ class Loader:
     def _stored(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         if not document_ids:
             return {}
-        answer = self._patiently(lambda: self._client.mget(index=self._index, ids=list(document_ids)))
+        answer = self._patient.ask(lambda: self._client.mget(index=self._index, ids=list(document_ids)))
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
-
-    def _patiently(self, ask: Callable[[], _T]) -> _T:
-        """The answer to what only reads; a busy or absent server is asked again."""
-        for attempt in range(self._patience.retries):
-            try:
-                with clear_errors(self._place):
-                    return ask()
-            except IndexUnavailableError as error:
-                if not _is_passing(error) or self._patience.pause(attempt, self._stopped):
-                    raise
-        with clear_errors(self._place):
-            return ask()
 
     def _write(self, operation: str, lines: Mapping[str, bytes]) -> _Outcome:
         """Bulk-write; what a busy or absent server did not take is sent again (ids make that harmless).
@@ -180,8 +150,8 @@ class Loader:
         outcome = _Outcome()
         left = dict(lines)
         busy: IndexerError | None = None
-        for attempt in range(self._patience.retries + 1):
-            if attempt and self._patience.pause(attempt - 1, self._stopped):
+        for attempt in range(self._patient.retries + 1):
+            if attempt and self._patient.pause(attempt - 1):
                 break
             busy = None
             try:
@@ -189,7 +159,7 @@ class Loader:
                     for part in _parts(left):
                         busy = self._bulk(operation, part, outcome) or busy
             except IndexUnavailableError as error:
-                if not _is_lost_contact(error):
+                if not is_lost_contact(error):
                     raise
                 busy, outcome.contact_lost = error, True
             if busy is None:
@@ -207,10 +177,16 @@ class Loader:
         client = self._client.options(max_retries=0)
         lines_of_body: list[Any] = [body]  # the client takes bytes too, though its types do not say so
         try:
-            answer = client.bulk(index=self._index, operations=lines_of_body, filter_path=_ANSWER)
+            # By its name, an index that was deleted meanwhile would be made again, without our mapping.
+            answer = client.bulk(
+                index=written_as(self._index),
+                require_alias=True,
+                operations=lines_of_body,
+                filter_path=_ANSWER,
+            )
         except elasticsearch.ApiError as error:
             refusal = api_error(self._place, error.status_code, error.body)
-            if error.status_code in _BUSY and not is_read_only(refusal):
+            if error.status_code in BUSY and not is_read_only(refusal):
                 return refusal
             raise refusal from error
         # To delete what is not there is no error to the server.
@@ -231,15 +207,18 @@ class Loader:
         if status < 300:
             outcome.done.append(document_id)
             return None
-        if status == 404 and operation == "delete":
+        kind = result.get("error", {}).get("type", "")
+        if status == 404 and operation == "delete" and not kind:
             outcome.absent.append(document_id)
             return None
+        if kind == "index_not_found_exception":
+            raise gone(self._place, self._index)
         error = api_error(self._place, status, {"error": result.get("error")})
-        if status in _BUSY and not is_read_only(error):
+        if status in BUSY and not is_read_only(error):
             return error
         if status == 409:
             outcome.conflicts.append(document_id)
-        elif status == 400:
+        elif status == 400 and kind != "index_closed_exception":
             outcome.refused[document_id] = _reason(result["error"])
         else:
             raise error
@@ -249,7 +228,7 @@ class Loader:
         """Remove every caption of these images; the number removed."""
         removed = 0
         for chunk in chunks(dict.fromkeys(image_ids), _IDS):
-            found = self._patiently(partial(self._documents_of, chunk))
+            found = self._patient.ask(partial(self._documents_of, chunk))
             outcome = self._write("delete", dict.fromkeys(found, b""))
             removed += len(outcome.done)
             if outcome.contact_lost:  # a request whose answer got lost has removed them
@@ -261,7 +240,7 @@ class Loader:
         self._write("delete", dict.fromkeys(document_ids, b""))
 
     def _documents_of(self, image_ids: Sequence[str]) -> list[str]:
-        self._client.indices.refresh(index=self._index)
+        refresh(self._client, self._place, self._index)
         with Snapshot(self._client, self._index) as snapshot:
             return [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": image_ids}}, False)]
 
@@ -271,17 +250,6 @@ def _changes(before: Mapping[str, Any] | None, versions: Sequence[Mapping[str, A
     if before is None and len(versions) == 1:
         return 1
     return sum(not same_record(one, other) for one, other in pairwise([before or {}, *versions]))
-
-
-def _is_lost_contact(error: IndexerError) -> bool:
-    return isinstance(error.__cause__, _LOST) and not isinstance(error.__cause__, TlsError)
-
-
-def _is_passing(error: IndexerError) -> bool:
-    """Whether the same request may be answered later."""
-    cause = error.__cause__
-    busy = isinstance(cause, elasticsearch.ApiError) and cause.status_code in _BUSY
-    return _is_lost_contact(error) or (busy and not is_read_only(error))
 
 
 def _line(source: Mapping[str, Any]) -> bytes:

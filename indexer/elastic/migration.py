@@ -8,7 +8,7 @@ from indexer.elastic.connection import Place, clear_errors, connect, not_found, 
 from indexer.elastic.documents import to_record
 from indexer.elastic.engine import ElasticIndex
 from indexer.elastic.generations import live_generation
-from indexer.elastic.loading import Patience
+from indexer.elastic.patience import Patience
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexMismatchError

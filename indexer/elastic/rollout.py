@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.connection import Place, clear_errors, closed_error
+from indexer.elastic.connection import Place, closed_error
 from indexer.elastic.documents import filter_clauses, now
 from indexer.elastic.generations import (
     Generation,
@@ -17,12 +18,20 @@ from indexer.elastic.generations import (
     generations,
     lineage,
     live_generation,
+    make_writable,
+    refresh,
     serving_settings,
 )
-from indexer.elastic.loading import Loader, Patience
+from indexer.elastic.loading import Loader
 from indexer.elastic.lock import BuildLock
-from indexer.elastic.snapshot import Snapshot
-from indexer.errors import IndexDamagedError, IndexMismatchError, IndexNotFoundError
+from indexer.elastic.patience import Patience, Patient
+from indexer.elastic.snapshot import WHOLE, Snapshot
+from indexer.errors import (
+    IndexDamagedError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    IndexUnavailableError,
+)
 from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by
 
@@ -47,45 +56,66 @@ class ElasticDraft(Draft):
         self._client = client
         self._place = place
         self._keep = keep
+        self._patience = patience
+        self._ask = Patient(place, patience).ask
         self._done = done
         self._lock = BuildLock(client, place, f"build {key}")
-        with clear_errors(place):
-            self._lock.acquire()
-            try:
-                live_generation(client, place, any_schema=True)  # refuse what is not ours before any work
-                self._draft = self._open(key, analyzer)
-                self._known = self._count()
-            except BaseException:
-                self._lock.release()
-                raise
-        self._patience = patience
+        self._ask(self._lock.acquire)
+        try:
+            # Refuse what is not ours before any work.
+            self._ask(partial(live_generation, client, place, any_schema=True))
+            self._draft, self._known = self._open(key, analyzer)
+        except BaseException:
+            self._lock.release()
+            raise
         self._load()
 
     def _load(self) -> None:
-        draft = self._draft
-        self._loader = Loader(self._client, self._place, draft.index, draft.analyzer, self._patience)
+        self._loader = Loader(self._client, self._place, self._draft, self._patience)
         self._failed = False  # the last addition did not end, and nobody knows how far it went
 
-    def _open(self, key: str, analyzer: str) -> Generation:
-        for one in generations(self._client, self._place):
-            if one.draft_key == key:
-                if one.analyzer != analyzer:
-                    raise IndexMismatchError(
-                        f"{self._place.where}: the unfinished build was begun with the analyzer "
-                        f"{one.analyzer}, not {analyzer}"
-                    )
-                return one
-        return create_generation(self._client, self._place, analyzer, draft=key)
+    def _open(self, key: str, analyzer: str) -> tuple[Generation, int]:
+        """The draft that an earlier build of this key left and what it holds, or a new one.
+
+        One that is closed or has lost its shard may come back: it stays until a build is published. One that
+        holds nothing, or was made otherwise than a new one is, would refuse again what it has refused.
+        """
+        for one in reversed(self._ask(partial(generations, self._client, self._place))):
+            if one.draft_key != key or one.closed:
+                continue
+            if one.analyzer != analyzer:
+                raise IndexMismatchError(
+                    f"{self._place.where}: the unfinished build was begun with the analyzer "
+                    f"{one.analyzer}, not {analyzer}"
+                )
+            held = self._held(one) if one.as_made else 0
+            if held:
+                self._ask(partial(make_writable, self._client, one))
+                return one, held
+            if held is not None:
+                self._ask(partial(self._delete, one.index))
+        return self._ask(partial(create_generation, self._client, self._place, analyzer, draft=key)), 0
+
+    def _held(self, one: Generation) -> int | None:
+        """How many captions a draft holds; None where its shard is lost, as far as patience can tell."""
+        try:
+            self._ask(partial(self._size, one.index))  # a refresh waits a minute for a shard that is lost
+            return self._ask(partial(self._count, one.index))
+        except IndexUnavailableError as error:
+            cause = error.__cause__
+            if isinstance(cause, elasticsearch.ApiError) and cause.status_code == 503:
+                return None
+            raise
+
+    def _delete(self, index: str) -> None:
+        self._client.indices.delete(index=index, ignore_unavailable=True)
 
     def begin_anew(self) -> None:
         """Leave out what an earlier run stored: what it was copied from may have lost some of that since."""
-        if not self._known:
-            return
-        with clear_errors(self._place):
+        while self._known:
             key, analyzer = self._draft.meta["draft"], self._draft.analyzer
-            self._client.indices.delete(index=self._draft.index)
-            self._draft = create_generation(self._client, self._place, analyzer, draft=key)
-        self._known = 0
+            self._ask(partial(self._delete, self._draft.index))
+            self._draft, self._known = self._open(key, analyzer)
         self._load()
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
@@ -94,40 +124,47 @@ class ElasticDraft(Draft):
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
         if self._failed:
-            with clear_errors(self._place):
-                self._known, self._loader.created = self._count(), 0
+            self._known, self._loader.created = self._ask(self._count), 0
         self._failed = True
         report = self._loader.add_dated(dated)
         self._failed = False
         return report
 
-    def _count(self) -> int:
-        self._client.indices.refresh(index=self._draft.index)
-        return int(self._client.count(index=self._draft.index)["count"])
+    def _count(self, index: str = "") -> int:
+        index = index or self._draft.index
+        refresh(self._client, self._place, index)
+        return self._size(index)
+
+    def _size(self, index: str) -> int:
+        answer = self._client.search(index=index, size=0, track_total_hits=True, **WHOLE)
+        return int(answer["hits"]["total"]["value"])
 
     def known_images(self, model: str) -> frozenset[str]:
-        with clear_errors(self._place):
-            self._client.indices.refresh(index=self._draft.index)
-            with Snapshot(self._client, self._draft.index) as snapshot:
-                clauses = filter_clauses(generated_by(model))
-                return frozenset(snapshot.images({"bool": {"filter": clauses}}))
+        return self._ask(partial(self._images, model))
+
+    def _images(self, model: str) -> frozenset[str]:
+        refresh(self._client, self._place, self._draft.index)
+        with Snapshot(self._client, self._draft.index) as snapshot:
+            clauses = filter_clauses(generated_by(model))
+            return frozenset(snapshot.images({"bool": {"filter": clauses}}))
 
     def publish(self) -> IndexStatus:
-        index = self._draft.index
-        with clear_errors(self._place):
-            count, expected = self._count(), self._known + self._loader.created
-            if count != expected:
-                raise IndexDamagedError(
-                    f"{self._place.where}: {index} holds {count} captions instead of {expected}; readers "
-                    "keep the old index; build again"
-                )
-            self._merge()
-            self._client.indices.put_settings(index=index, settings={"index": serving_settings()})
-            self._lock.confirm()
-            self._note_before()
-            move_alias(self._client, self._place, index)
-            self._describe()
-            remove_old(self._client, self._place, self._keep)
+        count, expected = self._ask(self._count), self._known + self._loader.created
+        if count != expected:
+            raise IndexDamagedError(
+                f"{self._place.where}: {self._draft.index} holds {count} captions instead of {expected}; "
+                "readers keep the old index; build again"
+            )
+        for step in (
+            self._merge,
+            self._serve,
+            self._lock.confirm,
+            self._note_before,
+            partial(move_alias, self._client, self._place, self._draft.index),
+            self._describe,
+            partial(remove_old, self._client, self._place, self._keep),
+        ):
+            self._ask(step)
         self.close()
         return self._done()
 
@@ -137,6 +174,10 @@ class ElasticDraft(Draft):
         if stats["_all"]["primaries"]["store"]["size_in_bytes"] <= _MERGE_UP_TO:
             patient = self._client.options(request_timeout=3600)
             patient.indices.forcemerge(index=self._draft.index, max_num_segments=1)
+
+    def _serve(self) -> None:
+        settings = {"index": serving_settings()}
+        self._client.indices.put_settings(index=self._draft.index, settings=settings)
 
     def _note_before(self) -> None:
         """Where a rollback leads; noted before the alias moves, so that a kill in between costs nothing."""
@@ -182,28 +223,36 @@ def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
             client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
-def go_back(client: Elasticsearch, place: Place) -> None:
+def go_back(client: Elasticsearch, place: Place, patient: Patient) -> None:
     """Let the name stand again for the generation that was live before."""
-    with clear_errors(place):
-        lock = BuildLock(client, place, "rollback")
-        lock.acquire()
-        try:
-            live_generation(client, place, any_schema=True)  # refuse what is not ours
-            before = lineage(generations(client, place))
-            if not before:
-                raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to")
-            if before[0].closed:
-                raise closed_error(place, before[0].index)
-            move_alias(client, place, before[0].index)
-        finally:
-            lock.release()
-
-
-def create_first(client: Elasticsearch, place: Place, analyzer: str) -> Generation:
-    """The first index of a name, with its alias; the one that another process made meanwhile, if so."""
-    lock = BuildLock(client, place, "create")
-    lock.acquire()
+    lock = BuildLock(client, place, "rollback")
+    patient.ask(lock.acquire)
     try:
+        before = patient.ask(partial(_live_before, client, place))
+        patient.ask(partial(move_alias, client, place, before))
+    finally:
+        lock.release()
+
+
+def _live_before(client: Elasticsearch, place: Place) -> str:
+    live_generation(client, place, any_schema=True)  # refuse what is not ours
+    before = next(iter(lineage(generations(client, place))), None)
+    if before is None:
+        raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to")
+    if before.closed:
+        raise closed_error(place, before.index)
+    return before.index
+
+
+def create_first(client: Elasticsearch, place: Place, analyzer: str, patient: Patient) -> Generation:
+    """The first index of a name, with its alias; the one that another process made meanwhile, if so."""
+
+    def create() -> Generation:
         return live_generation(client, place) or create_generation(client, place, analyzer)
+
+    lock = BuildLock(client, place, "create")
+    patient.ask(lock.acquire)
+    try:
+        return patient.ask(create)
     finally:
         lock.release()

@@ -60,6 +60,26 @@ class Snapshot:
                 return
             after = page[-1]["sort"]
 
+    def first_of_images(self, query: Mapping[str, Any], size: int, source: Any) -> list[Mapping[str, Any]]:
+        """The best hit each of the first `size` images that a query gives."""
+        found: dict[str, Mapping[str, Any]] = {}
+        after: list[Any] | None = None
+        while len(found) < size:
+            page = self.search(
+                query=query,
+                size=min(PAGE, 6 * size),
+                sort=[{"_score": "desc"}, {"image_id": "asc"}, "_shard_doc"],
+                search_after=after,
+                source=source,
+                track_total_hits=False,
+            )["hits"]["hits"]
+            if not page:
+                break
+            for hit in page:
+                found.setdefault(hit["_source"]["image_id"], hit)
+            after = page[-1]["sort"]
+        return list(found.values())[: max(size, 0)]
+
     def images(self, query: Mapping[str, Any]) -> Iterator[str]:
         """Every distinct image id of a query, exactly (a cardinality aggregation would only estimate)."""
         after: Mapping[str, Any] | None = None

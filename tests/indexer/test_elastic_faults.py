@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import ssl
 import threading
@@ -19,8 +20,9 @@ import pytest
 
 from indexer.elastic import ElasticIndex, lock
 from indexer.elastic.connection import connect, parse
-from indexer.elastic.loading import Patience
+from indexer.elastic.generations import generations
 from indexer.elastic.lock import BuildLock
+from indexer.elastic.patience import Patience
 from indexer.errors import IndexerError, IndexLockedError, IndexUnavailableError
 from indexer.index import is_url, open_index
 from indexer.records import AddReport, CaptionRecord, Query
@@ -405,6 +407,63 @@ def test_a_server_that_is_gone_ends_a_build_and_leaves_the_old_index(proxy: Prox
         proxy.fault = lambda handler, path: False
         assert index.status().captions == 3
     assert any("_bulk" in path for path in proxy.requests)
+
+
+def failing_at_first(proxy: Proxy, *, done: bool) -> None:
+    """Each request fails as often as the client itself repeats one, though the server may have done it."""
+    left: dict[tuple[str, str], int] = {}
+
+    def fault(handler: Handler, path: str) -> bool:
+        request = (handler.command, re.sub(r"-\d{8}-\d{6}-\d{6}", "", path.partition("?")[0]))
+        left[request] = left.get(request, 3) - 1
+        # A lock is given back once, so that nobody waits for a server that is gone only to leave.
+        if left[request] < 0 or (handler.command == "DELETE" and "-builds/" in path):
+            return False
+        handler.pass_on(handler.body, then_cut=True) if done else handler.cut()
+        return True
+
+    proxy.fault = fault
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+def test_whatever_request_of_a_writer_fails_is_made_again(proxy: Proxy, where: str, done: bool) -> None:
+    patience = Patience(sleep=lambda stopped, seconds: None)
+    with ElasticIndex.open(where, create=True, patience=patience) as index:
+        failing_at_first(proxy, done=done)
+        assert index.add(some(2)).added == 2
+        for number in (5, 6):
+            failing_at_first(proxy, done=done)
+            with index.draft(f"{number}") as draft:
+                assert draft.add(some(number)).added == number
+                assert len(draft.known_images("")) == 0
+                assert draft.publish().captions == number
+        failing_at_first(proxy, done=done)
+        assert index.rollback().captions == 5
+        failing_at_first(proxy, done=done)
+        assert set(index.captions(["image1", "image8"])) == {"image1"}
+        failing_at_first(proxy, done=done)
+        assert index.add(some(7)).added == 2
+        failing_at_first(proxy, done=done)
+        assert index.delete(["image1"]) == 1
+        failing_at_first(proxy, done=done)
+        assert index.status().captions == 6
+    proxy.fault = lambda handler, path: False
+    place = parse(where)
+    with connect(place) as client:
+        assert len(generations(client, place)) == 2, "the live one, and the one that was gone back from"
+
+
+def test_who_only_reads_does_not_wait(proxy: Proxy, where: str) -> None:
+    with ElasticIndex.open(where, create=True) as index:
+        index.add(some(2))
+    pauses: list[float] = []
+    patience = Patience(sleep=lambda stopped, seconds: pauses.append(seconds))
+    with ElasticIndex.open(where, patience=patience) as index:
+        failing_at_first(proxy, done=False)
+        for read in (index.status, lambda: index.captions(["image1"])):
+            with pytest.raises(IndexUnavailableError, match="cannot connect"):
+                read()
+    assert pauses == []
 
 
 def test_no_server(elasticsearch_url: str) -> None:

@@ -14,6 +14,7 @@ from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import Place, connect, parse
 from indexer.elastic.generations import generations, live_generation
 from indexer.elastic.migration import migrate
+from indexer.elastic.patience import Patience
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord
 
@@ -163,3 +164,155 @@ def test_an_interrupted_migration_brings_no_deleted_image_back(place: Place, cli
         index.add([CaptionRecord("later", "a late dog")])
         assert migrate(place.where).captions == 3
         assert set(index.captions(["image0", "image1", "image2", "later"])) == {"image0", "image2", "later"}
+
+
+def vanishing(records: list[CaptionRecord], at: int, vanish: Callable[[], object]) -> Iterator[CaptionRecord]:
+    """The records one by one; before that number something happens."""
+    for number, record in enumerate(records):
+        if number == at:
+            vanish()
+        yield record
+
+
+def test_an_addition_to_an_index_that_a_build_replaces_says_so(place: Place, client: Elasticsearch) -> None:
+    built(place.where, 1)
+    replaced = live(client, place)
+
+    def replace() -> None:
+        with ElasticIndex.open(place.where) as builder:
+            builder.keep = 0
+            with builder.draft("2") as draft:
+                draft.add(dogs(2))
+                draft.publish()
+
+    with ElasticIndex.open(place.where) as index:
+        with pytest.raises(IndexNotFoundError, match=f"{replaced} was deleted while it was written to"):
+            index.add(vanishing(dogs(8_000), 4_000, replace))
+        assert client.indices.exists(index=replaced).body is False
+        assert index.status().captions == 2
+        assert index.add(dogs(3)).added == 1
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_draft_that_was_deleted_is_not_made_again_and_not_published(
+    place: Place, client: Elasticsearch, at: int
+) -> None:
+    built(place.where, 1)
+    with ElasticIndex.open(place.where) as index, index.draft("k") as draft:
+        draft.add(dogs(at))
+        gone = generations(client, place)[-1].index
+        client.indices.delete(index=gone)
+        for write in (lambda: draft.add(dogs(5)), draft.publish, lambda: draft.known_images("")):
+            with pytest.raises(IndexNotFoundError, match=f"{gone} was deleted while it was written to"):
+                write()
+        assert client.indices.exists(index=gone).body is False
+        assert index.status().captions == 1
+
+
+def test_a_deletion_from_an_index_that_vanishes_says_so(place: Place, client: Elasticsearch) -> None:
+    built(place.where, 3)
+    with ElasticIndex.open(place.where) as index:
+        index.delete(["image0"])
+        vanished = live(client, place)
+        loader = index._loader(generations(client, place)[-1])
+        client.indices.delete(index=vanished)
+        with pytest.raises(IndexNotFoundError, match=f"{vanished} was deleted while it was written to"):
+            loader.remove([dogs(3)[1].document_id])
+        assert client.indices.exists(index=vanished).body is False
+
+
+def test_an_index_of_an_earlier_version_is_written_to(place: Place, client: Elasticsearch) -> None:
+    """One without an alias of its own."""
+    built(place.where, 3)
+    client.indices.delete_alias(index=live(client, place), name=f"{live(client, place)}-write")
+    with ElasticIndex.open(place.where) as index:
+        assert index.delete(["image0"]) == 1
+        assert index.add(dogs(4)).added == 2
+
+
+def test_a_closed_draft_refuses_no_single_captions(place: Place, client: Elasticsearch) -> None:
+    with ElasticIndex.open(place.where, create=True) as index, index.draft("k") as draft:
+        draft.add(dogs(1))
+        client.indices.close(index=generations(client, place)[-1].index)
+        with pytest.raises(IndexUnavailableError, match="is closed; open it with POST"):
+            draft.add(dogs(3))
+
+
+def test_a_draft_that_refused_everything_is_begun_anew(place: Place, client: Elasticsearch) -> None:
+    """A template of the server's named a pipeline that is not there; now it is gone."""
+    template = f"{place.name}-template"
+    broken = {"settings": {"index.default_pipeline": "nope"}}
+    with ElasticIndex.open(place.where, create=True) as index:
+        client.indices.put_index_template(
+            name=template, index_patterns=[f"{place.name}-2*"], template=broken, priority=300
+        )
+        try:
+            with index.draft("k") as draft:
+                assert len(draft.add(dogs(2)).rejected) == 2
+        finally:
+            client.indices.delete_index_template(name=template)
+        with index.draft("k") as draft:
+            assert draft.add(dogs(2)).added == 2
+            assert draft.publish().captions == 2
+    assert len(generations(client, place)) == 1
+
+
+@pytest.mark.parametrize(
+    "settings", [{"default_pipeline": "nope"}, {"final_pipeline": "nope"}], ids=lambda one: next(iter(one))
+)
+def test_a_draft_before_which_a_pipeline_stands_is_begun_anew(
+    place: Place, client: Elasticsearch, settings: dict[str, str]
+) -> None:
+    with ElasticIndex.open(place.where, create=True) as index:
+        with index.draft("k") as draft:
+            draft.add(dogs(2))
+        client.indices.put_settings(index=generations(client, place)[-1].index, settings=settings)
+        with index.draft("k") as draft:
+            assert draft.known_images("") == frozenset()
+            assert draft.add(dogs(3)).added == 3
+            assert draft.publish().captions == 3
+
+
+def test_a_draft_of_another_mapping_is_begun_anew(place: Place, client: Elasticsearch) -> None:
+    with ElasticIndex.open(place.where, create=True) as index:
+        with index.draft("k") as draft:
+            draft.add(dogs(2))
+        client.indices.put_mapping(index=generations(client, place)[-1].index, dynamic="true")
+        with index.draft("k") as draft:
+            assert draft.add(dogs(3)).added == 3
+
+
+def test_a_draft_with_a_field_more_is_gone_on_with(place: Place, client: Elasticsearch) -> None:
+    """Templates of the server's may add one to every index."""
+    with ElasticIndex.open(place.where, create=True) as index:
+        with index.draft("k") as draft:
+            draft.add(dogs(2))
+        more = {"@timestamp": {"type": "date"}}
+        client.indices.put_mapping(index=generations(client, place)[-1].index, properties=more)
+        with index.draft("k") as draft:
+            assert draft.add(dogs(3)).added == 1
+
+
+def test_a_draft_that_was_closed_is_begun_anew(place: Place, client: Elasticsearch) -> None:
+    with ElasticIndex.open(place.where, create=True) as index:
+        with index.draft("k") as draft:
+            draft.add(dogs(2))
+        client.indices.close(index=generations(client, place)[-1].index)
+        with index.draft("k") as draft:
+            assert draft.add(dogs(3)).added == 3
+            assert draft.publish().captions == 3
+    assert len(generations(client, place)) == 1
+
+
+def test_a_draft_that_lost_its_shard_is_begun_anew(place: Place, client: Elasticsearch) -> None:
+    without_shards(client, place, "20200101", draft="k")
+    pauses: list[float] = []
+    patience = Patience(retries=2, sleep=lambda stopped, seconds: pauses.append(seconds))
+    with (
+        ElasticIndex.open(place.where, create=True, patience=patience) as index,
+        index.draft("k") as draft,
+    ):
+        assert pauses == [0.5, 1.0], "it might have come back"
+        assert draft.add(dogs(3)).added == 3
+        assert draft.publish().captions == 3
+    assert len(generations(client, place)) == 1

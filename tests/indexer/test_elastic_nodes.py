@@ -20,7 +20,7 @@ from es_server.distribution import cache_folder, java_environment
 from es_server.node import launch
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
-from indexer.elastic.loading import Patience
+from indexer.elastic.patience import Patience
 from indexer.errors import IndexUnavailableError
 from indexer.records import CaptionRecord
 

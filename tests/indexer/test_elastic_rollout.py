@@ -157,6 +157,7 @@ def test_a_build_on_another_machine_holds_the_lock_only_while_it_shows_life(
         monkeypatch.setattr(lock.socket, "gethostname", lambda: "elsewhere")
         monkeypatch.setattr(lock, "machine", lambda: "another")
         away = index.draft("a")
+        away.add(dogs(1))
         monkeypatch.setattr(lock, "machine", lambda: "this")
         with pytest.raises(IndexLockedError, match="on elsewhere"):
             index.draft("a")
