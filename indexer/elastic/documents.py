@@ -43,17 +43,17 @@ def to_source(record: CaptionRecord, analyze: Analyzer, indexed_at: str) -> dict
 
 def to_record(source: Mapping[str, Any]) -> CaptionRecord:
     # A field that is missing is empty, also where the dataclass has another default.
-    return CaptionRecord(**{name: _text(source.get(name)) for name in RECORD_FIELDS})
+    return CaptionRecord(**{name: as_text(source.get(name)) for name in RECORD_FIELDS})
 
 
 def to_document(source: Mapping[str, Any]) -> Document:
     """Never raises: one document that another program wrote must not stop those of the index."""
     tokens = source.get("tokens") or []
     several = tokens if isinstance(tokens, list) else [tokens]
-    return Document(to_record(source), frozenset(map(_text, several)), _text(source.get("indexed_at")))
+    return Document(to_record(source), frozenset(map(as_text, several)), as_text(source.get("indexed_at")))
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A field as text; what the mapping lets through besides (numbers, lists) as JSON, so that it shows."""
     if isinstance(value, str):
         return value
@@ -68,7 +68,7 @@ def same_record(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def problem(document_id: str, source: Mapping[str, Any], analyze: Analyzer) -> str:
     """Which fields of a document are not what its caption makes of them; empty where all are."""
     record = to_record(source)
-    made = to_source(record, analyze, _text(source.get("indexed_at")))
+    made = to_source(record, analyze, as_text(source.get("indexed_at")))
     strange = [name for name in sorted({*made, *source}) if made.get(name) != source.get(name)]
     if record.document_id != document_id:
         strange.append("its id")

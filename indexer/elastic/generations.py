@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -115,6 +116,9 @@ def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = F
     try:
         found = dict(client.indices.get(index=place.name).items())
     except elasticsearch.NotFoundError:
+        # A cluster that is starting knows no name yet; it says so (503) only of what needs shards.
+        with suppress(elasticsearch.NotFoundError):
+            client.count(index=place.name)
         return None
     if len(found) > 1:
         raise IndexMismatchError(

@@ -11,6 +11,8 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from indexer.elastic.documents import as_text
+
 #: Documents a request; the server's default limit is 10,000.
 PAGE = 5_000
 _KEEP_ALIVE = "2m"
@@ -76,7 +78,7 @@ class Snapshot:
             if not page:
                 break
             for hit in page:
-                found.setdefault(hit["_source"]["image_id"], hit)
+                found.setdefault(as_text(hit["_source"].get("image_id")), hit)
             after = page[-1]["sort"]
         return list(found.values())[: max(size, 0)]
 
@@ -102,7 +104,8 @@ class Snapshot:
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every document whose `image` begins so."""
         for hit in self.stream({"prefix": {"image": beginning}}, ["image_id", "image"]):
-            yield hit["_source"]["image_id"], hit["_source"]["image"]
+            source = hit["_source"]
+            yield as_text(source.get("image_id")), as_text(source.get("image"))
 
     def counts(self) -> tuple[int, dict[str, dict[str, int]]]:
         """Captions in all, and by the values of the fields that a status tells of."""

@@ -295,13 +295,18 @@ def test_a_document_of_another_program_stops_nothing(
         assert index.check() == []
 
 
-def test_random_images_may_be_of_another_program(elastic_where: str) -> None:
+@pytest.mark.parametrize(
+    ("foreign", "image_id"), [({"image_id": "f"}, "f"), ({"image_id": ["g", "h"]}, '["g", "h"]')]
+)
+def test_random_images_and_places_may_be_of_another_program(
+    foreign: dict[str, object], image_id: str, elastic_where: str
+) -> None:
     with ElasticIndex.open(elastic_where, create=True) as index:
         index.add([DOG])
-        send(
-            "PUT", f"{parse(elastic_where).where}/_doc/f?refresh=true", {"image_id": "f", "caption": "a dog"}
-        )
-        assert {one.record.image_id for one in index.random(5)} == {"1", "f"}
+        document = {**foreign, "caption": "a dog", "image": "/photos/f.jpg"}
+        send("PUT", f"{parse(elastic_where).where}/_doc/f?refresh=true", document)
+        assert {one.record.image_id for one in index.random(5)} == {"1", image_id}
+        assert list(index.places("/photos/")) == [(image_id, "/photos/f.jpg")]
 
 
 def test_a_check_that_finds_much_wrong_tells_of_some(elastic_where: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import elasticsearch
 import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
@@ -19,6 +21,14 @@ from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord
 
 pytestmark = pytest.mark.elasticsearch
+
+
+def response(status: int) -> ApiResponseMeta:
+    node = NodeConfig("http", "localhost", 9200)
+    return ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node)
+
+
+RESPONSE_404, RESPONSE_503 = response(404), response(503)
 
 
 @pytest.fixture
@@ -316,3 +326,25 @@ def test_a_draft_that_lost_its_shard_is_begun_anew(place: Place, client: Elastic
         assert draft.add(dogs(3)).added == 3
         assert draft.publish().captions == 3
     assert len(generations(client, place)) == 1
+
+
+def test_a_cluster_that_is_starting_has_no_answer_yet(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers 404 of names and 503 of what needs shards (as measured before its state is recovered)."""
+    built(elastic_where, 2)
+    place = parse(elastic_where)
+    with connect(place) as client:
+
+        def unknown(**_: object) -> None:
+            raise elasticsearch.NotFoundError("no such index", RESPONSE_404, {})
+
+        def starting(**_: object) -> None:
+            raise elasticsearch.ApiError("not recovered", RESPONSE_503, {})
+
+        monkeypatch.setattr(client.indices, "get", unknown)
+        monkeypatch.setattr(client, "count", starting)
+        with pytest.raises(elasticsearch.ApiError, match="not recovered"):
+            live_generation(client, place)
+        monkeypatch.setattr(client, "count", unknown)
+        assert live_generation(client, place) is None
