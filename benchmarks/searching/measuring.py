@@ -170,7 +170,7 @@ def ask_in_turns(
     for block, start in enumerate(range(0, len(questions), IN_A_ROW)):
         for turn in range(len(kinds)):
             kind = kinds[(turn + block) % len(kinds)]  # another engine begins each time
-            end = min(start + IN_A_ROW, kind.questions or len(questions))
+            end = min(start + IN_A_ROW, kind.questions or len(questions), len(questions))
             answers = processes[kind].call("ask", range(start, end))
             for question, (taken, used, hits) in zip(questions[start:end], answers, strict=True):
                 results[kind].times.append(taken)

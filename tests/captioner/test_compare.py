@@ -64,7 +64,7 @@ def test_a_bad_first_photo_does_not_hide_the_models(captioners: list[Captioner],
 def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["compare", str(tmp_path)])
     assert result.exit_code == 1 and result.stdout == ""
-    assert result.stderr.startswith(f"Error: {tmp_path}: no photo below (.bmp, ")
+    assert result.stderr.startswith(f"Error: {tmp_path}: has no photos (bmp, ")
 
 
 def some(photo: Path, count: int, caption: str = "a dog runs on the grass") -> list[Compared]:
