@@ -219,7 +219,8 @@ Written by `python benchmarks/search.py`; see there for how to make it again.
 
 Each engine runs in a process of its own and gives the {HITS} most similar images for a set of tokens. All
 get the same questions, {IN_A_ROW} at a time in turns, so that what else the machine does hits all alike:
-compare rows of one table, not tables. Every second question is a caption of the index, the others are new.
+compare rows of one table, not tables (before 2026-11-25 a turn was one question, which found the caches
+filled by the others). Every second question is a caption of the index, the others are new.
 *Exact* counts the answers whose {HITS} scores are those of brute force; *recall* is the share of hits that
 belong among them. Build rates begin with captions and include their analysis. *Memory* is resident, with
 mapped files, of the process that answers (for Elasticsearch, of the client). *CPU* is what the answering
