@@ -5,7 +5,7 @@ from __future__ import annotations
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
-from indexer.elastic.documents import to_record
+from indexer.elastic.documents import to_document
 from indexer.elastic.engine import ElasticIndex
 from indexer.elastic.generations import live_generation
 from indexer.elastic.patience import Patience
@@ -39,7 +39,5 @@ def migrate(where: str) -> IndexStatus:
 def copy_into(draft: ElasticDraft, client: Elasticsearch, place: Place) -> AddReport:
     """Load every caption of the live index into a draft, whatever schema it has."""
     with clear_errors(place), Snapshot(client, place.name) as snapshot:
-        hits = snapshot.stream({"match_all": {}})
-        return draft.add_dated(
-            (to_record(hit["_source"]), hit["_source"].get("indexed_at", "")) for hit in hits
-        )
+        held = (to_document(hit["_source"]) for hit in snapshot.stream({"match_all": {}}))
+        return draft.add_dated((document.record, document.indexed_at) for document in held)
