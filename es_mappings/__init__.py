@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -35,6 +36,7 @@ def versions() -> tuple[int, ...]:
     )
 
 
+@cache  # compared with at every look at an index
 def index_template(version: int | None = None) -> IndexTemplate:
     """The template of a schema version (the newest without one). Raises KeyError for an unknown version."""
     version = versions()[-1] if version is None else version
