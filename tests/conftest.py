@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -67,6 +67,22 @@ def fresh_where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
     url, name = request.getfixturevalue("elasticsearch_url"), f"test-{uuid.uuid4().hex[:12]}"
     yield f"{url}/{name}"
     remove_indices(url, name)
+
+
+@pytest.fixture
+def deny_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Folders of a name may not be listed any more. Tests may run as root, whom no permission stops."""
+    real = os.scandir
+
+    def deny(name: str) -> None:
+        def scandir(folder: str) -> object:
+            if Path(folder).name == name:
+                raise PermissionError(13, "Permission denied", folder)
+            return real(folder)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return deny
 
 
 def remove_indices(url: str, name: str) -> None:

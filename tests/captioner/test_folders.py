@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,17 +61,10 @@ def test_paths_keep_their_order_and_their_form(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_folder_that_cannot_be_read_is_given_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, deny_listing: Callable[[str], None]
 ) -> None:
     fill(tmp_path, "inner/a.png", "z.png")
-    real = os.scandir
-
-    def scandir(folder: str) -> object:
-        if folder.endswith("inner"):  # tests may run as root, whom no permission stops
-            raise PermissionError(13, "Permission denied", folder)
-        return real(folder)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    deny_listing("inner")
     found = PhotosBelow([tmp_path])
     inner = str(tmp_path / "inner")
     assert list(found) == [inner, str(tmp_path / "z.png")]

@@ -29,6 +29,7 @@ def response(status: int) -> ApiResponseMeta:
 
 
 RESPONSE_404, RESPONSE_503 = response(404), response(503)
+MORE = {"@timestamp": {"type": "date"}}
 
 
 @pytest.fixture
@@ -283,35 +284,26 @@ def test_a_draft_before_which_a_pipeline_stands_is_begun_anew(
             assert draft.publish().captions == 3
 
 
-def test_a_draft_of_another_mapping_is_begun_anew(place: Place, client: Elasticsearch) -> None:
+@pytest.mark.parametrize(
+    ("change", "added"),
+    [
+        pytest.param(
+            lambda indices, index: indices.put_mapping(index=index, dynamic="true"), 3, id="mapping"
+        ),
+        pytest.param(lambda indices, index: indices.close(index=index), 3, id="closed"),
+        # Templates of the server's may add a field to every index.
+        pytest.param(lambda indices, index: indices.put_mapping(index=index, properties=MORE), 1, id="more"),
+    ],
+)
+def test_a_draft_that_was_changed_is_begun_anew_but_for_a_field_more(
+    change: Callable[..., object], added: int, place: Place, client: Elasticsearch
+) -> None:
     with ElasticIndex.open(place.where, create=True) as index:
         with index.draft("k") as draft:
             draft.add(dogs(2))
-        client.indices.put_mapping(index=generations(client, place)[-1].index, dynamic="true")
+        change(client.indices, generations(client, place)[-1].index)
         with index.draft("k") as draft:
-            assert draft.add(dogs(3)).added == 3
-
-
-def test_a_draft_with_a_field_more_is_gone_on_with(place: Place, client: Elasticsearch) -> None:
-    """Templates of the server's may add one to every index."""
-    with ElasticIndex.open(place.where, create=True) as index:
-        with index.draft("k") as draft:
-            draft.add(dogs(2))
-        more = {"@timestamp": {"type": "date"}}
-        client.indices.put_mapping(index=generations(client, place)[-1].index, properties=more)
-        with index.draft("k") as draft:
-            assert draft.add(dogs(3)).added == 1
-
-
-def test_a_draft_that_was_closed_is_begun_anew(place: Place, client: Elasticsearch) -> None:
-    with ElasticIndex.open(place.where, create=True) as index:
-        with index.draft("k") as draft:
-            draft.add(dogs(2))
-        client.indices.close(index=generations(client, place)[-1].index)
-        with index.draft("k") as draft:
-            assert draft.add(dogs(3)).added == 3
-            assert draft.publish().captions == 3
-    assert len(generations(client, place)) == 1
+            assert draft.add(dogs(3)).added == added
 
 
 def test_a_draft_that_lost_its_shard_is_begun_anew(place: Place, client: Elasticsearch) -> None:

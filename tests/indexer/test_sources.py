@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -318,18 +319,11 @@ class TestFolder:
             FolderSource(write_photo(tmp_path / "x.jpg"))
 
     def test_a_folder_that_cannot_be_read_is_named(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, deny_listing: Callable[[str], None]
     ) -> None:
         write_photo(tmp_path / "a" / "x.jpg")
         write_photo(tmp_path / "locked" / "y.jpg")
-        real = os.scandir
-
-        def scandir(folder: str) -> object:
-            if folder.endswith("locked"):  # tests may run as root, whom no permission stops
-                raise PermissionError(13, "Permission denied", folder)
-            return real(folder)
-
-        monkeypatch.setattr(os, "scandir", scandir)
+        deny_listing("locked")
         records, problems = split(list(FolderSource(tmp_path).photos()))
         assert [record.image_id for record in records] == ["a/x.jpg"]
         assert problems == [f"{tmp_path / 'locked'}: cannot be read (Permission denied)"]
