@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from captioner.detector import WordDetector
 from captioner.encoder import Encoder, GridEncoder, build_encoder
@@ -223,18 +224,24 @@ class AttentionDecoder(nn.Module):
         read, state = self.attend(words, fixed, state)
         return self.score(read), state
 
-    def forward(self, features: Tensor, captions: Tensor, owners: Tensor, seen: Seen | None = None) -> Tensor:
-        """Teacher forcing: `<start> w1 ... wT` (N, T+1) -> scores of w1 ... `<end>` (N, T+1, V).
+    def forward(
+        self, features: Tensor, captions: PackedSequence, owners: Tensor, seen: Seen | None = None
+    ) -> PackedSequence:
+        """Teacher forcing: captions `<start> w1 ... wT` -> scores of w1 ... `<end>` (words, V), packed alike.
 
-        `features` (B, P, C); `owners` (N,): the photo, 0..B-1, of each caption.
+        `features` (B, P, C); `owners` (N,): the photo, 0..B-1, of each caption. Captions are packed
+        (`pack`), so that no time goes into those that have ended.
         """
         fixed, state = self.look(features, seen)
-        fixed, state = _rows(fixed, owners), _rows(state, owners)
+        rows = owners[captions.sorted_indices]
+        fixed, state = _rows(fixed, rows), _rows(state, rows)
         reads = []
-        for words in captions.unbind(dim=1):
+        for words in torch.split(captions.data, captions.batch_sizes.tolist()):
+            if len(words) < len(state[0]):
+                fixed, state = _first(fixed, len(words)), _first(state, len(words))
             read, state = self.attend(words, fixed, state)
             reads.append(read)
-        return self.score(torch.stack(reads, dim=1))
+        return captions._replace(data=self.score(torch.cat(reads)))
 
 
 class ShowAndTellDecoder(nn.Module):
@@ -261,10 +268,12 @@ class ShowAndTellDecoder(nn.Module):
         read, (hidden, cell) = self.lstm(inputs.unsqueeze(1), state)  # state: (layers, B, H)
         return self.linear(read.squeeze(1)), (hidden.transpose(0, 1), cell.transpose(0, 1))
 
-    def forward(self, features: Tensor, captions: Tensor, owners: Tensor) -> Tensor:
-        """(B, E) and `<start> w1 ... wT` (N, T+1) -> scores of `<start> w1 ... <end>` (N, T+2, V)."""
-        inputs = torch.cat([features[owners].unsqueeze(1), self.embed(captions)], dim=1)
-        return cast(Tensor, self.linear(self.lstm(inputs)[0]))
+    def forward(self, features: Tensor, captions: PackedSequence, owners: Tensor) -> PackedSequence:
+        """(B, E) and `<start> w1 ... wT` -> scores of `<start> w1 ... <end>` (words, V), packed."""
+        words, lengths = pad_packed_sequence(captions, batch_first=True)
+        inputs = torch.cat([features[owners].unsqueeze(1), self.embed(words)], dim=1)
+        read = self.lstm(pack(inputs, lengths + 1))[0]
+        return cast(PackedSequence, read._replace(data=self.linear(read.data)))
 
 
 class CaptionModel(nn.Module):
@@ -305,5 +314,14 @@ class CaptionModel(nn.Module):
         return isinstance(self.decoder, ShowAndTellDecoder)
 
 
+def pack(rows: Tensor, lengths: Tensor) -> PackedSequence:
+    """The first `lengths` (N,) of each row (N, T, ...), time by time and the longest row first."""
+    return pack_padded_sequence(rows, lengths.cpu(), batch_first=True, enforce_sorted=False)
+
+
 def _rows(state: State, rows: Tensor) -> State:
     return tuple(part.index_select(0, rows) for part in state)
+
+
+def _first(state: State, count: int) -> State:
+    return tuple(part[:count] for part in state)

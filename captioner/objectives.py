@@ -8,12 +8,13 @@ from typing import cast
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
 
 from captioner.batches import Batch
 from captioner.cider import CiderD
 from captioner.datasets import encode
 from captioner.decode import sample
-from captioner.model import AttentionDecoder, CaptionModel, Seen, State
+from captioner.model import AttentionDecoder, CaptionModel, Seen, State, pack
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 
 _END = "<end>"  # in a reward: no caption has such a word
@@ -32,29 +33,36 @@ class CrossEntropy:
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses over words, and the number of words, so that processes can be joined exactly."""
         captions, owners = batch.captions.to(features.device), batch.owners.to(features.device)
-        scores = _scores(model, features, captions[:, :-1], owners, batch.seen)
+        scores = _scores(model, features, captions, owners, batch.seen)
         # model1 to model5 predict `<start>` as well, from the image feature alone
-        wanted = captions if model.starts_with_image else captions[:, 1:]
-        loss = functional.cross_entropy(
-            scores.flatten(0, 1).float(),
-            wanted.flatten(),
-            ignore_index=PAD,
-            label_smoothing=self.smoothing,
-            reduction="sum",
-        )
-        count = (wanted != PAD).sum()
+        wanted = _packed(captions if model.starts_with_image else captions[:, 1:])
+        loss = functional.cross_entropy(scores, wanted, label_smoothing=self.smoothing, reduction="sum")
+        count = wanted.new_tensor(len(wanted))
         return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
+
+
+def _packed(captions: Tensor) -> Tensor:
+    """Padded captions (N, T) -> their words alone (words,), in the order of a decoder's scores."""
+    return pack(captions, _lengths(captions)).data
+
+
+def _lengths(captions: Tensor) -> Tensor:
+    return (captions != PAD).sum(dim=1)
 
 
 def _scores(
     model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, told: Seen | None
 ) -> Tensor:
+    """Whole captions -> scores (words, V) of all behind `<start>`; model1 to model5 score it too, first."""
+    given = pack(captions[:, :-1], _lengths(captions) - 1)
     if told is None:
-        return cast(Tensor, model.decoder(features, captions, owners))
+        return cast(PackedSequence, model.decoder(features, given, owners)).data.float()
     seen = Seen(*(part.to(features.device) for part in told if part is not None))
     # imagined photos have no features: zeros, which their `blind` hides
     imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
-    return cast(Tensor, model.decoder(torch.cat([features, imagined]), captions, owners, seen))
+    return cast(
+        PackedSequence, model.decoder(torch.cat([features, imagined]), given, owners, seen)
+    ).data.float()
 
 
 def _detector_loss(model: CaptionModel, features: Tensor, batch: Batch) -> Tensor:
@@ -107,12 +115,15 @@ class SelfCritical:
         written = [self.vocabulary.decode(ids) for ids in drawn]
         # without the `<end>` behind a caption that was cut at the longest length: it was not drawn
         captions = encode(self.vocabulary, written)[:, : self.longest + 1].to(features.device)
-        wanted = captions[:, 1:]
-        # model1 to model5 give the scores of `<start>` too, which was not drawn
-        scores = _scores(model, features, captions[:, :-1], owners, batch.seen)[:, -wanted.shape[1] :].float()
-        scores = scores.transpose(1, 2) / self.temperature
-        logs = -functional.cross_entropy(scores, wanted, ignore_index=PAD, reduction="none")
-        loss, count = -(logs * self._advantages(batch, written).to(logs)).sum(), (wanted != PAD).sum()
+        wanted = _packed(captions[:, 1:])
+        # model1 to model5 give the scores of `<start>` first, which was not drawn
+        scores = _scores(model, features, captions, owners, batch.seen)[-len(wanted) :]
+        logs = -functional.cross_entropy(scores / self.temperature, wanted, reduction="none")
+        advantages = self._advantages(batch, written).to(logs).expand(-1, captions.shape[1] - 1)
+        loss, count = (
+            -(logs * pack(advantages, _lengths(captions) - 1).data).sum(),
+            wanted.new_tensor(len(wanted)),
+        )
         return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
 
     def _advantages(self, batch: Batch, written: Sequence[Sequence[str]]) -> Tensor:

@@ -290,11 +290,9 @@ def test_the_end_of_a_caption_that_was_cut_is_not_learned(
     loss, count = objective(training.model, features, batch)
     assert count == 4  # not 5
 
-    scores = objectives._scores(
-        training.model, features, torch.tensor([[START, 5], [START, 7]]), torch.tensor([0, 0]), None
-    )
-    logs = scores[:, -2:].log_softmax(2)
-    expected = logs[0, 0, 5] + logs[0, 1, 6] + logs[1, 0, 7] + logs[1, 1, END]
+    captions, owners = torch.tensor([[START, 5, 6], [START, 7, END]]), torch.tensor([0, 0])
+    logs = objectives._scores(training.model, features, captions, owners, None)[-4:].log_softmax(1)
+    expected = logs[0, 5] + logs[1, 7] + logs[2, 6] + logs[3, END]  # word by word
     assert loss.item() == pytest.approx(-expected.item(), rel=1e-4)
 
 
