@@ -49,3 +49,11 @@ def test_every_benchmark_starts(script: Path) -> None:
     """As a person starts it: its folder comes first on the path, where search.py would hide the package."""
     started = subprocess.run([sys.executable, str(script), "--help"], cwd=ROOT, capture_output=True)
     assert started.returncode == 0, started.stderr
+
+
+def test_packed_and_padded_captions_give_one_loss() -> None:
+    """The benchmark stops when they do not."""
+    command = [sys.executable, "benchmarks/training.py", "--photos", "3", "--batches", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["packed"] > 0
