@@ -1,0 +1,56 @@
+"""Figures that a document repeats are those of the last benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+SIZES = (600_000, 2_400_000, 6_000_000)
+EMBEDDED = "this project, embedded"
+ELASTICSEARCH = "this project, Elasticsearch"
+
+
+def last_runs() -> dict[int, dict[str, Any]]:
+    """Captions -> the benchmark's row by its title; a later run of a size takes an earlier one's place."""
+    runs = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
+    rows = {run["captions"]: run["rows"] for run in runs if run["analyzer"] == "english/2"}
+    return {size: {row["title"]: {**row, "captions": size} for row in found} for size, found in rows.items()}
+
+
+def cells(beginning: str) -> list[str]:
+    """A row of the first table in docs/scale.md, as far as the benchmark measures it."""
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| {beginning}"))
+    return row.strip("|").split("|")[1 : len(SIZES) + 1]
+
+
+@pytest.mark.parametrize(
+    ("beginning", "title", "figures"),
+    [
+        ("embedded: size", EMBEDDED, lambda row: [row["disk"] / 1e6]),
+        ("embedded: `Searcher.tokens`, 10", EMBEDDED, lambda row: [row["p50"], row["p95"], row["p99"]]),
+        ("NumPy", "NumPy, counting all postings", lambda row: [row["p50"]]),
+        ("embedded: build", EMBEDDED, lambda row: [row["captions"] / row["build_rate"]]),
+        ("embedded: resident", EMBEDDED, lambda row: [row["build_memory"] / 1e9]),
+        ("Elasticsearch: size", ELASTICSEARCH, lambda row: [row["disk"] / 1e6]),
+        ("Elasticsearch: `Searcher", ELASTICSEARCH, lambda row: [row["p50"], row["p95"]]),
+        ("Elasticsearch: OR", "Elasticsearch, OR with 100 candidates", lambda row: [row["p50"]]),
+        ("Elasticsearch: build", ELASTICSEARCH, lambda row: [row["captions"] / row["build_rate"]]),
+    ],
+)
+def test_scale_repeats_the_last_benchmark(
+    beginning: str, title: str, figures: Callable[[dict[str, Any]], list[float]]
+) -> None:
+    runs = last_runs()
+    for size, cell in zip(SIZES, cells(beginning), strict=True):
+        measured = figures(runs[size][title])
+        told = re.findall(r"[\d.,]+", cell)[: len(measured)]
+        for figure, text in zip(measured, told, strict=True):
+            digits = len(text.partition(".")[2])
+            assert f"{figure:,.{digits}f}" == text, f"{size:,}, {beginning}:{cell}"
