@@ -83,6 +83,8 @@ def plain_text(value: object) -> str:
 
 def _without_markup(text: str) -> str:
     """A "<" that no ">" follows begins no tag: it is text. A comment needs no end."""
+    if "<" not in text and "&" not in text:  # as most titles are: a parser costs more than all the rest
+        return text[: 20 * _LONGEST]
     tags, end, rest = text.rpartition(">")
     reader = _Text()
     read_html((tags + end + _LONE.sub("&lt;", rest))[: 20 * _LONGEST], reader)
