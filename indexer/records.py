@@ -67,7 +67,7 @@ class Filters:
     """Which documents may answer: field -> allowed values; every named field must match one.
 
     A single value may stand for itself: `Filters({"source": "coco"})`. Raises IndexerError for what are no
-    fields and values.
+    fields and values, and for fields other than KEYWORD_FIELDS.
     """
 
     where: Mapping[str, tuple[str, ...]]
@@ -86,7 +86,7 @@ class Filters:
 
 
 def _values(name: str, given: Any) -> tuple[str, ...]:
-    """The values of a field; anything but text would be compared with it, and never be found."""
+    """The values of a field to filter by; anything but text would be compared with it, and never be found."""
     several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
     values: tuple[str, ...] = tuple(given) if several else (given,)
     for one in (name, *values):
@@ -94,6 +94,8 @@ def _values(name: str, given: Any) -> tuple[str, ...]:
             raise IndexerError(
                 f"a filter's field and values are texts, {{'source': 'coco'}}, not {shortened(one)}"
             )
+    if name not in KEYWORD_FIELDS:
+        raise IndexerError(f"no field {shortened(name)} to filter by; there are {', '.join(KEYWORD_FIELDS)}")
     return values
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from indexer.errors import IndexerError
 from indexer.index import listed
-from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Document, Filters
+from indexer.records import Document, Filters
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
@@ -48,14 +48,7 @@ def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Fi
         if not equals:
             raise QueryError(f"a condition is written field=value, not {condition!r}")
         allowed.setdefault(name.strip(), []).append(value)
-    for name in allowed:
-        if name not in KEYWORD_FIELDS:
-            raise QueryError(f"no field {name!r} to filter by; there are {', '.join(KEYWORD_FIELDS)}")
-    return (
-        Filters({name: tuple(dict.fromkeys(values)) for name, values in allowed.items()})
-        if allowed
-        else NO_FILTERS
-    )
+    return as_filters({name: tuple(dict.fromkeys(values)) for name, values in allowed.items()})
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:

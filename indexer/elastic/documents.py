@@ -9,12 +9,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from captioner.tokens import Analyzer
-from indexer.errors import IndexerError
 from indexer.records import CaptionRecord, Document, Filters
 
 RECORD_FIELDS = tuple(field.name for field in fields(CaptionRecord))
-#: Fields that are keywords in the mapping, so that a search can filter by them.
-FILTER_FIELDS = frozenset(RECORD_FIELDS) - {"caption"}
 #: What a search brings back: all but what was derived for matching.
 SOURCE = {"excludes": ["sized_tokens", "token_count"]}
 
@@ -81,13 +78,11 @@ def problem(document_id: str, source: Mapping[str, Any], analyze: Analyzer) -> s
 
 
 def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
-    """One clause a field. Raises IndexerError for a field that cannot be filtered by."""
-    return [_filter_clause(name, tuple(values)) for name, values in filters.where.items()]
+    """One clause a field."""
+    return [_filter_clause(name, values) for name, values in filters.where.items()]
 
 
 def _filter_clause(name: str, values: tuple[str, ...]) -> dict[str, Any]:
-    if name not in FILTER_FIELDS:
-        raise IndexerError(f"cannot filter by {name!r}; known fields: {', '.join(sorted(FILTER_FIELDS))}")
     among: dict[str, Any] = {"terms": {name: [value for value in values if value != ""]}}
     if "" not in values:
         return among

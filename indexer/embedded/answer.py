@@ -10,8 +10,7 @@ import numpy as np
 from indexer.embedded.ranking import Descent, Match
 from indexer.embedded.segment import Segment
 from indexer.embedded.strings import Array
-from indexer.errors import IndexerError
-from indexer.records import KEYWORD_FIELDS, Candidate, Candidates, Filters, Position, Query
+from indexer.records import Candidate, Candidates, Filters, Position, Query
 
 #: Filters that let at most this share of a segment (or this many rows) pass are resolved to rows first: few
 #: overlaps are then counted directly, where going down the scores would meet mostly captions that do not
@@ -33,11 +32,6 @@ class Selection:
     """Which rows may answer: live, and passing the filters."""
 
     def __init__(self, segments: Sequence[Segment], filters: Filters) -> None:
-        unknown = sorted(set(filters.where) - set(KEYWORD_FIELDS))
-        if unknown:
-            raise IndexerError(
-                f"cannot filter by {unknown[0]!r}; fields to filter by: {', '.join(KEYWORD_FIELDS)}"
-            )
         self._segments, self._filters = segments, filters
         self._tables = [segment.accepted(filters) if filters else {} for segment in segments]
         #: Per segment, whether every row may answer.

@@ -14,7 +14,7 @@ from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import clear_errors, connect, parse
 from indexer.elastic.documents import RECORD_FIELDS, now, to_source
 from indexer.elastic.snapshot import Snapshot
-from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError, IndexUnavailableError
+from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import CaptionRecord, Filters, Query
 
@@ -192,13 +192,6 @@ def test_what_is_read_piece_by_piece_from_a_server_that_forgot_it_is_asked_for_a
             client.close_point_in_time(id=snapshot._id)
             with pytest.raises(IndexUnavailableError, match=r"forgot .*; ask again"), clear_errors(place):
                 snapshot.search(size=0)
-
-
-def test_only_known_fields_filter(elastic_where: str) -> None:
-    with ElasticIndex.open(elastic_where, create=True) as index:
-        index.add([DOG])
-        with pytest.raises(IndexerError, match="cannot filter by 'colour'; known fields: attribution"):
-            index.candidates(frozenset({"dog"}), 5, Filters({"colour": ("red",)}))
 
 
 def test_the_mapping_is_strict_and_fits_the_documents(elastic_where: str) -> None:

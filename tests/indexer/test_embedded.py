@@ -16,7 +16,6 @@ from indexer.embedded import EmbeddedIndex, best, ranking
 from indexer.embedded import writer as writer_module
 from indexer.embedded.arrays import ArrayFile, write_arrays
 from indexer.embedded.strings import Strings
-from indexer.errors import IndexerError
 from indexer.records import CaptionRecord, Filters
 from tests.indexer.brute import BruteForce, asked
 
@@ -110,13 +109,6 @@ def test_a_filter_by_images_finds_only_these(sources: tuple[EmbeddedIndex, Brute
     tokens = frozenset(brute.holders)
     expected = [(score, image) for score, image in brute.top(tokens, 5_000) if image == "i7"]
     assert found(index, tokens, 100, image_id="i7") == expected
-
-
-def test_an_unknown_field_to_filter_by_is_one_clear_line(sources: tuple[EmbeddedIndex, BruteForce]) -> None:
-    with pytest.raises(
-        IndexerError, match=r"^cannot filter by 'colour'; fields to filter by: image_id, source"
-    ):
-        sources[0].candidates(frozenset({"dog"}), 3, Filters({"colour": ("red",)}))
 
 
 def test_an_image_in_two_segments_is_drawn_as_often_as_any_other(tmp_path: Path) -> None:

@@ -330,6 +330,7 @@ class TestCandidates:
             {"image_id": ("1", "2", "unknown")},
             {"split": ("val",)},
             {"query": ("animals",)},
+            {"provider": ("openverse",)},
             {"license": ("CC BY 4.0",)},
             {"creator": ("J. Doe",)},
             {"source": ("unknown",)},

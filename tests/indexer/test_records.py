@@ -35,6 +35,11 @@ def test_no_filters_are_false() -> None:
         ({"source": 1}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
         ({"source": b"coco"}, "a filter's field and values are texts, {'source': 'coco'}, not b'coco'"),
         ({"source": ["coco", 1]}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
+        (
+            {"kind": "title", "title": "x"},
+            "no field 'title' to filter by; there are image_id, source, kind, model, split, query, provider, "
+            "license, creator",
+        ),
         ({"kind": "title", 1: "coco"}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
     ],
 )
