@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.10-3.13, git and make; everything else they install themselves.
+# `make demo` needs Python 3.10-3.13, git and make; `make test` a few programs besides, which it installs or names.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,9 +13,11 @@ demo: $(VENV)/.demo  ## caption real photos, index them, search for one that is 
 	$(BIN)/python scripts/demo.py
 
 test: $(VENV)/.test  ## all tests, on a real Elasticsearch and a real browser; ARGS="-k name" chooses
+	$(PYTHON) scripts/system_packages.py
 	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 slow: $(VENV)/.test  ## long training, scale and kill -9 runs
+	$(PYTHON) scripts/system_packages.py
 	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(VENV)/.test  ## ruff and mypy, as CI runs them
@@ -32,7 +34,6 @@ $(VENV)/.demo: $(PROJECT) | $(VENV)/.made
 
 $(VENV)/.test: $(PROJECT) | $(VENV)/.made
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,train,evaluate,web,transformers,ray,bench,test,lint]'
-	$(PYTHON) scripts/system_packages.py
 	touch $@
 
 $(VENV)/.made:
