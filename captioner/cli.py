@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import CommandGroup, printable, progress_bar, stop_on_sigterm, tell
+from captioner.console import (
+    CommandGroup,
+    beam_option,
+    printable,
+    progress_bar,
+    stop_on_sigterm,
+    tell,
+)
 from captioner.errors import CaptionerError, PhotoError
 
 if TYPE_CHECKING:
@@ -23,7 +30,6 @@ PHOTO = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 MODEL = "Name of a model, its folder, or hf:ORG/NAME."
-BEAM = "Beam width; 1 is greedy. [default: 3; 1 for the student project's models]"
 
 
 @click.group(cls=CommandGroup, errors=[CaptionerError])
@@ -34,7 +40,7 @@ def main() -> None:
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option("--model", default="default", show_default=True, help=MODEL)
-@click.option("--beam", type=click.IntRange(1, 50), help=BEAM)
+@beam_option
 @click.option(
     "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
 )
@@ -122,10 +128,10 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
 @click.option(
     "--trained-on", multiple=True, type=FILE, help="Names of training photos, one a line; none may be tested."
 )
-@click.option("--beam", default=3, show_default=True, type=click.IntRange(1, 50), help="1 is greedy.")
+@beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with all captions.")
-def evaluate(model: str, beam: int, device: str | None, as_json: bool, **options: Any) -> None:
+def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **options: Any) -> None:
     """Score a model's captions: BLEU, ROUGE-L, CIDEr-D, and METEOR and SPICE where Java runs them.
 
     Photos that the model has learnt from are refused.
@@ -184,7 +190,7 @@ def import_command(
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
 @click.option("--html", type=FILE, help="Write a self-contained page.")
 @click.option("--png", type=FILE, help="Write a picture.")
-@click.option("--beam", type=click.IntRange(1, 50), help=BEAM)
+@beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def compare(
     photos: Sequence[str],

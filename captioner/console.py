@@ -23,6 +23,14 @@ def with_options(command: Command, options: Sequence[Callable[[Command], Command
     return command
 
 
+#: How hard captioning tries, for every command that captions.
+beam_option = click.option(
+    "--beam",
+    type=click.IntRange(1, 50),
+    help="Beam width of captioning; 1 is greedy. [default: 3; 1 for the student project's models]",
+)
+
+
 class CommandGroup(click.Group):
     """A group whose commands turn the library's errors into one clear line.
 

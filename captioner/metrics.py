@@ -48,13 +48,14 @@ class Evaluation:
 def evaluate(
     captioner: PhotoCaptioner,
     photos: Sequence[CaptionedPhoto],
-    beam: int = 3,
+    beam: int | None = None,
     trained_on: Iterable[str] = (),
     progress: Callable[[], object] = lambda: None,
 ) -> Evaluation:
     """Caption the photos and score the captions against what people wrote.
 
-    `trained_on`: names of photos that the model has learnt from, beside those that it remembers itself.
+    `beam`: None for the model's usual one. `trained_on`: names of photos that the model has learnt from,
+    beside those that it remembers itself.
     Raises DataError when a test photo is among them, or cannot be read.
     """
     if not photos:
@@ -75,7 +76,7 @@ def evaluate(
     return Evaluation(
         captioner.identity,
         len(photos),
-        beam,
+        captioner.usual_beam if beam is None else beam,
         scores,
         unavailable,
         tokenizer,

@@ -53,7 +53,13 @@ class PhotoCaptioner(Protocol):
     name: str
     identity: str  # name@hash, kept with each caption in the index
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]: ...
+    @property
+    def usual_beam(self) -> int:
+        """The beam where none is asked for."""
+
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,7 @@ def _load(loading: Loading, sources: Sequence[Source], rejects: Path | None) -> 
 
 def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None) -> str:
     """Two builds have the same key when they would make the same index."""
-    made_by = captioning and (captioning.captioner.identity, captioning.beam, captioning.captions)
-    parts = [[source.fingerprint() for source in sources], analyzer, made_by]
+    parts = [[source.fingerprint() for source in sources], analyzer, captioning and captioning.way]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -36,12 +36,18 @@ class Captioning:
     """How photos get their captions; the captioner is loaded when it is first needed."""
 
     load: Callable[[], PhotoCaptioner]
-    beam: int = 3
+    beam: int | None = None  # None: the model's usual one
     captions: int = 1  # per photo
 
     @cached_property
     def captioner(self) -> PhotoCaptioner:
         return self.load()
+
+    @property
+    def way(self) -> tuple[str, int, int]:
+        """What decides the captions of a photo: two builds that agree in it write the same ones."""
+        beam = self.captioner.usual_beam if self.beam is None else self.beam
+        return self.captioner.identity, beam, self.captions
 
 
 class Bar(Protocol):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from captioner.console import Command, with_options
+from captioner.console import Command, beam_option, with_options
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
@@ -39,7 +39,7 @@ _SOURCES = (
     ),
     click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
     click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
-    click.option("--beam", type=click.IntRange(1, 50), default=3, show_default=True, help="Beam width."),
+    beam_option,
     click.option(
         "--captions",
         type=click.IntRange(1, 50),
@@ -115,7 +115,7 @@ def retry_goes_alone(command: click.Context) -> None:
             raise click.UsageError(f"--retry adds to the index that is there and goes without --{name}.")
 
 
-def captioning_by(model: str, beam: int = 3, captions: int = 1) -> Captioning:
+def captioning_by(model: str, beam: int | None = None, captions: int = 1) -> Captioning:
     """Captioning in this process by a model's name or folder."""
 
     def load() -> PhotoCaptioner:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from captioner.console import beam_option
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import CaptionIndex, open_index
 from indexer.records import CaptionRecord
@@ -28,7 +29,7 @@ from search.options import index_option
 )
 @click.option("-k", "k", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits a way.")
 @click.option("--sample", type=click.IntRange(1), default=20_000, show_default=True, help="Images compared.")
-@click.option("--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width.")
+@beam_option
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page.")
 def compare(
     photo: str,
@@ -38,7 +39,7 @@ def compare(
     caption: tuple[str, ...],
     k: int,
     sample: int,
-    beam: int,
+    beam: int | None,
     html: Path | None,
 ) -> None:
     """The same photo under several models and analyzers, with the words that made the difference.
@@ -73,7 +74,7 @@ def records(index: CaptionIndex, sample: int) -> Iterator[CaptionRecord]:
             yield document.record
 
 
-def _captions(photo: str, models: list[str], beam: int) -> dict[str, str]:
+def _captions(photo: str, models: list[str], beam: int | None) -> dict[str, str]:
     if not models:
         return {}
     from captioner.captioner import open_captioner

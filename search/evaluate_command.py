@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import progress_bar
+from captioner.console import beam_option, progress_bar
 from search.errors import EvaluationError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -29,7 +29,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--elasticsearch", envvar="ELASTICSEARCH_URL", metavar="URL", help="Server for the BM25 row.")
 @click.option("--queries", type=click.IntRange(1), metavar="N", help="Only the first N query photos.")
 @click.option("--archive", type=click.IntRange(1), metavar="N", help="Only the first N archived photos.")
-@click.option("--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="With --captioner.")
+@beam_option
 @click.option("--several", type=click.IntRange(1, 20), default=5, show_default=True, help="Captions a photo.")
 @click.option(
     "--cache",
@@ -114,7 +114,7 @@ def _material(
     elasticsearch: str | None,
     queries: int | None,
     archive: int | None,
-    beam: int,
+    beam: int | None,
     several: int,
     cache: Path,
 ) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, with_options
+from captioner.console import Command, beam_option, with_options
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
 from search.query import filters
@@ -61,9 +61,7 @@ _RANKED = (
     click.option(
         "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
     ),
-    click.option(
-        "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
-    ),
+    beam_option,
 )
 
 
@@ -91,7 +89,7 @@ class Request:
     like: tuple[str, ...]
     unlike: tuple[str, ...]
     captioner: str
-    beam: int
+    beam: int | None
     captions: int  # of a photo
 
     @property
@@ -158,7 +156,7 @@ def request(options: Mapping[str, Any]) -> Request:
         like=options.get("like", ()),
         unlike=options.get("unlike", ()),
         captioner=options.get("captioner", "default"),
-        beam=options.get("beam", 3),
+        beam=options.get("beam"),
         captions=options.get("captions", 1),
     )
 

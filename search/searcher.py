@@ -62,14 +62,15 @@ class Searcher:
     captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
 
     A photo is searched for by its best caption, or by several `captions` (more than `beam` widen it): its
-    hits are then the images like any of them, and the best similarity counts.
+    hits are then the images like any of them, and the best similarity counts. `beam`: None for the model's
+    usual one.
     """
 
     def __init__(
         self,
         index: CaptionIndex,
         load: Callable[[], PhotoCaptioner],
-        beam: int = 3,
+        beam: int | None = None,
         captions: int = 1,
     ) -> None:
         if captions < 1:
@@ -88,7 +89,7 @@ class Searcher:
         cls,
         where: str | os.PathLike[str],
         model: str = "default",
-        beam: int = 3,
+        beam: int | None = None,
         captions: int = 1,
     ) -> Searcher:
         """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from captioner.console import beam_option
 from search.errors import SearchError
 from search.options import index_option
 
@@ -58,9 +59,7 @@ def _is_address(name: str) -> bool:
 @click.option(
     "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
 )
-@click.option(
-    "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
-)
+@beam_option
 @click.option(
     "--allowed-host",
     "hosts",
@@ -93,7 +92,7 @@ def serve(
     port: int,
     images: tuple[Path, ...],
     captioner: str,
-    beam: int,
+    beam: int | None,
     hosts: tuple[str, ...],
     remote_images: bool,
     photo_urls: bool,
@@ -157,7 +156,7 @@ def _warn(host: str, settings: Settings) -> None:
         click.echo("Note: no picture files are served; name their folder with --images.", err=True)
 
 
-def _run(where: str, host: str, port: int, settings: Settings, model: str, beam: int) -> None:
+def _run(where: str, host: str, port: int, settings: Settings, model: str, beam: int | None) -> None:
     from indexer.index import open_index
     from search.web.app import create_app
     from search.web.server import server_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import progress_bar
+from captioner.console import beam_option, progress_bar
 from indexer.scrape.command import scraping_options, settings_of
 from indexer.scrape.providers import provider
 from search.hits import Answer
@@ -35,9 +35,7 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     "--min-score", type=click.FloatRange(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
 )
 @click.option("--captioner", "model", default="default", show_default=True, help="Who captions photos.")
-@click.option(
-    "--beam", type=click.IntRange(1, 20), default=3, show_default=True, help="Beam width of captioning."
-)
+@beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write a page with the pictures in it.")
 @click.option("--montage", type=_FILE, metavar="FILE", help="Write one picture of all hits, as PNG.")
@@ -48,7 +46,7 @@ def web(
     output: str,
     min_score: float,
     model: str,
-    beam: int,
+    beam: int | None,
     as_json: bool,
     html: Path | None,
     montage: Path | None,

@@ -69,7 +69,7 @@ def search_web(
     settings: Settings,
     *,
     k: int = 10,
-    beam: int = 3,
+    beam: int | None = None,
     min_score: float = 0.0,
     watch: Watch | None = None,
 ) -> Found:

@@ -9,8 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from captioner.cli import main as captioner_command
+from indexer.cli import main as indexer_command
+from search.cli import main as search_command
 from tests.documents import furnish
 
 ROOT = Path(__file__).parents[1]
@@ -117,3 +121,17 @@ def test_importing_loads_neither_torch_nor_elasticsearch(module: str) -> None:
     code = f"import sys, {module}; print(*({{'torch', 'elasticsearch', 'timm'}} & set(sys.modules)))"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == ""
+
+
+def test_a_beam_is_the_same_option_of_every_command_that_captions() -> None:
+    """Without it, the captions of an index and of a search are those that `captioner caption` writes."""
+    options = {
+        f"{group.name} {name}": option
+        for group in (captioner_command, indexer_command, search_command)
+        for name in group.list_commands(click.Context(group))
+        for option in getattr(group.get_command(click.Context(group), name), "params", ())
+        if option.name == "beam"
+    }
+    assert len(options) >= 10
+    assert len({(repr(option.type), option.help) for option in options.values()}) == 1
+    assert not any(isinstance(option.default, int) for option in options.values())

@@ -30,24 +30,26 @@ Batch = dict[str, Any]
 
 
 class ClusterCaptioner:
-    """`load` makes a captioner on each worker; it is called here once as well, for its name."""
+    """`load` makes a captioner on each worker; it is called here once as well, for what it is."""
 
     def __init__(
         self, load: Callable[[], PhotoCaptioner], address: str | None = None, window: int = WINDOW
     ) -> None:
         one = load()
-        self.name, self.identity = one.name, one.identity
+        self.name, self.identity, self.usual_beam = one.name, one.identity, one.usual_beam
         self._load = load
         self._window = window
         connect(address)
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
         """Caption photos (paths or addresses) in the order given; a bad one gives its error."""
         waiting = iter(photos)
         while window := [os.fspath(photo) for photo in itertools.islice(waiting, self._window)]:  # type: ignore[arg-type]
             yield from self._run(window, beam, captions)
 
-    def _run(self, addresses: list[str], beam: int, captions: int) -> Iterator[Captioned]:
+    def _run(self, addresses: list[str], beam: int | None, captions: int) -> Iterator[Captioned]:
         import ray
 
         from captioner.captioner import Caption, Captioned
@@ -130,7 +132,7 @@ def _read(batch: Batch) -> Batch:
 class _Worker:
     """One captioner, kept from batch to batch."""
 
-    def __init__(self, load: Callable[[], PhotoCaptioner], beam: int, captions: int) -> None:
+    def __init__(self, load: Callable[[], PhotoCaptioner], beam: int | None, captions: int) -> None:
         self._captioner = load()
         self._beam, self._captions = beam, captions
 

@@ -94,12 +94,13 @@ def held_out(material: Material, splits: Splits) -> Material:
 
 
 def written_by(
-    captioner: str, splits: Splits, cache: Path, beam: int, several: int, progress: Progress
+    captioner: str, splits: Splits, cache: Path, beam: int | None, several: int, progress: Progress
 ) -> tuple[Captions, Mapping[str, Captions]]:
     """Captions by a model, n best of the beam, greedy, diverse and as usual; made once, kept in `cache`."""
     from captioner.captioner import Captioner, open_captioner
 
     model, photos = open_captioner(captioner), splits.paths()
+    beam = beam or model.usual_beam
     best = generate(model, photos, cache, max(beam, several), several, progress)
     otherwise = {
         "greedy": generate(model, photos, cache, 1, 1, progress),

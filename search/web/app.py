@@ -30,7 +30,7 @@ def create_app(
     settings: Settings | None = None,
     *,
     model: str = "default",
-    beam: int = 3,
+    beam: int | None = None,
 ) -> FastAPI:
     """The web application over an open index, which it closes when it stops.
 

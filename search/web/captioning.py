@@ -35,7 +35,9 @@ class PhotoCaptioner(Protocol):
     @property
     def name(self) -> str: ...
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]: ...
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]: ...
 
 
 class QueueFullError(Exception):
@@ -62,7 +64,7 @@ class CaptionQueue:
         *,
         waiting: int = 64,
         batch: int = 8,
-        beam: int = 3,
+        beam: int | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._load, self._limit, self._batch, self._beam, self._metrics = load, waiting, batch, beam, metrics

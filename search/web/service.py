@@ -53,7 +53,7 @@ class Service:
         load: Callable[[], PhotoCaptioner],
         settings: Settings,
         model: str = "default",
-        beam: int = 3,
+        beam: int | None = None,
     ) -> None:
         self.settings, self.model = settings, model
         self.metrics = Metrics()

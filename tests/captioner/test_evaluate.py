@@ -63,6 +63,15 @@ def test_json_holds_the_scores_of_the_captions_that_the_model_writes(world: Path
     assert {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"} <= found["scores"].keys()
 
 
+def test_a_model_is_scored_by_its_usual_beam(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Captioner, "usual_beam", 1)  # as the student project's models have it
+    found = json.loads(run(world, "model", *of_coco(world), "--json").stdout)
+    captioner = Captioner.load(world / "model", device="cpu")
+    written = captioner.caption([world / "images" / name for name in found["captions"]], beam=1)
+    assert found["beam"] == 1
+    assert list(found["captions"].values()) == [one.text for one in written]
+
+
 def test_a_table_of_a_flickr8k_split(world: Path) -> None:
     result = run(world, "unseen", "--flickr8k", str(world), "--split", "dev", "--beam", "1")
     assert result.exit_code == 0, result.output

@@ -31,13 +31,13 @@ class _Made:
 class PixelCaptioner:
     """Says what colour a photo has. With `dies`, its process is killed once, in the middle of a batch."""
 
-    name, identity = "pixel", "pixel@12345678"
+    name, identity, usual_beam = "pixel", "pixel@12345678", 3
 
     def __init__(self, dies: Path | None = None) -> None:
         self._dies = dies
         self._here = os.getpid()
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Any]:
+    def stream(self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1) -> Iterator[Any]:
         for number, photo in enumerate(photos):
             if number == 3 and self._dies is not None and not self._dies.exists():
                 self._dies.write_text(str(os.getpid()))
@@ -55,7 +55,7 @@ class PixelCaptioner:
 class NamedPixels(PixelCaptioner):
     """In one process photos are given by their paths, and named so."""
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Any]:
+    def stream(self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1) -> Iterator[Any]:
         for photo in photos:
             for one in super().stream([photo], beam=beam, captions=captions):
                 yield _Made(str(photo), one.captions, one.phash, one.error)

@@ -271,7 +271,9 @@ class Stopped(ColourCaptioner):
         super().__init__()
         self.after, self.how = after, how
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
         for number, result in enumerate(super().stream(photos, beam=beam, captions=captions)):
             if number == self.after:
                 raise self.how
@@ -303,6 +305,19 @@ class TestInterruption:
         build(index, [FolderSource(tmp_path)], captioning(other))
         assert len(other.asked) == 3
         assert {record.model for record in index.records} == {"other@12345678"}
+
+    @pytest.mark.parametrize(("beam", "left"), [(None, 1), (3, 1), (5, 3)])
+    def test_the_models_usual_beam_is_the_same_by_its_number(
+        self, tmp_path: Path, beam: int | None, left: int
+    ) -> None:
+        for name in "abc":
+            write_photo(tmp_path / f"{name}.jpg")
+        index, captioner = DraftingIndex(), ColourCaptioner()
+        stopped = Stopped(2, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            build(index, [FolderSource(tmp_path)], Captioning(lambda: stopped))
+        build(index, [FolderSource(tmp_path)], Captioning(lambda: captioner, beam))
+        assert len(captioner.asked) == left
 
     def test_a_batch_that_is_interrupted_while_it_is_stored_is_not_stored_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 class ColourCaptioner:
     """Writes the name of a photo's file as its caption; photos are really decoded."""
 
+    usual_beam = 3
+
     def __init__(self, name: str = "colour") -> None:
         self.name = name
         self.identity = f"{name}@12345678"
         self.asked: list[str] = []
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
         from captioner.captioner import Caption, Captioned  # brings torch, which few tests need
 
         for photo in photos:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captioner.captioner import Captioned
 from captioner.errors import PhotoError
-from captioner.photo import hash_distance
+from captioner.photo import Photo, hash_distance
 from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Document, Filters, Query
@@ -370,6 +371,20 @@ class TestPhotos:
         results = of("a cat", "a dog").similar(folder / "a-cat.png")
         assert results.caption == "a cat"
         assert [(hit.image_id, hit.jaccard) for hit in results.hits] == [("i0", 1.0)]
+
+    def test_captions_are_written_by_the_models_usual_beam(self, folder: Path) -> None:
+        asked: list[int | None] = []
+
+        class Watched(NamingCaptioner):
+            def stream(
+                self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+            ) -> Iterator[Captioned]:
+                asked.append(beam)
+                return super().stream(photos, beam=beam, captions=captions)
+
+        search, photo = Searcher(MemoryIndex([CaptionRecord("cat", "a cat")]), Watched), folder / "a-cat.png"
+        search.caption(photo), search.similar(photo), list(search.similar_many([photo]))
+        assert asked == [None, None, None]
 
     def test_a_bad_photo_says_why(self, folder: Path) -> None:
         with pytest.raises(PhotoError, match=r"broken\.png"):

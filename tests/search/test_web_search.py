@@ -35,19 +35,21 @@ CAPTIONS = (
 class Knowing:
     """A captioner that knows some pictures by their content; they are really decoded."""
 
-    name, identity = "knowing", "knowing@1"
+    name, identity, usual_beam = "knowing", "knowing@1", 3
 
     def __init__(self, captions: Mapping[bytes, str]) -> None:
         self.captions = {hashlib.sha256(body).hexdigest(): caption for body, caption in captions.items()}
         self.asked: list[str] = []
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
         for photo in photos:
             self.asked.append(photo_name(photo))
             text = self.captions[hashlib.sha256(Path(photo).read_bytes()).hexdigest()]  # type: ignore[arg-type]
             yield Captioned(photo_name(photo), (Caption(text, -1.0),), perceptual_hash(open_photo(photo)))
 
-    def caption(self, photos: Iterable[Photo], beam: int = 3, captions: int = 1) -> list[Caption]:
+    def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
         return [one.captions[0] for one in self.stream(photos)]
 
 

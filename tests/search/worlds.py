@@ -87,8 +87,11 @@ class NamingCaptioner:
     """Captions a real, readable photo by its file's name: "a-dog+an-egg.png" is "a dog", and "an egg"."""
 
     name = identity = "naming"
+    usual_beam = 3
 
-    def stream(self, photos: Iterable[Photo], *, beam: int = 3, captions: int = 1) -> Iterator[Captioned]:
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
         for photo in photos:
             name = photo_name(photo)
             try:

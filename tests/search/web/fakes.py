@@ -33,10 +33,14 @@ class FakeCaptioner:
     others: tuple[str, ...] = ()  # said where more captions are asked for
     gate: threading.Event | None = None
     name: str = "fake"
+    identity: str = "fake@12345678"
+    usual_beam: int = 3
     batches: list[int] = field(default_factory=list)
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def stream(self, photos: Iterable[Any], *, beam: int = 3, captions: int = 1) -> Iterator[FakeCaptioned]:
+    def stream(
+        self, photos: Iterable[Any], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[FakeCaptioned]:
         given = list(photos)
         self.batches.append(len(given))
         self.entered.release()

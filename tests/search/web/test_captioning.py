@@ -128,7 +128,7 @@ def test_a_model_that_is_missing_is_looked_for_again(start: Start, photo: bytes)
 
 def test_a_fault_in_the_model_leaves_the_worker_alive(start: Start, photo: bytes) -> None:
     class Failing(FakeCaptioner):
-        def stream(self, photos: Any, *, beam: int = 3, captions: int = 1) -> Any:
+        def stream(self, photos: Any, *, beam: int | None = None, captions: int = 1) -> Any:
             if not self.batches:
                 self.batches.append(0)
                 raise RuntimeError("out of memory")
