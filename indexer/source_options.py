@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from captioner.console import Command, beam_option, with_options
+from captioner.loader import loader
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
@@ -117,21 +117,15 @@ def retry_goes_alone(command: click.Context) -> None:
 
 def captioning_by(model: str, beam: int | None = None, captions: int = 1) -> Captioning:
     """Captioning in this process by a model's name or folder."""
-
-    def load() -> PhotoCaptioner:
-        from captioner.captioner import open_captioner
-
-        return open_captioner(model)
-
-    return Captioning(load, beam, captions)
+    return Captioning(loader(model), beam, captions)
 
 
 def read_captioning(options: dict[str, Any]) -> Captioning:
-    here = captioning_by(options["model"], options["beam"], options["captions"])
+    load = loader(options["model"])
 
     def pool() -> PhotoCaptioner:
         from indexer.cluster.captioner import ClusterCaptioner
 
-        return ClusterCaptioner(here.load, options["ray_address"])
+        return ClusterCaptioner(load, options["ray_address"])
 
-    return replace(here, load=pool) if options["engine"] == "ray" else here
+    return Captioning(pool if options["engine"] == "ray" else load, options["beam"], options["captions"])

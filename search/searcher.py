@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
 from captioner.errors import PhotoError
+from captioner.loader import loader
 from captioner.tokens import Analyzer
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Document, IndexStatus
@@ -93,13 +94,7 @@ class Searcher:
         captions: int = 1,
     ) -> Searcher:
         """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""
-
-        def load() -> PhotoCaptioner:
-            from captioner.captioner import open_captioner
-
-            return open_captioner(model)
-
-        return cls(open_index(os.fspath(where)), load, beam, captions)
+        return cls(open_index(os.fspath(where)), loader(model), beam, captions)
 
     def close(self) -> None:
         self.index.close()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from captioner.console import beam_option
+from captioner.loader import loader
 from search.errors import SearchError
 from search.options import index_option
 
 if TYPE_CHECKING:
-    from search.web.captioning import PhotoCaptioner
     from search.web.settings import Settings
 
 TOKEN_VARIABLE = "SEARCH_TOKEN"  # noqa: S105 - the variable's name, not a secret
@@ -161,13 +161,8 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
     from search.web.app import create_app
     from search.web.server import server_of
 
-    def load() -> PhotoCaptioner:
-        from captioner.captioner import open_captioner
-
-        return open_captioner(model)
-
     with socket_on(host, port) as listener:
-        app = create_app(open_index(where), load, settings, model=model, beam=beam)
+        app = create_app(open_index(where), loader(model), settings, model=model, beam=beam)
         # uvicorn raises the signal that stopped it once more; stopping a server is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         shown = f"[{host}]" if ":" in host else host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
@@ -14,12 +15,14 @@ from indexer.index import CaptionIndex
 from search.web import problems
 from search.web.answers import HealthAnswer, ProblemAnswer
 from search.web.api import ServiceOf, router
-from search.web.captioning import PhotoCaptioner
 from search.web.metrics import MEDIA_TYPE, Metrics
 from search.web.page import page_routes
 from search.web.security import Guard
 from search.web.service import Service, program_version
 from search.web.settings import Settings
+
+if TYPE_CHECKING:
+    from captioner.captioner import PhotoCaptioner
 
 API = "/api/v1"
 

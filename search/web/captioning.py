@@ -11,33 +11,21 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from captioner.errors import CaptionerError, ModelError, PhotoError
 
 if TYPE_CHECKING:
-    from captioner.captioner import Captioned
-    from captioner.photo import Photo
+    from captioner.captioner import Captioned, PhotoCaptioner
     from search.web.metrics import Metrics
 
 _log = logging.getLogger("search.web")
 
 #: Bytes of photos that may wait.
 MAX_WAITING_BYTES = 256_000_000
-
-
-class PhotoCaptioner(Protocol):
-    """What is used of `captioner.captioner.Captioner`."""
-
-    @property
-    def name(self) -> str: ...
-
-    def stream(
-        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-    ) -> Iterator[Captioned]: ...
 
 
 class QueueFullError(Exception):

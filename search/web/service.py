@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from captioner.errors import PhotoError
 from captioner.photo import media_type
@@ -17,7 +17,7 @@ from search.asked import Asked, analyzer_of, check_analyzer
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import Searcher
-from search.web.captioning import CaptionQueue, PhotoCaptioner, QueueFullError
+from search.web.captioning import CaptionQueue, QueueFullError
 from search.web.engine import Engine
 from search.web.metrics import Metrics
 from search.web.parameters import (
@@ -35,6 +35,9 @@ from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.recent import Recent
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
+
+if TYPE_CHECKING:
+    from captioner.captioner import PhotoCaptioner
 
 T = TypeVar("T")
 

@@ -1,0 +1,28 @@
+"""A captioner that is named now and loaded later."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from captioner.captioner import Captioner
+from captioner.errors import ModelError
+from captioner.loader import loader
+from tests.captioner.worlds import tiny_model
+
+
+def test_the_model_that_was_named_is_loaded_when_it_is_called_for(tmp_path: Path) -> None:
+    load = loader(tmp_path / "model")
+    with pytest.raises(ModelError, match="no such model"):
+        load()
+    tiny_model(tmp_path / "model")
+    assert load().identity == Captioner.load(tmp_path / "model").identity
+
+
+def test_naming_a_model_loads_no_torch() -> None:
+    code = "import sys; from captioner.loader import loader; loader(); print('torch' in sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "False"
