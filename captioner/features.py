@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 
 from captioner.datasets import CaptionedPhoto, PhotoPixels
 from captioner.device import lower_precision
+from captioner.encoder import GridEncoder
 from captioner.errors import DataError
-from captioner.model import CaptionModel
+from captioner.model import CaptionModel, configuration
 
 Features = np.ndarray[tuple[int, ...], np.dtype[np.float16]]
 Progress = Callable[[int], None]
@@ -80,6 +81,21 @@ def _views(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> Iterator[Fe
             views = torch.stack([backbone(images), backbone(images.flip(-1))], dim=1)
         yield views.half().cpu().numpy()
     model.train(was_training)
+
+
+@torch.inference_mode()
+def imagenet_views(photos: Sequence[Path]) -> Iterator[tuple[Features, Features]]:
+    """What the default encoder sees as ImageNet left it, of some photos at a time, in their order.
+
+    Pooled features (B, 1280) and the chance of each class (B, 1000).
+    """
+    preprocess = configuration("default").preprocess
+    network = GridEncoder(1, pretrained=True).eval().network
+    pixels = PhotoPixels([CaptionedPhoto(photo, ()) for photo in photos], preprocess)
+    for _, images in DataLoader(pixels, batch_size=_BATCH):
+        maps = network.forward_features(preprocess.normalise(images))
+        chances = network.forward_head(maps).softmax(dim=-1)
+        yield maps.mean(dim=(2, 3)).half().numpy(), chances.half().numpy()
 
 
 def _key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:

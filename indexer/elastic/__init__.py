@@ -1,13 +1,18 @@
-"""The engine on Elasticsearch; the only user of its client.
+"""The engine on Elasticsearch.
 
-connection.py  a URL and the environment -> a client; the client's errors -> one clear line
-documents.py   CaptionRecord <-> document, filters
-plan.py        which sizes a query looks at, scores of classes, bounds; pure
-ranking.py     candidates and counts
-loading.py     adding and deleting in bulk
-lock.py        one build at a time
-rollout.py     build beside, check, move the alias, go back, migrate
-engine.py      ElasticIndex
+connection.py   a URL and the environment -> a client; the client's errors -> one clear line
+patience.py     what writes asks again a server that is busy or gone for a moment
+documents.py    CaptionRecord <-> document, filters
+plan.py         which sizes a query looks at, scores of classes, bounds; pure
+bodies.py       what the server is asked, as request bodies; pure
+snapshot.py     a point in time, for requests that must agree
+ranking.py      candidates and counts
+generations.py  the concrete indices behind a name
+loading.py      adding and deleting in bulk
+lock.py         one build at a time
+rollout.py      build beside, check, move the alias, go back
+migration.py    an index of any schema -> the current one
+engine.py       ElasticIndex
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Build beside what readers see, check, move the alias in one step; go back, and migrate."""
+"""Build beside what readers see, check, move the alias in one step; go back."""
 
 from __future__ import annotations
 

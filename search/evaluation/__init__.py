@@ -1,6 +1,16 @@
-"""How good are the answers? Tasks, the rows compared on them, measures, and the report.
+"""How good are the answers? Only `search evaluate` needs it, and the extra `evaluate`.
 
-Data walks one way: collections and captions (`data`, `captions`) -> rankers (`rankers`, `rows`) ->
-tasks (`ratings`, `photos`, `finding`) -> measures -> report. Only `search evaluate` needs it, and the
-extra `evaluate` (scipy, pytrec_eval, matplotlib).
+data.py        captioned photos and rated pairs
+captions.py    generated captions, read or written once
+pictures.py    what the default encoder itself sees
+material.py    all of these, gathered
+rankers.py     ways to rank an archive for a query
+engines.py     rankers on real engines; BM25 asks Elasticsearch by its own client
+rows.py        the rows of the table: named ways to make sets, compare and rank
+gains.py       how alike two photos are by what people wrote
+measures.py    correlation, nDCG, recall, intervals
+tasks.py       people's ratings, photo to photo, caption to photo
+evaluation.py  every row through every task
+exchange.py    runs and relevance as other programs read them
+report.py      table, JSON, plot
 """

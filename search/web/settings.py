@@ -20,7 +20,7 @@ class Settings:
     images: tuple[Path, ...] = ()
     #: Names that the Host header may carry (protects a loopback server from DNS rebinding); empty: any.
     hosts: frozenset[str] = LOOPBACK_NAMES
-    #: Asked for on every request but /health, where set.
+    #: Asked for, where set, on every request but what security.py leaves open: signs of life, page, sign-in.
     token: str = field(default="", repr=False)
     #: The browser may load pictures from the web addresses that the index names.
     remote_images: bool = False

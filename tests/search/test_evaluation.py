@@ -18,6 +18,7 @@ from search.evaluation.captions import of, read_captions
 from search.evaluation.engines import IndexRanker
 from search.evaluation.evaluation import Material, all_rows, archived
 from search.evaluation.gains import cider_relevance
+from search.evaluation.pictures import look_at
 from search.evaluation.rankers import Query, RandomRanker, SetRanker, StudentRanker, weighted_jaccard
 from search.evaluation.report import BEGIN, END, insert
 from search.evaluation.rows import OTHERWISE
@@ -164,3 +165,16 @@ def test_a_small_real_evaluation_writes_its_report(shared_data: Path, tmp_path: 
     assert "| english/2 |" in page.read_text()
     assert (output / "quality-and-time.svg").read_text().count("<svg") == 1
     assert (output / "student-project.run").exists() and (output / "relevance.qrels").exists()
+
+
+def test_photos_are_looked_at_once(photos: Path, tmp_path: Path) -> None:
+    """By the encoder as ImageNet left it, which is sure of the cat."""
+    paths, looked = [photos / "chelsea.png", photos / "rocket.jpg"], list[int]()
+    seen, again = (look_at(paths, tmp_path, looked.append) for _ in range(2))
+    assert looked == [2]
+    assert again.nouns == seen.nouns
+    assert "cat" in seen.nouns["chelsea.png"] and "cat" not in seen.nouns["rocket.jpg"]
+    assert {name: vector.shape for name, vector in seen.features.items()} == {
+        "chelsea.png": (1280,),
+        "rocket.jpg": (1280,),
+    }
