@@ -10,12 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from captioner.errors import AnalyzerError
 from captioner.tokens import DEFAULT
-from captioner.tokens import analyzer as analyzer_named
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.gone import count_gone
-from indexer.index import CaptionIndex, Draft
+from indexer.index import CaptionIndex, Draft, known_analyzer
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.rejects import Rejection, write_rejects
@@ -69,7 +67,6 @@ def build(
     used is told to `tell` at once and counted; captions that the index refuses go to the file `rejects`.
     Raises IndexerError, with the old index as it was, when nothing at all can be indexed.
     """
-    analyzer_named(analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
@@ -171,19 +168,12 @@ def _known_to_draft(draft: Draft, model: str) -> Known:
 
 
 def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
-    remedy = "build it anew with `indexer build`"
     if wanted is not None and wanted != index.analyzer:
         raise IndexMismatchError(
             f"the index at {index.where} was made by the analyzer {index.analyzer}, not {wanted}; "
-            f"leave --analyzer out, or {remedy}"
+            "leave --analyzer out, or build it anew with `indexer build`"
         )
-    try:
-        analyzer_named(index.analyzer)
-    except AnalyzerError:
-        raise IndexMismatchError(
-            f"the index at {index.where} was made by the analyzer {index.analyzer}, "
-            f"which this version does not know; {remedy}"
-        ) from None
+    known_analyzer(index.where, index.analyzer)
 
 
 def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, started: float) -> BuildReport:

@@ -203,7 +203,7 @@ def rollback(where: str) -> None:
 
     Searches see it at once; `build --keep` says how many are kept.
     """
-    with _elastic(where).open(where) as index:
+    with _elastic(where).open(where, create=True) as index:  # whatever the live one is
         held = index.rollback()
     click.echo("\n".join(status_lines(held)))
 

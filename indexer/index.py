@@ -8,8 +8,10 @@ from reprlib import repr as shortened
 from types import TracebackType
 from typing import TypeVar
 
-from captioner.tokens import DEFAULT
-from indexer.errors import IndexerError
+from captioner.errors import AnalyzerError
+from captioner.tokens import DEFAULT, Analyzer
+from captioner.tokens import analyzer as analyzer_named
+from indexer.errors import IndexerError, IndexMismatchError
 from indexer.records import (
     NO_FILTERS,
     AddReport,
@@ -156,7 +158,10 @@ class CaptionIndex(_Closing):
 
     @abstractmethod
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
-        """Begin to build the successor of this index, or go on with the draft that has the same key."""
+        """Begin to build the successor of this index, or go on with the draft that has the same key.
+
+        Raises IndexMismatchError for an analyzer that is not known.
+        """
 
 
 def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] = IndexerError) -> list[_T]:
@@ -164,6 +169,14 @@ def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] 
     if isinstance(given, str | bytes):
         raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")
     return list(given)
+
+
+def known_analyzer(where: str, name: str) -> Analyzer:
+    """What makes the tokens of the index at `where`. Raises IndexMismatchError for another version's."""
+    try:
+        return analyzer_named(name)
+    except AnalyzerError as error:
+        raise IndexMismatchError(f"{where}: {error}; build it anew with `indexer build`") from None
 
 
 def is_url(where: str) -> bool:
@@ -186,7 +199,8 @@ def open_index(where: str, *, create: bool = False) -> CaptionIndex:
     """Open the index at `where`: a folder, or `http[s]://host:9200/NAME` for Elasticsearch.
 
     With `create`, a place that holds no index yet is opened too, ready for `draft` or `add`.
-    Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError.
+    Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError, IndexMismatchError
+    for an index of another version's schema or (without `create`) analyzer.
     """
     refuse_password(where)
     if is_url(where):

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from captioner.errors import AnalyzerError
-from captioner.tokens import Analyzer, analyzer
+from captioner.tokens import Analyzer
 from indexer.errors import IndexMismatchError
-from indexer.index import CaptionIndex
+from indexer.index import CaptionIndex, known_analyzer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,7 @@ def of_tokens(tokens: frozenset[str]) -> Asked:
 def analyzer_of(index: CaptionIndex) -> tuple[str, Analyzer]:
     """What makes tokens for this index now: its name, read once, and the function of that name."""
     name = index.analyzer
-    try:
-        return name, analyzer(name)
-    except AnalyzerError as error:
-        raise IndexMismatchError(
-            f"{index.where}: made with another version of this program: {error}"
-        ) from None
+    return name, known_analyzer(index.where, name)
 
 
 def analysed(index: CaptionIndex, captions: Iterable[str]) -> list[Asked]:

@@ -12,7 +12,6 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
-from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, problem, to_document
@@ -24,7 +23,7 @@ from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
 from indexer.errors import IndexMismatchError
-from indexer.index import CaptionIndex, listed
+from indexer.index import CaptionIndex, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -62,14 +61,16 @@ class ElasticIndex(CaptionIndex):
     @classmethod
     def open(cls, where: str, *, create: bool = False, patience: Patience | None = None) -> ElasticIndex:
         """Connect and look. Raises IndexNotFoundError (without `create`), IndexUnavailableError,
-        IndexMismatchError for an index of another kind or schema."""
+        IndexMismatchError for an index of another kind or schema, or (without `create`) analyzer."""
         place = parse(where)
         client = connect(place)
         try:
             with clear_errors(place):
                 live = live_generation(client, place)
-                if live is None and not create:
-                    raise not_found(place)
+                if not create:
+                    if live is None:
+                        raise not_found(place)
+                    known_analyzer(place.where, live.analyzer)
                 return cls(client, place, live, patience or Patience())
         except BaseException:
             client.close()
@@ -251,7 +252,7 @@ class ElasticIndex(CaptionIndex):
             live = self._reload()
             if live is None:
                 return []
-            analyze = analyzer_named(live.analyzer)
+            analyze = known_analyzer(self.where, live.analyzer)
             with Snapshot(self._client, live.index) as snapshot:
                 hits = snapshot.stream({"match_all": {}})
                 found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
@@ -321,6 +322,7 @@ class ElasticIndex(CaptionIndex):
         self._looked = None
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
+        known_analyzer(self.where, analyzer)  # before anything is begun
         self._writes = True
         return ElasticDraft(
             self._client,

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from captioner.tokens import analyzer as analyzer_named
 from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
 from indexer.elastic.documents import now, same_record, to_source
 from indexer.elastic.generations import Generation, gone, refresh, written_as
 from indexer.elastic.patience import BUSY, Patience, Patient, is_lost_contact
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.index import known_analyzer
 from indexer.records import AddReport, CaptionRecord, Rejected
 
 _CHUNK = 1_000
@@ -72,7 +72,7 @@ class Loader:
         self._client = client
         self._place = place
         self._index = generation.index
-        self._analyze = analyzer_named(generation.analyzer)
+        self._analyze = known_analyzer(place.where, generation.analyzer)
         self._patient = Patient(place, patience)
         #: Documents that this loader brought into being.
         self.created = 0

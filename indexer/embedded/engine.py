@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.tokens import DEFAULT, analyzers
+from captioner.tokens import DEFAULT
 from indexer.embedded.answer import answer, count_images, distinct_images, random_rows
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.manifest import UNREADABLE, Manifest
@@ -16,8 +16,8 @@ from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.writer import Writer, now, open_for_writing, problems
-from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
-from indexer.index import CaptionIndex, listed
+from indexer.errors import IndexerError, IndexNotFoundError
+from indexer.index import CaptionIndex, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -79,11 +79,8 @@ class EmbeddedIndex(CaptionIndex):
                 raise _no_index(where, error) from None
             _check_new_place(folder)
             snapshot = _NOTHING
-        if not create and snapshot.manifest.analyzer not in analyzers():
-            raise IndexMismatchError(
-                f"{where}: made with the analyzer {snapshot.manifest.analyzer!r}, which this version "
-                "does not know; build it again"
-            )
+        if not create:
+            known_analyzer(where, snapshot.manifest.analyzer)
         return cls(folder, snapshot)
 
     @property
@@ -142,6 +139,7 @@ class EmbeddedIndex(CaptionIndex):
         return removed
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> EmbeddedDraft:
+        known_analyzer(self.where, analyzer)  # before anything is begun
         return EmbeddedDraft(self._folder, key, analyzer, self.status)
 
     # Searching.

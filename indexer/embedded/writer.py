@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.tokens import Analyzer, analyzer
+from captioner.tokens import Analyzer
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.layout import segment_arrays
 from indexer.embedded.lock import WriteLock
@@ -25,6 +25,7 @@ from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.strings import Array
 from indexer.errors import IndexUnavailableError
+from indexer.index import known_analyzer
 from indexer.records import AddReport, CaptionRecord, Rejected
 
 #: Captions held in memory before they become a segment.
@@ -128,7 +129,7 @@ class Writer:
         self._root, self._name, self._subfolder = root, manifest_name, subfolder
         self.snapshot = snapshot
         self._next_file = snapshot.manifest.next_file
-        self._analyse: Analyzer = analyzer(snapshot.manifest.analyzer)
+        self._analyse = known_analyzer(str(root), snapshot.manifest.analyzer)
 
     # Adding.
 

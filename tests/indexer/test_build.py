@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.captioner import Captioned
-from captioner.errors import AnalyzerError, ModelError
+from captioner.errors import ModelError
 from captioner.photo import Photo, open_photo, perceptual_hash
 from captioner.tokens import DEFAULT
 from indexer import gone as gone_photos
@@ -218,7 +218,7 @@ class TestBuild:
         index = DraftingIndex()
         with pytest.raises(ModelError, match="no such model"):
             build(index, [FolderSource(tmp_path)], Captioning(load))
-        with pytest.raises(AnalyzerError, match="unknown analyzer"):
+        with pytest.raises(IndexMismatchError, match="unknown analyzer"):
             build(index, [JsonlSource(captions_file(tmp_path, "A dog."))], analyzer="klingon/1")
         assert index.drafts == {}
 

@@ -329,13 +329,18 @@ def test_rollback_and_migrate_are_for_elasticsearch(run: Run) -> None:
 
 
 @pytest.mark.elasticsearch
-def test_rollback_goes_back_to_the_index_before(run: Run, tmp_path: Path, elasticsearch_url: str) -> None:
+def test_rollback_goes_back_to_the_index_before(
+    run: Run, tmp_path: Path, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     where = f"{elasticsearch_url}/test-cli-{os.getpid()}"
     try:
-        run("build", "--jsonl", two_captions(tmp_path), "--index", where)
+        run("build", "--jsonl", two_captions(tmp_path), "--index", where, "--analyzer", "words/1")
         built = run("build", "--coco", write_coco(tmp_path / "c.json"), "--index", where, "--keep", 2)
         assert "holds 3 captions" in built.stdout
-        assert run("rollback", "--index", where).exit_code == 0
+        with monkeypatch.context() as other_version:
+            other_version.delitem(tokens._ANALYZERS, DEFAULT)
+            assert run("status", "--index", where).exit_code == 1
+            assert run("rollback", "--index", where).exit_code == 0
         assert json.loads(run("status", "--json", "--index", where).stdout)["captions"] == 2
         assert run("migrate", "--index", where).exit_code == 0
         assert json.loads(run("status", "--json", "--index", where).stdout)["captions"] == 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioner.tokens import DEFAULT, analyzer
-from indexer.errors import IndexerError, IndexNotFoundError
+from captioner.tokens import _ANALYZERS, DEFAULT, analyzer
+from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
 from indexer.index import CaptionIndex, open_index
 from indexer.records import (
     NO_FILTERS,
@@ -26,6 +27,7 @@ from indexer.records import (
     Query,
 )
 from tests.conftest import remove_indices
+from tests.search.memory import MemoryIndex
 
 #: Pinned, so that these tests know the tokens of their captions whatever the default becomes.
 ANALYZER = "english/1"
@@ -122,12 +124,16 @@ def filled(empty: CaptionIndex) -> CaptionIndex:
 
 
 @pytest.fixture(
-    scope="module", params=["embedded", pytest.param("elasticsearch", marks=pytest.mark.elasticsearch)]
+    scope="module",
+    params=["memory", "embedded", pytest.param("elasticsearch", marks=pytest.mark.elasticsearch)],
 )
 def library(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CaptionIndex]:
-    """All records, for tests that only read: in two parts, with a deleted one, on either engine."""
+    """All records, for tests that only read: in two parts, with a deleted one, on either engine; or plain."""
+    if request.param == "memory":  # what tests of searching take for the truth
+        yield MemoryIndex(RECORDS, ANALYZER)
+        return
     url, name = "", f"test-{uuid.uuid4().hex[:12]}"
     where = str(tmp_path_factory.mktemp("library") / "index")
     if request.param == "elasticsearch":
@@ -458,6 +464,36 @@ class TestDrafts:
             ]
 
 
+class TestOtherVersions:
+    def test_an_analyzer_that_is_not_known_is_refused_by_all_that_need_it(
+        self, filled: CaptionIndex, fresh_where: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        [old] = filled.captions(["2"])["2"]
+        monkeypatch.delitem(_ANALYZERS, ANALYZER)
+        needing: tuple[Callable[[], object], ...] = (
+            lambda: open_index(fresh_where),
+            lambda: filled.add(RECORDS),
+            lambda: filled.replace([old], [old.record]),
+            lambda: filled.delete(["2"]),
+            lambda: filled.draft("k", ANALYZER),
+        )
+        for ask in needing:
+            with pytest.raises(IndexMismatchError, match=r"unknown analyzer 'english/1'.*; build it anew"):
+                ask()
+        with suppress(IndexMismatchError):  # where only analysing would tell
+            assert not filled.check()
+        assert filled.captions(["2"])["2"] == [old]
+
+    def test_it_is_replaced_by_a_build(
+        self, filled: CaptionIndex, fresh_where: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delitem(_ANALYZERS, ANALYZER)
+        with open_index(fresh_where, create=True) as again, again.draft("k") as draft:
+            draft.add(RECORDS[:2])
+            assert draft.publish().analyzer == DEFAULT
+        assert filled.add(RECORDS[1:3]) == AddReport(1, 1)
+
+
 class TestOpening:
     def test_no_index_is_one_clear_line(self, fresh_where: str) -> None:
         with pytest.raises(IndexNotFoundError) as error:
@@ -564,17 +600,15 @@ def test_any_additions_leave_the_last_metadata_and_count_what_changed(
     index: CaptionIndex, additions: list[list[CaptionRecord]]
 ) -> None:
     index.delete(["i0", "i1"])
-    held: dict[str, CaptionRecord] = {}
+    reference = MemoryIndex()
     for batch in additions:
-        changed = 0
-        for one in batch:
-            changed += held.get(one.document_id) != one
-            held[one.document_id] = one
-        assert index.add(batch) == AddReport(changed, len(batch) - changed)
-    found = index.captions(["i0", "i1"])
-    assert sorted(one.record.document_id for group in found.values() for one in group) == sorted(held)
-    assert {one.record for group in found.values() for one in group} == set(held.values())
-    assert index.status().captions == len(held)
+        assert index.add(batch) == reference.add(batch)
+    found, truth = (
+        sorted((one.record for group in each.captions(["i0", "i1"]).values() for one in group), key=repr)
+        for each in (index, reference)
+    )
+    assert found == truth
+    assert index.status().captions == reference.status().captions
 
 
 def test_the_packages_bring_neither_torch_nor_elasticsearch(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.tokens import DEFAULT, analyzer
-from indexer.index import Draft
+from indexer.index import Draft, known_analyzer
 from indexer.records import (
     AddReport,
     CaptionRecord,
@@ -88,6 +88,7 @@ class DraftingIndex(MemoryIndex):
         return self.store(self.documents, records, self.analyzer)
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
+        known_analyzer(self.where, analyzer)
         return _MemoryDraft(self, self.drafts.setdefault(key, {}), analyzer)
 
     def store(
