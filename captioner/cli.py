@@ -12,12 +12,12 @@ import click
 from captioner.console import (
     CommandGroup,
     beam_option,
-    printable,
     progress_bar,
     stop_on_sigterm,
     tell,
 )
 from captioner.errors import CaptionerError, PhotoError
+from captioner.outside import printable
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned

@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from captioner.errors import ModelError
-from captioner.page import clean, document, safe
+from captioner.outside import clean
+from captioner.page import document, safe
 from captioner.photo import Photo, photo_name
 from captioner.picture import data_uri, extent, filling, fit_end, font, leading, thumbnail, wrap
 from captioner.streaming import StreamingCaptioner

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
+from captioner.outside import printable
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -98,13 +100,6 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     return str(error)
-
-
-def printable(text: str) -> str:
-    """Text for a terminal on one line: names may hold line breaks, colours, and bytes of no character."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def stop_on_sigterm() -> None:

@@ -1,26 +1,12 @@
-"""Self-contained HTML files, and text from outside made safe to show: for terminals, pictures and pages."""
+"""Self-contained HTML files."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import unicodedata
 from html import escape
 
-#: Direction marks and overrides: invisible, and able to turn a line around.
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Co"})
-REPLACEMENT = "\ufffd"
-
-
-def clean(text: str) -> str:
-    """One line that is safe to print: captions come from outside and may hold terminal escapes."""
-    return "".join(
-        REPLACEMENT
-        if unicodedata.category(character) in _UNPRINTABLE or character in _DIRECTION
-        else character
-        for character in " ".join(text.split())
-    )
+from captioner.outside import clean
 
 
 def safe(text: str) -> str:

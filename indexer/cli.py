@@ -13,13 +13,13 @@ import click
 from captioner.console import (
     CommandGroup,
     interruptible,
-    printable,
     progress_bar,
     stop_on_sigterm,
     tell,
 )
 from captioner.errors import CaptionerError
 from captioner.folders import passed_over
+from captioner.outside import printable
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index

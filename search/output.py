@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from captioner.page import clean
+from captioner.outside import clean, printable
 from search.hits import Answer, Results
 from search.options import Output
 
@@ -41,7 +41,7 @@ def show(
 
 def _remark(answer: Answer) -> None:
     if answer.results is None:
-        click.echo(f"Error: {clean(answer.error or answer.name)}", err=True)
+        click.echo(f"Error: {printable(answer.error or answer.name)}", err=True)
     elif not answer.results.tokens and not answer.results.hits:
         said = clean(answer.results.caption)[:60]
         click.echo(f"nothing to search for: {said!r} holds no word that counts", err=True)
@@ -64,7 +64,7 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
         return
     if count is not None:
         click.echo(
-            f"{count(answer.results)}\t{clean(answer.name)}" if several else str(count(answer.results))
+            f"{count(answer.results)}\t{printable(answer.name)}" if several else str(count(answer.results))
         )
         return
     from search.render.table import table

@@ -12,7 +12,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from captioner.console import Command, interruptible, printable, progress_bar, tell, with_options
+from captioner.console import Command, interruptible, progress_bar, tell, with_options
+from captioner.outside import printable
 from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.addresses import Network

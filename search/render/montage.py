@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from captioner.page import clean
+from captioner.outside import clean
 from captioner.picture import Mark, extent, filling, fit_end, fitted, font, leading, wrap
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from captioner.page import clean
+from captioner.outside import clean
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
 from search.render.words import columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap

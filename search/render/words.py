@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from captioner.page import clean
+from captioner.outside import clean
 from captioner.tokens import Analyzer, forms, plain_words
 from search.hits import Hit
 

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner.console import CommandGroup, printable, progress_bar, tell
+from captioner.console import CommandGroup, progress_bar, tell
 from captioner.errors import CaptionerError, PhotoError
 
 
@@ -140,8 +140,6 @@ def test_a_lazy_command_is_imported_when_it_is_called(monkeypatch: pytest.Monkey
 def test_names_from_outside_stay_on_their_line_and_in_their_colour(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert printable("caf\u00e9 \u72ac.jpg") == "caf\u00e9 \u72ac.jpg"
-    assert printable("a\nb\x1b[31m\udcff\u202egpj") == r"a\nb\x1b[31m\udcff\u202egpj"
     tell("ev\nil\x1b[2J.jpg: no photo")
     assert capsys.readouterr().err == "ev\\nil\\x1b[2J.jpg: no photo\n"
     assert run(CaptionerError("a\x1bb")).stderr == "Error: a\\x1bb\n"

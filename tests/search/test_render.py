@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from captioner.page import clean
+from captioner.outside import clean
 from captioner.picture import filling, fitted, thumbnail
 from captioner.tokens import analyzer
 from indexer.records import CaptionRecord
@@ -70,12 +70,6 @@ class TestWords:
         assert all("*" not in word for word in (*why.shared, *why.lacks, *why.adds))
         assert "sofa" not in (*why.lacks, *why.adds)
         assert "*" not in table(results, color=False)
-
-    @given(texts)
-    def test_clean_text_is_one_line_without_controls(self, text: str) -> None:
-        assert not CONTROL.search(clean(text))
-        assert clean(clean(text)) == clean(text)
-        clean(text).encode()
 
     @given(texts, st.integers(1, 20))
     def test_cut_text_fits(self, text: str, width: int) -> None:
