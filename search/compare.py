@@ -1,8 +1,9 @@
 """The same photo under several models and analyzers, side by side, with the words that made the difference.
 
-`compare` gives plain data: for each way (a model's caption searched by an analyzer) its caption, tokens
-and hits; and which words only some ways have. The index's captions are analysed anew for analyzers that
-are not its own, in memory, so a comparison needs no second index.
+`captions_by` and `sampled` gather what is compared. `compare` gives plain data: for each way (a model's
+caption searched by an analyzer) its caption, tokens and hits; and which words only some ways have. The
+index's captions are analysed anew for analyzers that are not its own, in memory, so a comparison needs no
+second index.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from captioner.errors import PhotoError
+from captioner.loader import loader
 from captioner.tokens import analyzer, plain_words
+from indexer.index import CaptionIndex
 from indexer.records import CaptionRecord
 from search.jaccard import similarity
+
+if TYPE_CHECKING:
+    from captioner.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,23 @@ def compare(
         for (model, name, caption, hits), mine in zip(_marked(columns), words, strict=True)
     ]
     return Comparison(photo, tuple(sorted(common)), tuple(ways))
+
+
+def captions_by(models: Iterable[str], photo: Photo, beam: int | None = None) -> dict[str, str]:
+    """Model (name or folder) -> its caption of the photo. Raises PhotoError and ModelError."""
+    found = {}
+    for model in models:
+        [captioned] = loader(model)().stream([photo], beam=beam)
+        if captioned.error is not None:
+            raise PhotoError(captioned.error)
+        found[model] = captioned.captions[0].text
+    return found
+
+
+def sampled(index: CaptionIndex, images: int) -> list[CaptionRecord]:
+    """Every caption of up to so many images of an index; the same ones every time."""
+    drawn = [document.record.image_id for document in index.random(images, seed=0)]
+    return [document.record for documents in index.captions(drawn).values() for document in documents]
 
 
 def best_images(

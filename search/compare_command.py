@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import click
 
 from captioner.console import beam_option
 from captioner.tokens import DEFAULT, analyzer
-from indexer.index import CaptionIndex, open_index
-from indexer.records import CaptionRecord
+from indexer.index import open_index
+from search.compare import captions_by, sampled
 from search.compare import compare as compare_ways
 from search.options import index_option
 
@@ -51,42 +50,19 @@ def compare(
     for name in names:
         analyzer(name)  # an unknown one is refused before any model is loaded
     captions = {
-        **_captions(photo, _split(models), beam),
+        **captions_by(_split(models), photo, beam),
         **{f"caption {n}": c for n, c in enumerate(caption, 1)},
     }
     if not captions or not names:
         raise click.UsageError("nothing to compare: give --models or --caption, and --analyzers")
     with open_index(index) as found:
-        comparison = compare_ways(photo, captions, names, list(records(found, sample)), k)
+        comparison = compare_ways(photo, captions, names, sampled(found, sample), k)
     if html is not None:
         from search.render.comparison import comparison_page
 
         html.write_text(comparison_page(comparison), encoding="utf-8")
         click.echo(f"page: {html}", err=True)
     click.echo(json.dumps(asdict(comparison)))
-
-
-def records(index: CaptionIndex, sample: int) -> Iterator[CaptionRecord]:
-    """Every caption of up to `sample` images of an index; the same ones every time."""
-    images = [document.record.image_id for document in index.random(sample, seed=0)]
-    for documents in index.captions(images).values():
-        for document in documents:
-            yield document.record
-
-
-def _captions(photo: str, models: list[str], beam: int | None) -> dict[str, str]:
-    if not models:
-        return {}
-    from captioner.captioner import open_captioner
-    from captioner.errors import PhotoError
-
-    found = {}
-    for model in models:
-        [captioned] = open_captioner(model).stream([photo], beam=beam)
-        if captioned.error is not None:
-            raise PhotoError(captioned.error)
-        found[model] = captioned.captions[0].text
-    return found
 
 
 def _split(names: str) -> list[str]:

@@ -1,15 +1,14 @@
-"""`search evaluate`: read options, run the evaluation, write its report."""
+"""`search evaluate`: read options, run the evaluation, print its table."""
 
 from __future__ import annotations
 
 import json
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 
-from captioner.console import beam_option, progress_bar
+from captioner.console import beam_option, progress_bar, tell
 from search.errors import EvaluationError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -79,86 +78,20 @@ def _measure(run_file: Path, relevance: Path) -> None:
 
 
 def _evaluate(data: Path | None, seed: int, output: Path, insert: Path | None, **options: Any) -> None:
-    from search.evaluation import report
-    from search.evaluation.evaluation import evaluate as evaluate_rows
-    from search.evaluation.material import Places
+    from search.evaluation.material import Choices
+    from search.evaluation.run import run
 
     if data is None:
         raise click.UsageError("--data DIR (or CAPTION_DATA) says where coco, cxc and flickr8k are")
-    places = Places(data)
-    material = _material(places, **options)
-    say = lambda row: click.echo(f"evaluating: {row}", err=True)  # noqa: E731
-    results = list(evaluate_rows(material, seed, say))
-    about = report.origin(places.digests(), seed)
-    table = report.markdown(results, about)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "report.md").write_text(table, encoding="utf-8")
-    report.write_json(results, about, output / "report.json")
-    if material.generated:
-        report.plot(results, output / "quality-and-time.svg")
-        _exchange(material, results, output)
-    if insert is not None:
-        report.insert(table, insert)
-    click.echo(table, nl=False)
-    _goals(results)
-
-
-def _material(
-    places: Any,
-    captions: Path | None,
-    greedy: Path | None,
-    diverse: Path | None,
-    captioner: str | None,
-    hold_out: bool,
-    pictures: bool,
-    elasticsearch: str | None,
-    queries: int | None,
-    archive: int | None,
-    beam: int | None,
-    several: int,
-    cache: Path,
-) -> Any:
-    from search.evaluation import material as gather
-    from search.evaluation.captions import read_captions
-
-    material = gather.ratings_only(places)
-    if not (captions or captioner or hold_out):
-        return material
-    splits = gather.Splits.of(places, queries, archive)
     with progress_bar(None, "photo") as bar:
-        if hold_out:
-            material = gather.held_out(material, splits)
-        elif captions:
-            files = {"greedy": greedy, "diverse": diverse}
-            known = {way: read_captions(file) for way, file in files.items() if file}
-            material = gather.with_photos(material, splits, read_captions(captions), known)
-        elif captioner:
-            written = gather.written_by(captioner, splits, cache, beam, several, bar.update)
-            material = gather.with_photos(material, splits, *written)
-        if pictures:
-            material = gather.with_pictures(material, splits, cache, bar.update)
-    return gather.with_server(material, elasticsearch) if elasticsearch else material
-
-
-def _exchange(material: Any, results: Any, output: Path) -> None:
-    from search.evaluation import exchange
-    from search.evaluation.evaluation import ARCHIVES
-    from search.evaluation.rankers import Query
-
-    asked = [Query(image, material.generated[image]) for image in material.queries]
-    exchange.write_queries(output / "queries.jsonl", asked)
-    exchange.write_relevance(output / "relevance.qrels", material.relevance)
-    for result in results:
-        found = result.similar[ARCHIVES[-1]].rankings
-        exchange.write_run(output / f"{exchange.file_name(result.row)}.run", found, result.row)
-
-
-def _goals(results: Any) -> None:
-    from search.evaluation.evaluation import ARCHIVES
-    from search.evaluation.report import gain_over_baseline
-    from search.evaluation.rows import SEVERAL, USUAL
-
-    for row, archive in product((USUAL, SEVERAL), ARCHIVES):
-        gain = gain_over_baseline(results, row, archive)
-        if gain is not None:
-            click.echo(f"{row}, {archive}: nDCG@10 is {gain:.2f} times the student project's", err=True)
+        outcome = run(
+            Choices(data, **options),
+            output,
+            seed=seed,
+            insert=insert,
+            say=lambda row: tell(f"evaluating: {row}"),
+            progress=bar.update,
+        )
+    click.echo(outcome.table, nl=False)
+    for gain in outcome.gains:
+        tell(f"{gain.row}, {gain.archive}: nDCG@10 is {gain.times:.2f} times the student project's")

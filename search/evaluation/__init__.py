@@ -13,4 +13,5 @@ tasks.py       people's ratings, photo to photo, caption to photo
 evaluation.py  every row through every task
 exchange.py    runs and relevance as other programs read them
 report.py      table, JSON, plot
+run.py         all of it, from what was chosen to its files
 """

@@ -44,6 +44,25 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What to evaluate on. Without captions (from files, a captioner or held out) it is the ratings alone."""
+
+    data: Path  # as `Places` has it
+    captions: Path | None = None  # generated ones, as JSON lines; and the same by other ways to decode:
+    greedy: Path | None = None
+    diverse: Path | None = None
+    captioner: str | None = None  # writes them, once; they are kept in `cache`
+    hold_out: bool = False  # a written caption stands in for the generated one
+    pictures: bool = False  # with what the encoder sees
+    elasticsearch: str | None = None  # URL of the server of the BM25 row
+    queries: int | None = None  # only the first so many query photos
+    archive: int | None = None  # only the first so many archived photos
+    beam: int | None = None  # of the captioner; None: its usual one
+    several: int = 5  # captions a photo by the captioner
+    cache: Path = Path(".cache/evaluation")
+
+
+@dataclass(frozen=True, slots=True)
 class Splits:
     """Photos to search with (dev) and photos to find (train)."""
 
@@ -58,6 +77,33 @@ class Splits:
 
     def paths(self) -> list[Path]:
         return [*self.queries.paths(), *self.archive.paths()]
+
+
+def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Material:
+    """All that was chosen. Raises EvaluationError where something is missing."""
+    places = Places(chosen.data)
+    material = ratings_only(places)
+    if not (chosen.captions or chosen.captioner or chosen.hold_out):
+        return material
+    splits = Splits.of(places, chosen.queries, chosen.archive)
+    material = _captioned(material, splits, chosen, progress)
+    if chosen.pictures:
+        material = with_pictures(material, splits, chosen.cache, progress)
+    return with_server(material, chosen.elasticsearch) if chosen.elasticsearch else material
+
+
+def _captioned(material: Material, splits: Splits, chosen: Choices, progress: Progress) -> Material:
+    if chosen.hold_out:
+        return held_out(material, splits)
+    if chosen.captions:
+        files = {"greedy": chosen.greedy, "diverse": chosen.diverse}
+        otherwise = {way: read_captions(file) for way, file in files.items() if file}
+        return with_photos(material, splits, read_captions(chosen.captions), otherwise)
+    if chosen.captioner:
+        cache, beam, several = chosen.cache, chosen.beam, chosen.several
+        written = written_by(chosen.captioner, splits, cache, beam, several, progress)
+        return with_photos(material, splits, *written)
+    return material
 
 
 def ratings_only(places: Places) -> Material:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from captioner.errors import PhotoError
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.compare import compare
+from search.compare import captions_by, compare, sampled
 from search.render.comparison import comparison_page
+from tests.search.memory import MemoryIndex
+from tests.search.worlds import NamingCaptioner
 
 RECORDS = [
     CaptionRecord("dog.jpg", "a dog runs on the beach"),
@@ -38,6 +42,28 @@ def test_a_hit_that_one_way_alone_finds_is_marked() -> None:
     assert [(hit.image_id, hit.only_here) for hit in found.ways[0].hits] == [("dogs.jpg", True)]
     alone = compare("p.jpg", {"one": "the dogs"}, ["content/1"], RECORDS)
     assert not alone.ways[0].hits[0].only_here
+
+
+def test_each_model_captions_the_photo_and_a_bad_photo_says_why(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: NamingCaptioner())
+    photo = tmp_path / "a-cat.png"
+    photo.write_bytes((photos / "chelsea.png").read_bytes())
+    assert captions_by(["one", "two"], photo) == {"one": "a cat", "two": "a cat"}
+    photo.write_bytes(b"no photo")
+    with pytest.raises(PhotoError, match=r"a-cat\.png"):
+        captions_by(["one"], photo)
+
+
+def test_a_sample_has_every_caption_of_its_images_and_is_the_same_again() -> None:
+    index = MemoryIndex(RECORDS)
+    for images in (1, 2, 10):
+        found = sampled(index, images)
+        chosen = {record.image_id for record in found}
+        assert len(chosen) == min(images, 3)
+        assert sorted(r.caption for r in found) == sorted(r.caption for r in RECORDS if r.image_id in chosen)
+        assert sampled(index, images) == found
 
 
 def test_the_page_escapes_what_captions_say_and_loads_nothing() -> None:

@@ -1,0 +1,133 @@
+"""An evaluation as a whole, on data sets of a few captions: what is chosen is gathered, measured, written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from captioner.captioner import Caption, Captioned
+from search.cli import main
+from search.evaluation.evaluation import ARCHIVES
+from search.evaluation.material import Choices, gather
+from search.evaluation.report import BASELINE
+from search.evaluation.rows import SEVERAL, USUAL
+from search.evaluation.run import run
+
+SUBJECTS = ("a dog", "a brown dog", "two cats", "a man with a dog", "a woman", "a child and a ball")
+PLACES = ("on the beach", "in the snow", "on a sofa", "in a red car")
+
+
+def texts_of(number: int) -> list[str]:
+    subject, place = SUBJECTS[number % len(SUBJECTS)], PLACES[number % len(PLACES)]
+    return [f"{subject} {place}", f"{subject} stands {place} today", f"there is {subject} {place}"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve captioned photos, rated in pairs; four are queries and eight the archive in Flickr8k's form."""
+    folder = tmp_path_factory.mktemp("data")
+    for place in ("coco/annotations", "cxc", "flickr8k"):
+        (folder / place).mkdir(parents=True)
+    photos = range(1, 13)
+    notes = [
+        {"id": 10 * number + place, "image_id": number, "caption": caption}
+        for number in photos
+        for place, caption in enumerate(texts_of(number))
+    ]
+    images = [{"id": number, "file_name": f"{number:012}.jpg"} for number in photos]
+    (folder / "coco/annotations/captions_tiny.json").write_text(
+        json.dumps({"images": images, "annotations": notes})
+    )
+    pairs = [f"{one:012}.jpg,{other:012}.jpg,{(one * other) % 6}" for one, other in combinations(photos, 2)]
+    (folder / "cxc/sis_val.csv").write_text("\n".join(["image1,image2,agg_score", *pairs]))
+    rows = [f"{number}.jpg,{caption}" for number in photos for caption in texts_of(number)]
+    (folder / "flickr8k/captions.txt").write_text("\n".join(["image,caption", *rows]))
+    (folder / "flickr8k/dev.txt").write_text("".join(f"{number}.jpg\n" for number in photos[:4]))
+    (folder / "flickr8k/train.txt").write_text("".join(f"{number}.jpg\n" for number in photos[4:]))
+    return folder
+
+
+def written(file: Path, word: str) -> Path:
+    """Generated captions of all photos."""
+    rows = [{"image": f"{number}.jpg", "caption": f"{word} {texts_of(number)[0]}"} for number in range(1, 13)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_without_captions_the_ratings_alone_are_material(data: Path) -> None:
+    material = gather(Choices(data, elasticsearch="http://nowhere"))
+    assert (len(material.pairs), len(material.rated)) == (66, 12)
+    assert not (material.queries or material.generated or material.extras.elasticsearch)
+
+
+def test_captions_come_from_the_files_of_each_way_to_decode(data: Path, tmp_path: Path) -> None:
+    best, greedy = written(tmp_path / "best.jsonl", "best"), written(tmp_path / "greedy.jsonl", "greedy")
+    material = gather(Choices(data, captions=best, greedy=greedy, queries=2, archive=5))
+    assert (len(material.queries), len(material.archive)) == (2, 5)
+    assert material.generated["1.jpg"] == ("best a brown dog in the snow",)
+    assert {way: found["1.jpg"] for way, found in material.otherwise.items()} == {
+        "greedy": ("greedy a brown dog in the snow",)
+    }
+
+
+def test_a_caption_that_stands_in_for_a_generated_one_is_no_reference(data: Path) -> None:
+    material = gather(Choices(data, hold_out=True))
+    assert material.generated["1.jpg"] == (texts_of(1)[0],)
+    assert material.queries["1.jpg"] == tuple(texts_of(1)[1:])
+
+
+def test_the_outcome_is_what_the_files_say(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    best = written(tmp_path / "best.jsonl", "see")
+    output, page = tmp_path / "report", tmp_path / "page.md"
+    outcome = run(Choices(data, captions=best), output, insert=page, say=said.append)
+    assert outcome.table == (output / "report.md").read_text() == page.read_text()
+    assert said == [result.row for result in outcome.results]
+    assert [row["row"] for row in json.loads((output / "report.json").read_text())["rows"]] == said
+    files = {file.name for file in output.iterdir()}
+    assert {"quality-and-time.svg", "queries.jsonl", "relevance.qrels", "student-project.run"} <= files
+    assert len([name for name in files if name.endswith(".run")]) == len(said)
+    assert outcome.gains == ()  # of rows that only a captioner's captions have
+
+
+class Describing:
+    """Says what the first caption says of a photo, and that it is seen."""
+
+    identity, usual_beam = "describing@1", 3
+
+    def stream(
+        self, photos: Iterable[Path], *, beam: int, captions: int, diversity: float
+    ) -> Iterator[Captioned]:
+        for photo in photos:
+            texts = (f"{text} is seen" for text in texts_of(int(photo.stem))[:captions])
+            yield Captioned(str(photo), tuple(Caption(text, -1.0) for text in texts))
+
+
+def test_a_captioners_captions_are_kept_and_what_they_gain_is_told(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: Describing())
+    chosen, done = Choices(data, captioner="describing", cache=tmp_path / "cache"), list[int]()
+    outcome = run(chosen, tmp_path / "report", progress=done.append)
+    ways = ("beam1x1", "beam3x3", "beam5x5")  # greedy, as usual, and enough for five captions
+    assert sorted(file.name for file in chosen.cache.iterdir()) == [
+        f"describing@1-{way}.jsonl" for way in ways
+    ]
+    assert sum(done) == 3 * 12
+    assert {(gain.row, gain.archive) for gain in outcome.gains} == set(product((USUAL, SEVERAL), ARCHIVES))
+    gained = {result.row: result.similar["both"].ndcg.value for result in outcome.results}
+    [usual] = [gain.times for gain in outcome.gains if (gain.row, gain.archive) == (USUAL, "both")]
+    assert usual == gained[USUAL] / gained[BASELINE]
+
+
+def test_the_command_prints_the_table_alone(data: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        main, ["evaluate", "--data", str(data), "--output", str(tmp_path / "report")], catch_exceptions=False
+    )
+    assert (done.exit_code, done.stdout) == (0, (tmp_path / "report" / "report.md").read_text())
+    assert {file.name for file in (tmp_path / "report").iterdir()} == {"report.md", "report.json"}
