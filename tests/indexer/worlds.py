@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
-from captioner.tokens import DEFAULT, analyzer
+from captioner.tokens import DEFAULT
 from indexer.index import Draft, known_analyzer
 from indexer.records import (
     AddReport,
@@ -84,9 +85,6 @@ class DraftingIndex(MemoryIndex):
         self.stored: list[int] = []
         super().__init__(records, analyzer_name)
 
-    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        return self.store(self.documents, records, self.analyzer)
-
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
         known_analyzer(self.where, analyzer)
         return _MemoryDraft(self, self.drafts.setdefault(key, {}), analyzer)
@@ -98,13 +96,8 @@ class DraftingIndex(MemoryIndex):
         self.stored.append(len(given))
         refused = [record for record in given if "refused" in record.caption]
         kept = [record for record in given if "refused" not in record.caption]
-        added = 0
-        for record in kept:
-            document = Document(record, analyzer(analyzer_name)(record.caption))
-            added += documents.get(record.document_id) != document
-            documents[record.document_id] = document
         rejected = tuple(Rejected(one.image_id, one.document_id, "the mapping refuses it") for one in refused)
-        return AddReport(added, len(kept) - added, rejected)
+        return replace(super().store(documents, kept, analyzer_name), rejected=rejected)
 
     @property
     def records(self) -> list[CaptionRecord]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import CaptionIndex, Draft, listed
@@ -36,13 +38,19 @@ class MemoryIndex(CaptionIndex):
         self.add(records)
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        before, given = len(self.documents), 0
+        return self.store(self.documents, records, self.analyzer)
+
+    def store(
+        self, documents: dict[str, Document], records: Iterable[CaptionRecord], analyzer_name: str
+    ) -> AddReport:
+        """Into the documents of the index, or of a draft."""
+        added = unchanged = 0
         for record in records:
-            given += 1
-            document = Document(record, analyzer(self.analyzer)(record.caption))
-            self.documents.setdefault(record.document_id, document)
-        added = len(self.documents) - before
-        return AddReport(added, given - added)
+            document = Document(record, analyzer(analyzer_name)(record.caption))
+            same = documents.get(record.document_id) == document
+            added, unchanged = added + (not same), unchanged + same
+            documents[record.document_id] = document
+        return AddReport(added, unchanged)
 
     def delete(self, image_ids: Iterable[str]) -> int:
         gone, before = set(listed(image_ids)), len(self.documents)
@@ -108,9 +116,13 @@ class MemoryIndex(CaptionIndex):
         return random.Random(seed).sample(sorted(one_each.values(), key=repr), min(size, len(one_each)))
 
     def status(self) -> IndexStatus:
-        images = {document.record.image_id for document in self.documents.values()}
+        records = [document.record for document in self.documents.values()]
+        images, size = {one.image_id for one in records}, sum(len(one.caption) for one in records)
+        sources, kinds, models = (
+            Counter(filter(None, map(attrgetter(name), records))) for name in ("source", "kind", "model")
+        )
         return IndexStatus(
-            "memory", self.where, self.analyzer, 1, len(self.documents), len(images), 0, {}, {}, {}
+            "memory", self.where, self.analyzer, 1, len(records), len(images), size, sources, kinds, models
         )
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
