@@ -8,7 +8,9 @@ NAME.run        QUERY Q0 IMAGE RANK SCORE NAME
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
+from ctypes import c_float
 from pathlib import Path
 
 from search.errors import EvaluationError
@@ -57,19 +59,16 @@ def read_relevance(file: Path) -> dict[str, dict[str, int]]:
 def read_run(file: Path) -> dict[str, list[str]]:
     """Query -> images by descending score, as trec_eval reads it; the rank field tells nothing.
 
-    Raises EvaluationError with the line that is not of the form.
+    Of equal scores the image whose id sorts last comes first. Raises EvaluationError with the line that is
+    not of the form.
     """
     scored: dict[str, list[tuple[float, str]]] = {}
     for number, fields in _lines(file, 6):
-        try:
-            score = float(fields[4])
-        except ValueError:
-            raise EvaluationError(f"{file}: line {number}: the score {fields[4]!r} is no number") from None
+        score = _score(fields[4])
+        if math.isnan(score):
+            raise EvaluationError(f"{file}: line {number}: the score {fields[4]!r} is no number")
         scored.setdefault(fields[0], []).append((score, fields[2]))
-    return {
-        query: [image for _, image in sorted(found, key=lambda entry: -entry[0])]
-        for query, found in scored.items()
-    }
+    return {query: [image for _, image in sorted(found, reverse=True)] for query, found in scored.items()}
 
 
 def file_name(row: str) -> str:
@@ -88,6 +87,14 @@ def _lines(file: Path, fields: int) -> Iterable[tuple[int, Sequence[str]]]:
             raise EvaluationError(f"{file}: line {number}: {len(parts)} fields instead of {fields}")
         if parts:
             yield number, parts
+
+
+def _score(text: str) -> float:
+    """As trec_eval keeps it, in 32 bits, so that what differs by less is equal; NaN if it is no number."""
+    try:
+        return c_float(float(text)).value
+    except ValueError:
+        return math.nan
 
 
 def _field(name: str) -> str:

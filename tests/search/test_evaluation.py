@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytrec_eval
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from search.errors import EvaluationError
 from search.evaluation.captions import of, read_captions
 from search.evaluation.engines import IndexRanker
 from search.evaluation.evaluation import Material, all_rows, archived
+from search.evaluation.exchange import read_run, write_run
 from search.evaluation.gains import cider_relevance
 from search.evaluation.pictures import look_at
 from search.evaluation.rankers import Query, RandomRanker, SetRanker, StudentRanker, weighted_jaccard
@@ -136,6 +138,31 @@ def test_a_run_from_anywhere_can_be_measured(tmp_path: Path) -> None:
     options = ["evaluate", "--run", str(tmp_path / "r.run"), "--relevance", str(tmp_path / "q.qrels")]
     done = CliRunner().invoke(main, options)
     assert json.loads(done.output) == {"queries": 1, "ndcg@10": 1.0}
+
+
+def test_equal_scores_are_read_as_trec_eval_reads_them(tmp_path: Path) -> None:
+    run = {"a": 1.0, "c": 1.0, "b": 1.00000001, "é": 1.0, "d": 1.000001, "first": 1e300, "last": -1.0}
+    file = tmp_path / "r.run"
+    file.write_text("".join(f"q Q0 {image} 1 {score!r} me\n" for image, score in run.items()), "utf-8")
+    [found] = read_run(file).values()
+    assert found == ["first", "d", "é", "c", "b", "a", "last"]
+    for place, image in enumerate(found, start=1):
+        judged = pytrec_eval.RelevanceEvaluator({"q": {image: 1}}, {"recip_rank"}).evaluate({"q": run})
+        assert judged["q"]["recip_rank"] == pytest.approx(1 / place)
+
+
+def test_an_exported_run_is_read_back_in_its_order(tmp_path: Path) -> None:
+    rankings = {"q": ["b", "c", "a", "d"], "other": ["z"]}
+    write_run(tmp_path / "r.run", rankings, "me")
+    assert read_run(tmp_path / "r.run") == rankings
+
+
+def test_a_score_that_is_no_number_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "r.run"
+    for score in ("high", "nan"):
+        file.write_text(f"q Q0 a 1 1.0 me\nq Q0 b 2 {score} me\n")
+        with pytest.raises(EvaluationError, match=f"line 2: the score '{score}' is no number"):
+            read_run(file)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
