@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
 _LONGEST = 6
 _SHORTEST = 2
+#: Bytes of a folder's name before the hash; file systems take 255.
+_NAME_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,14 @@ def search_web(
 
 
 def folder_name(query: str) -> str:
-    """A folder for a query: its words joined by "-"; nothing else of it gets through."""
-    return "-".join(re.findall(r"\w+", query))[:100] or "search"
+    """A folder for a query: its words joined by "-"; nothing else of it gets through.
+
+    File systems count bytes, of which most scripts need several a letter. What is cut ends in a hash, since
+    another query may begin the same.
+    """
+    name = "-".join(re.findall(r"\w+", query)) or "search"
+    cut = name.encode()[:_NAME_BYTES].decode(errors="ignore")
+    return name if cut == name else f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _scrape(

@@ -89,12 +89,22 @@ def test_a_caption_without_content() -> None:
         web_queries("it is what it is")
 
 
-@pytest.mark.parametrize("query", ["../../etc", "a/b\\c", "..", "x" * 300, "東京 の 猫", "-rf", ""])
+@pytest.mark.parametrize(
+    "query", ["../../etc", "a/b\\c", "..", "x" * 300, "東京 の 猫", "猫が庭で" * 30, "\udcff cat", "-rf", ""]
+)
 def test_a_query_names_a_folder_of_one_level(query: str) -> None:
     name = folder_name(query)
     assert Path(name).name == name
     assert not name.startswith((".", "-"))
-    assert 0 < len(name) <= 100
+    assert 0 < len(name.encode()) <= 109
+
+
+def test_queries_with_one_long_beginning_have_folders_of_their_own(tmp_path: Path) -> None:
+    names = {folder_name("猫" * 100), folder_name("猫" * 101), folder_name("x" * 100 + "a"), "x" * 100}
+    assert len(names) == 4
+    assert folder_name("x" * 100) in names
+    for name in names:
+        (tmp_path / name).mkdir()
 
 
 def test_downloads_are_ranked_by_their_own_captions(
