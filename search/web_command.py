@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from captioner.console import beam_option, progress_bar
-from indexer.scrape.command import scraping_options, settings_of
+from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import provider
 from search.hits import Answer
 from search.options import Output, is_photo

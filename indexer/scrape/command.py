@@ -5,121 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import closing
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
 
-from captioner.console import Command, interruptible, progress_bar, tell, with_options
+from captioner.console import interruptible, progress_bar, tell
 from captioner.outside import printable
 from indexer.index_option import named
 from indexer.scrape import scraper
-from indexer.scrape.addresses import Network
 from indexer.scrape.items import Item
-from indexer.scrape.providers import NAMES, provider
-from indexer.scrape.scraper import Settings
-from indexer.scrape.transport import Limits
+from indexer.scrape.options import scraping_options, settings_of
+from indexer.scrape.providers import provider
 from indexer.source_options import LINES, captioning_by
-
-
-def network(text: str) -> Network:
-    """An option's value: an address, or a network in CIDR form."""
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no address or network (such as 10.0.0.0/8)") from None
-
-
-#: How to scrape: the options that every command that scrapes has in common.
-_SCRAPING = (
-    click.option(
-        "--provider",
-        "providers",
-        type=click.Choice(NAMES),
-        multiple=True,
-        default=("openverse", "wikimedia"),
-        show_default=True,
-        help="Where to search; may be given several times.",
-    ),
-    click.option(
-        "--per-query",
-        type=click.IntRange(1),
-        default=40,
-        show_default=True,
-        help="Results taken for each query and provider; of a list of URLs and of a page, all are.",
-    ),
-    click.option(
-        "--contact",
-        envvar="SCRAPE_CONTACT",
-        required=True,
-        show_envvar=True,
-        help="URL or e-mail address in the User-Agent, for the owners of sites.",
-    ),
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1, 1000),
-        default=64,
-        show_default=True,
-        help="Downloads at once, over all hosts.",
-    ),
-    click.option(
-        "--per-host",
-        type=click.IntRange(1, 1000),
-        default=2,
-        show_default=True,
-        help="Connections to one host.",
-    ),
-    click.option(
-        "--delay",
-        type=click.FloatRange(0),
-        default=0.1,
-        show_default=True,
-        help="Seconds between two requests to one host.",
-    ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0, min_open=True),
-        default=30.0,
-        show_default=True,
-        help="Seconds for one download.",
-    ),
-    click.option(
-        "--max-bytes",
-        type=click.IntRange(1),
-        default=20 * 1024 * 1024,
-        show_default=True,
-        help="Size of the largest picture.",
-    ),
-    click.option(
-        "--allow-network",
-        "allowed",
-        type=network,
-        metavar="NETWORK",
-        multiple=True,
-        help="A private address or network that may be asked all the same (tests, mirrors).",
-    ),
-)
-
-
-def scraping_options(command: Command) -> Command:
-    """How to scrape."""
-    return with_options(command, _SCRAPING)
-
-
-def settings_of(options: dict[str, Any]) -> Settings:
-    """The settings that the values of `scraping_options` say."""
-    return Settings(
-        contact=options["contact"],
-        per_query=options["per_query"],
-        concurrency=options["concurrency"],
-        per_host=options["per_host"],
-        delay=options["delay"],
-        refresh=options.get("refresh", False),
-        limits=Limits(bytes=options["max_bytes"], seconds=options["timeout"]),
-        allowed_networks=tuple(options["allowed"]),
-    )
 
 
 @click.command()
