@@ -156,7 +156,7 @@ def delete(
     Images that are not in the index are named, and folders of which it holds no photo; the exit code
     is 1 then. Of photos that are gone (--gone), captions that tell of no file stay.
     """
-    wanted = dict.fromkeys([*image_ids, *(line.strip() for line in file or () if line.strip())])
+    wanted = dict.fromkeys([*image_ids, *(line.rstrip("\n") for line in file or () if line.strip())])
     if not wanted and not folders:
         raise click.UsageError("Name the images to delete, or give --from FILE or --gone DIR.")
     with open_index(where) as index:

@@ -41,13 +41,16 @@ def as_filters(given: Allowed) -> Filters:
 
 
 def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Filters:
-    """Filters from field -> allowed values and from "field=value" conditions; raises QueryError."""
+    """Filters from field -> allowed values and from "field=value" conditions; raises QueryError.
+
+    Blanks around a condition's field and value are no part of them.
+    """
     allowed: dict[str, list[str]] = {name: list(values) for name, values in named.items() if values}
     for condition in where:
         name, equals, value = condition.partition("=")
         if not equals:
             raise QueryError(f"a condition is written field=value, not {condition!r}")
-        allowed.setdefault(name.strip(), []).append(value)
+        allowed.setdefault(name.strip(), []).append(value.strip())
     return as_filters({name: tuple(dict.fromkeys(values)) for name, values in allowed.items()})
 
 

@@ -219,6 +219,14 @@ class TestDelete:
         assert (result.exit_code, result.stdout) == (0, "deleted 3 captions of 2 images\n")
         assert "holds" not in result.stderr
 
+    def test_blanks_of_a_listed_name_are_part_of_it(self, run: Run, tmp_path: Path) -> None:
+        name = " lead and trail .jpg "
+        (tmp_path / "c.jsonl").write_text(json.dumps({"image_id": name, "caption": "a dog"}))
+        run("build", "--jsonl", "c.jsonl")
+        (tmp_path / "ids.txt").write_bytes(f"{name}\r\n \r\n".encode())
+        result = run("delete", "--from", "ids.txt")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
+
     def test_images_that_are_not_there_are_named(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path))
         result = run("delete", "a.jpg", "none.jpg")

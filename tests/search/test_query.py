@@ -11,7 +11,8 @@ from search.query import blended, filters, representative
 
 
 def test_filters_join_options_and_conditions() -> None:
-    made = filters({"source": ("coco",), "kind": ()}, ["license=CC BY=4.0", "source=folder", "source=coco"])
+    conditions = ["license = CC BY=4.0 ", "source=folder", "source=coco"]
+    made = filters({"source": ("coco",), "kind": ()}, conditions)
     assert made == Filters({"source": ("coco", "folder"), "license": ("CC BY=4.0",)})
 
 
