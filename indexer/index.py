@@ -66,15 +66,12 @@ class CaptionIndex(_Closing):
     All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
     """
 
+    #: embedded | elasticsearch: whose order a cursor follows. An index around another one gives that one's.
+    engine: str
     #: Where it is: a folder or a URL without credentials.
     where: str
     #: Name of the analyzer that made the tokens, for example "english/1".
     analyzer: str
-
-    @property
-    def engine(self) -> str:
-        """Whose order a cursor follows; an index around another one gives the inner one's."""
-        return type(self).__name__
 
     @abstractmethod
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
@@ -108,7 +105,7 @@ class CaptionIndex(_Closing):
         """Up to `limit` captions that share a token with `tokens`, in descending Jaccard similarity.
 
         Equal scores come in ascending image id. Everything left out scores at most `.bound`.
-        Tokens that the index does not know count in the size of the query.
+        Tokens that the index does not know count in the size of the query. `limit` is 1 or more.
         """
         return self.candidates_many([Query(tokens, filters, min_score, after)], limit)[0]
 
@@ -169,6 +166,12 @@ def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] 
     if isinstance(given, str | bytes):
         raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")
     return list(given)
+
+
+def check_limit(limit: int) -> None:
+    """Raises IndexerError below 1: an answer without candidates has no bound on what it left out."""
+    if limit < 1:
+        raise IndexerError(f"limit is the number of captions wanted, 1 or more, not {limit}")
 
 
 def known_analyzer(where: str, name: str) -> Analyzer:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from reprlib import repr as shortened
 from typing import Any
 
@@ -24,6 +26,15 @@ KEYWORD_FIELDS = (
     "license",
     "creator",
 )
+
+
+def as_time(seconds: float) -> str:
+    """Seconds since 1970 as documents, indices and manifests tell them: ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds")
+
+
+def now() -> str:
+    return as_time(time.time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ class Document:
 
     record: CaptionRecord
     tokens: frozenset[str]
-    indexed_at: str = ""  # ISO 8601, UTC
+    indexed_at: str = ""  # as `now` gives it; of earlier versions also whole seconds with a Z
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -36,7 +36,7 @@ def has_changed(photo: str, document: Document) -> bool:
         indexed = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00")).timestamp()
     except (OSError, ValueError):
         return False
-    # Whole seconds, as in `indexed_at`; a time to come (another clock's) tells nothing.
+    # Whole seconds, as `indexed_at` may have; a time to come (another clock's) tells nothing.
     if indexed < int(state.st_mtime) <= time.time():
         return True
     touched = max(state.st_mtime, state.st_ctime)

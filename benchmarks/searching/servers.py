@@ -15,9 +15,9 @@ from benchmarks.searching.material import Material, Question
 from benchmarks.searching.peers import _CANDIDATES, Hit, Peer, Project, fold, jaccard
 from captioner.tokens import analyzer
 from es_mappings import index_template
-from indexer.elastic.documents import SOURCE, now, to_source
+from indexer.elastic.documents import SOURCE, to_source
 from indexer.index import open_index
-from indexer.records import SCHEMA_VERSION, CaptionRecord
+from indexer.records import SCHEMA_VERSION, CaptionRecord, now
 
 _BLOCK = 20_000
 _CHUNK = 1_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime, timezone
 from typing import Any
 
 from captioner.tokens import Analyzer
@@ -14,11 +13,6 @@ from indexer.records import CaptionRecord, Document, Filters
 RECORD_FIELDS = tuple(field.name for field in fields(CaptionRecord))
 #: What a search brings back: all but what was derived for matching.
 SOURCE = {"excludes": ["sized_tokens", "token_count"]}
-
-
-def now() -> str:
-    """The time as documents carry it: ISO 8601, UTC."""
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
 def sized(size: int, token: str) -> str:

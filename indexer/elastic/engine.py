@@ -23,7 +23,7 @@ from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
 from indexer.errors import IndexMismatchError
-from indexer.index import CaptionIndex, known_analyzer, listed
+from indexer.index import CaptionIndex, check_limit, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -44,6 +44,7 @@ _T = TypeVar("_T")
 class ElasticIndex(CaptionIndex):
     """The captions behind an alias. `keep` is how many older generations stay for `rollback`."""
 
+    engine = "elasticsearch"
     keep = 1
 
     def __init__(
@@ -141,6 +142,7 @@ class ElasticIndex(CaptionIndex):
         return self._live is None and self._reload() is None
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        check_limit(limit)
         with clear_errors(self._place):
             if self._is_empty_place():
                 return [Candidates((), 0.0, 0) for _ in queries]
@@ -218,15 +220,13 @@ class ElasticIndex(CaptionIndex):
     def _status(self) -> IndexStatus:
         live = self._reload()
         if live is None:
-            return IndexStatus(
-                "elasticsearch", self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {}
-            )
+            return IndexStatus(self.engine, self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {})
         with Snapshot(self._client, live.index) as snapshot:
             captions, values = snapshot.counts()
             images = sum(1 for _ in snapshot.images({"match_all": {}}))
         details = self._details(live)
         return IndexStatus(
-            engine="elasticsearch",
+            engine=self.engine,
             where=self.where,
             analyzer=live.analyzer,
             schema=live.schema,

@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch
 from es_mappings import index_template
 from indexer.elastic.connection import Place
 from indexer.errors import IndexMismatchError, IndexNotFoundError
-from indexer.records import SCHEMA_VERSION
+from indexer.records import SCHEMA_VERSION, as_time
 
 _TIME = re.compile(r"\d{8}-\d{6}-\d{6}")
 
@@ -47,8 +47,7 @@ class Generation:
 
     @property
     def built_at(self) -> str:
-        created = datetime.fromtimestamp(self.created_ms / 1000, timezone.utc).isoformat(timespec="seconds")
-        return str(self.meta.get("built_at") or created)
+        return str(self.meta.get("built_at") or as_time(self.created_ms / 1000))
 
 
 def generations(client: Elasticsearch, place: Place) -> list[Generation]:

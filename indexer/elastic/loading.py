@@ -16,13 +16,13 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
-from indexer.elastic.documents import now, same_record, to_source
+from indexer.elastic.documents import same_record, to_source
 from indexer.elastic.generations import Generation, gone, refresh, written_as
 from indexer.elastic.patience import BUSY, Patience, Patient, is_lost_contact
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.index import known_analyzer
-from indexer.records import AddReport, CaptionRecord, Rejected
+from indexer.records import AddReport, CaptionRecord, Rejected, now
 
 _CHUNK = 1_000
 #: Chunks under way at once: while the server indexes one, the next are analysed and sent.

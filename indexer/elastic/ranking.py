@@ -145,7 +145,7 @@ class Ranking:
 
     def _window(self, query: Query, limit: int) -> Window | None:
         """The sizes for the one round trip; None where it cannot be enough."""
-        if not query.tokens or limit < 1 or limit >= MOST_HITS:
+        if not query.tokens or limit >= MOST_HITS:
             return None
         one = window(len(query.tokens), self._smallest, self._largest, query.min_score)
         return one if one.sizes() else None
@@ -153,7 +153,7 @@ class Ranking:
     def _all_sizes(self, query: Query, limit: int) -> Ranked:
         a = len(query.tokens)
         found: list[_Found] = []
-        if a == 0 or limit < 1:
+        if a == 0:
             return Ranked(Candidates((), 0.0, 0), frozenset())
         with Snapshot(self._client, self._place.name) as snapshot:
             sizes = by_potential(a, _sizes(snapshot, query.filters), query.min_score)

@@ -11,7 +11,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Place, closed_error
-from indexer.elastic.documents import filter_clauses, now
+from indexer.elastic.documents import filter_clauses
 from indexer.elastic.generations import (
     Generation,
     create_generation,
@@ -33,7 +33,7 @@ from indexer.errors import (
     IndexUnavailableError,
 )
 from indexer.index import Draft
-from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by
+from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
 _MERGE_UP_TO = 20 * 1024**3

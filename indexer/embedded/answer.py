@@ -180,8 +180,6 @@ class _Answer:
 
 def answer(segments: Sequence[Segment], query: Query, limit: int) -> Candidates:
     """`CaptionIndex.candidates` over these segments."""
-    if limit < 1:
-        raise ValueError(f"limit must be 1 or more, not {limit}")
     return _Answer(segments, query, limit).collect()
 
 

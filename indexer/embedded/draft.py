@@ -16,10 +16,10 @@ import numpy as np
 
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import Snapshot, open_snapshot
-from indexer.embedded.writer import Writer, clear_errors, now, open_for_writing, problems, remove_quietly
+from indexer.embedded.writer import Writer, clear_errors, open_for_writing, problems, remove_quietly
 from indexer.errors import IndexDamagedError, IndexerError
 from indexer.index import Draft
-from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by
+from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
 
 _PREFIX = "draft-"
 _DRAFT_MANIFEST = "draft.json"

@@ -15,9 +15,9 @@ from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
-from indexer.embedded.writer import Writer, now, open_for_writing, problems
+from indexer.embedded.writer import Writer, open_for_writing, problems
 from indexer.errors import IndexerError, IndexNotFoundError
-from indexer.index import CaptionIndex, known_analyzer, listed
+from indexer.index import CaptionIndex, check_limit, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -28,6 +28,7 @@ from indexer.records import (
     Filters,
     IndexStatus,
     Query,
+    now,
 )
 
 
@@ -57,6 +58,8 @@ _NOTHING = Snapshot(Manifest(DEFAULT), ())
 
 class EmbeddedIndex(CaptionIndex):
     """Any number of readers, one writer at a time; every call sees what was committed before it."""
+
+    engine = "embedded"
 
     def __init__(self, folder: Path, snapshot: Snapshot) -> None:
         self.where = str(folder)
@@ -145,6 +148,7 @@ class EmbeddedIndex(CaptionIndex):
     # Searching.
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        check_limit(limit)
         segments = self._current().segments
         return [answer(segments, query, limit) for query in queries]
 
@@ -182,7 +186,7 @@ class EmbeddedIndex(CaptionIndex):
         snapshot = self._current()
         manifest, segments = snapshot.manifest, snapshot.segments
         return IndexStatus(
-            engine="embedded",
+            engine=self.engine,
             where=self.where,
             analyzer=manifest.analyzer,
             schema=SCHEMA_VERSION,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.strings import Array
 from indexer.errors import IndexUnavailableError
 from indexer.index import known_analyzer
-from indexer.records import AddReport, CaptionRecord, Rejected
+from indexer.records import AddReport, CaptionRecord, Rejected, now
 
 #: Captions held in memory before they become a segment.
 SPILL_ROWS = 200_000
@@ -39,11 +38,6 @@ _MERGE_FACTOR = 3
 _MERGE_ROWS = 4_000_000
 #: A segment with this share of deleted rows is rewritten without them.
 _SPARSE = 0.3
-
-
-def now() -> str:
-    """ISO 8601, UTC, whole seconds."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from yarl import URL
 
 from indexer.errors import ScrapeError
+from indexer.records import as_time
 from indexer.scrape.addresses import Guard, Network
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
@@ -283,7 +283,7 @@ class _Run:
             self.ledger.note(line)
 
     def _time(self) -> str:
-        return datetime.fromtimestamp(self.clock.now(), timezone.utc).isoformat(timespec="seconds")
+        return as_time(self.clock.now())
 
 
 def _advanced(progress: Progress, page: Page, taken: int) -> Progress:

@@ -45,7 +45,7 @@ class TimedIndex(CaptionIndex):
         return self.index.analyzer
 
     @property
-    def engine(self) -> str:
+    def engine(self) -> str:  # type: ignore[override]
         return self.index.engine
 
     @contextmanager

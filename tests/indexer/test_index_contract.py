@@ -198,10 +198,19 @@ class TestAdding:
         documents = [document for group in found.values() for document in group]
         assert {document.record for document in documents} == set(RECORDS)
         assert all(document.tokens == tokens(document.record.caption) for document in documents)
+
+    def test_times_are_told_in_one_form(self, index: CaptionIndex) -> None:
+        index.add([])
+        made = index.status().built_at  # of an index that no build has published
+        with index.draft("k", ANALYZER) as draft:
+            draft.add(RECORDS)
+            built = draft.publish().built_at
+        [document] = index.captions(["2"])["2"]
         now = datetime.now(timezone.utc)
-        for document in documents:
-            indexed_at = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00"))
-            assert timedelta(0) <= now - indexed_at < timedelta(hours=1)
+        for told in (made, built, document.indexed_at):
+            time = datetime.fromisoformat(told)
+            assert timedelta(0) <= now - time < timedelta(hours=1)
+            assert told == time.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
     def test_captions_added_later_are_seen_at_once_and_by_other_readers(
         self, filled: CaptionIndex, fresh_where: str
@@ -231,6 +240,10 @@ class TestStatus:
         assert status.kinds == {"generated": 2, "reference": 7}
         assert status.models == {"default@12345678": 2}
         assert status.bytes > 0
+
+    def test_it_names_the_engine_as_the_index_does(self, filled: CaptionIndex, fresh_where: str) -> None:
+        assert filled.engine == filled.status().engine
+        assert filled.engine == ("elasticsearch" if "://" in fresh_where else "embedded")
 
     def test_a_whole_index_has_nothing_to_complain_of(self, library: CaptionIndex) -> None:
         assert list(library.check()) == []
@@ -315,6 +328,14 @@ class TestCandidates:
     def test_they_are_what_brute_force_finds(self, library: CaptionIndex, caption: str, limit: int) -> None:
         query = Query(tokens(caption))
         check_answer(library.candidates(query.tokens, limit), query, limit, ranked(RECORDS, query))
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    def test_no_candidates_wanted_is_no_answer_that_leaves_nothing_out(
+        self, empty: CaptionIndex, limit: int
+    ) -> None:
+        for ask in (lambda: empty.candidates(tokens("dog"), limit), lambda: empty.candidates_many([], limit)):
+            with pytest.raises(IndexerError, match=f"1 or more, not {limit}"):
+                ask()
 
     def test_unknown_words_count_in_the_query(self, library: CaptionIndex) -> None:
         query = Query(frozenset({"zebra", "unknown", "words"}))

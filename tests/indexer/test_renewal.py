@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from captioner.photo import glance
-from indexer.records import CaptionRecord, Document
+from indexer.records import CaptionRecord, Document, as_time
 from indexer.renewal import has_changed, has_moved, is_same_file
 from tests.indexer.worlds import write_noise
 
@@ -18,8 +19,7 @@ DAY = 86_400.0
 
 
 def document(indexed: float, phash: str = "") -> Document:
-    at = datetime.fromtimestamp(indexed, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Document(CaptionRecord("a.png", "A dog.", phash=phash), frozenset(), at)
+    return Document(CaptionRecord("a.png", "A dog.", phash=phash), frozenset(), as_time(indexed))
 
 
 @pytest.fixture
@@ -36,6 +36,15 @@ def test_a_file_that_was_written_since_is_another(photo: Path) -> None:
     written = time.time() - DAY
     os.utime(photo, (written, written))
     assert has_changed(str(photo), document(written - DAY, glance(photo).phash))
+
+
+def test_times_of_earlier_versions_were_whole_seconds(photo: Path) -> None:
+    captioned = replace(document(0.0, glance(photo).phash), indexed_at="2024-05-06T07:08:09Z")
+    second = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc).timestamp()
+    os.utime(photo, (second + 1, second + 1))
+    assert has_changed(str(photo), captioned)
+    os.utime(photo, (second + 0.9, second + 0.9))
+    assert not has_changed(str(photo), captioned)
 
 
 @pytest.mark.parametrize("written", [-2 * DAY, DAY])

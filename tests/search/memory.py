@@ -30,6 +30,8 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 class MemoryIndex(CaptionIndex):
     """Answers every question by looking at everything."""
 
+    engine = "memory"
+
     def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = "english/1") -> None:
         self.where = "memory"
         self.analyzer = analyzer_name

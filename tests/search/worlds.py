@@ -40,6 +40,7 @@ filters = st.sampled_from([Filters(), Filters({"source": ("coco",)})])
 class RoundingIndex(MemoryIndex):
     """An engine whose scores are a little wrong, as sums of float32 are, and whose bound allows for that."""
 
+    engine = "rounding"
     SLACK = 1e-6
 
     def matching(self, query: Query) -> Iterator[Candidate]:
