@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import beam_option, progress_bar
+from captioner.console import beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import provider
 from search.hits import Answer
@@ -65,9 +65,9 @@ def web(
     caption = query if photo is None else captioner.caption([photo], beam=beam)[0].text
     bar = progress_bar(None, "photo", "download")
     watch = Watch(
-        on_query=lambda text: click.echo(f"asking the web for: {text}", err=True),
+        on_query=lambda text: tell(f"asking the web for: {text}"),
         on_item=lambda item: bar.update(),
-        tell=lambda problem: click.echo(str(problem), err=True),
+        tell=tell,
         progress=progress_bar,
     )
     try:
@@ -90,7 +90,7 @@ def web(
 def _show(query: str, photo: str | None, found: Found, output: Output) -> None:
     for report in found.reports:
         for progress in report.unanswered:
-            click.echo(f"{progress.provider}: {progress.detail}", err=True)
+            tell(f"{progress.provider}: {progress.detail}")
     # The index is remade as the search goes on, so that a cursor into it would not hold.
     answer = Answer(query, replace(found.results, next=None), photo=photo)
     show([answer], output)
