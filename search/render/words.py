@@ -12,6 +12,12 @@ from captioner.tokens import Analyzer, forms, plain_words
 from search.hits import Hit
 
 _PIECES = re.compile(r"\S+|\s+")
+_AROUND_WORDS = ".,;:!?\"'()“”‘’…"
+
+
+def bare(piece: str) -> str:
+    """What stands between spaces, without the punctuation around it."""
+    return piece.strip(_AROUND_WORDS) or piece
 
 
 def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[tuple[str, bool]]:
@@ -29,7 +35,7 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
     found: list[str] = []
     for piece in clean(caption).split():
         if hits := analyze(piece) & left.keys():
-            found.append(_named(piece.strip(".,;:!?\"'()").lower(), plain_words(hits)))
+            found.append(_named(bare(piece).lower(), plain_words(hits)))
             for token in hits:
                 del left[token]
     return found + [clean(token) for token in plain_words(left)]
@@ -37,7 +43,8 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
 
 def _named(word: str, tokens: Collection[str]) -> str:
     """The word where it is meant itself, and otherwise what it implies, with the word behind."""
-    return word if not forms(word).isdisjoint(tokens) else f"{', '.join(tokens)} ({word})"
+    own = forms(unicodedata.normalize("NFKC", word))  # as tokens are made
+    return word if not own.isdisjoint(tokens) else f"{', '.join(tokens)} ({word})"
 
 
 @dataclass(frozen=True, slots=True)

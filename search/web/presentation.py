@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -14,8 +14,10 @@ from captioner.tokens import REPEAT, analyzer
 from indexer.records import CaptionRecord, Document
 from search.hits import Hit, Results
 from search.jaccard import similarity
+from search.render.words import bare
 from search.web.pictures import Pictures, SeenImages
 
+_PIECE = re.compile(r"\S+")
 _WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
 
 #: Fields of a record that go with every image shown.
@@ -32,11 +34,26 @@ def _tokens_of_word(name: str, word: str) -> frozenset[str]:
 
 def spans(caption: str, shared: Collection[str], analyzer_name: str) -> list[tuple[int, int]]:
     """Start and end (code points) of the words of `caption` that gave a token of `shared`."""
-    found = []
-    for word in _WORD.finditer(caption):
-        if not _tokens_of_word(analyzer_name, word[0]).isdisjoint(shared):
-            found.append(word.span())
-    return found
+
+    def giving(words: Iterable[tuple[int, str]]) -> list[tuple[int, int]]:
+        return [
+            (start, start + len(word))
+            for start, word in words
+            if not _tokens_of_word(analyzer_name, word).isdisjoint(shared)
+        ]
+
+    return [span for parts, whole in _pieces(caption) for span in giving(parts) or giving([whole])]
+
+
+def _pieces(caption: str) -> Iterator[tuple[list[tuple[int, str]], tuple[int, str]]]:
+    """What stands between spaces: its words and the whole, each with where it begins.
+
+    Some tokens only the whole gives: "10:30", and words of scripts whose marks are no letters.
+    """
+    for piece in _PIECE.finditer(caption):
+        parts = [(word.start(), word[0]) for word in _WORD.finditer(caption, *piece.span())]
+        whole = bare(piece[0])
+        yield parts, (piece.start() + piece[0].index(whole), whole)
 
 
 def root_of(token: str) -> str:
@@ -50,10 +67,11 @@ def words_of_tokens(caption: str, tokens: Iterable[str], analyzer_name: str) -> 
     A stem that a word only implies stands for itself.
     """
     words: dict[str, str] = {}
-    for word in _WORD.finditer(caption):
-        own = _tokens_of_word("english/1", word[0]) | {word[0].lower()}
-        for token in _tokens_of_word(analyzer_name, word[0]) & own:
-            words.setdefault(token, word[0].lower())
+    for parts, whole in _pieces(caption):
+        for _, word in (*parts, whole):
+            own = _tokens_of_word("english/1", word) | {word.lower()}
+            for token in _tokens_of_word(analyzer_name, word) & own:
+                words.setdefault(token, word.lower())
     return {root: words.get(root, root) for root in map(root_of, tokens)}
 
 

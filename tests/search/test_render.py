@@ -62,6 +62,11 @@ class TestWords:
             "unseen",
         ]
 
+    @pytest.mark.parametrize("word", ["été", "e\u0301te\u0301", "“été”"])
+    def test_a_word_is_named_itself_however_it_is_written(self, word: str) -> None:
+        analyze = analyzer("english/2")
+        assert spoken(analyze(word), f"a {word}", analyze) == [word.strip("“”")]
+
     def test_a_word_shared_in_part_is_shared(self) -> None:
         index = MemoryIndex([CaptionRecord("i", "a puppy on a sofa")], "english/2")
         results = Searcher(index, NamingCaptioner).text("a dog on a sofa")

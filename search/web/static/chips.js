@@ -6,7 +6,7 @@ import { asked, h, icon, rootOf } from "./dom.js";
 export function showChips(place, query, state, go) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
   const captions = asked(query);
-  const spoken = captions.map((one) => one.caption).join(" ").toLowerCase().match(/[\p{L}\p{N}]+(?:[-'’.][\p{L}\p{N}]+)*/gu) ?? [];
+  const spoken = captions.map((one) => one.caption).join(" ").toLowerCase().match(/[\p{L}\p{M}\p{N}]+(?:(?:[-'’./]|:(?=\p{N}))[\p{L}\p{M}\p{N}]+)*/gu) ?? [];
   const at = (word) => (spoken.includes(word) ? spoken.indexOf(word) : spoken.length);
   const chips = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
     .map((token) => ({ token, word: query.words[token] ?? token }))

@@ -16,6 +16,7 @@ from indexer.records import CaptionRecord
 from search.web.pictures import SIZES, Pictures, SeenImages
 from search.web.presentation import Presentation, spans, words_of_tokens
 from tests.search.memory import MemoryIndex
+from tests.search.web.conftest import PLAIN
 
 captions = st.text(
     st.sampled_from("aeiou dogs cats running ünïcode 🐕 two-tone it's 7 . , <b>&"), max_size=60
@@ -49,6 +50,24 @@ def test_marks_count_code_points() -> None:
         "dog's",
         "Frisbee",
     ]
+
+
+@pytest.mark.parametrize("name", [DEFAULT, "words/1"])
+@pytest.mark.parametrize(
+    "word", ["कुत्ता", "ภาพสุนัข", "நாய்", "été", "e\u0301te\u0301", "d'e\u0301te\u0301", "10:30", "dog/cat", "C++"]
+)
+def test_words_of_all_scripts_are_marked_and_named(word: str, name: str) -> None:
+    caption = f"A photo: “{word}”, at sea."
+    tokens = analyzer(name)(word)
+    assert [caption[start:end] for start, end in spans(caption, tokens, name)] == [word]
+    assert set(words_of_tokens(caption, tokens, name).values()) == {word.lower()}
+
+
+def test_words_without_a_space_between_are_marked_apart() -> None:
+    caption = "a dog,cat and man—horse"
+    tokens = analyzer(PLAIN)("cat horse")
+    assert [caption[start:end] for start, end in spans(caption, tokens, PLAIN)] == ["cat", "horse"]
+    assert words_of_tokens(caption, tokens, PLAIN) == {"cat": "cat", "hors": "horse"}
 
 
 def test_thumbnails_are_small_kept_and_bounded(pictures: Path, records: object) -> None:
