@@ -197,7 +197,7 @@ async def session(
     token: Annotated[str, Form(max_length=1_000)], request: Request, service: ServiceOf
 ) -> Response:
     """Sign in with the server's token: the answer sets a cookie, so that the page can show pictures."""
-    if not service.settings.token or not is_token(service.settings, token):
+    if not service.settings.token or not is_token(service.settings, token.encode("utf-8", "replace")):
         raise Problem(403, "token", "Refused", "That is not this server's token.")
     answer = Response(status_code=204)
     answer.set_cookie(

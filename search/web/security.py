@@ -63,8 +63,10 @@ def session_value(token: str) -> str:
     return hmac.new(token.encode(), b"caption-search session", hashlib.sha256).hexdigest()
 
 
-def is_token(settings: Settings, given: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), settings.token.encode())
+def is_token(settings: Settings, given: bytes) -> bool:
+    """Other letters than ASCII come in a header as UTF-8 (from curl) or Latin-1 (from browsers and Python)."""
+    spellings = (given, given.decode("latin-1").encode())
+    return any(hmac.compare_digest(spelling, settings.token.encode()) for spelling in spellings)
 
 
 class Guard:
@@ -129,8 +131,9 @@ class Guard:
         path: str = scope["path"]
         if not self._settings.token or path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
             return None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and is_token(self._settings, given.strip()):
+        # As bytes: a letter's second byte in UTF-8 may be what is a blank among characters.
+        scheme, _, given = headers.get("authorization", "").encode("latin-1").partition(b" ")
+        if scheme.lower() == b"bearer" and is_token(self._settings, given.strip()):
             return None
         cookie = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
         if hmac.compare_digest(

@@ -67,6 +67,16 @@ def test_the_token(serve: Serve) -> None:
     assert client.get("/").status_code == 200, "the page has to ask for the token"
 
 
+@pytest.mark.parametrize("token", ["pässwörter-lang-123", "la-clé-qui-va-là"])
+def test_a_token_of_letters_beyond_ascii(serve: Serve, token: str) -> None:
+    """curl sends them as UTF-8, browsers and Python as Latin-1."""
+    client = serve(settings=Settings(token=token))
+    for code in ("utf-8", "latin-1"):
+        ok(client.get(f"{V1}/status", headers={"Authorization": f"Bearer {token}".encode(code)}))
+    wrong = {"Authorization": f"Bearer {token}x".encode()}
+    problem(client.get(f"{V1}/status", headers=wrong), 401, "token")
+
+
 def test_signing_in(serve: Serve) -> None:
     client = serve(settings=Settings(token=TOKEN))
     problem(client.post(f"{V1}/session", data={"token": "guess"}), 403, "token")
