@@ -68,6 +68,7 @@ def create_app(
     _describe_problems(app)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Watch, metrics=service.metrics)
+    app.add_middleware(Head)
     return app
 
 
@@ -107,8 +108,23 @@ def _describe_problems(app: FastAPI) -> None:
     app.openapi = described  # type: ignore[method-assign]
 
 
+class Head:
+    """ASGI middleware, outermost: HEAD is answered as GET is (monitors and `curl -I` ask by it).
+
+    Routes of both methods would stand in the OpenAPI description twice.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = scope | {"method": "GET"}  # a copy: in its own the server sees that no body is wanted
+        await self._app(scope, receive, send)
+
+
 class Watch:
-    """ASGI middleware, outermost: counts and times every request, and notes when it began."""
+    """ASGI middleware: counts and times every request, and notes when it began."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -131,7 +147,7 @@ class Watch:
             await self._app(scope, receive, send_and_look)
         finally:
             route = _route_name(scope, status)
-            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
+            method = scope["method"] if scope["method"] in ("GET", "POST") else "other"
             self._metrics.request(method, route, status, time.perf_counter() - began)
 
 

@@ -1,4 +1,4 @@
-"""Connections on which nothing is asked are closed; those with a request are left alone."""
+"""What goes over the socket itself: requests without an answer's body, connections without a request."""
 
 from __future__ import annotations
 
@@ -52,3 +52,30 @@ def test_a_request_under_way_is_left_alone(photos: Path) -> None:
         assert captioner.gate is not None
         captioner.gate.set()
         assert asked.result(30).json()["hits"][0]["image_id"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/health/live", 200),
+        ("/health/ready", 200),
+        ("/api/v1/status", 200),
+        ("/api/text?q=a+rocket", 200),
+        ("/api/v1/images/skimage%2Frocket.jpg/file", 200),
+        ("/api/v1/images/skimage%2Frocket.jpg/thumbnail", 200),
+        ("/api/v1/openapi.json", 200),
+        ("/api/v1/text?k=0", 422),
+        ("/api/v1/similar", 405),
+        ("/nothing", 404),
+    ],
+)
+def test_head_is_the_head_of_get(site: str, path: str, status: int) -> None:
+    got = httpx2.get(site + path)
+    with connected(site) as line:
+        line.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = all_of(line).partition(b"\r\n\r\n")
+    assert got.status_code == status and head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert body == b""
+    assert f"content-type: {got.headers['content-type']}".encode() in head
+    assert b"content-length: " in head and b"x-frame-options: DENY" in head
