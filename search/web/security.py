@@ -64,7 +64,7 @@ def session_value(token: str) -> str:
 
 
 def is_token(settings: Settings, given: bytes) -> bool:
-    """Other letters than ASCII come in a header as UTF-8 (from curl) or Latin-1 (from browsers and Python)."""
+    """Other letters than ASCII come in headers as UTF-8 (from curl) or Latin-1 (from browsers, Python)."""
     spellings = (given, given.decode("latin-1").encode())
     return any(hmac.compare_digest(spelling, settings.token.encode()) for spelling in spellings)
 
