@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from search.web.answers import (
     CountAnswer,
@@ -68,8 +70,16 @@ async def _decoded(image_id: Annotated[str, Path(min_length=1, max_length=4_000)
     return unquote(image_id, errors="replace")
 
 
+def _a_file(given: Any) -> Any:
+    """What a form's field must be: curl without the @ sends a file's name."""
+    if isinstance(given, str):
+        raise PydanticCustomError("no_file", "send a photo's file, not text; with curl: -F photo=@FILE")
+    return given
+
+
 ServiceOf = Annotated[Service, Depends(_service)]
 ImageId = Annotated[str, Depends(_decoded)]
+PhotoFile = Annotated[UploadFile | None, BeforeValidator(_a_file), File(description="The photo's file.")]
 
 
 @router.get(
@@ -103,7 +113,7 @@ async def similar(
     request: Request,
     asked: Annotated[PhotoParameters, Query()],
     service: ServiceOf,
-    photo: Annotated[UploadFile | None, File(description="The photo's file.")] = None,
+    photo: PhotoFile = None,
     url: Annotated[
         str | None, Form(max_length=2_000, description="A photo's web address; off by default.")
     ] = None,

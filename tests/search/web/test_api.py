@@ -348,6 +348,12 @@ def test_a_photo_that_breaks_off_is_refused(client: TestClient, photos: Path) ->
     problem(client.post(f"{V1}/similar"), 422, "parameters")
 
 
+def test_a_photos_name_is_no_photo(client: TestClient) -> None:
+    """What curl sends without the @."""
+    named = problem(client.post(f"{V1}/similar", data={"photo": "dog.jpg"}), 422, "parameters")
+    assert named["detail"] == "body.photo: send a photo's file, not text; with curl: -F photo=@FILE"
+
+
 def test_markup_stays_text(serve: Serve) -> None:
     client = serve(MemoryIndex([CaptionRecord("x", "<script>alert(1)</script> dog")]))
     answer = client.get(f"{V1}/text", params={"q": "dog"})
