@@ -16,8 +16,10 @@ from search.errors import QueryError
 from search.jaccard import Similarity
 
 _VERSION = 1
-#: Bytes that are read, packed and unpacked: a text from outside may be any length. Room for 60,000 hashes.
-_LONGEST = 1 << 20
+#: Characters of a cursor, given or taken: a request's first line and a word of a command line hold so many.
+LONGEST = 60_000
+#: Bytes that one is unpacked to at most: what it is packed to tells nothing of that.
+_UNPACKED = 1 << 20
 #: Far above the scores of any engine, and still a float32.
 _HIGHEST = 2.0**64
 _HASHES = re.compile("(?:[0-9a-f]{16})*")
@@ -36,7 +38,7 @@ class Cursor:
     resume: tuple[Position | None, ...]  # for each set of tokens: what the engine has up to here is settled
     last: Position  # where the last hit stands in the engine's order
     last_similarity: Similarity  # and its exact score
-    hashes: tuple[str, ...] = ()  # perceptual hashes shown, where near duplicates are folded
+    hashes: tuple[str, ...] = ()  # perceptual hashes shown, if near duplicates are folded
 
 
 def fingerprint(sets: Sequence[frozenset[str]], filters: Filters, *settings: object) -> str:
@@ -72,15 +74,18 @@ def decode(text: str, query: str, sets: int = 1) -> Cursor:
     `sets`: how many sets of tokens the query has.
     """
     try:
+        if len(text) > LONGEST:
+            raise ValueError("length")
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if raw[:4] != _checksum(raw[4:]) or len(raw) > _LONGEST:
+        if raw[:4] != _checksum(raw[4:]):
             raise ValueError("checksum")
-        cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _LONGEST)))
+        cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _UNPACKED)))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error):
         raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
     if cursor.query != query or len(cursor.resume) != sets:
         raise QueryError(
-            "this cursor belongs to another search: words, filters, thresholds and index must be the same"
+            "this cursor belongs to another search: words, filters, thresholds, folding and index "
+            "must be the same"
         )
     return cursor
 

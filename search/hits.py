@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.records import Candidate, CaptionRecord, Document, Position
 from search.asked import NOTHING, Asked
-from search.cursor import Cursor, encode
+from search.cursor import LONGEST, Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
 
 if TYPE_CHECKING:  # Pillow is not needed to search
@@ -112,6 +112,13 @@ class Results:
     took_ms: float  # searching and ranking, without captioning
     next: Cursor | None = None  # where the next page begins; None when there is none
     analyzer: str = ""  # what made the tokens
+    more: bool = False  # whether images may answer behind these, also where no cursor leads there
+    filtered: bool = False  # whether filters left captions out
+
+    @property
+    def drawn(self) -> bool:
+        """Whether these images were drawn at random and not searched for."""
+        return self.asked == (NOTHING,)
 
     @property
     def caption(self) -> str:
@@ -125,8 +132,12 @@ class Results:
 
     @property
     def cursor(self) -> str | None:
-        """What to give as `after` for the next page; None when there is none."""
-        return encode(self.next) if self.next else None
+        """What to give as `after` for the next page; None when there is none.
+
+        None, too, where it would be longer than is taken, as after thousands of hits with folded duplicates.
+        """
+        text = encode(self.next) if self.next else ""
+        return text if 0 < len(text) <= LONGEST else None
 
     @property
     def several(self) -> bool:
@@ -148,7 +159,9 @@ class Results:
             "captions": self.captions,
             "took_ms": round(self.took_ms, 3),
         }
-        return answer | ({"cursor": self.cursor} if self.next else {})
+        if cursor := self.cursor:
+            return answer | {"cursor": cursor}
+        return answer | ({"more": True} if self.more else {})
 
     def hit_as_json(self, hit: Hit) -> dict[str, Any]:
         """A hit, which says what caption of several it was found by."""

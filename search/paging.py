@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from indexer.index import CaptionIndex
 from indexer.records import Document, Filters, Position
 from search.cursor import Cursor
-from search.duplicates import picture_hash
 from search.hits import Folded, ScoredCaption
 from search.jaccard import Similarity, compare, similarity
 from search.strand import Strand, place
@@ -104,10 +103,13 @@ def next_cursor(
     later: Sequence[Folded],
     strands: Sequence[Strand],
     before: Cursor | None,
+    hashes: tuple[str, ...],
 ) -> Cursor:
-    """The place behind this page (not empty). `later` are the images known to rank behind it."""
+    """The place behind this page (not empty).
+
+    `later` are the images known to rank behind it, `hashes` what no picture of a later page may be near.
+    """
     waiting = {image_id for folded in later for image_id in (folded.best.image_id, *folded.duplicates)}
-    hashes = tuple(filter(None, (picture_hash(folded.best) for folded in page)))
     last = page[-1].best
     return Cursor(
         query=query,
@@ -115,7 +117,7 @@ def next_cursor(
         resume=tuple(_settled(strand, waiting) for strand in strands),
         last=last.position,
         last_similarity=last.similarity,
-        hashes=(before.hashes if before else ()) + hashes,
+        hashes=hashes,
     )
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from indexer.index import CaptionIndex
 from indexer.records import Candidates, Filters, Query
 from search.cursor import Cursor
-from search.duplicates import fold_duplicates
+from search.duplicates import fold_duplicates, picture_hash
 from search.hits import Folded, ScoredCaption
 from search.jaccard import fold, rank, reaches
 from search.paging import EarlierPages, Unshown, next_cursor
@@ -47,6 +47,7 @@ class Page:
     images: tuple[Folded, ...]
     exact: bool
     examined: int
+    more: bool  # whether there may be images behind them
     next: Cursor | None
 
 
@@ -102,13 +103,25 @@ class Pursuit:
 
     def page(self) -> Page:
         images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
-        more = bool(later) or any(strand.has_more for strand in self.strands)
+        more = bool(images) and (bool(later) or any(strand.has_more for strand in self.strands))
         following = (
-            next_cursor(self.plan.fingerprint, images, later, self.strands, self.plan.cursor)
-            if images and more
+            next_cursor(
+                self.plan.fingerprint, images, later, self.strands, self.plan.cursor, self._hashes(images)
+            )
+            if more
             else None
         )
-        return Page(tuple(images), self.exact, self._examined, following)
+        return Page(tuple(images), self.exact, self._examined, more, following)
+
+    @property
+    def _earlier_hashes(self) -> tuple[str, ...]:
+        return self.plan.cursor.hashes if self.plan.cursor else ()
+
+    def _hashes(self, page: Sequence[Folded]) -> tuple[str, ...]:
+        """Those of this page and the earlier ones. They make a cursor long: only where they are needed."""
+        if not self.plan.fold_duplicates:
+            return ()
+        return self._earlier_hashes + tuple(filter(None, (picture_hash(folded.best) for folded in page)))
 
     def _unshown(self, index: CaptionIndex) -> Unshown:
         answers = [
@@ -137,8 +150,7 @@ class Pursuit:
         """The page and what tells that there is another; the rest behind them as it is."""
         if not self.plan.fold_duplicates:
             return [Folded(image) for image in images], ()
-        shown = self.plan.cursor.hashes if self.plan.cursor else ()
-        return fold_duplicates(images, self.plan.k + 1, shown)
+        return fold_duplicates(images, self.plan.k + 1, self._earlier_hashes)
 
 
 def pursue(index: CaptionIndex, plans: Sequence[Plan]) -> list[Page]:

@@ -237,7 +237,8 @@ class Searcher:
     def random(self, k: int = 10, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
-        drawn = self.index.random(hits_wanted(k), as_filters(filters), seed)
+        allowed = as_filters(filters)
+        drawn = self.index.random(hits_wanted(k), allowed, seed)
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             (NOTHING,),
@@ -246,8 +247,8 @@ class Searcher:
             len(hits),
             self._caption_count(),
             _milliseconds(started),
-            None,
-            self.index.analyzer,
+            analyzer=self.index.analyzer,
+            filtered=bool(allowed),
         )
 
     def representative(self, image_id: str) -> Document:
@@ -322,6 +323,8 @@ class Searcher:
             took_ms=took_ms,
             next=page.next,
             analyzer=question.asked[0].analyzer,
+            more=page.more,
+            filtered=bool(plan.filters),
         )
 
 

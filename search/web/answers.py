@@ -69,6 +69,9 @@ class SearchAnswer(BaseModel):
     captions: int
     took_ms: float
     cursor: str | None = Field(default=None, description="Give it as `after` for the next page.")
+    more: bool = Field(
+        default=False, description="There is more but no cursor: too many pictures to be shown once."
+    )
 
 
 class CountAnswer(BaseModel):

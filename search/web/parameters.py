@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
+from search import cursor
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
@@ -58,7 +59,9 @@ class SearchParameters(FilterParameters):
         default=0.0, ge=0.0, le=1.0, allow_inf_nan=False, description="Least Jaccard similarity of a hit."
     )
     after: str | None = Field(
-        default=None, max_length=60_000, description="The `cursor` of the page before; all else as it was."
+        default=None,
+        max_length=cursor.LONGEST,
+        description="The `cursor` of the page before; all else as it was.",
     )
     fold_duplicates: bool = Field(default=False, description="Show near-identical pictures once.")
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.records import CaptionRecord, Filters, Position
-from search.cursor import Cursor, decode, encode, fingerprint
+from search.cursor import LONGEST, Cursor, decode, encode, fingerprint
 from search.errors import QueryError
 from search.jaccard import Similarity
 from search.searcher import Searcher
@@ -61,10 +61,13 @@ def test_a_cursor_of_a_search_for_more_sets_is_refused() -> None:
         decode(two, QUERY)
 
 
-def test_ten_thousand_hits_with_their_hashes_fit() -> None:
-    hashes = tuple(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(10_000))
-    long = replace(CURSOR, shown=len(hashes), hashes=hashes)
+def test_four_thousand_hits_with_their_hashes_fit_and_what_is_longer_than_given_is_refused() -> None:
+    hashes = tuple(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(5_000))
+    long = replace(CURSOR, shown=4_000, hashes=hashes[:4_000])
+    assert len(encode(long)) <= LONGEST
     assert decode(encode(long), QUERY) == long
+    with pytest.raises(QueryError, match="not a cursor"):
+        decode(encode(replace(CURSOR, shown=5_000, hashes=hashes)), QUERY)
 
 
 def test_one_word_for_shells_and_urls() -> None:

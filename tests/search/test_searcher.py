@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -217,6 +218,11 @@ class TestPages:
                 other()
 
 
+def far_apart(number: int) -> str:
+    """Hashes that are no near copies of each other."""
+    return hashlib.sha256(str(number).encode()).hexdigest()[:16]
+
+
 class TestDuplicates:
     def hashed(self, *hashes: str) -> Searcher:
         words = ["dog", "dog cat", "dog cat egg", "dog cat egg fish", "dog cat egg fish goat"]
@@ -246,6 +252,28 @@ class TestDuplicates:
             for page in pages(search, frozenset({"dog"}), 1, fold_duplicates=True)
         ]
         assert [image for page in found for image in page] == ["i0", "i1", "i4"]
+
+    def test_a_cursor_holds_hashes_only_where_copies_are_folded(self) -> None:
+        search = self.hashed("00000000000000ff", "ffffffff00000000", "00000000000000fe", "")
+        plain, folding = (search.text("dog", 2, fold_duplicates=fold) for fold in (False, True))
+        assert plain.next is not None and folding.next is not None
+        assert (plain.next.hashes, folding.next.hashes) == ((), ("00000000000000ff", "ffffffff00000000"))
+        for page, fold in ((plain, True), (folding, False)):
+            with pytest.raises(QueryError, match=r"another search: .*folding"):
+                search.text("dog", 2, fold_duplicates=fold, after=page.cursor)
+
+    def test_a_plain_search_pages_to_the_end_whatever_hashes_its_images_have(self) -> None:
+        world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(6_000)]
+        found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_500)
+        assert [len(page.hits) for page in found] == [2_500, 2_500, 1_000]
+        assert [page.more for page in found] == [True, True, False]
+
+    def test_a_cursor_that_would_be_too_long_is_not_given(self) -> None:
+        world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(5_000)]
+        found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_400, fold_duplicates=True)
+        assert [len(page.hits) for page in found] == [2_400, 2_400]
+        assert [(page.exact, page.more) for page in found] == [(True, True), (True, True)]
+        assert found[-1].as_json()["more"] is True and "cursor" not in found[-1].as_json()
 
     def test_what_is_no_hash_folds_nothing(self) -> None:
         assert len(self.hashed("dog", "dog", "", "").text("dog", fold_duplicates=True).hits) == 4

@@ -230,7 +230,12 @@ function append(found) {
   byId("results-title").textContent = hits.length ? "Most alike first" : "No picture found";
   byId("certificate").replaceChildren(...certificate());
   byId("more").hidden = !answer.cursor;
-  byId("end").textContent = answer.cursor || !hits.length ? "" : state.min ? `No other picture reaches ${score(state.min)}.` : "No other picture shares a word with this.";
+  byId("end").textContent = answer.cursor || !hits.length ? "" : lastWord();
+}
+
+function lastWord() {
+  if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
+  return state.min ? `No other picture reaches ${score(state.min)}.` : "No other picture shares a word with this.";
 }
 
 const certificateText = () => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(hits.length)} of ${number(answer.captions)} captions`;
