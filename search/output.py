@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from captioner.outside import clean, printable
+from captioner.outside import printable
 from search.hits import Answer, Results
 from search.options import Output
+from search.render.certificate import no_hits
 
 Count = Callable[[Results], int]
 
@@ -43,8 +44,7 @@ def _remark(answer: Answer) -> None:
     if answer.results is None:
         click.echo(f"Error: {printable(answer.error or answer.name)}", err=True)
     elif not answer.results.tokens and not answer.results.hits:
-        said = clean(answer.results.caption)[:60]
-        click.echo(f"nothing to search for: {said!r} holds no word that counts", err=True)
+        click.echo(no_hits(answer.results), err=True)
 
 
 def _print_json(answer: Answer, several: bool, count: Count | None) -> None:
@@ -76,7 +76,16 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
         table(answer.results, name=name, width=width, color=color) + ("\n" if several else ""), color=color
     )
     if answer.results.next and not several:
-        click.echo(f"next page: the same command with --after {answer.results.cursor}", err=True)
+        click.echo(_next_page(answer.results.cursor), err=True)
+
+
+def _next_page(cursor: str | None) -> str:
+    if cursor:
+        return f"next page: the same command with --after {cursor}"
+    return (
+        "there is more but no next page: so many pictures to be shown once are too long an --after; "
+        "ask for more at once (-k), narrow the search, or leave out --fold-duplicates"
+    )
 
 
 def _write_files(answers: list[Answer], output: Output) -> None:

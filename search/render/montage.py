@@ -12,13 +12,14 @@ from captioner.outside import clean
 from captioner.picture import Mark, extent, filling, fit_end, fitted, font, leading, wrap
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results
+from search.render.certificate import certificate
 from search.render.words import marked
 
 _PAPER, _CARD, _EDGE, _EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
 _INK, _PALE, _MARK, _BAR = "#22262b", "#767c85", "#0b7a4b", "#0b7a4b"
 _MARGIN, _GAP, _INSIDE = 40, 22, 14
 _QUERY_WIDTH, _QUERY_HEIGHT, _CARD_WIDTH, _PICTURE_HEIGHT = 460, 620, 268, 200
-_COLUMNS, _CAPTION_LINES = 5, 4
+_COLUMNS, _CAPTION_LINES, _PROOF_LINES = 5, 4, 4
 _TITLE, _TEXT, _SMALL = 24, 17, 14
 
 
@@ -76,15 +77,16 @@ def _query(answer: Answer, results: Results) -> Image.Image:
     """The query photo as large as its column allows, its caption with the words searched for, the proof."""
     photo = fitted(answer.photo, _QUERY_WIDTH, _QUERY_HEIGHT)
     lines = [line for number in range(len(results.asked)) for line in _asked(results, number)]
-    height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + 3 * leading(_TEXT)
+    proof = wrap([(word, False) for word in certificate(results).split()], _QUERY_WIDTH, _TEXT, _PROOF_LINES)
+    height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + _height(proof, _TEXT) + _GAP
     panel = Image.new("RGB", (_QUERY_WIDTH, height), _PAPER)
     draw, top = ImageDraw.Draw(panel), 0
     if photo:
         panel.paste(photo, (0, 0))
         top = photo.height + _GAP
     top = _write(draw, lines, 0, top, _TITLE)
-    for text in _facts(results):
-        draw.text((0, top + 8), text, _PALE, font(_TEXT))
+    for line in proof:
+        draw.text((0, top + 8), " ".join(word for word, _ in line), _PALE, font(_TEXT))
         top += leading(_TEXT)
     return panel
 
@@ -94,11 +96,6 @@ def _asked(results: Results, number: int) -> list[list[Mark]]:
     asked, most = results.asked[number], 4 if results.several else 8
     before: list[Mark] = [(f"{number + 1}", False)] if results.several else []
     return wrap(before + _marks(asked.caption, asked.tokens, results), _QUERY_WIDTH, _TITLE, most)
-
-
-def _facts(results: Results) -> tuple[str, str]:
-    proof = f"exact: the true top {len(results.hits)}" if results.exact else "NOT exact: better may exist"
-    return proof, f"of {results.captions:,} captions, {results.took_ms:.1f} ms"
 
 
 def _card(hit: Hit, results: Results) -> Image.Image:

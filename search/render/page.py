@@ -11,6 +11,7 @@ from captioner.page import document, safe
 from captioner.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
+from search.render.certificate import certificate, no_hits
 from search.render.words import marked, reasons
 
 _PICTURE, _QUERY = 360, 720  # longest sides in pixels
@@ -73,26 +74,24 @@ def _section(answer: Answer) -> str:
         return f'<section><p class="warn">{safe(answer.error or answer.name)}</p></section>'
     results, analyze = answer.results, analyzer(answer.results.analyzer)
     hits = "\n".join(_hit(hit, results, analyze) for hit in results.hits)
-    none = "" if results.hits else '<p class="pale">No image shares a word with this.</p>'
+    none = "" if results.hits else f'<p class="pale">{safe(_sentence(no_hits(results)))}</p>'
     query = _query(answer, results, analyze)
     return f"<section>\n<header>{query}</header>\n<ol>\n{hits}\n</ol>{none}\n</section>"
 
 
 def _query(answer: Answer, results: Results, analyze: Analyzer) -> str:
     if not results.tokens:
-        return "<h1>Random images</h1>" if results.hits else f"<h1>{safe(results.caption)}</h1>"
+        return f"<h1>{'Random images' if results.drawn else safe(results.caption or 'No words')}</h1>"
     picture = thumbnail(answer.photo, _QUERY, _QUERY)
     image = f'<img src="{data_uri(picture)}" alt="the photo searched for">' if picture else ""
     first, *others = (_marked(one.caption, one.tokens, analyze) for one in results.asked)
     also = "".join(f'<p class="also">or: {caption}</p>' for caption in others)
-    return f"{image}<h1>{first}</h1>{also}{_certificate(results)}"
+    proof = f'<p class="{"pale" if results.exact else "warn"}">{_sentence(certificate(results))}</p>'
+    return f"{image}<h1>{first}</h1>{also}{proof}"
 
 
-def _certificate(results: Results) -> str:
-    facts = f"{results.captions:,} captions, {results.examined:,} examined, {results.took_ms:.1f} ms"
-    if results.exact:
-        return f'<p class="pale">Exact: no caption in the index comes closer. {facts}</p>'
-    return f'<p class="warn">Not exact: better hits may have been missed.</p><p class="pale">{facts}</p>'
+def _sentence(line: str) -> str:
+    return line[:1].upper() + line[1:]
 
 
 def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:

@@ -10,6 +10,7 @@ import click
 from captioner.outside import clean
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
+from search.render.certificate import certificate
 from search.render.words import columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap
 
 _RANK, _SCORE, _GAP = 3, 11, "  "
@@ -44,7 +45,8 @@ def _lines(results: Results, name: str, width: int) -> Iterator[str]:
             yield from _row(hit, results, layout, analyze)
         yield ""
     if results.tokens:
-        yield certificate(results)
+        proof = certificate(results)
+        yield proof if results.exact else click.style(proof, fg="yellow", bold=True)
 
 
 def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterator[str]:
@@ -131,17 +133,3 @@ def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer)
     words = [(word, False) for word in (*which, *lacks, *adds, *copies)]
     for line in wrap(words, layout.caption + len(_GAP) + layout.shared, 2):
         yield indent + click.style(" ".join(word for word, _ in line), dim=True)
-
-
-def certificate(results: Results) -> str:
-    """What is proved about these hits, in one line."""
-    facts = f"{results.captions:,} captions, {results.examined:,} examined, {results.took_ms:.1f} ms"
-    if not results.exact:
-        return click.style(f"NOT exact: better hits may have been missed, of {facts}", fg="yellow", bold=True)
-    if not results.hits:
-        return f"exact: no image answers, of {facts}"
-    first, last = results.hits[0].rank, results.hits[-1].rank
-    if first > 1:
-        return f"exact: the true ranks {first:,} to {last:,} of {facts}"
-    which = f"the true top {last:,}" if results.cursor else f"all {last:,} that answer,"
-    return f"exact: {which} of {facts}"

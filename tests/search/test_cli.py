@@ -139,6 +139,12 @@ class TestText:
         assert (foreign.exit_code, foreign.stdout) == (1, "")
         assert "belongs to another search" in foreign.stderr
 
+    def test_a_page_too_long_for_a_cursor_says_so(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("search.hits.LONGEST", 10)
+        result = run("text", "dog in snow", "-k", "1", "--fold-duplicates")
+        assert re.match("exact: the true top 1 of 5 captions, ", result.stdout.splitlines()[-1])
+        assert result.stderr.startswith("there is more but no next page") and result.stderr.count("\n") == 1
+
     def test_counting(self, run: Run) -> None:
         assert run("text", "dog in snow", "--count", "--min-score", "0.5").stdout == "2\n"
         assert json.loads(run("text", "dog in snow", "--count", "--min-score", "0.1", "--json").stdout) == {
@@ -178,6 +184,10 @@ class TestRandom:
             run("random", "--json", "-k", "2", "--seed", "7")
         )
         assert "Jaccard" not in run("random").stdout
+
+    def test_none_to_be_drawn_blames_no_query(self, run: Run) -> None:
+        result = run("random", "--kind", "title")
+        assert (result.exit_code, result.stderr) == (0, "no image in the index passes the filters\n")
 
 
 class TestSimilar:

@@ -18,7 +18,7 @@ from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render.montage import montage, write_montage
 from search.render.page import page, write_page
-from search.render.table import certificate, table
+from search.render.table import table
 from search.render.words import columns, marked, reasons, shorten, shorten_start, spoken, wrap
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
@@ -123,16 +123,6 @@ class TestTable:
         text = table(search.random(3), color=False)
         assert "Jaccard" not in text
         assert "exact" not in text
-
-    def test_what_is_not_exact_says_so(self, results: Results) -> None:
-        assert certificate(results).startswith("exact: ")
-        doubtful = Results(results.asked, results.hits, False, 3, 3, 1.0)
-        assert "NOT exact" in certificate(doubtful)
-
-    def test_a_page_says_which_ranks_it_holds(self, search: Searcher) -> None:
-        first = search.text("cats sleep", 1)
-        assert "the true top 1 of" in certificate(first)
-        assert "the true ranks 2 to 2 of" in certificate(search.text("cats sleep", 1, after=first.cursor))
 
 
 class TestSeveralCaptions:

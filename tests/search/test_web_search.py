@@ -192,6 +192,15 @@ def test_the_command_shows_a_table(command: list[str], tmp_path: Path) -> None:
     assert open_photo(tmp_path / "hits.png").width > 100
 
 
+def test_the_command_calls_no_part_of_the_answer_all(command: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, CAPTIONS[0], "-k", "2"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].startswith("exact: the true top 2 among those that the filters let")
+    assert "--after" not in result.output
+    result = CliRunner().invoke(main, [*command, CAPTIONS[0]])
+    assert result.stdout.splitlines()[-1].startswith("exact: all 3 that answer ")
+
+
 def test_the_command_gives_json(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, CAPTIONS[0], "--json"])
     assert result.exit_code == 0, result.output

@@ -1,0 +1,36 @@
+"""What is said of an answer as a whole, in the same words in whatever form it is shown."""
+
+from __future__ import annotations
+
+from captioner.outside import clean
+from search.hits import Results
+
+
+def certificate(results: Results) -> str:
+    """What is proved about these hits, in one line."""
+    claim = _claim(results)
+    if results.filtered:
+        claim = f"{claim.rstrip(',')} among those that the filters let pass,"
+    facts = f"{results.captions:,} captions, {results.examined:,} examined, {results.took_ms:.1f} ms"
+    return f"{claim} of {facts}"
+
+
+def _claim(results: Results) -> str:
+    if not results.exact:
+        return "NOT exact: better hits may have been missed,"
+    if not results.hits:
+        return "exact: no image answers,"
+    first, last = results.hits[0].rank, results.hits[-1].rank
+    if first > 1:
+        return f"exact: the true ranks {first:,} to {last:,}"
+    return f"exact: the true top {last:,}" if results.more else f"exact: all {last:,} that answer,"
+
+
+def no_hits(results: Results) -> str:
+    """Why an answer is empty."""
+    if results.drawn:
+        return f"no image in the index{' passes the filters' if results.filtered else ''}"
+    if not results.tokens:
+        said = clean(results.caption)[:60]
+        return f"nothing to search for: {said!r} holds no word that counts"
+    return "no image answers"

@@ -1,0 +1,127 @@
+"""What is said of an answer as a whole is true of it, and the same in table, page and montage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from indexer.records import CaptionRecord
+from search.hits import Answer, Results
+from search.render import montage as montages
+from search.render.certificate import certificate, no_hits
+from search.render.page import page
+from search.render.table import table
+from search.searcher import Searcher
+from tests.search.memory import MemoryIndex
+from tests.search.worlds import NamingCaptioner
+
+RECORDS = (
+    CaptionRecord("nearest", "a dog on the beach", source="folder"),
+    CaptionRecord("near", "a dog at a sunny beach", source="coco"),
+    CaptionRecord("far", "a cat on a beach", source="coco"),
+)
+
+
+@pytest.fixture
+def search() -> Searcher:
+    return Searcher(MemoryIndex(RECORDS), NamingCaptioner)
+
+
+@pytest.fixture(params=["top", "later", "last", "all", "filtered", "filtered page", "none", "doubtful"])
+def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str]:
+    """An answer, and what is to be said of it."""
+    first = search.text("dog on a beach", 1)
+    coco = {"source": "coco"}
+    cases = {
+        "top": (first, "exact: the true top 1 of 3 captions, "),
+        "later": (
+            search.text("dog on a beach", 1, after=first.cursor),
+            "exact: the true ranks 2 to 2 of 3 captions, ",
+        ),
+        "last": (
+            search.text("dog on a beach", 5, after=first.cursor),
+            "exact: the true ranks 2 to 3 of 3 captions, ",
+        ),
+        "all": (search.text("dog on a beach"), "exact: all 3 that answer, of 3 captions, "),
+        "filtered": (
+            search.text("dog on a beach", filters=coco),
+            "exact: all 2 that answer among those that the filters let pass, of 3 captions, ",
+        ),
+        "filtered page": (
+            search.text("dog on a beach", 1, filters=coco),
+            "exact: the true top 1 among those that the filters let pass, of 3 captions, ",
+        ),
+        "none": (search.text("zebra"), "exact: no image answers, of 3 captions, "),
+        "doubtful": (
+            replace(first, exact=False),
+            "NOT exact: better hits may have been missed, of 3 captions, ",
+        ),
+    }
+    return cases[request.param]
+
+
+class Texts(HTMLParser):
+    """The texts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_what_is_proved(case: tuple[Results, str]) -> None:
+    results, said = case
+    assert certificate(results).startswith(said)
+
+
+def test_every_form_says_the_same(case: tuple[Results, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    results, _ = case
+    said = certificate(results)
+    assert table(results, color=False).splitlines()[-1] == said
+    assert said[0].upper() + said[1:] in Texts(page([Answer("q", results)])).texts
+    drawn: list[str] = []
+    wrap = montages.wrap
+
+    def listening(words: list[tuple[str, bool]], *others: int) -> list[list[tuple[str, bool]]]:
+        lines = wrap(words, *others)
+        drawn.append(" ".join(word for line in lines for word, _ in line))
+        return lines
+
+    monkeypatch.setattr(montages, "wrap", listening)
+    montages.montage([Answer("q", results)])
+    assert said in drawn
+
+
+def test_more_may_exist_where_no_cursor_is_given(search: Searcher) -> None:
+    """As `search web` shows its answers: the index is remade, so that a cursor would not hold."""
+    without = replace(search.text("dog on a beach", 2), next=None)
+    assert certificate(without).startswith("exact: the true top 2 of")
+    assert without.as_json()["more"] is True
+    assert "more" not in search.text("dog on a beach", 2).as_json()
+    assert "more" not in search.text("dog on a beach", 3).as_json()
+
+
+@pytest.mark.parametrize(
+    ("records", "filters", "said"),
+    [
+        ((), {}, "no image in the index"),
+        (RECORDS, {"kind": "title"}, "no image in the index passes the filters"),
+    ],
+)
+def test_no_image_to_be_drawn(records: tuple[CaptionRecord, ...], filters: dict[str, str], said: str) -> None:
+    results = Searcher(MemoryIndex(records), NamingCaptioner).random(3, filters)
+    assert no_hits(results) == said
+    text = page([Answer("", results)])
+    assert "<h1>Random images</h1>" in text
+    assert said[0].upper() + said[1:] in text
+
+
+def test_nothing_to_search_for(search: Searcher) -> None:
+    assert no_hits(search.text("of the")) == "nothing to search for: 'of the' holds no word that counts"
+    assert "<h1>of the</h1>" in page([Answer("q", search.text("of the"))])
+    assert "<h1></h1>" not in page([Answer("q", search.text(""))])
