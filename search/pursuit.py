@@ -95,11 +95,15 @@ class Pursuit:
         self.ranked, rest = self._fold_duplicates(unshown.images)
         self.unchecked = [Folded(image) for image in (*rest, *unshown.unchecked)]
         best = [folded.best for folded in self.ranked]
-        unsettled = unshown.doubtful | {
-            strand.number for strand in self.strands if not strand.settles(best, self.plan.k)
-        }
+        unsettled = unshown.doubtful | self._unsettled(best, self.plan.k)
         self.exact = not unsettled
+        if self.plan.fold_duplicates:
+            # All that is left may be copies of what is shown: a next page is promised for an image alone.
+            unsettled |= self._unsettled(best, self.plan.k + 1)
         self.open = [strand for strand in self.strands if strand.number in unsettled and not strand.dry]
+
+    def _unsettled(self, best: Sequence[ScoredCaption], k: int) -> frozenset[int]:
+        return frozenset(strand.number for strand in self.strands if not strand.settles(best, k))
 
     def page(self) -> Page:
         images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
