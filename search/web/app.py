@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.index import CaptionIndex
 from search.web import problems
+from search.web.addresses import API, UNVERSIONED_API
 from search.web.answers import HealthAnswer, ProblemAnswer
 from search.web.api import ServiceOf, router
 from search.web.metrics import MEDIA_TYPE, Metrics
@@ -23,8 +24,6 @@ from search.web.settings import Settings
 
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
-
-API = "/api/v1"
 
 
 def create_app(
@@ -61,8 +60,7 @@ def create_app(
     app.state.service = service
     problems.install(app)
     app.include_router(router, prefix=API, tags=["search"])
-    # The unversioned paths mean the newest version.
-    app.include_router(router, prefix="/api", include_in_schema=False)
+    app.include_router(router, prefix=UNVERSIONED_API, include_in_schema=False)
     _add_health(app)
     app.router.routes.extend(page_routes())
     _describe_problems(app)

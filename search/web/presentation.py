@@ -15,6 +15,7 @@ from indexer.records import CaptionRecord, Document
 from search.hits import Hit, Results
 from search.jaccard import similarity
 from search.render.words import bare
+from search.web.addresses import API
 from search.web.pictures import Pictures, SeenImages
 
 _PIECE = re.compile(r"\S+")
@@ -78,8 +79,8 @@ def words_of_tokens(caption: str, tokens: Iterable[str], analyzer_name: str) -> 
 class Presentation:
     """Makes the JSON of answers; knows the pictures that this server has."""
 
-    def __init__(self, pictures: Pictures, seen: SeenImages, root: str = "/api/v1") -> None:
-        self._pictures, self._seen, self._root = pictures, seen, root
+    def __init__(self, pictures: Pictures, seen: SeenImages) -> None:
+        self._pictures, self._seen = pictures, seen
 
     def results(
         self,
@@ -113,7 +114,7 @@ class Presentation:
     def _shown(self, record: CaptionRecord, image: str) -> dict[str, Any]:
         answer: dict[str, Any] = {name: getattr(record, name) for name in _SHOWN} | {"image": image}
         here = self._pictures.find(image) is not None
-        place = f"{self._root}/images/{quote(record.image_id, safe='', errors='replace')}"
+        place = f"{API}/images/{quote(record.image_id, safe='', errors='replace')}"
         answer["file"] = f"{place}/file" if here else None
         answer["thumbnail"] = f"{place}/thumbnail" if here else None
         return answer

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from search.web.addresses import API, UNVERSIONED_API
 from search.web.problems import Problem, problem_of
 from search.web.settings import Settings
 
@@ -21,7 +22,7 @@ _log = logging.getLogger("search.web")
 SESSION_COOKIE = "caption-search-session"
 
 #: Where visitors sign in, before anything is known of them.
-_SIGN_IN_PATHS = frozenset({"/api/v1/session", "/api/session"})
+_SIGN_IN_PATHS = frozenset({f"{API}/session", f"{UNVERSIONED_API}/session"})
 
 #: Bytes of a sign-in: a token of 1,000 characters, each 12 bytes at most in a form.
 _SIGN_IN_BYTES = 16_384
@@ -80,7 +81,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith("/api/"):
+        if scope["path"].startswith(f"{UNVERSIONED_API}/"):
             # An image id may hold slashes, sent as %2F: routes see the path undecoded, handlers decode it.
             scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
 
