@@ -117,7 +117,7 @@ class Head:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = scope | {"method": "GET"}  # a copy: in its own the server sees that no body is wanted
+            scope = {**scope, "method": "GET"}  # a copy: in its own the server sees that no body is wanted
         await self._app(scope, receive, send)
 
 
@@ -153,5 +153,5 @@ def _route_name(scope: Scope, status: int) -> str:
     """A route's path as declared: few labels, whatever paths clients make up."""
     declared: str | None = getattr(scope.get("route"), "path", None)
     if declared is not None:
-        return declared.removeprefix(API).removeprefix("/api") or "/"
+        return declared.removeprefix(API).removeprefix(UNVERSIONED_API) or "/"
     return "page" if status < 400 else "other"
