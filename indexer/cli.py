@@ -18,8 +18,6 @@ from captioner.console import (
     tell,
 )
 from captioner.errors import CaptionerError
-from captioner.folders import passed_over
-from captioner.outside import printable
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index
@@ -29,7 +27,7 @@ from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
 from indexer.gone import delete_gone
 from indexer.index import is_url
-from indexer.report import report_as_json, report_lines, status_lines
+from indexer.report import finish, status_lines
 from indexer.source_options import (
     LINES,
     check_rejects,
@@ -126,7 +124,7 @@ def _fill(
             tell=tell,
             progress=progress_bar,
         )
-    _finish(report, rejects, as_json)
+    finish(report, Path(rejects), as_json)
 
 
 def _not_empty(ctx: click.Context, option: click.Parameter, folders: tuple[str, ...]) -> tuple[str, ...]:
@@ -245,22 +243,6 @@ def download(name: str, output: str, address: str | None) -> None:
     for place in places:
         click.echo(place)
     click.echo(f"next: {DATA_SETS[name].usage.format(folder=output)}", err=True)
-
-
-def _finish(report: BuildReport, rejects: str, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(report_as_json(report)))
-    else:
-        for line in report_lines(report):
-            click.echo(printable(line))
-    if report.unread:
-        tell(passed_over(report.unread))
-    if report.rejected:
-        click.echo(
-            f"{len(report.rejected):,} captions were refused: see {rejects}; try again with --retry", err=True
-        )
-    if not report.whole:
-        raise click.exceptions.Exit(1)
 
 
 if __name__ == "__main__":

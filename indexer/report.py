@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import click
+
+from captioner.console import tell
+from captioner.folders import passed_over
+from captioner.outside import printable
 from indexer.build import BuildReport
 from indexer.records import IndexStatus
+
+
+def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
+    """Print what became of a build or an addition; exit code 1 where not all of it is in the index now."""
+    if as_json:
+        click.echo(json.dumps(report_as_json(report)))
+    else:
+        for line in report_lines(report):
+            click.echo(printable(line))
+    if report.unread:
+        tell(passed_over(report.unread))
+    if report.rejected:
+        again = shlex.join(["indexer", "add", "--retry", str(rejects), "--index", report.status.where])
+        tell(f"{len(report.rejected):,} captions were refused; to try them again: {again}")
+    if not report.whole:
+        raise click.exceptions.Exit(1)
 
 
 def report_lines(report: BuildReport) -> Iterator[str]:

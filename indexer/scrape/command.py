@@ -37,7 +37,7 @@ from indexer.source_options import LINES, captioning_by
     "where",
     callback=named,
     metavar="WHERE",
-    help="When done, caption the photos and add them to this index.",
+    help="When done, caption the photos and add them to this index (what it refuses: DIR/rejected.jsonl).",
 )
 @click.option(
     "--model", default="default", show_default=True, help="Captioner for --index: a name or a folder."
@@ -97,11 +97,12 @@ def _telling(bar: tqdm[Any]) -> scraper.OnItem:
 
 def _index(folder: Path, where: str, model: str) -> None:
     """Caption the photos and put them into the index, which is made if it is not there."""
-    from indexer.report import report_lines
+    from indexer.report import finish
     from indexer.scrape.indexing import index_scraped
 
+    rejects = folder / "rejected.jsonl"
     with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {folder}"):
-        report = index_scraped(folder, where, captioning_by(model), tell=tell, progress=progress_bar)
-    click.echo("\n".join(report_lines(report)))
-    if not report.whole:
-        raise click.exceptions.Exit(1)
+        report = index_scraped(
+            folder, where, captioning_by(model), rejects=rejects, tell=tell, progress=progress_bar
+        )
+    finish(report, rejects)

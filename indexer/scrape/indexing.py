@@ -21,12 +21,14 @@ def index_scraped(
     where: str,
     captioning: Captioning,
     *,
+    rejects: Path | None = None,
     tell: Tell = lambda problem: None,
     progress: Progress = no_progress,
 ) -> BuildReport:
     """Caption the photos that have no caption yet, and add all to the index, which is made if need be.
 
-    Photos that a refresh has replaced leave it; what people wrote of them stays. Raises IndexerError, also
+    Photos that a refresh has replaced leave it; what people wrote of them stays. Captions that the index
+    refuses go to the file `rejects`. Raises IndexerError, also
     when there is no photo to make an index of.
     """
     sources = [ScrapedSource(folder)]
@@ -34,9 +36,9 @@ def index_scraped(
         index = open_index(where)
     except IndexNotFoundError:
         with open_index(where, create=True) as index:
-            return building.build(index, sources, captioning, tell=tell, progress=progress)
+            return building.build(index, sources, captioning, rejects=rejects, tell=tell, progress=progress)
     with index:
-        report = building.add(index, sources, captioning, tell=tell, progress=progress)
+        report = building.add(index, sources, captioning, rejects=rejects, tell=tell, progress=progress)
         gone = _in_index(index, replaced_photos(folder.absolute()))
         if not gone:
             return report

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from indexer.build import Captioning
 from indexer.cli import main
+from indexer.embedded.draft import EmbeddedDraft
+from indexer.index import open_index
+from indexer.records import AddReport, CaptionRecord, Rejected
+from indexer.scrape import command
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Site
+from tests.indexer.worlds import ColourCaptioner
 
 CONTACT = ("--contact", "mailto:tests@example.org")
 LOCAL = (*CONTACT, "--allow-network", "127.0.0.1", "--delay", "0", "--per-host", "8")
@@ -46,6 +53,35 @@ def test_a_failure_is_told_and_the_command_fails(site: Site, tmp_path: Path) -> 
     result = _run(good, bad, "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
     assert result.exit_code == 1
     assert "1  failed: not-found" in result.stdout
+
+
+def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = [Picture(site.photo("/x.jpg", jpeg(1)), "A cat of a kind")]
+    folder, where = tmp_path / "photos", tmp_path / "in\x07dex"
+    monkeypatch.setattr(command, "captioning_by", lambda model: Captioning(ColourCaptioner))
+    take = EmbeddedDraft.add
+
+    def refuse_titles(draft: EmbeddedDraft, records: Iterable[CaptionRecord]) -> AddReport:
+        given = list(records)
+        refused = (Rejected(one.image_id, one.document_id, "odd") for one in given if one.kind == "title")
+        taken = take(draft, (one for one in given if one.kind != "title"))
+        return taken + AddReport(rejected=tuple(refused))
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(EmbeddedDraft, "add", refuse_titles)
+        arguments = ("cats", "--provider", "wikimedia", "-o", str(folder), "--index", str(where), *LOCAL)
+        result = _run(*arguments, env=apis.environment())
+    assert result.exit_code == 1
+    assert "1 refused by the index" in result.stdout and "\x07" not in result.output
+    rejects = folder / "rejected.jsonl"
+    assert f"1 captions were refused; to try them again: indexer add --retry {rejects} " in result.stderr
+    again = CliRunner().invoke(main, ["add", "--retry", str(rejects), "--index", str(where)])
+    assert again.exit_code == 0, again.output
+    with open_index(str(where)) as index:
+        assert index.status().kinds == {"generated": 1, "title": 1}
 
 
 def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) -> None:
