@@ -16,7 +16,7 @@ export async function open(imageId, { hit, compared, words, onsimilar, onclose, 
   asking = new AbortController();
   const image = await get(`/images/${encodeURIComponent(imageId)}`, compared, asking.signal);
   if (hit?.remote) image.remote = hit.remote;
-  const best = image.captions[0];
+  const { caption, spans } = hit ?? image.captions[0]; // a filter may keep an image's best caption from answering
   dialog.replaceChildren(
     h("div", { className: "detail-picture" }, picture(image, LARGEST, true)),
     h(
@@ -30,7 +30,7 @@ export async function open(imageId, { hit, compared, words, onsimilar, onclose, 
         h("span", { className: "grow" }),
         h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: onclose }, icon("close")),
       ),
-      h("h2", { id: "detail-caption", className: "detail-caption", tabIndex: -1 }, marked(best.caption, best.spans)),
+      h("h2", { id: "detail-caption", className: "detail-caption", tabIndex: -1 }, marked(caption, spans)),
       hit ? reason(hit, Object.assign({}, ...image.captions.map((one) => one.words), words)) : null,
       h(
         "div",

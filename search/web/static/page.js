@@ -9,6 +9,7 @@ import { asked, byId, h, icon, number, say, score } from "./dom.js";
 import { showFilters } from "./filters.js";
 
 const PAGE = 24;
+const STEP = 0.05; // of the threshold
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 const LEAST = 0.000001; // the count of "any word shared"
 
@@ -26,8 +27,9 @@ let seed = Math.floor(Math.random() * 1e9);
 function go(change, { replace = false } = {}) {
   const next = { ...state, show: "", ...change };
   const address = write(next);
-  if (replace) history.replaceState(null, "", address);
-  else if (address !== write(read())) history.pushState(null, "", address);
+  // From one picture to another is no step: what opened the first one is still behind it.
+  if (replace || (next.show && state.show)) history.replaceState(next.show ? history.state : null, "", address);
+  else if (address !== write(read())) history.pushState(next.show ? { opened: true } : null, "", address);
   return arrive(next);
 }
 
@@ -296,7 +298,11 @@ async function showCount(least) {
 }
 
 function showControls(asking) {
-  byId("min").value = asking.min;
+  const slider = byId("min");
+  slider.step = STEP;
+  slider.value = asking.min;
+  if (Number(slider.value) !== asking.min) slider.step = "any"; // an address may name what lies between the steps
+  slider.value = asking.min;
   byId("min-shown").textContent = score(asking.min);
   showFilters(byId("sheet"), byId("filter-count"), status, asking, go);
 }
@@ -314,7 +320,7 @@ async function showDetail(imageId) {
   const at = hits.findIndex((hit) => hit.image_id === imageId);
   const stepTo = (step) => {
     const next = hits[at + step];
-    if (next) go({ show: next.image_id }, { replace: true });
+    if (next) go({ show: next.image_id });
   };
   await tried(() =>
     detail.open(imageId, {
@@ -323,18 +329,27 @@ async function showDetail(imageId) {
       words: answer?.query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),
-      onclose: () => go({ show: "" }),
+      onclose: leave,
       onstep: at >= 0 && hits.length > 1 ? stepTo : null,
     }),
   );
 }
 
+let leaving = false;
+
+/** Close the picture: back to where it was opened, so that Back never leads to it; in place where its address opened it. */
+function leave() {
+  if (!history.state?.opened) return go({ show: "" }, { replace: true });
+  if (!leaving) history.back();
+  leaving = true;
+}
+
 byId("detail").addEventListener("cancel", (event) => {
   event.preventDefault();
-  go({ show: "" });
+  leave();
 });
 byId("detail").addEventListener("click", (event) => {
-  if (event.target === byId("detail")) go({ show: "" });
+  if (event.target === byId("detail")) leave();
 });
 byId("detail").addEventListener("close", () => {
   const shown = [...byId("grid").children].find((one) => one.dataset.id === lastShown);
@@ -450,7 +465,10 @@ byId("theme").addEventListener("click", () => {
     // private windows may keep nothing; the choice then lasts as long as the page
   }
 });
-addEventListener("popstate", () => arrive(read()));
+addEventListener("popstate", () => {
+  leaving = false;
+  arrive(read());
+});
 addEventListener("keydown", (event) => {
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName) && document.activeElement.type !== "range";
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !byId("detail").open) {

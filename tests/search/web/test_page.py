@@ -215,7 +215,7 @@ def test_the_picture_in_full(visitor: Visit) -> None:
     assert (
         visitor.page.evaluate("document.activeElement.closest('.card')?.dataset.id") == "skimage/chelsea.jpg"
     )
-    visitor.page.go_back()
+    visitor.page.go_forward()
     visitor.page.locator("dialog[open]").wait_for()
     visitor.page.get_by_role("link", name="Similar to this").click()
     visitor.has("#query-label", "Pictures like this one")

@@ -181,3 +181,9 @@ def test_a_threshold_between_the_sliders_steps_is_counted_as_it_is(visitor: Visi
     expect(visitor.page.locator(".card")).to_have_count(3)
     visitor.has("#count", "3 pictures")
     visitor.has("#min-shown", "0.12")
+    slider = visitor.page.locator("#min")
+    assert slider.input_value() == "0.12"
+    visitor.open("/?q=an orange cat looks at the camera&min=0.1")
+    visitor.settled()
+    slider.press("ArrowRight")
+    visitor.has("#min-shown", "0.15")
