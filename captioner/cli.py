@@ -11,10 +11,12 @@ import click
 
 from captioner.console import (
     CommandGroup,
+    OutputFile,
     beam_option,
     progress_bar,
     stop_on_sigterm,
     tell,
+    writing,
 )
 from captioner.errors import CaptionerError, PhotoError
 from captioner.outside import printable
@@ -188,8 +190,8 @@ def import_command(
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
-@click.option("--html", type=FILE, help="Write a self-contained page.")
-@click.option("--png", type=FILE, help="Write a picture.")
+@click.option("--html", type=OutputFile(), help="Write a self-contained page.")
+@click.option("--png", type=OutputFile(), help="Write a picture.")
 @beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def compare(
@@ -222,7 +224,8 @@ def compare(
             _print_row(photo_name(one.photo), written.model, written.caption)
     for path, write in ((html, write_page), (png, write_picture)):
         if path is not None:
-            write(compared, path)
+            with writing(path):
+                write(compared, path)
             tell(f"wrote {path}")
     if any(one.error is not None for one in compared):
         raise click.exceptions.Exit(1)

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -31,6 +32,30 @@ beam_option = click.option(
     type=click.IntRange(1, 50),
     help="Beam width of captioning; 1 is greedy. [default: 3; 1 for the student project's models]",
 )
+
+
+class OutputFile(click.Path):
+    """A file to be written; that there is no folder for it is told before the work, not at its end."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.absolute().parent.is_dir():
+            self.fail(f"no folder {path.absolute().parent} to write {path.name} into", param, ctx)
+        return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """An error while a file is written names it: the system does so only when it is opened."""
+    try:
+        yield path
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class CommandGroup(click.Group):

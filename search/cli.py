@@ -22,6 +22,7 @@ from search.options import (
     shared_options,
 )
 from search.output import Count, show
+from search.query import HIGHEST_SEED
 from search.searcher import IndexedImage, Searcher
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
@@ -87,7 +88,7 @@ def image(image_id: str, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), metavar="N", help="Draw the same images again.")
+@click.option("--seed", type=click.IntRange(0, HIGHEST_SEED), metavar="N", help="Draw the same images again.")
 @shared_options
 def random(seed: int | None, **options: Any) -> None:
     """Images drawn at random, to see what an index holds."""

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from captioner.console import beam_option
+from captioner.console import beam_option, writing
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.compare import captions_by, sampled
 from search.compare import compare as compare_ways
-from search.options import index_option
+from search.options import html_option, index_option
 
 
 @click.command()
@@ -29,7 +29,7 @@ from search.options import index_option
 @click.option("-k", "k", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits a way.")
 @click.option("--sample", type=click.IntRange(1), default=20_000, show_default=True, help="Images compared.")
 @beam_option
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page.")
+@html_option
 def compare(
     photo: str,
     index: str,
@@ -57,12 +57,13 @@ def compare(
         raise click.UsageError("nothing to compare: give --models or --caption, and --analyzers")
     with open_index(index) as found:
         comparison = compare_ways(photo, captions, names, sampled(found, sample), k)
+    click.echo(json.dumps(asdict(comparison)))
     if html is not None:
         from search.render.comparison import comparison_page
 
-        html.write_text(comparison_page(comparison), encoding="utf-8")
+        with writing(html):
+            html.write_text(comparison_page(comparison), encoding="utf-8")
         click.echo(f"page: {html}", err=True)
-    click.echo(json.dumps(asdict(comparison)))
 
 
 def _split(names: str) -> list[str]:

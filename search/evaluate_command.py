@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from captioner.console import beam_option, progress_bar, tell
+from captioner.console import OutputFile, beam_option, progress_bar, tell
 from search.errors import EvaluationError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -47,9 +47,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="DIR",
     help="Table, figures, plot and exchange files.",
 )
-@click.option(
-    "--insert", type=click.Path(dir_okay=False, path_type=Path), metavar="MD", help="Put the table there."
-)
+@click.option("--insert", type=OutputFile(), metavar="MD", help="Put the table there.")
 @click.option("--run", "run_file", type=_FILE, metavar="FILE", help="Only measure this TREC run ...")
 @click.option("--relevance", type=_FILE, metavar="FILE", help="... by these qrels.")
 def evaluate(run_file: Path | None, relevance: Path | None, **options: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, beam_option, with_options
+from captioner.console import Command, OutputFile, beam_option, with_options
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
 from search.query import filters
@@ -22,7 +22,12 @@ MOST_CAPTIONS = 20
 _FILTERS = ("source", "kind", "split", "model", "query")
 
 index_option = named_index("index")
-_OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
+html_option = click.option(
+    "--html", type=OutputFile(), metavar="FILE", help="Write a page with the pictures in it."
+)
+montage_option = click.option(
+    "--montage", type=OutputFile(), metavar="FILE", help="Write one picture of all hits, as PNG."
+)
 _SHARED = (
     index_option,
     click.option(
@@ -46,8 +51,8 @@ _SHARED = (
         "--where", multiple=True, metavar="FIELD=VALUE", help="Only where a field has this value; repeat."
     ),
     click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
-    click.option("--html", type=_OUTPUT, metavar="FILE", help="Write a page with the pictures in it."),
-    click.option("--montage", type=_OUTPUT, metavar="FILE", help="Write one picture of all hits, as PNG."),
+    html_option,
+    montage_option,
 )
 _RANKED = (
     click.option(
@@ -142,9 +147,6 @@ def request(options: Mapping[str, Any]) -> Request:
         raise click.UsageError(
             "--captions does not go with --like and --unlike: they take one caption a photo"
         )
-    for path in (output.html, output.montage):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise click.UsageError(f"no folder {path.absolute().parent} to write {path.name} into")
     return Request(
         index=options["index"],
         k=options["k"],

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from captioner.console import writing
 from captioner.outside import printable
 from search.hits import Answer, Results
 from search.options import Output
@@ -92,10 +93,12 @@ def _write_files(answers: list[Answer], output: Output) -> None:
     if output.html:
         from search.render.page import write_page
 
-        write_page(answers, output.html)
+        with writing(output.html):
+            write_page(answers, output.html)
         click.echo(f"page: {output.html}", err=True)
     if output.montage:
         from search.render.montage import write_montage
 
-        write_montage(answers, output.montage)
+        with writing(output.montage):
+            write_montage(answers, output.montage)
         click.echo(f"montage: {output.montage}", err=True)

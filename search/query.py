@@ -15,6 +15,8 @@ from search.jaccard import similarity
 
 #: Filters as they may be given: whole, or field -> value or values.
 Allowed = Filters | Mapping[str, Collection[str]]
+#: Elasticsearch takes no higher one.
+HIGHEST_SEED = 2**31 - 1
 _T = TypeVar("_T")
 
 
@@ -28,6 +30,13 @@ def hits_wanted(k: int) -> int:
     if k < 1:
         raise QueryError(f"k is the number of hits wanted, 1 or more, not {k}")
     return k
+
+
+def seed_given(seed: int | None) -> int | None:
+    """`seed`, unless it is none that both engines take; raises QueryError."""
+    if seed is not None and not 0 <= seed <= HIGHEST_SEED:
+        raise QueryError(f"a seed is from 0 to {HIGHEST_SEED:,}, not {seed}")
+    return seed
 
 
 def as_filters(given: Allowed) -> Filters:

@@ -21,7 +21,16 @@ from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.jaccard import reaches, similarity
 from search.pursuit import Page, Plan, pursue
-from search.query import Allowed, as_filters, blended, distinct, hits_wanted, representative, several
+from search.query import (
+    Allowed,
+    as_filters,
+    blended,
+    distinct,
+    hits_wanted,
+    representative,
+    seed_given,
+    several,
+)
 from search.remembered import Remembered
 
 if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
@@ -238,7 +247,7 @@ class Searcher:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
         allowed = as_filters(filters)
-        drawn = self.index.random(hits_wanted(k), allowed, seed)
+        drawn = self.index.random(hits_wanted(k), allowed, seed_given(seed))
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             (NOTHING,),

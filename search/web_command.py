@@ -13,11 +13,9 @@ from captioner.console import beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import provider
 from search.hits import Answer
-from search.options import Output, is_photo
+from search.options import Output, html_option, is_photo, montage_option
 from search.output import show
 from search.web_search import Found, Watch, search_web
-
-_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
@@ -37,8 +35,8 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--captioner", "model", default="default", show_default=True, help="Who captions photos.")
 @beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--html", type=_FILE, metavar="FILE", help="Write a page with the pictures in it.")
-@click.option("--montage", type=_FILE, metavar="FILE", help="Write one picture of all hits, as PNG.")
+@html_option
+@montage_option
 @scraping_options
 def web(
     query: str,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
 from search import cursor
+from search.query import HIGHEST_SEED
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
@@ -143,7 +144,9 @@ class RandomParameters(FilterParameters):
     """A handful of images to begin with."""
 
     size: int = Field(default=12, ge=1, le=100, description="How many images.")
-    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, description="The same seed, the same images.")
+    seed: int | None = Field(
+        default=None, ge=0, le=HIGHEST_SEED, description="The same seed, the same images."
+    )
 
 
 class ThumbnailParameters(BaseModel):

@@ -271,6 +271,10 @@ class TestWrongUse:
             (["text", "dog", "--count", "--min-score", "1", "--fold-duplicates"], "do not go with it"),
             (["random", "--seed", "-1"], "is not in the range"),
             (["text", "dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
+            (["text", "dog", "--montage", "/no/such/folder/x.png"], "no folder /no/such/folder"),
+            (["compare", "none.jpg", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
+            (["web", "a dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
+            (["evaluate", "--insert", "/no/such/folder/x.md"], "no folder /no/such/folder"),
             (["similar", "a.jpg", "b.jpg", "--after", "x"], "one photo"),
         ],
     )
@@ -278,6 +282,11 @@ class TestWrongUse:
         result = run(*arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert message in result.stderr
+
+    @pytest.mark.parametrize("option", ["--html", "--montage"])
+    def test_a_full_disk_is_told_with_its_place(self, run: Run, option: str) -> None:
+        result = run("text", "dog", option, "/dev/full")
+        assert (result.exit_code, result.stderr) == (1, "Error: /dev/full: No space left on device\n")
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

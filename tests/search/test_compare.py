@@ -86,5 +86,8 @@ def test_the_command_compares_given_captions_and_writes_the_page(tmp_path: Path)
     assert [way["analyzer"] for way in found["ways"]] == ["seed/1", "english/2"]
     assert found["ways"][1]["hits"][0]["image_id"] == "dog.jpg"
     assert page.read_text().count("<article>") == 2
+    full = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, *options, "--html", "/dev/full"])
+    assert (full.exit_code, full.stderr) == (1, "Error: /dev/full: No space left on device\n")
+    assert json.loads(full.stdout) == found
     unknown = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, "--analyzers", "klingon/1"])
     assert (unknown.exit_code, unknown.output.startswith("Error: unknown analyzer")) == (1, True)

@@ -91,6 +91,12 @@ def test_no_image_is_no_number_of_images(searcher: Searcher, k: int) -> None:
             ask(k)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_that_no_engine_takes(searcher: Searcher, seed: int) -> None:
+    with pytest.raises(QueryError, match=f"a seed is from 0 to 2,147,483,647, not {seed}"):
+        searcher.random(3, seed=seed)
+
+
 def test_examples_may_come_one_after_the_other(searcher: Searcher) -> None:
     results = searcher.blend(iter(["a dog", IndexedImage("i2")]), iter(["a beach"]))
     assert results.asked == (Asked("a dog + a dog on a beach - a beach", frozenset({"dog"}), "english/1"),)
