@@ -13,9 +13,10 @@ from torch import Tensor
 
 from captioner.augment import Augment
 from captioner.datasets import CaptionedPhoto, PhotoPixels
+from captioner.decoders import Seen
 from captioner.device import lower_precision
 from captioner.features import VIEWS, Features
-from captioner.model import CaptionModel, Seen
+from captioner.model import CaptionModel
 from captioner.vocabulary import PAD
 
 

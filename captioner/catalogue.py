@@ -10,7 +10,7 @@ from typing import Any
 
 from captioner.captioner import MODELS, packaged_models
 from captioner.checkpoint import read_config
-from captioner.model import CONFIGURATIONS
+from captioner.configuration import CONFIGURATIONS
 
 #: What others have published and `--model hf:ORG/NAME` runs (name -> what it is).
 DOWNLOADS: Mapping[str, str] = MappingProxyType(

@@ -22,9 +22,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from captioner.configuration import ModelConfig
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
-from captioner.model import CaptionModel, ModelConfig
+from captioner.model import CaptionModel
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import Vocabulary
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from captioner.decoders import AttentionDecoder
 from captioner.device import cpu_has_bfloat16
-from captioner.model import AttentionDecoder
 
 _Kind = TypeVar("_Kind", bound=nn.Module)
 

@@ -1,6 +1,6 @@
 """Greedy and beam search over a decoder's step function, for a whole batch at once.
 
-Nothing here knows of images: a decoder is `begin` and `step` (captioner.model.Decoder), which give
+Nothing here knows of images: a decoder is `begin` and `step` (captioner.decoders.Decoder), which give
 scores of the next word. All hypotheses of all photos advance together, one step a word.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from captioner.decoders import Decoder, State
 from captioner.errors import ModelError
-from captioner.model import CaptionModel, Decoder, State
+from captioner.model import CaptionModel
 from captioner.vocabulary import END, PAD, START, UNK
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from captioner.decoders import Seen
 from captioner.detector import WordDetector, imagenet_nouns
-from captioner.model import Seen
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import UNK, Vocabulary
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from captioner.model import AttentionDecoder, Decoder, State
+from captioner.decoders import AttentionDecoder, Decoder, State
 from captioner.vocabulary import UNK, Vocabulary
 
 #: What the training photos are full of: words whose being detected tells that it is there, and further ones.

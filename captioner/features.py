@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from captioner.configuration import configuration
 from captioner.datasets import CaptionedPhoto, PhotoPixels
 from captioner.device import lower_precision
 from captioner.encoder import GridEncoder
 from captioner.errors import DataError
-from captioner.model import CaptionModel, configuration
+from captioner.model import CaptionModel
 
 Features = np.ndarray[tuple[int, ...], np.dtype[np.float16]]
 Progress = Callable[[int], None]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from captioner.decoders import Seen
 from captioner.detector_training import Captions, word_labels
-from captioner.model import Seen
 
 
 class Imagination:

@@ -15,8 +15,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from captioner.checkpoint import Checkpoint
+from captioner.configuration import ModelConfig, configuration
+from captioner.decoders import ShowAndTellDecoder
 from captioner.errors import ModelError
-from captioner.model import CaptionModel, ModelConfig, ShowAndTellDecoder, configuration
+from captioner.model import CaptionModel
 from captioner.unpickle import read_matrix, read_tensors, read_vocabulary
 from captioner.vocabulary import SPECIALS, Vocabulary
 

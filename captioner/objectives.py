@@ -14,7 +14,8 @@ from captioner.batches import Batch
 from captioner.cider import CiderD
 from captioner.datasets import encode
 from captioner.decode import sample
-from captioner.model import AttentionDecoder, CaptionModel, Seen, State, pack
+from captioner.decoders import AttentionDecoder, Seen, State, pack
+from captioner.model import CaptionModel
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 
 _END = "<end>"  # in a reward: no caption has such a word

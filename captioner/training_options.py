@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from captioner.configuration import configuration
 from captioner.datasets import CaptionedPhoto, coco, coco_captions, flickr8k
 from captioner.errors import DataError
-from captioner.model import configuration
 from captioner.train import Recipe
 from captioner.training_record import photo_number
 from captioner.training_run import Data, Run

@@ -13,7 +13,9 @@ import torch
 from captioner import checkpoint
 from captioner.augment import Augment
 from captioner.batches import Batches, CachedViews, Detected, PhotoViews, Text, Views
+from captioner.configuration import ModelConfig, configuration
 from captioner.datasets import CaptionedPhoto, encode
+from captioner.decoders import AttentionDecoder
 from captioner.detector import named_pairs
 from captioner.detector_training import DetectorRecipe, detectable_words, fit, most_probable, word_labels
 from captioner.device import choose_device
@@ -21,7 +23,7 @@ from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.features import Features, cached_features
 from captioner.imagination import Imagination
-from captioner.model import AttentionDecoder, CaptionModel, ModelConfig, configuration
+from captioner.model import CaptionModel
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
 from captioner.tokens import words

@@ -19,9 +19,10 @@ from PIL import Image
 
 from captioner.captioner import Caption, Captioned, Captioner, find_model, open_captioner
 from captioner.checkpoint import Checkpoint
+from captioner.configuration import ModelConfig, configuration
 from captioner.errors import ModelError, PhotoError
 from captioner.fused import TOGETHER, faster
-from captioner.model import CaptionModel, ModelConfig, configuration
+from captioner.model import CaptionModel
 from captioner.photo import Photo
 from captioner.preprocess import Preprocess
 from captioner.streaming import Asked, _shared

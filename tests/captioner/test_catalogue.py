@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from captioner import captioner as packaged
 from captioner.catalogue import catalogue, entry
 from captioner.cli import main
+from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
-from captioner.model import CONFIGURATIONS
 from tests.captioner.worlds import WORDS, tiny_model
 
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from captioner import cpu_decoder
+from captioner.configuration import CONFIGURATIONS
 from captioner.cpu_decoder import HalvedDecoder, faster_decoder
 from captioner.decode import decode, usual
-from captioner.model import CONFIGURATIONS, AttentionDecoder, CaptionModel
+from captioner.decoders import AttentionDecoder
+from captioner.model import CaptionModel
 from tests.captioner.worlds import TINY, WORDS
 
 CHANNELS = 1280

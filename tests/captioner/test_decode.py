@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from captioner.decode import Decoding, Hypothesis, decode, sample
-from captioner.model import State
+from captioner.decoders import State
 from captioner.vocabulary import END
 
 WORDS = 5  # ids 0..4, END among them

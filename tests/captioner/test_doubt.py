@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from captioner.configuration import CONFIGURATIONS
 from captioner.decode import decode, usual
 from captioner.detector import WordDetector
 from captioner.doubt import MOST, SHARE, STRENGTH, SURE, doubting
-from captioner.model import CONFIGURATIONS, CaptionModel
+from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import TINY
 

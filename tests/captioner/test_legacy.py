@@ -21,9 +21,10 @@ from torchvision import models, transforms
 
 from captioner.captioner import Captioner
 from captioner.cli import main
+from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.legacy import LegacyFiles, import_model, legacy_vocabulary
-from captioner.model import CONFIGURATIONS, CaptionModel
+from captioner.model import CaptionModel
 from captioner.unpickle import PickledVocabulary, read_matrix, read_tensors
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", *(f"word{number}" for number in range(60)), "naïve", "狗"]

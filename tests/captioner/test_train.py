@@ -19,9 +19,10 @@ from torchvision import models
 
 from captioner import checkpoint, objectives
 from captioner.batches import Batches, CachedViews, Detected
+from captioner.configuration import CONFIGURATIONS, ModelConfig
 from captioner.datasets import CaptionedPhoto, encode
 from captioner.errors import DataError, ModelError
-from captioner.model import CONFIGURATIONS, CaptionModel, ModelConfig
+from captioner.model import CaptionModel
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
 from captioner.tokens import words

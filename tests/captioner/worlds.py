@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from captioner.checkpoint import Checkpoint, save
+from captioner.configuration import ModelConfig
 from captioner.datasets import CaptionedPhoto
-from captioner.model import CaptionModel, ModelConfig
+from captioner.model import CaptionModel
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import SPECIALS, Vocabulary
 

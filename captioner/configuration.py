@@ -1,0 +1,88 @@
+"""What a model is built from: kept as config.json beside its weights; the named architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from captioner.errors import ModelError
+from captioner.preprocess import Preprocess
+
+_LARGEST = 100_000  # of all sizes in a configuration
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything needed to build a model anew; kept as config.json beside its weights."""
+
+    encoder: str  # efficientnet_lite2 | resnet101 | resnet152
+    decoder: str  # attention | show_and_tell
+    embedding: int  # size of a word's embedding
+    hidden: int  # size of the LSTM's state
+    layers: int = 1
+    grid: int = 1  # the attention decoder sees grid x grid places of the photo
+    words: int = 0  # how many words the word detector hands to the decoder; 0: no detector
+    detector_words: int = 0  # how many words the detector knows
+    detector_pairs: int = 0  # how many (ImageNet class, word) pairs it knows
+    heads: int = 4  # of the attention
+    dropout: float = 0.0
+    frozen_embedding: bool = False  # embeddings were given (GloVe) and are not trained
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    max_words: int = 20
+
+    def __post_init__(self) -> None:
+        """A config.json may have been edited by hand."""
+        at_least = {"embedding": 1, "hidden": 1, "layers": 1, "grid": 1, "heads": 1, "max_words": 1}
+        at_least |= {"words": 0, "detector_words": 0, "detector_pairs": 0}
+        for name, smallest in at_least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not smallest <= value <= _LARGEST:
+                raise ModelError(f"{name} is {value!r}; a number from {smallest} to {_LARGEST:,} is expected")
+        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+            raise ModelError(f"dropout is {self.dropout!r}; a number from 0 to less than 1 is expected")
+
+
+_SQUASH_LIKE_THE_STUDENTS = Preprocess(size=224, interpolation="lanczos", shrink_on_load=False)
+_SQUASH_FOR_LITE2 = Preprocess(size=256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def _student(encoder: str, embedding: int, hidden: int, layers: int = 1, frozen: bool = False) -> ModelConfig:
+    return ModelConfig(
+        encoder,
+        "show_and_tell",
+        embedding,
+        hidden,
+        layers,
+        frozen_embedding=frozen,
+        preprocess=_SQUASH_LIKE_THE_STUDENTS,
+    )
+
+
+#: The named configurations that `captioner train --arch NAME` and `captioner import --arch NAME` know.
+CONFIGURATIONS: Mapping[str, ModelConfig] = MappingProxyType(
+    {
+        "default": ModelConfig(
+            "efficientnet_lite2",
+            "attention",
+            300,
+            512,
+            grid=4,
+            words=12,
+            dropout=0.5,
+            preprocess=_SQUASH_FOR_LITE2,
+        ),
+        "model1": _student("resnet152", 256, 512),
+        "model2": _student("resnet101", 256, 512),
+        "model3": _student("resnet152", 128, 256),
+        "model4": _student("resnet101", 256, 512, layers=2),
+        "model5": _student("resnet101", 300, 512, frozen=True),
+    }
+)
+
+
+def configuration(name: str) -> ModelConfig:
+    try:
+        return CONFIGURATIONS[name]
+    except KeyError:
+        raise ModelError(f"unknown architecture {name!r}; known: {', '.join(CONFIGURATIONS)}") from None
