@@ -151,7 +151,8 @@ def _tokenised(
 def _by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | None:
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-    asked = {number: [{"caption": text or "."} for text in texts] for number, texts in photos.items()}
+    # Its program takes a caption a line, and ends a line at \r, \v, \f, U+2028 and U+2029 as well.
+    asked = {n: [{"caption": " ".join(text.split()) or "."} for text in texts] for n, texts in photos.items()}
     try:
         found: Tokenised = PTBTokenizer().tokenize(asked)
     except (OSError, UnicodeDecodeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner.metrics import OWN, PTB, measure
+from captioner.metrics import OWN, PTB, _tokenised, measure
 from captioner.training_record import KEY, learnt_from, photo_number, record
 
 pytestmark = pytest.mark.skipif(
@@ -59,6 +59,14 @@ def test_java_and_every_measure_has_a_figure_or_a_reason() -> None:
     assert {"METEOR", "SPICE"} == ({"METEOR", "SPICE"} & scores.keys()) | unavailable.keys()
     assert not scores.keys() & unavailable.keys()
     assert all(reason and "\n" not in reason for reason in unavailable.values())
+
+
+def test_java_and_line_breaks_of_any_kind_in_a_caption_move_no_other_to_the_next_photo() -> None:
+    odd = [["A dog\r\nruns\ron the\vgrass.", "The\fbrown dog\x85is running."], *REFERENCES[1:]]
+    odd[1] = ["Two people\u2028sit on\u2029a bench.", "People\x1care\x1dsitting\x1ein a\x1fpark."]
+    own = [captions[0] for captions in REFERENCES]
+    plain, broken = (_tokenised(references, own) for references in (REFERENCES, odd))
+    assert broken == plain
 
 
 def test_without_it_the_rest_is_there() -> None:
