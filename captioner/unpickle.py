@@ -47,7 +47,6 @@ class PickledVocabulary:
 
     word2idx: Any
     idx2word: Any
-    idx: Any
 
 
 def read_vocabulary(path: Path) -> PickledVocabulary:

@@ -18,29 +18,12 @@ from typing import Any
 class IndexTemplate:
     """What an index is made of: `settings` and a strict mapping, both as Elasticsearch takes them."""
 
-    version: int
     settings: Mapping[str, Any]
     mappings: Mapping[str, Any]
 
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """Field name -> type."""
-        return {name: field["type"] for name, field in self.mappings["properties"].items()}
-
-
-def versions() -> tuple[int, ...]:
-    """Every schema version there is, ascending."""
-    names = (file.name for file in files(__name__).iterdir())
-    return tuple(
-        sorted(int(name[9:-5]) for name in names if name.startswith("captions-") and name[-5:] == ".json")
-    )
-
 
 @cache  # compared with at every look at an index
-def index_template(version: int | None = None) -> IndexTemplate:
-    """The template of a schema version (the newest without one). Raises KeyError for an unknown version."""
-    version = versions()[-1] if version is None else version
-    if version not in versions():
-        raise KeyError(version)
+def index_template(version: int) -> IndexTemplate:
+    """The template of a schema version."""
     raw = json.loads((files(__name__) / f"captions-{version}.json").read_text(encoding="utf-8"))
-    return IndexTemplate(raw["version"], raw["template"]["settings"], raw["template"]["mappings"])
+    return IndexTemplate(raw["template"]["settings"], raw["template"]["mappings"])

@@ -1,4 +1,4 @@
-"""Exact Jaccard similarity of token sets: scores, bounds, folding, ranking, certificate. Pure; no I/O.
+"""Exact Jaccard similarity of token sets: scores, ranking, folding, certificate. Pure; no I/O.
 
     J(A, B) = |A ∩ B| / |A ∪ B|          (P. Jaccard, "Étude comparative de la distribution florale", 1901)
 
@@ -52,18 +52,6 @@ def explain(query: frozenset[str], caption: frozenset[str]) -> Explanation:
     return Explanation(
         tuple(sorted(query & caption)), tuple(sorted(query - caption)), tuple(sorted(caption - query))
     )
-
-
-def dice(score: Similarity) -> Fraction:
-    """The Dice coefficient 2·o/(|A|+|B|) of the same two sets. |A|+|B| = union + overlap, so J = D/(2−D)."""
-    total = score.union + score.overlap
-    return Fraction(2 * score.overlap, total) if total else Fraction(0)
-
-
-def size_bound(query_size: int, caption_size: int) -> Fraction:
-    """The most that a caption of this size can reach: min(n,|A|)/max(n,|A|), one set inside the other."""
-    larger = max(query_size, caption_size)
-    return Fraction(min(query_size, caption_size), larger) if larger else Fraction(0)
 
 
 def compare(one: Similarity, other: Similarity) -> int:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from captioner.errors import PhotoError
 from captioner.loader import loader
-from captioner.tokens import Analyzer
 from indexer.index import CaptionIndex, open_index
-from indexer.records import NO_FILTERS, Document, IndexStatus
+from indexer.records import NO_FILTERS, Document
 from search import cursor as cursors
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
 from search.errors import QueryError
@@ -114,14 +113,6 @@ class Searcher:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def status(self) -> IndexStatus:
-        return self.index.status()
-
-    @property
-    def analyze(self) -> Analyzer:
-        """What makes tokens for this index, which may be built anew with another one while it is open."""
-        return analyzer_of(self.index)[1]
-
     @property
     def captioner(self) -> PhotoCaptioner:
         with self._loading:
@@ -169,10 +160,6 @@ class Searcher:
         """As `texts`, for captions whose tokens are known."""
         return self._one(_Question(self._told(asked)), k, **options)
 
-    def asked(self, captions: Iterable[str]) -> tuple[Asked, ...]:
-        """What a search for these captions asks: those that the index can tell apart."""
-        return self._question(captions).asked
-
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
@@ -204,21 +191,6 @@ class Searcher:
         asked = Asked(caption, tokens, wanted[0].analyzer)
         return self._one(_Question((asked,), excluded), k, **options)
 
-    def count(
-        self,
-        tokens: Iterable[str],
-        min_score: float,
-        filters: Allowed = NO_FILTERS,
-        excluded: Iterable[str] = (),
-        also: Iterable[Iterable[str]] = (),
-    ) -> int:
-        """How many images (but the `excluded` ones) have a caption of this similarity (above 0) or more.
-
-        `also`: further sets of tokens; an image counts (once) if it is so similar to any of them.
-        """
-        sets = [frozenset(several(one, "tokens")) for one in (tokens, *several(also, "tokens"))]
-        return self.count_any_of(map(of_tokens, sets), min_score, filters, excluded)
-
     def count_any_of(
         self,
         asked: Iterable[Asked],
@@ -226,7 +198,10 @@ class Searcher:
         filters: Allowed = NO_FILTERS,
         excluded: Iterable[str] = (),
     ) -> int:
-        """As `count`, for captions whose tokens are known: images that are so similar to any of them."""
+        """How many images, but for the `excluded` ones, have a caption of this similarity to any of these.
+
+        `min_score` is above 0. An image counts once.
+        """
         if not 0.0 < min_score <= 1.0:
             raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
         asked, allowed = self._told(asked), as_filters(filters)

@@ -58,15 +58,13 @@ meter::-moz-meter-bar { background: var(--mark); }
 """
 
 
-def page(answers: Sequence[Answer], title: str = "Similar images") -> str:
+def page(answers: Sequence[Answer]) -> str:
     """The whole file."""
-    return document(title, _STYLE, "\n".join(_section(answer) for answer in answers))
+    return document("Similar images", _STYLE, "\n".join(_section(answer) for answer in answers))
 
 
-def write_page(
-    answers: Sequence[Answer], path: str | os.PathLike[str], title: str = "Similar images"
-) -> None:
-    Path(path).write_text(page(answers, title), encoding="utf-8")
+def write_page(answers: Sequence[Answer], path: str | os.PathLike[str]) -> None:
+    Path(path).write_text(page(answers), encoding="utf-8")
 
 
 def _section(answer: Answer) -> str:

@@ -55,8 +55,8 @@ def busy(detail: str, seconds: int) -> Problem:
     return Problem(429, "busy", "Too many photos at once", detail, {"Retry-After": str(seconds)})
 
 
-def overloaded(detail: str, seconds: int = 1) -> Problem:
-    return Problem(503, "overloaded", "Too many searches at once", detail, {"Retry-After": str(seconds)})
+def overloaded(detail: str) -> Problem:
+    return Problem(503, "overloaded", "Too many searches at once", detail, {"Retry-After": "1"})
 
 
 def too_slow(detail: str) -> Problem:

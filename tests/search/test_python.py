@@ -13,6 +13,8 @@ from search import Asked, Filters, IndexedImage, QueryError, Searcher
 from tests.search.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
+DOG = Asked("a dog", frozenset({"dog"}))
+
 
 @pytest.fixture
 def searcher() -> Searcher:
@@ -36,17 +38,14 @@ def test_what_a_search_takes_and_gives_is_exported() -> None:
     ("ask", "what"),
     [
         (lambda one: one.texts("a dog"), "captions"),
-        (lambda one: one.asked("a dog"), "captions"),
         (lambda one: one.tokens("dog"), "tokens"),
         (lambda one: one.any_of("dog"), "captions"),
         (lambda one: one.blend("a dog"), "examples"),
         (lambda one: one.blend(["a dog"], "beach"), "examples"),
         (lambda one: list(one.similar_many("photo.jpg")), "photos"),
         (lambda one: list(one.similar_many(b"a photo's bytes")), "photos"),
-        (lambda one: one.count("dog", 0.5), "tokens"),
-        (lambda one: one.count({"dog"}, 0.5, also="cat"), "tokens"),
-        (lambda one: one.count({"dog"}, 0.5, also=["cat"]), "tokens"),
-        (lambda one: one.count({"dog"}, 0.5, excluded="i0"), "image ids"),
+        (lambda one: one.count_any_of("dog", 0.5), "captions"),
+        (lambda one: one.count_any_of([DOG], 0.5, excluded="i0"), "image ids"),
     ],
 )
 def test_a_text_is_not_taken_for_its_letters(
@@ -72,14 +71,14 @@ def test_filters_are_fields_and_their_values(searcher: Searcher, filters: Any) -
 
 
 def test_filters_of_counts_and_random_images(searcher: Searcher) -> None:
-    assert searcher.count({"dog"}, 0.1, {"source": "coco"}) == 1
-    assert searcher.count({"dog"}, 0.1, {"source": "coco"}, excluded=["i0"]) == 0
+    assert searcher.count_any_of([DOG], 0.1, {"source": "coco"}) == 1
+    assert searcher.count_any_of([DOG], 0.1, {"source": "coco"}, excluded=["i0"]) == 0
     assert [hit.image_id for hit in searcher.random(filters={"source": "folder"}).hits] == ["i2"]
 
 
 @pytest.mark.parametrize("filters", ["coco", {"source": None}, {"source": 1}, {"source": b"coco"}])
 def test_filters_that_are_none(searcher: Searcher, filters: Any) -> None:
-    for ask in (searcher.text, lambda _, filters: searcher.count({"dog"}, 0.5, filters)):
+    for ask in (searcher.text, lambda _, filters: searcher.count_any_of([DOG], 0.5, filters)):
         with pytest.raises(QueryError, match=r"values.* \{'source': 'coco'\}, not "):
             ask("a dog", filters=filters)
 

@@ -16,7 +16,7 @@ from captioner.photo import Photo, hash_distance
 from indexer.errors import IndexMismatchError
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Document, Filters, Query
-from search.asked import Asked
+from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import IndexedImage, Searcher
@@ -86,19 +86,6 @@ class TestExact:
         assert [hit.jaccard for hit in results.hits] == sorted(truth.values(), reverse=True)[:k]
         assert {hit.image_id: hit.jaccard for hit in results.hits}.items() <= truth.items()
         assert [hit.rank for hit in results.hits] == list(range(1, len(results.hits) + 1))
-
-    @given(engines, worlds, queries, st.sampled_from([0.2, 0.25, 0.5, 1.0]), filters)
-    def test_the_count_is_brute_force(
-        self,
-        engine: Engine,
-        world: list[CaptionRecord],
-        query: frozenset[str],
-        least: float,
-        allowed: Filters,
-    ) -> None:
-        index = engine(world, ANALYZER)
-        truth = sum(score >= least for score in brute_force(index, query, allowed).values())
-        assert searcher(index).count(query, least, allowed) == truth
 
     def test_it_asks_for_more_until_it_is_certain(self) -> None:
         # One image has more good captions than the first question asks for.
@@ -285,8 +272,8 @@ class TestQueries:
         results = search.image("i0")
         assert [hit.image_id for hit in results.hits] == ["i1"]
         assert results.caption == "a dog runs"
-        assert search.count(results.tokens, 1.0, excluded=["i0"]) == 1
-        assert search.count(results.tokens, 1.0) == 2
+        assert search.count_any_of(results.asked, 1.0, excluded=["i0"]) == 1
+        assert search.count_any_of(results.asked, 1.0) == 2
 
     def test_an_unknown_image(self) -> None:
         with pytest.raises(QueryError, match="no image 'nowhere' in memory"):
@@ -316,7 +303,7 @@ class TestQueries:
     @pytest.mark.parametrize("least", [0.0, -1.0, 1.01, float("nan")])
     def test_a_count_needs_a_threshold(self, least: float) -> None:
         with pytest.raises(QueryError, match="least score"):
-            of("a dog").count({"dog"}, least)
+            of("a dog").count_any_of([Asked("", frozenset({"dog"}))], least)
 
     def test_an_index_of_an_unknown_analyzer_is_refused(self) -> None:
         index = MemoryIndex()
@@ -360,7 +347,7 @@ class TestQueries:
     ) -> None:
         index = MemoryIndex([CaptionRecord("i0", "a zebra on grass"), CaptionRecord("i1", "a zebra")])
         search = searcher(index)
-        asked = search.asked(["a zebra"])
+        asked = analysed(index, ["a zebra"])
         index.analyzer = "words/1"  # as a look at anything else makes it known, also in another thread
         with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
             ask(search, asked)
@@ -371,15 +358,16 @@ class TestQueries:
                 self.analyzer = "words/1"
                 return super().captions(image_ids)
 
+        search = searcher(Rebuilt([CaptionRecord("i0", "dog")]))
         with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
-            searcher(Rebuilt([CaptionRecord("i0", "dog")])).count({"dog"}, 1.0, excluded=["i0"])
+            search.count_any_of([Asked("", frozenset({"dog"}))], 1.0, excluded=["i0"])
 
     def test_tokens_without_an_analyzer_are_of_the_one_that_the_index_has_when_they_are_given(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "dogs")], "words/1")
-        search = searcher(index)
-        for results in (search.tokens({"dogs"}), search.any_of([Asked("dogs", frozenset({"dogs"}))])):
+        search, dogs = searcher(index), Asked("dogs", frozenset({"dogs"}))
+        for results in (search.tokens({"dogs"}), search.any_of([dogs])):
             assert (results.hits[0].jaccard, results.asked[0].analyzer) == (1.0, "words/1")
-        assert search.count({"dogs"}, 1.0) == search.count_any_of(search.asked(["dogs"]), 1.0) == 1
+        assert search.count_any_of([dogs], 1.0) == 1
 
     def test_the_indexs_analyzer_makes_the_query(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "Dogs run.")], "seed/1")
@@ -489,7 +477,9 @@ class TestEngines:
                 assert _scores(mine) == _scores(theirs)
                 assert all(page.exact for page in mine)
                 if query:
-                    assert real.count(query, 0.3, allowed) == reference.count(query, 0.3, allowed)
+                    asked = [Asked("", frozenset(query))]
+                    expected = reference.count_any_of(asked, 0.3, allowed)
+                    assert real.count_any_of(asked, 0.3, allowed) == expected
         real.close()
 
     def test_images_random_and_deletes(self, both: tuple[Searcher, Searcher]) -> None:

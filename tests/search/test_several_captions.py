@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, CaptionRecord, Filters
-from search.asked import Asked
+from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.hits import Results
 from search.jaccard import explain, similarity
@@ -41,9 +41,12 @@ def searcher(index: CaptionIndex) -> Searcher:
     return Searcher(index, NamingCaptioner)
 
 
+def asked(sets: Sets) -> list[Asked]:
+    return [Asked(f"caption {number}", tokens) for number, tokens in enumerate(sets)]
+
+
 def ask(search: Searcher, sets: Sets, k: int, **options: object) -> Results:
-    asked = [Asked(f"caption {number}", tokens) for number, tokens in enumerate(sets)]
-    return search.any_of(asked, k, **options)  # type: ignore[arg-type]
+    return search.any_of(asked(sets), k, **options)  # type: ignore[arg-type]
 
 
 def pages(search: Searcher, sets: Sets, sizes: Sequence[int], **options: object) -> list[Results]:
@@ -120,8 +123,8 @@ class TestExact:
         index = engine(world, ANALYZER)
         truth = brute_force(index, sets, allowed, least)
         search = searcher(index)
-        assert search.count(sets[0], least, allowed, also=sets[1:]) == len(truth)
-        left_out = search.count(sets[0], least, allowed, excluded=["i0", "i1"], also=sets[1:])
+        assert search.count_any_of(asked(sets), least, allowed) == len(truth)
+        left_out = search.count_any_of(asked(sets), least, allowed, excluded=["i0", "i1"])
         assert left_out == len(truth.keys() - {"i0", "i1"})
 
     def test_all_captions_go_to_the_engine_together(self) -> None:
@@ -348,7 +351,7 @@ class TestEngines:
             ["a dog", "a cat", "a sofa"],
             ["a man rides a wave", "a wave", "unknown words", "a frisbee and a dog", "the beach"],
         ):
-            sets = [one.tokens for one in real.asked(texts)]
+            sets = [one.tokens for one in analysed(real.index, texts)]
             for allowed in (NO_FILTERS, Filters({"source": ("coco",)})):
                 truth = brute_force(reference.index, sets, allowed)  # type: ignore[arg-type]
                 for size in (1, 4, 100):
@@ -358,7 +361,7 @@ class TestEngines:
                     assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
                     assert all(page.exact for page in found)
                     assert ids(found) == ids([ask(real, sets, 100, filters=allowed)])
-                counted = real.count(sets[0], 0.4, allowed, also=sets[1:])
+                counted = real.count_any_of(asked(sets), 0.4, allowed)
                 assert counted == sum(score >= 0.4 for score in truth.values()) > 0
             folded = pages(real, sets, [2], fold_duplicates=True)
             assert ids(folded) == ids([ask(real, sets, 100, fold_duplicates=True)])
