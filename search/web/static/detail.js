@@ -9,9 +9,24 @@ const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // brow
 
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown
+let leave = close;
+
+/** `act`: what is to happen when a visitor is done with a picture, whether by key, by button or by a press beside it. */
+export function whenLeft(act) {
+  leave = act;
+}
+dialog.addEventListener("cancel", (event) => {
+  event.preventDefault();
+  leave();
+});
+dialog.addEventListener("click", (event) => event.target === dialog && leave());
+dialog.addEventListener("keydown", (event) => {
+  const label = { ArrowLeft: "Previous picture", ArrowRight: "Next picture" }[event.key];
+  if (label) dialog.querySelector(`[aria-label="${label}"]`)?.click();
+});
 
 /** Fill and open the dialog. `hit` is the answer it was opened from, if any; `compared` is the search that its captions are compared with. */
-export async function open(imageId, { hit, compared, words, onsimilar, onclose, onstep, address }) {
+export async function open(imageId, { hit, compared, words, onsimilar, onstep, address }) {
   asking.abort();
   asking = new AbortController();
   const image = await get(`/images/${encodeURIComponent(imageId)}`, compared, asking.signal);
@@ -28,7 +43,7 @@ export async function open(imageId, { hit, compared, words, onsimilar, onclose, 
         onstep && stepButton("left", "Previous picture", () => onstep(-1)),
         onstep && stepButton("right", "Next picture", () => onstep(1)),
         h("span", { className: "grow" }),
-        h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: onclose }, icon("close")),
+        h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: () => leave() }, icon("close")),
       ),
       h("h2", { id: "detail-caption", className: "detail-caption", tabIndex: -1 }, marked(caption, spans)),
       hit ? reason(hit, Object.assign({}, ...image.captions.map((one) => one.words), words)) : null,

@@ -1,17 +1,21 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, excluded, isSearch, options, question, read, sentence, write } from "./address.js";
-import { Trouble, get, sendPhoto, signIn } from "./api.js";
+import { NOTHING, isSearch, options, question, read, sentence, write } from "./address.js";
+import { get } from "./api.js";
+import { others, showAsked, showCaptions, showPicture } from "./asked.js";
 import { card, ghost, moveByArrows, picture } from "./cards.js";
 import { showChips } from "./chips.js";
 import * as detail from "./detail.js";
-import { asked, byId, h, icon, number, say, score } from "./dom.js";
+import { byId, h, number, say } from "./dom.js";
 import { showFilters } from "./filters.js";
+import * as photos from "./photos.js";
+import { ending, proof, proofText } from "./proof.js";
+import { copyLink, save } from "./share.js";
+import { showCount, showThreshold, whenMoved } from "./threshold.js";
+import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
 
 const PAGE = 24;
-const STEP = 0.05; // of the threshold
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
-const LEAST = 0.000001; // the count of "any word shared"
 
 let state = { ...NOTHING };
 let status = null;
@@ -51,7 +55,7 @@ function begin() {
   running = new AbortController();
   answer = null;
   hits = [];
-  byId("trouble").hidden = true;
+  hideTrouble();
   byId("certificate").replaceChildren();
   return running.signal;
 }
@@ -103,21 +107,17 @@ async function search() {
 }
 
 async function searchPhoto(file) {
-  if (!file.type.startsWith("image/") && file.type) {
-    return fail(new Trouble({ title: "The photo cannot be used", status: 422, detail: `${file.name || "That"} is not a picture.` }));
-  }
-  if (status && file.size > status.upload_bytes) {
-    const limit = Math.floor(status.upload_bytes / 1e6);
-    return fail(new Trouble({ title: "The photo is too large", status: 413, detail: `It has ${(file.size / 1e6).toFixed(1)} MB; this server takes ${limit} MB.` }));
-  }
+  const unusable = photos.refusal(file, status?.upload_bytes);
+  if (unusable) return fail(unusable);
   const signal = begin();
   const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
   const url = URL.createObjectURL(file);
   detail.close();
   showAsking(asking, url);
-  showProgress(0);
+  const progress = (share) => photos.showProgress(share, status?.captioner.state);
+  progress(0);
   try {
-    const found = await patiently(() => sendPhoto(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, showProgress, signal), signal);
+    const found = await photos.send(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, progress, signal);
     if (photo) URL.revokeObjectURL(photo.url);
     photo = { url, caption: found.query.caption };
     state = { ...asking, q: found.query.caption, also: others(found.query) };
@@ -137,46 +137,16 @@ async function goBack(error, again) {
   if (!signal.aborted) fail(error, again);
 }
 
-/** Come back when the captioner has room again. */
-async function patiently(send, signal) {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await send();
-    } catch (error) {
-      if (!(error instanceof Trouble) || error.status !== 429 || attempt >= 4) throw error;
-      const seconds = Math.max(1, error.retryAfter);
-      byId("working-text").textContent = `Many photos are waiting; trying again in ${seconds} s`;
-      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-      signal.throwIfAborted();
-    }
-  }
-}
-
-function showProgress(share) {
-  const bar = byId("progress");
-  const sent = share >= 1;
-  if (sent) bar.removeAttribute("value");
-  else bar.value = Math.round(share * 100);
-  const loading = status?.captioner.state === "loading";
-  byId("working").hidden = false;
-  byId("working-text").textContent = sent ? (loading ? "Getting the captioner ready and writing a caption…" : "Writing a caption…") : "Sending the photo…";
-  if (sent) say("Writing a caption for the photo");
-}
-
 /** `url`: the photo that `asking` is about, as far as this page has it. */
 function showAsking(asking, url) {
   document.body.dataset.view = "answers";
-  byId("query").hidden = false;
-  byId("working").hidden = true;
-  byId("q").value = asking.photo || asking.like ? "" : asking.q;
-  showQueryPicture(asking, url);
-  byId("query-label").textContent = asking.photo ? "Caption of your photo" : asking.like ? "Pictures like this one" : "Your words";
-  byId("query").classList.toggle("plain", !asking.photo && !asking.like);
-  showCaptions(asking.q, asking.also);
+  showAsked(asking);
+  showAskedPicture(asking, url);
   byId("shuffle").hidden = true;
   byId("end").textContent = "";
   byId("more").hidden = true;
-  showControls(asking);
+  showThreshold(asking.min);
+  showFilters(byId("sheet"), byId("filter-count"), status, asking, go);
   // The same search with other words or limits: what it found so far stays, dimmed, and a pressed chip keeps the focus.
   if (shown !== subject(asking)) {
     byId("results-title").textContent = "Looking…";
@@ -185,29 +155,20 @@ function showAsking(asking, url) {
   byId("grid").setAttribute("aria-busy", "true");
 }
 
-const photoOf = (asking) => (photo && asking.photo && photo.caption === asking.q ? photo.url : "");
-
-function showQueryPicture({ like }, url) {
-  const box = byId("query-picture");
-  box.hidden = !(url || like);
-  box.replaceChildren();
-  if (url) box.replaceChildren(picture({ image_id: "", remote: url }, 320, true, "Your photo"));
-  else if (like) {
-    const wanted = like;
-    get(`/images/${encodeURIComponent(wanted)}`, {}, running.signal)
-      .then((image) => wanted === state.like && box.replaceChildren(h("a", { href: showing(wanted), "aria-label": "Open the picture asked about", onclick: (event) => detail.takeOver(event, () => go({ show: wanted })) }, picture(prepared(image), 320, true))))
-      .catch(() => {});
+async function showAskedPicture({ like }, url) {
+  showPicture(url ? picture({ image_id: "", remote: url }, 320, true, "Your photo") : null, Boolean(url || like));
+  if (url || !like) return;
+  try {
+    const image = await get(`/images/${encodeURIComponent(like)}`, {}, running.signal);
+    if (like !== state.like) return;
+    const open = (event) => detail.takeOver(event, () => go({ show: like }));
+    showPicture(h("a", { href: showing(like), "aria-label": "Open the picture asked about", onclick: open }, picture(prepared(image), 320, true)));
+  } catch {
+    // the search itself says what is wrong
   }
 }
 
-/** A photo's captions but the first. */
-const others = (query) => asked(query).slice(1).map((one) => one.caption);
-
-function showCaptions(first, rest) {
-  byId("query-caption").textContent = first;
-  byId("query-also").replaceChildren(...rest.map((caption) => h("li", {}, caption)));
-  if (rest.length) byId("query-label").textContent = "Captions of your photo";
-}
+const photoOf = (asking) => (photo && asking.photo && photo.caption === asking.q ? photo.url : "");
 
 function showAnswer(found) {
   answer = found;
@@ -219,9 +180,8 @@ function showAnswer(found) {
   showChips(byId("chips"), found.query, state, go);
   byId("grid").replaceChildren();
   append(found);
-  showCount(state.min);
-  say(`${found.hits.length} pictures shown. ${certificateText()}`);
-  if (!hits.length) showNothing();
+  count(state.min);
+  say(`${found.hits.length} pictures shown. ${proofText(answer, hits.length)}`);
 }
 
 function append(found) {
@@ -230,30 +190,12 @@ function append(found) {
   byId("grid").append(...fresh.map((hit) => card(hit, showing(hit.image_id))));
   byId("grid").removeAttribute("aria-busy");
   byId("results-title").textContent = hits.length ? "Most alike first" : "No picture found";
-  byId("certificate").replaceChildren(...certificate());
+  byId("certificate").replaceChildren(...proof(answer, hits.length));
   byId("more").hidden = !answer.cursor;
-  byId("end").textContent = answer.cursor || !hits.length ? "" : lastWord();
+  byId("end").textContent = ending(answer, hits.length, state);
 }
 
-function lastWord() {
-  if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
-  return state.min ? `No other picture reaches ${score(state.min)}.` : "No other picture shares a word with this.";
-}
-
-const certificateText = () => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(hits.length)} of ${number(answer.captions)} captions`;
-
-function certificate() {
-  if (!hits.length) return [];
-  const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, certificateText());
-  badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";
-  return [badge, h("span", { className: "took" }, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
-}
-
-function showNothing() {
-  const narrowed = state.min || state.source.length || state.kind.length;
-  const why = answer.query.tokens.length ? "No caption in the index shares a word with this." : "There is no word left to search for.";
-  byId("end").textContent = narrowed && answer.query.tokens.length ? "Nothing is this much alike. Lower the threshold or take a filter away." : why;
-}
+const count = (least) => showCount(answer?.query?.tokens.length ? state : null, least);
 
 let appending = false;
 
@@ -275,37 +217,6 @@ async function showMore() {
 }
 
 const endIsNear = () => byId("more").getBoundingClientRect().top < innerHeight + 600 && !byId("more").hidden;
-
-// ---- threshold, filters, count ---------------------------------------------------------------
-
-let counting = new AbortController();
-
-/** How many pictures there are from this similarity on. */
-async function showCount(least) {
-  counting.abort();
-  counting = new AbortController();
-  const place = byId("count");
-  if (!answer?.query?.tokens.length) {
-    place.textContent = "";
-    return;
-  }
-  try {
-    const { images } = await get("/count", { ...sentence(state), exclude: excluded(state), min_score: least || LEAST, source: state.source, kind: state.kind }, counting.signal);
-    place.textContent = `${number(images)} ${images === 1 ? "picture" : "pictures"}`;
-  } catch (error) {
-    if (error.name !== "AbortError") place.textContent = "";
-  }
-}
-
-function showControls(asking) {
-  const slider = byId("min");
-  slider.step = STEP;
-  slider.value = asking.min;
-  if (Number(slider.value) !== asking.min) slider.step = "any"; // an address may name what lies between the steps
-  slider.value = asking.min;
-  byId("min-shown").textContent = score(asking.min);
-  showFilters(byId("sheet"), byId("filter-count"), status, asking, go);
-}
 
 // ---- the picture in full ---------------------------------------------------------------------
 
@@ -329,7 +240,6 @@ async function showDetail(imageId) {
       words: answer?.query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),
-      onclose: leave,
       onstep: at >= 0 && hits.length > 1 ? stepTo : null,
     }),
   );
@@ -344,22 +254,12 @@ function leave() {
   leaving = true;
 }
 
-byId("detail").addEventListener("cancel", (event) => {
-  event.preventDefault();
-  leave();
-});
-byId("detail").addEventListener("click", (event) => {
-  if (event.target === byId("detail")) leave();
-});
+detail.whenLeft(leave);
 byId("detail").addEventListener("close", () => {
   const shown = [...byId("grid").children].find((one) => one.dataset.id === lastShown);
   shown?.querySelector("a").focus({ preventScroll: false });
 });
 let lastShown = "";
-byId("detail").addEventListener("keydown", (event) => {
-  const label = { ArrowLeft: "Previous picture", ArrowRight: "Next picture" }[event.key];
-  if (label) byId("detail").querySelector(`[aria-label="${label}"]`)?.click();
-});
 
 // ---- what can go wrong -----------------------------------------------------------------------
 
@@ -375,33 +275,14 @@ function fail(error, again) {
   byId("working").hidden = true;
   byId("grid").removeAttribute("aria-busy");
   if (!answer) clearAnswer();
-  if (error.status === 401) return askForToken(again);
-  if (!(error instanceof Trouble)) console.error(error);
-  const trouble = byId("trouble");
-  const parts = [
-    h("div", {}, h("strong", {}, error.title ?? "A fault of this page"), h("p", {}, error.detail ?? String(error))),
-    again && h("button", { className: "button", type: "button", onclick: again }, "Try again"),
-    h("button", { className: "quiet icon-only", type: "button", "aria-label": "Dismiss the message", onclick: () => (trouble.hidden = true) }, icon("close")),
-  ];
-  trouble.replaceChildren(...parts.filter(Boolean));
-  trouble.hidden = false;
+  if (error.status === 401) return askForToken(() => signedIn(again));
+  showTrouble(error, again);
   if (!hits.length && document.body.dataset.view === "answers") byId("results-title").textContent = "";
 }
 
-function askForToken(again) {
-  const dialog = byId("sign-in");
-  byId("sign-in-form").onsubmit = async (event) => {
-    event.preventDefault();
-    try {
-      await signIn(byId("token").value);
-      dialog.close();
-      await holdings();
-      await (again ?? (() => arrive(read())))();
-    } catch (error) {
-      byId("sign-in-trouble").textContent = error.detail ?? String(error);
-    }
-  };
-  if (!dialog.open) dialog.showModal();
+async function signedIn(again) {
+  await holdings();
+  await (again ?? (() => arrive(read())))();
 }
 
 // ---- what people do --------------------------------------------------------------------------
@@ -413,13 +294,7 @@ byId("composer").addEventListener("submit", (event) => {
   byId("q").blur();
   go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, q });
 });
-for (const id of ["choose", "camera"]) {
-  byId(id).addEventListener("change", (event) => {
-    const [file] = event.target.files;
-    event.target.value = "";
-    if (file) searchPhoto(file);
-  });
-}
+photos.take(searchPhoto);
 byId("home").addEventListener("click", (event) => detail.takeOver(event, () => go({ ...NOTHING })));
 byId("clear").addEventListener("click", () => go({ ...NOTHING }));
 byId("shuffle").addEventListener("click", () => {
@@ -433,38 +308,9 @@ byId("grid").addEventListener("click", (event) => {
   lastShown = link.parentElement.dataset.id;
   detail.takeOver(event, () => go(read(new URL(link.href).search)));
 });
-byId("min").addEventListener("input", () => {
-  byId("min-shown").textContent = score(Number(byId("min").value));
-  showCount(Number(byId("min").value));
-});
-byId("min").addEventListener("change", () => go({ min: Number(byId("min").value) }));
-byId("save").addEventListener("click", () => {
-  if (!answer) return;
-  const whole = { ...answer, hits: hits.map(({ remote, ...hit }) => hit) };
-  const url = URL.createObjectURL(new Blob([JSON.stringify(whole, null, 2)], { type: "application/json" }));
-  h("a", { href: url, download: "caption-search.json" }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-});
-byId("share").addEventListener("click", async () => {
-  const label = byId("share").querySelector("span");
-  try {
-    await navigator.clipboard.writeText(location.href);
-    label.textContent = "Copied";
-    say("The link is copied");
-  } catch {
-    label.textContent = "Copy it from the address bar";
-  }
-  setTimeout(() => (label.textContent = "Copy link"), 2500);
-});
-byId("theme").addEventListener("click", () => {
-  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
-  try {
-    localStorage.setItem("theme", document.documentElement.dataset.theme);
-  } catch {
-    // private windows may keep nothing; the choice then lasts as long as the page
-  }
-});
+whenMoved(count, (min) => go({ min }));
+byId("save").addEventListener("click", () => answer && save({ ...answer, hits: hits.map(({ remote, ...hit }) => hit) }));
+byId("share").addEventListener("click", copyLink);
 addEventListener("popstate", () => {
   leaving = false;
   arrive(read());
@@ -477,37 +323,6 @@ addEventListener("keydown", (event) => {
     byId("q").select();
   }
 });
-addEventListener("paste", (event) => {
-  const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-  if (!file) return;
-  event.preventDefault();
-  searchPhoto(file);
-});
-
-const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-let inside = 0;
-addEventListener("dragenter", (event) => {
-  if (!holdsFiles(event)) return;
-  event.preventDefault();
-  inside += 1;
-  document.body.classList.add("dropping");
-});
-addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
-addEventListener("dragleave", (event) => {
-  if (holdsFiles(event) && (inside -= 1) <= 0) endDrop();
-});
-addEventListener("drop", (event) => {
-  if (!holdsFiles(event)) return;
-  event.preventDefault();
-  endDrop();
-  const [file] = event.dataTransfer.files;
-  if (file) searchPhoto(file);
-});
-function endDrop() {
-  inside = 0;
-  document.body.classList.remove("dropping");
-}
-
 new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "600px" }).observe(byId("more"));
 moveByArrows(byId("grid"));
 

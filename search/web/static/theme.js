@@ -1,11 +1,20 @@
-// Before the first paint: the theme that was chosen here last; otherwise the system's.
+// The theme, set before the first paint: what was chosen here last; otherwise the system's.
 (() => {
-  const saved = (() => {
+  const root = document.documentElement;
+  try {
+    const chosen = localStorage.getItem("theme");
+    if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+  } catch {
+    // private windows may keep nothing
+  }
+  const change = () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
     try {
-      return localStorage.getItem("theme");
+      localStorage.setItem("theme", root.dataset.theme);
     } catch {
-      return null;
+      // the choice then lasts as long as the page
     }
-  })();
-  if (saved === "light" || saved === "dark") document.documentElement.dataset.theme = saved;
+  };
+  addEventListener("DOMContentLoaded", () => document.getElementById("theme").addEventListener("click", change));
 })();

@@ -1,0 +1,27 @@
+// What the page says of an answer: what is proven of it, and why there is no more.
+
+import { h, icon, number, score } from "./dom.js";
+
+/** `shown`: how many pictures the page shows, of all the answer's pages so far. */
+export const proofText = (answer, shown) => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${number(answer.captions)} captions`;
+
+export function proof(answer, shown) {
+  if (!shown) return [];
+  const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer, shown));
+  badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";
+  return [badge, h("span", { className: "took" }, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
+}
+
+/** The line below the last picture, or in place of the first; `state`: what was asked. */
+export function ending(answer, shown, state) {
+  if (!shown) return nothing(answer.query, state);
+  if (answer.cursor) return "";
+  if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
+  return state.min ? `No other picture reaches ${score(state.min)}.` : "No other picture shares a word with this.";
+}
+
+function nothing(query, state) {
+  if (!query.tokens.length) return "There is no word left to search for.";
+  const narrowed = state.min || state.source.length || state.kind.length;
+  return narrowed ? "Nothing is this much alike. Lower the threshold or take a filter away." : "No caption in the index shares a word with this.";
+}
