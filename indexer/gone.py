@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
+from indexer.batching import batches
 from indexer.index import CaptionIndex
 from indexer.renewal import is_gone
 
@@ -41,8 +41,8 @@ def delete_gone(index: CaptionIndex, folder: Path) -> tuple[int, int] | None:
     if not told:
         return None
     gone = _gone(told)
-    images, captions = iter(gone), 0
-    while batch := list(islice(images, _BATCH)):
+    captions = 0
+    for batch in batches(gone, _BATCH):
         held = (one for documents in index.captions(batch).values() for one in documents)
         old = [one for one in held if one.record.image in gone[one.record.image_id]]
         index.replace(old, ())

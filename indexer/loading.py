@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
-from indexer.records import AddReport, CaptionRecord
+from indexer.batching import batches
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
 from indexer.rejects import Rejection
 from indexer.renewal import is_same_file
 from indexer.sources import Item, Problem, Source
@@ -28,7 +28,6 @@ LOOK_UP = 64
 Tell = Callable[[Problem], None]
 #: Photos -> for those whose image id has a picture already, the place of that picture.
 Known = Callable[[Sequence[CaptionRecord]], Mapping[str, str]]
-Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Loading:
     def _load_captions(self, source: Source, total: int) -> None:
         bar = self._progress(total, "caption", source.name)
         try:
-            for batch in _batches(self._worded(self._usable(source.captions())), BATCH):
+            for batch in batches(self._worded(self._usable(source.captions())), BATCH):
                 self._store(batch)
                 bar.update(len(batch))
         finally:
@@ -152,7 +151,7 @@ class Loading:
 
     def _uncaptioned(self, items: Iterable[Item], bar: Bar) -> Iterator[CaptionRecord]:
         """The photos that have no caption by this captioner yet."""
-        for photos in _batches(self._usable(items), LOOK_UP):
+        for photos in batches(self._usable(items), LOOK_UP):
             known = self._known(photos)
             for photo in photos:
                 first = self._places.get(photo.image_id) or known.get(photo.image_id)
@@ -212,12 +211,7 @@ def _images(photos: Iterator[CaptionRecord], waiting: deque[CaptionRecord]) -> I
         yield photo.image
 
 
-def _batches(things: Iterator[Thing], size: int) -> Iterator[list[Thing]]:
-    while batch := list(islice(things, size)):
-        yield batch
-
-
-_texts = attrgetter(*(field.name for field in fields(CaptionRecord)))
+_texts = attrgetter(*RECORD_FIELDS)
 
 
 def _is_unicode(record: CaptionRecord) -> bool:

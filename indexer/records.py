@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from reprlib import repr as shortened
 from typing import Any
@@ -62,6 +62,9 @@ class CaptionRecord:
         """Made from the content, so that indexing the same caption twice changes nothing."""
         parts = (self.image_id, self.source, self.kind, self.model, self.caption)
         return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+RECORD_FIELDS = tuple(one.name for one in fields(CaptionRecord))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
 from captioner.errors import PhotoError
 from captioner.loader import loader
+from indexer.batching import batches
 from indexer.index import CaptionIndex, open_index
 from indexer.records import NO_FILTERS, Document
 from search import cursor as cursors
@@ -137,7 +137,7 @@ class Searcher:
         given = several(photos, "photos")
         stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
         captioned = zip(given, stream, strict=True)
-        while batch := list(islice(captioned, BATCH)):
+        for batch in batches(captioned, BATCH):
             good = [self._question(_texts(one)) for _, one in batch if one.error is None]
             results = iter(self._ask(good, k, **options))
             for photo, one in batch:

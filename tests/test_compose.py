@@ -20,8 +20,7 @@ import yaml
 
 from es_mappings import index_template
 from indexer.elastic import ElasticIndex
-from indexer.elastic.documents import RECORD_FIELDS
-from indexer.records import KEYWORD_FIELDS, SCHEMA_VERSION, CaptionRecord
+from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, SCHEMA_VERSION, CaptionRecord
 from tests.conftest import ROOT, remove_indices
 
 FILE = ROOT / "docker-compose.yml"

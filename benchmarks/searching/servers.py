@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from benchmarks.searching.material import Material, Question
 from benchmarks.searching.peers import _CANDIDATES, Hit, Peer, Project, fold, jaccard
 from captioner.tokens import analyzer
 from es_mappings import index_template
+from indexer.batching import batches
 from indexer.elastic.documents import SOURCE, to_source
 from indexer.index import open_index
 from indexer.records import SCHEMA_VERSION, CaptionRecord, now
@@ -109,8 +109,7 @@ def load(material: Material, where: str, bare: str) -> Mapping[str, float]:
     analyse = analyzer(material.analyzer)
     seconds = dict.fromkeys(("project", "project bulk", "bare bulk", "bare"), 0.0)
     with open_index(where, create=True) as opened, opened.draft("bench", material.analyzer) as draft:
-        source = material.records()
-        for number, block in enumerate(iter(lambda: list(islice(source, _BLOCK)), [])):
+        for number, block in enumerate(batches(material.records(), _BLOCK)):
             stamp = now()
             actions = [_action(index, record, analyse, stamp) for record in block]
             turns = [

@@ -8,13 +8,13 @@ that died again. Results come in the order given; a batch that is done twice giv
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from captioner.photo import Photo
+from indexer.batching import batches
 from indexer.cluster.photos import UnreadableError, read_photo
 from indexer.errors import IndexerError
 
@@ -45,8 +45,7 @@ class ClusterCaptioner:
         self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
     ) -> Iterator[Captioned]:
         """Caption photos (paths or addresses) in the order given; a bad one gives its error."""
-        waiting = iter(photos)
-        while window := [os.fspath(photo) for photo in itertools.islice(waiting, self._window)]:  # type: ignore[arg-type]
+        for window in batches(map(os.fspath, photos), self._window):  # type: ignore[arg-type]
             yield from self._run(window, beam, captions)
 
     def _run(self, addresses: list[str], beam: int | None, captions: int) -> Iterator[Captioned]:

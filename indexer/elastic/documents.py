@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from captioner.tokens import Analyzer
-from indexer.records import CaptionRecord, Document, Filters
+from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
-RECORD_FIELDS = tuple(field.name for field in fields(CaptionRecord))
 #: What a search brings back: all but what was derived for matching.
 SOURCE = {"excludes": ["sized_tokens", "token_count"]}
 

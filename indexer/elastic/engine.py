@@ -12,11 +12,12 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
+from indexer.batching import batches
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, problem, to_document
 from indexer.elastic.generations import Generation, live_generation, make_writable, refresh
-from indexer.elastic.loading import Loader, chunks
+from indexer.elastic.loading import Loader
 from indexer.elastic.patience import Patience, Patient
 from indexer.elastic.plan import Expectation
 from indexer.elastic.ranking import Ranking
@@ -162,7 +163,7 @@ class ElasticIndex(CaptionIndex):
             return {}
         before, seen = self._live, set()
         with Snapshot(self._client, self._place.name) as snapshot:
-            for chunk in chunks(wanted, PAGE):
+            for chunk in batches(wanted, PAGE):
                 for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
                     document = to_document(hit["_source"])
                     found.setdefault(document.record.image_id, []).append((hit["_id"], document))

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice, pairwise
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any
 
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from indexer.batching import batches
 from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
 from indexer.elastic.documents import same_record, to_source
 from indexer.elastic.generations import Generation, gone, refresh, written_as
@@ -33,13 +34,6 @@ _IDS = 10_000  # values in one terms query
 _ANSWER = "errors,items.*.status,items.*.error"
 #: `json.dumps` would make an encoder for each document.
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_T = TypeVar("_T")
-
-
-def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 @dataclass(slots=True)
@@ -89,7 +83,7 @@ class Loader:
         waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
             try:
-                for chunk in chunks(((one.document_id, one, dated_at) for one, dated_at in dated), _CHUNK):
+                for chunk in batches(((one.document_id, one, dated_at) for one, dated_at in dated), _CHUNK):
                     known = {document_id for document_id, _, _ in chunk}
                     # The same document twice: the later one must also arrive later.
                     repeated = any(not known.isdisjoint(others) for others, _ in waiting)
@@ -227,7 +221,7 @@ class Loader:
     def delete(self, image_ids: Iterable[str]) -> int:
         """Remove every caption of these images; the number removed."""
         removed = 0
-        for chunk in chunks(dict.fromkeys(image_ids), _IDS):
+        for chunk in batches(dict.fromkeys(image_ids), _IDS):
             found = self._patient.ask(partial(self._documents_of, chunk))
             outcome = self._write("delete", dict.fromkeys(found, b""))
             removed += len(outcome.done)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
 
 import numpy as np
 
 from indexer.embedded.strings import Array, Strings
-from indexer.records import KEYWORD_FIELDS, CaptionRecord
+from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, CaptionRecord
 
-RECORD_FIELDS = tuple(column.name for column in fields(CaptionRecord))
 #: Columns whose dictionary is sorted and without repeats, so that a value can be looked up.
 KEYWORDS = (*KEYWORD_FIELDS, "indexed_at")
 #: Columns that are only read for hits.

@@ -11,10 +11,10 @@ import numpy as np
 
 from indexer.embedded.arrays import ArrayFile
 from indexer.embedded.manifest import SegmentEntry
-from indexer.embedded.rows import COLUMNS, RECORD_FIELDS, Column, Rows
+from indexer.embedded.rows import COLUMNS, Column, Rows
 from indexer.embedded.strings import Array, Strings
 from indexer.errors import IndexDamagedError
-from indexer.records import CaptionRecord, Document, Filters
+from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
 #: Dictionaries up to this length are decoded once and kept.
 _SMALL = 256

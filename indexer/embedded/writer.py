@@ -9,23 +9,23 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from captioner.tokens import Analyzer
+from indexer.batching import batches
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.layout import segment_arrays
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import MANIFEST, SegmentEntry, StoredFile, write_manifest
-from indexer.embedded.rows import RECORD_FIELDS, Rows, document_keys, join_rows, rows_of
+from indexer.embedded.rows import Rows, document_keys, join_rows, rows_of
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.strings import Array
 from indexer.errors import IndexUnavailableError
 from indexer.index import known_analyzer
-from indexer.records import AddReport, CaptionRecord, Rejected, now
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, now
 
 #: Captions held in memory before they become a segment.
 SPILL_ROWS = 200_000
@@ -137,8 +137,7 @@ class Writer:
         segments, total, stamp = list(present), AddReport(), now()
         gone: dict[int, set[int]] = {}
         held = _Held(self._analyse)
-        source = iter(records)
-        while batch := list(islice(source, _BATCH_ROWS)):
+        for batch in batches(records, _BATCH_ROWS):
             total += self._take(batch, segments, held, gone)
             if len(held.places) >= SPILL_ROWS:
                 segments.append(self._segment(held.rows(stamp)))

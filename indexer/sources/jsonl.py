@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, BinaryIO
 
-from indexer.records import CaptionRecord
+from indexer.records import RECORD_FIELDS, CaptionRecord
 from indexer.sources.source import Item, Problem, existing_file, stamp
 
 #: Longer lines are not read: a caption of 10,000 words has 60,000 bytes.
 MAX_LINE = 4 << 20
-
-_FIELDS = frozenset(field.name for field in fields(CaptionRecord))
 
 
 class JsonlSource:
@@ -70,7 +67,7 @@ def record(values: Any) -> CaptionRecord:
     """A caption from a decoded line. Raises ValueError with the reason where it is none."""
     if not isinstance(values, dict):
         raise ValueError("is not a JSON object")
-    given = {name: value for name, value in values.items() if name in _FIELDS and value is not None}
+    given = {name: value for name, value in values.items() if name in RECORD_FIELDS and value is not None}
     if type(given.get("image_id")) is int:
         given["image_id"] = str(given["image_id"])
     for name, value in given.items():

@@ -12,11 +12,11 @@ from captioner.tokens import DEFAULT, analyzer
 from es_mappings import index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import clear_errors, connect, parse
-from indexer.elastic.documents import RECORD_FIELDS, to_source
+from indexer.elastic.documents import to_source
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
-from indexer.records import CaptionRecord, Filters, Query, now
+from indexer.records import RECORD_FIELDS, CaptionRecord, Filters, Query, now
 
 pytestmark = pytest.mark.elasticsearch
 
