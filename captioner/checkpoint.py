@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from captioner.configuration import ModelConfig
+from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
 from captioner.model import CaptionModel
@@ -71,7 +71,7 @@ def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = T
             (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             if card:
                 (new / CARD).write_text(card, encoding="utf-8")
-            return _sha256(new / WEIGHTS)
+            return file_digest(new / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder}: the model could not be saved ({error})") from None
 
@@ -96,7 +96,7 @@ def load(folder: Path) -> Checkpoint:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
     model = _unfilled(folder, config["model"], len(vocabulary))
     _fill(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
-    return Checkpoint(model.eval(), vocabulary, about, _sha256(folder / WEIGHTS))
+    return Checkpoint(model.eval(), vocabulary, about, file_digest(folder / WEIGHTS))
 
 
 def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -173,14 +173,6 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
             raise ModelError(f"{path}: tensor {name} has shape {found}; {wanted} is expected")
     # assign would keep half precision; copying casts to the model's float32
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

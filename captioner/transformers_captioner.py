@@ -5,7 +5,6 @@ Needs the extra `transformers`. Only safetensors are loaded and no code that com
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.device import choose_device
+from captioner.digest import file_digest
 from captioner.errors import ModelError
 from captioner.streaming import Asked, Caption, StreamingCaptioner
 
@@ -78,7 +78,8 @@ class TransformersCaptioner(StreamingCaptioner):
         ) as error:  # OSError with a page of advice, ValueError, ImportError, SafetensorError ...
             raise ModelError(_reason(model, error)) from None
         if folder.is_dir():
-            return cls(parts, folder.resolve().name, _digest(folder), device)
+            digest = file_digest(*sorted([*folder.glob("*.safetensors"), folder / "config.json"]))
+            return cls(parts, folder.resolve().name, digest, device)
         return cls(parts, model, commit, device)
 
     def pixels(self, image: Image.Image) -> Tensor:
@@ -165,16 +166,6 @@ def _quiet(transformers: Any) -> None:
     hub.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over the folder's weights and configuration."""
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _reason(model: str, error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import stat
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 
+from captioner.digest import file_digest
 from indexer.errors import IndexerError
 from indexer.loading import Bar, Progress, no_progress
 
@@ -104,7 +104,7 @@ def _get(
         _fetch(archive, url, file, bar, pause)
     finally:
         bar.close()
-    if _sha256(file) != archive.sha256:
+    if file_digest(file) != archive.sha256:
         file.unlink()
         raise DownloadError(f"{url}: is not what was published (SHA-256 differs); it was removed, try again")
     _unpack(file, folder, archive.holds)
@@ -176,14 +176,6 @@ def _resumes(answer: HTTPResponse, start: int, total: int, url: str) -> bool:
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        for block in iter(lambda: stream.read(BLOCK), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _unpack(file: Path, folder: Path, holds: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from captioner.version import program_version
 from indexer.errors import ScrapeError
 from indexer.records import as_time
 from indexer.scrape.addresses import Guard, Network
@@ -56,16 +57,7 @@ class Settings:
 
     @property
     def user_agent(self) -> str:
-        return f"{AGENT}/{_version()} (+{self.contact})"
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("caption-search")
-    except PackageNotFoundError:
-        return "0"
+        return f"{AGENT}/{program_version()} (+{self.contact})"
 
 
 def scrape(

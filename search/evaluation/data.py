@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from captioner.digest import file_digest
 from indexer.records import CaptionRecord
 from indexer.sources.coco import CocoSource
 from indexer.sources.flickr8k import Flickr8kSource
@@ -79,10 +79,7 @@ def rated_pairs(file: Path, known: Captions) -> list[RatedPair]:
 
 def digest(files: Sequence[Path]) -> str:
     """SHA-256 over the files' contents in their order, 16 digits: which data a report was made from."""
-    total = hashlib.sha256()
-    for file in files:
-        total.update(file.read_bytes())
-    return total.hexdigest()[:16]
+    return file_digest(*files)[:16]
 
 
 def _by_image(records: Iterable[CaptionRecord]) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from captioner.version import program_version
 from indexer.index import CaptionIndex
 from search.web import problems
 from search.web.addresses import API, UNVERSIONED_API
@@ -19,7 +20,7 @@ from search.web.api import ServiceOf, router
 from search.web.metrics import MEDIA_TYPE, Metrics
 from search.web.page import page_routes
 from search.web.security import Guard
-from search.web.service import Service, program_version
+from search.web.service import Service
 from search.web.settings import Settings
 
 if TYPE_CHECKING:

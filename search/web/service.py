@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from captioner.errors import PhotoError
 from captioner.photo import media_type
+from captioner.version import program_version
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
 from search.asked import Asked, analyzer_of, check_analyzer
@@ -250,10 +250,3 @@ def _read(read: Callable[[Path], T], path: Path) -> T:
 
 def _no_captioner() -> Any:
     raise AssertionError("photos go through the caption queue")
-
-
-def program_version() -> str:
-    try:
-        return version("caption-search")
-    except PackageNotFoundError:
-        return "development"

@@ -1,0 +1,12 @@
+"""The program's own version, as it tells it to sites that it asks and to those who ask it."""
+
+from __future__ import annotations
+
+
+def program_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow, and few commands ask
+
+    try:
+        return version("caption-search")
+    except PackageNotFoundError:
+        return "development"
