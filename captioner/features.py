@@ -6,6 +6,7 @@ twice (as it is, and mirrored), and training reads the rest from a memory-mapped
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -42,16 +43,21 @@ def cached_features(
     Raises DataError.
     """
     path = folder / f"{_key(model, photos)}.npy"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            _write(model, photos, partial, progress)
-            partial.replace(path)
-        except OSError as error:
-            raise DataError(f"{folder}: the features cannot be written ({error})") from None
-        finally:
-            partial.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError, ValueError, EOFError):  # cut off, as by a copy of the cache
+        return _mapped(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        _write(model, photos, partial, progress)
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{folder}: the features cannot be written ({error})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return _mapped(path)
+
+
+def _mapped(path: Path) -> Features:
     features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
     return features
 

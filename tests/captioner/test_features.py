@@ -75,6 +75,16 @@ def test_a_photo_that_became_another_gets_features_of_its_own(
     assert not np.array_equal(cached_features(model, [red], tmp_path / "cache"), before)
 
 
+@pytest.mark.parametrize("left", [0, 5, 60, -1])
+def test_a_file_that_was_cut_off_is_made_anew(left: int, model: CaptionModel, tmp_path: Path) -> None:
+    photos = coloured_photos(tmp_path / "photos", 2)
+    before = cached_features(model, photos, tmp_path / "cache").copy()
+    [path] = (tmp_path / "cache").iterdir()
+    path.write_bytes(path.read_bytes()[:left])
+    assert np.array_equal(cached_features(model, photos, tmp_path / "cache"), before)
+    assert [*(tmp_path / "cache").iterdir()] == [path]
+
+
 def test_a_photo_that_is_missing_is_named(model: CaptionModel, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.png: No such file"):
         cached_features(model, [CaptionedPhoto(tmp_path / "gone.png", ())], tmp_path / "cache")
