@@ -75,7 +75,7 @@ _VALUES = attrgetter(*_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SearchProgress:
     """How far a query has got at a provider, so that an interrupted scrape need not ask again."""
 
     provider: str
@@ -91,7 +91,7 @@ class Progress:
         return {"line": "search", **asdict(self)}
 
     @classmethod
-    def from_json(cls, line: dict[str, Any]) -> Progress:
+    def from_json(cls, line: dict[str, Any]) -> SearchProgress:
         return cls(**{field.name: line[field.name] for field in fields(cls) if field.name in line})
 
 

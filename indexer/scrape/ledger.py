@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from indexer.hashes import Hashes
-from indexer.scrape.items import Item, Progress
+from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, read_manifest
 
 #: Bits in which the perceptual hashes of near duplicates may differ.
@@ -51,14 +51,14 @@ class Ledger:
         if not (folder / NAME).exists():
             return
         for line in read_manifest(folder):
-            if isinstance(line, Progress) or _is_whole(line, folder):
+            if isinstance(line, SearchProgress) or _is_whole(line, folder):
                 self.note(line)
             else:
                 self.forget(line)
 
-    def note(self, line: Item | Progress) -> None:
+    def note(self, line: Item | SearchProgress) -> None:
         """Remember a line of the manifest."""
-        if isinstance(line, Progress):
+        if isinstance(line, SearchProgress):
             row = (line.provider, line.query, line.cursor, line.used, line.taken, line.exhausted)
             self._do("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", *row)
             return
@@ -112,7 +112,7 @@ class Ledger:
         named = zip(("If-None-Match", "If-Modified-Since"), row or ("", ""), strict=True)
         return {name: str(value) for name, value in named if value}
 
-    def progress(self, provider: str, query: str) -> Progress:
+    def progress(self, provider: str, query: str) -> SearchProgress:
         """How far an earlier run has got with this query."""
         found = self._row(
             "SELECT cursor, used, taken, exhausted FROM searches WHERE provider = ? AND query = ?",
@@ -120,8 +120,8 @@ class Ledger:
             query,
         )
         if found is None:
-            return Progress(provider, query)
-        return Progress(provider, query, found[0], found[1], found[2], bool(found[3]))
+            return SearchProgress(provider, query)
+        return SearchProgress(provider, query, found[0], found[1], found[2], bool(found[3]))
 
     def claim(self, sha256: str, phash: str, url: str = "") -> tuple[str, str]:
         """Reserve a content: ("", "") when it is new, else (reason, SHA-256 of the photo kept).
@@ -169,7 +169,7 @@ def pending(folder: Path, ledger: Ledger, given: Ledger, *, refresh: bool = Fals
     if not (folder / NAME).exists():
         return
     for line in read_manifest(folder):
-        if isinstance(line, Progress) or given.knows(line.url):
+        if isinstance(line, SearchProgress) or given.knows(line.url):
             continue
         if not ledger.is_final(line.url) or (refresh and ledger.content(line.url)):
             given.discover(line.url)

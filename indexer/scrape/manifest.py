@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 
 from indexer.errors import ScrapeError, SourceError
 from indexer.records import CaptionRecord
-from indexer.scrape.items import Item, Progress
+from indexer.scrape.items import Item, SearchProgress
 
 NAME = "manifest.jsonl"
 
 
-def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | Progress]:
+def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress]:
     """Every line in order, one at a time, that lies before byte `end`.
 
     A torn last line, left by a crash, is passed over. Raises SourceError, with file and line, where there
@@ -38,7 +38,7 @@ def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | Progr
         raise SourceError(f"{folder}: not a scraped folder (no {NAME} in it)") from None
 
 
-def _parse(raw: bytes, path: Path, number: int) -> Item | Progress | None:
+def _parse(raw: bytes, path: Path, number: int) -> Item | SearchProgress | None:
     try:
         line = json.loads(raw)
         if not isinstance(line, dict):
@@ -46,7 +46,7 @@ def _parse(raw: bytes, path: Path, number: int) -> Item | Progress | None:
         kind = line.get("line")
         if kind == "item":
             return Item.from_json(line)
-        return Progress.from_json(line) if kind == "search" else None
+        return SearchProgress.from_json(line) if kind == "search" else None
     except (ValueError, TypeError) as error:
         if not raw.endswith(b"\n"):
             return None
@@ -146,7 +146,7 @@ class ManifestWriter:
             self._file.close()
             raise
 
-    def append(self, *lines: Item | Progress) -> None:
+    def append(self, *lines: Item | SearchProgress) -> None:
         """Add lines at the end; they outlive the process from here on.
 
         What does not fit on the disk is taken back, so that a later line does not follow half a line.
@@ -177,7 +177,7 @@ class ManifestWriter:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def _as_line(line: Item | Progress) -> bytes:
+def _as_line(line: Item | SearchProgress) -> bytes:
     return _ENCODER.encode(line.as_json()).encode("utf-8", "replace") + b"\n"
 
 

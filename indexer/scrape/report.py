@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from indexer.scrape.items import Item, Progress
+from indexer.scrape.items import Item, SearchProgress
 
 _SHOWN = 20
 _HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")
@@ -21,7 +21,7 @@ class Report:
     known: int = 0  # found again; nothing was left to do
     bytes: int = 0
     seconds: float = 0.0
-    unanswered: list[Progress] = field(default_factory=list)
+    unanswered: list[SearchProgress] = field(default_factory=list)
 
     def count(self, item: Item) -> None:
         """Take in an item that has reached its final status."""

@@ -18,7 +18,7 @@ from indexer.records import as_time
 from indexer.scrape.addresses import Guard, Network
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
-from indexer.scrape.items import Item, Progress, RefusalError, UnansweredError
+from indexer.scrape.items import Item, RefusalError, SearchProgress, UnansweredError
 from indexer.scrape.keeping import THREADS, Keeper
 from indexer.scrape.ledger import Ledger, pending
 from indexer.scrape.manifest import ManifestWriter
@@ -207,17 +207,17 @@ class _Run:
                 self._note(progress)
         self.report.taken += progress.taken
 
-    def _begun(self, provider: Provider, query: str) -> Progress:
+    def _begun(self, provider: Provider, query: str) -> SearchProgress:
         """How far an earlier run has got, where this one goes on from there."""
         if provider.limited and not self.settings.refresh:
             return self.ledger.progress(provider.name, query)
-        return Progress(provider.name, query)
+        return SearchProgress(provider.name, query)
 
-    def _unanswered(self, progress: Progress) -> None:
+    def _unanswered(self, progress: SearchProgress) -> None:
         self.report.unanswered.append(progress)
         self._note(progress)
 
-    def _room(self, provider: Provider, progress: Progress) -> int:
+    def _room(self, provider: Provider, progress: SearchProgress) -> int:
         """How many more results of this query may be taken."""
         return max(0, self.settings.per_query - progress.taken) if provider.limited else sys.maxsize
 
@@ -269,7 +269,7 @@ class _Run:
             if self.on_item is not None:
                 self.on_item(item)
 
-    def _note(self, *lines: Item | Progress) -> None:
+    def _note(self, *lines: Item | SearchProgress) -> None:
         self.manifest.append(*lines)
         for line in lines:
             self.ledger.note(line)
@@ -278,7 +278,7 @@ class _Run:
         return as_time(self.clock.now())
 
 
-def _advanced(progress: Progress, page: Page, taken: int) -> Progress:
+def _advanced(progress: SearchProgress, page: Page, taken: int) -> SearchProgress:
     """Progress after `taken` more results of this page."""
     used = progress.used + taken
     moved = replace(progress, taken=progress.taken + taken, used=used, reason="", detail="")

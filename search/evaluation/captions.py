@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import EvaluationError
-from search.evaluation.data import Captions
+from search.evaluation.data import Captions, Progress
 
 if TYPE_CHECKING:  # torch comes with it
     from captioner.streaming import StreamingCaptioner
-
-Progress = Callable[[int], None]
 
 #: How strongly the groups of a diverse beam search keep apart (`captioner.decode.Decoding`).
 DIVERSITY = 0.5

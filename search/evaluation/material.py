@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.evaluation import data
 from search.evaluation.captions import DIVERSITY, generate, read_captions
-from search.evaluation.data import Captions, Photos
+from search.evaluation.data import Captions, Photos, Progress
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
 from search.evaluation.pictures import look_at
 from search.evaluation.rows import FEW, Extras
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

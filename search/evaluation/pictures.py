@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from search.evaluation.data import Progress
+
 #: A class counts as seen from this probability on.
 SURE = 0.5
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 
 from search.evaluation import exchange, report
+from search.evaluation.data import Progress
 from search.evaluation.evaluation import ARCHIVES, Material, Result, Say, evaluate
-from search.evaluation.material import Choices, Places, Progress, gather
+from search.evaluation.material import Choices, Places, gather
 from search.evaluation.rankers import Query
 from search.evaluation.rows import SEVERAL, USUAL
 

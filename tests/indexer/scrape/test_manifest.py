@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError, SourceError
 from indexer.scrape import manifest
-from indexer.scrape.items import STATUSES, Item, Progress
+from indexer.scrape.items import STATUSES, Item, SearchProgress
 from indexer.scrape.manifest import (
     NAME,
     ManifestWriter,
@@ -178,7 +178,7 @@ def test_passing_failures_are_tried_again_by_the_next_run(site: Site, scraping: 
 
 
 def test_progress_survives_its_line(tmp_path: Path) -> None:
-    progress = Progress("openverse", "cats", cursor="3", used=4, taken=44)
+    progress = SearchProgress("openverse", "cats", cursor="3", used=4, taken=44)
     with ManifestWriter(tmp_path) as writer:
         writer.append(progress)
     assert list(read_manifest(tmp_path)) == [progress]
@@ -277,7 +277,7 @@ def test_what_a_scrape_writes_meanwhile_replaces_nothing(
         writer.append(_kept(1, "x"), _kept(1, "y"))
         late = iter([_kept(1, "z"), _kept(2, "w")])
 
-        def reading(folder: Path, end: int = sys.maxsize) -> Iterator[Item | Progress]:
+        def reading(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress]:
             yield from read_manifest(folder, end)
             writer.append(*late)
 
