@@ -142,7 +142,7 @@ def interruptible(message: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(message, err=True)
+        click.echo(printable(message), err=True)
         raise click.exceptions.Exit(130) from None
 
 

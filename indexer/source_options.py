@@ -115,11 +115,6 @@ def retry_goes_alone(command: click.Context) -> None:
             raise click.UsageError(f"--retry adds to the index that is there and goes without --{name}.")
 
 
-def captioning_by(model: str, beam: int | None = None, captions: int = 1) -> Captioning:
-    """Captioning in this process by a model's name or folder."""
-    return Captioning(loader(model), beam, captions)
-
-
 def read_captioning(options: dict[str, Any]) -> Captioning:
     load = loader(options["model"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +13,15 @@ import click
 from tqdm import tqdm
 
 from captioner.console import interruptible, progress_bar, tell
+from captioner.loader import loader
 from captioner.outside import printable
+from indexer.build import Captioning
 from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.items import Item
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import provider
-from indexer.source_options import LINES, captioning_by
+from indexer.source_options import LINES
 
 
 @click.command()
@@ -70,7 +73,7 @@ def scrape(
     if where:
         _index(Path(output), where, model)
     elif report.total("downloaded"):
-        click.echo(f"next: indexer build --scraped {output}", err=True)
+        tell(f"next: indexer build --scraped {shlex.quote(output)}")
     if report.unanswered or report.total("failed"):
         raise click.exceptions.Exit(1)
 
@@ -103,6 +106,6 @@ def _index(folder: Path, where: str, model: str) -> None:
     rejects = folder / "rejected.jsonl"
     with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {folder}"):
         report = index_scraped(
-            folder, where, captioning_by(model), rejects=rejects, tell=tell, progress=progress_bar
+            folder, where, Captioning(loader(model)), rejects=rejects, tell=tell, progress=progress_bar
         )
     finish(report, rejects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from captioner.outside import printable
 from indexer.scrape.items import Item, SearchProgress
 
 _SHOWN = 20
@@ -55,8 +56,8 @@ class Report:
 
     def text(self) -> str:
         """The report for people: table, reasons, unanswered queries, totals."""
-        parts = (_aligned(self.rows()), self._reason_lines(), self._search_lines(), [self._totals()])
-        return "\n".join(line for part in parts for line in part)
+        parts = (_aligned(self.rows()), self._reason_lines(), self._search_lines(), ["", self._totals()])
+        return "\n".join(printable(line) for part in parts for line in part)
 
     def _reason_lines(self) -> list[str]:
         lines = [
@@ -74,7 +75,7 @@ class Report:
     def _totals(self) -> str:
         rate = self.total("downloaded") / self.seconds if self.seconds else 0.0
         known = f", {self.known:,} known from before" if self.known else ""
-        return f"\n{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
+        return f"{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

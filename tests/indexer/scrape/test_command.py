@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from indexer.build import Captioning
 from indexer.cli import main
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.index import open_index
@@ -55,13 +54,21 @@ def test_a_failure_is_told_and_the_command_fails(site: Site, tmp_path: Path) -> 
     assert "1  failed: not-found" in result.stdout
 
 
+def test_what_was_not_answered_is_told_on_lines_that_move_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "li\x07st\nof"
+    folder.mkdir()
+    result = _run(str(folder), "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    assert result.exit_code == 1
+    assert "li\\x07st\\nof: is no ordinary file" in result.stdout and "\x07" not in result.output
+
+
 def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apis = Apis(site)
     apis.pictures["cats"] = [Picture(site.photo("/x.jpg", jpeg(1)), "A cat of a kind")]
     folder, where = tmp_path / "photos", tmp_path / "in\x07dex"
-    monkeypatch.setattr(command, "captioning_by", lambda model: Captioning(ColourCaptioner))
+    monkeypatch.setattr(command, "loader", lambda model: ColourCaptioner)
     take = EmbeddedDraft.add
 
     def refuse_titles(draft: EmbeddedDraft, records: Iterable[CaptionRecord]) -> AddReport:
