@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageFont
+from PIL import Image, ImageFont, ImageOps
 
 from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo
@@ -46,11 +46,7 @@ def filling(photo: Photo | None, width: int, height: int) -> Image.Image | None:
     picture = thumbnail(photo, 4 * width, 4 * height)
     if picture is None:
         return None
-    scale = max(width / picture.width, height / picture.height)
-    size = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
-    picture = picture.resize(size, Image.Resampling.LANCZOS)
-    left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    return picture.crop((left, top, left + width, top + height))
+    return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)  # enlarges no more than it shows
 
 
 def data_uri(picture: Image.Image) -> str:

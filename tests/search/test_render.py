@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -178,10 +179,22 @@ class TestPictures:
     def test_nothing_to_show(self, photo: str | bytes | None) -> None:
         assert thumbnail(photo, 9, 9) is None
 
-    def test_a_very_flat_photo_fills_its_box(self) -> None:
-        made = filling(Image.new("RGB", (4000, 1), "red"), 20, 10)
+    @pytest.mark.parametrize("size", [(4000, 1), (1, 4000)])
+    def test_a_very_flat_photo_fills_its_box_and_no_more(
+        self, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Enlarged as a whole, it would have a hundred times as many pixels as the box."""
+        whole, enlarged = Image.Image.resize, list[int]()
+
+        def resize(image: Image.Image, to: tuple[int, int], *given: Any, **named: Any) -> Image.Image:
+            enlarged.append(to[0] * to[1])
+            return whole(image, to, *given, **named)
+
+        monkeypatch.setattr(Image.Image, "resize", resize)
+        made = filling(Image.new("RGB", size, "red"), 100, 80)
         assert made is not None
-        assert made.size == (20, 10)
+        assert made.size == (100, 80)
+        assert max(enlarged) == 100 * 80
 
 
 class TestMontage:
