@@ -302,7 +302,6 @@ def train(**options: Any) -> None:
     resume = bool(options.pop("resume"))
     run, data = read_run(options), read_data(options)
     run_training(run, data, _Bars(), resume=resume)
-    click.echo(f"the best model is in {run.folder / 'best'}")
 
 
 class _Bars:
@@ -324,6 +323,9 @@ class _Bars:
         self._close()
         scores = f"loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}"
         click.echo(f"epoch {report.epoch}: {scores}, {report.seconds:.0f} s")
+
+    def done(self, best: Path) -> None:
+        click.echo(f"the best model is in {best}")
 
     def _close(self) -> None:
         if self._bar is not None:

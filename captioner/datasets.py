@@ -79,6 +79,13 @@ def check_apart(training: Iterable[CaptionedPhoto], testing: Iterable[CaptionedP
         raise DataError(f"{len(shared)} test photos are training photos too, such as {min(shared)}")
 
 
+def check_there(photos: Sequence[CaptionedPhoto]) -> None:
+    """Refuse photos that are not there. Raises DataError."""
+    missing = [photo.image for photo in photos if not photo.image.is_file()]
+    if missing:
+        raise DataError(f"{missing[0]}: no such photo ({len(missing)} of {len(photos)} are missing)")
+
+
 def encode(vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> Tensor:
     """Word lists -> ids (N, longest + 2): `<start> words <end>`, padded with `<pad>`."""
     rows = [vocabulary.encode(words) for words in captions]

@@ -1,4 +1,4 @@
-"""Training in several processes (torchrun): sums over all of them, and nothing else."""
+"""Training in several processes (torchrun): sums over all of them, and waiting for each other."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ class Processes:
     def first(self) -> bool:
         """Whether this process writes files and reports."""
         return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
 
     def sum(self, value: Tensor) -> Tensor:
         if self.count == 1:

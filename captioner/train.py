@@ -126,6 +126,11 @@ class Training:
     def steps(self) -> int:
         return self.recipe.epochs * self.batches.count
 
+    @property
+    def scored(self) -> CaptionModel:
+        """The model that is scored and saved."""
+        return self.averaged if self.recipe.averaging else self.model
+
     def run_epoch(self, progress: Callable[[float], None] = lambda loss: None) -> float:
         """Train to the end of the current epoch (from its middle, if resumed); gives the mean loss a word.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.datasets import check_apart
+from captioner.datasets import check_apart, check_there
 from captioner.errors import DataError
 from captioner.processes import Processes
 from captioner.train import EpochReport
@@ -25,20 +26,32 @@ STATE, BEST, LOG = "training-state.pt", "best", "training-log.csv"
 def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Checkpoint:
     """Train, keeping the best epoch by dev CIDEr-D in `run.folder`; gives the best model.
 
-    The state is saved after each epoch, and when the run is interrupted (Ctrl-C, SIGTERM), so that
-    `resume` goes on where it stopped. An earlier run in the same folder is never begun anew.
+    The state is saved after the last step of each epoch, after its scoring, and when the run is interrupted
+    (Ctrl-C, SIGTERM), so that `resume` goes on where it stopped. An earlier run in the same folder is never
+    begun anew.
     """
-    check_apart(data.train, data.dev)
-    if not data.train or not data.dev:
-        raise DataError("training needs photos with captions, for training and for development")
+    _check_data(data)
     _check_folder(run.folder, resume)
+    about = _about(run, data)
     processes = Processes.from_environment()
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
     if (run.folder / STATE).exists():
         prepared.training.load_state(run.folder / STATE)
-    _all_epochs(run, data, prepared, watcher)
+    processes.wait()  # a state must not be replaced by the first one before all have read it
+    _all_epochs(run, prepared, watcher, about)
+    processes.wait()  # the first one scores alone, and keeps the best model
+    if processes.first:
+        watcher.done(run.folder / BEST)
     return checkpoint.load(run.folder / BEST)
+
+
+def _check_data(data: Data) -> None:
+    """Refuse what would be found out hours later, or never."""
+    check_apart(data.train, data.dev)
+    if not data.train or not data.dev:
+        raise DataError("training needs photos with captions, for training and for development")
+    check_there([*data.train, *data.dev])
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
@@ -51,43 +64,47 @@ def _check_folder(folder: Path, resume: bool) -> None:
     checkpoint.check_place(folder / BEST)
 
 
-def _all_epochs(run: Run, data: Data, prepared: Prepared, watcher: Watcher) -> None:
+def _all_epochs(run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any]) -> None:
     training, state = prepared.training, run.folder / STATE
     try:
         while training.epoch < run.recipe.epochs:
-            _one_epoch(run, data, prepared, watcher)
+            _one_epoch(run, prepared, watcher, about)
             training.save_state(state)
     except KeyboardInterrupt:
         training.save_state(state)
         raise
 
 
-def _one_epoch(run: Run, data: Data, prepared: Prepared, watcher: Watcher) -> None:
+def _one_epoch(run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any]) -> None:
     start, training = time.monotonic(), prepared.training
     watcher.stage(f"epoch {training.epoch + 1}/{run.recipe.epochs}", training.batches.count)
     loss = training.run_epoch(lambda value: watcher.advance(1, value))
+    training.save_state(run.folder / STATE)  # whatever fails from here on, no step is lost
     if training.processes.first:
-        scored = training.averaged if run.recipe.averaging else training.model
-        score = prepared.dev(scored)
+        score = prepared.dev(training.scored)
         report = EpochReport(training.epoch + 1, loss, score, time.monotonic() - start)
         watcher.epoch(report)
-        _log(run.folder / LOG, report)
         if score > training.best:
-            training.best = score
-            best = Checkpoint(scored, prepared.vocabulary, _about(run, data, report))
-            checkpoint.save(best, run.folder / BEST)
+            _keep(run, prepared, about, report)
+        _log(run.folder / LOG, report)
     training.finish_epoch()
 
 
-def _about(run: Run, data: Data, report: EpochReport) -> dict[str, Any]:
-    earlier = checkpoint.read_config(run.start)[1] if run.start is not None else None
+def _keep(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochReport) -> None:
+    """Save the best model so far, which it is not called before: a save that is stopped is made anew."""
+    known = {**about, "epoch": report.epoch, "dev_cider_d": round(report.score, 4)}
+    checkpoint.save(Checkpoint(prepared.training.scored, prepared.vocabulary, known), run.folder / BEST)
+    prepared.training.best = report.score
+
+
+def _about(run: Run, data: Data) -> dict[str, Any]:
+    """What is known of the model before the first epoch."""
+    earlier = checkpoint.read_config(run.start)[1] if run.start is not None else {}
     names = [*(photo.image.name for photo in data.train), *data.text_names]
     return {
-        "data": list(dict.fromkeys([*((earlier or {}).get("data") or ()), *data.names])),
+        "data": list(dict.fromkeys([*map(str, earlier.get("data") or ()), *data.names])),
         "photos": len(data.train),
         "recipe": asdict(run.recipe),
-        "epoch": report.epoch,
-        "dev_cider_d": round(report.score, 4),
         KEY: record(names, earlier),
     }
 

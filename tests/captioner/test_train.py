@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import pickle
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torchvision import models
 
-from captioner import checkpoint, objectives
+from captioner import objectives
 from captioner.batches import Batches, CachedViews, Detected
 from captioner.configuration import CONFIGURATIONS, ModelConfig
-from captioner.datasets import CaptionedPhoto, encode
+from captioner.datasets import encode
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
 from captioner.tokens import words
-from captioner.train import EpochReport, Recipe, Training
-from captioner.training_record import learnt_from
-from captioner.training_run import BEST, STATE, Data, Run, train
+from captioner.train import Recipe, Training
 from captioner.vocabulary import END, START, Vocabulary
-from captioner.word_vectors import WordVectors
-from tests.captioner.worlds import TINY, WORDS, coloured_photos
+from tests.captioner.worlds import RECIPE, TINY, WORDS, in_two_processes
 
 COUNT = 8
-RECIPE = Recipe(epochs=3, photos_per_batch=2, learning_rate=1e-2, warmup_steps=2, label_smoothing=0.0)
 TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1, dropout=0.3)
 STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16)
-
-
-@pytest.fixture(autouse=True)
-def short_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few blocks, since these tests are of training."""
-
-    def short(weights: None = None) -> torch.nn.Module:
-        return models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1])
-
-    monkeypatch.setattr(models, "resnet101", short)
+pytestmark = pytest.mark.usefixtures("short_resnet")
 
 
 def references() -> list[list[list[str]]]:
@@ -218,23 +198,8 @@ torch.distributed.destroy_process_group()
 
 
 def test_two_processes_give_the_loss_of_one_with_the_joint_batch() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", _PROCESS],
-            env=os.environ
-            | {"WORLD_SIZE": "2", "RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-            cwd=Path(__file__).parents[2],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+    told = in_two_processes("-c", _PROCESS)
     alone = run_to_end(new_training())
-    told = [process.communicate(timeout=240) for process in started]
     for rank, (output, errors) in enumerate(told):
         found = output.split()
         assert found[:1] == [str(rank)], errors
@@ -295,191 +260,3 @@ def test_the_end_of_a_caption_that_was_cut_is_not_learned(
     logs = objectives._scores(training.model, features, captions, owners, None)[-4:].log_softmax(1)
     expected = logs[0, 5] + logs[1, 7] + logs[2, 6] + logs[3, END]  # word by word
     assert loss.item() == pytest.approx(-expected.item(), rel=1e-4)
-
-
-# The whole run, from photos to a saved model
-
-
-class Watch:
-    """Remembers the epochs; `act` may interrupt at a step (in the epochs alone) or at an epoch's report."""
-
-    def __init__(self, at_step: int = 0, at_epoch: int = 0, act: Callable[[], None] | None = None) -> None:
-        self.reports: list[EpochReport] = []
-        self._at_step, self._at_epoch, self._act = at_step, at_epoch, act or self._stop
-
-    @staticmethod
-    def _stop() -> None:
-        raise KeyboardInterrupt
-
-    def stage(self, name: str, total: int) -> None:
-        assert name and total > 0
-
-    def advance(self, count: int = 1, loss: float | None = None) -> None:
-        if loss is not None:
-            self._at_step -= 1
-            if self._at_step == 0:
-                self._act()
-
-    def epoch(self, report: EpochReport) -> None:
-        if report.epoch == self._at_epoch:
-            self._act()
-        self.reports.append(report)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    folder = tmp_path_factory.mktemp("photos")
-    return Data(coloured_photos(folder, 6), coloured_photos(folder, 3, first=6), names=("colours",))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("features")
-
-
-def small_run(folder: Path, cache: Path) -> Run:
-    recipe = dataclasses.replace(RECIPE, epochs=2, smallest_count=1)
-    return Run(TINY, recipe, folder, cache, device="cpu")
-
-
-def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float, float]], str]:
-    reports = [(one.epoch, one.loss, one.score) for one in watch.reports]
-    return reports, checkpoint.load(folder / "best").digest
-
-
-def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
-    data: Data, cache: Path, tmp_path: Path
-) -> None:
-    made = train(small_run(tmp_path, cache), data, Watch())
-    assert made.about["data"] == ["colours"]
-    assert learnt_from(made.about, ["photo0.png", "photo6.png"]) == ["photo0.png"]
-    lines = (tmp_path / "training-log.csv").read_text().splitlines()
-    assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
-
-
-def _sigterm() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-@pytest.mark.parametrize(
-    "watch", [lambda: Watch(at_step=4), lambda: Watch(at_epoch=1), lambda: Watch(at_step=2, act=_sigterm)]
-)
-def test_an_interrupted_run_resumes_to_the_same_model(
-    watch: Callable[[], Watch], data: Data, cache: Path, tmp_path: Path
-) -> None:
-    """Ctrl-C in an epoch, Ctrl-C while its score is reported, and SIGTERM."""
-    before = signal.getsignal(signal.SIGTERM)
-    straight, stopped, resumed = Watch(), watch(), Watch()
-    train(small_run(tmp_path / "straight", cache), data, straight)
-    with pytest.raises(KeyboardInterrupt):
-        train(small_run(tmp_path / "resumed", cache), data, stopped)
-    assert (tmp_path / "resumed" / STATE).exists()
-    assert signal.getsignal(signal.SIGTERM) == before
-    train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
-    stopped.reports += resumed.reports
-    assert outcome(stopped, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
-
-
-def test_test_photos_among_the_training_photos_are_refused(data: Data, cache: Path, tmp_path: Path) -> None:
-    leaky = dataclasses.replace(data, dev=[*data.dev, data.train[0]])
-    with pytest.raises(DataError, match=r"1 test photos are training photos too, such as photo0\.png"):
-        train(small_run(tmp_path, cache), leaky, Watch())
-
-
-def test_coco_names_a_photo_in_two_ways(data: Data, cache: Path, tmp_path: Path) -> None:
-    def named(name: str) -> CaptionedPhoto:
-        return dataclasses.replace(data.train[0], image=tmp_path / name)
-
-    long, short = named("COCO_train2014_000000000009.jpg"), named("000000000009.jpg")
-    for train_photo, dev_photo in ((long, short), (short, long)):
-        leaky = dataclasses.replace(data, train=[train_photo], dev=[dev_photo])
-        with pytest.raises(DataError, match=f"such as {dev_photo.image.name}"):
-            train(small_run(tmp_path, cache), leaky, Watch())
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_a_run_is_not_begun_anew_over_an_earlier_one(data: Data, cache: Path, tmp_path: Path) -> None:
-    run = small_run(tmp_path / "run", cache)
-    made = train(run, data, Watch())
-    before = contents(run.folder)
-    with pytest.raises(DataError, match="run: holds a run already; go on with it by --resume, or name"):
-        train(run, data, Watch())
-    assert contents(run.folder) == before
-    assert train(run, data, Watch(), resume=True).digest == made.digest
-    (run.folder / STATE).unlink()
-    before = contents(run.folder)
-    for resume in (False, True):
-        with pytest.raises(DataError, match="run: holds a model, and no state to go on from"):
-            train(run, data, Watch(), resume=resume)
-    assert contents(run.folder) == before
-
-
-def test_files_in_the_way_of_the_best_model_are_found_before_training(
-    data: Data, cache: Path, tmp_path: Path
-) -> None:
-    run, watch = small_run(tmp_path / "run", cache), Watch(at_step=1)
-    with pytest.raises(KeyboardInterrupt):
-        train(run, data, watch)
-    (run.folder / BEST).mkdir()
-    (run.folder / BEST / "notes.txt").write_text("mine")
-    with pytest.raises(ModelError, match=r"best: holds notes\.txt"):
-        train(run, data, Watch(), resume=True)
-
-
-@pytest.mark.parametrize(("caption", "words"), [("all is red", 0), ("a red dog", 1)])
-def test_few_photos_train_a_detector_of_few_words(
-    caption: str, words: int, data: Data, cache: Path, tmp_path: Path
-) -> None:
-    """No word is in 30 photos; what is left are nouns of ImageNet's classes, fewer than are to be told."""
-    few = dataclasses.replace(
-        data, train=[dataclasses.replace(one, captions=(caption,)) for one in data.train]
-    )
-    run = small_run(tmp_path, cache)
-    run = dataclasses.replace(run, config=dataclasses.replace(TINY, words=2))
-    config = train(run, few, Watch()).model.config
-    assert (config.words, config.detector_words) == (words, words)
-
-
-# The student project's architectures
-
-
-def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_path: Path) -> None:
-    """model5 in small: its own words with punctuation, GloVe for those that it has, frozen."""
-    (tmp_path / "glove.txt").write_text("red 1 2 3\nsky -1 0 0.5\nunused 9 9 9\n")
-    config = dataclasses.replace(
-        CONFIGURATIONS["model5"], embedding=3, hidden=8, preprocess=TINY.preprocess, max_words=6
-    )
-    recipe = dataclasses.replace(RECIPE, epochs=1, smallest_count=1)
-    vectors = WordVectors(tmp_path / "glove.txt")
-    run = Run(
-        config, recipe, tmp_path / "run", tmp_path / "cache", device="cpu", pretrained=False, vectors=vectors
-    )
-    stopped = dataclasses.replace(
-        data, train=[dataclasses.replace(one, captions=(f"{one.captions[0]}.",)) for one in data.train]
-    )
-    made = train(run, stopped, Watch())
-    assert "." in made.vocabulary
-    rows = made.model.decoder.embed.weight
-    assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
-    assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
-    with pytest.raises(DataError, match="give its word vectors with --glove"):
-        train(dataclasses.replace(run, folder=tmp_path / "other", vectors=None), stopped, Watch())
-
-
-def test_word_vectors_are_found_by_word_in_a_pickled_matrix_too(tmp_path: Path) -> None:
-    from tests.captioner.test_legacy import pickled_vocabulary
-
-    theirs = [*WORDS.words[:4], "sky", "moon", "wall"]
-    (tmp_path / "vocab.pkl").write_bytes(pickled_vocabulary(theirs))
-    (tmp_path / "weights_matrix.pkl").write_bytes(pickle.dumps([[float(n), -1.0] for n in range(7)]))
-    vectors = WordVectors(tmp_path / "weights_matrix.pkl", tmp_path / "vocab.pkl")
-    rows = vectors.matrix(WORDS, 2)
-    assert rows[WORDS.id("wall")].tolist() == [6.0, -1.0]
-    assert torch.equal(rows, vectors.matrix(WORDS, 2))
-    with pytest.raises(DataError, match="vectors of 2 numbers; 5 are expected"):
-        vectors.matrix(WORDS, 5)
-    with pytest.raises(DataError, match="not GloVe's text"):
-        WordVectors(tmp_path / "weights_matrix.pkl").matrix(WORDS, 2)

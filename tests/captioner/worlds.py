@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from captioner.configuration import ModelConfig
 from captioner.datasets import CaptionedPhoto
 from captioner.model import CaptionModel
 from captioner.preprocess import Preprocess
+from captioner.train import Recipe
 from captioner.vocabulary import SPECIALS, Vocabulary
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "black")
@@ -27,6 +32,7 @@ TINY = ModelConfig(
     preprocess=Preprocess(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     max_words=8,
 )
+RECIPE = Recipe(epochs=3, photos_per_batch=2, learning_rate=1e-2, warmup_steps=2, label_smoothing=0.0)
 WORDS = Vocabulary([*SPECIALS, "a", "field", "wall", "under", "the", "sky", *COLOURS])
 
 
@@ -68,3 +74,22 @@ def tiny_model(folder: Path, seed: int = 0, **about: object) -> Path:
     """The folder of a saved tiny model."""
     save(tiny_checkpoint(seed, **about), folder)
     return folder
+
+
+def in_two_processes(*arguments: object) -> list[tuple[str, str]]:
+    """What Python wrote to stdout and stderr in each of two processes that train together."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    started = [
+        subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            env=os.environ | group | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    return [process.communicate(timeout=240) for process in started]
