@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from captioner.configuration import ModelConfig
+from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
@@ -173,6 +175,25 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
             raise ModelError(f"{path}: tensor {name} has shape {found}; {wanted} is expected")
     # assign would keep half precision; copying casts to the model's float32
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+    check_finite(model, path)
+    _check_detector(model.decoder, path)
+
+
+def check_finite(module: nn.Module, path: Path) -> None:
+    """Refuse weights that are no numbers: with one of them a decoder may write nothing at all.
+
+    By NumPy, since torch takes as long for it as for all the rest of loading.
+    """
+    for name, value in module.state_dict().items():
+        if not np.isfinite(value.numpy()).all():
+            raise ModelError(f"{path}: tensor {name} holds values that are no numbers")
+
+
+def _check_detector(decoder: nn.Module, path: Path) -> None:
+    if not isinstance(decoder, AttentionDecoder) or not decoder.words:
+        return
+    if wrong := decoder.detector.out_of_range(len(decoder.bias)):
+        raise ModelError(f"{path}: tensor decoder.detector.{wrong}")
 
 
 @contextlib.contextmanager

@@ -54,6 +54,15 @@ class WordDetector(nn.Module):
         self.learnt.weight.zero_()
         self.learnt.bias.fill_(-20.0)
 
+    def out_of_range(self, vocabulary: int) -> str:
+        """Which of the numbers of words and classes name none, as those of a damaged file; else ""."""
+        limits = {"ids": vocabulary, "class_of": self.classes.out_features, "word_of": len(self.ids)}
+        for name, limit in limits.items():
+            numbers = self.get_buffer(name)
+            if len(numbers) and not 0 <= numbers.min() <= numbers.max() < limit:
+                return f"{name} holds numbers outside 0 to {limit - 1}"
+        return ""
+
     def forward(self, pooled: Tensor) -> Tensor:
         learnt = torch.sigmoid(self.learnt(pooled))
         return torch.maximum(learnt, self.named(self.classes(pooled)))

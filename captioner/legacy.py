@@ -14,13 +14,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Checkpoint, check_finite
 from captioner.configuration import ModelConfig, configuration
 from captioner.decoders import ShowAndTellDecoder
 from captioner.errors import ModelError
 from captioner.model import CaptionModel
 from captioner.unpickle import read_matrix, read_tensors, read_vocabulary
-from captioner.vocabulary import SPECIALS, Vocabulary
+from captioner.vocabulary import Vocabulary
 
 #: What other training scripts put around a state dict, or before its names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -61,15 +61,10 @@ def legacy_vocabulary(path: Path) -> Vocabulary:
         raise ModelError(f"{path}: a vocabulary without word2idx and idx2word")
     if not all(isinstance(number, int) for number in words) or set(words) != set(range(len(words))):
         raise ModelError(f"{path}: the ids of the words are not 0 to {len(words) - 1}")
-    in_order = [words[number] for number in range(len(words))]
-    if not all(isinstance(word, str) for word in in_order):
-        raise ModelError(f"{path}: a vocabulary with words that are no text")
-    wrong = [word for number, word in enumerate(in_order) if ids.get(word) != number]
-    if wrong or len(ids) != len(words):
+    vocabulary = Vocabulary.in_file(path, [words[number] for number in range(len(words))])
+    if ids != {word: number for number, word in enumerate(vocabulary.words)}:
         raise ModelError(f"{path}: word2idx and idx2word contradict each other")
-    if tuple(in_order[: len(SPECIALS)]) != SPECIALS:
-        raise ModelError(f"{path}: the first words are {in_order[:4]!r}; {', '.join(SPECIALS)} are expected")
-    return Vocabulary(in_order)
+    return vocabulary
 
 
 def _decoder_state(files: LegacyFiles, config: ModelConfig, words: int) -> dict[str, Tensor]:
@@ -132,6 +127,7 @@ def _load(module: nn.Module, state: Mapping[str, Tensor], path: Path, arch: str)
     if surplus := sorted(set(state) - set(wanted)):
         raise ModelError(f"{path}: tensor {surplus[0]} is not part of {arch}; is it another model?")
     module.load_state_dict(dict(state))
+    check_finite(module, path)
 
 
 def _hint(module: nn.Module, name: str) -> str:

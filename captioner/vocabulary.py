@@ -23,8 +23,11 @@ class Vocabulary:
             raise ModelError(f"a vocabulary begins with {', '.join(SPECIALS)}; this one with {words[:4]!r}")
         self.words = tuple(words)
         self._ids = {word: number for number, word in enumerate(self.words)}
-        if len(self._ids) != len(self.words):
-            raise ModelError("a word stands twice in the vocabulary")
+        for number, word in enumerate(self.words):
+            if self._ids[word] != number:
+                raise ModelError(f"the word {word!r} stands twice in the vocabulary")
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise ModelError(f"the word {word!r} is no text")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -72,6 +75,17 @@ class Vocabulary:
             raise ModelError(f"{path}: the vocabulary is missing") from None
         except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{path}: not a vocabulary ({error})") from None
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        if not isinstance(words, list):
             raise ModelError(f"{path}: not a vocabulary (a JSON list of words is expected)")
-        return cls(words)
+        return cls.in_file(path, words)
+
+    @classmethod
+    def in_file(cls, path: Path, words: Sequence[object]) -> Vocabulary:
+        """What a file holds as the words. Raises ModelError, which names the file."""
+        texts = [word for word in words if isinstance(word, str)]
+        if len(texts) != len(words):
+            raise ModelError(f"{path}: a vocabulary with words that are no text")
+        try:
+            return cls(texts)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None

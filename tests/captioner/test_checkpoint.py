@@ -18,7 +18,7 @@ from captioner import checkpoint
 from captioner.captioner import MODELS
 from captioner.checkpoint import CONFIG, VOCABULARY, WEIGHTS, Checkpoint
 from captioner.errors import ModelError
-from tests.captioner.worlds import tiny_checkpoint, tiny_model
+from tests.captioner.worlds import TINY, WORDS, tiny_checkpoint, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         _change_tensors(lambda tensors: tensors.update({"decoder.bias": torch.zeros(3)})),
         r"tensor decoder\.bias has shape \(3,\); \(16,\) is expected",
     ),
+    "no number": (
+        _change_tensors(lambda tensors: tensors["decoder.bias"][3].fill_(torch.nan)),
+        r"weights\.safetensors: tensor decoder\.bias holds values that are no numbers",
+    ),
     "cut off": (
         lambda folder: os.truncate(folder / WEIGHTS, 500),
         r"weights\.safetensors: damaged weights",
@@ -205,6 +209,22 @@ def test_what_is_damaged_is_said_in_one_line(name: str, folder: Path) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         checkpoint.load(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "limit"),
+    [("ids", len(WORDS), 15), ("ids", -1, 15), ("class_of", 1000, 999), ("word_of", 3, 2)],
+)
+def test_a_detector_of_words_that_there_are_not_is_refused(
+    name: str, wrong: int, limit: int, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=2)
+    folder = tmp_path / "model"
+    checkpoint.save(tiny_checkpoint(config=config), folder)
+    checkpoint.load(folder)
+    _change_tensors(lambda tensors: tensors[f"decoder.detector.{name}"][1].fill_(wrong))(folder)
+    with pytest.raises(ModelError, match=rf"safetensors: tensor decoder\.detector\.{name} .* 0 to {limit}$"):
+        checkpoint.load(folder)
 
 
 _FULL_DISK = """

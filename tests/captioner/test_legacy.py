@@ -235,8 +235,9 @@ def _python_2_words() -> list[_Python2String]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda words: words[1:], "the first words are"),
-        (lambda words: [*words, words[-1]], "contradict"),
+        (lambda words: words[1:], "a vocabulary begins with"),
+        (lambda words: [*words, words[-1]], r"vocab\.pkl: the word '狗' stands twice"),
+        (lambda words: [*words, "\ud800"], r"vocab\.pkl: the word .* is no text"),
     ],
 )
 def test_a_vocabulary_that_makes_no_sense_is_refused(change: Any, message: str, tmp_path: Path) -> None:
@@ -439,6 +440,7 @@ def test_rows_may_be_one_and_the_same(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ({0: ["a"], 1: "b"}, "words that are no text"),
+        ({0: "<pad>", 1: "<start>", 2: "<end>", 3: "<unk>", 4: "b"}, "contradict each other"),
         ({"0": "a"}, "ids of the words are not 0"),
         ({0: "a", 2: "b"}, "ids of the words are not 0"),
     ],
@@ -475,6 +477,17 @@ def test_files_that_do_not_fit_are_named(arch: str, small: LegacyFiles) -> None:
     }
     with pytest.raises(ModelError, match=wanted[arch]):
         import_model(small, arch)
+
+
+def test_weights_that_are_no_numbers_are_refused(small: LegacyFiles, tmp_path: Path) -> None:
+    from captioner.legacy import _load
+
+    state = torch.load(small.decoder, weights_only=True)
+    state["linear.bias"] = state["linear.bias"].bfloat16().index_fill(0, torch.tensor(3), torch.inf)
+    with pytest.raises(
+        ModelError, match=r"decoder\.ckpt: tensor linear\.bias holds values that are no numbers"
+    ):
+        _load(DecoderRNN(128, 256, len(WORDS), 1), state, tmp_path / "decoder.ckpt", "model3")
 
 
 @pytest.mark.parametrize("wrap", ["module.", "decoder.", "decoder.module.", "state_dict", "decoder"])

@@ -44,12 +44,13 @@ def test_a_file_keeps_words_and_digest(tmp_path: Path) -> None:
         ("{", "not a vocabulary"),
         ('{"a": 1}', "a JSON list of words"),
         ('["a"]', "a vocabulary begins with"),
-        ('["<pad>", "<start>", "<end>", "<unk>", "a", "a"]', "stands twice"),
+        ('["<pad>", "<start>", "<end>", "<unk>", "a", "a"]', "the word 'a' stands twice"),
+        ('["<pad>", "<start>", "<end>", "<unk>", "\\ud800"]', r"the word '\\ud800' is no text"),
     ],
 )
 def test_other_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "vocab.json").write_text(text)
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError, match=rf"vocab\.json: .*{message}"):
         Vocabulary.load(tmp_path / "vocab.json")
 
 
