@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from captioner.caption_files import (
+    Problem,
+    coco_captions,
+    coco_images,
+    coco_tables,
+    flickr8k_captions,
+    flickr8k_photos,
+    photo_in,
+)
 from captioner.errors import DataError
 from captioner.preprocess import Preprocess
 from captioner.training_record import photo_number
 from captioner.vocabulary import PAD, Vocabulary
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +40,63 @@ class CaptionedPhoto:
 def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
     """Photos of a split ("train", "dev", ...) in its order: FOLDER/images, captions.txt, SPLIT.txt.
 
-    captions.txt is CSV in UTF-8 with the header `image,caption`. Raises DataError.
+    Raises DataError.
     """
     captions: dict[str, list[str]] = {}
     try:
-        with (folder / "captions.txt").open(encoding="utf-8", newline="") as lines:
-            for number, row in enumerate(csv.DictReader(lines), start=2):
-                if row["caption"] is None:
-                    raise DataError(f"{folder}/captions.txt: row {number} has no caption")
-                captions.setdefault(row["image"], []).append(row["caption"])
-        names = (folder / f"{split}.txt").read_text(encoding="utf-8").split()
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        with (folder / "captions.txt").open(encoding="utf-8-sig") as lines:
+            for image, caption in _sound(flickr8k_captions(lines, f"{folder}/captions.txt")):
+                captions.setdefault(image, []).append(caption)
+        names = (folder / f"{split}.txt").read_text(encoding="utf-8-sig").split()
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{folder}: not a Flickr8k folder with split {split!r} ({error})") from None
     missing = [name for name in names if name not in captions]
     if missing:
         raise DataError(f"{folder}/{split}.txt: no caption for {missing[0]} ({len(missing)} such images)")
-    return [CaptionedPhoto(folder / "images" / name, tuple(captions[name])) for name in names]
+    images = flickr8k_photos(folder) or folder / "images"
+    return [CaptionedPhoto(_photo(images, name), tuple(captions[name])) for name in names]
 
 
 def coco(annotations: Path, images: Path) -> list[CaptionedPhoto]:
     """Photos of a COCO caption file that have captions, in the order of their ids. Raises DataError."""
-    return [CaptionedPhoto(images / name, captions) for name, captions in coco_captions(annotations).items()]
+    found = coco_file(annotations).items()
+    return [CaptionedPhoto(_photo(images, name), captions) for name, captions in found]
 
 
-def coco_captions(annotations: Path) -> dict[str, tuple[str, ...]]:
+def coco_file(annotations: Path) -> dict[str, tuple[str, ...]]:
     """File name -> captions, of a COCO caption file. Raises DataError."""
-    from pycocotools.coco import COCO
+    tables = coco_tables(annotations)
+    images = coco_images(tables["images"])
+    for field in ("id", "file_name"):
+        [(value, count)] = Counter(image[field] for image in images).most_common(1) or [("", 0)]
+        if count > 1:
+            raise DataError(f"{annotations}: {count} images have the {field} {value!r}")
+    names = {image["id"]: image["file_name"] for image in images}
+    captions: dict[str, list[str]] = {names[number]: [] for number in sorted(names, key=_numbers_first)}
+    for number, caption in _sound(coco_captions(tables["annotations"], names, str(annotations))):
+        captions[names[number]].append(caption)
+    return {name: tuple(found) for name, found in captions.items() if found}
 
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-            data = COCO(str(annotations))
-        return {
-            str(data.imgs[number]["file_name"]): tuple(
-                str(note["caption"]) for note in data.imgToAnns[number]
-            )
-            for number in sorted(data.imgs)
-            if data.imgToAnns[number]
-        }
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise DataError(f"{annotations}: not COCO caption annotations ({error!r})") from None
+
+def _numbers_first(number: int | str) -> tuple[bool, int | str]:
+    return isinstance(number, str), number
+
+
+def _sound(found: Iterable[Row | Problem]) -> list[Row]:
+    """Training takes a file whole, or says what of it cannot be learnt from."""
+    items = list(found)
+    problems = [item for item in items if isinstance(item, Problem)]
+    if problems:
+        places = "place" if len(problems) == 1 else "places"
+        raise DataError(f"{problems[0]} ({len(problems)} such {places}; mend them or take them out)")
+    return [item for item in items if not isinstance(item, Problem)]
+
+
+def _photo(folder: Path, name: str) -> Path:
+    place = photo_in(folder, name)
+    if place is None:
+        raise DataError(f"{name}: leads out of {folder}, the folder of the photos")
+    return place
 
 
 def check_apart(training: Iterable[CaptionedPhoto], testing: Iterable[CaptionedPhoto]) -> None:

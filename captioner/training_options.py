@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from captioner.configuration import configuration
-from captioner.datasets import CaptionedPhoto, coco, coco_captions, flickr8k
+from captioner.datasets import CaptionedPhoto, coco, coco_file, flickr8k
 from captioner.errors import DataError
 from captioner.train import Recipe
 from captioner.training_record import photo_number
@@ -52,11 +52,11 @@ def read_run(options: Mapping[str, Any]) -> Run:
 def read_data(options: Mapping[str, Any]) -> Data:
     """The photos and captions to train on and to score on. Raises DataError."""
     train, dev, names = _photos(options)
-    held_out = {photo_number(name) for path in options.get("without") or () for name in coco_captions(path)}
+    held_out = {photo_number(name) for path in options.get("without") or () for name in coco_file(path)}
     text = {
         name: captions
         for path in options.get("texts") or ()
-        for name, captions in coco_captions(path).items()
+        for name, captions in coco_file(path).items()
         if photo_number(name) not in held_out
     }
     names += tuple(f"captions of {path.name}" for path in options.get("texts") or ())

@@ -1,19 +1,19 @@
-"""COCO caption annotations (`captions_*.json`), read by pycocotools."""
+"""COCO caption annotations (`captions_*.json`)."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from captioner.caption_files import Problem, Table, coco_captions, coco_images, coco_tables, photo_in
+from captioner.errors import DataError
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Problem, existing_file, existing_folder, stamp
+from indexer.sources.source import Item, existing_file, existing_folder, stamp
 
 _SPLIT = re.compile(r"(train|val|test)20\d\d")
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)")
@@ -31,7 +31,7 @@ class CocoSource:
     ) -> None:
         self._file = existing_file(annotations, "COCO caption annotations")
         self._images = None if images is None else existing_folder(images, "the images of COCO")
-        self._dataset = _load(self._file)
+        self._dataset = _tables(self._file)
 
     @property
     def name(self) -> str:
@@ -43,16 +43,12 @@ class CocoSource:
 
     def captions(self) -> Iterator[Item]:
         """One record an annotation, in the file's order."""
-        for position, annotation in enumerate(self._dataset["annotations"]):
-            number = annotation.get("image_id")
-            image = self._records.get(number) if isinstance(number, (int, str)) else None
-            caption = annotation.get("caption")
-            if image is not None and isinstance(caption, str):
-                yield CaptionRecord(caption=caption, **image)
-                continue
-            where = f"{self.name}: annotation {annotation.get('id', f'at position {position}')}"
-            reason = f"its image {number!r} is not among the images of the file"
-            yield Problem(where, reason if image is None else "has no caption")
+        for found in coco_captions(self._dataset["annotations"], self._records, self.name):
+            if isinstance(found, Problem):
+                yield found
+            else:
+                number, caption = found
+                yield CaptionRecord(caption=caption, **self._records[number])
 
     def caption_count(self) -> int:
         return len(self._dataset["annotations"])
@@ -77,11 +73,7 @@ class CocoSource:
     def _records(self) -> Mapping[int | str, dict[str, str]]:
         """Fields of a record by COCO's number of the image; images without a file name are left out."""
         licenses = {str(entry.get("id")): _license(entry) for entry in self._dataset["licenses"]}
-        return {
-            image["id"]: self._fields(image, licenses)
-            for image in self._dataset["images"]
-            if isinstance(image.get("id"), (int, str)) and isinstance(image.get("file_name"), str)
-        }
+        return {image["id"]: self._fields(image, licenses) for image in coco_images(self._dataset["images"])}
 
     @cached_property
     def _present(self) -> list[dict[str, str]]:
@@ -105,43 +97,15 @@ class CocoSource:
 
     def _photo(self, name: str) -> Path | None:
         """Where the image lies in the folder. A name that leads out of the folder is never followed."""
-        inside = PurePosixPath(name)
-        if self._images is None or inside.is_absolute() or ".." in inside.parts:
-            return None
-        photo = self._images / inside
-        return photo if photo.is_file() else None
+        photo = None if self._images is None else photo_in(self._images, name)
+        return photo if photo is not None and photo.is_file() else None
 
 
-def _load(file: Path) -> Mapping[str, list[dict[str, Any]]]:
-    """The annotations' tables: licenses (may be empty), images, annotations."""
-    from pycocotools.coco import COCO
-
-    class Annotations(COCO):  # type: ignore[misc]
-        def createIndex(self) -> None:  # noqa: N802
-            """None: entries are looked at one by one, so that a broken one does not spoil the rest."""
-
+def _tables(file: Path) -> Mapping[str, Table]:
     try:
-        # pycocotools tells of its progress on stdout, where results belong.
-        with contextlib.redirect_stdout(io.StringIO()):
-            return _checked(file, Annotations(str(file)).dataset)
-    except (ValueError, RecursionError) as error:  # so are the JSON and the Unicode errors
-        raise SourceError(f"{file}: is not valid JSON ({error})") from None
-    except AssertionError:
-        raise SourceError(f"{file}: is not in the form of COCO's annotations") from None
-
-
-def _checked(file: Path, dataset: Mapping[str, Any]) -> Mapping[str, list[dict[str, Any]]]:
-    tables: dict[str, list[dict[str, Any]]] = {}
-    for name in ("licenses", "images", "annotations"):
-        entries = dataset.get(name)
-        entries = entries if isinstance(entries, list) else []
-        tables[name] = [entry for entry in entries if isinstance(entry, dict)]
-    for name in ("images", "annotations"):
-        if not tables[name]:
-            raise SourceError(f"{file}: has no list of {name}; give a captions_*.json file of COCO")
-    if not any("caption" in entry for entry in tables["annotations"]):
-        raise SourceError(f"{file}: its annotations have no captions; give a captions_*.json file of COCO")
-    return tables
+        return coco_tables(file)
+    except DataError as error:
+        raise SourceError(str(error)) from None
 
 
 def _license(entry: Mapping[str, Any]) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
+from captioner.caption_files import Problem, flickr8k_captions, flickr8k_photos, photo_in
+from captioner.errors import DataError
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Problem, existing_file, stamp
+from indexer.sources.source import Item, existing_file, stamp
 
 #: Hodosh, Young and Hockenmaier, JAIR 47 (2013): the licence is the data set's; photos stay their owners'.
 LICENSE = "research and education only"
@@ -28,7 +29,11 @@ class Flickr8kSource:
     def __init__(self, place: str | os.PathLike[str]) -> None:
         captions = Path(place) / "captions.txt" if Path(place).is_dir() else Path(place)
         self._file = existing_file(captions, "the captions of Flickr8k")
-        _check_header(self._file)
+        try:
+            with self._open() as lines:
+                next(flickr8k_captions(lines, str(self._file)), None)
+        except DataError as error:
+            raise SourceError(str(error)) from None
 
     @property
     def name(self) -> str:
@@ -39,10 +44,8 @@ class Flickr8kSource:
 
     def captions(self) -> Iterator[Item]:
         with self._open() as lines:
-            next(lines)
-            for number, line in enumerate(lines, start=2):
-                if line.strip():
-                    yield self._read(line, number)
+            for found in flickr8k_captions(lines, self.name):
+                yield found if isinstance(found, Problem) else self._record(*found)
 
     def caption_count(self) -> int:
         with self._open() as lines:
@@ -57,14 +60,7 @@ class Flickr8kSource:
     def _open(self) -> TextIO:
         return self._file.open(encoding="utf-8-sig", errors="surrogateescape")
 
-    def _read(self, line: str, number: int) -> Item:
-        """Each line by itself: a quotation mark without its partner spoils no other line."""
-        try:
-            image_id, caption = next(csv.reader([line], strict=True))
-        except csv.Error as error:
-            return Problem(f"{self.name}: line {number}", str(error))
-        except ValueError:
-            return Problem(f"{self.name}: line {number}", "has not the two fields image and caption")
+    def _record(self, image_id: str, caption: str) -> CaptionRecord:
         return CaptionRecord(
             image_id,
             caption,
@@ -76,12 +72,11 @@ class Flickr8kSource:
         )
 
     def _photo(self, image_id: str) -> str:
-        return str(self._folder / image_id) if self._folder and image_id == Path(image_id).name else ""
+        return str(photo_in(self._folder, image_id) or "") if self._folder else ""
 
     @cached_property
     def _folder(self) -> Path | None:
-        folders = (self._file.parent / name for name in ("images", "Images"))
-        return next((folder for folder in folders if folder.is_dir()), None)
+        return flickr8k_photos(self._file.parent)
 
     @cached_property
     def _splits(self) -> Mapping[str, str]:
@@ -94,10 +89,3 @@ class Flickr8kSource:
     def _split_files(self) -> Mapping[str, Path]:
         files = {split: self._file.parent / f"{split}.txt" for split in SPLITS}
         return {split: file for split, file in files.items() if file.is_file()}
-
-
-def _check_header(file: Path) -> None:
-    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        header = [field.strip() for field in lines.readline(1024).split(",")]
-    if header != ["image", "caption"]:
-        raise SourceError(f"{file}: does not begin with the line image,caption of Flickr8k's captions.txt")

@@ -5,24 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from captioner.caption_files import Problem as Problem
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing of a source that cannot be used; the rest of the source goes on."""
-
-    where: str  # the file and, where there is one, its line or annotation; or the photo
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
-
 
 Item = CaptionRecord | Problem
 

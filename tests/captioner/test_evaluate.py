@@ -126,8 +126,11 @@ def test_a_photo_whose_captions_hold_no_word_is_named(world: Path, tmp_path: Pat
     ("captions", "message"),
     [
         ("image,caption\nphoto0.png,caf\xe9\n".encode("latin-1"), "not a Flickr8k folder .*utf-8"),
-        (b"image,caption\nphoto0.png,a field\nphoto1.png\n", "captions.txt: row 3 has no caption"),
-        (b"photo,text\nphoto0.png,a field\n", "not a Flickr8k folder .*caption"),
+        (
+            b"image,caption\nphoto0.png,a field\nphoto1.png\n",
+            r"captions\.txt: line 3: has not the two fields",
+        ),
+        (b"photo,text\nphoto0.png,a field\n", "does not begin with the line image,caption"),
     ],
 )
 def test_captions_that_cannot_be_read_are_one_line(

@@ -1,0 +1,128 @@
+"""Files of people's captions, line by line and annotation by annotation: Flickr8k's and COCO's.
+
+Training and the index read them by these rules. What is wrong with one line spoils no other: the index tells
+of it and goes on, training refuses the file. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TextIO
+
+from captioner.errors import DataError
+
+Table = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing of a file that cannot be used; the rest of the file can."""
+
+    where: str  # the file and, where there is one, its line or annotation; or the photo
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+def photo_in(folder: Path, name: str) -> Path | None:
+    """Where the photo of this name lies in the folder; None for a name that leads out of it."""
+    inside = PurePosixPath(name)
+    return None if inside.is_absolute() or ".." in inside.parts else folder / inside
+
+
+# Flickr8k: a folder with captions.txt, a CSV file with the header `image,caption`, and the photos
+
+
+def flickr8k_photos(place: Path) -> Path | None:
+    """The folder of the photos beside captions.txt, if there is one."""
+    folders = (place / name for name in ("images", "Images"))
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def flickr8k_captions(lines: TextIO, name: str) -> Iterator[tuple[str, str] | Problem]:
+    """Image and caption of each line. Raises DataError where `name` is not Flickr8k's captions.txt."""
+    if [field.strip() for field in lines.readline(1024).split(",")] != ["image", "caption"]:
+        raise DataError(f"{name}: does not begin with the line image,caption of Flickr8k's captions.txt")
+    for number, line in enumerate(lines, start=2):
+        if line.strip():
+            yield _image_and_caption(line, f"{name}: line {number}")
+
+
+def _image_and_caption(line: str, where: str) -> tuple[str, str] | Problem:
+    """Each line by itself: a quotation mark without its partner swallows no other line."""
+    try:
+        image, caption = next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        return Problem(where, str(error))
+    except ValueError:
+        return Problem(
+            where, "has not the two fields image and caption (commas of a caption stand in quotation marks)"
+        )
+    return image, caption
+
+
+# COCO: the tables of a captions_*.json, read by pycocotools
+
+
+def coco_tables(file: Path) -> Mapping[str, Table]:
+    """The annotations' tables: licenses (may be empty), images, annotations. Raises DataError."""
+    from pycocotools.coco import COCO
+
+    class Annotations(COCO):  # type: ignore[misc]
+        def createIndex(self) -> None:  # noqa: N802
+            """None: entries are looked at one by one, so that a broken one does not spoil the rest."""
+
+    try:
+        # pycocotools tells of its progress on stdout, where results belong.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return _checked(file, Annotations(str(file)).dataset)
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # so are the JSON and the Unicode errors
+        raise DataError(f"{file}: is not valid JSON ({error})") from None
+    except AssertionError:
+        raise DataError(f"{file}: is not in the form of COCO's annotations") from None
+
+
+def _checked(file: Path, dataset: Mapping[str, Any]) -> Mapping[str, Table]:
+    tables: dict[str, Table] = {}
+    for name in ("licenses", "images", "annotations"):
+        entries = dataset.get(name)
+        entries = entries if isinstance(entries, list) else []
+        tables[name] = [entry for entry in entries if isinstance(entry, dict)]
+    for name in ("images", "annotations"):
+        if not tables[name]:
+            raise DataError(f"{file}: has no list of {name}; give a captions_*.json file of COCO")
+    if not any("caption" in entry for entry in tables["annotations"]):
+        raise DataError(f"{file}: its annotations have no captions; give a captions_*.json file of COCO")
+    return tables
+
+
+def coco_images(images: Table) -> Table:
+    """Those that have a number (`id`) and a `file_name`."""
+    return [
+        image
+        for image in images
+        if isinstance(image.get("id"), (int, str)) and isinstance(image.get("file_name"), str)
+    ]
+
+
+def coco_captions(
+    annotations: Table, images: Collection[int | str], name: str
+) -> Iterator[tuple[int | str, str] | Problem]:
+    """The number of the image, one of `images`, and the caption of each annotation."""
+    for position, annotation in enumerate(annotations):
+        number, caption = annotation.get("image_id"), annotation.get("caption")
+        where = f"{name}: annotation {annotation.get('id', f'at position {position}')}"
+        if not isinstance(number, (int, str)) or number not in images:
+            yield Problem(where, f"its image {number!r} is not among the images of the file")
+        elif not isinstance(caption, str):
+            yield Problem(where, "has no caption")
+        else:
+            yield number, caption
