@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.asked import Asked
 from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode, usual
@@ -19,7 +20,7 @@ from captioner.device import choose_device, lower_precision
 from captioner.doubt import NUMBERS, DoubtingDecoder, doubting
 from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster
-from captioner.streaming import Asked, Caption, Captioned, PhotoCaptioner, StreamingCaptioner
+from captioner.streaming import Caption, Captioned, PhotoCaptioner, StreamingCaptioner
 
 __all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner", "find_model", "open_captioner"]
 

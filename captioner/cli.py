@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from captioner.asked import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.console import (
     CommandGroup,
     OutputFile,
@@ -44,12 +45,16 @@ def main() -> None:
 @click.option("--model", default="default", show_default=True, help=MODEL)
 @beam_option
 @click.option(
-    "--captions", default=1, show_default=True, type=click.IntRange(1, 50), help="Captions a photo."
+    "--captions",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, MOST_CAPTIONS),
+    help="Captions a photo.",
 )
 @click.option(
     "--diversity",
     type=click.FloatRange(0, min_open=True),
-    help="Make several captions differ; 0.5 is usual, 100 the most.",
+    help=f"Make several captions differ; 0.5 is usual, {MOST_DIVERSITY} the most.",
 )
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
+from captioner.asked import MOST_BEAM
 from captioner.outside import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,7 +30,7 @@ def with_options(command: Command, options: Sequence[Callable[[Command], Command
 #: How hard captioning tries, for every command that captions.
 beam_option = click.option(
     "--beam",
-    type=click.IntRange(1, 50),
+    type=click.IntRange(1, MOST_BEAM),
     help="Beam width of captioning; 1 is greedy. [default: 3; 1 for the student project's models]",
 )
 

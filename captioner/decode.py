@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from captioner.decoders import Decoder, State
-from captioner.errors import ModelError
 from captioner.model import CaptionModel
 from captioner.vocabulary import END, PAD, START, UNK
 
@@ -53,8 +52,6 @@ def usual(model: CaptionModel, beam: int = 3, groups: int = 1, diversity: float 
     "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" the next:
     docs/design.md says what barring repeated pairs of words, and words that come back at once, gave.
     """
-    if beam < 1:
-        raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
     longest = model.config.max_words
     if model.starts_with_image:
         return Decoding(beam, longest, groups=groups, diversity=diversity)

@@ -16,12 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.asked import Asked
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.threads import use_threads
-
-#: In nats, as the scores of words: more changes nothing, and far more leaves no word a finite score.
-_MOST_DIVERSITY = 100
 
 _T = TypeVar("_T")
 _In = TypeVar("_In")
@@ -60,15 +58,6 @@ class PhotoCaptioner(Protocol):
     def stream(
         self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
     ) -> Iterator[Captioned]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How captions are to be written."""
-
-    beam: int  # 1: greedy
-    captions: int  # of each photo
-    diversity: float  # above 0: they differ by more than a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +120,6 @@ class StreamingCaptioner(ABC):
         with photos.
         """
         asked = Asked(self.usual_beam if beam is None else beam, captions, diversity)
-        if asked.beam < 1:
-            raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) or more")
-        if captions < 1:
-            raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 or more")
-        if not 0 <= diversity <= _MOST_DIVERSITY:
-            raise ModelError(
-                f"a diversity of {diversity} is not possible; 0.5 is usual, {_MOST_DIVERSITY} the most"
-            )
         return self._stream(photos, asked)
 
     def _stream(self, photos: Iterable[Photo], asked: Asked) -> Iterator[Captioned]:
@@ -176,6 +157,8 @@ class StreamingCaptioner(ABC):
         if pixels:
             features = torch.cat(self._fitting(lambda rows: [self.features(rows)], torch.stack(pixels)))
             written = self._fitting(lambda rows: self.write(rows, asked), features)
+        if not all(written):
+            raise ModelError(f"{self.name}: writes nothing, since its scores are no numbers; it is damaged")
         found = iter(written)
         return [
             Captioned(one.image, error=one.error)

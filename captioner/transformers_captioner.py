@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.asked import Asked
 from captioner.device import choose_device
 from captioner.digest import file_digest
 from captioner.errors import ModelError
-from captioner.streaming import Asked, Caption, StreamingCaptioner
+from captioner.streaming import Caption, StreamingCaptioner
 
 #: model_type in config.json -> the class that writes captions.
 CLASSES: Mapping[str, str] = MappingProxyType(

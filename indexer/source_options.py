@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from captioner.asked import MOST_CAPTIONS
 from captioner.console import Command, beam_option, with_options
 from captioner.loader import loader
 from indexer import sources
@@ -42,7 +43,7 @@ _SOURCES = (
     beam_option,
     click.option(
         "--captions",
-        type=click.IntRange(1, 50),
+        type=click.IntRange(1, MOST_CAPTIONS),
         default=1,
         show_default=True,
         help="Captions to write for each photo.",

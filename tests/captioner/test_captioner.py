@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from captioner.asked import Asked
 from captioner.captioner import Caption, Captioned, Captioner, find_model, open_captioner
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
@@ -25,7 +26,7 @@ from captioner.fused import TOGETHER, faster
 from captioner.model import CaptionModel
 from captioner.photo import Photo
 from captioner.preprocess import Preprocess
-from captioner.streaming import Asked, _shared
+from captioner.streaming import _shared
 from tests.captioner.worlds import COLOURS, TINY, WORDS, tiny_checkpoint, tiny_model
 
 STUDENT = ModelConfig(
@@ -237,10 +238,18 @@ def test_several_captions_are_different_and_ranked(captioner: Captioner) -> None
         assert len({one.text for one in result.captions}) > 1
 
 
-@pytest.mark.parametrize("wrong", [{"beam": 0}, {"captions": 0}])
+@pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": 51}, {"captions": 0}, {"captions": 51}])
 def test_what_cannot_be_asked_for_is_refused_at_once(captioner: Captioner, wrong: dict[str, int]) -> None:
     with pytest.raises(ModelError, match="not possible"):
         captioner.stream([], **wrong)  # type: ignore[arg-type]
+
+
+def test_a_model_that_cannot_write_is_an_error_and_no_silence(
+    captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captioner, "_encoder", lambda images: torch.full((len(images), 4, 1280), torch.nan))
+    with pytest.raises(ModelError, match="tiny: writes nothing, since its scores are no numbers"):
+        list(captioner.stream(pictures(2)))
 
 
 def test_batches_that_do_not_fit_in_memory_are_halved(

@@ -1,0 +1,33 @@
+"""How captions are asked for, and the limits of it. Commands read these, so nothing here loads torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from captioner.errors import ModelError
+
+#: Work and memory grow with the beam and with the captions of a photo; neither gives more beyond a few.
+MOST_BEAM = MOST_CAPTIONS = 50
+#: In nats, as the scores of words: more changes nothing, and far more leaves no word a finite score.
+MOST_DIVERSITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How captions are to be written. Raises ModelError for what is not possible."""
+
+    beam: int  # 1: greedy
+    captions: int  # of each photo
+    diversity: float  # above 0: they differ by more than a word
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.beam <= MOST_BEAM:
+            raise ModelError(f"a beam of {self.beam} is not possible; use 1 (greedy) to {MOST_BEAM}")
+        if not 1 <= self.captions <= MOST_CAPTIONS:
+            raise ModelError(
+                f"{self.captions} captions of a photo are not possible; ask for 1 to {MOST_CAPTIONS}"
+            )
+        if not 0 <= self.diversity <= MOST_DIVERSITY:
+            raise ModelError(
+                f"a diversity of {self.diversity} is not possible; 0.5 is usual, {MOST_DIVERSITY} the most"
+            )
