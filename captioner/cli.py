@@ -262,7 +262,7 @@ def _catalogue_text(found: Catalogue) -> str:
 
 
 @main.command()
-@click.option("--arch", default="default", show_default=True, help="default, or model1 to model5.")
+@click.option("--arch", help="default, or model1 to model5. [default: default]")
 @click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt.")
 @click.option("--coco", type=FILE, help="COCO caption annotations to train on (with --images).")
 @click.option("--images", type=FOLDER, help="Photos of --coco.")

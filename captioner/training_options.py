@@ -9,8 +9,8 @@ from typing import Any
 from captioner.configuration import configuration
 from captioner.datasets import CaptionedPhoto, coco, coco_file, flickr8k
 from captioner.errors import DataError
+from captioner.photo_names import PhotoNames
 from captioner.train import Recipe
-from captioner.training_record import photo_number
 from captioner.training_run import Data, Run
 from captioner.word_vectors import WordVectors
 
@@ -28,17 +28,28 @@ _STUDENT_RECIPE = Recipe(
 )
 
 
+#: option -> what it belongs to, and is ignored without
+_BELONGS_TO = {
+    "glove_vocab": "glove",
+    "without": "texts",
+    "text_photos": "texts",
+    "images": "coco",
+    "dev_coco": "coco",
+    "dev_images": "dev_coco",
+}
+_CONTRADICTIONS = {
+    ("arch", "start"): "a model to start from has its own architecture",
+    ("glove", "start"): "a model to start from has its own word vectors",
+    ("flickr8k", "coco"): "one data set is trained on",
+}
+
+
 def read_run(options: Mapping[str, Any]) -> Run:
-    """Where and how to train. Raises ModelError for an unknown architecture."""
-    config = configuration(options["arch"])
-    recipe = _STUDENT_RECIPE if config.decoder == "show_and_tell" else Recipe()
-    given = {
-        name: options[option] for option, name in _RECIPE_OPTIONS.items() if options.get(option) is not None
-    }
-    recipe = replace(recipe, self_critical=bool(options.get("self_critical")), **given)
+    """Where and how to train. Raises DataError for options that do not go together, and ModelError."""
+    _check_together(options)
     run = Run(
-        config,
-        recipe,
+        configuration(options.get("arch") or "default"),
+        Recipe(),
         options["out"],
         options["cache"],
         options.get("start"),
@@ -46,18 +57,41 @@ def read_run(options: Mapping[str, Any]) -> Run:
         options.get("grid"),
         vectors=WordVectors(options["glove"], options.get("glove_vocab")) if options.get("glove") else None,
     )
-    return replace(run, text_photos=options["text_photos"]) if options.get("text_photos") else run
+    run = replace(run, text_photos=options["text_photos"]) if options.get("text_photos") else run
+    return replace(run, recipe=_recipe(run.family, options))
+
+
+def _check_together(options: Mapping[str, Any]) -> None:
+    for name, other in _BELONGS_TO.items():
+        if options.get(name) and not options.get(other):
+            raise DataError(f"{_written(name)} is of no use without {_written(other)}")
+    for (one, other), why in _CONTRADICTIONS.items():
+        if options.get(one) and options.get(other):
+            raise DataError(f"{_written(one)} and {_written(other)}: {why}; leave one of them out")
+
+
+def _written(name: str) -> str:
+    """An option as it is written on the command line."""
+    return {"start": "--from", "texts": "--text"}.get(name, f"--{name.replace('_', '-')}")
+
+
+def _recipe(family: str, options: Mapping[str, Any]) -> Recipe:
+    recipe = _STUDENT_RECIPE if family == "show_and_tell" else Recipe()
+    given = {
+        name: options[option] for option, name in _RECIPE_OPTIONS.items() if options.get(option) is not None
+    }
+    return replace(recipe, self_critical=bool(options.get("self_critical")), **given)
 
 
 def read_data(options: Mapping[str, Any]) -> Data:
     """The photos and captions to train on and to score on. Raises DataError."""
     train, dev, names = _photos(options)
-    held_out = {photo_number(name) for path in options.get("without") or () for name in coco_file(path)}
+    held_out = PhotoNames(name for path in options.get("without") or () for name in coco_file(path))
     text = {
         name: captions
         for path in options.get("texts") or ()
         for name, captions in coco_file(path).items()
-        if photo_number(name) not in held_out
+        if name not in held_out
     }
     names += tuple(f"captions of {path.name}" for path in options.get("texts") or ())
     return Data(train, dev, list(text.values()), names, list(text))
@@ -83,7 +117,7 @@ def _photos(
 def read_test_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhoto], list[str]]:
     """Photos to evaluate on, and names of photos that the model was trained on. Raises DataError."""
     folder, annotations, images = (options.get(name) for name in ("flickr8k", "coco", "images"))
-    if (folder is None) == (annotations is None) or (annotations is not None and images is None):
+    if (folder is None) == (annotations is None) or (annotations is None) != (images is None):
         raise DataError(
             "name the photos to evaluate on: --flickr8k DIR --split NAME, or --coco FILE.json --images DIR"
         )

@@ -71,6 +71,13 @@ class Run:
     vectors: WordVectors | None = None  # for the decoder's embedding
     pretrained: bool = True
 
+    @property
+    def family(self) -> str:
+        """Of the decoder that is trained: that of the model to start from, or else of the configuration."""
+        if self.start is None:
+            return self.config.decoder
+        return str(checkpoint.read_config(self.start)[0]["model"].get("decoder"))
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -100,9 +107,7 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
 
 def _tokenised(run: Run, data: Data) -> tuple[Lines, Lines]:
     """Captions of the photos, and of the photos that are not there, as the model's vocabulary has words."""
-    start = checkpoint.read_config(run.start)[0]["model"] if run.start is not None else {}
-    family = start.get("decoder", run.config.decoder)
-    tokenise = _treebank if family == "show_and_tell" else words
+    tokenise = _treebank if run.family == "show_and_tell" else words
     captions = [[tokenise(text) for text in photo.captions] for photo in data.train]
     return captions, [[tokenise(caption) for caption in photo] for photo in data.text]
 
@@ -184,6 +189,8 @@ def _features(run: Run, model: CaptionModel, photos: Sequence[CaptionedPhoto], w
 
 # What it is told
 
+_NOT_FROM_TEXT = "learns nothing from captions alone: leave --text out"
+
 
 class _Telling:
     """Makes ready what a decoder is told of photos while it trains, if it is one that is told words.
@@ -199,12 +206,16 @@ class _Telling:
         self, data: Data, captions: Lines, text: Lines, watcher: Watcher
     ) -> tuple[Detected | None, Text | None]:
         """Words detected in the photos, and in photos imagined from text."""
-        decoder = self.model.decoder
+        decoder, critical = self.model.decoder, self.run.recipe.self_critical
+        if text and critical:
+            raise DataError(f"self-critical training {_NOT_FROM_TEXT}")
         if not isinstance(decoder, AttentionDecoder) or not decoder.words:
+            if text:
+                raise DataError(f"a decoder that is told no words of a photo {_NOT_FROM_TEXT}")
             return None, None
         detected = self._detected(decoder, data, captions, watcher)
         # In self-critical training captions are drawn for the photos as they are shown in use.
-        if self.run.recipe.self_critical:
+        if critical:
             return replace(detected, blind=0.0), None
         return detected, self._imagined(decoder, text) if text else None
 

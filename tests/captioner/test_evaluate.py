@@ -99,7 +99,15 @@ def test_a_model_without_a_record_is_said_to_have_none(world: Path) -> None:
     assert "unknown: the model keeps no record" in result.stdout
 
 
-@pytest.mark.parametrize("options", [[], ["--coco", "x.json"], ["--coco", "x.json", "--flickr8k", "."]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--coco", "x.json"],
+        ["--coco", "x.json", "--flickr8k", "."],
+        ["--flickr8k", ".", "--images", "."],
+    ],
+)
 def test_photos_have_to_be_named_once(options: list[str], world: Path) -> None:
     result = run(world, "model", *options)
     assert result.exit_code == 1

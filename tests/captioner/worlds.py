@@ -63,16 +63,16 @@ def write_coco(path: Path, photos: Sequence[CaptionedPhoto]) -> Path:
 def tiny_checkpoint(seed: int = 0, config: ModelConfig = TINY, **about: object) -> Checkpoint:
     """A model with random decoder weights, made large enough that its captions differ between photos."""
     torch.manual_seed(seed)
-    model = CaptionModel(config, len(WORDS), pretrained=True)
+    model = CaptionModel(config, len(WORDS), pretrained=config.decoder == "attention")
     with torch.no_grad():
         for parameter in model.decoder.parameters():
             parameter.mul_(3.0)
     return Checkpoint(model.eval(), WORDS, about)
 
 
-def tiny_model(folder: Path, seed: int = 0, **about: object) -> Path:
+def tiny_model(folder: Path, seed: int = 0, config: ModelConfig = TINY, **about: object) -> Path:
     """The folder of a saved tiny model."""
-    save(tiny_checkpoint(seed, **about), folder)
+    save(tiny_checkpoint(seed, config, **about), folder)
     return folder
 
 

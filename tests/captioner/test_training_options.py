@@ -1,0 +1,81 @@
+"""Options of `captioner train`: what they make of a run, and which do not go together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from captioner.cli import main
+from captioner.configuration import CONFIGURATIONS
+from captioner.errors import DataError
+from captioner.train import Recipe
+from captioner.training_options import read_run
+from captioner.training_setup import Run
+from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco
+
+STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16, preprocess=TINY.preprocess)
+
+
+def run_of(**options: Any) -> Run:
+    return read_run({"out": Path("run"), "cache": Path("cache"), **options})
+
+
+def test_a_run_of_nothing_but_its_place_is_of_the_default() -> None:
+    run = run_of()
+    assert (run.config, run.recipe, run.text_photos) == (CONFIGURATIONS["default"], Recipe(), 20)
+    assert run_of(epochs=3, encoder_rate=0.0).recipe == Recipe(epochs=3)
+
+
+def test_the_recipe_is_that_of_the_family_that_is_trained(tmp_path: Path) -> None:
+    """model1 to model5 are trained as the student project did, also where one is started from."""
+    student = run_of(arch="model2").recipe
+    assert (student.label_smoothing, student.averaging, student.photos_per_batch) == (0.0, 0.0, 26)
+    assert run_of(start=tiny_model(tmp_path / "student", config=STUDENT)).recipe == student
+    assert run_of(start=tiny_model(tmp_path / "tiny")).recipe == Recipe()
+
+
+FILE = Path("file")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arch": "model1", "start": FILE}, "--arch and --from: a model to start from has its own arch"),
+        ({"glove": FILE, "start": FILE}, "--glove and --from: a model to start from has its own word"),
+        ({"flickr8k": FILE, "coco": FILE}, "--flickr8k and --coco: one data set is trained on; leave one"),
+        ({"glove_vocab": FILE}, "--glove-vocab is of no use without --glove"),
+        ({"without": (FILE,)}, "--without is of no use without --text"),
+        ({"text_photos": 3, "texts": ()}, "--text-photos is of no use without --text"),
+        ({"flickr8k": FILE, "images": FILE}, "--images is of no use without --coco"),
+        ({"flickr8k": FILE, "dev_coco": FILE}, "--dev-coco is of no use without --coco"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        run_of(**options)
+
+
+@pytest.mark.usefixtures("short_resnet")
+@pytest.mark.parametrize(
+    ("model", "how", "message"),
+    [
+        ("student", [], "a decoder that is told no words of a photo learns nothing from captions alone"),
+        ("tiny", ["--self-critical"], "self-critical training learns nothing from captions alone"),
+    ],
+)
+def test_captions_that_would_not_be_learnt_from_are_refused(
+    model: str, how: list[str], message: str, tmp_path: Path
+) -> None:
+    """They went into the model's record of what it has learnt from."""
+    photos = coloured_photos(tmp_path / "photos", 3)
+    learnt, held_out, text = (write_coco(tmp_path / f"{n}.json", [photos[n]]) for n in range(3))
+    start = tiny_model(tmp_path / model, config={"tiny": TINY, "student": STUDENT}[model])
+    options = ["--coco", learnt, "--images", tmp_path / "photos", "--dev-coco", held_out, "--text", text]
+    options += ["--from", start, *how, "-o", tmp_path / "run", "--device", "cpu"]
+    result = CliRunner().invoke(main, ["train", *map(str, options)])
+    assert (result.exit_code, result.stderr) == (1, f"Error: {message}: leave --text out\n")
