@@ -23,7 +23,6 @@ from captioner.caption_files import (
 )
 from captioner.errors import DataError
 from captioner.preprocess import Preprocess
-from captioner.training_record import photo_number
 from captioner.vocabulary import PAD, Vocabulary
 
 Row = TypeVar("Row")
@@ -35,6 +34,10 @@ class CaptionedPhoto:
 
     image: Path
     captions: tuple[str, ...]
+    name: str = ""  # in its data set: the file's, with the folders below that of the photos
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.image.name)
 
 
 def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
@@ -54,13 +57,13 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
     if missing:
         raise DataError(f"{folder}/{split}.txt: no caption for {missing[0]} ({len(missing)} such images)")
     images = flickr8k_photos(folder) or folder / "images"
-    return [CaptionedPhoto(_photo(images, name), tuple(captions[name])) for name in names]
+    return [CaptionedPhoto(_photo(images, name), tuple(captions[name]), name) for name in names]
 
 
 def coco(annotations: Path, images: Path) -> list[CaptionedPhoto]:
     """Photos of a COCO caption file that have captions, in the order of their ids. Raises DataError."""
     found = coco_file(annotations).items()
-    return [CaptionedPhoto(_photo(images, name), captions) for name, captions in found]
+    return [CaptionedPhoto(_photo(images, name), captions, name) for name, captions in found]
 
 
 def coco_file(annotations: Path) -> dict[str, tuple[str, ...]]:
@@ -97,14 +100,6 @@ def _photo(folder: Path, name: str) -> Path:
     if place is None:
         raise DataError(f"{name}: leads out of {folder}, the folder of the photos")
     return place
-
-
-def check_apart(training: Iterable[CaptionedPhoto], testing: Iterable[CaptionedPhoto]) -> None:
-    """Refuse to test on photos that were trained on (same file name, by either of COCO's ways to name)."""
-    trained = {photo_number(photo.image.name) for photo in training}
-    shared = {photo.image.name for photo in testing if photo_number(photo.image.name) in trained}
-    if shared:
-        raise DataError(f"{len(shared)} test photos are training photos too, such as {min(shared)}")
 
 
 def check_there(photos: Sequence[CaptionedPhoto]) -> None:

@@ -17,7 +17,7 @@ from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.tokens import words
-from captioner.training_record import KEY, learnt_from, photo_number
+from captioner.training_record import KEY, check_unseen
 
 Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks
 
@@ -60,11 +60,11 @@ def evaluate(
     """
     if not photos:
         raise DataError("there is no photo to evaluate on")
-    names = [photo.image.name for photo in photos]
+    names = [photo.name for photo in photos]
     for photo in photos:
         if not any(map(words, photo.captions)):
-            raise DataError(f"{photo.image.name}: its captions hold no word to compare with")
-    known = _check_unseen(captioner, names, set(map(photo_number, trained_on)))
+            raise DataError(f"{photo.name}: its captions hold no word to compare with")
+    known = _known_of_training(captioner, names, trained_on)
     written: list[Caption] = []
     for result in captioner.stream([photo.image for photo in photos], beam=beam):
         if result.error is not None:
@@ -116,21 +116,12 @@ class _UnavailableError(Exception):
     """Why a measure cannot be computed here."""
 
 
-def _check_unseen(captioner: PhotoCaptioner, names: Sequence[str], trained_on: set[str]) -> str:
+def _known_of_training(captioner: PhotoCaptioner, names: Sequence[str], trained_on: Iterable[str]) -> str:
     """Refuse photos that were trained on; says what is known."""
     about = captioner.about if isinstance(captioner, Captioner) else {}
-    remembered = learnt_from(about, names)
-    seen = [name for name in names if photo_number(name) in trained_on] + (remembered or [])
-    if seen:
-        raise DataError(
-            f"{len(set(seen))} of the {len(names)} test photos are training photos of {captioner.name}, "
-            f"such as {min(seen)}"
-        )
-    if remembered is None and not trained_on:
-        return (
-            f"unknown: the model keeps no record of its training photos ({KEY}); name them with --trained-on"
-        )
-    return "no test photo is among them"
+    if check_unseen(names, captioner.name, trained_on, about):
+        return "no test photo is among them"
+    return f"unknown: the model keeps no record of its training photos ({KEY}); name them with --trained-on"
 
 
 def _tokenised(

@@ -7,21 +7,17 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from captioner.errors import ModelError
+from captioner.errors import DataError, ModelError
+from captioner.photo_names import PhotoNames, kept_forms, sought_forms
 
 _BYTES = 5  # of a name's digest: one false alarm in 180,000 evaluations of 1,000 photos on 6,000
 KEY = "trained_on"
 
 
-def photo_number(name: str) -> str:
-    """COCO calls one photo 000000000196.jpg and COCO_val2014_000000000196.jpg; other names stay."""
-    return name.rsplit("_", 1)[-1] if name.startswith("COCO_") else name
-
-
 def record(names: Iterable[str], earlier: Mapping[str, Any] | None = None) -> str:
     """Digests of the photos' names as text, joined with those of the model that training started from."""
-    digests = {_digest(name) for name in names} | _digests((earlier or {}).get(KEY))
-    return base64.b64encode(b"".join(sorted(digests))).decode()
+    digests = {_digest(form) for name in names for form in kept_forms(name)}
+    return base64.b64encode(b"".join(sorted(digests | _digests((earlier or {}).get(KEY))))).decode()
 
 
 def learnt_from(about: Mapping[str, Any], names: Sequence[str]) -> list[str] | None:
@@ -29,11 +25,27 @@ def learnt_from(about: Mapping[str, Any], names: Sequence[str]) -> list[str] | N
     if not isinstance(about.get(KEY), str):
         return None
     known = _digests(about[KEY])
-    return [name for name in names if _digest(name) in known]
+    return [name for name in names if not known.isdisjoint(map(_digest, sought_forms(name)))]
 
 
-def _digest(name: str) -> bytes:
-    return hashlib.sha256(photo_number(name).encode()).digest()[:_BYTES]
+def check_unseen(
+    names: Sequence[str], whose: str, trained_on: Iterable[str], about: Mapping[str, Any] | None = None
+) -> bool:
+    """Refuse to test on photos that were learnt from; gives whether anything is known of those that were.
+
+    `trained_on`: names of training photos, beside those that the model with this `about` remembers.
+    """
+    known, remembered = PhotoNames(trained_on), learnt_from(about or {}, names)
+    seen = {name for name in names if name in known}.union(remembered or ())
+    if seen:
+        raise DataError(
+            f"{len(seen)} of the {len(names)} test photos are training photos of {whose}, such as {min(seen)}"
+        )
+    return bool(known) or remembered is not None
+
+
+def _digest(form: str) -> bytes:
+    return hashlib.sha256(form.encode(errors="surrogatepass")).digest()[:_BYTES]
 
 
 def _digests(text: object) -> set[bytes]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.datasets import check_apart, check_there
+from captioner.datasets import check_there
 from captioner.errors import DataError
 from captioner.processes import Processes
 from captioner.train import EpochReport
-from captioner.training_record import KEY, record
+from captioner.training_record import KEY, check_unseen, record
 from captioner.training_setup import Data, Prepared, Run, Watcher, prepare
 
 __all__ = ["BEST", "LOG", "STATE", "Data", "Run", "Watcher", "train"]
@@ -30,7 +30,7 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
     (Ctrl-C, SIGTERM), so that `resume` goes on where it stopped. An earlier run in the same folder is never
     begun anew.
     """
-    _check_data(data)
+    _check_data(run, data)
     _check_folder(run.folder, resume)
     about = _about(run, data)
     processes = Processes.from_environment()
@@ -46,9 +46,11 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
     return checkpoint.load(run.folder / BEST)
 
 
-def _check_data(data: Data) -> None:
+def _check_data(run: Run, data: Data) -> None:
     """Refuse what would be found out hours later, or never."""
-    check_apart(data.train, data.dev)
+    dev = [photo.name for photo in data.dev]
+    check_unseen(dev, "this run", _names(data))
+    check_unseen(dev, f"{run.start}, which it starts from", (), _earlier(run))
     if not data.train or not data.dev:
         raise DataError("training needs photos with captions, for training and for development")
     check_there([*data.train, *data.dev])
@@ -99,14 +101,23 @@ def _keep(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochR
 
 def _about(run: Run, data: Data) -> dict[str, Any]:
     """What is known of the model before the first epoch."""
-    earlier = checkpoint.read_config(run.start)[1] if run.start is not None else {}
-    names = [*(photo.image.name for photo in data.train), *data.text_names]
+    earlier = _earlier(run)
     return {
         "data": list(dict.fromkeys([*map(str, earlier.get("data") or ()), *data.names])),
         "photos": len(data.train),
         "recipe": asdict(run.recipe),
-        KEY: record(names, earlier),
+        KEY: record(_names(data), earlier),
     }
+
+
+def _earlier(run: Run) -> dict[str, Any]:
+    """What is known of the model to start from."""
+    return checkpoint.read_config(run.start)[1] if run.start is not None else {}
+
+
+def _names(data: Data) -> list[str]:
+    """Of all photos whose captions are learnt from."""
+    return [*(photo.name for photo in data.train), *data.text_names]
 
 
 def _log(path: Path, report: EpochReport) -> None:

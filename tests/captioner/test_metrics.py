@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from captioner.metrics import OWN, PTB, _tokenised, measure
-from captioner.training_record import KEY, learnt_from, photo_number, record
+from captioner.captioner import Captioner
+from captioner.datasets import CaptionedPhoto
+from captioner.metrics import OWN, PTB, _tokenised, evaluate, measure
+from captioner.training_record import KEY, record
+from tests.captioner.worlds import coloured_photos, tiny_checkpoint
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pycocoevalcap") is None, reason="needs the extra `evaluate`"
@@ -87,14 +90,12 @@ def test_a_java_that_fails_leaves_the_rest_too(tmp_path: Path, monkeypatch: pyte
     assert "failed here" in unavailable["METEOR"]
 
 
-def test_a_model_remembers_its_training_photos_and_those_it_started_from() -> None:
-    first = {KEY: record(["a.jpg", "COCO_val2014_000000000196.jpg"])}
-    second = {KEY: record(["b.jpg"], first)}
-    assert learnt_from(first, ["a.jpg", "b.jpg"]) == ["a.jpg"]
-    names = ["a.jpg", "b.jpg", "c.jpg", "000000000196.jpg"]
-    assert learnt_from(second, names) == ["a.jpg", "b.jpg", "000000000196.jpg"]
-    assert learnt_from({}, ["a.jpg"]) is None
-
-
-def test_photos_of_flickr_keep_their_names() -> None:
-    assert photo_number("1000268201_693b08cb0e.jpg") == "1000268201_693b08cb0e.jpg"
+def test_photos_of_one_name_in_two_folders_have_a_caption_each(tmp_path: Path) -> None:
+    photos = [
+        CaptionedPhoto(one.image, one.captions, f"{folder}/0001.png")
+        for one, folder in zip(coloured_photos(tmp_path, 2), "ab", strict=True)
+    ]
+    captioner = Captioner(tiny_checkpoint(**{KEY: record(["c/0001.png"])}), "tiny", "cpu")
+    found = evaluate(captioner, photos)
+    assert found.training_photos == "no test photo is among them"
+    assert found.captions == {photo.name: captioner.caption([photo.image])[0].text for photo in photos}

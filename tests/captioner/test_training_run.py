@@ -15,7 +15,7 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
 from captioner.train import EpochReport
-from captioner.training_record import learnt_from
+from captioner.training_record import KEY, learnt_from, record
 from captioner.training_run import BEST, LOG, STATE, Data, Run, train
 from captioner.word_vectors import WordVectors
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
@@ -191,18 +191,35 @@ def test_a_start_whose_data_sets_are_no_names_can_be_gone_on_from(
 
 def test_test_photos_among_the_training_photos_are_refused(data: Data, cache: Path, tmp_path: Path) -> None:
     leaky = dataclasses.replace(data, dev=[*data.dev, data.train[0]])
-    with pytest.raises(DataError, match=r"1 test photos are training photos too, such as photo0\.png"):
+    with pytest.raises(DataError, match=r"1 of the 4 test photos .* of this run, such as photo0\.png"):
         train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def test_test_photos_whose_captions_are_learnt_from_are_refused(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    leaky = dataclasses.replace(data, text=[["a field"]], text_names=["images/photo7.png"])
+    with pytest.raises(DataError, match=r"1 of the 3 test photos .* of this run, such as photo7\.png"):
+        train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def test_test_photos_that_the_start_has_learnt_from_are_refused(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    start = tiny_model(tmp_path / "tiny", **{KEY: record(["/data/photo8.png"])})
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
+    with pytest.raises(DataError, match=r"1 of the 3 .* of .*tiny, which it starts from, such as photo8"):
+        train(run, data, Watch())
 
 
 def test_coco_names_a_photo_in_two_ways(data: Data, cache: Path, tmp_path: Path) -> None:
     def named(name: str) -> CaptionedPhoto:
-        return dataclasses.replace(data.train[0], image=tmp_path / name)
+        return dataclasses.replace(data.train[0], name=name)
 
     long, short = named("COCO_train2014_000000000009.jpg"), named("000000000009.jpg")
     for train_photo, dev_photo in ((long, short), (short, long)):
         leaky = dataclasses.replace(data, train=[train_photo], dev=[dev_photo])
-        with pytest.raises(DataError, match=f"such as {dev_photo.image.name}"):
+        with pytest.raises(DataError, match=f"such as {dev_photo.name}"):
             train(small_run(tmp_path, cache), leaky, Watch())
 
 
