@@ -32,31 +32,32 @@ class WordVectors:
         generator = torch.Generator().manual_seed(seed)
         rows = _SPREAD * torch.randn(len(words), size, generator=generator)
         found = 0
-        for word, vector in self._vectors(words):
+        for word, vector in self._vectors(words, size):
             if len(vector) != size:
                 raise DataError(f"{self.path}: vectors of {len(vector)} numbers; {size} are expected")
             rows[words.id(word)] = vector
             found += 1
         if not found:
-            raise DataError(f"{self.path}: has a vector for none of the {len(words)} words")
+            raise DataError(f"{self.path}: has a vector of {size} numbers for none of the {len(words)} words")
         return rows
 
-    def _vectors(self, words: Vocabulary) -> Iterator[tuple[str, Tensor]]:
+    def _vectors(self, words: Vocabulary, size: int) -> Iterator[tuple[str, Tensor]]:
         if self.vocabulary is None:
-            yield from self._lines(words)
+            yield from self._lines(words, size)
             return
         theirs, matrix = legacy_vocabulary(self.vocabulary), read_matrix(self.path)
         if len(theirs) != len(matrix):
             raise DataError(f"{self.path}: has {len(matrix)} rows, and {self.vocabulary} {len(theirs)} words")
         yield from ((word, row) for word, row in zip(theirs.words, matrix, strict=True) if word in words)
 
-    def _lines(self, words: Vocabulary) -> Iterator[tuple[str, Tensor]]:
+    def _lines(self, words: Vocabulary, size: int) -> Iterator[tuple[str, Tensor]]:
+        """From the right: in glove.840B.300d.txt some words have blanks in them, such as ". . ."."""
         try:
             with self.path.open(encoding="utf-8") as lines:
                 for line in lines:
-                    word, _, numbers = line.rstrip().partition(" ")
+                    word, *numbers = line.rstrip().rsplit(" ", size)
                     if word in words:
-                        yield word, torch.tensor([float(number) for number in numbers.split(" ")])
+                        yield word, torch.tensor([float(number) for number in numbers])
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{self.path}: not GloVe's text ({error}); with a pickled matrix, give its --glove-vocab too"

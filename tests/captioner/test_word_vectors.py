@@ -14,6 +14,23 @@ from tests.captioner.test_legacy import pickled_vocabulary
 from tests.captioner.worlds import WORDS
 
 
+def test_words_with_blanks_in_them_end_nothing(tmp_path: Path) -> None:
+    """As in glove.840B.300d.txt; "a name@domain.com" is no vector of "a"."""
+    (tmp_path / "glove.txt").write_text(". . . 1 2\na name@domain.com 3 4\na 5 6\nsky 7 -0.5\n")
+    rows = WordVectors(tmp_path / "glove.txt").matrix(WORDS, 2)
+    assert rows[WORDS.id("a")].tolist() == [5, 6] and rows[WORDS.id("sky")].tolist() == [7, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(3, "vectors of 2 numbers; 3 are expected"), (1, "has a vector of 1 numbers for none of the 16 words")],
+)
+def test_vectors_of_another_size_are_refused(size: int, message: str, tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text("sky 1 2\n")
+    with pytest.raises(DataError, match=message):
+        WordVectors(tmp_path / "glove.txt").matrix(WORDS, size)
+
+
 def test_word_vectors_are_found_by_word_in_a_pickled_matrix_too(tmp_path: Path) -> None:
     theirs = [*WORDS.words[:4], "sky", "moon", "wall"]
     (tmp_path / "vocab.pkl").write_bytes(pickled_vocabulary(theirs))
