@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from functools import cache
 
 import torch
@@ -11,9 +12,14 @@ from captioner.errors import ModelError
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device named, or CUDA where it is present, or the CPU. Raises ModelError."""
+    """The device named, or CUDA where it is present, or the CPU. Raises ModelError.
+
+    Of the processes that torchrun starts on a machine each takes a GPU of its own.
+    """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -16,6 +16,7 @@ class Encoder(nn.Module):
     """An encoder says how many channels its features have, and which part of it is frozen at first."""
 
     channels: int
+    fewest = 1  # photos that a process can learn from in a step
 
     def backbone(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, S, S) -> features that training may cache while this part is frozen."""
@@ -70,6 +71,8 @@ class PooledEncoder(Encoder):
 
     The names `resnet`, `linear` and `bn` are those of the student project's checkpoints.
     """
+
+    fewest = 2  # of one photo there is no variance to normalise by
 
     def __init__(self, name: str, embedding: int, pretrained: bool) -> None:
         super().__init__()

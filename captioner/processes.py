@@ -21,13 +21,15 @@ class Processes:
         return cls(0, 1)
 
     @classmethod
-    def from_environment(cls) -> Processes:
-        """Join the group that torchrun started (NCCL with CUDA, gloo without), or stay alone."""
+    def from_environment(cls, device: torch.device) -> Processes:
+        """Join the group that torchrun started (NCCL between GPUs, else gloo), or stay alone."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls.single()
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # which NCCL asks for
         if not distributed.is_initialized():
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(distributed.get_rank(), count)
 
     @property

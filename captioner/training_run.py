@@ -12,6 +12,7 @@ from typing import Any
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.datasets import check_there
+from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.processes import Processes
 from captioner.train import EpochReport
@@ -33,7 +34,7 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
     _check_data(run, data)
     _check_folder(run.folder, resume)
     about = _about(run, data)
-    processes = Processes.from_environment()
+    processes = Processes.from_environment(choose_device(run.device))
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
     if (run.folder / STATE).exists():

@@ -93,6 +93,7 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
     torch.manual_seed(run.recipe.seed)
     captions, text = _tokenised(run, data)
     model, vocabulary = _model(run, captions, text)
+    _check_shares(run, data, model, processes)
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
     detected, imagined = _Telling(run, model, vocabulary).told(data, captions, text, watcher)
     if run.grid is not None:
@@ -103,6 +104,17 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
     references = [[words(text) for text in photo.captions] for photo in data.dev]
     training = Training(model, batches, views, objective, vocabulary, run.recipe, processes)
     return Prepared(training, vocabulary, DevScore(dev_views, references, vocabulary))
+
+
+def _check_shares(run: Run, data: Data, model: CaptionModel, processes: Processes) -> None:
+    """Refuse steps of which a process would have too few photos to learn from."""
+    photos = min(run.recipe.photos_per_batch, len(data.train))
+    needed = model.encoder.fewest * processes.count
+    if photos < needed:
+        raise DataError(
+            f"a step has {photos} of {len(data.train)} training photos, and {needed} are needed "
+            f"({processes.count} processes of {model.encoder.fewest} or more); set --batch"
+        )
 
 
 def _tokenised(run: Run, data: Data) -> tuple[Lines, Lines]:

@@ -187,12 +187,11 @@ def test_a_further_process_whose_random_state_is_damaged_goes_on_with_a_fresh_on
 
 
 _PROCESS = """
-import dataclasses
+import torch
 from captioner.processes import Processes
 from tests.captioner.test_train import RECIPE, new_training, run_to_end
-training = new_training(processes=Processes.from_environment())
+training = new_training(processes=Processes.from_environment(torch.device("cpu")))
 print(training.processes.rank, *(loss.hex() for loss in run_to_end(training)))
-import torch
 torch.distributed.destroy_process_group()
 """
 

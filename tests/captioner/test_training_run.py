@@ -14,6 +14,7 @@ from captioner import checkpoint
 from captioner.configuration import CONFIGURATIONS
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
+from captioner.processes import Processes
 from captioner.train import EpochReport
 from captioner.training_record import KEY, learnt_from, record
 from captioner.training_run import BEST, LOG, STATE, Data, Run, train
@@ -267,6 +268,29 @@ def test_few_photos_train_a_detector_of_few_words(
     run = dataclasses.replace(run, config=dataclasses.replace(TINY, words=2))
     config = train(run, few, Watch()).model.config
     assert (config.words, config.detector_words) == (words, words)
+
+
+@pytest.mark.usefixtures("short_resnet")
+@pytest.mark.parametrize(
+    ("arch", "batch", "count", "needed"),
+    [("default", 1, 2, 2), ("model2", 1, 1, 2), ("model2", 3, 2, 4), ("model2", 7, 4, 8)],
+)
+def test_a_step_has_photos_for_every_process(
+    arch: str,
+    batch: int,
+    count: int,
+    needed: int,
+    data: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """model1 to model5 normalise over the photos of a step, and of one there is nothing to normalise."""
+    monkeypatch.setattr(Processes, "from_environment", lambda _: Processes(0, count))
+    recipe = dataclasses.replace(RECIPE, photos_per_batch=batch)
+    run = Run(CONFIGURATIONS[arch], recipe, tmp_path, tmp_path, device="cpu", pretrained=False)
+    photos = min(batch, 6)
+    with pytest.raises(DataError, match=f"a step has {photos} of 6 training photos, and {needed} are needed"):
+        train(run, data, Watch())
 
 
 # The student project's architectures
