@@ -19,11 +19,13 @@ from captioner.configuration import ModelConfig, configuration
 from captioner.decoders import ShowAndTellDecoder
 from captioner.errors import ModelError
 from captioner.model import CaptionModel
-from captioner.unpickle import read_matrix, read_tensors, read_vocabulary
+from captioner.torch_files import read_tensors
+from captioner.unpickle import read_matrix, read_vocabulary
 from captioner.vocabulary import Vocabulary
 
 #: What other training scripts put around a state dict, or before its names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+_DEEPEST = 8  # wrappers around each other; a hostile one can be inside itself
 _PREFIXES = ("module.",)
 
 
@@ -84,8 +86,8 @@ def _decoder_state(files: LegacyFiles, config: ModelConfig, words: int) -> dict[
 def _state(path: Path, part: str) -> dict[str, Tensor]:
     """The state dict of one part: alone, wrapped, with a prefix, or beside the other part in one file."""
     found = read_tensors(path)
-    while isinstance(found, Mapping) and (inner := _inner(found, part)) is not None:
-        found = inner
+    for _ in range(_DEEPEST):
+        found = _inner(found, part)
     if not isinstance(found, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
     ):
@@ -95,12 +97,12 @@ def _state(path: Path, part: str) -> dict[str, Tensor]:
     return {_without_prefix(name, (f"{part}.", *_PREFIXES)): value for name, value in (mine or state).items()}
 
 
-def _inner(found: Mapping[Any, Any], part: str) -> Mapping[Any, Any] | None:
+def _inner(found: Any, part: str) -> Any:
+    """What is inside a wrapper; what is in none, as it is."""
     for name in (part, f"{part}_state_dict", *_WRAPPERS):
-        if isinstance(found.get(name), Mapping):
-            inner: Mapping[Any, Any] = found[name]
-            return inner
-    return None
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            return found[name]
+    return found
 
 
 def _without_prefix(name: str, prefixes: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Read pickles and PyTorch files of other people as data: nothing in them is ever executed.
+"""Read pickles of other people as data: nothing in them is ever executed.
 
 A pickle is a program that may call any function. Here it may name exactly the (module, name) pairs of
 `_stand_ins`, and gets for each a harmless stand-in of this module, never the thing itself; any other
@@ -9,12 +9,10 @@ read a vocabulary.
 
 from __future__ import annotations
 
-import io
 import pickle  # only the machine that walks through the opcodes; every name it meets goes through find_class
-import struct
-import zipfile
+import pickletools
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +22,6 @@ from torch import Tensor
 
 from captioner.errors import ModelError
 
-_TORCH_MAGIC, _TORCH_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _STORAGES: Mapping[str, torch.dtype] = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -39,6 +36,7 @@ _STORAGES: Mapping[str, torch.dtype] = {
 }
 #: A number takes a byte at least; the rest is for rows that are one and the same, such as of unknown words.
 _NUMBERS_A_BYTE = 64
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 
 
@@ -51,7 +49,7 @@ class PickledVocabulary:
 
 def read_vocabulary(path: Path) -> PickledVocabulary:
     """A pickled `build_vocab.Vocabulary` or `__main__.Vocabulary`, of any protocol. Raises ModelError."""
-    vocabulary = _read(path, lambda file: _Reader(file, path, "utf-8").load())
+    vocabulary = read_as_data(path, lambda file, room: Reader(file, room, "utf-8").load())
     if not isinstance(vocabulary, PickledVocabulary):
         raise ModelError(f"{path}: not a pickled vocabulary, but {type(vocabulary).__name__}")
     return vocabulary
@@ -59,7 +57,7 @@ def read_vocabulary(path: Path) -> PickledVocabulary:
 
 def read_matrix(path: Path) -> Tensor:
     """A pickled matrix (an array, or a list of rows) as float32 (rows, columns). Raises ModelError."""
-    found = _read(path, lambda file: _Reader(file, path, "latin1").load())
+    found = read_as_data(path, lambda file, room: Reader(file, room).load())
     try:
         rows = found.array() if isinstance(found, _Array) else _rows(found, path.stat().st_size)
         matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
@@ -70,16 +68,24 @@ def read_matrix(path: Path) -> Tensor:
     return matrix
 
 
-def read_tensors(path: Path) -> Any:
-    """What `torch.save` wrote, in the zip format or the older stream of pickles. Raises ModelError."""
-    return _read(path, lambda file: _zip(file, path) if zipfile.is_zipfile(path) else _stream(file, path))
+class Room:
+    """How many bytes may be made of a file: about as many as it has, or a small one could fill the memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._left = 2 * path.stat().st_size  # Python 2's text becomes bytes, and those an array
+
+    def take(self, count: int) -> None:
+        self._left -= count
+        if count < 0 or self._left < 0:
+            raise ModelError(f"{self.path}: what it holds claims to be larger than the file")
 
 
-def _read(path: Path, read: Callable[[IO[bytes]], Any]) -> Any:
+def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
     """`read` the file; whatever a damaged or hostile one makes go wrong is one ModelError."""
     try:
         with path.open("rb") as file:
-            return read(file)
+            return read(file, Room(path))
     except ModelError:
         raise
     except OSError as error:
@@ -109,19 +115,20 @@ def _row(row: Any) -> np.ndarray[Any, Any]:
     return np.asarray(row, dtype=np.float32)
 
 
-class _Reader(pickle.Unpickler):
+class Reader(pickle.Unpickler):
     """The standard machine, with names replaced by stand-ins and storages by `storage(persistent id)`."""
 
     def __init__(
         self,
         file: IO[bytes],
-        path: Path,
+        room: Room,
         encoding: str = "latin1",
         storage: Callable[[Any], Any] | None = None,
     ) -> None:
+        _check_memo(file)
         super().__init__(file, encoding=encoding)
-        self._path, self._storage = path, storage
-        self._stand_ins = _stand_ins()  # anew for each file: a pickle can set attributes of what it names
+        self._path, self._storage = room.path, storage
+        self._stand_ins = _stand_ins(room)  # anew for each file: a pickle can set attributes of what it names
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -138,12 +145,33 @@ class _Reader(pickle.Unpickler):
         return self._storage(pid)
 
 
+def _check_memo(file: IO[bytes]) -> None:
+    """Refuse a pickle that remembers a thing under a number beyond its length: a list so long would be made.
+
+    Goes through the opcodes to the end of the pickle, and back to where it began.
+    """
+    start, count = file.tell(), 0
+    while (code := file.read(1)) != pickle.STOP:
+        count += 1
+        opcode = _OPCODES.get(code.decode("latin1"))
+        if opcode is None:
+            raise ValueError("no pickle, or cut off")
+        if code == pickle.STRING:
+            file.readline()  # of Python 2: may hold bytes that pickletools refuses
+        elif opcode.arg is not None:
+            number = opcode.arg.reader(file)
+            if code in (pickle.PUT, pickle.BINPUT, pickle.LONG_BINPUT) and number > count:
+                raise ValueError("it remembers more than it holds")
+    file.seek(start)
+
+
 class _Array:
     """Stands for a NumPy array or number while it is read."""
 
     def __init__(self, *_: Any) -> None:
         self._shape: tuple[int, ...] = ()
-        self._code, self._raw, self._fortran = "", b"", False
+        self._raw: str | bytes | bytearray = b""
+        self._code, self._fortran = "", False
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, raw = state
@@ -153,11 +181,14 @@ class _Array:
         if not isinstance(kind, _Kind):
             raise ValueError("an array without a type")
         self._shape, self._code, self._fortran = shape, kind.code, fortran
-        self._raw = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
+        if not isinstance(raw, (str, bytes, bytearray)):
+            raise ValueError("an array of no bytes")
+        self._raw = raw  # and no copy: a pickle may make a million arrays of one text
         return self
 
     def array(self) -> np.ndarray[Any, Any]:
-        values = np.frombuffer(self._raw, dtype=np.dtype(self._code))
+        raw = self._raw.encode("latin1") if isinstance(self._raw, str) else self._raw
+        values = np.frombuffer(raw, dtype=np.dtype(self._code))
         return values.reshape(self._shape, order="F" if self._fortran else "C")
 
 
@@ -166,7 +197,7 @@ class _Kind:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if code not in _NUMBERS:
-            raise ValueError(f"an array of {code!r}; only numbers are read")
+            raise ValueError("an array of something else; only numbers are read")
         self.code = str(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -174,8 +205,11 @@ class _Kind:
             self.code = ">" + self.code
 
 
-def _stand_ins() -> dict[tuple[str, str], Any]:
-    """All names that a file may use, by every version's name of the module, and what it gets for each."""
+def _stand_ins(room: Room) -> dict[tuple[str, str], Any]:
+    """All names that a file may use, by every version's name of the module, and what it gets for each.
+
+    What copies takes room: a pickle may ask for a copy of the same thing again and again.
+    """
     vocabulary = type("PickledVocabulary", (PickledVocabulary,), {})
     array, kind = type("_Array", (_Array,), {}), type("_Kind", (_Kind,), {})
 
@@ -187,11 +221,17 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
 
     def text(value: str, encoding: str = "latin1") -> bytes:
         if encoding != "latin1":
-            raise ValueError(f"text encoded in {encoding}")
+            raise ValueError("text in an encoding of its own")
+        room.take(len(value))
         return value.encode("latin1")
 
     def octets(value: Any = b"", *_: Any) -> bytes:
+        room.take(len(value))
         return value.encode("latin1") if isinstance(value, str) else bytes(list(value))
+
+    def ordered(items: Any = ()) -> OrderedDict[Any, Any]:
+        room.take(len(items))
+        return OrderedDict(items)
 
     def number(of: Any, raw: Any) -> float:
         return float(array().fill((), of, raw, False).array())
@@ -206,7 +246,7 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
         return data
 
     found: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): OrderedDict,
+        ("collections", "OrderedDict"): ordered,
         ("build_vocab", "Vocabulary"): vocabulary,
         ("__main__", "Vocabulary"): vocabulary,
         ("_codecs", "encode"): text,
@@ -227,82 +267,3 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
         found[module, "bytearray"] = found[module, "bytes"] = octets
     found |= {("torch", name): dtype for name, dtype in _STORAGES.items()}
     return found
-
-
-def _zip(file: IO[bytes], path: Path) -> Any:
-    """The format since PyTorch 1.6: data.pkl, and each storage as a file of its own, stored plainly."""
-    with zipfile.ZipFile(file) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise ModelError(f"{path}: a zip file, but not one that torch.save wrote")
-        root = pickles[0].removesuffix("data.pkl")
-        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
-            raise ModelError(f"{path}: written on a big-endian machine")
-        made: dict[str, Tensor] = {}
-
-        def storage(pid: Any) -> Tensor:
-            dtype, key, count = _storage_id(pid)
-            if key not in made:
-                raw = _entry(archive, f"{root}data/{key}", path)
-                if len(raw) != count * dtype.itemsize:
-                    raise ModelError(f"{path}: storage {key} is not of the size that it claims")
-                made[key] = _from_bytes(raw, dtype)
-            return made[key]
-
-        return _Reader(io.BytesIO(_entry(archive, pickles[0], path)), path, storage=storage).load()
-
-
-def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    """A file of the archive; torch.save never compresses, and a compressed one could fill the memory."""
-    entry = archive.getinfo(name)
-    if entry.compress_type != zipfile.ZIP_STORED:
-        raise ModelError(f"{path}: {name} in it is compressed; torch.save did not write it")
-    return archive.read(entry)
-
-
-def _stream(file: IO[bytes], path: Path) -> Any:
-    """The format before PyTorch 1.6: magic, version, machine, object, keys, then the storages' bytes."""
-    size = path.stat().st_size
-    if _Reader(file, path).load() != _TORCH_MAGIC or _Reader(file, path).load() != _TORCH_PROTOCOL:
-        raise ModelError(f"{path}: not a file that torch.save wrote")
-    if not dict(_Reader(file, path).load()).get("little_endian", True):
-        raise ModelError(f"{path}: written on a big-endian machine")
-    made: dict[str, Tensor] = {}
-
-    def storage(pid: Any) -> Tensor:
-        dtype, key, count = _storage_id(pid)
-        if key not in made:
-            if not 0 <= count * dtype.itemsize <= size:
-                raise ModelError(f"{path}: storage {key} claims to be larger than the file")
-            made[key] = torch.zeros(count, dtype=dtype)  # its bytes come after the object
-        view = pid[5] if len(pid) > 5 else None
-        return made[key] if view is None else made[key][view[1] : view[1] + view[2]]
-
-    found = _Reader(file, path, storage=storage).load()
-    _fill(file, path, made, _Reader(file, path).load())
-    return found
-
-
-def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Sequence[str]) -> None:
-    for key in keys:
-        (count,) = struct.unpack("<q", file.read(8))
-        storage = storages[key]
-        raw = file.read(storage.numel() * storage.itemsize)
-        if count != storage.numel() or len(raw) != count * storage.itemsize:
-            raise ModelError(f"{path}: storage {key} is cut off")
-        if count:
-            storage.copy_(_from_bytes(raw, storage.dtype))
-    if missing := set(storages) - set(keys):
-        raise ModelError(f"{path}: storage {min(missing)} is missing")
-
-
-def _storage_id(pid: Any) -> tuple[torch.dtype, str, int]:
-    """("storage", type, key, location, number of elements, ...); where it was (a GPU) is no matter."""
-    kind, dtype, key, _, count = pid[:5]
-    if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int):
-        raise ValueError(f"data of the unknown kind {kind!r}")
-    return dtype, str(key), count
-
-
-def _from_bytes(raw: bytes, dtype: torch.dtype) -> Tensor:
-    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.zeros(0, dtype=dtype)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import sys
 import tracemalloc
 import types
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.legacy import LegacyFiles, import_model, legacy_vocabulary
 from captioner.model import CaptionModel
-from captioner.unpickle import PickledVocabulary, read_matrix, read_tensors
+from captioner.torch_files import read_tensors
+from captioner.unpickle import PickledVocabulary, read_matrix
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", *(f"word{number}" for number in range(60)), "naïve", "狗"]
 
@@ -377,6 +380,63 @@ def test_a_stream_that_claims_more_than_it_has_is_refused_before_memory_is_taken
         read_tensors(path)
 
 
+def test_storages_that_together_claim_more_than_the_file_has_are_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    state = {str(number): torch.zeros(1000) for number in range(3)}
+    torch.save(state, buffer, _use_new_zipfile_serialization=False)
+    path = tmp_path / "encoder.ckpt"
+    path.write_bytes(buffer.getvalue().replace(b"M\xe8\x03N", b"M\xb8\x0bN"))
+    with pytest.raises(ModelError, match="larger than the file"):
+        read_tensors(path)
+
+
+def test_a_compressed_part_of_a_checkpoint_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.ckpt"
+    torch.save({"a": torch.zeros(3)}, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            if name.endswith("/byteorder"):
+                archive.writestr(name, bytes(30_000_000), zipfile.ZIP_DEFLATED)
+            else:
+                archive.writestr(name, content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="byteorder in it is compressed"):
+            read_tensors(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("read", [legacy_vocabulary, read_matrix, read_tensors])
+@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x03", b"p67108863\n"])
+def test_a_pickle_that_numbers_what_it_remembers_without_reason_is_refused(
+    put: bytes, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.pkl"
+    path.write_bytes(b"\x80\x02N" + put + b".")
+    with pytest.raises(ModelError, match=r"file\.pkl: damaged.* remembers more than it holds"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "copy", [b"c_codecs\nencode\n(h\x00X\x06\x00\x00\x00latin1tR", b"c__builtin__\nbytearray\n(h\x00tR"]
+)
+def test_copies_of_one_text_do_not_fill_the_memory(copy: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "file.pkl"
+    text = b"X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000
+    path.write_bytes(b"\x80\x02](" + text + b"q\x00" + copy * 1000 + b"e.")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="larger than the file"):
+            read_matrix(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("kind", ["array", "list", "rows", "fortran", "big-endian", "numbers"])
 def test_a_weights_matrix_of_any_kind_is_read(kind: str, protocol: int, tmp_path: Path) -> None:
@@ -477,6 +537,17 @@ def test_files_that_do_not_fit_are_named(arch: str, small: LegacyFiles) -> None:
     }
     with pytest.raises(ModelError, match=wanted[arch]):
         import_model(small, arch)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_wrapper_inside_itself_is_refused(new: bool, tmp_path: Path) -> None:
+    from captioner.legacy import _state
+
+    wrapper: dict[str, Any] = {}
+    wrapper["model"] = wrapper
+    torch.save(wrapper, tmp_path / "file.ckpt", _use_new_zipfile_serialization=new)
+    with pytest.raises(ModelError, match=r"file\.ckpt: not a state dict"):
+        _state(tmp_path / "file.ckpt", "decoder")
 
 
 def test_weights_that_are_no_numbers_are_refused(small: LegacyFiles, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Read what `torch.save` wrote as data, in both of its formats: nothing is executed (captioner.unpickle)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from captioner.errors import ModelError
+from captioner.unpickle import Reader, Room, read_as_data
+
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+
+def read_tensors(path: Path) -> Any:
+    """What `torch.save` wrote, in the zip format or the older stream of pickles. Raises ModelError."""
+    return read_as_data(path, _zip if zipfile.is_zipfile(path) else _stream)
+
+
+def _zip(file: IO[bytes], room: Room) -> Any:
+    """The format since PyTorch 1.6: data.pkl, and each storage as a file of its own, stored plainly."""
+    path = room.path
+    with zipfile.ZipFile(file) as archive:
+        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise ModelError(f"{path}: a zip file, but not one that torch.save wrote")
+        root = pickles[0].removesuffix("data.pkl")
+        order = f"{root}byteorder"
+        if order in archive.namelist() and _entry(archive, order, path) != b"little":
+            raise ModelError(f"{path}: written on a big-endian machine")
+        made: dict[str, Tensor] = {}
+
+        def storage(pid: Any) -> Tensor:
+            dtype, key, count = _storage_id(pid)
+            if key not in made:
+                room.take(count * dtype.itemsize)
+                raw = _entry(archive, f"{root}data/{key}", path)
+                if len(raw) != count * dtype.itemsize:
+                    raise ModelError(f"{path}: storage {key} is not of the size that it claims")
+                made[key] = _from_bytes(raw, dtype)
+            return made[key]
+
+        return Reader(io.BytesIO(_entry(archive, pickles[0], path)), room, storage=storage).load()
+
+
+def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    """A file of the archive; torch.save never compresses, and a compressed one could fill the memory."""
+    entry = archive.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise ModelError(f"{path}: {name} in it is compressed; torch.save did not write it")
+    return archive.read(entry)
+
+
+def _stream(file: IO[bytes], room: Room) -> Any:
+    """The format before PyTorch 1.6: magic, version, machine, object, keys, then the storages' bytes."""
+    path = room.path
+    if Reader(file, room).load() != _MAGIC or Reader(file, room).load() != _PROTOCOL:
+        raise ModelError(f"{path}: not a file that torch.save wrote")
+    if not dict(Reader(file, room).load()).get("little_endian", True):
+        raise ModelError(f"{path}: written on a big-endian machine")
+    made: dict[str, Tensor] = {}
+
+    def storage(pid: Any) -> Tensor:
+        dtype, key, count = _storage_id(pid)
+        if key not in made:
+            room.take(count * dtype.itemsize)
+            made[key] = torch.zeros(count, dtype=dtype)  # its bytes come after the object
+        view = pid[5] if len(pid) > 5 else None
+        return made[key] if view is None else made[key][view[1] : view[1] + view[2]]
+
+    found = Reader(file, room, storage=storage).load()
+    _fill(file, path, made, Reader(file, room).load())
+    return found
+
+
+def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Sequence[str]) -> None:
+    for key in keys:
+        (count,) = struct.unpack("<q", file.read(8))
+        storage = storages[key]
+        raw = file.read(storage.numel() * storage.itemsize)
+        if count != storage.numel() or len(raw) != count * storage.itemsize:
+            raise ModelError(f"{path}: storage {key} is cut off")
+        if count:
+            storage.copy_(_from_bytes(raw, storage.dtype))
+    if missing := set(storages) - set(keys):
+        raise ModelError(f"{path}: storage {min(missing)} is missing")
+
+
+def _storage_id(pid: Any) -> tuple[torch.dtype, str, int]:
+    """("storage", type, key, location, number of elements, ...); where it was (a GPU) is no matter."""
+    kind, dtype, key, _, count = pid[:5]
+    if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int):
+        raise ValueError("data of an unknown kind")
+    if not isinstance(key, str):
+        raise ValueError("a storage whose name is no text")
+    return dtype, key, count
+
+
+def _from_bytes(raw: bytes, dtype: torch.dtype) -> Tensor:
+    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.zeros(0, dtype=dtype)
