@@ -112,8 +112,8 @@ def _check_shares(run: Run, data: Data, model: CaptionModel, processes: Processe
     needed = model.encoder.fewest * processes.count
     if photos < needed:
         raise DataError(
-            f"a step has {photos} of {len(data.train)} training photos, and {needed} are needed "
-            f"({processes.count} processes of {model.encoder.fewest} or more); set --batch"
+            f"a step of {photos} photos is too small: {needed} are needed, {model.encoder.fewest} for each "
+            f"process; set --batch (there are {len(data.train)} training photos)"
         )
 
 

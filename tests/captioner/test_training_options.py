@@ -72,8 +72,8 @@ def test_captions_that_would_not_be_learnt_from_are_refused(
     model: str, how: list[str], message: str, tmp_path: Path
 ) -> None:
     """They went into the model's record of what it has learnt from."""
-    photos = coloured_photos(tmp_path / "photos", 3)
-    learnt, held_out, text = (write_coco(tmp_path / f"{n}.json", [photos[n]]) for n in range(3))
+    photos = coloured_photos(tmp_path / "photos", 6)
+    learnt, held_out, text = (write_coco(tmp_path / f"{n}.json", photos[n : n + 2]) for n in (0, 2, 4))
     start = tiny_model(tmp_path / model, config={"tiny": TINY, "student": STUDENT}[model])
     options = ["--coco", learnt, "--images", tmp_path / "photos", "--dev-coco", held_out, "--text", text]
     options += ["--from", start, *how, "-o", tmp_path / "run", "--device", "cpu"]

@@ -289,7 +289,7 @@ def test_a_step_has_photos_for_every_process(
     recipe = dataclasses.replace(RECIPE, photos_per_batch=batch)
     run = Run(CONFIGURATIONS[arch], recipe, tmp_path, tmp_path, device="cpu", pretrained=False)
     photos = min(batch, 6)
-    with pytest.raises(DataError, match=f"a step has {photos} of 6 training photos, and {needed} are needed"):
+    with pytest.raises(DataError, match=f"a step of {photos} photos is too small: {needed} are needed"):
         train(run, data, Watch())
 
 
