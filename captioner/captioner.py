@@ -59,7 +59,8 @@ class Captioner(StreamingCaptioner):
         `device`: "cpu", "cuda", "cuda:1"; None takes CUDA where it is present. Raises ModelError.
         """
         folder = find_model(model)
-        return cls(load(folder), folder.name, device)
+        named = folder.resolve() if folder.name in ("", "..") else folder  # "." has no name
+        return cls(load(folder), named.name, device)
 
     def _fingerprint(self, weights: str) -> str:
         """Of all that decides what is written: the same weights, decoded otherwise, write other captions."""
@@ -126,12 +127,12 @@ def _is_hugging_faces(folder: Path) -> bool:
 
 def find_model(model: str | os.PathLike[str]) -> Path:
     """The folder of a model: one that comes with the package by name, otherwise a path."""
-    packaged = MODELS / os.fspath(model)
-    if os.sep not in os.fspath(model) and packaged.is_dir():
-        return packaged
+    packaged = packaged_models()
+    if os.fspath(model) in packaged:
+        return MODELS / model
     folder = Path(model)
     if not folder.is_dir():
-        known = ", ".join(packaged_models()) or "none"
+        known = ", ".join(packaged) or "none"
         raise ModelError(f"{folder}: no such model; it comes with {known}, or name a model's folder")
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -40,16 +41,20 @@ class Compared:
 def compare(
     captioners: Sequence[StreamingCaptioner], photos: Sequence[Photo], beam: int | None = None
 ) -> list[Compared]:
-    """Caption each photo with each model; a bad photo gives its error, the rest go on."""
+    """Caption each photo with each model; a bad photo gives its error, the rest go on.
+
+    Models of one name (every trained one lies in a folder `best`) are told apart by their identities.
+    """
     if not captioners:
         raise ModelError("there is no model to compare")
-    found = []
+    found, times = [], Counter(one.name for one in captioners)
+    names = [one.name if times[one.name] == 1 else one.identity for one in captioners]
     streams = [one.stream(photos, beam=beam) for one in captioners]
     for photo, *results in zip(photos, *streams, strict=True):
         error = results[0].error
         written = tuple(
-            Written(one.name, result.captions[0].text, result.captions[0].score)
-            for one, result in zip(captioners, results, strict=True)
+            Written(name, result.captions[0].text, result.captions[0].score)
+            for name, result in zip(names, results, strict=True)
             if result.captions
         )
         found.append(Compared(photo, written, error))

@@ -351,6 +351,22 @@ def test_a_model_is_loaded_by_its_folder_and_named_by_its_weights(tmp_path: Path
     assert texts(list(loaded.stream(pictures(3)))) == texts(list(again.stream(pictures(3))))
 
 
+@pytest.mark.parametrize("model", [".", "./", "..", "../", "../mine", "below/.."])
+def test_a_folder_has_its_name_however_it_is_reached(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_model(tmp_path / "mine")
+    (folder / "below").mkdir()
+    monkeypatch.chdir(folder / "below" if model in ("..", "../") else folder)
+    assert Captioner.load(model, "cpu").identity == Captioner.load(folder, "cpu").identity
+
+
+def test_a_link_to_a_folder_names_the_model(tmp_path: Path) -> None:
+    """As in indexes that hold captions of it."""
+    (tmp_path / "current").symlink_to(tiny_model(tmp_path / "mine"))
+    assert Captioner.load(tmp_path / "current", "cpu").name == "current"
+
+
 def test_no_such_model_says_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no such model; it comes with .*, or name a model's folder"):
         Captioner.load("nonesuch", "cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +20,16 @@ from tests.captioner.worlds import tiny_checkpoint, tiny_model
 @pytest.fixture(scope="module")
 def captioners() -> list[Captioner]:
     return [Captioner(tiny_checkpoint(seed), f"model-{seed}", "cpu") for seed in (0, 1)]
+
+
+def test_models_of_one_name_are_told_apart(photos: Path) -> None:
+    captioners = [
+        Captioner(replace(tiny_checkpoint(), digest=f"{number}"), name, "cpu")
+        for number, name in enumerate(("best", "best", "one"))
+    ]
+    [found] = compare(captioners, [photos / "coffee.png"])
+    assert [one.model for one in found.captions] == [captioners[0].identity, captioners[1].identity, "one"]
+    assert captioners[0].identity != captioners[1].identity
 
 
 class Texts(HTMLParser):
