@@ -113,7 +113,8 @@ class Results:
     next: Cursor | None = None  # where the next page begins; None when there is none
     analyzer: str = ""  # what made the tokens
     more: bool = False  # whether images may answer behind these, also where no cursor leads there
-    filtered: bool = False  # whether filters left captions out
+    filtered: bool = False  # whether there were filters
+    continued: bool = False  # whether this is a page behind another
 
     @property
     def drawn(self) -> bool:

@@ -16,8 +16,8 @@ from indexer.records import Filters
 from search.query import filters
 from search.searcher import Options, Searcher
 
-#: Most captions of a photo that are searched for.
-MOST_CAPTIONS = 20
+#: Most captions of a photo that are searched for; each is a search of its own.
+_MOST_SEARCHED = 20
 #: Command line option -> field of the index.
 _FILTERS = ("source", "kind", "split", "model", "query")
 
@@ -120,7 +120,7 @@ def captions_option(command: Command) -> Command:
     """How many captions of a photo are searched for."""
     option = click.option(
         "--captions",
-        type=click.IntRange(1, MOST_CAPTIONS),
+        type=click.IntRange(1, _MOST_SEARCHED),
         default=1,
         show_default=True,
         metavar="N",

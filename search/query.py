@@ -34,8 +34,8 @@ def hits_wanted(k: int) -> int:
 
 def seed_given(seed: int | None) -> int | None:
     """`seed`, unless it is none that both engines take; raises QueryError."""
-    if seed is not None and not 0 <= seed <= HIGHEST_SEED:
-        raise QueryError(f"a seed is from 0 to {HIGHEST_SEED:,}, not {seed}")
+    if seed is not None and not (isinstance(seed, int) and 0 <= seed <= HIGHEST_SEED):
+        raise QueryError(f"a seed is a whole number from 0 to {HIGHEST_SEED:,}, not {seed!r}")
     return seed
 
 

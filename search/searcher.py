@@ -309,6 +309,7 @@ class Searcher:
             analyzer=question.asked[0].analyzer,
             more=page.more,
             filtered=bool(plan.filters),
+            continued=plan.cursor is not None,
         )
 
 

@@ -104,7 +104,8 @@ def _index(folder: Path, where: str, model: str) -> None:
     from indexer.scrape.indexing import index_scraped
 
     rejects = folder / "rejected.jsonl"
-    with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {folder}"):
+    scraped = shlex.quote(str(folder))
+    with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {scraped}"):
         report = index_scraped(
             folder, where, Captioning(loader(model)), rejects=rejects, tell=tell, progress=progress_bar
         )

@@ -28,8 +28,7 @@ def index_scraped(
     """Caption the photos that have no caption yet, and add all to the index, which is made if need be.
 
     Photos that a refresh has replaced leave it; what people wrote of them stays. Captions that the index
-    refuses go to the file `rejects`. Raises IndexerError, also
-    when there is no photo to make an index of.
+    refuses go to the file `rejects`. Raises IndexerError, also when there is no photo to make an index of.
     """
     sources = [ScrapedSource(folder)]
     try:

@@ -19,7 +19,7 @@ def _claim(results: Results) -> str:
     if not results.exact:
         return "NOT exact: better hits may have been missed,"
     if not results.hits:
-        return "exact: no image answers,"
+        return f"exact: {no_hits(results)},"
     first, last = results.hits[0].rank, results.hits[-1].rank
     if first > 1:
         return f"exact: the true ranks {first:,} to {last:,}"
@@ -33,4 +33,4 @@ def no_hits(results: Results) -> str:
     if not results.tokens:
         said = clean(results.caption)[:60]
         return f"nothing to search for: {said!r} holds no word that counts"
-    return "no image answers"
+    return "no further image answers" if results.continued else "no image answers"

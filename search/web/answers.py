@@ -70,7 +70,8 @@ class SearchAnswer(BaseModel):
     took_ms: float
     cursor: str | None = Field(default=None, description="Give it as `after` for the next page.")
     more: bool = Field(
-        default=False, description="There is more but no cursor: too many pictures to be shown once."
+        default=False,
+        description="There is more, and no cursor leads there: of near copies, none beyond some 4,000 pictures.",
     )
 
 

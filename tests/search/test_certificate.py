@@ -29,7 +29,9 @@ def search() -> Searcher:
     return Searcher(MemoryIndex(RECORDS), NamingCaptioner)
 
 
-@pytest.fixture(params=["top", "later", "last", "all", "filtered", "filtered page", "none", "doubtful"])
+@pytest.fixture(
+    params=["top", "later", "last", "all", "past", "filtered", "filtered page", "none", "doubtful"]
+)
 def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str]:
     """An answer, and what is to be said of it."""
     first = search.text("dog on a beach", 1)
@@ -45,6 +47,10 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
             "exact: the true ranks 2 to 3 of 3 captions, ",
         ),
         "all": (search.text("dog on a beach"), "exact: all 3 that answer, of 3 captions, "),
+        "past": (
+            replace(search.text("zebra"), continued=True),
+            "exact: no further image answers, of 3 captions, ",
+        ),
         "filtered": (
             search.text("dog on a beach", filters=coco),
             "exact: all 2 that answer among those that the filters let pass, of 3 captions, ",

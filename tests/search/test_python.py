@@ -92,7 +92,7 @@ def test_no_image_is_no_number_of_images(searcher: Searcher, k: int) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**31])
 def test_a_seed_that_no_engine_takes(searcher: Searcher, seed: int) -> None:
-    with pytest.raises(QueryError, match=f"a seed is from 0 to 2,147,483,647, not {seed}"):
+    with pytest.raises(QueryError, match=f"a seed is a whole number from 0 to 2,147,483,647, not {seed!r}"):
         searcher.random(3, seed=seed)
 
 
