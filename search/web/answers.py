@@ -71,7 +71,7 @@ class SearchAnswer(BaseModel):
     cursor: str | None = Field(default=None, description="Give it as `after` for the next page.")
     more: bool = Field(
         default=False,
-        description="There is more, and no cursor leads there: of near copies, none beyond some 4,000 pictures.",
+        description="There is more but no cursor: a folded search has none past 4,000 pictures.",
     )
 
 

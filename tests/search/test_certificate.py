@@ -29,9 +29,7 @@ def search() -> Searcher:
     return Searcher(MemoryIndex(RECORDS), NamingCaptioner)
 
 
-@pytest.fixture(
-    params=["top", "later", "last", "all", "past", "filtered", "filtered page", "none", "doubtful"]
-)
+@pytest.fixture(params="top later last all past filtered page none doubtful".split())
 def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str]:
     """An answer, and what is to be said of it."""
     first = search.text("dog on a beach", 1)
@@ -55,7 +53,7 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
             search.text("dog on a beach", filters=coco),
             "exact: all 2 that answer among those that the filters let pass, of 3 captions, ",
         ),
-        "filtered page": (
+        "page": (
             search.text("dog on a beach", 1, filters=coco),
             "exact: the true top 1 among those that the filters let pass, of 3 captions, ",
         ),
