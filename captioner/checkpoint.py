@@ -143,9 +143,13 @@ def _tensors(model: CaptionModel, half: bool) -> tuple[dict[str, Tensor], bool]:
     for name, value in model.state_dict().items():
         if package and name.startswith("encoder.network."):
             continue
-        value = value.half() if half and value.is_floating_point() else value
-        kept[name] = value.detach().cpu().contiguous()
+        kept[name] = (_halved(value) if half else value).detach().cpu().contiguous()
     return kept, package
+
+
+def _halved(value: Tensor) -> Tensor:
+    """In float16, unless a number is too large for it: 65,504 is the largest."""
+    return value.half() if value.is_floating_point() and bool((value.abs() <= 65504).all()) else value
 
 
 def _is_packages(model: CaptionModel) -> bool:

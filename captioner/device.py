@@ -14,11 +14,12 @@ from captioner.errors import ModelError
 def choose_device(name: str | None = None) -> torch.device:
     """The device named, or CUDA where it is present, or the CPU. Raises ModelError.
 
-    Of the processes that torchrun starts on a machine each takes a GPU of its own.
+    Of the processes that torchrun starts on a machine each takes a GPU of its own; other launchers show each
+    process its own GPU alone.
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
+    if name == "cuda" and "LOCAL_RANK" in os.environ and torch.cuda.device_count() > 1:
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)

@@ -48,6 +48,14 @@ def test_a_model_comes_back_as_it_was_saved(half: bool, made: Checkpoint, tmp_pa
         torch.testing.assert_close(loaded[name], value, rtol=1e-3 if half else 0, atol=1e-3 if half else 0)
 
 
+def test_a_number_too_large_for_half_precision_is_stored_in_full(tmp_path: Path) -> None:
+    large = tiny_checkpoint(seed=1)
+    with torch.no_grad():
+        large.model.decoder.bias[5] = 1e6
+    checkpoint.save(large, tmp_path / "model")
+    assert checkpoint.load(tmp_path / "model").model.decoder.bias[5] == 1e6
+
+
 def test_the_packages_encoder_is_not_stored_and_a_changed_one_is(made: Checkpoint, tmp_path: Path) -> None:
     checkpoint.save(made, tmp_path / "frozen")
     assert not any(name.startswith("encoder.") for name in load_file(tmp_path / "frozen" / WEIGHTS))

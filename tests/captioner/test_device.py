@@ -29,3 +29,5 @@ def test_each_process_of_torchrun_takes_a_gpu_of_its_own(monkeypatch: pytest.Mon
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(ModelError, match="cuda:2: there is no such GPU here"):
         choose_device()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # a launcher that shows each its own
+    assert choose_device() == torch.device("cuda")

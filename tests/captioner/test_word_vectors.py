@@ -31,6 +31,12 @@ def test_vectors_of_another_size_are_refused(size: int, message: str, tmp_path: 
         WordVectors(tmp_path / "glove.txt").matrix(WORDS, size)
 
 
+def test_vectors_of_what_is_no_number_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text("sky nan 1\n")
+    with pytest.raises(DataError, match="the vector of 'sky' holds what is no number"):
+        WordVectors(tmp_path / "glove.txt").matrix(WORDS, 2)
+
+
 def test_word_vectors_are_found_by_word_in_a_pickled_matrix_too(tmp_path: Path) -> None:
     theirs = [*WORDS.words[:4], "sky", "moon", "wall"]
     (tmp_path / "vocab.pkl").write_bytes(pickled_vocabulary(theirs))
