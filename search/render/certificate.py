@@ -22,7 +22,7 @@ def _claim(results: Results) -> str:
         return f"exact: {no_hits(results)},"
     first, last = results.hits[0].rank, results.hits[-1].rank
     if first > 1:
-        return f"exact: the true ranks {first:,} to {last:,}"
+        return f"exact: the true rank{f's {first:,} to' if last > first else ''} {last:,}"
     return f"exact: the true top {last:,}" if results.more else f"exact: all {last:,} that answer,"
 
 

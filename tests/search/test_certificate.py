@@ -38,7 +38,7 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
         "top": (first, "exact: the true top 1 of 3 captions, "),
         "later": (
             search.text("dog on a beach", 1, after=first.cursor),
-            "exact: the true ranks 2 to 2 of 3 captions, ",
+            "exact: the true rank 2 of 3 captions, ",
         ),
         "last": (
             search.text("dog on a beach", 5, after=first.cursor),
