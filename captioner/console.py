@@ -43,9 +43,15 @@ class OutputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if not path.absolute().parent.is_dir():
-            self.fail(f"no folder {path.absolute().parent} to write {path.name} into", param, ctx)
+        if reason := no_place_for(path):
+            self.fail(reason, param, ctx)
         return path
+
+
+def no_place_for(file: Path) -> str:
+    """Why a file cannot be written where it is to be, as far as that is seen before the work; else ""."""
+    folder = file.absolute().parent
+    return "" if folder.is_dir() else f"no folder {folder} to write {file.name} into"
 
 
 @contextmanager

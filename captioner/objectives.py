@@ -57,13 +57,13 @@ def _scores(
     """Whole captions -> scores (words, V) of all behind `<start>`; model1 to model5 score it too, first."""
     given = pack(captions[:, :-1], _lengths(captions) - 1)
     if told is None:
-        return cast(PackedSequence, model.decoder(features, given, owners)).data.float()
-    seen = Seen(*(part.to(features.device) for part in told if part is not None))
-    # imagined photos have no features: zeros, which their `blind` hides
-    imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
-    return cast(
-        PackedSequence, model.decoder(torch.cat([features, imagined]), given, owners, seen)
-    ).data.float()
+        scores = model.decoder(features, given, owners)
+    else:
+        seen = Seen(*(part.to(features.device) for part in told if part is not None))
+        # imagined photos have no features: zeros, which their `blind` hides
+        imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
+        scores = model.decoder(torch.cat([features, imagined]), given, owners, seen)
+    return cast(PackedSequence, scores).data.float()
 
 
 def _detector_loss(model: CaptionModel, features: Tensor, batch: Batch) -> Tensor:
@@ -121,10 +121,8 @@ class SelfCritical:
         scores = _scores(model, features, captions, owners, batch.seen)[-len(wanted) :]
         logs = -functional.cross_entropy(scores / self.temperature, wanted, reduction="none")
         advantages = self._advantages(batch, written).to(logs).expand(-1, captions.shape[1] - 1)
-        loss, count = (
-            -(logs * pack(advantages, _lengths(captions) - 1).data).sum(),
-            wanted.new_tensor(len(wanted)),
-        )
+        loss = -(logs * pack(advantages, _lengths(captions) - 1).data).sum()
+        count = wanted.new_tensor(len(wanted))
         return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
 
     def _advantages(self, batch: Batch, written: Sequence[Sequence[str]]) -> Tensor:

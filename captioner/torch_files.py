@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,19 +34,15 @@ def _zip(file: IO[bytes], room: Room) -> Any:
         order = f"{root}byteorder"
         if order in archive.namelist() and _entry(archive, order, path) != b"little":
             raise ModelError(f"{path}: written on a big-endian machine")
-        made: dict[str, Tensor] = {}
 
-        def storage(pid: Any) -> Tensor:
-            dtype, key, count = _storage_id(pid)
-            if key not in made:
-                room.take(count * dtype.itemsize)
-                raw = _entry(archive, f"{root}data/{key}", path)
-                if len(raw) != count * dtype.itemsize:
-                    raise ModelError(f"{path}: storage {key} is not of the size that it claims")
-                made[key] = _from_bytes(raw, dtype)
-            return made[key]
+        def stored(key: str, dtype: torch.dtype, count: int) -> Tensor:
+            raw = _entry(archive, f"{root}data/{key}", path)
+            if len(raw) != count * dtype.itemsize:
+                raise ModelError(f"{path}: storage {key} is not of the size that it claims")
+            return _from_bytes(raw, dtype)
 
-        return Reader(io.BytesIO(_entry(archive, pickles[0], path)), room, storage=storage).load()
+        storages = _Storages(room, stored)
+        return Reader(io.BytesIO(_entry(archive, pickles[0], path)), room, storage=storages.named).load()
 
 
 def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
@@ -64,19 +60,32 @@ def _stream(file: IO[bytes], room: Room) -> Any:
         raise ModelError(f"{path}: not a file that torch.save wrote")
     if not dict(Reader(file, room).load()).get("little_endian", True):
         raise ModelError(f"{path}: written on a big-endian machine")
-    made: dict[str, Tensor] = {}
+    # Their bytes come after the object.
+    storages = _Storages(room, lambda key, dtype, count: torch.zeros(count, dtype=dtype))
 
     def storage(pid: Any) -> Tensor:
-        dtype, key, count = _storage_id(pid)
-        if key not in made:
-            room.take(count * dtype.itemsize)
-            made[key] = torch.zeros(count, dtype=dtype)  # its bytes come after the object
-        view = pid[5] if len(pid) > 5 else None
-        return made[key] if view is None else made[key][view[1] : view[1] + view[2]]
+        whole, view = storages.named(pid), pid[5] if len(pid) > 5 else None
+        return whole if view is None else whole[view[1] : view[1] + view[2]]
 
     found = Reader(file, room, storage=storage).load()
-    _fill(file, path, made, Reader(file, room).load())
+    _fill(file, path, storages.made, Reader(file, room).load())
     return found
+
+
+class _Storages:
+    """The storages that the tensors of a file are views of: each is made once, and takes room."""
+
+    def __init__(self, room: Room, make: Callable[[str, torch.dtype, int], Tensor]) -> None:
+        self._room, self._make = room, make
+        self.made: dict[str, Tensor] = {}
+
+    def named(self, pid: Any) -> Tensor:
+        """The storage that a persistent id names."""
+        dtype, key, count = _storage_id(pid)
+        if key not in self.made:
+            self._room.take(count * dtype.itemsize)
+            self.made[key] = self._make(key, dtype, count)
+        return self.made[key]
 
 
 def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Sequence[str]) -> None:

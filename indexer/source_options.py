@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from captioner.asked import MOST_CAPTIONS
-from captioner.console import Command, beam_option, with_options
+from captioner.console import Command, beam_option, no_place_for, with_options
 from captioner.loader import loader
 from indexer import sources
 from indexer.build import Captioning
@@ -96,11 +96,11 @@ def read_sources(options: dict[str, Any]) -> list[sources.Source]:
 
 def check_rejects(rejects: str) -> None:
     """Before any work: a report that cannot be written would end it just before it is done."""
-    if Path(rejects).is_dir():
-        raise click.UsageError(f"--rejects names a file; {Path(rejects)} is a folder.")
-    folder = Path(rejects).absolute().parent
-    if not folder.is_dir():
-        raise click.UsageError(f"no folder {folder} to write {Path(rejects).name} into")
+    file = Path(rejects)
+    if file.is_dir():
+        raise click.UsageError(f"--rejects names a file; {file} is a folder.")
+    if reason := no_place_for(file):
+        raise click.UsageError(reason)
 
 
 def _addressed(address: str) -> sources.Source:

@@ -22,7 +22,8 @@ def _claim(results: Results) -> str:
         return f"exact: {no_hits(results)},"
     first, last = results.hits[0].rank, results.hits[-1].rank
     if first > 1:
-        return f"exact: the true rank{f's {first:,} to' if last > first else ''} {last:,}"
+        which = f"ranks {first:,} to" if last > first else "rank"
+        return f"exact: the true {which} {last:,}"
     return f"exact: the true top {last:,}" if results.more else f"exact: all {last:,} that answer,"
 
 

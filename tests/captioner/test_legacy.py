@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import struct
@@ -31,6 +32,17 @@ from captioner.torch_files import read_tensors
 from captioner.unpickle import PickledVocabulary, read_matrix
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", *(f"word{number}" for number in range(60)), "naïve", "狗"]
+
+
+@contextlib.contextmanager
+def little_memory() -> Iterator[None]:
+    """What is refused is refused before it fills the memory."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 # The original code, as students have it: EncoderCNN, DecoderRNN, Vocabulary and the inference transform.
@@ -401,13 +413,8 @@ def test_a_compressed_part_of_a_checkpoint_is_not_unpacked(tmp_path: Path) -> No
                 archive.writestr(name, bytes(30_000_000), zipfile.ZIP_DEFLATED)
             else:
                 archive.writestr(name, content)
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelError, match="byteorder in it is compressed"):
-            read_tensors(path)
-        assert tracemalloc.get_traced_memory()[1] < 20_000_000
-    finally:
-        tracemalloc.stop()
+    with little_memory(), pytest.raises(ModelError, match="byteorder in it is compressed"):
+        read_tensors(path)
 
 
 @pytest.mark.parametrize("read", [legacy_vocabulary, read_matrix, read_tensors])
@@ -428,13 +435,8 @@ def test_copies_of_one_text_do_not_fill_the_memory(copy: bytes, tmp_path: Path) 
     path = tmp_path / "file.pkl"
     text = b"X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000
     path.write_bytes(b"\x80\x02](" + text + b"q\x00" + copy * 1000 + b"e.")
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelError, match="larger than the file"):
-            read_matrix(path)
-        assert tracemalloc.get_traced_memory()[1] < 20_000_000
-    finally:
-        tracemalloc.stop()
+    with little_memory(), pytest.raises(ModelError, match="larger than the file"):
+        read_matrix(path)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -480,13 +482,8 @@ def _boxes() -> object:
 def test_what_is_no_matrix_is_refused_before_it_fills_the_memory(given: object, tmp_path: Path) -> None:
     path = tmp_path / "weights_matrix.pkl"
     path.write_bytes(pickle.dumps(given))
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelError, match=r"weights_matrix\.pkl: not a matrix of numbers"):
-            read_matrix(path)
-        assert tracemalloc.get_traced_memory()[1] < 20_000_000
-    finally:
-        tracemalloc.stop()
+    with little_memory(), pytest.raises(ModelError, match=r"weights_matrix\.pkl: not a matrix of numbers"):
+        read_matrix(path)
 
 
 def test_rows_may_be_one_and_the_same(tmp_path: Path) -> None:
