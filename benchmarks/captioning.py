@@ -24,9 +24,9 @@ from torch import Tensor
 
 from captioner.captioner import Captioner
 from captioner.decode import decode
-from captioner.doubt import doubting
 from captioner.folders import PhotosBelow
 from captioner.fused import faster
+from captioner.guided import guided
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -74,7 +74,7 @@ def bare_forward(encoder: Callable[[Tensor], Tensor], size: int, seconds: float)
 @torch.inference_mode()
 def original_way(captioner: Captioner, photos: Sequence[str]) -> int:
     preprocess = captioner.model.config.preprocess
-    decoder = doubting(captioner.model.decoder, captioner.vocabulary)
+    decoder = guided(captioner.model.decoder, captioner.vocabulary, captioner.model.consensus)
     for path in photos:
         with Image.open(path) as image:
             pixels = preprocess.squash(image.convert("RGB"))
@@ -94,7 +94,7 @@ def same_captions(captioner: Captioner, photos: Sequence[str], beam: int) -> flo
     ours = [one.captions[0].text for one in captioner.stream(photos, beam=beam)]
     used = captioner._encoder, captioner.decoder
     captioner._encoder = captioner.model.encoder
-    captioner.decoder = doubting(captioner.model.decoder, captioner.vocabulary)
+    captioner.decoder = guided(captioner.model.decoder, captioner.vocabulary, captioner.model.consensus)
     plain = [one.captions[0].text for one in captioner.stream(photos, beam=beam)]
     captioner._encoder, captioner.decoder = used
     return sum(one == other for one, other in zip(ours, plain, strict=True)) / len(photos)

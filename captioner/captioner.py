@@ -17,9 +17,9 @@ from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
-from captioner.doubt import NUMBERS, DoubtingDecoder, doubting
 from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster
+from captioner.guided import guided, numbers
 from captioner.streaming import Caption, Captioned, PhotoCaptioner, StreamingCaptioner
 
 __all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner", "find_model", "open_captioner"]
@@ -49,7 +49,7 @@ class Captioner(StreamingCaptioner):
         encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
         self._encoder: Callable[[Tensor], Tensor] = encoder
         decoder = faster_decoder(self.model.decoder) if on_cpu else self.model.decoder
-        self.decoder = doubting(decoder, self.vocabulary)
+        self.decoder = guided(decoder, self.vocabulary, self.model.consensus)
         self.identity = f"{name}@{self._fingerprint(checkpoint.digest)}"
 
     @classmethod
@@ -64,7 +64,7 @@ class Captioner(StreamingCaptioner):
 
     def _fingerprint(self, weights: str) -> str:
         """Of all that decides what is written: the same weights, decoded otherwise, write other captions."""
-        way = (usual(self.model), NUMBERS if isinstance(self.decoder, DoubtingDecoder) else ())
+        way = (usual(self.model), numbers(self.model))
         return hashlib.sha256(f"{weights} {way}".encode()).hexdigest()[:8]
 
     @property
@@ -89,7 +89,10 @@ class Captioner(StreamingCaptioner):
 
     def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
         how = self.decoding(asked.beam, asked.captions, asked.diversity)
-        return [self._captions(row) for row in decode(self.decoder, features, how, asked.captions)]
+        found = decode(self.decoder, features, how, asked.captions)
+        if how.runners_up and self.model.consensus is not None:
+            found = self.model.consensus.ranked(features, found)
+        return [self._captions(row[: asked.captions]) for row in found]
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
         """How this model decodes with a beam, and with a group for each caption where they shall differ."""

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from captioner.configuration import ModelConfig
+from captioner.configuration import ConsensusSizes, ModelConfig
 from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
@@ -131,7 +131,10 @@ def _unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
     try:
         given = dict(values.pop("preprocess"))
         given["mean"], given["std"] = tuple(given["mean"]), tuple(given["std"])
-        return CaptionModel.unfilled(ModelConfig(**values, preprocess=Preprocess(**given)), words)
+        agreed = values.pop("consensus", None)
+        sizes = ConsensusSizes(**agreed) if agreed is not None else None
+        config = ModelConfig(**values, preprocess=Preprocess(**given), consensus=sizes)
+        return CaptionModel.unfilled(config, words)
     except (KeyError, TypeError, ValueError, RuntimeError, ModelError) as error:
         raise ModelError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
 
@@ -181,6 +184,8 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
     check_finite(model, path)
     _check_detector(model.decoder, path)
+    if model.consensus and (wrong := model.consensus.out_of_range()):
+        raise ModelError(f"{path}: tensor consensus.{wrong}")
 
 
 def check_finite(module: nn.Module, path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Words = Sequence[str]
@@ -21,10 +21,37 @@ _SIGMA = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Vector:
+class Vector:
+    """A caption's n-grams of 1 to 4 words, weighed by tf-idf."""
+
     weights: tuple[dict[NGram, float], ...]  # tf-idf by n-gram, one dict for each n
     norms: tuple[float, ...]
     length: int
+
+
+class Rarity:
+    """The tf-idf weights of n-grams among the captions of a set of photos."""
+
+    def __init__(self, references: Iterable[Sequence[Words]]) -> None:
+        """`references`: the tokenised captions that people wrote, photo by photo."""
+        self.photos_with: Counter[NGram] = Counter()
+        photos = 0
+        for captions in references:
+            photos += 1
+            self.photos_with.update({gram for words in captions for gram in _ngrams(words)})
+        self._log_photos = math.log(max(photos, 1))
+
+    def of(self, gram: NGram) -> float:
+        """Nats that an n-gram tells of the photo, by how many photos' captions have it."""
+        return self._log_photos - math.log(max(self.photos_with[gram], 1))
+
+    def vector(self, words: Words) -> Vector:
+        weights: tuple[dict[NGram, float], ...] = tuple({} for _ in range(_LONGEST))
+        for gram, count in Counter(_ngrams(words)).items():
+            weights[len(gram) - 1][gram] = count * self.of(gram)
+        norms = tuple(math.sqrt(sum(value * value for value in part.values())) for part in weights)
+        # The reference implementation measures length in bigrams.
+        return Vector(weights, norms, max(len(words) - 1, 0))
 
 
 class CiderD:
@@ -32,15 +59,12 @@ class CiderD:
 
     def __init__(self, references: Sequence[Sequence[Words]]) -> None:
         """`references[i]`: the tokenised captions that people wrote for photo i."""
-        self._seen: Counter[NGram] = Counter()
-        for captions in references:
-            self._seen.update({gram for words in captions for gram in _ngrams(words)})
-        self._log_photos = math.log(max(len(references), 1))
-        self._references = [[self._vector(words) for words in captions] for captions in references]
+        self._rarity = Rarity(references)
+        self._references = [[self._rarity.vector(words) for words in captions] for captions in references]
 
     def score(self, photo: int, words: Words) -> float:
         """CIDEr-D of one tokenised caption of photo number `photo`; 0 to 10, people reach about 1."""
-        mine = self._vector(words)
+        mine = self._rarity.vector(words)
         references = self._references[photo]
         if not references:
             return 0.0
@@ -52,21 +76,12 @@ class CiderD:
         scores = [self.score(photo, words) for photo, words in enumerate(captions)]
         return sum(scores) / max(len(scores), 1)
 
-    def _vector(self, words: Words) -> _Vector:
-        weights: tuple[dict[NGram, float], ...] = tuple({} for _ in range(_LONGEST))
-        for gram, count in Counter(_ngrams(words)).items():
-            rarity = self._log_photos - math.log(max(self._seen[gram], 1))
-            weights[len(gram) - 1][gram] = count * rarity
-        norms = tuple(math.sqrt(sum(value * value for value in part.values())) for part in weights)
-        # The reference implementation measures length in bigrams.
-        return _Vector(weights, norms, max(len(words) - 1, 0))
-
 
 def _ngrams(words: Words) -> list[NGram]:
     return [tuple(words[i : i + n]) for n in range(1, _LONGEST + 1) for i in range(len(words) - n + 1)]
 
 
-def _similarity(mine: _Vector, theirs: _Vector) -> float:
+def _similarity(mine: Vector, theirs: Vector) -> float:
     """Sum over n of the clipped cosine, each with the length penalty."""
     penalty = math.exp(-((mine.length - theirs.length) ** 2) / (2 * _SIGMA**2))
     total = 0.0

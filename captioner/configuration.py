@@ -12,6 +12,27 @@ from captioner.preprocess import Preprocess
 _LARGEST = 100_000  # of all sizes in a configuration
 
 
+def _check(settings: object, at_least: Mapping[str, int]) -> None:
+    """A config.json may have been edited by hand. Raises ModelError."""
+    for name, smallest in at_least.items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or not smallest <= value <= _LARGEST:
+            raise ModelError(f"{name} is {value!r}; a number from {smallest} to {_LARGEST:,} is expected")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusSizes:
+    """How much a consensus of captions holds."""
+
+    space: int  # numbers that tell where a photo lies
+    grams: int  # n-grams in its table
+    photos: int  # neighbours that a photo may have
+    words: int  # of each of them, at most
+
+    def __post_init__(self) -> None:
+        _check(self, {"space": 1, "grams": 1, "photos": 1, "words": 1})
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Everything needed to build a model anew; kept as config.json beside its weights."""
@@ -30,15 +51,12 @@ class ModelConfig:
     frozen_embedding: bool = False  # embeddings were given (GloVe) and are not trained
     preprocess: Preprocess = field(default_factory=Preprocess)
     max_words: int = 20
+    consensus: ConsensusSizes | None = None  # what the training captions agree on; None: not made
 
     def __post_init__(self) -> None:
-        """A config.json may have been edited by hand."""
         at_least = {"embedding": 1, "hidden": 1, "layers": 1, "grid": 1, "heads": 1, "max_words": 1}
         at_least |= {"words": 0, "detector_words": 0, "detector_pairs": 0}
-        for name, smallest in at_least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not smallest <= value <= _LARGEST:
-                raise ModelError(f"{name} is {value!r}; a number from {smallest} to {_LARGEST:,} is expected")
+        _check(self, at_least)
         if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
             raise ModelError(f"dropout is {self.dropout!r}; a number from 0 to less than 1 is expected")
 

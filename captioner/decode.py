@@ -7,7 +7,7 @@ scores of the next word. All hypotheses of all photos advance together, one step
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ class Decoding:
     unrepeated: int = 0  # no run of so many words is written twice in a caption; 0: anything goes
     apart: int = 0  # so many other words stand between a word and the same word again; 0: anything goes
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
+    runners_up: bool = False  # what ends among the 2 * beam best continuations is given, too
     diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
 
 
@@ -46,22 +47,37 @@ class Hypothesis:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """The closed hypotheses of a row: those that fill the beam, and the runners-up, if they count."""
+
+    full: list[Hypothesis] = field(default_factory=list)
+    runners_up: list[Hypothesis] = field(default_factory=list)
+
+    def take(self, one: Hypothesis, among_best: bool, how: Decoding, width: int) -> None:
+        if among_best and len(self.full) < width:
+            self.full.append(one)
+        elif how.runners_up:
+            self.runners_up.append(one)
+
+
 def usual(model: CaptionModel, beam: int = 3, groups: int = 1, diversity: float = 0.0) -> Decoding:
     """How a model decodes: the student project's as theirs did; ours without `<unk>` and without stammering.
 
     "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" the next:
-    docs/design.md says what barring repeated pairs of words, and words that come back at once, gave.
+    docs/design.md says what barring repeated pairs of words, and words that come back at once, gave. Where
+    there is a consensus to choose by, it has all that a beam closes to choose from; greedy stays greedy.
     """
-    longest = model.config.max_words
+    how = Decoding(beam, model.config.max_words, groups=groups, diversity=diversity)
     if model.starts_with_image:
-        return Decoding(beam, longest, groups=groups, diversity=diversity)
-    barred = (PAD, START, UNK)
-    return Decoding(beam, longest, barred=barred, unrepeated=2, apart=2, groups=groups, diversity=diversity)
+        return how
+    chooses = model.consensus is not None and beam > 1 and groups == 1
+    return replace(how, barred=(PAD, START, UNK), unrepeated=2, apart=2, runners_up=chooses)
 
 
 @torch.inference_mode()
 def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -> list[list[Hypothesis]]:
-    """Up to `n_best` hypotheses for each row of `features`, the best first.
+    """Up to `n_best` hypotheses for each row of `features`, the best first; with `runners_up` all there are.
 
     As in fairseq, `<end>` closes a hypothesis only if it is among the `beam` best continuations, and a
     row is done with `beam` closed hypotheses: so beam 1 is greedy search, and a beam as wide as all
@@ -71,10 +87,11 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     if how.groups > 1:
         features = features.repeat_interleave(how.groups, dim=0)
     rows, width = len(features), how.beam if how.groups > 1 else max(how.beam, n_best)
+    n_best = width if how.runners_up else n_best
     scores, fixed, state = decoder.begin(features)
     logs = _log_probabilities(scores, how.barred)
     vocabulary = logs.shape[-1]
-    finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
+    finished = [_Closed() for _ in range(rows)]
     unsettled = finished  # the rows that are still in the batch
     # Before the first word there is one hypothesis a row; the other slots open with the first choice.
     totals = logs.new_zeros(rows, 1)
@@ -103,11 +120,12 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
         logs = _log_probabilities(scores, how.barred)
         _bar_repeats(logs, words.flatten(0, 1).tolist(), how)
     _close_the_rest(unsettled, words, totals, width, how)
-    return [_merged(finished[row : row + how.groups])[:n_best] for row in range(0, len(finished), how.groups)]
+    photos = [_merged(finished[row : row + how.groups]) for row in range(0, len(finished), how.groups)]
+    return photos if how.runners_up else [found[:n_best] for found in photos]
 
 
 def _unsettled(
-    finished: Sequence[Sequence[Hypothesis]], totals: Tensor, width: int, n_best: int, how: Decoding
+    finished: Sequence[_Closed], totals: Tensor, width: int, n_best: int, how: Decoding
 ) -> list[int]:
     """The rows that are not full, and whose open hypotheses may still come among the `n_best`.
 
@@ -115,11 +133,11 @@ def _unsettled(
     photo stay together.
     """
     if how.groups > 1:
-        return list(range(len(finished))) if any(len(row) < width for row in finished) else []
+        return list(range(len(finished))) if any(len(row.full) < width for row in finished) else []
     reachable = (totals.max(dim=1).values / float(how.max_words**how.length_penalty)).tolist()
     return [
         row
-        for row, (done, most) in enumerate(zip(finished, reachable, strict=True))
+        for row, (done, most) in enumerate(zip((closed.full for closed in finished), reachable, strict=True))
         if len(done) < width
         and (len(done) < n_best or sorted((one.score for one in done), reverse=True)[n_best - 1] < most)
     ]
@@ -147,9 +165,9 @@ def _best(
     return ranks, places
 
 
-def _merged(groups: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:
+def _merged(groups: Sequence[_Closed]) -> list[Hypothesis]:
     """The hypotheses of one photo: first the best of each group, then the others, each once."""
-    ordered = [sorted(group, key=lambda one: -one.score) for group in groups]
+    ordered = [sorted(group.full + group.runners_up, key=lambda one: -one.score) for group in groups]
     first = sorted((one for group in ordered for one in group[:1]), key=lambda one: -one.score)
     others = sorted((one for group in ordered for one in group[1:]), key=lambda one: -one.score)
     return list({one.ids: one for one in reversed(first + others)}.values())[::-1]
@@ -189,7 +207,7 @@ def _normalised(total: float, length: int, how: Decoding) -> float:
 
 
 def _close(
-    finished: list[list[Hypothesis]],
+    finished: Sequence[_Closed],
     words: Tensor,
     best: Tensor,
     parents: Tensor,
@@ -198,14 +216,13 @@ def _close(
     how: Decoding,
     length: int,
 ) -> None:
-    """Move the hypotheses that chose `<end>` among the `width` best to the finished ones."""
-    ends = (chosen[:, :width] == END) & best[:, :width].isfinite()
+    """Move the hypotheses that chose `<end>` to the finished ones: among the `width` best, and runners-up."""
+    looked_at = chosen.shape[1] if how.runners_up else width
+    ends = (chosen[:, :looked_at] == END) & best[:, :looked_at].isfinite()
     for row, slot in ends.nonzero().tolist():
-        if len(finished[row]) < width:
-            ids = tuple(words[row, parents[row, slot]].tolist())
-            finished[row].append(
-                Hypothesis(ids, _normalised(best[row, slot].item(), length, how), ended=True)
-            )
+        ids = tuple(words[row, parents[row, slot]].tolist())
+        score = _normalised(best[row, slot].item(), length, how)
+        finished[row].take(Hypothesis(ids, score, ended=True), slot < width, how, width)
 
 
 def _go_on(
@@ -219,13 +236,14 @@ def _go_on(
 
 
 def _close_the_rest(
-    finished: list[list[Hypothesis]], words: Tensor, totals: Tensor, width: int, how: Decoding
+    finished: Sequence[_Closed], words: Tensor, totals: Tensor, width: int, how: Decoding
 ) -> None:
     """Rows that are not full at the last word take their open hypotheses too, marked as not ended."""
-    for row, done in enumerate(finished):
+    for row, closed in enumerate(finished):
         for ids, total in zip(words[row].tolist(), totals[row].tolist(), strict=True):
-            if len(done) < width and total > -torch.inf:
-                done.append(Hypothesis(tuple(ids), _normalised(total, len(ids), how), ended=False))
+            if len(closed.full) < width and total > -torch.inf:
+                score = _normalised(total, len(ids), how)
+                closed.full.append(Hypothesis(tuple(ids), score, ended=False))
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from captioner.decoders import AttentionDecoder, Decoder, State
+from captioner.decoders import AttentionDecoder
 from captioner.vocabulary import UNK, Vocabulary
 
 #: What the training photos are full of: words whose being detected tells that it is there, and further ones.
@@ -47,44 +47,29 @@ class _Subject:
     signs: Tensor  # rows of the detector
 
 
-class DoubtingDecoder:
-    """An attention decoder that asks its detector before it writes."""
+class Doubt:
+    """What a detector holds against words: a guide of its decoder."""
 
     def __init__(self, decoder: AttentionDecoder, subjects: Sequence[_Subject]) -> None:
-        self._decoder, self._subjects = decoder, subjects
+        self._detector, self._words, self._subjects = decoder.detector, len(decoder.bias), subjects
 
-    def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
-        scores, fixed, state = self._decoder.begin(features)
-        doubt = self._doubt(features, scores.shape[-1])
-        return _lowered(scores, doubt), (*fixed, doubt), state
-
-    def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
-        scores, state = self._decoder.step(words, fixed[:-1], state)
-        return _lowered(scores, fixed[-1]), state
-
-    def _doubt(self, features: Tensor, vocabulary: int) -> Tensor:
-        """Features (B, P, C) -> what to take off the score of each word (B, V)."""
-        detector = self._decoder.detector
-        chances: Tensor = detector(features.float().mean(dim=1))
-        doubt = chances.new_zeros(len(chances), vocabulary)
-        doubt[:, detector.ids] = SHARE * -chances.clamp(min=math.exp(-MOST)).log()
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features (B, P, C) -> what to add to the score of each word, nowhere above 0 (B, V)."""
+        chances: Tensor = self._detector(features.float().mean(dim=1))
+        doubt = chances.new_zeros(len(chances), self._words)
+        doubt[:, self._detector.ids] = SHARE * -chances.clamp(min=math.exp(-MOST)).log()
         for subject in self._subjects:
             missing = (1 - chances[:, subject.signs]).prod(dim=1, keepdim=True)
             doubt[:, subject.words] += STRENGTH * (missing - (1 - SURE)).clamp(min=0)
-        return doubt
+        return -doubt
 
 
-def _lowered(scores: Tensor, doubt: Tensor) -> Tensor:
-    of_photos = scores.view(len(doubt), -1, scores.shape[-1])  # the hypotheses of a photo together
-    return (of_photos - doubt.unsqueeze(1)).reshape(scores.shape)
-
-
-def doubting(decoder: Decoder, vocabulary: Vocabulary) -> Decoder:
-    """A decoder as it is used: doubting where it has a detector, as it is where it has none."""
-    if not isinstance(decoder, AttentionDecoder) or not decoder.words:
-        return decoder
+def doubt_of(decoder: AttentionDecoder, vocabulary: Vocabulary) -> Doubt | None:
+    """The doubt of a decoder that has a detector."""
+    if not decoder.words:
+        return None
     found = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]
-    return DoubtingDecoder(decoder, [one for one in found if len(one.signs)])
+    return Doubt(decoder, [one for one in found if len(one.signs)])
 
 
 def _subject(

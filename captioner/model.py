@@ -1,4 +1,4 @@
-"""The models: an encoder that looks at a photo, and a decoder that writes its caption."""
+"""The models: an encoder that looks at a photo, a decoder that writes, a consensus that helps to choose."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import torch
 from torch import nn
 
 from captioner.configuration import ModelConfig
+from captioner.consensus import Consensus
 from captioner.decoders import AttentionDecoder, ShowAndTellDecoder
 from captioner.encoder import Encoder, GridEncoder, build_encoder
 from captioner.errors import ModelError
 
 
 class CaptionModel(nn.Module):
-    """Encoder and decoder together, with the configuration they were built from."""
+    """All parts of a model together, with the configuration they were built from."""
 
     encoder: Encoder
     decoder: AttentionDecoder | ShowAndTellDecoder
+    consensus: Consensus | None
 
     def __init__(self, config: ModelConfig, vocabulary: int, *, pretrained: bool = False) -> None:
         """`vocabulary`: number of words. `pretrained`: start the encoder with its ImageNet weights."""
@@ -30,6 +32,8 @@ class CaptionModel(nn.Module):
             self.decoder = ShowAndTellDecoder(config, vocabulary)
         else:
             raise ModelError(f"unknown decoder {config.decoder!r}; known: attention, show_and_tell")
+        sizes = config.consensus
+        self.consensus = Consensus(sizes, vocabulary, self.encoder.channels) if sizes else None
 
     @classmethod
     def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
@@ -44,6 +48,11 @@ class CaptionModel(nn.Module):
             raise ModelError(f"{self.config.encoder} gives one feature for the whole photo; it has no grid")
         self.encoder.grid = grid
         self.config = replace(self.config, grid=grid)
+
+    def agree_on(self, consensus: Consensus | None) -> None:
+        """Take a consensus, or none: another encoder's places are not this one's."""
+        self.consensus = consensus
+        self.config = replace(self.config, consensus=consensus.sizes if consensus else None)
 
     @property
     def starts_with_image(self) -> bool:

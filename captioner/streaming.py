@@ -28,7 +28,11 @@ _Out = TypeVar("_Out")
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A caption, and the score that ranked it: mean log probability of a word, length-normalised."""
+    """A caption, and the score that ranked it.
+
+    It is the mean log probability of a word, length-normalised; of a model with a consensus, and with a beam,
+    plus ten times the caption's agreement (captioner.consensus), so that it may be above 0.
+    """
 
     text: str
     score: float

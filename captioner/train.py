@@ -23,8 +23,8 @@ from captioner.batches import Batch, Batches, Views
 from captioner.cider import CiderD
 from captioner.decode import decode, usual
 from captioner.device import lower_precision
-from captioner.doubt import doubting
 from captioner.errors import DataError, ModelError
+from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.objectives import CrossEntropy, SelfCritical
 from captioner.processes import Processes
@@ -75,7 +75,7 @@ class DevScore:
 
     def __call__(self, model: CaptionModel) -> float:
         self.views.model = model.eval()
-        how, decoder = usual(model), doubting(model.decoder, self.vocabulary)
+        how, decoder = usual(model), guided(model.decoder, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):

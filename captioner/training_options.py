@@ -100,18 +100,25 @@ def read_data(options: Mapping[str, Any]) -> Data:
 def _photos(
     options: Mapping[str, Any],
 ) -> tuple[list[CaptionedPhoto], list[CaptionedPhoto], tuple[str, ...]]:
-    folder = options.get("flickr8k")
+    train, names = read_training_photos(options)
+    if options.get("flickr8k") is not None:
+        return train, flickr8k(options["flickr8k"], "dev"), names
+    if options.get("dev_coco") is None:
+        raise DataError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
+    return train, coco(options["dev_coco"], options.get("dev_images") or options["images"]), names
+
+
+def read_training_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhoto], tuple[str, ...]]:
+    """The photos to learn from, and what the data are called. Raises DataError."""
+    _check_together(options)
+    folder, annotations, images = (options.get(name) for name in ("flickr8k", "coco", "images"))
     if folder is not None:
-        return flickr8k(folder, "train"), flickr8k(folder, "dev"), ("Flickr8k train",)
-    annotations, images = options.get("coco"), options.get("images")
+        return flickr8k(folder, "train"), ("Flickr8k train",)
     if annotations is None or images is None:
         raise DataError(
             "name the photos to train on: --flickr8k DIR, or --coco ANNOTATIONS.json --images DIR"
         )
-    if options.get("dev_coco") is None:
-        raise DataError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
-    dev = coco(options["dev_coco"], options.get("dev_images") or images)
-    return coco(annotations, images), dev, (annotations.name,)
+    return coco(annotations, images), (annotations.name,)
 
 
 def read_test_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhoto], list[str]]:

@@ -153,6 +153,7 @@ def _model(run: Run, captions: Lines, text: Lines) -> tuple[CaptionModel, Vocabu
     """A new model with the vocabulary of the captions, or the one to start from with its own."""
     if run.start is not None:
         begun = checkpoint.load(run.start)
+        begun.model.agree_on(None)  # it is made anew for what comes of this training
         return begun.model, begun.vocabulary
     lines = [line for photo in (*captions, *text) for line in photo]
     vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)

@@ -22,3 +22,6 @@ captioner=${CAPTIONER:-captioner}
 # 3. Captions drawn from the model itself, rewarded by CIDEr-D.
 "$captioner" train --flickr8k "$data/flickr8k" --from "$runs/tuned/best" --epochs 3 --self-critical \
     --encoder-rate 3e-5 --rate 1e-4 --cache "$runs/features" -o "$runs/critical" --resume
+
+# 4. What the training photos' captions agree on, as the trained encoder sees these photos.
+"$captioner" consensus "$runs/critical/best" --flickr8k "$data/flickr8k" -o "$runs/consensus"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -103,6 +104,32 @@ def test_n_best_are_different_sorted_and_truly_scored(seed: int, beam: int, n_be
         ids = (*one.ids, END) if one.ended else one.ids
         wanted = log_probability(decoder, 1.0, ids) / len(ids) ** how.length_penalty
         assert one.score == pytest.approx(wanted, abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), beam=st.integers(1, 4), n_best=st.integers(1, 5))
+def test_runners_up_come_beside_what_fills_the_beam(seed: int, beam: int, n_best: int) -> None:
+    decoder, width = ToyDecoder(seed), max(beam, n_best)
+    how = Decoding(beam, max_words=4)
+    [full] = decode(decoder, features(1.0), how, n_best=width)
+    [found] = decode(decoder, features(1.0), dataclasses.replace(how, runners_up=True), n_best)
+    assert set(full) <= set(found)
+    assert len({one.ids for one in found}) == len(found)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    for one in found:
+        ids = (*one.ids, END) if one.ended else one.ids
+        total = log_probability(decoder, 1.0, ids)
+        assert one.score == pytest.approx(total / len(ids) ** how.length_penalty, rel=1e-4, abs=1e-4)
+
+
+def test_runners_up_are_the_ends_among_twice_as_many() -> None:
+    """With a beam of one, at each step the second best continuation may be the end."""
+    decoder = ToyDecoder(3)
+    table = decoder.table
+    table[:] = -10.0
+    table[..., 3], table[..., END] = 2.0, 1.0
+    found = decode(decoder, features(1.0), Decoding(1, max_words=3, runners_up=True))[0]
+    assert {one.ids for one in found} == {(3, 3, 3), (), (3,), (3, 3)}
 
 
 @settings(max_examples=25, deadline=None)

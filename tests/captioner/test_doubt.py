@@ -12,7 +12,8 @@ from torch import Tensor
 from captioner.configuration import CONFIGURATIONS
 from captioner.decode import decode, usual
 from captioner.detector import WordDetector
-from captioner.doubt import MOST, SHARE, STRENGTH, SURE, doubting
+from captioner.doubt import MOST, SHARE, STRENGTH, SURE
+from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import TINY
@@ -55,7 +56,7 @@ def less_than_certain(chance: float) -> float:
 
 def taken_off(made: CaptionModel, word: str) -> list[float]:
     """From the scores of the first word and of the second."""
-    pairs = zip(scores(made, made.decoder), scores(made, doubting(made.decoder, WORDS)), strict=True)
+    pairs = zip(scores(made, made.decoder), scores(made, guided(made.decoder, WORDS)), strict=True)
     return [(plain - lowered)[WORDS.id(word)].item() for plain, lowered in pairs]
 
 
@@ -89,7 +90,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     with torch.no_grad():
         made.decoder.detector.learnt.weight.normal_(std=0.5)  # type: ignore[union-attr]
     features = torch.randn(5, made.config.grid**2, made.encoder.channels)
-    decoder, how = doubting(made.decoder, WORDS), usual(made)
+    decoder, how = guided(made.decoder, WORDS), usual(made)
     together = decode(decoder, features, how)
     alone = [decode(decoder, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]
@@ -99,7 +100,7 @@ def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
     """Such as one that was trained on flowers alone: its detector knows no word for people or dogs."""
     made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
     flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "here"]] * 4, 1)
-    decoder = doubting(made.decoder, flowers)
+    decoder = guided(made.decoder, flowers)
     off = scores(made, made.decoder)[0] - scores(made, decoder)[0]
     known = made.decoder.detector.ids  # type: ignore[union-attr]
     assert off[known].tolist() == pytest.approx([less_than_certain(0.2)] * len(DETECTED), abs=1e-4)
@@ -108,4 +109,4 @@ def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
 
 def test_the_student_projects_models_do_not_doubt() -> None:
     made = CaptionModel(dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16), len(WORDS))
-    assert doubting(made.decoder, WORDS) is made.decoder
+    assert guided(made.decoder, WORDS) is made.decoder

@@ -1,0 +1,206 @@
+"""Make a consensus of the training photos' captions: a ridge regression, and a table of words.
+
+For each photo the target is the mean of its captions' CIDEr vectors (tf-idf of n-grams, each length of unit
+norm). The regression from the pooled features to these vectors is of low rank: with H the features' penalised
+covariance, L its Cholesky factor and R the products of features and targets, the largest left singular
+vectors U of L^-1 R give the places of photos, L^-T U, and of n-grams, U^T L^-1 R (reduced-rank regression:
+Izenman, 1975).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from captioner import checkpoint
+from captioner.captioner import Captioner
+from captioner.checkpoint import Checkpoint
+from captioner.cider import NGram, Rarity, Words
+from captioner.configuration import ConsensusSizes
+from captioner.consensus import LONGEST, Consensus, keys_of
+from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
+from captioner.decoders import AttentionDecoder
+from captioner.errors import DataError, ModelError
+from captioner.tokens import words
+from captioner.training_record import KEY, record
+from captioner.vocabulary import UNK, Vocabulary
+
+Progress = Callable[[int], None]
+
+_MOST_WORDS = 32_767  # of a vocabulary: ids are kept in 16 bits, and four of them make a key
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusRecipe:
+    """How much is kept, and how it is fitted."""
+
+    space: int = 256
+    smallest_count: int = 5  # photos whose captions have an n-gram
+    grams: int = 20_000  # the most frequent ones
+    photos: int = 20_000  # neighbours; of more photos, evenly spread ones
+    penalty: float = 0.02  # of the regression, as a share of the features' mean variance
+
+
+def add_consensus(
+    model: Path,
+    photos: Sequence[CaptionedPhoto],
+    names: Sequence[str],
+    out: Path,
+    device: str | None = None,
+    progress: Progress = lambda done: None,
+) -> Checkpoint:
+    """Save in `out` the model of folder `model` with a consensus of these photos' captions; gives it.
+
+    An earlier consensus goes. `names`: of the data, for the model's record. Raises DataError and ModelError.
+    """
+    begun = checkpoint.load(model)
+    if not isinstance(begun.model.decoder, AttentionDecoder):
+        raise ModelError(f"{model}: models of the student project's kinds write as they did, by no consensus")
+    check_there(photos)
+    checkpoint.check_place(out)
+    captions = [[words(text) for text in photo.captions] for photo in photos]
+    pooled = torch.cat(list(_pooled(Captioner(begun, model.name, device), photos, progress)))
+    begun.model.agree_on(fit(pooled, captions, begun.vocabulary))
+    known = {name: value for name, value in begun.about.items() if name != "scores"}  # of other captions
+    known["data"] = list(dict.fromkeys([*map(str, known.get("data") or ()), *names]))
+    known[KEY] = record([photo.name for photo in photos], begun.about)
+    made = Checkpoint(begun.model.cpu(), begun.vocabulary, known)
+    card = model / checkpoint.CARD
+    checkpoint.save(made, out, card=card.read_text(encoding="utf-8") if card.is_file() else "")
+    return checkpoint.load(out)
+
+
+def _pooled(captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Progress) -> Iterator[Tensor]:
+    """What the model sees of photos when it is used, some at a time, in their order: (B, C)."""
+    pixels = PhotoPixels(photos, captioner.model.config.preprocess)
+    for _, some in DataLoader(pixels, batch_size=captioner.batch):
+        yield captioner.features(some).float().mean(dim=1).cpu()
+        progress(len(some))
+
+
+def fit(
+    pooled: Tensor,
+    captions: Sequence[Sequence[Words]],
+    vocabulary: Vocabulary,
+    recipe: ConsensusRecipe = ConsensusRecipe(),
+) -> Consensus:
+    """What the captions of N photos, tokenised, agree on: pooled features (N, C) -> a consensus.
+
+    Raises DataError where there is too little to agree on.
+    """
+    if len(vocabulary) > _MOST_WORDS:
+        raise DataError(f"a vocabulary of {len(vocabulary)} words is too large: {_MOST_WORDS:,} are the most")
+    rarity = Rarity(captions)
+    grams = _table(rarity, captions, vocabulary, recipe)
+    if not grams:
+        raise DataError(
+            f"no {recipe.smallest_count} of the photos have a word of the model's in common: too few photos"
+        )
+    places, bias, gram_places = _regression(pooled.double(), _targets(rarity, captions, grams), recipe)
+    ids, shares, usual = _words(captions, vocabulary)
+    kept = torch.linspace(0, len(pooled) - 1, min(recipe.photos, len(pooled))).long()
+    sizes = ConsensusSizes(places.shape[1], len(grams), len(kept), ids.shape[1])
+    made = Consensus(sizes, len(vocabulary), pooled.shape[1])
+    located = pooled.double() @ places + bias
+    made.place.weight.copy_(places.T)
+    made.place.bias.copy_(bias)
+    made.centre.copy_(located.mean(dim=0))
+    made.photos.copy_(_whole(functional.normalize((located - located.mean(dim=0))[kept], dim=1))[0])
+    made.words.copy_(ids[kept])
+    made.shares.copy_(shares[kept])
+    made.usual.copy_(usual)
+    _fill_table(made, rarity, grams, vocabulary, gram_places)
+    return made
+
+
+def _table(
+    rarity: Rarity, captions: Sequence[Sequence[Words]], vocabulary: Vocabulary, recipe: ConsensusRecipe
+) -> dict[NGram, int]:
+    """The most frequent n-grams that enough photos have, of words that the model knows; each with its row."""
+    enough = Counter(
+        {gram: count for gram, count in rarity.photos_with.items() if count >= recipe.smallest_count}
+    )
+    known = [gram for gram, _ in enough.most_common() if all(vocabulary.id(word) != UNK for word in gram)]
+    return {gram: row for row, gram in enumerate(known[: recipe.grams])}
+
+
+def _targets(rarity: Rarity, captions: Sequence[Sequence[Words]], grams: dict[NGram, int]) -> Tensor:
+    """Mean CIDEr vector of the captions of each photo: sparse (N, grams)."""
+    rows, columns, values = [], [], []
+    for row, photo in enumerate(captions):
+        for vector in map(rarity.vector, photo):
+            for weights, norm in zip(vector.weights, vector.norms, strict=True):
+                for gram, weight in weights.items():
+                    if norm and gram in grams:
+                        rows.append(row)
+                        columns.append(grams[gram])
+                        values.append(weight / norm / len(photo))
+    size, places = (len(captions), len(grams)), torch.tensor([rows, columns])
+    found = torch.sparse_coo_tensor(places, values, size, dtype=torch.float64, check_invariants=True)
+    return found.coalesce()
+
+
+def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tuple[Tensor, Tensor, Tensor]:
+    """Places of photos: (C, S) and (S,); places of n-grams: (G, S). Their product is the expected target."""
+    centre = pooled.mean(dim=0)
+    features = torch.cat([pooled - centre, pooled.new_ones(len(pooled), 1)], dim=1)
+    covariance = features.T @ features
+    penalty = recipe.penalty * covariance.diagonal()[:-1].mean()
+    covariance.diagonal()[:-1].add_(penalty)
+    lower = torch.linalg.cholesky(covariance)
+    shared = torch.sparse.mm(targets.T, features).T
+    reduced = torch.linalg.solve_triangular(lower, shared, upper=False)
+    # eigh sorts upwards: the last ones are the largest
+    along = torch.linalg.eigh(reduced @ reduced.T).eigenvectors.flip(1)[:, : recipe.space]
+    places = torch.linalg.solve_triangular(lower.T, along, upper=True)
+    return places[:-1], places[-1] - centre @ places[:-1], reduced.T @ along
+
+
+def _words(captions: Sequence[Sequence[Words]], vocabulary: Vocabulary) -> tuple[Tensor, Tensor, Tensor]:
+    """Words of each photo's captions, filled up by <pad>; the shares (of 255) that have them; mean shares."""
+    counts = [
+        Counter(number for line in photo for number in {vocabulary.id(word) for word in line} if number > UNK)
+        for photo in captions
+    ]
+    most = max(1, max(map(len, counts)))
+    ids = torch.zeros(len(captions), most, dtype=torch.int16)
+    shares = torch.zeros(len(captions), most)
+    for row, (photo, found) in enumerate(zip(captions, counts, strict=True)):
+        ids[row, : len(found)] = torch.tensor(list(found), dtype=torch.int16)
+        shares[row, : len(found)] = torch.tensor([count / len(photo) for count in found.values()])
+    usual = torch.zeros(len(vocabulary)).index_add_(0, ids.flatten().long(), shares.flatten())
+    return ids, (shares * 255).round(), usual / len(captions)
+
+
+def _fill_table(
+    made: Consensus, rarity: Rarity, grams: dict[NGram, int], vocabulary: Vocabulary, places: Tensor
+) -> None:
+    """Put the n-grams in the order of their keys, so that they can be found by bisection."""
+    ids = torch.zeros(len(grams), LONGEST, dtype=torch.long)
+    for row, gram in enumerate(grams):
+        ids[row, : len(gram)] = torch.tensor([vocabulary.id(word) for word in gram])
+    lengths = (ids > 0).sum(dim=1)
+    keys = torch.zeros(len(grams), dtype=torch.long)
+    for length in range(1, LONGEST + 1):
+        of_length = lengths == length
+        keys[of_length] = keys_of(ids[of_length, :length], length, len(vocabulary)).flatten()
+    made.grams.copy_(keys.sort().values)
+    order = keys.argsort()
+    made.rarity.copy_(torch.tensor([rarity.of(gram) for gram in grams])[order])
+    made.rarest.fill_(rarity.of(()))
+    whole, scales = _whole(places[order])
+    made.gram_places.copy_(whole)
+    made.gram_scales.copy_(scales)
+
+
+def _whole(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows as whole numbers from -127 to 127, and what to multiply each row by."""
+    scales = rows.abs().amax(dim=1).clamp(min=1e-12) / 127
+    return (rows / scales.unsqueeze(1)).round(), scales

@@ -1,0 +1,166 @@
+"""The consensus of captions, against what the captions themselves say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from captioner.cider import Rarity
+from captioner.consensus import FLOOR, SHARE, WEIGHT, Consensus, keys_of
+from captioner.consensus_training import ConsensusRecipe, fit
+from captioner.decode import Hypothesis
+from captioner.errors import DataError
+from captioner.vocabulary import UNK, Vocabulary
+
+CAPTIONS = [
+    [["a", "dog", "runs", "on", "grass"], ["the", "brown", "dog", "runs"]],
+    [["a", "dog", "swims", "in", "the", "lake"], ["a", "wet", "dog"]],
+    [["two", "men", "climb", "a", "wall"], ["men", "on", "a", "wall", "on", "ropes"]],
+    [["a", "girl", "on", "a", "swing"], ["the", "girl", "is", "on", "the", "swing"]],
+    [["a", "boat", "in", "the", "lake"], ["the", "boat", "is", "red"]],
+    [["a", "red", "bus", "on", "a", "street"], ["the", "bus", "stops"]],
+]
+WORDS = Vocabulary.build([line for photo in CAPTIONS for line in photo], 1)
+CHANNELS, PLACES = 24, 4
+EVERYTHING = ConsensusRecipe(smallest_count=1, penalty=1e-7)
+
+
+def pooled_of(photos: int, seed: int = 0) -> Tensor:
+    return torch.randn(photos, CHANNELS, generator=torch.Generator().manual_seed(seed))
+
+
+def grid(pooled: Tensor) -> Tensor:
+    """Features of places whose mean is the pooled feature."""
+    offsets = torch.linspace(-1, 1, PLACES).view(1, -1, 1)
+    return pooled.unsqueeze(1) + offsets
+
+
+@pytest.fixture(scope="module")
+def made() -> Consensus:
+    """More numbers than photos: what it expects of a training photo is what people wrote for it."""
+    return fit(pooled_of(len(CAPTIONS)), CAPTIONS, WORDS, EVERYTHING)
+
+
+def mean_cosine(caption: Sequence[str], photo: int) -> float:
+    """Of a caption with what people wrote for a photo, from the definition."""
+    rarity = Rarity(CAPTIONS)
+    mine, total = rarity.vector(caption), 0.0
+    for theirs in map(rarity.vector, CAPTIONS[photo]):
+        for n in range(4):
+            dot = sum(weight * theirs.weights[n].get(gram, 0.0) for gram, weight in mine.weights[n].items())
+            norm = mine.norms[n] * theirs.norms[n]
+            total += dot / norm if norm else 0.0
+    return total / len(CAPTIONS[photo])
+
+
+def ids(caption: Sequence[str]) -> tuple[int, ...]:
+    return tuple(WORDS.id(word) for word in caption)
+
+
+CAPTION = st.lists(
+    st.sampled_from(sorted({word for photo in CAPTIONS for line in photo for word in line})), max_size=9
+)
+
+
+@given(st.lists(st.tuples(CAPTION, st.integers(0, len(CAPTIONS) - 1)), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_agreement_is_the_mean_cosine_with_peoples_captions(
+    made: Consensus, asked: list[tuple[list[str], int]]
+) -> None:
+    captions, photos = [caption for caption, _ in asked], [photo for _, photo in asked]
+    features = grid(pooled_of(len(CAPTIONS)))
+    found = made.agreement(features, [ids(caption) for caption in captions], photos).tolist()
+    wanted = [mean_cosine(caption, photo) for caption, photo in asked]
+    assert found == pytest.approx(wanted, abs=0.05)  # places of n-grams are kept in eight bits
+
+
+@given(st.sets(st.lists(st.integers(1, 29), min_size=1, max_size=4).map(tuple)))
+def test_every_run_of_words_has_a_key_of_its_own(runs: set[tuple[int, ...]]) -> None:
+    keys = [keys_of(torch.tensor([run]), len(run), 30).item() for run in runs]
+    assert len(set(keys)) == len(runs)
+    assert all(key > 0 for key in keys)
+
+
+def test_keys_stop_at_the_end_of_each_caption() -> None:
+    both = keys_of(torch.tensor([[4, 5, 6], [7, 8, 0]]), 2, 10)
+    assert both.tolist() == [[45, 56], [78, 0]]
+
+
+def test_words_of_the_nearest_photos_are_written_more_readily(made: Consensus) -> None:
+    told = made(grid(pooled_of(len(CAPTIONS))))
+    assert told.shape == (len(CAPTIONS), len(WORDS))
+    assert told[0, WORDS.id("grass")] > 0 > told[0, WORDS.id("bus")]
+    assert told[5, WORDS.id("bus")] > 0 > told[5, WORDS.id("dog")]
+    assert not told[:, : UNK + 1].any()
+
+
+def test_a_lone_neighbours_words_weigh_as_the_formula_says() -> None:
+    """Two photos that lie opposite each other: each is its own only neighbour."""
+    made = fit(pooled_of(2), CAPTIONS[:2], WORDS, EVERYTHING)
+    told = made(grid(pooled_of(2)))[0]
+    share = {
+        "dog": (1.0, 1.0),
+        "runs": (1.0, 0.5),
+        "grass": (0.5, 0.25),
+        "lake": (0.0, 0.25),
+        "bus": (0.0, 0.0),
+    }
+    for word, (here, all_) in share.items():
+        wanted = SHARE * torch.tensor((here + FLOOR) / (all_ + FLOOR)).log().item()
+        assert told[WORDS.id(word)].item() == pytest.approx(wanted, abs=0.01), word
+
+
+def test_the_hypothesis_that_agrees_best_comes_first(made: Consensus) -> None:
+    features = grid(pooled_of(len(CAPTIONS)))[:1]
+    lake, dog = ids(["a", "boat", "in", "the", "lake"]), ids(["a", "dog", "runs", "on", "grass"])
+    found = [[Hypothesis(lake, -0.5, True), Hypothesis((), -0.6, True), Hypothesis(dog, -1.0, False)]]
+    best, *others = made.ranked(features, found)[0]
+    assert (best.ids, best.ended) == (dog, False)
+    agreed = mean_cosine(["a", "dog", "runs", "on", "grass"], 0)
+    assert best.score == pytest.approx(-1.0 + WEIGHT * agreed, abs=WEIGHT * 0.05)
+    assert {one.ids for one in others} == {lake, ()}
+    assert [one.score for one in others] == sorted((one.score for one in others), reverse=True)
+
+
+def test_each_photo_is_told_the_same_alone_and_among_others(made: Consensus) -> None:
+    features = grid(pooled_of(5, seed=3))
+    captions = [ids(CAPTIONS[row][0]) for row in range(5)]
+    together = made.agreement(features, captions, range(5))
+    told = made(features)
+    for row in range(5):
+        alone = features[row : row + 1]
+        assert made.agreement(alone, captions[row : row + 1], [0]).item() == pytest.approx(
+            together[row].item(), abs=1e-4
+        )
+        assert torch.allclose(made(alone)[0], told[row], atol=1e-4)
+
+
+def test_nothing_to_rank_is_no_fault(made: Consensus) -> None:
+    features = grid(pooled_of(2))
+    assert made.ranked(features, [[], []]) == [[], []]
+    assert made.agreement(features, [(), ()], [0, 1]).tolist() == [0.0, 0.0]
+
+
+def test_words_that_the_model_does_not_know_are_in_no_table() -> None:
+    few = Vocabulary.build([["a", "dog", "the", "lake"]], 1)
+    made = fit(pooled_of(len(CAPTIONS)), CAPTIONS, few, EVERYTHING)
+    assert made.words.max() < len(few)
+    singles = {few.id(word) for word in ("a", "dog", "the", "lake")}
+    pairs = {few.id(a) * len(few) + few.id(b) for a, b in (("a", "dog"), ("the", "lake"))}
+    assert set(made.grams.tolist()) == singles | pairs
+
+
+def test_only_so_many_are_kept() -> None:
+    recipe = ConsensusRecipe(space=3, smallest_count=1, grams=7, photos=4)
+    sizes = fit(pooled_of(len(CAPTIONS)), CAPTIONS, WORDS, recipe).sizes
+    assert (sizes.space, sizes.grams, sizes.photos) == (3, 7, 4)
+
+
+def test_photos_without_a_word_in_common_have_no_consensus() -> None:
+    with pytest.raises(DataError, match="too few photos"):
+        fit(pooled_of(len(CAPTIONS)), CAPTIONS, WORDS, ConsensusRecipe(smallest_count=7))
