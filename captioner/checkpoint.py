@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -82,12 +84,33 @@ def check_place(folder: Path) -> None:
     """Refuse a folder whose files a model saved there would replace, unless they are a model's own."""
     try:
         names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        _check_parent(folder)
     except OSError as error:
         raise ModelError(f"{folder}: not a folder to save a model in ({error.strerror})") from None
     if others := sorted(names - _FILES):
         raise ModelError(f"{folder}: holds {others[0]}, which is no part of a model; name another folder")
     if names:  # other programs have a config.json and a vocab.json too
         read_config(folder)
+
+
+def _check_parent(folder: Path) -> None:
+    """The nearest folder that is there must be one that others can be made in."""
+    nearest = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(nearest, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def read_card(folder: Path) -> str:
+    """The model card; empty where there is none. Raises ModelError."""
+    path = folder / CARD
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not a readable model card ({error})") from None
 
 
 def load(folder: Path) -> Checkpoint:
@@ -106,6 +129,10 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+        if "model_type" in config:
+            raise ModelError(
+                f"{path}: of a model of Hugging Face's, which can caption, but not be trained here"
+            )
         about = config.get("about") or {}
         _check_parts(config["model"], config["vocabulary"], about)
     except FileNotFoundError:
@@ -177,6 +204,8 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
     for name, value in model.state_dict().items():
         if name not in tensors:
             raise ModelError(f"{path}: tensor {name} is missing")
+        if tensors[name].is_floating_point() != value.is_floating_point():
+            raise ModelError(f"{path}: tensor {name} holds {tensors[name].dtype}; {value.dtype} is expected")
         if tensors[name].shape != value.shape:
             found, wanted = tuple(tensors[name].shape), tuple(value.shape)
             raise ModelError(f"{path}: tensor {name} has shape {found}; {wanted} is expected")

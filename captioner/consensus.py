@@ -43,46 +43,55 @@ LONGEST = 4  # words of an n-gram
 class Consensus(nn.Module):
     """Where photos lie among the training photos, and what that tells of their captions."""
 
+    # The table of n-grams, by their keys in order (`keys_of`).
+    grams: Tensor  # (G,) keys
+    rarity: Tensor  # (G,) tf-idf weights
+    rarest: Tensor  # (1,) that of any n-gram which is not in the table
+    gram_places: Tensor  # (G, S) in eight bits,
+    gram_scales: Tensor  # (G,) to be multiplied by this
+    # The training photos.
+    centre: Tensor  # (S,) where they lie on average,
+    photos: Tensor  # (N, S) and in which direction from there each one lies, in eight bits
+    words: Tensor  # (N, W) the words of its captions,
+    shares: Tensor  # (N, W) and how many of 255 of its captions have them
+    usual: Tensor  # (V,) share of all captions that have a word
+
     def __init__(self, sizes: ConsensusSizes, vocabulary: int, channels: int) -> None:
         """Empty: values come by `consensus_training.fit` or from a checkpoint."""
         super().__init__()
         self.sizes = sizes
         self.place = nn.Linear(channels, sizes.space)
         self.place.requires_grad_(False)
-        self.rarest: Tensor  # the tf-idf weight of an n-gram that is not in the table
-        self.register_buffer("rarest", torch.zeros(1))
-        # The table of n-grams: their keys in order (`keys_of`), tf-idf weights, and places as whole numbers.
-        self.grams: Tensor
-        self.register_buffer("grams", torch.zeros(sizes.grams, dtype=torch.long))
-        self.rarity: Tensor
-        self.register_buffer("rarity", torch.zeros(sizes.grams))
-        self.gram_places: Tensor
-        self.register_buffer("gram_places", torch.zeros(sizes.grams, sizes.space, dtype=torch.int8))
-        self.gram_scales: Tensor
-        self.register_buffer("gram_scales", torch.zeros(sizes.grams))
-        # The training photos: directions from the centre, and the share of their captions that has a word.
-        self.centre: Tensor
-        self.register_buffer("centre", torch.zeros(sizes.space))
-        self.photos: Tensor
-        self.register_buffer("photos", torch.zeros(sizes.photos, sizes.space, dtype=torch.int8))
-        self.words: Tensor
-        self.register_buffer("words", torch.zeros(sizes.photos, sizes.words, dtype=torch.int16))
-        self.shares: Tensor
-        self.register_buffer("shares", torch.zeros(sizes.photos, sizes.words, dtype=torch.uint8))  # of 255
-        self.usual: Tensor
-        self.register_buffer("usual", torch.zeros(vocabulary))  # mean share of each word
+        self._units: Tensor | None = None
+        for name, shape, kind in (
+            ("grams", (sizes.grams,), torch.long),
+            ("rarity", (sizes.grams,), torch.float),
+            ("rarest", (1,), torch.float),
+            ("gram_places", (sizes.grams, sizes.space), torch.int8),
+            ("gram_scales", (sizes.grams,), torch.float),
+            ("centre", (sizes.space,), torch.float),
+            ("photos", (sizes.photos, sizes.space), torch.int8),
+            ("words", (sizes.photos, sizes.words), torch.int16),
+            ("shares", (sizes.photos, sizes.words), torch.uint8),
+            ("usual", (vocabulary,), torch.float),
+        ):
+            self.register_buffer(name, torch.zeros(shape, dtype=kind))
 
     def out_of_range(self) -> str:
-        """Which of the tables names words that are none, as that of a damaged file; else ""."""
+        """What is wrong with the tables, as those of a damaged file; else ""."""
         most = len(self.usual)
         if self.words.min() < 0 or self.words.max() >= most:
             return f"words holds numbers outside 0 to {most - 1}"
+        if self.grams[0] <= 0 or (self.grams.diff() <= 0).any():
+            return "grams holds keys that do not rise"
+        if self.usual.min() < 0:
+            return "usual holds shares below 0"
         return ""
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, P, C) -> nats to add to the score of each word (B, V): a guide of the decoder."""
         here = functional.normalize(self._placed(features) - self.centre, dim=1)
-        cosines = here @ functional.normalize(self.photos.to(here), dim=1).T
+        cosines = here @ self._directions(here).T
         near, photos = cosines.topk(min(NEIGHBOURS, len(self.photos)), dim=1)
         counts = near.clamp(min=0) ** SHARPNESS
         counts = counts / counts.sum(dim=1, keepdim=True).clamp(min=1e-9)
@@ -97,7 +106,10 @@ class Consensus(nn.Module):
         """The hypotheses of each photo, the best first, by score and agreement; which is their score then."""
         captions = [one.ids for hypotheses in found for one in hypotheses]
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
-        agreed = iter(self.agreement(features, captions, owners).tolist())
+        agreements = self.agreement(features, captions, owners)
+        if not agreements.isfinite().all():
+            return [[] for _ in found]  # as a decoder gives nothing for scores that are no numbers
+        agreed = iter(agreements.tolist())
         scored = [
             [replace(one, score=one.score + WEIGHT * next(agreed)) for one in hypotheses]
             for hypotheses in found
@@ -116,6 +128,12 @@ class Consensus(nn.Module):
         for length in range(1, min(LONGEST, longest) + 1):
             total += self._cosines(places[owner], keys_of(ids, length, len(self.usual)))
         return total
+
+    def _directions(self, like: Tensor) -> Tensor:
+        """The photos' directions as unit vectors, made once: of a lone photo it would be most of the work."""
+        if self._units is None or self._units.device != like.device:
+            self._units = functional.normalize(self.photos.to(like), dim=1)
+        return self._units
 
     def _placed(self, features: Tensor) -> Tensor:
         placed: Tensor = self.place(features.float().mean(dim=1))

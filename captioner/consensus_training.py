@@ -9,18 +9,19 @@ Izenman, 1975).
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from captioner import checkpoint
-from captioner.captioner import Captioner
+from captioner.captioner import Captioner, find_model
 from captioner.checkpoint import Checkpoint
 from captioner.cider import NGram, Rarity, Words
 from captioner.configuration import ConsensusSizes
@@ -48,33 +49,75 @@ class ConsensusRecipe:
     penalty: float = 0.02  # of the regression, as a share of the features' mean variance
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people wrote of N photos, as a consensus needs it."""
+
+    rarity: Rarity
+    grams: Mapping[NGram, int]  # those of the table, each with its row
+    targets: Tensor  # mean CIDEr vector of each photo's captions, sparse (N, G)
+    words: Tensor  # of each photo's captions, filled up by <pad> (N, W)
+    shares: Tensor  # of the captions that have them, of 255 (N, W)
+    usual: Tensor  # share of all captions that have a word (V,)
+
+    @classmethod
+    def of(
+        cls,
+        captions: Sequence[Sequence[Words]],
+        vocabulary: Vocabulary,
+        recipe: ConsensusRecipe = ConsensusRecipe(),
+    ) -> Said:
+        """`captions`: tokenised, photo by photo. Raises DataError where they agree on nothing."""
+        if len(vocabulary) > _MOST_WORDS:
+            raise DataError(
+                f"a vocabulary of {len(vocabulary)} words is too large: {_MOST_WORDS:,} are the most"
+            )
+        rarity = Rarity(captions)
+        grams = _table(rarity, vocabulary, recipe)
+        if not grams:
+            raise DataError(
+                f"no {recipe.smallest_count} of the photos have a word of the model's in common: too few photos"
+            )
+        return cls(rarity, grams, _targets(rarity, captions, grams), *_words(captions, vocabulary))
+
+
 def add_consensus(
-    model: Path,
+    model: str | os.PathLike[str],
     photos: Sequence[CaptionedPhoto],
     names: Sequence[str],
     out: Path,
     device: str | None = None,
     progress: Progress = lambda done: None,
 ) -> Checkpoint:
-    """Save in `out` the model of folder `model` with a consensus of these photos' captions; gives it.
+    """Save in `out` a model, given by folder or name, with a consensus of these photos' captions; gives it.
 
     An earlier consensus goes. `names`: of the data, for the model's record. Raises DataError and ModelError.
     """
-    begun = checkpoint.load(model)
+    folder = find_model(model)
+    begun, card = checkpoint.load(folder), checkpoint.read_card(folder)
     if not isinstance(begun.model.decoder, AttentionDecoder):
-        raise ModelError(f"{model}: models of the student project's kinds write as they did, by no consensus")
+        raise ModelError(
+            f"{folder}: models of the student project's kinds write as they did, by no consensus"
+        )
     check_there(photos)
     checkpoint.check_place(out)
-    captions = [[words(text) for text in photo.captions] for photo in photos]
-    pooled = torch.cat(list(_pooled(Captioner(begun, model.name, device), photos, progress)))
-    begun.model.agree_on(fit(pooled, captions, begun.vocabulary))
-    known = {name: value for name, value in begun.about.items() if name != "scores"}  # of other captions
-    known["data"] = list(dict.fromkeys([*map(str, known.get("data") or ()), *names]))
-    known[KEY] = record([photo.name for photo in photos], begun.about)
-    made = Checkpoint(begun.model.cpu(), begun.vocabulary, known)
-    card = model / checkpoint.CARD
-    checkpoint.save(made, out, card=card.read_text(encoding="utf-8") if card.is_file() else "")
+    said = Said.of([[words(text) for text in photo.captions] for photo in photos], begun.vocabulary)
+    pooled = torch.cat(list(_pooled(Captioner(begun, folder.name, device), photos, progress)))
+    begun.model.agree_on(fit(pooled, said, begun.vocabulary))
+    made = Checkpoint(begun.model.cpu(), begun.vocabulary, _about(begun.about, photos, names))
+    checkpoint.save(made, out, card=card)
     return checkpoint.load(out)
+
+
+def _about(
+    begun: Mapping[str, Any], photos: Sequence[CaptionedPhoto], names: Sequence[str]
+) -> dict[str, Any]:
+    """What is known of the model: it has learnt from these photos, too, and its scores were of other captions."""
+    return {
+        **{name: value for name, value in begun.items() if name != "scores"},
+        "data": list(dict.fromkeys([*map(str, begun.get("data") or ()), *names])),
+        KEY: record([photo.name for photo in photos], begun),
+    }
 
 
 def _pooled(captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Progress) -> Iterator[Tensor]:
@@ -86,43 +129,26 @@ def _pooled(captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Pr
 
 
 def fit(
-    pooled: Tensor,
-    captions: Sequence[Sequence[Words]],
-    vocabulary: Vocabulary,
-    recipe: ConsensusRecipe = ConsensusRecipe(),
+    pooled: Tensor, said: Said, vocabulary: Vocabulary, recipe: ConsensusRecipe = ConsensusRecipe()
 ) -> Consensus:
-    """What the captions of N photos, tokenised, agree on: pooled features (N, C) -> a consensus.
-
-    Raises DataError where there is too little to agree on.
-    """
-    if len(vocabulary) > _MOST_WORDS:
-        raise DataError(f"a vocabulary of {len(vocabulary)} words is too large: {_MOST_WORDS:,} are the most")
-    rarity = Rarity(captions)
-    grams = _table(rarity, captions, vocabulary, recipe)
-    if not grams:
-        raise DataError(
-            f"no {recipe.smallest_count} of the photos have a word of the model's in common: too few photos"
-        )
-    places, bias, gram_places = _regression(pooled.double(), _targets(rarity, captions, grams), recipe)
-    ids, shares, usual = _words(captions, vocabulary)
+    """What is said of photos that are seen so: pooled features (N, C) -> a consensus. Raises DataError."""
+    places, bias, gram_places = _regression(pooled.double(), said.targets, recipe)
     kept = torch.linspace(0, len(pooled) - 1, min(recipe.photos, len(pooled))).long()
-    sizes = ConsensusSizes(places.shape[1], len(grams), len(kept), ids.shape[1])
+    sizes = ConsensusSizes(places.shape[1], len(said.grams), len(kept), said.words.shape[1])
     made = Consensus(sizes, len(vocabulary), pooled.shape[1])
     located = pooled.double() @ places + bias
     made.place.weight.copy_(places.T)
     made.place.bias.copy_(bias)
     made.centre.copy_(located.mean(dim=0))
-    made.photos.copy_(_whole(functional.normalize((located - located.mean(dim=0))[kept], dim=1))[0])
-    made.words.copy_(ids[kept])
-    made.shares.copy_(shares[kept])
-    made.usual.copy_(usual)
-    _fill_table(made, rarity, grams, vocabulary, gram_places)
+    made.photos.copy_(_whole((located - located.mean(dim=0))[kept])[0])
+    made.words.copy_(said.words[kept])
+    made.shares.copy_(said.shares[kept])
+    made.usual.copy_(said.usual)
+    _fill_table(made, said, vocabulary, gram_places)
     return made
 
 
-def _table(
-    rarity: Rarity, captions: Sequence[Sequence[Words]], vocabulary: Vocabulary, recipe: ConsensusRecipe
-) -> dict[NGram, int]:
+def _table(rarity: Rarity, vocabulary: Vocabulary, recipe: ConsensusRecipe) -> dict[NGram, int]:
     """The most frequent n-grams that enough photos have, of words that the model knows; each with its row."""
     enough = Counter(
         {gram: count for gram, count in rarity.photos_with.items() if count >= recipe.smallest_count}
@@ -153,6 +179,8 @@ def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tup
     features = torch.cat([pooled - centre, pooled.new_ones(len(pooled), 1)], dim=1)
     covariance = features.T @ features
     penalty = recipe.penalty * covariance.diagonal()[:-1].mean()
+    if not penalty > 0:
+        raise DataError("all photos look the same to the model: there is nothing to tell captions by")
     covariance.diagonal()[:-1].add_(penalty)
     lower = torch.linalg.cholesky(covariance)
     shared = torch.sparse.mm(targets.T, features).T
@@ -179,10 +207,9 @@ def _words(captions: Sequence[Sequence[Words]], vocabulary: Vocabulary) -> tuple
     return ids, (shares * 255).round(), usual / len(captions)
 
 
-def _fill_table(
-    made: Consensus, rarity: Rarity, grams: dict[NGram, int], vocabulary: Vocabulary, places: Tensor
-) -> None:
+def _fill_table(made: Consensus, said: Said, vocabulary: Vocabulary, places: Tensor) -> None:
     """Put the n-grams in the order of their keys, so that they can be found by bisection."""
+    grams, rarity = said.grams, said.rarity
     ids = torch.zeros(len(grams), LONGEST, dtype=torch.long)
     for row, gram in enumerate(grams):
         ids[row, : len(gram)] = torch.tensor([vocabulary.id(word) for word in gram])

@@ -34,7 +34,9 @@ class Decoding:
     unrepeated: int = 0  # no run of so many words is written twice in a caption; 0: anything goes
     apart: int = 0  # so many other words stand between a word and the same word again; 0: anything goes
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
-    runners_up: bool = False  # what ends among the 2 * beam best continuations is given, too
+    # What ends among the 2 * beam best continuations is given, too. No part of how a captioner is named,
+    # since the consensus that chooses among them is.
+    runners_up: bool = field(default=False, repr=False)
     diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
 
 

@@ -30,8 +30,9 @@ _Out = TypeVar("_Out")
 class Caption:
     """A caption, and the score that ranked it.
 
-    It is the mean log probability of a word, length-normalised; of a model with a consensus, and with a beam,
-    plus ten times the caption's agreement (captioner.consensus), so that it may be above 0.
+    It is the mean log probability of a word, length-normalised; of a model with a consensus, with a beam and
+    without diversity, plus ten times the caption's agreement (captioner.consensus): it may be above 0 then.
+    Scores of two models, or of two ways of decoding, tell nothing of each other.
     """
 
     text: str

@@ -112,7 +112,8 @@ class Training:
         self.processes = processes or Processes.single()
         self._made_with: dict[str, object] = {  # a state means something else with another of these
             "recipe": asdict(recipe),
-            "model": asdict(model.config),
+            # without the consensus, which is made when training is done
+            "model": {name: value for name, value in asdict(model.config).items() if name != "consensus"},
             "vocabulary": vocabulary.digest,
             "set of captions": batches.digest,
         }
