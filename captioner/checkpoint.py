@@ -131,7 +131,7 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         config = json.loads(path.read_text(encoding="utf-8"))
         if "model_type" in config:
             raise ModelError(
-                f"{path}: of a model of Hugging Face's, which can caption, but not be trained here"
+                f"{path}: not a model's configuration of ours: a model of Hugging Face's only captions"
             )
         about = config.get("about") or {}
         _check_parts(config["model"], config["vocabulary"], about)

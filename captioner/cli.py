@@ -208,6 +208,8 @@ def compare(
 ) -> None:
     """Show each photo with the caption of every model below it.
 
+    The number beside a caption is its score in its own model: those of two models do not compare.
+
     A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
     """
     from captioner.captioner import open_captioner

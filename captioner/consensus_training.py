@@ -69,15 +69,12 @@ class Said:
     ) -> Said:
         """`captions`: tokenised, photo by photo. Raises DataError where they agree on nothing."""
         if len(vocabulary) > _MOST_WORDS:
-            raise DataError(
-                f"a vocabulary of {len(vocabulary)} words is too large: {_MOST_WORDS:,} are the most"
-            )
+            raise DataError(f"a vocabulary of {len(vocabulary)} words; {_MOST_WORDS:,} are the most")
         rarity = Rarity(captions)
         grams = _table(rarity, vocabulary, recipe)
         if not grams:
-            raise DataError(
-                f"no {recipe.smallest_count} of the photos have a word of the model's in common: too few photos"
-            )
+            count = recipe.smallest_count
+            raise DataError(f"too few photos: no {count} of them have a word of the model's in common")
         return cls(rarity, grams, _targets(rarity, captions, grams), *_words(captions, vocabulary))
 
 
@@ -112,7 +109,7 @@ def add_consensus(
 def _about(
     begun: Mapping[str, Any], photos: Sequence[CaptionedPhoto], names: Sequence[str]
 ) -> dict[str, Any]:
-    """What is known of the model: it has learnt from these photos, too, and its scores were of other captions."""
+    """What is known of the model: it learnt from these photos, and its scores were of other captions."""
     return {
         **{name: value for name, value in begun.items() if name != "scores"},
         "data": list(dict.fromkeys([*map(str, begun.get("data") or ()), *names])),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from captioner.cider import Rarity
 from captioner.consensus import FLOOR, SHARE, WEIGHT, Consensus, keys_of
-from captioner.consensus_training import ConsensusRecipe, fit
+from captioner.consensus_training import ConsensusRecipe, Said, fit
 from captioner.decode import Hypothesis
 from captioner.errors import DataError
 from captioner.vocabulary import UNK, Vocabulary
@@ -40,10 +40,16 @@ def grid(pooled: Tensor) -> Tensor:
     return pooled.unsqueeze(1) + offsets
 
 
+def consensus(
+    photos: int = len(CAPTIONS), vocabulary: Vocabulary = WORDS, recipe: ConsensusRecipe = EVERYTHING
+) -> Consensus:
+    return fit(pooled_of(photos), Said.of(CAPTIONS[:photos], vocabulary, recipe), vocabulary, recipe)
+
+
 @pytest.fixture(scope="module")
 def made() -> Consensus:
     """More numbers than photos: what it expects of a training photo is what people wrote for it."""
-    return fit(pooled_of(len(CAPTIONS)), CAPTIONS, WORDS, EVERYTHING)
+    return consensus()
 
 
 def mean_cosine(caption: Sequence[str], photo: int) -> float:
@@ -101,7 +107,7 @@ def test_words_of_the_nearest_photos_are_written_more_readily(made: Consensus) -
 
 def test_a_lone_neighbours_words_weigh_as_the_formula_says() -> None:
     """Two photos that lie opposite each other: each is its own only neighbour."""
-    made = fit(pooled_of(2), CAPTIONS[:2], WORDS, EVERYTHING)
+    made = consensus(photos=2)
     told = made(grid(pooled_of(2)))[0]
     share = {
         "dog": (1.0, 1.0),
@@ -148,7 +154,7 @@ def test_nothing_to_rank_is_no_fault(made: Consensus) -> None:
 
 def test_words_that_the_model_does_not_know_are_in_no_table() -> None:
     few = Vocabulary.build([["a", "dog", "the", "lake"]], 1)
-    made = fit(pooled_of(len(CAPTIONS)), CAPTIONS, few, EVERYTHING)
+    made = consensus(vocabulary=few)
     assert made.words.max() < len(few)
     singles = {few.id(word) for word in ("a", "dog", "the", "lake")}
     pairs = {few.id(a) * len(few) + few.id(b) for a, b in (("a", "dog"), ("the", "lake"))}
@@ -157,10 +163,21 @@ def test_words_that_the_model_does_not_know_are_in_no_table() -> None:
 
 def test_only_so_many_are_kept() -> None:
     recipe = ConsensusRecipe(space=3, smallest_count=1, grams=7, photos=4)
-    sizes = fit(pooled_of(len(CAPTIONS)), CAPTIONS, WORDS, recipe).sizes
+    sizes = consensus(recipe=recipe).sizes
     assert (sizes.space, sizes.grams, sizes.photos) == (3, 7, 4)
 
 
 def test_photos_without_a_word_in_common_have_no_consensus() -> None:
     with pytest.raises(DataError, match="too few photos"):
-        fit(pooled_of(len(CAPTIONS)), CAPTIONS, WORDS, ConsensusRecipe(smallest_count=7))
+        consensus(recipe=ConsensusRecipe(smallest_count=7))
+
+
+def test_photos_that_all_look_the_same_have_no_consensus() -> None:
+    with pytest.raises(DataError, match="look the same"):
+        fit(torch.ones(len(CAPTIONS), CHANNELS), Said.of(CAPTIONS, WORDS, EVERYTHING), WORDS, EVERYTHING)
+
+
+def test_what_is_no_number_ranks_nothing(made: Consensus) -> None:
+    features = grid(pooled_of(2))
+    features[1, 0, 0] = torch.nan
+    assert made.ranked(features, [[Hypothesis((5,), -1.0, True)]] * 2) == [[], []]

@@ -18,11 +18,11 @@ from captioner.configuration import CONFIGURATIONS, ConsensusSizes
 from captioner.consensus import Consensus
 from captioner.consensus_training import add_consensus
 from captioner.datasets import CaptionedPhoto
-from captioner.decode import decode
+from captioner.decode import decode, usual
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.training_record import learnt_from
-from captioner.training_run import BEST, Data, Run, train
+from captioner.training_run import BEST, STATE, Data, Run, train
 from tests.captioner.test_training_run import Watch
 from tests.captioner.worlds import (
     RECIPE,
@@ -142,13 +142,58 @@ def test_what_cannot_be_done_is_found_out_before_the_work(plain: Path, tmp_path:
     gone = CaptionedPhoto(tmp_path / "gone.png", ("a wall",))
     with pytest.raises(DataError, match="no such photo"):
         add_consensus(plain, [*here, gone], (), tmp_path / "out", "cpu")
+    work: list[int] = []
     with pytest.raises(DataError, match="too few photos"):
-        add_consensus(plain, here, (), tmp_path / "out", "cpu")
+        add_consensus(plain, here, (), tmp_path / "out", "cpu", work.append)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letter.txt").write_text("dear")
     with pytest.raises(ModelError, match=r"holds letter\.txt"):
         add_consensus(plain, here, (), tmp_path / "taken", "cpu")
+    enough = coloured_photos(tmp_path / "enough", 12)
+    with pytest.raises(ModelError, match=r"letter\.txt.*Not a directory"):
+        add_consensus(plain, enough, (), tmp_path / "taken" / "letter.txt" / "model", "cpu", work.append)
+    marked = tiny_model(tmp_path / "marked")
+    (marked / checkpoint.CARD).write_bytes(b"caf\xe9")
+    with pytest.raises(ModelError, match=r"MODEL_CARD\.md: not a readable model card"):
+        add_consensus(marked, enough, (), tmp_path / "out", "cpu", work.append)
+    assert not work
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_may_be_named_and_a_foreign_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such model; it comes with default"):
+        add_consensus("nothing", [], (), tmp_path / "out")
+    with pytest.raises(DataError, match="too few photos"):
+        add_consensus("default", [], (), tmp_path / "out")
+    foreign = tmp_path / "blip"
+    foreign.mkdir()
+    (foreign / "config.json").write_text('{"model_type": "blip"}')
+    with pytest.raises(ModelError, match="a model of Hugging Face's only captions"):
+        add_consensus(foreign, [], (), tmp_path / "out")
+
+
+def test_a_run_that_began_before_there_was_a_consensus_goes_on(
+    photos: Sequence[CaptionedPhoto], tmp_path: Path
+) -> None:
+    """Its state names the model's settings without one."""
+    dev = coloured_photos(tmp_path / "dev", 3, first=40)
+    data, run = (
+        Data(list(photos[:4]), dev),
+        Run(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", device="cpu"),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, Watch(at_epoch=1))
+    state = torch.load(tmp_path / "run" / STATE, weights_only=True)
+    assert "consensus" not in state["made with"]["model"]
+    train(run, data, Watch(), resume=True)
+
+
+def test_a_model_without_a_consensus_is_named_as_ever(plain: Path) -> None:
+    """An index tells by the name whether captions are to be written anew."""
+    assert repr(usual(checkpoint.load(plain).model)) == (
+        "Decoding(beam=3, max_words=8, length_penalty=0.7, barred=(0, 1, 3), unrepeated=2, apart=2, "
+        "groups=1, diversity=0.0)"
+    )
 
 
 def test_the_command_tells_what_it_made(
@@ -185,6 +230,7 @@ def _consensus(model: CaptionModel) -> Consensus:
     made = Consensus(ConsensusSizes(3, 4, 5, 2), len(WORDS), model.encoder.channels)
     made.words.random_(0, len(WORDS))
     made.shares.random_(0, 255)
+    made.grams.copy_(torch.tensor([4, 5, 77, 78]))
     made.gram_places.random_(-127, 127)
     return made
 
@@ -206,6 +252,28 @@ def test_words_that_are_none_are_refused(tmp_path: Path) -> None:
     made.model.agree_on(consensus)
     checkpoint.save(made, tmp_path / "model")
     with pytest.raises(ModelError, match=r"consensus\.words holds numbers outside 0 to"):
+        checkpoint.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "says"),
+    [
+        ("grams", torch.tensor([5, 4, 77, 78]), "grams holds keys that do not rise"),
+        ("grams", torch.tensor([4, 4, 77, 78]), "grams holds keys that do not rise"),
+        ("grams", torch.tensor([0, 4, 77, 78]), "grams holds keys that do not rise"),
+        ("usual", torch.full((len(WORDS),), -1.0), "usual holds shares below 0"),
+        ("words", torch.full((5, 2), 4.5), "words holds torch.float"),
+    ],
+)
+def test_tables_that_would_give_wrong_captions_are_refused(
+    tmp_path: Path, table: str, value: torch.Tensor, says: str
+) -> None:
+    made = tiny_checkpoint()
+    consensus = _consensus(made.model)
+    setattr(consensus, table, value)
+    made.model.agree_on(consensus)
+    checkpoint.save(made, tmp_path / "model")
+    with pytest.raises(ModelError, match=says):
         checkpoint.load(tmp_path / "model")
 
 
