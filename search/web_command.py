@@ -11,7 +11,7 @@ import click
 
 from captioner.console import beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
-from indexer.scrape.providers import provider
+from indexer.scrape.providers import SEARCHING, provider
 from search.hits import Answer
 from search.options import Output, html_option, is_photo, montage_option
 from search.output import show
@@ -37,7 +37,7 @@ from search.web_search import Found, Watch, search_web
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @html_option
 @montage_option
-@scraping_options
+@scraping_options(SEARCHING)
 def web(
     query: str,
     k: int,

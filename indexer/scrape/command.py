@@ -20,7 +20,7 @@ from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.items import Item
 from indexer.scrape.options import scraping_options, settings_of
-from indexer.scrape.providers import provider
+from indexer.scrape.providers import NAMES, provider
 from indexer.source_options import LINES
 
 
@@ -46,7 +46,7 @@ from indexer.source_options import LINES
     "--model", default="default", show_default=True, help="Captioner for --index: a name or a folder."
 )
 @click.option("--refresh", is_flag=True, help="Ask again for earlier photos, in case they changed.")
-@scraping_options
+@scraping_options(NAMES)
 def scrape(
     queries: tuple[str, ...],
     file: Iterable[str] | None,
@@ -59,7 +59,7 @@ def scrape(
 
     Providers: openverse, wikimedia, flickr (key in FLICKR_API_KEY), google (GOOGLE_API_KEY and
     GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL or a file of URLs), page (QUERY is the URL of an HTML
-    page). Next: indexer build --scraped DIR.
+    page); of these two, all photos are taken. Next: indexer build --scraped DIR.
     """
     texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # Windows' files begin so
     wanted = [_checked(text) for text in texts if text.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -9,7 +10,6 @@ import click
 
 from captioner.console import Command, with_options
 from indexer.scrape.addresses import Network
-from indexer.scrape.providers import NAMES
 from indexer.scrape.scraper import Settings
 from indexer.scrape.transport import Limits
 
@@ -24,20 +24,11 @@ def network(text: str) -> Network:
 
 _SCRAPING = (
     click.option(
-        "--provider",
-        "providers",
-        type=click.Choice(NAMES),
-        multiple=True,
-        default=("openverse", "wikimedia"),
-        show_default=True,
-        help="Where to search; may be given several times.",
-    ),
-    click.option(
         "--per-query",
         type=click.IntRange(1),
         default=40,
         show_default=True,
-        help="Results taken for each query and provider; of a list of URLs and of a page, all are.",
+        help="Results taken for each query and provider.",
     ),
     click.option(
         "--contact",
@@ -92,9 +83,18 @@ _SCRAPING = (
 )
 
 
-def scraping_options(command: Command) -> Command:
-    """How to scrape."""
-    return with_options(command, _SCRAPING)
+def scraping_options(providers: Sequence[str]) -> Callable[[Command], Command]:
+    """How to scrape, and with which of these providers."""
+    where = click.option(
+        "--provider",
+        "providers",
+        type=click.Choice(providers),
+        multiple=True,
+        default=("openverse", "wikimedia"),
+        show_default=True,
+        help="Where to search; may be given several times.",
+    )
+    return lambda command: with_options(command, (where, *_SCRAPING))
 
 
 def settings_of(options: dict[str, Any]) -> Settings:

@@ -276,6 +276,8 @@ class TestWrongUse:
             (["web", "a dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
             (["evaluate", "--insert", "/no/such/folder/x.md"], "no folder /no/such/folder"),
             (["similar", "a.jpg", "b.jpg", "--after", "x"], "one photo"),
+            (["web", "a dog", "--provider", "urls"], "'urls' is not one of 'openverse', 'wikimedia'"),
+            (["web", "a dog", "--provider", "page"], "'page' is not one of 'openverse', 'wikimedia'"),
         ],
     )
     def test_usage_is_exit_code_2(self, run: Run, arguments: list[str], message: str) -> None:

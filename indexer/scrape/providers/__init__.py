@@ -52,7 +52,9 @@ class Provider(Protocol):
     async def search(self, query: str, cursor: str, ask: Ask) -> Page: ...
 
 
-NAMES = ("openverse", "wikimedia", "flickr", "google", "urls", "page")
+#: Those that take words; the others take addresses.
+SEARCHING = ("openverse", "wikimedia", "flickr", "google")
+NAMES = (*SEARCHING, "urls", "page")
 
 
 def provider(name: str, environment: Mapping[str, str]) -> Provider:
