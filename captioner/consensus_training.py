@@ -111,7 +111,7 @@ def _about(
 ) -> dict[str, Any]:
     """What is known of the model: it learnt from these photos, and its scores were of other captions."""
     return {
-        **{name: value for name, value in begun.items() if name != "scores"},
+        **{name: value for name, value in begun.items() if name not in ("scores", "dev_cider_d")},
         "data": list(dict.fromkeys([*map(str, begun.get("data") or ()), *names])),
         KEY: record([photo.name for photo in photos], begun),
     }
