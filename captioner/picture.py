@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,16 @@ Mark = tuple[str, bool]  # a word, and whether it is marked
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LEADING = 1.32
+
+#: Characters are told apart at this size.
+_LEGIBLE = 24
+_NO_CHARACTER = "\U0010ffff"  # and there will never be one
+
+#: Spelt without the letters and signs that the face lacks; what Unicode takes apart by itself is not here.
+_PLAIN = {
+    pair[0]: pair[1:]
+    for pair in "ßss ẞSS æae ÆAE œoe ŒOE øo ØO łl ŁL đd ĐD ðd ÐD þth ÞTh ıi −- ×x •· ‚' ‛' „\" ‟\" ¡!".split()
+}
 
 
 def thumbnail(photo: Photo | None, width: int, height: int) -> Image.Image | None:
@@ -75,6 +86,8 @@ def wrap(words: Sequence[Mark], width: int, size: int, most: int) -> list[list[M
 
 
 def fit(text: str, width: int, size: int) -> str:
+    """As it is drawn: in letters that the face has, and cut to `width` pixels."""
+    text = spelt(text)
     while len(text) > 1 and extent(text, size) > width:
         text = text[: max(1, len(text) * 9 // 10 - 1)] + "…" if not text.endswith("…") else text[:-2] + "…"
     return text
@@ -82,7 +95,12 @@ def fit(text: str, width: int, size: int) -> str:
 
 def fit_end(text: str, width: int, size: int) -> str:
     """Cut from the front: of a path, the end tells more."""
-    return fit(text[::-1], width, size)[::-1]
+    return fit(spelt(text)[::-1], width, size)[::-1]
+
+
+def spelt(text: str) -> str:
+    """In letters that the face has, which are Latin ones without accents; "?" for what none are near to."""
+    return text if text.isascii() else "".join(map(_spelt, text))
 
 
 def leading(size: int) -> int:
@@ -97,3 +115,26 @@ def extent(text: str, size: int) -> float:
 def font(size: int) -> Font:
     """The face that Pillow carries, so that a montage looks the same on every machine."""
     return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=4096)
+def _spelt(character: str) -> str:
+    if _has_glyph(character):
+        return character
+    parts = unicodedata.normalize("NFKD", character)
+    if parts != character:
+        spelling = "".join(map(_spelt, parts))
+        return "?" if set(spelling) == {"?"} else spelling  # a Korean syllable has three parts
+    kind = unicodedata.category(character)
+    if kind in ("Mn", "Me", "Cf"):  # accents, and what is never seen
+        return ""
+    return "-" if kind == "Pd" else _PLAIN.get(character, "?")
+
+
+def _has_glyph(character: str) -> bool:
+    """A face draws one and the same box for all that it has no glyph for."""
+    return _drawn(character) != _drawn(_NO_CHARACTER)
+
+
+def _drawn(character: str) -> bytes:
+    return bytes(font(_LEGIBLE).getmask(character))

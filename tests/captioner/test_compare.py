@@ -105,6 +105,11 @@ def test_texts_differ_on_the_picture(photos: Path) -> None:
     assert one.size == other.size and one.tobytes() != other.tobytes()
 
 
+def test_letters_that_the_face_lacks_are_drawn_as_plain_ones(photos: Path) -> None:
+    accented, plain = (picture(some(photos / "coffee.png", 1, text)) for text in ("été à Köln", "ete a Koln"))
+    assert accented.tobytes() == plain.tobytes()
+
+
 def test_nothing_readable_is_an_empty_sheet(tmp_path: Path) -> None:
     write_picture([Compared("gone.jpg", error="gone.jpg: no such file")], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
