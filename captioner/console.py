@@ -36,10 +36,10 @@ beam_option = click.option(
 
 
 class OutputFile(click.Path):
-    """A file to be written; that there is no folder for it is told before the work, not at its end."""
+    """A file to be written; that there is no place for it is told before the work, not at its end."""
 
     def __init__(self) -> None:
-        super().__init__(dir_okay=False, writable=True, path_type=Path)
+        super().__init__(dir_okay=False, readable=False, writable=True, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
@@ -51,7 +51,10 @@ class OutputFile(click.Path):
 def no_place_for(file: Path) -> str:
     """Why a file cannot be written where it is to be, as far as that is seen before the work; else ""."""
     folder = file.absolute().parent
-    return "" if folder.is_dir() else f"no folder {folder} to write {file.name} into"
+    if not folder.is_dir():
+        return f"no folder {folder} to write into"
+    may_write = os.access(file, os.W_OK) or os.access(folder, os.W_OK | os.X_OK)
+    return "" if may_write else f"no permission to write into {folder}"
 
 
 @contextmanager

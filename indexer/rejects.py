@@ -26,6 +26,11 @@ def write_rejects(file: Path, rejected: Sequence[Rejection], *, append: bool = F
     """
     before = file.read_text(encoding="utf-8") if append and file.exists() else ""
     lines = (json.dumps({"reason": item.reason, **asdict(item.record)}) + "\n" for item in rejected)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(before + "".join(lines), encoding="utf-8")
-    beside.replace(file)
+    new = beside(file)
+    new.write_text(before + "".join(lines), encoding="utf-8")
+    new.replace(file)
+
+
+def beside(file: Path) -> Path:
+    """Where the report is written before it takes its place."""
+    return file.with_name(f".{file.name}.{os.getpid()}")

@@ -15,6 +15,7 @@ from captioner.loader import loader
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
+from indexer.rejects import beside
 
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
@@ -99,8 +100,8 @@ def check_rejects(rejects: str) -> None:
     file = Path(rejects)
     if file.is_dir():
         raise click.UsageError(f"--rejects names a file; {file} is a folder.")
-    if reason := no_place_for(file):
-        raise click.UsageError(reason)
+    if reason := no_place_for(beside(file)):
+        raise click.UsageError(f"{reason}: name a place for {file.name} with --rejects.")
 
 
 def _addressed(address: str) -> sources.Source:

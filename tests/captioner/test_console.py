@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from captioner.console import CommandGroup, progress_bar, tell
+from captioner.console import CommandGroup, OutputFile, progress_bar, tell
 from captioner.errors import CaptionerError, PhotoError
 
 
@@ -143,3 +145,32 @@ def test_names_from_outside_stay_on_their_line_and_in_their_colour(
     tell("ev\nil\x1b[2J.jpg: no photo")
     assert capsys.readouterr().err == "ev\\nil\\x1b[2J.jpg: no photo\n"
     assert run(CaptionerError("a\x1bb")).stderr == "Error: a\\x1bb\n"
+
+
+@pytest.mark.parametrize(
+    ("locked", "file", "message"),
+    [
+        ("folder", "folder/new.html", "no permission to write into {}/folder"),
+        ("folder/old.html", "folder/old.html", "old.html' is not writable"),
+        ("folder", "folder/old.html", ""),  # such as /dev/stdout
+        ("folder", "nowhere/new.html", "no folder {}/nowhere to write into"),
+        ("", "folder/new.html", ""),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    locked: str, file: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests may run as root, whom nothing is forbidden: so the question is answered for it."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old.html").touch()
+    allowed = os.access
+    forbidden = tmp_path / locked if locked else None
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != forbidden and allowed(path, mode))
+    main = group(None)
+    main.commands["work"].params.append(click.Option(["--html"], type=OutputFile(), expose_value=False))
+    result = CliRunner().invoke(main, ["work", "--html", str(tmp_path / file)])
+    if message:
+        assert result.exit_code == 2 and result.stdout == ""
+        assert message.format(tmp_path) in result.stderr
+    else:
+        assert (result.exit_code, result.stdout) == (0, "done\n")

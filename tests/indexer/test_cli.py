@@ -178,7 +178,7 @@ class TestOptions:
         ("option", "value", "message"),
         [
             ("--index", " ", "is empty; name a folder, or http"),
-            ("--rejects", "nowhere/rejected.jsonl", "to write rejected.jsonl into"),
+            ("--rejects", "nowhere/rejected.jsonl", "nowhere to write into: name a place for rejected.jsonl"),
             ("--rejects", ".", "--rejects names a file; . is a folder"),
             ("--rejects", "", "--rejects names a file"),
         ],
@@ -189,6 +189,20 @@ class TestOptions:
         result = run("build", "--jsonl", two_captions(tmp_path), option, value)
         assert result.exit_code == 2
         assert message in result.stderr
+        assert not (tmp_path / "caption-index").exists()
+
+    def test_a_report_that_could_not_be_written_in_the_end(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "locked").mkdir()
+        (tmp_path / "locked" / "old.jsonl").touch()  # a new one takes its place, for which the folder counts
+        allowed = os.access
+        monkeypatch.setattr(
+            os, "access", lambda path, mode: path != tmp_path / "locked" and allowed(path, mode)
+        )
+        result = run("build", "--jsonl", two_captions(tmp_path), "--rejects", "locked/old.jsonl")
+        assert result.exit_code == 2
+        assert f"no permission to write into {tmp_path / 'locked'}: name a place" in result.stderr
         assert not (tmp_path / "caption-index").exists()
 
 
