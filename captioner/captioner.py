@@ -64,7 +64,7 @@ class Captioner(StreamingCaptioner):
 
     def _fingerprint(self, weights: str) -> str:
         """Of all that decides what is written: the same weights, decoded otherwise, write other captions."""
-        way = (usual(self.model), numbers(self.model))
+        way = (usual(self.model, self.vocabulary), numbers(self.model))
         return hashlib.sha256(f"{weights} {way}".encode()).hexdigest()[:8]
 
     @property
@@ -96,7 +96,7 @@ class Captioner(StreamingCaptioner):
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
         """How this model decodes with a beam, and with a group for each caption where they shall differ."""
-        return usual(self.model, beam, captions if diversity > 0 else 1, diversity)
+        return usual(self.model, self.vocabulary, beam, captions if diversity > 0 else 1, diversity)
 
     def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
         return tuple(

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from captioner.decoders import Decoder, State
 from captioner.model import CaptionModel
-from captioner.vocabulary import END, PAD, START, UNK
+from captioner.tokens import FUNCTION_WORDS
+from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Decoding:
     barred: tuple[int, ...] = ()  # ids that are never written, such as <unk>
     unrepeated: int = 0  # no run of so many words is written twice in a caption; 0: anything goes
     apart: int = 0  # so many other words stand between a word and the same word again; 0: anything goes
+    repeatable: tuple[int, ...] | None = None  # only these words come twice at all; None: any
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
     # What ends among the 2 * beam best continuations is given, too. No part of how a captioner is named,
     # since the consensus that chooses among them is.
@@ -63,18 +65,23 @@ class _Closed:
             self.runners_up.append(one)
 
 
-def usual(model: CaptionModel, beam: int = 3, groups: int = 1, diversity: float = 0.0) -> Decoding:
+def usual(
+    model: CaptionModel, vocabulary: Vocabulary, beam: int = 3, groups: int = 1, diversity: float = 0.0
+) -> Decoding:
     """How a model decodes: the student project's as theirs did; ours without `<unk>` and without stammering.
 
-    "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" the next:
-    docs/design.md says what barring repeated pairs of words, and words that come back at once, gave. Where
+    "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" and "a
+    kitchen is in the kitchen" the next: docs/design.md says what barring repeated pairs of words, words that
+    come back at once, and words other than function words that come back at all, gave. Where
     there is a consensus to choose by, it has all that a beam closes to choose from; greedy stays greedy.
     """
     how = Decoding(beam, model.config.max_words, groups=groups, diversity=diversity)
     if model.starts_with_image:
         return how
     chooses = model.consensus is not None and beam > 1 and groups == 1
-    return replace(how, barred=(PAD, START, UNK), unrepeated=2, apart=2, runners_up=chooses)
+    repeatable = tuple(sorted({vocabulary.id(word) for word in FUNCTION_WORDS} - {UNK}))
+    how = replace(how, barred=(PAD, START, UNK), unrepeated=2, apart=2, repeatable=repeatable)
+    return replace(how, runners_up=chooses)
 
 
 @torch.inference_mode()
@@ -187,14 +194,15 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
 
 
 def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
-    """Bar the words (one row of `logs` a caption) that would come back too soon, or repeat a run of words.
+    """Bar the words (one row of `logs` a caption) that would come back too soon or at all, or repeat a run.
 
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
     """
-    run = how.unrepeated
+    run, repeatable = how.unrepeated, None if how.repeatable is None else set(how.repeatable)
     barred: list[tuple[int, int]] = []
     for row, ids in enumerate(captions):
         again = list(ids[-how.apart :]) if how.apart else []
+        again += [] if repeatable is None else [word for word in ids if word not in repeatable]
         if run:
             last = ids[len(ids) - run + 1 :]
             again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]

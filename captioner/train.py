@@ -75,7 +75,7 @@ class DevScore:
 
     def __call__(self, model: CaptionModel) -> float:
         self.views.model = model.eval()
-        how, decoder = usual(model), guided(model.decoder, self.vocabulary)
+        how, decoder = usual(model, self.vocabulary), guided(model.decoder, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):

@@ -42,7 +42,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[CaptionedPhoto]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("plain") / "model", data=["something"], scores={"CIDEr-D": 0.5}, dev_cider_d=0.5)
+    return tiny_model(
+        tmp_path_factory.mktemp("plain") / "model",
+        data=["something"],
+        scores={"CIDEr-D": 0.5},
+        dev_cider_d=0.5,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -188,12 +193,13 @@ def test_a_run_that_began_before_there_was_a_consensus_goes_on(
     train(run, data, Watch(), resume=True)
 
 
-def test_a_model_without_a_consensus_is_named_as_ever(plain: Path) -> None:
+def test_a_captioner_is_named_by_how_it_writes_and_no_more(made: Path, plain: Path) -> None:
     """An index tells by the name whether captions are to be written anew."""
-    assert repr(usual(checkpoint.load(plain).model)) == (
-        "Decoding(beam=3, max_words=8, length_penalty=0.7, barred=(0, 1, 3), unrepeated=2, apart=2, "
-        "groups=1, diversity=0.0)"
-    )
+    way = "beam=3, max_words=8, length_penalty=0.7, barred=(0, 1, 3), unrepeated=2, apart=2, "
+    words = tuple(WORDS.id(word) for word in ("a", "under", "the"))
+    for model in (made, plain):
+        how = usual(checkpoint.load(model).model, WORDS)
+        assert repr(how) == f"Decoding({way}repeatable={words}, groups=1, diversity=0.0)"
 
 
 def test_the_command_tells_what_it_made(

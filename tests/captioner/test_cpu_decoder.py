@@ -56,7 +56,7 @@ def test_what_it_was_made_of_stays_as_it_was() -> None:
 def test_captions_are_the_same_in_any_batch() -> None:
     halved = HalvedDecoder(decoder(seed=2))
     model = CaptionModel(TINY, len(WORDS))
-    features, how = torch.randn(5, 4, CHANNELS), usual(model)
+    features, how = torch.randn(5, 4, CHANNELS), usual(model, WORDS)
     together = decode(halved, features, how)
     alone = [decode(halved, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]

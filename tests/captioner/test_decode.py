@@ -235,6 +235,19 @@ def test_no_word_comes_back_at_once(apart: int, seed: int) -> None:
         assert all(ids[i] not in ids[i + 1 : i + 1 + apart] for i in range(len(ids)))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_only_some_words_come_twice(seed: int) -> None:
+    decoder = ToyDecoder(seed)
+    decoder.table[..., END] = -9.0
+    how = Decoding(beam=3, max_words=9, repeatable=(0, 3))
+    [found] = decode(decoder, features(1.0), how, n_best=3)
+    for one in found:
+        others = [word for word in one.ids if word not in (0, 3)]
+        assert len(others) == len(set(others))
+    free = decode(decoder, features(1.0), Decoding(beam=3, max_words=9))[0][0].ids
+    assert max(map(free.count, free)) > 1
+
+
 def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
     [[found]] = decode(ToyDecoder(1), features(1.0), Decoding(beam=1, max_words=12, barred=(END,)))
     assert len(set(found.ids)) < len(found.ids)

@@ -90,7 +90,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     with torch.no_grad():
         made.decoder.detector.learnt.weight.normal_(std=0.5)  # type: ignore[union-attr]
     features = torch.randn(5, made.config.grid**2, made.encoder.channels)
-    decoder, how = guided(made.decoder, WORDS), usual(made)
+    decoder, how = guided(made.decoder, WORDS), usual(made, WORDS)
     together = decode(decoder, features, how)
     alone = [decode(decoder, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]
