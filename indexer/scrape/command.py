@@ -70,6 +70,8 @@ def scrape(
     with interruptible(again), closing(progress_bar(None, "photo", "scrape")) as bar:
         report = scraper.scrape(wanted, providers, Path(output), settings_of(options), on_item=_telling(bar))
     click.echo(report.text())
+    if report.tells_of("private-address"):
+        tell("addresses that are not public were not asked; name those that may be with --allow-network")
     if where:
         _index(Path(output), where, model)
     elif report.total("downloaded"):

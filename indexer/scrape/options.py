@@ -10,7 +10,7 @@ import click
 
 from captioner.console import Command, with_options
 from indexer.scrape.addresses import Network
-from indexer.scrape.scraper import Settings
+from indexer.scrape.scraper import CONTACT, Settings, is_contact
 from indexer.scrape.transport import Limits
 
 
@@ -20,6 +20,13 @@ def network(text: str) -> Network:
         return ip_network(text, strict=False)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no address or network (such as 10.0.0.0/8)") from None
+
+
+def contact(text: str) -> str:
+    """An option's value: whom a site's owner may write to."""
+    if not is_contact(text):
+        raise click.BadParameter(f"{text!r} is not {CONTACT}")
+    return text
 
 
 _SCRAPING = (
@@ -32,6 +39,8 @@ _SCRAPING = (
     ),
     click.option(
         "--contact",
+        type=contact,
+        metavar="ADDRESS",
         envvar="SCRAPE_CONTACT",
         required=True,
         show_envvar=True,

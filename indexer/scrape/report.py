@@ -40,6 +40,11 @@ class Report:
             counts[status, reason] += count
         return dict(counts.most_common())
 
+    def tells_of(self, reason: str) -> bool:
+        """Whether something ended for this reason, or was not answered for it."""
+        ended = (its for _, its in self.reasons())
+        return reason in ended or any(one.reason == reason for one in self.unanswered)
+
     def rows(self) -> list[tuple[str, ...]]:
         """The table: a row for each provider, and one for all."""
         names = sorted({*self.found, *(provider for provider, _, _ in self.ended)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -35,8 +36,17 @@ _SEARCHES = 4
 #: waits that long after each system call.
 _SWITCH = 0.0002
 
+#: What a contact is, and how it is told.
+CONTACT = "an http(s):// or mailto: URL, or an e-mail address"
+_CONTACT = re.compile(r"https?://[^\s/]\S*|(?:mailto:)?[^\s@:/]+@[^\s@/]+", re.IGNORECASE)
+
 #: Called with every item that has reached its status.
 OnItem = Callable[[Item], None]
+
+
+def is_contact(text: str) -> bool:
+    """Whether a site's owner can write there; what is printable fits into a header."""
+    return bool(_CONTACT.fullmatch(text)) and text.isprintable()
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,8 @@ def scrape(
     end it. Raises ScrapeError where nothing can be done at all (no contact, folder in use, disk full), and
     SourceError for a damaged manifest. `transport` and `clock` are seams for tests.
     """
-    if not settings.contact.strip() or not settings.contact.isprintable():
-        raise ScrapeError("say whom a site's owner may write to: a URL or an e-mail address as contact")
+    if not is_contact(settings.contact):
+        raise ScrapeError(f"say whom a site's owner may write to: as contact {CONTACT}")
     with _clear_errors(folder), ExitStack() as stack:
         manifest = stack.enter_context(ManifestWriter(folder))
         ledger, reopened = Ledger(), Ledger()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from yarl import URL
 
@@ -17,6 +18,7 @@ from indexer.scrape.robots import AGENT, unwanted_directives
 from indexer.scrape.text import Reader, attribution, plain_text, read_html
 from indexer.scrape.transport import Response
 
+_SCHEMES = ("http://", "https://")
 _LINES = 500
 #: Bytes of a line; a longer one is no address, and is given in parts that are none either.
 _LONGEST = 16_384
@@ -40,7 +42,7 @@ class UrlList:
     limited: bool = False
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        if query.lower().startswith(("http://", "https://")):
+        if query.lower().startswith(_SCHEMES):
             return Page((Item(url=query, provider=self.name, query=query),), None)
         try:
             return self._read(query, int(cursor or "0"))
@@ -53,15 +55,26 @@ class UrlList:
         if not Path(query).is_file() and Path(query).exists():
             raise UnansweredError("no-list", f"{query}: is no ordinary file")
         with Path(query).open("rb") as file:
+            if not start and not any(_text(line).lower().startswith(_SCHEMES) for line in _lines_of(file)):
+                wanted = "a list has one a line, and each begins with http:// or https://"
+                raise UnansweredError("no-list", f"{query}: holds no web address ({wanted})")
             file.seek(start)
-            lines = list(islice(iter(lambda: file.readline(_LONGEST), b""), _LINES))
-        texts = [line.decode("utf-8", "replace").strip("\ufeff\r\n ") for line in lines]
+            lines = list(islice(_lines_of(file), _LINES))
+        texts = map(_text, lines)
         items = tuple(self._item(text, query) for text in texts if text and not text.startswith("#"))
         return Page(items, str(start + sum(map(len, lines))) if len(lines) == _LINES else None)
 
     def _item(self, text: str, query: str) -> Item:
         url, _, title = text.partition("\t")
         return Item(url=url.strip(), provider=self.name, query=query, title=plain_text(title))
+
+
+def _lines_of(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.readline(_LONGEST), b"")
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").strip("\ufeff\r\n ")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,13 @@ def test_a_failure_is_told_and_the_command_fails(site: Site, tmp_path: Path) -> 
     assert "1  failed: not-found" in result.stdout
 
 
+def test_a_file_that_is_no_list_of_addresses(tmp_path: Path) -> None:
+    (tmp_path / "mk.py").write_text("import os\nprint(os.name)\n")
+    result = _run(str(tmp_path / "mk.py"), "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    assert result.exit_code == 1
+    assert "mk.py: holds no web address (a list has one a line, " in result.stdout
+
+
 def test_what_was_not_answered_is_told_on_lines_that_move_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "li\x07st\nof"
     folder.mkdir()
@@ -95,12 +102,17 @@ def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) ->
     result = _run("http://10.0.0.1/", "--provider", "urls", "-o", str(tmp_path / "photos"), *CONTACT)
     assert result.exit_code == 0
     assert "1  skipped: private-address" in result.stdout
+    assert "--allow-network" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("cats",), "SCRAPE_CONTACT"),
+        (
+            ("cats", "--contact", "nobody"),
+            "'nobody' is not an http(s):// or mailto: URL, or an e-mail address",
+        ),
         (CONTACT, "Say what to look for"),
         (("odd\udcff", *CONTACT), r"odd\udcff: a query is text in UTF-8"),
         (("cats", *CONTACT, "--provider", "bing"), "'bing' is not one of"),

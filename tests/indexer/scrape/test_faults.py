@@ -229,11 +229,15 @@ def test_two_addresses_that_redirect_to_each_other(site: Site, scraping: Scrapin
         ("http://192.168.1.1/x.jpg", "private-address"),
     ],
 )
-def test_an_address_that_must_not_be_asked(url: str, reason: str, scraping: Scraping, tmp_path: Path) -> None:
-    listed = tmp_path / "urls.txt"
-    listed.write_text(f"# a comment\n\n{url}\n", encoding="utf-8")
+def test_an_address_that_must_not_be_asked(
+    url: str, reason: str, site: Site, scraping: Scraping, tmp_path: Path
+) -> None:
+    listed, good = tmp_path / "urls.txt", site.photo("/x.jpg", jpeg(1))
+    listed.write_text(f"# a comment\n\n{url}\n{good}\n", encoding="utf-8")
     scraping([str(listed)])
-    assert [(item.status, item.reason) for item in scraping.items().values()] == [("skipped", reason)]
+    found = {item.url: (item.status, item.reason) for item in scraping.items().values()}
+    assert found.pop(good) == ("downloaded", "")
+    assert list(found.values()) == [("skipped", reason)]
 
 
 class _Faulty:

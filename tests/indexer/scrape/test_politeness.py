@@ -20,6 +20,7 @@ from indexer.scrape.manifest import replaced_photos, scraped_photos
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives
+from indexer.scrape.scraper import is_contact
 from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up
@@ -143,10 +144,20 @@ def test_every_request_says_who_asks(site: Site, scraping: Scraping) -> None:
     assert name.endswith("(+mailto:tests@example.org)")
 
 
-@pytest.mark.parametrize("contact", ["", "  ", "a\r\nX-Header: b"])
+@pytest.mark.parametrize(
+    "contact",
+    ["", "  ", "nobody", "a@", "mailto:nobody", "https://", "ftp://a.example", "a@b.example\r\nX-Header: b"],
+)
 def test_no_scrape_without_a_contact(contact: str, scraping: Scraping) -> None:
     with pytest.raises(ScrapeError, match="contact"):
         scraping(["x"], contact=contact)
+
+
+@pytest.mark.parametrize(
+    "contact", ["you@example.org", "mailto:you@example.org?subject=photos", "HTTPS://me.example/bot"]
+)
+def test_a_contact_is_what_can_be_written_to(contact: str) -> None:
+    assert is_contact(contact)
 
 
 def test_no_more_connections_to_a_host_than_allowed(site: Site, scraping: Scraping) -> None:

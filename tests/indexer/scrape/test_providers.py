@@ -348,6 +348,21 @@ def test_a_list_that_is_not_there(name: str, site: Site, scraping: Scraping) -> 
     assert report.total("downloaded") == 1
 
 
+@pytest.mark.parametrize("text", ["", "# to come\n", "import os\nx = 'https://a.example/x.jpg'\n" * 600])
+def test_a_list_without_an_address_is_none(text: str, scraping: Scraping, tmp_path: Path) -> None:
+    (tmp_path / "mk.py").write_text(text)
+    report = scraping([str(tmp_path / "mk.py")])
+    assert [progress.reason for progress in report.unanswered] == ["no-list"]
+    assert report.unanswered[0].detail.startswith(f"{tmp_path / 'mk.py'}: holds no web address (")
+    assert scraping.items() == {}
+
+
+def test_a_list_whose_addresses_begin_late(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("no address\n" * 600 + site.photo("/x.jpg", jpeg(1)) + "\n")
+    report = scraping([str(tmp_path / "urls.txt")])
+    assert report.total("downloaded") == 1 and not report.unanswered
+
+
 def test_every_provider_by_name() -> None:
     environment = {"GOOGLE_API_KEY": "a", "GOOGLE_SEARCH_ENGINE_ID": "b", "FLICKR_API_KEY": "c"}
     assert [provider(name, environment).name for name in NAMES] == list(NAMES)
