@@ -39,6 +39,7 @@ def best(
     class_sets: Array,
     class_tokens: Array,
     set_tokens: Array,
+    set_rows: Array,
     marks: Array,
     query_size: int,
     together: bool,
@@ -50,29 +51,34 @@ def best(
 
     Token t of the query, the rarest first, is held by the sets `postings[begins[t] + cuts[t, c] : begins[t] +
     cuts[t, c + 1]]` of class c, ascending. Class c has the sets from `class_sets[c]` on, each of `sizes[c]`
-    tokens in `set_tokens`, from `class_tokens[c]` on. `marks` is 1 for each token of the query; it has
-    `query_size` tokens, known or not, and `together` says that some have the same sets.
+    tokens in `set_tokens`, from `class_tokens[c]` on. Set s stands for the captions from `set_rows[s]` to
+    `set_rows[s + 1]`. `marks` is 1 for each token of the query; it has `query_size` tokens, known or not, and
+    `together` says that some have the same sets.
 
     Gives sets, in any order, their scores, the score from which on these are all there are (some below it
-    may be among them), and how many sets were looked at. Raises ValueError or IndexError for arrays that do
-    not fit each other.
+    may be among them), and how many captions were looked at. Raises ValueError or IndexError for arrays that
+    do not fit each other.
     """
     classes = _Classes(sizes, class_sets, class_tokens, set_tokens)
     hits = 1 if len(begins) < _TWICE_FROM else _HITS + together
     slices = _Slices(postings, begins[:, None] + cuts, classes, marks, query_size, hits)
-    least, examined = slices.affordable(0), 0
+    least = slices.affordable(0)
     while True:
         least = max(min(least, highest), floor)
         place, bound = slices.below(least)
         sets, overlaps = slices.met(least, bound)
-        examined += len(sets)
         scores = slices.scores(sets, overlaps)
         inside = (scores <= highest) & (scores >= floor)
-        sets, scores = sets[inside], scores[inside]
-        last = float(np.partition(scores, -wanted)[-wanted]) if 0 < wanted <= len(scores) else 0.0
+        last = float(np.partition(scores[inside], -wanted)[-wanted]) if 0 < wanted <= inside.sum() else 0.0
         if last > bound or bound < floor or bound == 0.0:
-            return sets, scores, max(last, floor), examined
+            # What was looked at before was looked at once more: the last step tells of all.
+            return sets[inside], scores[inside], max(last, floor), captions_of(sets, set_rows)
         least = last or slices.affordable(place)
+
+
+def captions_of(sets: Array, set_rows: Array) -> int:
+    """How many captions these sets stand for."""
+    return int(set_rows[sets + 1].sum(dtype=np.int64) - set_rows[sets].sum(dtype=np.int64))
 
 
 def overlaps_of(

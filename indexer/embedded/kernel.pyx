@@ -51,6 +51,8 @@ cdef struct Query:
     Py_ssize_t edges
     const uint8_t* marks
     uint32_t vocabulary
+    const uint32_t* rows  # where the captions of each set begin
+    Py_ssize_t ends  # of those
 
 
 cdef struct Class:
@@ -216,10 +218,11 @@ cdef bint judge(
     """Keep those members of a class that score enough. False for damage or want of memory."""
     cdef bint complete = one.reads == query.known
     cdef Py_ssize_t place
+    cdef const uint32_t* rows = query.rows + one.first
     cdef int shared
     cdef double value
-    found.examined += number
     for place in range(number):
+        found.examined += <Py_ssize_t> rows[members[place] + 1] - <Py_ssize_t> rows[members[place]]
         if complete:
             shared = met[place]
         else:
@@ -262,7 +265,8 @@ cdef bint search(
         if not one.reads:
             continue
         begin = class_tokens[one.number] + one.before * one.size
-        if begin < 0 or begin + one.width * one.size > length:
+        if (begin < 0 or begin + one.width * one.size > length
+                or one.first < 0 or one.first + one.width >= query.ends):
             sound = False
             break
         total = count(one, query, counts)
@@ -281,7 +285,8 @@ def best(
     const int32_t[::1] postings not None, const int64_t[::1] begins not None, const int32_t[:, ::1] cuts not None,
     const int32_t[::1] sizes not None, const int32_t[::1] class_sets not None,
     const int64_t[::1] class_tokens not None, const Token[::1] set_tokens not None,
-    const uint8_t[::1] marks not None, int query_size, bint together, Py_ssize_t wanted, double floor, double highest,
+    const uint32_t[::1] set_rows not None, const uint8_t[::1] marks not None, int query_size, bint together,
+    Py_ssize_t wanted, double floor, double highest,
 ):
     """See `best.best`."""
     cdef Py_ssize_t place, other, number = 0, widest = 0, classes = sizes.shape[0]
@@ -289,11 +294,13 @@ def best(
     if not (0 < begins.shape[0] == cuts.shape[0] <= 255 and begins.shape[0] <= query_size):
         raise ValueError("1 to 255 known tokens, each with its postings")
     if not (0 < classes + 1 == cuts.shape[1] == class_sets.shape[0] == class_tokens.shape[0]
-            and postings.shape[0] and marks.shape[0] and set_tokens.shape[0]):
+            and postings.shape[0] and marks.shape[0] and set_tokens.shape[0]
+            and set_rows.shape[0]):
         raise ValueError("arrays that do not fit each other")
     cdef Query query = Query(
         query_size, <int> begins.shape[0], HITS + together if begins.shape[0] > FEW else 1, &postings[0],
         postings.shape[0], &begins[0], &cuts[0, 0], classes + 1, &marks[0], <uint32_t> marks.shape[0],
+        &set_rows[0], set_rows.shape[0],
     )
     cdef Found found = Found(0, 0, 0, NULL, NULL, wanted, 0, NULL, floor, highest)
     cdef Class* ordered = <Class*> malloc((classes + 2) * sizeof(Class))

@@ -77,7 +77,7 @@ class _Scan:
         self._best = best.best if best_compiled is None or len(known) > _BYTE else best_compiled
         #: The only sets that may answer, and their scores; None where all may.
         self._only = None if only is None else (only, self._scores(only))
-        self.examined = 0 if only is None else len(only)
+        self.examined = 0 if only is None else best.captions_of(only, segment.set_rows)
 
     def best(self, wanted: int, floor: float, highest: float) -> tuple[Array, Array, float]:
         """Sets that score `floor` to `highest`, their scores, and from where on these are all there are."""
@@ -95,6 +95,7 @@ class _Scan:
                 segment.class_sets,
                 segment.class_tokens,
                 segment.set_tokens,
+                segment.set_rows,
                 self._marks,
                 self._query_size,
                 self._together,

@@ -116,7 +116,9 @@ class Segment:
 
     @cached_property
     def set_rows(self) -> Array:
-        return self.file["set.rows"]
+        """Where the captions of each set begin; one more than there are sets."""
+        # Few captions have narrower numbers in the file than the kernel takes.
+        return self.file["set.rows"].astype(np.uint32, copy=False)
 
     @cached_property
     def set_tokens(self) -> Array:

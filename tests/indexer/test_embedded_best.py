@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from indexer.embedded import EmbeddedIndex, best, ranking
 from indexer.embedded.strings import Array
 from indexer.errors import IndexDamagedError
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Filters
 
 Best = Callable[..., tuple[Array, Array, float, int]]
 WAYS: list[Best] = [best.best] + ([ranking.best_compiled] if ranking.best_compiled else [])
@@ -53,6 +53,7 @@ class World:
             "class_sets": class_sets,
             "class_tokens": np.cumsum([0, *counts]).astype(np.int64),
             "set_tokens": np.array([word for one in self.sets for word in sorted(one)], np.uint8),
+            "set_rows": 2 * np.arange(len(self.sets) + 1, dtype=np.uint32),  # each set has two captions
             "marks": marks,
             "query_size": query_size,
         }
@@ -91,7 +92,7 @@ def test_the_sets_that_are_promised_are_all_there(
     size = len(held) + unknown
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
-        sets, told, reached, _ = way(
+        sets, told, reached, examined = way(
             **world.arrays(held, size), together=together, wanted=wanted, floor=floor, highest=highest
         )
     scores = {
@@ -103,6 +104,7 @@ def test_the_sets_that_are_promised_are_all_there(
     given = dict(zip(sets.tolist(), told.tolist(), strict=True))
     assert len(given) == len(sets)
     assert given.items() <= scores.items()
+    assert 2 * len(given) <= examined <= 2 * len(world.sets)
     missing = {n for n, score in scores.items() if reached <= score <= highest} - given.keys()
     assert not missing
 
@@ -114,6 +116,7 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
     "postings that end early": lambda arrays: arrays.update(postings=arrays["postings"][:1]),
     "postings that begin below": lambda arrays: arrays["begins"].__setitem__(slice(None), -(2**40)),
     "sets without tokens": lambda arrays: arrays.update(set_tokens=arrays["set_tokens"][:1]),
+    "sets without captions": lambda arrays: arrays.update(set_rows=arrays["set_rows"][:-1]),
     "fewer classes": lambda arrays: arrays.update(sizes=arrays["sizes"][:1]),
     "tokens far away": lambda arrays: arrays["class_tokens"].__setitem__(slice(None), 2**62),
     "nothing known": lambda arrays: arrays.update(begins=arrays["begins"][:0], cuts=arrays["cuts"][:0]),
@@ -158,3 +161,16 @@ def test_threads_that_search_at_once_do_not_disturb_each_other(tmp_path: Path) -
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters({"source": "jsonl"})], ids=["free", "filtered"])
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "numpy"])
+def test_captions_of_the_same_words_are_all_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool, filters: Filters
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(ranking, "best_compiled", None)
+    index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
+    index.add([CaptionRecord(f"i{n}", "dog beach") for n in range(5)] + [CaptionRecord("cat", "cat sofa")])
+    answer = index.candidates(frozenset({"dog", "beach"}), 10, filters)
+    assert (len(answer.found), answer.examined) == (5, 6 if filters else 5)
