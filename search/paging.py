@@ -3,9 +3,10 @@
 The order is: exact similarity, then the engine's position (its own score, then image id). The engine's score
 is nearly the similarity, but may be rounded (a float32 sum in Elasticsearch), so a page ends at two places:
 `last`, the last hit in the exact order, and `resume`, up to which all candidates in the engine's are settled,
-strand by strand. An image that stood on an earlier page comes back from the engine with its worse captions,
-and by other captions of the query. It is known by a better pair of the two that is not among the candidates
-behind `resume`, so it must lie before.
+strand by strand. `resume` stays before all that ranks behind `last`, even captions of images shown already:
+what is added between them before the next page is asked for belongs to it. An image that stood on an earlier
+page comes back from the engine with its worse captions, and by other captions of the query. It is known by a
+better pair of the two that is not among the candidates behind `resume`, so it must lie before.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class EarlierPages:
         self, images: Sequence[ScoredCaption], strands: Sequence[Strand], index: CaptionIndex, enough: int
     ) -> Unshown:
         """Of these images (each by its best caption fetched), the first `enough` or more not shown before."""
-        behind = [image for image in images if not self._reached(image)]
+        behind = [image for image in images if _behind(image, self.cursor.last_similarity, self.cursor.last)]
         known = [
             (strand, {caption.document.record.document_id for caption in strand.fetched})
             for strand in strands
@@ -63,11 +64,6 @@ class EarlierPages:
             if len(unshown) >= enough:
                 return Unshown(unshown, doubtful, rest)
         return Unshown(unshown, doubtful)
-
-    def _reached(self, image: ScoredCaption) -> bool:
-        """Whether the image stands at or before the last hit shown."""
-        above = compare(image.similarity, self.cursor.last_similarity)
-        return above > 0 or (above == 0 and place(image.position) <= place(self.cursor.last))
 
     def _rivalled(
         self, image: ScoredCaption, known: Sequence[tuple[Strand, Collection[str]]]
@@ -114,18 +110,24 @@ def next_cursor(
     return Cursor(
         query=query,
         shown=(before.shown if before else 0) + len(page),
-        resume=tuple(_settled(strand, waiting) for strand in strands),
+        resume=tuple(_settled(strand, waiting, last) for strand in strands),
         last=last.position,
         last_similarity=last.similarity,
         hashes=hashes,
     )
 
 
-def _settled(strand: Strand, waiting: Collection[str]) -> Position | None:
-    """The last place of a strand with no image that waits at or before it."""
+def _settled(strand: Strand, waiting: Collection[str], last: ScoredCaption) -> Position | None:
+    """The last place of a strand with nothing at or before it that waits or ranks behind the last hit."""
     resume = strand.resume
     for caption in strand.fetched:
-        if caption.image_id in waiting:
+        if caption.image_id in waiting or _behind(caption, last.similarity, last.position):
             break
         resume = caption.position
     return resume
+
+
+def _behind(caption: ScoredCaption, last_similarity: Similarity, last: Position) -> bool:
+    """Whether a caption ranks behind the last hit shown."""
+    above = compare(caption.similarity, last_similarity)
+    return above < 0 or (above == 0 and place(caption.position) > place(last))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from captioner.captioner import Captioned
@@ -36,6 +36,12 @@ from tests.search.worlds import (
 #: The smallest first question makes the loop work even in a small world.
 engines = st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex])
 Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
+#: How many words a caption has besides a dog.
+lengths = st.integers(0, 9)
+
+
+def dog_and(length: int) -> str:
+    return " ".join(["dog", *(f"x{number}" for number in range(length))])
 
 
 def searcher(index: CaptionIndex) -> Searcher:
@@ -166,6 +172,29 @@ class TestPages:
             cursor = page.cursor
         assert len(shown) == len(set(shown))
         assert untouched <= set(shown)
+
+    @given(
+        engines,
+        st.lists(st.tuples(st.sampled_from("ab"), lengths), max_size=6),
+        st.lists(lengths, min_size=1, max_size=3),
+        st.integers(1, 2),
+        st.booleans(),
+    )
+    @example(MemoryIndex, [("a", 1), ("a", 5), ("b", 6)], [3], 1, False)
+    def test_images_that_are_added_behind_a_page_come_on_a_later_one(
+        self, engine: Engine, world: list[tuple[str, int]], later: list[int], k: int, fold: bool
+    ) -> None:
+        index = engine([CaptionRecord(image, dog_and(length)) for image, length in world], ANALYZER)
+        search = searcher(index)
+        found = [search.text("dog", k, fold_duplicates=fold)]
+        added: set[str] = set()
+        while cursor := found[-1].cursor:
+            if later:
+                one = CaptionRecord(f"new{len(later)}", dog_and(length := later.pop()))
+                index.add([one])
+                added |= {one.image_id} if 1 / (1 + length) < found[-1].hits[-1].jaccard else set()
+            found.append(search.text("dog", k, after=cursor, fold_duplicates=fold))
+        assert added <= {hit.image_id for page in found for hit in page.hits}
 
     def test_an_answer_that_ends_between_captions_of_one_image(self) -> None:
         texts = {"a": 1, "b": 3, "x": 2, "z": 1}
@@ -481,6 +510,25 @@ class TestEngines:
                     expected = reference.count_any_of(asked, 0.3, allowed)
                     assert real.count_any_of(asked, 0.3, allowed) == expected
         real.close()
+
+    def test_an_image_that_is_added_behind_a_page_of_a_crowd_is_not_lost(self, fresh_where: str) -> None:
+        index = open_index(fresh_where, create=True)
+        index.add(
+            CaptionRecord(image, dog_and(length))
+            for image, length in (("a", 0), ("b", 1), ("b", 4), ("b", 5), ("d", 6))
+        )
+        search = searcher(index)
+        shown, cursor = list[str](), None
+        for _ in range(2):
+            page = search.tokens({"dog"}, 1, after=cursor)
+            shown, cursor = [*shown, page.hits[0].image_id], page.cursor
+        index.add([CaptionRecord("c", dog_and(2))])
+        assert cursor
+        rest = search.tokens({"dog"}, 9, after=cursor)
+        assert shown == ["a", "b"]
+        assert [(hit.rank, hit.image_id) for hit in rest.hits] == [(3, "c"), (4, "d")]
+        assert rest.exact
+        index.close()
 
     def test_images_random_and_deletes(self, both: tuple[Searcher, Searcher]) -> None:
         real, reference = both
