@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from captioner.counted import counted
 from captioner.errors import ModelError
 from captioner.outside import clean
 from captioner.page import document, safe
@@ -152,7 +153,7 @@ figcaption { margin: 0 .9rem .9rem; }
 def page(compared: Sequence[Compared]) -> str:
     """A self-contained HTML file: photos inside, nothing fetched, all text escaped."""
     models = max((len(one.captions) for one in compared), default=0)  # a bad photo has no captions
-    title = f"{len(compared)} photos, {models} models"
+    title = f"{counted(len(compared), 'photo')}, {counted(models, 'model')}"
     body = "\n".join(map(_figure, compared))
     return document(title, _STYLE, f"<h1>{safe(title)}</h1>\n<main>\n{body}\n</main>")
 

@@ -21,6 +21,7 @@ from captioner.caption_files import (
     flickr8k_photos,
     photo_in,
 )
+from captioner.counted import counted
 from captioner.errors import DataError
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import PAD, Vocabulary
@@ -52,10 +53,13 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
                 captions.setdefault(image, []).append(caption)
         names = (folder / f"{split}.txt").read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{folder}: not a Flickr8k folder with split {split!r} ({error})") from None
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        raise DataError(f"{folder}: not a Flickr8k folder with split {split!r} ({why})") from None
     missing = [name for name in names if name not in captions]
     if missing:
-        raise DataError(f"{folder}/{split}.txt: no caption for {missing[0]} ({len(missing)} such images)")
+        raise DataError(
+            f"{folder}/{split}.txt: no caption for {missing[0]} ({counted(len(missing), 'such image')})"
+        )
     images = flickr8k_photos(folder) or folder / "images"
     return [CaptionedPhoto(_photo(images, name), tuple(captions[name]), name) for name in names]
 
@@ -90,8 +94,8 @@ def _sound(found: Iterable[Row | Problem]) -> list[Row]:
     items = list(found)
     problems = [item for item in items if isinstance(item, Problem)]
     if problems:
-        places = "place" if len(problems) == 1 else "places"
-        raise DataError(f"{problems[0]} ({len(problems)} such {places}; mend them or take them out)")
+        such = counted(len(problems), "such place")
+        raise DataError(f"{problems[0]} ({such}; mend them or take them out)")
     return [item for item in items if not isinstance(item, Problem)]
 
 

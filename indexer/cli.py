@@ -17,6 +17,7 @@ from captioner.console import (
     stop_on_sigterm,
     tell,
 )
+from captioner.counted import counted
 from captioner.errors import CaptionerError
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
@@ -163,7 +164,7 @@ def delete(
     deleted = [counts for counts in gone.values() if counts]
     captions = removed + sum(count for count, _ in deleted)
     images = len(wanted) - len(absent) + sum(count for _, count in deleted)
-    click.echo(f"deleted {captions:,} captions of {images:,} images")
+    click.echo(f"deleted {counted(captions, 'caption')} of {counted(images, 'image')}")
     unknown = [f"{image_id}: no such image in {where}" for image_id in absent]
     unknown += [
         f"{folder}: no caption in {where} tells of a photo in it or below"

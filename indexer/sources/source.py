@@ -67,7 +67,7 @@ def existing_file(path: str | os.PathLike[str], what: str) -> Path:
     """
     file = Path(path).absolute()
     if file.is_dir():
-        raise SourceError(f"{path}: is a folder; {what} is a file")
+        raise SourceError(f"{path}: is a folder, not a file ({what})")
     if not file.exists():
         raise SourceError(f"{path}: no such file ({what})")
     if not file.is_file():
@@ -83,7 +83,7 @@ def existing_folder(path: str | os.PathLike[str], what: str) -> Path:
     if not folder.exists():
         raise SourceError(f"{path}: no such folder ({what})")
     if not folder.is_dir():
-        raise SourceError(f"{path}: is a file; {what} is a folder")
+        raise SourceError(f"{path}: is a file, not a folder ({what})")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise SourceError(f"{path}: no permission to read it")
     return folder

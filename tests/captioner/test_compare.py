@@ -70,6 +70,7 @@ def test_nothing_to_compare() -> None:
 def test_a_bad_first_photo_does_not_hide_the_models(captioners: list[Captioner], photos: Path) -> None:
     found = compare(captioners, [photos / "none.png", photos / "coffee.png"])
     assert "<h1>2 photos, 2 models</h1>" in page(found)
+    assert "<h1>1 photo, 1 model</h1>" in page(compare(captioners[:1], [photos / "coffee.png"]))
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:

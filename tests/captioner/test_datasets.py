@@ -64,6 +64,16 @@ def coco_annotations(folder: Path, **changes: Any) -> Path:
     return path
 
 
+def test_a_split_that_is_not_there_is_told_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "captions.txt").write_text("image,caption\n")
+    with pytest.raises(DataError) as caught:
+        flickr8k(tmp_path, "test")
+    assert str(caught.value) == (
+        f"{tmp_path}: not a Flickr8k folder with split 'test' "
+        f"({tmp_path / 'test.txt'}: No such file or directory)"
+    )
+
+
 def test_coco_in_the_order_of_its_numbers(tmp_path: Path) -> None:
     found = coco(coco_annotations(tmp_path), tmp_path)
     assert found == [

@@ -219,6 +219,13 @@ class TestAdd:
         assert "no index there; make one with `indexer build`" in result.stderr
         assert not (tmp_path / "caption-index").exists()
 
+    def test_a_first_build_that_is_not_done_is_told(self, run: Run, tmp_path: Path) -> None:
+        with open_index("caption-index", create=True) as index, index.draft("key"):
+            for command in (["status"], ["add", "--jsonl", two_captions(tmp_path)]):
+                result = run(*command)
+                assert result.exit_code == 1
+                assert "no index there yet, only the draft of a build; wait until it is done" in result.stderr
+
     def test_another_analyzer_is_refused(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path), "--analyzer", "seed/1")
         result = run("add", "--jsonl", two_captions(tmp_path), "--analyzer", DEFAULT)
@@ -239,13 +246,13 @@ class TestDelete:
         run("build", "--jsonl", "c.jsonl")
         (tmp_path / "ids.txt").write_bytes(f"{name}\r\n \r\n".encode())
         result = run("delete", "--from", "ids.txt")
-        assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 caption of 1 image\n")
 
     def test_images_that_are_not_there_are_named(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path))
         result = run("delete", "a.jpg", "none.jpg")
         assert result.exit_code == 1
-        assert result.stdout == "deleted 1 captions of 1 images\n"
+        assert result.stdout == "deleted 1 caption of 1 image\n"
         assert result.stderr == "none.jpg: no such image in caption-index/\n"
 
     def test_names_with_odd_bytes_are_no_fault_of_the_program(self, run: Run, tmp_path: Path) -> None:
@@ -265,9 +272,9 @@ class TestDelete:
         assert added.exit_code == 0 and added.stdout.splitlines()[-2].endswith(command)
         assert json.loads(run("add", "--folder", "mine", "--json").stdout)["photos_gone"] == 1
         result = run(*command.split()[1:])
-        assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 caption of 1 image\n")
         result = run("delete", "b.jpg", "--gone", "mine")
-        assert (result.exit_code, result.stdout) == (0, "deleted 1 captions of 1 images\n")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 caption of 1 image\n")
         assert json.loads(run("status", "--json").stdout)["images"] == 1
 
     def test_a_folder_that_the_index_knows_nothing_of_is_named(self, run: Run, tmp_path: Path) -> None:
@@ -275,7 +282,7 @@ class TestDelete:
         run("build", "--folder", "mine")
         (tmp_path / "mine" / "a.jpg").unlink()
         result = run("delete", "--gone", "mien", "--gone", "other/../mine")
-        assert (result.exit_code, result.stdout) == (1, "deleted 1 captions of 1 images\n")
+        assert (result.exit_code, result.stdout) == (1, "deleted 1 caption of 1 image\n")
         assert result.stderr == "mien: no caption in caption-index/ tells of a photo in it or below\n"
 
     def test_an_empty_folder_name_is_not_the_current_folder(self, run: Run, tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ class TestFolder:
             FolderSource(tmp_path)
         with pytest.raises(SourceError, match="no such folder"):
             FolderSource(tmp_path / "none")
-        with pytest.raises(SourceError, match="is a file"):
+        with pytest.raises(SourceError, match=r"is a file, not a folder \(photos\)"):
             FolderSource(write_photo(tmp_path / "x.jpg"))
 
     def test_a_folder_that_cannot_be_read_is_named(
