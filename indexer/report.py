@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from captioner.console import tell
+from captioner.counted import counted
 from captioner.folders import passed_over
 from captioner.outside import printable
 from indexer.build import BuildReport
@@ -29,7 +30,8 @@ def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
         tell(passed_over(report.unread))
     if report.rejected:
         again = shlex.join(["indexer", "add", "--retry", str(rejects), "--index", report.status.where])
-        tell(f"{len(report.rejected):,} captions were refused; to try them again: {again}")
+        refused = ("caption was refused; to try it again", "captions were refused; to try them again")
+        tell(f"{counted(len(report.rejected), *refused)}: {again}")
     if not report.whole:
         raise click.exceptions.Exit(1)
 
@@ -38,26 +40,29 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     """What became of a build or an addition, for people."""
     rate = (report.added + report.unchanged) / report.seconds if report.seconds else 0.0
     yield (
-        f"{report.added:,} captions added, {report.unchanged:,} unchanged "
+        f"{counted(report.added, 'caption')} added, {report.unchanged:,} unchanged "
         f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
     )
     if report.captioned or report.known:
         anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
         moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
         known = f"{report.known:,} had their caption already"
-        yield f"{report.captioned:,} photos captioned{anew}, {known}{moved}"
+        yield f"{counted(report.captioned, 'photo')} captioned{anew}, {known}{moved}"
     for folder, photos in (report.gone or {}).items():
         command = shlex.join(["indexer", "delete", "--gone", folder, "--index", report.status.where])
-        yield f"{photos:,} photos of {folder} are gone and still in the index; to take them out: {command}"
+        one = f"photo of {folder} is gone and still in the index; to take it out"
+        many = f"photos of {folder} are gone and still in the index; to take them out"
+        yield f"{counted(photos, one, many)}: {command}"
     left_out = {
-        "empty captions": report.empty,
+        "empty": report.empty,
         "broken": len(report.problems),
         "refused by the index": len(report.rejected),
     }
     if any(left_out.values()):
         yield "left out: " + ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
     held = report.status
-    yield f"{held.where} holds {held.captions:,} captions of {held.images:,} images ({held.analyzer})"
+    captions, images = counted(held.captions, "caption"), counted(held.images, "image")
+    yield f"{held.where} holds {captions} of {images} ({held.analyzer})"
 
 
 def report_as_json(report: BuildReport) -> dict[str, Any]:
@@ -87,13 +92,17 @@ def status_lines(held: IndexStatus) -> Iterator[str]:
         ("analyzer", f"{held.analyzer} (schema {held.schema})"),
         ("captions", f"{held.captions:,}"),
         ("images", f"{held.images:,}"),
-        ("size", f"{held.bytes / 1e6:,.1f} MB"),
+        ("size", _size(held.bytes)),
         *((name, _counts(counts)) for name, counts in _counted(held) if counts),
         ("built", held.built_at or "not known"),
         *held.details.items(),
     )
     width = max(len(name) for name, _ in rows)
     return (f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 def _counted(held: IndexStatus) -> tuple[tuple[str, Mapping[str, int]], ...]:

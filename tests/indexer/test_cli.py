@@ -226,6 +226,23 @@ class TestAdd:
                 assert result.exit_code == 1
                 assert "no index there yet, only the draft of a build; wait until it is done" in result.stderr
 
+    def test_one_of_a_thing_is_told_as_one(self, run: Run, tmp_path: Path) -> None:
+        for name in ("a.png", "b.png"):
+            write_photo(tmp_path / "mine" / name)
+        run("build", "--folder", "mine")
+        (tmp_path / "mine" / "b.png").unlink()
+        write_jsonl(tmp_path / "one.jsonl", {"image_id": "x.jpg", "caption": "A dog."})
+        lines = run("add", "--folder", "mine", "--jsonl", "one.jsonl").stdout.splitlines()
+        assert lines[0].startswith("1 caption added, ")
+        assert lines[2].startswith(
+            f"1 photo of {tmp_path / 'mine'} is gone and still in the index; to take it out: "
+        )
+        run("build", "--jsonl", "one.jsonl")
+        last = run("add", "--jsonl", "one.jsonl").stdout.splitlines()[-1]
+        assert last.startswith("caption-index holds 1 caption of 1 image (")
+        size = next(line for line in run("status").stdout.splitlines() if line.startswith("size"))
+        assert size.endswith(" kB") and not size.endswith(" 0.0 kB")
+
     def test_another_analyzer_is_refused(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path), "--analyzer", "seed/1")
         result = run("add", "--jsonl", two_captions(tmp_path), "--analyzer", DEFAULT)

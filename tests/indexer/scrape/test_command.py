@@ -91,7 +91,7 @@ def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
     assert result.exit_code == 1
     assert "1 refused by the index" in result.stdout and "\x07" not in result.output
     rejects = folder / "rejected.jsonl"
-    assert f"1 captions were refused; to try them again: indexer add --retry {rejects} " in result.stderr
+    assert f"1 caption was refused; to try it again: indexer add --retry {rejects} " in result.stderr
     again = CliRunner().invoke(main, ["add", "--retry", str(rejects), "--index", str(where)])
     assert again.exit_code == 0, again.output
     with open_index(str(where)) as index:
