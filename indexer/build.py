@@ -15,6 +15,7 @@ from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableErr
 from indexer.gone import count_gone
 from indexer.index import CaptionIndex, Draft, known_analyzer
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
+from indexer.places import LookedUp
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.rejects import Rejection, write_rejects
 from indexer.renewal import Renewing
@@ -39,6 +40,7 @@ class BuildReport:
     seconds: float
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
+    elsewhere: int = 0  # photos whose file has another image id already, and keeps it
     moved: int = 0  # photos whose captions were taken over from another place, which is gone
     #: Folder -> its photos in the index without a file; None where they could not be counted.
     gone: Mapping[str, int] | None = field(default_factory=dict)
@@ -98,15 +100,15 @@ def add(
     """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
 
     Photos that have a caption by the same captioner are not captioned again, unless their file has become
-    another photo since; those that moved keep their captions (`indexer.renewal`). Those that are gone from a
-    folder stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises
-    IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that this
-    version does not know.
+    another photo since; those that moved keep their captions (`indexer.renewal`), and those that lie in two
+    of the folders named the image id that they have (`indexer.places`). Those that are gone from a folder
+    stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises IndexMismatchError
+    where the index was made by another analyzer than `analyzer`, or by one that this version does not know.
     """
     _check_analyzer(index, analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
-    live = Renewing(index, captioning.captioner.identity if captioning else "")
+    live = Renewing(index, captioning.captioner.identity if captioning else "", tell)
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
     report = _report(loading, sources, index.status(), started)
@@ -159,10 +161,10 @@ def _known_to_draft(draft: Draft, model: str) -> Known:
     """
     known: list[frozenset[str]] = []
 
-    def look(photos: Sequence[CaptionRecord]) -> dict[str, str]:
+    def look(photos: Sequence[CaptionRecord]) -> list[LookedUp]:
         if not known:
             known.append(draft.known_images(model))
-        return {photo.image_id: photo.image for photo in photos if photo.image_id in known[0]}
+        return [LookedUp(photo, photo.image if photo.image_id in known[0] else None) for photo in photos]
 
     return look
 
@@ -184,6 +186,7 @@ def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, st
         rejected=tuple(loading.rejected),
         captioned=loading.captioned,
         known=loading.known,
+        elsewhere=loading.elsewhere,
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,

@@ -5,13 +5,12 @@ Image ids are paths below the folder, so photos of a folder below that was renam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from indexer.batching import batches
 from indexer.index import CaptionIndex
-from indexer.renewal import is_gone
+from indexer.places import beginnings, is_gone
 
 _BATCH = 1_000  # images
 
@@ -57,17 +56,11 @@ def _told_of(index: CaptionIndex, folder: Path, there: Collection[str] = frozens
     five captions is one file.
     """
     told: dict[str, set[str]] = {}
-    for below in _beginnings(folder):
+    for below in beginnings(str(folder.absolute())):
         for image_id, place in index.places(below):
             if place not in there:
                 told.setdefault(place, set()).add(image_id)
     return told
-
-
-def _beginnings(folder: Path) -> list[str]:
-    """How the places of files below a folder begin: sources note it as it was named, with any `..`."""
-    named = (folder.absolute(), os.path.abspath(folder))  # noqa: PTH100 - a Path keeps `..`
-    return list(dict.fromkeys(os.path.join(each, "") for each in named))  # noqa: PTH118 - ends with a slash
 
 
 def _gone(told: Mapping[str, Collection[str]]) -> dict[str, set[str]]:

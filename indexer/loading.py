@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from indexer.batching import batches
+from indexer.places import LookedUp, RealPaths, is_same_file
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
 from indexer.rejects import Rejection
-from indexer.renewal import is_same_file
 from indexer.sources import Item, Problem, Source
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ PHOTO_BATCH = 256
 LOOK_UP = 64
 
 Tell = Callable[[Problem], None]
-#: Photos -> for those whose image id has a picture already, the place of that picture.
-Known = Callable[[Sequence[CaptionRecord]], Mapping[str, str]]
+#: What the index holds of photos, one for one.
+Known = Callable[[Sequence[CaptionRecord]], Sequence[LookedUp]]
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,17 @@ class Loading:
         self._tell = tell
         self._progress = progress
         self._places: dict[str, str] = {}  # image id -> the photo that has it in this run
-        self.added = self.unchanged = self.empty = self.captioned = self.known = 0
+        self._real, self._files = RealPaths(), set[str]()  # of the photos of this run
+        self.added = self.unchanged = self.empty = self.captioned = 0
+        self.known = self.elsewhere = 0
+        self._again = 0  # of the known photos: those that this run itself met before
         self.rejected: list[Rejection] = []
         self.problems: list[Problem] = []
 
     @property
     def nothing(self) -> bool:
         """Whether the run found no caption at all."""
-        return not (self.added or self.unchanged or self.known)
+        return not (self.added or self.unchanged or self.known > self._again)
 
     def run(self, sources: Sequence[Source]) -> None:
         """First the captions that are written already, then the photos, which take longer."""
@@ -152,20 +155,31 @@ class Loading:
     def _uncaptioned(self, items: Iterable[Item], bar: Bar) -> Iterator[CaptionRecord]:
         """The photos that have no caption by this captioner yet."""
         for photos in batches(self._usable(items), LOOK_UP):
-            known = self._known(photos)
-            for photo in photos:
-                first = self._places.get(photo.image_id) or known.get(photo.image_id)
-                self._places.setdefault(photo.image_id, first or photo.image)
-                if first is None:
-                    yield photo
-                    continue
-                bar.update()
-                # The ids of scraped photos are made of their content.
-                if photo.source == "scraped" or is_same_file(photo.image, first):
-                    self.known += 1
+            for photo, found in zip(photos, self._known(photos), strict=True):
+                self.elsewhere += photo.image_id != found.photo.image_id
+                if self._is_new(found):
+                    yield found.photo
                 else:
-                    reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
-                    self._note(Problem(photo.image, reason))
+                    bar.update()
+
+    def _is_new(self, found: LookedUp) -> bool:
+        """Whether a photo wants captions; one whose image id is another one's is told of and wants none."""
+        photo, file = found.photo, self._real.of(found.photo.image)
+        before = self._places.get(photo.image_id)
+        first = before or found.place
+        # The ids of scraped photos are made of their content.
+        known = first is not None and (photo.source == "scraped" or is_same_file(photo.image, first))
+        if not known and photo.source == "folder" and file in self._files:  # of a folder around or within
+            self.known, self._again, self.elsewhere = self.known + 1, self._again + 1, self.elsewhere + 1
+            return False
+        self._places.setdefault(photo.image_id, first or photo.image)
+        if first is not None and not known:
+            reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
+            self._note(Problem(photo.image, reason))
+            return False
+        self._files.add(file)
+        self.known, self._again = self.known + known, self._again + (known and before is not None)
+        return not known
 
     def _usable(self, items: Iterable[Item]) -> Iterator[CaptionRecord]:
         for item in items:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from captioner.errors import PhotoError
 from indexer.index import CaptionIndex
+from indexer.places import IdsOfFiles, LookedUp, is_gone, is_same_file, is_there
 from indexer.records import AddReport, CaptionRecord, Document, image_ids
+
+if TYPE_CHECKING:
+    from indexer.sources import Problem
 
 #: Seconds that may pass between the reading of a photo and the storing of its caption.
 _READ_BEFORE = 30.0
@@ -58,71 +63,61 @@ def has_moved(photo: str, document: Document) -> bool:
     return before != photo and is_gone(before) and not _looks_different(photo, document.record.phash)
 
 
-def is_same_file(photo: str, place: str) -> bool:
-    """Whether both lead to one file, by whatever links; of addresses and relative paths the text tells."""
-    try:
-        return photo == place or (os.path.isabs(place) and os.path.samefile(photo, place))  # noqa: PTH117, PTH121
-    except (OSError, ValueError):
-        return False
-
-
-def _is_there(place: str) -> bool:
-    return os.path.isabs(place) and not is_gone(place)  # noqa: PTH117 - a stored text
-
-
-def is_gone(place: str) -> bool:
-    """Whether there is no such file; of addresses (s3://, ...) and relative paths nobody knows."""
-    try:
-        os.stat(place)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return os.path.isabs(place)  # noqa: PTH117
-    except (OSError, ValueError):
-        pass
-    return False
-
-
 class Renewing:
     """An index as `add` sees it: which photos have their caption, and where new captions go.
+
+    A file is one image: a photo that the index knows under another id goes by that one.
 
     All generated captions of a changed photo go, whoever wrote them, as soon as the new ones are there:
     they tell of a picture that is no more. Titles and people's captions stay. All captions of a photo that
     moved tell of the place where it is now.
     """
 
-    def __init__(self, index: CaptionIndex, model: str) -> None:
+    def __init__(self, index: CaptionIndex, model: str, tell: Callable[[Problem], None]) -> None:
         self._index, self._model = index, model
+        self._ids = IdsOfFiles(index, tell)
         self.renewed = 0  # photos whose captions were replaced
         self.moved = 0  # photos whose captions were taken over from another place
         self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its earlier file
 
-    def known(self, photos: Sequence[CaptionRecord]) -> dict[str, str]:
-        """Photos whose image id has its picture already -> that picture's place."""
+    def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
+        """The photos under the ids that their files have, with the place of the picture that has this id."""
         held = self._index.captions(photo.image_id for photo in photos)
+        photos, own = self._named(photos, held), photos
+        if photos != own:
+            held = self._index.captions(photo.image_id for photo in photos)
         moved = [one for photo in photos for one in self._moved(photo, held.get(photo.image_id, ()))]
         if moved:
             self._index.add(moved)
             self.moved += len(image_ids(moved))
             held = self._index.captions(photo.image_id for photo in photos)
-        found = {}
-        for photo in photos:
-            generated = [one for one in held.get(photo.image_id, ()) if one.record.kind == "generated"]
-            here = [one for one in generated if is_same_file(photo.image, one.record.image)]
-            if any(has_changed(photo.image, one) for one in here):
-                self._outdated[photo.image_id] = here
-            elif (place := self._place(photo, generated, here)) is not None:
-                found[photo.image_id] = place
-        return found
+        return [LookedUp(photo, self._place(photo, held.get(photo.image_id, ()))) for photo in photos]
 
-    def _place(
-        self, photo: CaptionRecord, generated: Sequence[Document], here: Sequence[Document]
-    ) -> str | None:
+    def _named(
+        self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]
+    ) -> list[CaptionRecord]:
+        """An id that has captions of this very file stays, whatever other ids have some, too."""
+        return [
+            photo
+            if any(is_same_file(photo.image, one.record.image) for one in held.get(photo.image_id, ()))
+            else self._ids.named(photo)
+            for photo in photos
+        ]
+
+    def _place(self, photo: CaptionRecord, held: Sequence[Document]) -> str | None:
         """Of the picture that this captioner captioned, or of another one that has this photo's image id.
 
+        None for a photo that wants captions, since it has none or its file has changed.
         That one is known by a caption of any model, if its file is there. A scraped photo's image id is
         made of its content, so there is no other picture.
         """
+        generated = [one for one in held if one.record.kind == "generated"]
+        here = [one for one in generated if is_same_file(photo.image, one.record.image)]
+        if any(has_changed(photo.image, one) for one in here):
+            self._outdated[photo.image_id] = here
+            return None
         own = (one for one in (*here, *generated) if one.record.model == self._model)
-        others = (one for one in generated if one not in here and _is_there(one.record.image))
+        others = (one for one in generated if one not in here and is_there(one.record.image))
         taken = chain(own, others if photo.source != "scraped" else ())
         return next((one.record.image for one in taken), None)
 

@@ -48,6 +48,9 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
         known = f"{report.known:,} had their caption already"
         yield f"{counted(report.captioned, 'photo')} captioned{anew}, {known}{moved}"
+    if report.elsewhere:
+        already = "in the index already under another image id (from another folder), which stays"
+        yield f"{counted(report.elsewhere, 'photo')} {already}"
     for folder, photos in (report.gone or {}).items():
         command = shlex.join(["indexer", "delete", "--gone", folder, "--index", report.status.where])
         one = f"photo of {folder} is gone and still in the index; to take it out"
@@ -74,6 +77,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_captioned": report.captioned,
         "photos_known": report.known,
         "photos_renewed": report.renewed,
+        "photos_elsewhere": report.elsewhere,
         "photos_moved": report.moved,
         "photos_gone": None if report.gone is None else sum(report.gone.values()),
         "pictures_unread": dict(report.unread),

@@ -12,7 +12,7 @@ import pytest
 
 from captioner.photo import glance
 from indexer.records import CaptionRecord, Document, as_time
-from indexer.renewal import has_changed, has_moved, is_same_file
+from indexer.renewal import has_changed, has_moved
 from tests.indexer.worlds import write_noise
 
 DAY = 86_400.0
@@ -81,12 +81,3 @@ def test_a_picture_moved_where_its_old_file_is_gone_and_it_looks_the_same(photo:
         assert not has_moved(str(photo), was(image, same))
     assert not has_moved("s3://bucket/a.png", was(gone, same))
     assert not has_moved(str(photo), was("/a\0b", same))
-
-
-def test_links_lead_to_the_same_file_and_addresses_to_themselves(photo: Path) -> None:
-    other, link = write_noise(photo.with_name("b.png"), 1), photo.with_name("link.png")
-    link.symlink_to(photo)
-    assert is_same_file(str(photo), str(photo)) and is_same_file(str(photo), str(link))
-    assert is_same_file("s3://bucket/a.png", "s3://bucket/a.png")
-    for place in (str(other), str(photo / "gone"), "s3://bucket/a.png", os.path.relpath(photo), "/a\0b", ""):
-        assert not is_same_file(str(photo), place)

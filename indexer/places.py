@@ -1,0 +1,116 @@
+"""Where photos are: which places are one file, which are gone, and by what image id an index knows a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from indexer.errors import IndexerError
+from indexer.index import CaptionIndex
+from indexer.records import CaptionRecord
+
+if TYPE_CHECKING:
+    from indexer.sources import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A photo under the image id that its file has already, if any."""
+
+    photo: CaptionRecord
+    place: str | None  # of the picture that has this id, where there is one
+
+
+def is_same_file(photo: str, place: str) -> bool:
+    """Whether both lead to one file, by whatever links; of addresses and relative paths the text tells."""
+    try:
+        return photo == place or (os.path.isabs(place) and os.path.samefile(photo, place))  # noqa: PTH117, PTH121
+    except (OSError, ValueError):
+        return False
+
+
+def is_there(place: str) -> bool:
+    return os.path.isabs(place) and not is_gone(place)  # noqa: PTH117 - a stored text
+
+
+def is_gone(place: str) -> bool:
+    """Whether there is no such file; of addresses (s3://, ...) and relative paths nobody knows."""
+    try:
+        os.stat(place)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return os.path.isabs(place)  # noqa: PTH117
+    except (OSError, ValueError):
+        pass
+    return False
+
+
+def beginnings(folder: str) -> list[str]:
+    """How the places of files below a folder begin: sources note it as it was named, with `..` and links."""
+    if not os.path.isabs(folder):  # noqa: PTH117 - an address
+        return [folder]
+    named = (folder, os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100 - a Path keeps `..`
+    return list(dict.fromkeys(os.path.join(each, "") for each in named))  # noqa: PTH118 - ends with a slash
+
+
+class RealPaths:
+    """Files without links and `..`; of addresses and relative paths the text. Folders are resolved once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, place: str) -> str:
+        folder, name = os.path.split(place)
+        try:
+            if not os.path.isabs(place) or os.path.islink(place):  # noqa: PTH114, PTH117
+                return os.path.realpath(place) if os.path.isabs(place) else place  # noqa: PTH117
+            if folder not in self._folders:
+                self._folders[folder] = os.path.realpath(folder)
+        except (OSError, ValueError):
+            return place
+        return os.path.join(self._folders[folder], name)  # noqa: PTH118 - a text, as places are
+
+
+class IdsOfFiles:
+    """By what image ids an index knows the files of a folder that were indexed as those of another folder.
+
+    That one lies within this one, or around it. Names that are no path of the file, as files of captions
+    may give it, are none that a folder gave. The index is asked for a folder's files once, and only where a
+    photo is new to it by its own id.
+    """
+
+    def __init__(self, index: CaptionIndex, tell: Callable[[Problem], None]) -> None:
+        self._index, self._tell = index, tell
+        self._real = RealPaths()
+        self._ids: dict[str, dict[str, str]] = {}  # folder, with its slash -> file -> image id
+
+    def named(self, photo: CaptionRecord) -> CaptionRecord:
+        """The photo under the id that its file has; of several the first in order."""
+        folder = photo.image.removesuffix(photo.image_id)
+        if photo.source != "folder" or folder == photo.image:
+            return photo  # its id is none that a folder gave
+        if folder not in self._ids:
+            self._ids[folder] = self._in(folder)
+        ids = self._ids[folder]
+        known = ids.get(self._real.of(photo.image)) if ids else None
+        return photo if known is None else replace(photo, image_id=known)
+
+    def _in(self, folder: str) -> dict[str, str]:
+        """An engine that cannot tell is no reason not to add photos; `tell` is told.
+
+        All are known before the disk is asked, for an engine does not wait for a slow disk.
+        """
+        from indexer.sources import Problem
+
+        try:
+            told = {
+                (image_id, place)
+                for below in beginnings(folder)
+                for image_id, place in self._index.places(below)
+                if place != below + image_id and place.endswith(f"/{image_id}")
+            }
+        except IndexerError as error:
+            self._tell(Problem(folder, f"not looked for under other image ids ({error})"))
+            return {}
+        return {self._real.of(place): image_id for image_id, place in sorted(told, reverse=True)}
