@@ -29,6 +29,7 @@ NOT_RUN = (
     "search web",
     "search serve",
     "captioner train",
+    "captioner consensus",
     "captioner import",
     "captioner evaluate",
     "captioner compare",
