@@ -11,6 +11,7 @@ import click
 from captioner.console import CommandGroup
 from captioner.errors import CaptionerError, PhotoError
 from indexer.errors import IndexerError
+from search.absent import absent
 from search.errors import SearchError
 from search.hits import Answer, Results
 from search.options import (
@@ -21,7 +22,7 @@ from search.options import (
     request,
     shared_options,
 )
-from search.output import Count, show
+from search.output import Count, Why, show
 from search.query import HIGHEST_SEED
 from search.searcher import IndexedImage, Searcher
 
@@ -59,7 +60,8 @@ def similar(photos: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("--after belongs to one query: give one photo with it")
     with asked.open() as searcher:
         answers = _similar(searcher, photos, asked)
-        _finish(show(answers, asked.output, several=len(photos) > 1, count=_counting(searcher, asked)))
+        count, why = _counting(searcher, asked), _why(searcher, asked)
+        _finish(show(answers, asked.output, several=len(photos) > 1, count=count, why=why))
 
 
 @main.command()
@@ -70,7 +72,8 @@ def text(caption: str, **options: Any) -> None:
     asked = request(options)
     with asked.open() as searcher:
         results = _blended(searcher, caption, asked) or searcher.text(caption, _k(asked), **asked.search)
-        show([Answer(results.caption, results)], asked.output, count=_counting(searcher, asked))
+        count, why = _counting(searcher, asked), _why(searcher, asked)
+        show([Answer(results.caption, results)], asked.output, count=count, why=why)
 
 
 @main.command()
@@ -84,7 +87,8 @@ def image(image_id: str, **options: Any) -> None:
         results = _blended(searcher, IndexedImage(image_id), asked)
         results = results or searcher.image(image_id, _k(asked), **asked.search)
         count = _counting(searcher, asked, excluded=image_id)
-        show([Answer(image_id, results, photo=photo)], asked.output, count=count)
+        why = _why(searcher, asked)
+        show([Answer(image_id, results, photo=photo)], asked.output, count=count, why=why)
 
 
 @main.command()
@@ -94,7 +98,8 @@ def random(seed: int | None, **options: Any) -> None:
     """Images drawn at random, to see what an index holds."""
     asked = request(options)
     with asked.open() as searcher:
-        show([Answer("", searcher.random(asked.k, asked.filters, seed))], asked.output)
+        drawn = searcher.random(asked.k, asked.filters, seed)
+        show([Answer("", drawn)], asked.output, why=_why(searcher, asked))
 
 
 def _similar(searcher: Searcher, photos: tuple[str, ...], asked: Request) -> Iterator[Answer]:
@@ -133,6 +138,11 @@ def _counting(searcher: Searcher, asked: Request, excluded: str | None = None) -
         return searcher.count_any_of(results.asked, asked.min_score, asked.filters, left_out)
 
     return count
+
+
+def _why(searcher: Searcher, asked: Request) -> Why:
+    """Why nothing answers, as far as the filters are to blame."""
+    return lambda: absent(searcher.index, asked.filters)
 
 
 def _finish(whole: bool) -> None:

@@ -14,6 +14,9 @@ from search.jaccard import Explanation, Similarity, explain, similarity
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
 
+#: Further fields of a record that JSON tells where they are known.
+_KNOWN = ("model", "split", "query", "provider", "page", "title", "creator", "license", "attribution")
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -97,7 +100,8 @@ class Hit:
             "source": self.source,
             "kind": self.kind,
         }
-        return hit | ({"duplicates": list(self.duplicates)} if self.duplicates else {})
+        known = {name: value for name in _KNOWN if (value := getattr(self.record, name))}
+        return hit | known | ({"duplicates": list(self.duplicates)} if self.duplicates else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,12 +137,12 @@ def ranked_options(command: Command) -> Command:
 def request(options: Mapping[str, Any]) -> Request:
     """Check what one option alone cannot tell; raises click.UsageError and QueryError."""
     output = Output(options["as_json"], options.get("count", False), options["html"], options["montage"])
-    if output.count and not options["min_score"]:
-        raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if output.count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage")):
         raise click.UsageError(
             "--count gives a number; --after, --fold-duplicates, --html and --montage do not go with it"
         )
+    if output.count and not options["min_score"]:
+        raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if options.get("captions", 1) > 1 and (options["like"] or options["unlike"]):
         raise click.UsageError(
             "--captions does not go with --like and --unlike: they take one caption a photo"

@@ -12,31 +12,41 @@ from typing import Any
 
 import click
 
-from captioner.console import writing
+from captioner.console import tell, writing
 from captioner.outside import printable
 from search.hits import Answer, Results
 from search.options import Output
 from search.render.certificate import no_hits
 
 Count = Callable[[Results], int]
+Why = Callable[[], Iterable[str]]
 
 
 def show(
-    answers: Iterable[Answer], output: Output, *, several: bool = False, count: Count | None = None
+    answers: Iterable[Answer],
+    output: Output,
+    *,
+    several: bool = False,
+    count: Count | None = None,
+    why: Why | None = None,
 ) -> bool:
     """Print every answer; gives whether all were answered. With `count`, numbers in place of hits.
 
-    With `several`, JSON objects name their photo, as one of them may have none but an error.
+    With `several`, JSON objects name their photo, as one of them may have none but an error. `why` gives
+    remarks for when an answer has no hits.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows few characters still gets its answer
-    whole, keep = True, []
+    whole, empty, keep = True, False, []
     for answer in answers:
         whole = whole and answer.results is not None
+        empty = empty or (answer.results is not None and not answer.results.hits)
         _remark(answer)
         (_print_json if output.as_json else _print_text)(answer, several, count)
         if output.html or output.montage:
             keep.append(answer)
+    for remark in why() if why and empty else ():
+        tell(remark)
     _write_files(keep, output)
     return whole
 
@@ -72,10 +82,10 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
 
     width = min(shutil.get_terminal_size((100, 24)).columns, 160)
     name = answer.name if answer.name != answer.results.caption else ""
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(
-        table(answer.results, name=name, width=width, color=color) + ("\n" if several else ""), color=color
-    )
+    seen = sys.stdout.isatty()  # and not piped to where an id is wanted whole
+    color = seen and not os.environ.get("NO_COLOR")
+    text = table(answer.results, name=name, width=width, color=color, whole_ids=not seen)
+    click.echo(text + ("\n" if several else ""), color=color)
     if answer.results.next and not several:
         click.echo(_next_page(answer.results.cursor), err=True)
 

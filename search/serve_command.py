@@ -183,5 +183,5 @@ def socket_on(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
-        why = error.strerror or str(error)
+        why = (error.strerror or str(error)).partition(" (while ")[0]  # Python tells the address once more
         raise SearchError(f"cannot listen on {host} port {port}: {why}; choose another with --port") from None

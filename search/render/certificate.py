@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from captioner.outside import clean
+from captioner.tokens import analyzer
 from search.hits import Results
 
 
@@ -33,5 +34,7 @@ def no_hits(results: Results) -> str:
         return f"no image in the index{' passes the filters' if results.filtered else ''}"
     if not results.tokens:
         said = clean(results.caption)[:60]
+        if analyzer(results.analyzer)(results.caption):  # of examples to be like and unlike
+            return f"nothing to search for: in {said!r} no word is left"
         return f"nothing to search for: {said!r} holds no word that counts"
     return "no further image answers" if results.continued else "no image answers"

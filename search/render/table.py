@@ -24,22 +24,24 @@ class _Layout:
     shared: int
 
 
-def table(results: Results, *, name: str = "", width: int = 100, color: bool = True) -> str:
+def table(
+    results: Results, *, name: str = "", width: int = 100, color: bool = True, whole_ids: bool = False
+) -> str:
     """The query, one row a hit with what it shares, lacks and adds, and the certificate as the last line.
 
-    `name` is what was asked for (a photo's name). `width` is in terminal columns. All that comes from outside
-    is made safe to print.
+    `name` is what was asked for (a photo's name). `width` is in terminal columns; with `whole_ids` long ids
+    are not cut, and make the lines longer. All that comes from outside is made safe to print.
     """
-    text = "\n".join(_lines(results, name, max(width, 60)))
+    text = "\n".join(_lines(results, name, max(width, 60), whole_ids))
     return text if color else click.unstyle(text)
 
 
-def _lines(results: Results, name: str, width: int) -> Iterator[str]:
+def _lines(results: Results, name: str, width: int, whole_ids: bool) -> Iterator[str]:
     analyze = analyzer(results.analyzer)
     if results.tokens:
         yield from _query(results, name, width, analyze)
     if results.hits:
-        layout = _layout(results, width, analyze)
+        layout = _layout(results, width, analyze, whole_ids)
         yield from _header(results, layout)
         for hit in results.hits:
             yield from _row(hit, results, layout, analyze)
@@ -66,14 +68,14 @@ def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterat
     yield ""
 
 
-def _layout(results: Results, width: int, analyze: Analyzer) -> _Layout:
+def _layout(results: Results, width: int, analyze: Analyzer, whole_ids: bool) -> _Layout:
     """Images get what they need up to a quarter, shared words a quarter, captions the rest."""
     scores = _SCORE + len(_GAP) if results.tokens else 0
-    image = max(len("image"), *(columns(clean(hit.image_id)) for hit in results.hits))
-    image = min(image, max(14, width // 4))
+    whole = max(len("image"), *(columns(clean(hit.image_id)) for hit in results.hits))
+    image = min(whole, max(14, width // 4))
     shared = _shared(results, width // 4, analyze) if results.tokens else 0
     caption = width - _RANK - image - scores - shared - len(_GAP) * (3 if results.tokens else 2)
-    return _Layout(image, caption, shared)
+    return _Layout(whole if whole_ids else image, caption, shared)
 
 
 def _shared(results: Results, most: int, analyze: Analyzer) -> int:
@@ -128,7 +130,8 @@ def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer)
     why = reasons(hit, analyze)
     which = [f"by {results.number(hit)}:"] if results.several else []
     lacks, adds = [f"−{word}" for word in why.lacks], [f"+{word}" for word in why.adds]
-    copies = [f"(and {len(hit.duplicates)} near copies)"] if hit.duplicates else []
+    count = len(hit.duplicates)
+    copies = [f"(and {count} near {'copy' if count == 1 else 'copies'})"] if count else []
     indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
     words = [(word, False) for word in (*which, *lacks, *adds, *copies)]
     for line in wrap(words, layout.caption + len(_GAP) + layout.shared, 2):

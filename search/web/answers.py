@@ -45,6 +45,9 @@ class Shown(BaseModel):
 
 
 class HitAnswer(Shown):
+    split: str = Field(default="", description="Of the data set: train, val, ...")
+    query: str = Field(default="", description="The web query that found the image.")
+    provider: str = Field(default="", description="The web search that answered it.")
     rank: int
     jaccard: float
     overlap: int

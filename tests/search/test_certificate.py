@@ -127,5 +127,7 @@ def test_no_image_to_be_drawn(records: tuple[CaptionRecord, ...], filters: dict[
 
 def test_nothing_to_search_for(search: Searcher) -> None:
     assert no_hits(search.text("of the")) == "nothing to search for: 'of the' holds no word that counts"
+    cancelled = search.blend(["a dog"], ["the dog"])
+    assert no_hits(cancelled) == "nothing to search for: in 'a dog - the dog' no word is left"
     assert "<h1>of the</h1>" in page([Answer("q", search.text("of the"))])
     assert "<h1></h1>" not in page([Answer("q", search.text(""))])

@@ -120,6 +120,28 @@ class TestText:
     def test_options(self, run: Run, options: list[str], expected: list[str]) -> None:
         assert ids(run("text", "dog in snow", "--json", *options)) == expected
 
+    def test_json_tells_what_filters_go_by(self, run: Run) -> None:
+        [cat] = json.loads(run("text", "cat", "--json").stdout)["hits"]
+        assert cat["license"] == "CC BY 4.0"
+        assert not {"model", "split", "query", "page", "title", "creator", "attribution"} & cat.keys()
+        [dog] = json.loads(run("text", "dog", "--json", "--split", "val").stdout)["hits"]
+        assert dog["split"] == "val"
+
+    @pytest.mark.parametrize(
+        ("options", "remark"),
+        [
+            (["--where", "license=CC"], "no caption has the license 'CC'; there is 'CC BY 4.0'\n"),
+            (["--split", "a", "--split", "b"], "no caption has the split 'a' or 'b'; there is 'val'\n"),
+            (["--query", "x"], "no caption has the query 'x'; of those looked at, none has any query\n"),
+            (["--where", "license=CC BY 4.0"], ""),
+            (["--kind", "generated", "--source", "coco"], ""),
+        ],
+    )
+    def test_a_filter_by_what_no_caption_has_says_so(self, run: Run, options: list[str], remark: str) -> None:
+        result = run("text", "snow", *options)
+        assert (result.exit_code, result.stderr) == (0, remark)
+        assert "exact: no image answers" in result.stdout
+
     @pytest.mark.parametrize(
         ("options", "words"),
         [(["--unlike", "snow"], ["dog"]), (["--like", "beach"], ["beach", "dog", "snow"])],
@@ -187,7 +209,11 @@ class TestRandom:
 
     def test_none_to_be_drawn_blames_no_query(self, run: Run) -> None:
         result = run("random", "--kind", "title")
-        assert (result.exit_code, result.stderr) == (0, "no image in the index passes the filters\n")
+        assert result.exit_code == 0
+        assert result.stderr.splitlines() == [
+            "no image in the index passes the filters",
+            "no caption has the kind 'title'; there is 'reference' and 'generated'",
+        ]
 
 
 class TestSimilar:
@@ -268,7 +294,7 @@ class TestWrongUse:
             (["text", "dog", "--min-score", "2"], "--min-score"),
             (["text", "dog", "--count"], "--count needs --min-score"),
             (["text", "dog", "--count", "--min-score", "1", "--html", "x.html"], "do not go with it"),
-            (["text", "dog", "--count", "--min-score", "1", "--fold-duplicates"], "do not go with it"),
+            (["text", "dog", "--count", "--fold-duplicates"], "do not go with it"),
             (["random", "--seed", "-1"], "is not in the range"),
             (["text", "dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
             (["text", "dog", "--montage", "/no/such/folder/x.png"], "no folder /no/such/folder"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,21 @@ class TestTable:
     @pytest.mark.parametrize("width", [60, 80, 100, 160])
     def test_it_keeps_within_the_terminal(self, results: Results, width: int) -> None:
         assert max(map(columns, table(results, width=width, color=False).splitlines()[:-1])) <= width
+
+    def test_long_ids_are_cut_only_where_the_width_counts(self) -> None:
+        name = "holidays/2024/" + "a-very-long-name" * 4 + ".jpg"
+        search = Searcher(MemoryIndex([CaptionRecord(name, "a dog")]), NamingCaptioner)
+        results = search.text("dog on a beach")
+        cut, whole = (table(results, color=False, whole_ids=ids).splitlines() for ids in (False, True))
+        assert name not in "".join(cut)
+        row = next(line for line in whole if line.startswith("  1  "))
+        assert row.split()[1] == name
+        assert whole[whole.index(row) + 1].strip() == "−beach"
+
+    def test_one_near_copy_and_two(self, results: Results) -> None:
+        for copies, said in ((("x",), "(and 1 near copy)"), (("x", "y"), "(and 2 near copies)")):
+            hits = (replace(results.hits[0], duplicates=copies),)
+            assert said in table(replace(results, hits=hits), color=False)
 
     def test_no_escape_of_a_caption_reaches_the_terminal(self, results: Results) -> None:
         assert not CONTROL.search(table(results, name="\x1b[31m", color=False))
