@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from indexer.elastic.documents import SOURCE, filter_clauses, sized
+from indexer.elastic.documents import SOURCE, filter_clauses, findable, sized
 from indexer.elastic.plan import Glance, Window, boost, least_overlap
 from indexer.records import Filters, Query
 
@@ -19,9 +19,9 @@ def glance(query: Query, one: Glance, size: int) -> dict[str, Any]:
     overlap divided by a + n, by a function for each size; other sizes come last, with nearly no weight (to
     filter them out takes longer).
     """
-    tokens = sorted(query.tokens)
+    tokens = findable(sorted(query.tokens))
     shared: dict[str, Any] = {
-        "should": [{"constant_score": {"filter": {"term": {"tokens": token}}}} for token in tokens],
+        "should": _one_of({"constant_score": {"filter": {"term": {"tokens": token}}}} for token in tokens),
         "minimum_should_match": one.overlap,
     }
     if query.filters:
@@ -41,15 +41,15 @@ def ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
     by_size = [
         {
             "bool": {
-                "should": [
+                "should": _one_of(
                     {
                         "constant_score": {
-                            "filter": {"term": {"sized_tokens": sized(n, token)}},
+                            "filter": {"term": {"sized_tokens": term}},
                             "boost": boost(a, n),
                         }
                     }
-                    for token in tokens
-                ]
+                    for term in findable(sized(n, token) for token in tokens)
+                )
             }
         }
         for n in sizes
@@ -58,6 +58,11 @@ def ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
     if query.filters:
         best = {"bool": {"must": [best], "filter": filter_clauses(query.filters)}}
     return _best(query, best, size)
+
+
+def _one_of(clauses: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """To match any of these: the server takes no clause at all for everything."""
+    return [*clauses] or [{"match_none": {}}]
 
 
 def _best(query: Query, scored: dict[str, Any], size: int) -> dict[str, Any]:
@@ -90,7 +95,10 @@ def at_least(
     by_size = [
         {
             "bool": {
-                "should": [{"term": {"sized_tokens": sized(n, token)}} for token in sorted(tokens)],
+                "should": _one_of(
+                    {"term": {"sized_tokens": term}}
+                    for term in findable(sized(n, token) for token in sorted(tokens))
+                ),
                 "minimum_should_match": overlap,
             }
         }

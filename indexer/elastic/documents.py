@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from captioner.tokens import Analyzer
 from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
+
+#: Bytes of the longest term in UTF-8. Lucene takes no document with a longer one, and the server no search.
+LONGEST_TERM = 32_766
 
 #: What a search brings back: all but what was derived for matching.
 SOURCE = {"excludes": ["sized_tokens", "token_count"]}
@@ -16,6 +19,11 @@ SOURCE = {"excludes": ["sized_tokens", "token_count"]}
 def sized(size: int, token: str) -> str:
     """A token together with the size of the set it stands in, so that a term query can weigh both."""
     return f"{size}:{token}"
+
+
+def findable(terms: Iterable[str]) -> list[str]:
+    """Those that a document can have: to be asked for any other is an error to the server."""
+    return [term for term in terms if len(term.encode("utf-8", "surrogatepass")) <= LONGEST_TERM]
 
 
 def to_source(record: CaptionRecord, analyze: Analyzer, indexed_at: str) -> dict[str, Any]:
@@ -75,7 +83,7 @@ def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
 
 
 def _filter_clause(name: str, values: tuple[str, ...]) -> dict[str, Any]:
-    among: dict[str, Any] = {"terms": {name: [value for value in values if value != ""]}}
+    among: dict[str, Any] = {"terms": {name: findable(value for value in values if value != "")}}
     if "" not in values:
         return among
     missing = {"bool": {"must_not": [{"exists": {"field": name}}]}}
