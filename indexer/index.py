@@ -59,12 +59,8 @@ class Draft(_Closing):
         """Check the count, then replace what readers see in one atomic step."""
 
 
-class CaptionIndex(_Closing):
-    """Captions with their token sets, searchable by token.
-
-    The index remembers the analyzer that made its tokens, and analyses what is added with it.
-    All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
-    """
+class View(ABC):
+    """What a search asks of an index. One view's answers are of one moment, where its engine can do that."""
 
     #: embedded | elasticsearch: whose order a cursor follows. An index around another one gives that one's.
     engine: str
@@ -72,26 +68,8 @@ class CaptionIndex(_Closing):
     where: str
     #: Name of the analyzer that made the tokens, for example "english/1".
     analyzer: str
-
-    @abstractmethod
-    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        """Analyse and store captions; visible to searches that start after it returns.
-
-        A caption without any token is stored (it counts in the status) and never found.
-        Of a caption (image id, text, source, kind, model) that comes again the last metadata stay; it counts
-        as added where they differ from what is stored at its turn, and as unchanged otherwise.
-        """
-
-    @abstractmethod
-    def delete(self, image_ids: Iterable[str]) -> int:
-        """Remove every caption of these images; gives the number of captions removed."""
-
-    @abstractmethod
-    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
-        """Store captions in the place of others (`old`, as `captions` gave them); gives what was added.
-
-        Other captions of the same images stay, whatever interrupts it.
-        """
+    #: How many captions there are; None where only a server knows.
+    known_count: int | None = None
 
     def candidates(
         self,
@@ -118,25 +96,61 @@ class CaptionIndex(_Closing):
         """Every caption of these images; an image that is not in the index has no entry."""
 
     @abstractmethod
-    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        """Image id and `image` of every caption whose `image` begins so."""
-
-    @abstractmethod
     def count(
         self,
         tokens: frozenset[str],
         min_score: float,
         filters: Filters = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
     ) -> int:
         """How many images have a caption of Jaccard similarity `min_score` (above 0) or more.
 
-        To `tokens`, or to one of the sets `also`; such an image counts once.
+        To `tokens`, or to one of the sets `also`; such an image counts once, the `excluded` ones do not.
         """
 
     @abstractmethod
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         """One caption each of up to `size` distinct images, drawn at random."""
+
+
+class CaptionIndex(View, _Closing):
+    """Captions with their token sets, searchable by token.
+
+    The index remembers the analyzer that made its tokens, and analyses what is added with it.
+    All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
+    """
+
+    @abstractmethod
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        """Analyse and store captions; visible to searches that start after it returns.
+
+        A caption without any token is stored (it counts in the status) and never found.
+        Of a caption (image id, text, source, kind, model) that comes again the last metadata stay; it counts
+        as added where they differ from what is stored at its turn, and as unchanged otherwise.
+        """
+
+    @abstractmethod
+    def delete(self, image_ids: Iterable[str]) -> int:
+        """Remove every caption of these images; gives the number of captions removed."""
+
+    @abstractmethod
+    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        """Store captions in the place of others (`old`, as `captions` gave them); gives what was added.
+
+        Other captions of the same images stay, whatever interrupts it.
+        """
+
+    def view(self) -> View:
+        """What a search with several questions asks, so that no writer comes between them.
+
+        By default the index itself, whose every answer is of its own moment.
+        """
+        return self
+
+    @abstractmethod
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of every caption whose `image` begins so."""
 
     @abstractmethod
     def status(self) -> IndexStatus:

@@ -142,7 +142,7 @@ class Candidates:
 
     `bound` is an upper bound on the Jaccard similarity of every matching caption that was left out
     behind the last candidate; 0.0 when nothing was left out. `examined` counts the captions whose
-    overlap the engine looked at (or returned, where it does not tell).
+    overlap the engine looked at, each once (or returned, where it does not tell).
     """
 
     found: tuple[Candidate, ...]

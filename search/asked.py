@@ -13,7 +13,7 @@ from typing import Any
 
 from captioner.tokens import Analyzer
 from indexer.errors import IndexMismatchError
-from indexer.index import CaptionIndex, known_analyzer
+from indexer.index import View, known_analyzer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +37,25 @@ def of_tokens(tokens: frozenset[str]) -> Asked:
     return Asked(" ".join(sorted(tokens)), tokens)
 
 
-def analyzer_of(index: CaptionIndex) -> tuple[str, Analyzer]:
+def analyzer_of(index: View) -> tuple[str, Analyzer]:
     """What makes tokens for this index now: its name, read once, and the function of that name."""
     name = index.analyzer
     return name, known_analyzer(index.where, name)
 
 
-def analysed(index: CaptionIndex, captions: Iterable[str]) -> list[Asked]:
+def analysed(index: View, captions: Iterable[str]) -> list[Asked]:
     """The captions with tokens as the index makes them now."""
     name, analyze = analyzer_of(index)
     return [Asked(caption, analyze(caption), name) for caption in captions]
 
 
-def told(index: CaptionIndex, asked: Iterable[Asked]) -> list[Asked]:
+def told(index: View, asked: Iterable[Asked]) -> list[Asked]:
     """The same, all with an analyzer: the index's at this moment where none was told."""
     now = index.analyzer
     return [one if one.analyzer else replace(one, analyzer=now) for one in asked]
 
 
-def check_analyzer(index: CaptionIndex, asked: Iterable[Asked]) -> None:
+def check_analyzer(index: View, asked: Iterable[Asked]) -> None:
     """To be called when the index has answered: what was asked in another analyzer's tokens has no answer."""
     now = index.analyzer
     if any(one.analyzer != now for one in asked):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from indexer.index import CaptionIndex
+from indexer.index import View
 from indexer.records import Document, Filters, Position
 from search.cursor import Cursor
 from search.hits import Folded, ScoredCaption
@@ -43,7 +43,7 @@ class EarlierPages:
         self._captions: dict[str, Sequence[Document]] = {}
 
     def leave_out(
-        self, images: Sequence[ScoredCaption], strands: Sequence[Strand], index: CaptionIndex, enough: int
+        self, images: Sequence[ScoredCaption], strands: Sequence[Strand], index: View, enough: int
     ) -> Unshown:
         """Of these images (each by its best caption fetched), the first `enough` or more not shown before."""
         behind = [image for image in images if _behind(image, self.cursor.last_similarity, self.cursor.last)]
@@ -81,7 +81,7 @@ class EarlierPages:
                     doubts.add(strand.number)
         return False, frozenset(doubts)
 
-    def _look_up(self, image_ids: Iterable[str], index: CaptionIndex) -> None:
+    def _look_up(self, image_ids: Iterable[str], index: View) -> None:
         unknown = [image_id for image_id in image_ids if image_id not in self._captions]
         if unknown:
             self._captions.update(index.captions(unknown))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from indexer.index import CaptionIndex
+from indexer.index import View
 from indexer.records import Candidates, Filters, Query
 from search.cursor import Cursor
 from search.duplicates import fold_duplicates, picture_hash
@@ -66,7 +66,6 @@ class Pursuit:
         self.ranked: list[Folded] = []
         self.unchecked: list[Folded] = []  # behind these; some may have been shown, or be near copies
         self.exact = not self.strands
-        self._examined = 0
         self._earlier = EarlierPages(plan.filters, plan.cursor) if plan.cursor else None
 
     @property
@@ -86,11 +85,10 @@ class Pursuit:
             for strand in self.open
         ]
 
-    def take(self, answers: Sequence[Candidates], index: CaptionIndex) -> None:
+    def take(self, answers: Sequence[Candidates], index: View) -> None:
         """Rank with what came for the open strands, and see whether it is enough."""
         for strand, candidates in zip(self.open, answers, strict=True):
             strand.take(candidates)
-            self._examined += candidates.examined
         unshown = self._unshown(index)
         self.ranked, rest = self._fold_duplicates(unshown.images)
         self.unchecked = [Folded(image) for image in (*rest, *unshown.unchecked)]
@@ -115,7 +113,8 @@ class Pursuit:
             if more
             else None
         )
-        return Page(tuple(images), self.exact, self._examined, more, following)
+        examined = sum(strand.examined for strand in self.strands)
+        return Page(tuple(images), self.exact, examined, more, following)
 
     @property
     def _earlier_hashes(self) -> tuple[str, ...]:
@@ -127,7 +126,7 @@ class Pursuit:
             return ()
         return self._earlier_hashes + tuple(filter(None, (picture_hash(folded.best) for folded in page)))
 
-    def _unshown(self, index: CaptionIndex) -> Unshown:
+    def _unshown(self, index: View) -> Unshown:
         answers = [
             image
             for image in fold(rank(self._fetched()))
@@ -157,7 +156,7 @@ class Pursuit:
         return fold_duplicates(images, self.plan.k + 1, self._earlier_hashes)
 
 
-def pursue(index: CaptionIndex, plans: Sequence[Plan]) -> list[Page]:
+def pursue(index: View, plans: Sequence[Plan]) -> list[Page]:
     """Answer several searches at once; those that need more candidates go on together."""
     pursuits = [Pursuit(plan) for plan in plans]
     limit = FIRST * max((plan.k for plan in plans), default=1)

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, TypedDict
 from captioner.errors import PhotoError
 from captioner.loader import loader
 from indexer.batching import batches
-from indexer.index import CaptionIndex, open_index
+from indexer.index import CaptionIndex, View, open_index
 from indexer.records import NO_FILTERS, Document
 from search import cursor as cursors
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
-from search.jaccard import reaches, similarity
 from search.pursuit import Page, Plan, pursue
 from search.query import (
     Allowed,
@@ -206,32 +205,26 @@ class Searcher:
             raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
         asked, allowed = self._told(asked), as_filters(filters)
         queries = [one.tokens for one in asked if one.tokens]
-        left_out = sum(
-            any(
-                allowed.matches(document.record) and reaches(similarity(query, document.tokens), min_score)
-                for document in documents
-                for query in queries
-            )
-            for documents in self.index.captions(set(several(excluded, "image ids"))).values()
-        )
-        images = self.index.count(queries[0], min_score, allowed, queries[1:]) if queries else 0
-        check_analyzer(self.index, asked)
-        return images - left_out
+        view, left_out = self.index.view(), several(excluded, "image ids")
+        images = view.count(queries[0], min_score, allowed, queries[1:], left_out) if queries else 0
+        check_analyzer(view, asked)
+        return images
 
     def random(self, k: int = 10, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
         allowed = as_filters(filters)
-        drawn = self.index.random(hits_wanted(k), allowed, seed_given(seed))
+        view = self.index.view()
+        drawn = view.random(hits_wanted(k), allowed, seed_given(seed))
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             (NOTHING,),
             tuple(hits),
             True,
             len(hits),
-            self._caption_count(),
+            self._captions(view, len(hits)),
             _milliseconds(started),
-            analyzer=self.index.analyzer,
+            analyzer=view.analyzer,
             filtered=bool(allowed),
         )
 
@@ -261,11 +254,12 @@ class Searcher:
     def _ask(self, questions: Sequence[_Question], k: int, **options: Unpack[Options]) -> list[Results]:
         started = time.perf_counter()
         plans = [self._plan(question, k, **options) for question in questions]
-        pages = pursue(self.index, plans)
-        check_analyzer(self.index, (one for question in questions for one in question.asked))
+        view = self.index.view()
+        pages = pursue(view, plans)
+        check_analyzer(view, (one for question in questions for one in question.asked))
         took = _milliseconds(started) / max(1, len(plans))
         return [
-            self._results(question, plan, page, took)
+            self._results(question, plan, page, view, took)
             for question, plan, page in zip(questions, plans, pages, strict=True)
         ]
 
@@ -294,16 +288,18 @@ class Searcher:
         cursor = cursors.decode(after, fingerprint, len(sets)) if after else None
         return Plan(sets, k, allowed, min_score, fold_duplicates, fingerprint, cursor, question.excluded)
 
-    def _results(self, question: _Question, plan: Plan, page: Page, took_ms: float) -> Results:
+    def _results(self, question: _Question, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
+        captions = self._captions(view, first - 1 + len(page.images))
         return Results(
             asked=question.asked,
             hits=tuple(
                 as_hit(folded, rank, question.asked) for rank, folded in enumerate(page.images, first)
             ),
             exact=page.exact,
-            examined=page.examined,
-            captions=self._caption_count(),
+            # Several captions may each have had all looked at.
+            examined=min(page.examined, captions),
+            captions=captions,
             took_ms=took_ms,
             next=page.next,
             analyzer=question.asked[0].analyzer,
@@ -311,6 +307,11 @@ class Searcher:
             filtered=bool(plan.filters),
             continued=plan.cursor is not None,
         )
+
+    def _captions(self, view: View, at_least: int) -> int:
+        """How many captions a view has, which is no less than the hits shown so far."""
+        known = view.known_count
+        return self._caption_count(at_least) if known is None else known
 
 
 def _texts(captioned: Captioned) -> list[str]:

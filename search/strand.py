@@ -20,6 +20,7 @@ class Strand:
         self.resume = resume
         self.fetched: list[ScoredCaption] = []
         self.bound = 1.0  # at least the similarity of every caption behind the fetched ones
+        self.examined = 0  # captions
         self.dry = False  # an engine that left captions out and gives none of them cannot be asked for more
         self._min_score = min_score
 
@@ -54,6 +55,8 @@ class Strand:
         new = [one for one in candidates.found if not again or one.document.record.document_id not in again]
         self.dry = not new
         self.fetched += [score(self.tokens, candidate, self.number) for candidate in new]
+        # To go on, an engine looks once more at what it has given; or it tells of the last answer alone.
+        self.examined = max(self.examined, candidates.examined, len(self.fetched))
 
     def settles(self, hits: Sequence[ScoredCaption], k: int) -> bool:
         """Whether the first `k` of these hits stand before every caption that was not fetched here.

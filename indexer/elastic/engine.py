@@ -15,7 +15,7 @@ from captioner.tokens import DEFAULT
 from indexer.batching import batches
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
-from indexer.elastic.documents import SOURCE, filter_clauses, problem, to_document
+from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document
 from indexer.elastic.generations import Generation, live_generation, make_writable, refresh
 from indexer.elastic.loading import Loader
 from indexer.elastic.patience import Patience, Patient
@@ -155,7 +155,7 @@ class ElasticIndex(CaptionIndex):
         return [one.candidates for one in ranked]
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        return self._ask(partial(self._captions, list(dict.fromkeys(listed(image_ids)))))
+        return self._ask(partial(self._captions, findable(dict.fromkeys(listed(image_ids)))))
 
     def _captions(self, wanted: Sequence[str]) -> Mapping[str, Sequence[Document]]:
         found = dict[str, list[tuple[str, Document]]]()
@@ -188,12 +188,13 @@ class ElasticIndex(CaptionIndex):
         min_score: float,
         filters: Filters = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
     ) -> int:
         with clear_errors(self._place):
             if self._is_empty_place():
                 return 0
             before = self._live
-            images = self._ranking.count([tokens, *also], min_score, filters)
+            images = self._ranking.count([tokens, *also], min_score, filters, listed(excluded))
             self._reload()  # a number does not tell what index it comes from
             self._check_analyzer(before)
             return images
@@ -287,7 +288,7 @@ class ElasticIndex(CaptionIndex):
         return report
 
     def delete(self, image_ids: Iterable[str]) -> int:
-        unwanted = listed(image_ids)
+        unwanted = findable(listed(image_ids))
         live = self._to_change()
         if live is None:
             return 0

@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch
 
 from indexer.elastic import bodies
 from indexer.elastic.connection import Place, api_error
-from indexer.elastic.documents import SOURCE, filter_clauses, to_document
+from indexer.elastic.documents import SOURCE, filter_clauses, findable, to_document
 from indexer.elastic.plan import (
     CLAUSES,
     Expectation,
@@ -182,14 +182,16 @@ class Ranking:
                 raise api_error(self._place, int(answer.get("status", 500)), answer)
         return list(answers)
 
-    def count(self, sets: Sequence[frozenset[str]], min_score: float, filters: Filters) -> int:
-        """How many images have a caption of Jaccard similarity `min_score` or more to one of the sets."""
+    def count(
+        self, sets: Sequence[frozenset[str]], min_score: float, filters: Filters, excluded: Iterable[str]
+    ) -> int:
+        """How many images but these have a caption of Jaccard similarity `min_score` or more to a set."""
         asked = [Query(tokens, filters, min_score) for tokens in sets if tokens]
         if not asked:
             return 0
         with Snapshot(self._client, self._place.name) as snapshot:
             sizes = _sizes(snapshot, filters)
-            return len(set[str]().union(*(_images(snapshot, query, sizes) for query in asked)))
+            return len(set[str]().union(*(_images(snapshot, query, sizes) for query in asked)) - {*excluded})
 
 
 def class_potential(a: int, score: float) -> float:
@@ -309,7 +311,7 @@ def _pages(snapshot: Snapshot, query: Query, sizes: Sequence[int], want: int) ->
 def _scan(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[_Found]:
     """As `_pages`, for more tokens than a query can have clauses: overlaps are counted here."""
     a = len(query.tokens)
-    tokens = sorted(query.tokens)
+    tokens = findable(sorted(query.tokens))
     shared = [{"terms": {"tokens": tokens[start : start + _TERMS]}} for start in range(0, a, _TERMS)]
     clauses = [
         {"terms": {"token_count": list(sizes)}},

@@ -195,8 +195,9 @@ def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int
     return len(names)
 
 
-def count_images(segments: Sequence[Segment], queries: Iterable[Query]) -> int:
-    """Images with a caption of `min_score` or more to any of the queries, that passes its filters."""
+def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded: Sequence[str] = ()) -> int:
+    """Images, but for `excluded` ones, with a caption of `min_score` or more to any of the queries, that
+    passes its filters."""
     found: list[list[Array]] = [[np.zeros(0, np.int64)] for _ in segments]
     for query in queries:
         selection = Selection(segments, query.filters)
@@ -207,7 +208,11 @@ def count_images(segments: Sequence[Segment], queries: Iterable[Query]) -> int:
                 match.segment, segment.rows_of_sets(match.sets[match.scores >= query.min_score])
             )
             found[match.segment].append(_images(segment, rows))
-    return distinct_images(segments, [np.concatenate(parts) for parts in found])
+    left_out = [segment.column("image_id").places(excluded) for segment in segments]
+    return distinct_images(
+        segments,
+        [np.setdiff1d(np.concatenate(parts), gone) for parts, gone in zip(found, left_out, strict=True)],
+    )
 
 
 def random_rows(

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from captioner.tokens import DEFAULT
-from indexer.embedded.answer import answer, count_images, distinct_images, random_rows
+from indexer.embedded.answer import distinct_images
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
+from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing, problems
 from indexer.errors import IndexerError, IndexNotFoundError
 from indexer.index import CaptionIndex, check_limit, known_analyzer, listed
@@ -150,10 +151,12 @@ class EmbeddedIndex(CaptionIndex):
 
     # Searching.
 
+    def view(self) -> EmbeddedView:
+        return EmbeddedView(self.where, self._current())
+
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         check_limit(limit)
-        segments = self._current().segments
-        return [answer(segments, query, limit) for query in queries]
+        return self.view().candidates_many(queries, limit)
 
     def count(
         self,
@@ -161,27 +164,19 @@ class EmbeddedIndex(CaptionIndex):
         min_score: float,
         filters: Filters = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
     ) -> int:
-        queries = [Query(one, filters, min_score) for one in (tokens, *also)]
-        return count_images(self._current().segments, queries)
+        return self.view().count(tokens, min_score, filters, also, excluded)
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        wanted = listed(image_ids)
-        found: dict[str, list[Document]] = {}
-        for segment in self._current().segments:
-            rows = segment.rows_of_images(segment.column("image_id").places(wanted))
-            for document in segment.documents(rows):
-                found.setdefault(document.record.image_id, []).append(document)
-        return found
+        return self.view().captions(image_ids)
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        return self.view().random(size, filters, seed)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         for segment in self._current().segments:
             yield from segment.places(beginning)
-
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        segments = self._current().segments
-        chosen = random_rows(segments, size, filters, seed)
-        return [segments[number].documents(np.array([row]))[0] for number, row in chosen]
 
     # Telling.
 

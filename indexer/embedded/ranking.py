@@ -105,7 +105,8 @@ class _Scan:
             )
         except (ValueError, IndexError) as error:
             raise IndexDamagedError(f"{segment.file.path}: {error}; see `indexer status --check`") from error
-        self.examined += looked
+        # Each step looks once more at what the steps before looked at.
+        self.examined = max(self.examined, looked)
         return sets, scores, complete
 
     def _scores(self, sets: Array) -> Array:

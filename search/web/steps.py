@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from captioner.tokens import DEFAULT
-from indexer.index import CaptionIndex, Draft
+from indexer.index import CaptionIndex, Draft, View
 from indexer.records import (
     NO_FILTERS,
     AddReport,
@@ -29,24 +29,63 @@ class EngineTime:
     seconds: float = 0.0
 
 
-class TimedIndex(CaptionIndex):
-    """Gives every call on to another index; notes what `candidates_many` takes, thread by thread."""
+class TimedView(View):
+    """Gives every question on to another view; notes what `candidates_many` takes, thread by thread."""
 
-    def __init__(self, index: CaptionIndex) -> None:
-        self.index = index
-        self._here = threading.local()
+    def __init__(self, view: View, here: threading.local) -> None:
+        self._view, self._here = view, here
 
     @property
     def where(self) -> str:  # type: ignore[override]
-        return self.index.where
+        return self._view.where
 
     @property
     def analyzer(self) -> str:  # type: ignore[override]
-        return self.index.analyzer
+        return self._view.analyzer
 
     @property
     def engine(self) -> str:  # type: ignore[override]
-        return self.index.engine
+        return self._view.engine
+
+    @property
+    def known_count(self) -> int | None:  # type: ignore[override]
+        return self._view.known_count
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        began = time.perf_counter()
+        try:
+            return self._view.candidates_many(queries, limit)
+        finally:
+            spent: EngineTime | None = getattr(self._here, "spent", None)
+            if spent is not None:
+                spent.seconds += time.perf_counter() - began
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        return self._view.captions(image_ids)
+
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
+    ) -> int:
+        return self._view.count(tokens, min_score, filters, also, excluded)
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        return self._view.random(size, filters, seed)
+
+
+class TimedIndex(TimedView, CaptionIndex):
+    """The same of an index, whose views are timed as well."""
+
+    def __init__(self, index: CaptionIndex) -> None:
+        super().__init__(index, threading.local())
+        self.index = index
+
+    def view(self) -> TimedView:
+        return TimedView(self.index.view(), self._here)
 
     @contextmanager
     def watching(self) -> Iterator[EngineTime]:
@@ -57,15 +96,6 @@ class TimedIndex(CaptionIndex):
         finally:
             self._here.spent = None
 
-    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
-        began = time.perf_counter()
-        try:
-            return self.index.candidates_many(queries, limit)
-        finally:
-            spent: EngineTime | None = getattr(self._here, "spent", None)
-            if spent is not None:
-                spent.seconds += time.perf_counter() - began
-
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         return self.index.add(records)
 
@@ -75,23 +105,8 @@ class TimedIndex(CaptionIndex):
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
         return self.index.replace(old, records)
 
-    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        return self.index.captions(image_ids)
-
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         return self.index.places(beginning)
-
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Filters = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-    ) -> int:
-        return self.index.count(tokens, min_score, filters, also)
-
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        return self.index.random(size, filters, seed)
 
     def status(self) -> IndexStatus:
         return self.index.status()

@@ -16,7 +16,7 @@ from indexer.embedded import EmbeddedIndex, best, ranking
 from indexer.embedded import writer as writer_module
 from indexer.embedded.arrays import ArrayFile, write_arrays
 from indexer.embedded.strings import Strings
-from indexer.records import CaptionRecord, Filters
+from indexer.records import CaptionRecord, Filters, Query
 from tests.indexer.brute import BruteForce, asked
 
 ANALYZER = "english/1"
@@ -109,6 +109,28 @@ def test_a_filter_by_images_finds_only_these(sources: tuple[EmbeddedIndex, Brute
     tokens = frozenset(brute.holders)
     expected = [(score, image) for score, image in brute.top(tokens, 5_000) if image == "i7"]
     assert found(index, tokens, 100, image_id="i7") == expected
+
+
+def test_a_view_stays_as_it_was(tmp_path: Path) -> None:
+    with EmbeddedIndex.open(str(tmp_path / "index"), create=True) as index:
+        index.add(CaptionRecord(f"i{number}", "a dog") for number in range(3))
+        view = index.view()
+        index.delete(["i0"])
+        index.add([CaptionRecord("new", "a dog"), CaptionRecord("new", "a cat")])
+        dog = frozenset({"dog"})
+        assert (view.known_count, view.count(dog, 0.1), len(view.captions(["i0", "new"]))) == (3, 3, 1)
+        assert [one.position.image_id for one in view.candidates(dog, 9).found] == ["i0", "i1", "i2"]
+        assert {one.record.image_id for one in view.random(9)} == {"i0", "i1", "i2"}
+        assert (index.view().known_count, index.count(dog, 0.1)) == (4, 3)
+
+
+def test_captions_looked_at_in_several_steps_are_examined_once(tmp_path: Path) -> None:
+    with EmbeddedIndex.open(str(tmp_path / "index"), create=True) as index:
+        crowd = [CaptionRecord("a", "dog " + " ".join(f"w{n}" for n in range(size))) for size in range(30)]
+        index.add([*crowd, CaptionRecord("b", "dog " + " ".join(f"v{n}" for n in range(40)))])
+        for images in (1, 2, 3):
+            [answer] = index.candidates_many([Query(frozenset({"dog"}), images=images)], 40)
+            assert answer.examined <= 31
 
 
 def test_an_image_in_two_segments_is_drawn_as_often_as_any_other(tmp_path: Path) -> None:

@@ -414,6 +414,48 @@ class TestCandidates:
         assert answer.bound == pytest.approx(1.0, abs=1e-5)
 
 
+class TestLongerThanAnIndexHolds:
+    """Lucene holds no term of more than 32,766 bytes, and the server refuses to be asked for one."""
+
+    @pytest.mark.parametrize("length", [32_764, 32_766, 32_767, 40_000])
+    def test_a_word_counts_in_the_query_and_matches_nothing(self, library: CaptionIndex, length: int) -> None:
+        long = frozenset({"x" * length})
+        [found] = library.candidates(long | tokens("zebra"), 5).found
+        assert scores(Query(long | tokens("zebra")), [found]) == [0.5]
+        assert library.count(long | tokens("zebra"), 0.5) == 1
+        assert library.count(long | tokens("zebra"), 0.51) == 0
+        for few in (long, long | {"y" * length, "ä" * length}):
+            for query in (Query(few), Query(few, min_score=0.5), Query(few, images=2)):
+                assert library.candidates_many([query], 5) == [Candidates((), 0.0, 0)]
+            assert library.count(few, 0.01) == 0
+
+    def test_a_value_is_no_documents(self, library: CaptionIndex) -> None:
+        long = "ä" * 16_384
+        for values, images in (((long,), set[str]()), ((long, "folder"), {"2"})):
+            filters = Filters({"source": values})
+            found = library.candidates(tokens("A dog runs"), 5, filters).found
+            assert {one.document.record.image_id for one in found} == images
+            assert library.count(tokens("A dog runs"), 0.1, filters) == len(images)
+            assert {one.record.image_id for one in library.random(5, filters)} == images
+        assert library.captions([long, "4"]).keys() == {"4"}
+
+    def test_no_image_of_such_an_id_is_deleted(self, filled: CaptionIndex) -> None:
+        assert filled.delete(["x" * 40_000, "4"]) == 1
+
+
+class TestCounting:
+    def test_images_left_out_do_not_count(self, library: CaptionIndex) -> None:
+        dog, cats = tokens("A dog runs on a beach"), tokens("Two cats sleep")
+        for excluded, images in (
+            ([], 3),
+            (["1"], 2),
+            (["1", "1", "unknown", "4"], 2),
+            (["3"], 2),
+            (["1", "2", "3"], 0),
+        ):
+            assert library.count(dog, 0.3, also=[cats], excluded=excluded) == images
+
+
 class TestRandom:
     def test_it_draws_distinct_images_that_pass_the_filters(self, library: CaptionIndex) -> None:
         drawn = [document.record.image_id for document in library.random(50, seed=3)]

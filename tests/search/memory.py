@@ -105,9 +105,10 @@ class MemoryIndex(CaptionIndex):
         min_score: float,
         filters: Filters = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
     ) -> int:
         reached = [self.matching(Query(one, filters, min_score)) for one in (tokens, *also)]
-        return len({one.document.record.image_id for each in reached for one in each})
+        return len({one.document.record.image_id for each in reached for one in each} - {*excluded})
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         one_each = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from captioner.captioner import Captioned
 from captioner.errors import PhotoError
 from captioner.photo import Photo, hash_distance
 from indexer.errors import IndexMismatchError
-from indexer.index import CaptionIndex, open_index
+from indexer.index import CaptionIndex, View, open_index
 from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Document, Filters, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError
@@ -104,6 +105,39 @@ class TestExact:
         ]
         assert results.exact
         assert index.asked == 2
+        assert results.examined == results.captions == 13
+
+    @given(
+        worlds, st.lists(records, max_size=4), st.sets(st.sampled_from(["i1", "i4"])), queries, st.booleans()
+    )
+    def test_a_writer_between_two_questions_changes_nothing(
+        self,
+        world: list[CaptionRecord],
+        added: list[CaptionRecord],
+        deleted: set[str],
+        query: frozenset[str],
+        fold: bool,
+    ) -> None:
+        class Written(MemoryIndex):
+            """A view of what was there before a writer that commits after every question."""
+
+            def view(self) -> View:
+                return Pinned(self.documents.values())
+
+        class Pinned(MemoryIndex):
+            def __init__(self, documents: Iterable[Document]) -> None:
+                super().__init__((one.record for one in documents), ANALYZER)
+                self.known_count = len(self.documents)
+
+            def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+                index.add(added)
+                index.delete(deleted)
+                return super().candidates_many(queries, limit)
+
+        index = Written(world, ANALYZER)
+        before = searcher(MemoryIndex(world, ANALYZER)).tokens(query, 1, fold_duplicates=fold)
+        during = searcher(index).tokens(query, 1, fold_duplicates=fold)
+        assert replace(during, took_ms=0.0) == replace(before, took_ms=0.0)
 
     def test_what_cannot_be_proved_is_not_called_exact(self) -> None:
         results = searcher(EvasiveIndex([CaptionRecord("i0", "dog"), CaptionRecord("i1", "dog cat")])).text(
@@ -381,16 +415,6 @@ class TestQueries:
         with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
             ask(search, asked)
 
-    def test_no_count_whose_images_left_out_tell_of_another_analyzer(self) -> None:
-        class Rebuilt(MemoryIndex):
-            def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-                self.analyzer = "words/1"
-                return super().captions(image_ids)
-
-        search = searcher(Rebuilt([CaptionRecord("i0", "dog")]))
-        with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
-            search.count_any_of([Asked("", frozenset({"dog"}))], 1.0, excluded=["i0"])
-
     def test_tokens_without_an_analyzer_are_of_the_one_that_the_index_has_when_they_are_given(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "dogs")], "words/1")
         search, dogs = searcher(index), Asked("dogs", frozenset({"dogs"}))
@@ -511,6 +535,23 @@ class TestEngines:
                     assert real.count_any_of(asked, 0.3, allowed) == expected
         real.close()
 
+    def test_the_certificate_tells_of_all_captions_and_none_twice(self, fresh_where: str) -> None:
+        index = open_index(fresh_where, create=True)
+        index.add([CaptionRecord("a", "dog cat"), CaptionRecord("b", "dog")])
+        search = searcher(index)
+        assert search.texts(["dog", "cat", "dog cat"]).captions == 2
+        with open_index(fresh_where) as other:
+            other.add(
+                CaptionRecord(f"n{number}", f"dog {'cat ' * (number % 2)}x{number}") for number in range(9)
+            )
+        for results in (
+            search.texts(["dog", "cat", "dog cat"], 20),
+            search.text("dog", 2),
+            search.random(20),
+        ):
+            assert results.examined <= results.captions == 11
+        index.close()
+
     def test_an_image_that_is_added_behind_a_page_of_a_crowd_is_not_lost(self, fresh_where: str) -> None:
         index = open_index(fresh_where, create=True)
         index.add(
@@ -529,6 +570,15 @@ class TestEngines:
         assert [(hit.rank, hit.image_id) for hit in rest.hits] == [(3, "c"), (4, "d")]
         assert rest.exact
         index.close()
+
+    def test_images_that_are_left_out_are_not_counted(self, both: tuple[Searcher, Searcher]) -> None:
+        real, reference = both
+        asked = [Asked("", frozenset({"dog"})), Asked("", frozenset({"beach"}))]
+        for excluded in ([], ["i0"], ["i0", "i1", "unknown"], [f"i{number}" for number in range(6)]):
+            expected = reference.count_any_of(asked, 0.2, excluded=excluded)
+            assert real.count_any_of(asked, 0.2, excluded=excluded) == expected
+        assert expected == 0
+        real.close()
 
     def test_images_random_and_deletes(self, both: tuple[Searcher, Searcher]) -> None:
         real, reference = both

@@ -1,0 +1,52 @@
+"""One generation of an index as searches see it, whatever a writer makes of the index meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from indexer.embedded.answer import answer, count_images, random_rows
+from indexer.embedded.snapshot import Snapshot
+from indexer.index import View, check_limit, listed
+from indexer.records import NO_FILTERS, Candidates, Document, Filters, Query
+
+
+class EmbeddedView(View):
+    """Holds on to its generation's files until it is let go of."""
+
+    engine = "embedded"
+
+    def __init__(self, where: str, snapshot: Snapshot) -> None:
+        self.where = where
+        self.analyzer = snapshot.manifest.analyzer
+        self.known_count = snapshot.manifest.captions
+        self._segments = snapshot.segments
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        check_limit(limit)
+        return [answer(self._segments, query, limit) for query in queries]
+
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
+    ) -> int:
+        queries = [Query(one, filters, min_score) for one in (tokens, *also)]
+        return count_images(self._segments, queries, listed(excluded))
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        wanted = listed(image_ids)
+        found: dict[str, list[Document]] = {}
+        for segment in self._segments:
+            rows = segment.rows_of_images(segment.column("image_id").places(wanted))
+            for document in segment.documents(rows):
+                found.setdefault(document.record.image_id, []).append(document)
+        return found
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        chosen = random_rows(self._segments, size, filters, seed)
+        return [self._segments[number].documents(np.array([row]))[0] for number, row in chosen]
