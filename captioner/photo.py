@@ -40,6 +40,20 @@ def photo_name(photo: Photo) -> str:
     return os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else "<photo>"
 
 
+def check_there(photo: str) -> None:
+    """Raise PhotoError for a path where nothing is: known at once, before a model is loaded for it."""
+    # `open_photo` tells what else is wrong.
+    with suppress(OSError, ValueError):
+        try:
+            Path(photo).stat()
+        except FileNotFoundError:
+            raise _nothing_at(photo) from None
+
+
+def _nothing_at(name: str) -> PhotoError:
+    return PhotoError(f"{name}: no such file")
+
+
 def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
     """Decode a photo (path, bytes or image) to upright RGB; the first frame of an animation.
 
@@ -106,7 +120,7 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     except PhotoError:
         raise
     except FileNotFoundError:
-        raise PhotoError(f"{name}: no such file") from None
+        raise _nothing_at(name) from None
     except IsADirectoryError:
         raise PhotoError(f"{name}: is a folder, not a photo") from None
     except PermissionError:

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from captioner.console import CommandGroup
+from captioner.console import CommandGroup, tell
 from captioner.errors import CaptionerError, PhotoError
 from indexer.errors import IndexerError
 from search.absent import absent
 from search.errors import SearchError
+from search.given import as_captions, indexed, is_file, missing
 from search.hits import Answer, Results
 from search.options import (
     Request,
-    as_captions,
     captions_option,
     ranked_options,
     request,
@@ -70,6 +70,8 @@ def similar(photos: tuple[str, ...], **options: Any) -> None:
 def text(caption: str, **options: Any) -> None:
     """Images for a caption: "a dog playing on the beach"."""
     asked = request(options)
+    if is_file(caption):
+        tell(f"{caption} is a file; `search similar` searches by photos")
     with asked.open() as searcher:
         results = _blended(searcher, caption, asked) or searcher.text(caption, _k(asked), **asked.search)
         count, why = _counting(searcher, asked), _why(searcher, asked)
@@ -83,7 +85,7 @@ def image(image_id: str, **options: Any) -> None:
     """Images like one of the index, by the caption that agrees best with its others. Itself is no hit."""
     asked = request(options)
     with asked.open() as searcher:
-        photo = searcher.representative(image_id).record.image
+        photo = indexed(searcher, image_id).record.image
         results = _blended(searcher, IndexedImage(image_id), asked)
         results = results or searcher.image(image_id, _k(asked), **asked.search)
         count = _counting(searcher, asked, excluded=image_id)
@@ -103,10 +105,14 @@ def random(seed: int | None, **options: Any) -> None:
 
 
 def _similar(searcher: Searcher, photos: tuple[str, ...], asked: Request) -> Iterator[Answer]:
+    gone = missing(photos)
+    if len(gone) == len(photos):  # to say so takes no captioner
+        yield from gone
+        return
     if not (asked.like or asked.unlike):
         yield from searcher.similar_many(photos, _k(asked), **asked.search)
         return
-    like, unlike = as_captions(asked.like, searcher), as_captions(asked.unlike, searcher)
+    like, unlike = as_captions(asked.like, asked.unlike, searcher)
     for photo in photos:
         try:
             results = searcher.blend([Path(photo), *like], unlike, _k(asked), **asked.search)
@@ -120,7 +126,7 @@ def _blended(searcher: Searcher, first: str | IndexedImage, asked: Request) -> R
     """The answer to a query with further examples; None where there are none."""
     if not (asked.like or asked.unlike):
         return None
-    like, unlike = as_captions(asked.like, searcher), as_captions(asked.unlike, searcher)
+    like, unlike = as_captions(asked.like, asked.unlike, searcher)
     return searcher.blend([first, *like], unlike, _k(asked), **asked.search)
 
 

@@ -13,6 +13,7 @@ from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.compare import captions_by, sampled
 from search.compare import compare as compare_ways
+from search.given import check_photos
 from search.options import html_option, index_option
 
 
@@ -49,6 +50,8 @@ def compare(
     names = _split(analyzers)
     for name in names:
         analyzer(name)  # an unknown one is refused before any model is loaded
+    if _split(models):
+        check_photos([photo])
     captions = {
         **captions_by(_split(models), photo, beam),
         **{f"caption {n}": c for n, c in enumerate(caption, 1)},

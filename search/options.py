@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,15 +160,3 @@ def request(options: Mapping[str, Any]) -> Request:
         beam=options.get("beam"),
         captions=options.get("captions", 1),
     )
-
-
-def as_captions(examples: tuple[str, ...], searcher: Searcher) -> list[str]:
-    """Examples as captions: a file, or what is named like a photo, is captioned; words are a caption."""
-    return [searcher.caption(Path(one)) if is_photo(one) else one for one in examples]
-
-
-def is_photo(given: str) -> bool:
-    """Whether what may be a photo or words is a photo: a file, or named like one."""
-    from captioner.formats import SUFFIXES
-
-    return os.path.isfile(given) or Path(given).suffix.lower() in SUFFIXES  # noqa: PTH113 - too long a name

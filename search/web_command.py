@@ -12,8 +12,9 @@ import click
 from captioner.console import beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
+from search.given import check_photos, is_photo
 from search.hits import Answer
-from search.options import Output, html_option, is_photo, montage_option
+from search.options import Output, html_option, montage_option
 from search.output import show
 from search.web_search import Found, Watch, search_web
 
@@ -58,8 +59,9 @@ def web(
     from captioner.captioner import open_captioner
 
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
-    captioner = open_captioner(model)
     photo = query if is_photo(query) else None
+    check_photos([photo] if photo is not None else [])
+    captioner = open_captioner(model)
     caption = query if photo is None else captioner.caption([photo], beam=beam)[0].text
     bar = progress_bar(None, "photo", "download")
     watch = Watch(

@@ -167,6 +167,11 @@ class TestText:
         assert re.match("exact: the true top 1 of 5 captions, ", result.stdout.splitlines()[-1])
         assert result.stderr.startswith("there is more but no next page") and result.stderr.count("\n") == 1
 
+    def test_a_photo_given_as_words(self, run: Run, dog: Path) -> None:
+        result = run("text", dog)
+        assert result.exit_code == 0
+        assert result.stderr == f"{dog} is a file; `search similar` searches by photos\n"
+
     def test_counting(self, run: Run) -> None:
         assert run("text", "dog in snow", "--count", "--min-score", "0.5").stdout == "2\n"
         assert json.loads(run("text", "dog in snow", "--count", "--min-score", "0.1", "--json").stdout) == {
@@ -196,6 +201,11 @@ class TestImage:
         result = run("image", "nowhere")
         assert (result.exit_code, result.stdout) == (1, "")
         assert re.fullmatch(r"Error: no image 'nowhere' in \S+\n", result.stderr)
+
+    def test_a_photo_is_told_what_an_id_is(self, run: Run) -> None:
+        result = run("image", "Pictures/IMG_0000.jpg")
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "a photo's id is its path below the folder that was indexed" in result.stderr
 
 
 class TestRandom:
@@ -247,6 +257,38 @@ class TestSimilar:
         typo = run("similar", dog, "--like", tmp_path / "typo.jpg")
         assert typo.exit_code == 1
         assert "typo.jpg: no such file" in typo.stderr
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["similar", "none.jpg"],
+            ["similar", "none.jpg", "neither.jpg"],
+            ["similar", "none.jpg", "--like", "a dog"],
+            ["similar", __file__, "--unlike", "none.jpg"],
+            ["text", "a dog", "--like", "none.jpg"],
+            ["compare", "none.jpg"],
+            ["web", "none.jpg", "--contact", "mailto:tests@example.org"],
+        ],
+    )
+    def test_no_captioner_is_loaded_for_photos_that_are_not_there(
+        self, run: Run, where: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    ) -> None:
+        def loaded(model: str) -> NamingCaptioner:
+            raise AssertionError("a captioner was loaded")
+
+        monkeypatch.setattr(
+            Searcher, "open", lambda *given: Searcher(open_index(where), lambda: loaded("default"))
+        )
+        monkeypatch.setattr("captioner.captioner.open_captioner", loaded)
+        monkeypatch.setattr("search.compare.loader", lambda model: lambda: loaded(model))
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.splitlines()[0] == "Error: none.jpg: no such file"
+
+    def test_words_given_as_a_photo(self, run: Run) -> None:
+        result = run("similar", "a dog")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: a dog: no such file; `search text` searches by words\n"
 
     def test_several_captions(self, run: Run, dog: Path, tmp_path: Path) -> None:
         photo, page, montage = tmp_path / "a-big-cat+a-dog-in-snow.png", tmp_path / "p.html", tmp_path / "m"

@@ -1,0 +1,79 @@
+"""Photos and words as they are given on the command line, and a word where one is taken for the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from captioner.errors import PhotoError
+from indexer.records import Document
+from search.errors import QueryError
+from search.hits import Answer
+from search.searcher import Searcher
+
+
+def is_photo(given: str) -> bool:
+    """Whether what may be a photo or words is a photo: a file, or named like one."""
+    return is_file(given) or _named_like_a_photo(given)
+
+
+def is_file(given: str) -> bool:
+    return os.path.isfile(given)  # noqa: PTH113 - pathlib raises for what is too long a name
+
+
+def check_photos(given: Iterable[str]) -> None:
+    """Raise PhotoError for a photo that is not there, which takes no captioner to say."""
+    from captioner.photo import check_there
+
+    for one in given:
+        try:
+            check_there(one)
+        except PhotoError as error:
+            raise PhotoError(_with_hint(one, error)) from None
+
+
+def missing(photos: Iterable[str]) -> list[Answer]:
+    """Those of the photos that are not there, as what became of them."""
+    answers = []
+    for photo in photos:
+        try:
+            check_photos([photo])
+        except PhotoError as error:
+            answers.append(Answer(photo, error=str(error)))
+    return answers
+
+
+def as_captions(
+    like: Sequence[str], unlike: Sequence[str], searcher: Searcher
+) -> tuple[list[str], list[str]]:
+    """Examples as captions: a file, or what is named like a photo, is captioned; words are a caption."""
+    check_photos(one for one in (*like, *unlike) if is_photo(one))
+
+    def caption(one: str) -> str:
+        return searcher.caption(Path(one)) if is_photo(one) else one
+
+    return [caption(one) for one in like], [caption(one) for one in unlike]
+
+
+def indexed(searcher: Searcher, image_id: str) -> Document:
+    """The caption that stands for an image; raises QueryError, with what an id is where a photo is given."""
+    try:
+        return searcher.representative(image_id)
+    except QueryError as error:
+        if not is_photo(image_id):
+            raise
+        raise QueryError(
+            f"{error}; a photo's id is its path below the folder that was indexed, and `search similar` "
+            "searches by any photo"
+        ) from None
+
+
+def _named_like_a_photo(given: str) -> bool:
+    from captioner.formats import SUFFIXES
+
+    return Path(given).suffix.lower() in SUFFIXES
+
+
+def _with_hint(given: str, error: PhotoError) -> str:
+    return str(error) if _named_like_a_photo(given) else f"{error}; `search text` searches by words"
