@@ -16,7 +16,7 @@ from dataclasses import dataclass
 Words = Sequence[str]
 NGram = tuple[str, ...]
 
-_LONGEST = 4
+LONGEST = 4  # words of an n-gram
 _SIGMA = 6.0
 
 
@@ -46,7 +46,7 @@ class Rarity:
         return self._log_photos - math.log(max(self.photos_with[gram], 1))
 
     def vector(self, words: Words) -> Vector:
-        weights: tuple[dict[NGram, float], ...] = tuple({} for _ in range(_LONGEST))
+        weights: tuple[dict[NGram, float], ...] = tuple({} for _ in range(LONGEST))
         for gram, count in Counter(_ngrams(words)).items():
             weights[len(gram) - 1][gram] = count * self.of(gram)
         norms = tuple(math.sqrt(sum(value * value for value in part.values())) for part in weights)
@@ -69,7 +69,7 @@ class CiderD:
         if not references:
             return 0.0
         total = sum(_similarity(mine, reference) for reference in references)
-        return 10.0 * total / (_LONGEST * len(references))
+        return 10.0 * total / (LONGEST * len(references))
 
     def mean(self, captions: Sequence[Words]) -> float:
         """Mean score of one caption for each photo, in the order of the references."""
@@ -78,14 +78,14 @@ class CiderD:
 
 
 def _ngrams(words: Words) -> list[NGram]:
-    return [tuple(words[i : i + n]) for n in range(1, _LONGEST + 1) for i in range(len(words) - n + 1)]
+    return [tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(words) - n + 1)]
 
 
 def _similarity(mine: Vector, theirs: Vector) -> float:
     """Sum over n of the clipped cosine, each with the length penalty."""
     penalty = math.exp(-((mine.length - theirs.length) ** 2) / (2 * _SIGMA**2))
     total = 0.0
-    for n in range(_LONGEST):
+    for n in range(LONGEST):
         other = theirs.weights[n]
         dot = sum(
             min(value, other[gram]) * other[gram] for gram, value in mine.weights[n].items() if gram in other

@@ -11,6 +11,8 @@ import click
 
 from captioner.asked import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.console import (
+    FILE,
+    FOLDER,
     CommandGroup,
     OutputFile,
     beam_option,
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from captioner.metrics import Evaluation
 
 PHOTO = click.Path(path_type=Path)
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
 MODEL = "Name of a model, its folder, or hf:ORG/NAME."
 
 

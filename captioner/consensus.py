@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from captioner.vocabulary import UNK
+from captioner.cider import LONGEST
+from captioner.vocabulary import PAD, UNK
 
 if TYPE_CHECKING:
     from captioner.configuration import ConsensusSizes
@@ -36,8 +37,6 @@ SHARE = 0.15  # of the logarithm of how much more often the neighbours' captions
 FLOOR = 0.003  # added to both frequencies, so that rare words are not made much of
 #: All numbers of the consensus: captions written with others are other captions.
 NUMBERS = (WEIGHT, NEIGHBOURS, SHARPNESS, SHARE, FLOOR)
-
-LONGEST = 4  # words of an n-gram
 
 
 class Consensus(nn.Module):
@@ -121,12 +120,11 @@ class Consensus(nn.Module):
         places = self._placed(features)
         total = places.new_zeros(len(captions))
         longest = max(map(len, captions), default=0)
-        ids = places.new_zeros(len(captions), longest, dtype=torch.long)
-        for row, caption in enumerate(captions):
-            ids[row, : len(caption)] = torch.tensor(caption, dtype=torch.long)
-        owner = torch.tensor(owners, dtype=torch.long, device=places.device)
+        filled = [[*caption, *[PAD] * (longest - len(caption))] for caption in captions]
+        ids = torch.tensor(filled, dtype=torch.long, device=places.device).view(len(captions), longest)
+        owned = places[torch.tensor(owners, dtype=torch.long, device=places.device)]
         for length in range(1, min(LONGEST, longest) + 1):
-            total += self._cosines(places[owner], keys_of(ids, length, len(self.usual)))
+            total += self._cosines(owned, keys_of(ids, length, len(self.usual)))
         return total
 
     def _directions(self, like: Tensor) -> Tensor:

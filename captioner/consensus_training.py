@@ -23,14 +23,14 @@ from torch.utils.data import DataLoader
 from captioner import checkpoint
 from captioner.captioner import Captioner, find_model
 from captioner.checkpoint import Checkpoint
-from captioner.cider import NGram, Rarity, Words
+from captioner.cider import LONGEST, NGram, Rarity, Words
 from captioner.configuration import ConsensusSizes
-from captioner.consensus import LONGEST, Consensus, keys_of
+from captioner.consensus import Consensus, keys_of
 from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
 from captioner.tokens import words
-from captioner.training_record import KEY, record
+from captioner.training_record import learnt
 from captioner.vocabulary import UNK, Vocabulary
 
 Progress = Callable[[int], None]
@@ -110,11 +110,8 @@ def _about(
     begun: Mapping[str, Any], photos: Sequence[CaptionedPhoto], names: Sequence[str]
 ) -> dict[str, Any]:
     """What is known of the model: it learnt from these photos, and its scores were of other captions."""
-    return {
-        **{name: value for name, value in begun.items() if name not in ("scores", "dev_cider_d")},
-        "data": list(dict.fromkeys([*map(str, begun.get("data") or ()), *names])),
-        KEY: record([photo.name for photo in photos], begun),
-    }
+    kept = {name: value for name, value in begun.items() if name not in ("scores", "dev_cider_d")}
+    return {**kept, **learnt(names, [photo.name for photo in photos], begun)}
 
 
 def _pooled(captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Progress) -> Iterator[Tensor]:
@@ -215,8 +212,8 @@ def _fill_table(made: Consensus, said: Said, vocabulary: Vocabulary, places: Ten
     for length in range(1, LONGEST + 1):
         of_length = lengths == length
         keys[of_length] = keys_of(ids[of_length, :length], length, len(vocabulary)).flatten()
-    made.grams.copy_(keys.sort().values)
-    order = keys.argsort()
+    keys, order = keys.sort()
+    made.grams.copy_(keys)
     made.rarity.copy_(torch.tensor([rarity.of(gram) for gram in grams])[order])
     made.rarest.fill_(rarity.of(()))
     whole, scales = _whole(places[order])

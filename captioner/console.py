@@ -35,6 +35,10 @@ beam_option = click.option(
 )
 
 
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
 class OutputFile(click.Path):
     """A file to be written; that there is no place for it is told before the work, not at its end."""
 

@@ -36,10 +36,10 @@ class Decoding:
     apart: int = 0  # so many other words stand between a word and the same word again; 0: anything goes
     repeatable: tuple[int, ...] | None = None  # only these words come twice at all; None: any
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
+    diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
     # What ends among the 2 * beam best continuations is given, too. No part of how a captioner is named,
     # since the consensus that chooses among them is.
     runners_up: bool = field(default=False, repr=False)
-    diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +72,20 @@ def usual(
 
     "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" and "a
     kitchen is in the kitchen" the next: docs/design.md says what barring repeated pairs of words, words that
-    come back at once, and words other than function words that come back at all, gave. Where
-    there is a consensus to choose by, it has all that a beam closes to choose from; greedy stays greedy.
+    come back at once, and words other than function words that come back at all, gave. Where there is a
+    consensus to choose by, it has all that a beam closes to choose from; greedy stays greedy.
     """
     how = Decoding(beam, model.config.max_words, groups=groups, diversity=diversity)
     if model.starts_with_image:
         return how
-    chooses = model.consensus is not None and beam > 1 and groups == 1
-    repeatable = tuple(sorted({vocabulary.id(word) for word in FUNCTION_WORDS} - {UNK}))
-    how = replace(how, barred=(PAD, START, UNK), unrepeated=2, apart=2, repeatable=repeatable)
-    return replace(how, runners_up=chooses)
+    return replace(
+        how,
+        barred=(PAD, START, UNK),
+        unrepeated=2,
+        apart=2,
+        repeatable=tuple(sorted({vocabulary.id(word) for word in FUNCTION_WORDS} - {UNK})),
+        runners_up=model.consensus is not None and beam > 1 and groups == 1,
+    )
 
 
 @torch.inference_mode()

@@ -42,12 +42,12 @@ def photo_name(photo: Photo) -> str:
 
 def check_there(photo: str) -> None:
     """Raise PhotoError for a path where nothing is: known at once, before a model is loaded for it."""
-    # `open_photo` tells what else is wrong.
-    with suppress(OSError, ValueError):
-        try:
-            Path(photo).stat()
-        except FileNotFoundError:
-            raise _nothing_at(photo) from None
+    try:
+        Path(photo).stat()
+    except FileNotFoundError:
+        raise _nothing_at(photo) from None
+    except (OSError, ValueError):
+        pass  # `open_photo` tells what else is wrong
 
 
 def _nothing_at(name: str) -> PhotoError:

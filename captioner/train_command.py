@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import progress_bar, stop_on_sigterm
+from captioner.console import FILE, FOLDER, progress_bar, stop_on_sigterm
 
 if TYPE_CHECKING:
     from captioner.train import EpochReport
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
@@ -80,6 +77,7 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     from captioner.consensus_training import add_consensus
     from captioner.training_options import read_training_photos
 
+    stop_on_sigterm()
     photos, names = read_training_photos(options)
     with progress_bar(len(photos), "photo", "features") as bar:
         made = add_consensus(model, photos, names, out, device, bar.update)

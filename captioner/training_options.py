@@ -100,11 +100,12 @@ def read_data(options: Mapping[str, Any]) -> Data:
 def _photos(
     options: Mapping[str, Any],
 ) -> tuple[list[CaptionedPhoto], list[CaptionedPhoto], tuple[str, ...]]:
-    train, names = read_training_photos(options)
-    if options.get("flickr8k") is not None:
-        return train, flickr8k(options["flickr8k"], "dev"), names
-    if options.get("dev_coco") is None:
+    folder = options.get("flickr8k")
+    if folder is None and options.get("coco") and options.get("images") and not options.get("dev_coco"):
         raise DataError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
+    train, names = read_training_photos(options)
+    if folder is not None:
+        return train, flickr8k(folder, "dev"), names
     return train, coco(options["dev_coco"], options.get("dev_images") or options["images"]), names
 
 

@@ -20,6 +20,12 @@ def record(names: Iterable[str], earlier: Mapping[str, Any] | None = None) -> st
     return base64.b64encode(b"".join(sorted(digests | _digests((earlier or {}).get(KEY))))).decode()
 
 
+def learnt(data: Iterable[str], names: Iterable[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's `about` says of its data sets and photos, with those that it had learnt from before."""
+    known = map(str, earlier.get("data") or ())
+    return {"data": list(dict.fromkeys([*known, *data])), KEY: record(names, earlier)}
+
+
 def learnt_from(about: Mapping[str, Any], names: Sequence[str]) -> list[str] | None:
     """Those of `names` that the model with this `about` has learnt from; None where it keeps no record."""
     if not isinstance(about.get(KEY), str):

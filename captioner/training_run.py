@@ -16,7 +16,7 @@ from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.processes import Processes
 from captioner.train import EpochReport
-from captioner.training_record import KEY, check_unseen, record
+from captioner.training_record import check_unseen, learnt
 from captioner.training_setup import Data, Prepared, Run, Watcher, prepare
 
 __all__ = ["BEST", "LOG", "STATE", "Data", "Run", "Watcher", "train"]
@@ -102,12 +102,10 @@ def _keep(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochR
 
 def _about(run: Run, data: Data) -> dict[str, Any]:
     """What is known of the model before the first epoch."""
-    earlier = _earlier(run)
     return {
-        "data": list(dict.fromkeys([*map(str, earlier.get("data") or ()), *data.names])),
         "photos": len(data.train),
         "recipe": asdict(run.recipe),
-        KEY: record(_names(data), earlier),
+        **learnt(data.names, _names(data), _earlier(run)),
     }
 
 

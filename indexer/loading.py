@@ -169,17 +169,21 @@ class Loading:
         first = before or found.place
         # The ids of scraped photos are made of their content.
         known = first is not None and (photo.source == "scraped" or is_same_file(photo.image, first))
-        if not known and photo.source == "folder" and file in self._files:  # of a folder around or within
-            self.known, self._again, self.elsewhere = self.known + 1, self._again + 1, self.elsewhere + 1
-            return False
-        self._places.setdefault(photo.image_id, first or photo.image)
-        if first is not None and not known:
-            reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
-            self._note(Problem(photo.image, reason))
-            return False
-        self._files.add(file)
-        self.known, self._again = self.known + known, self._again + (known and before is not None)
-        return not known
+        nested = (
+            not known and photo.source == "folder" and file in self._files
+        )  # in a folder around or within
+        if nested:
+            self.elsewhere += 1
+        else:
+            self._places.setdefault(photo.image_id, first or photo.image)
+            if first is not None and not known:
+                reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
+                self._note(Problem(photo.image, reason))
+                return False
+            self._files.add(file)
+        self.known += known or nested
+        self._again += nested or (known and before is not None)
+        return not (known or nested)
 
     def _usable(self, items: Iterable[Item]) -> Iterator[CaptionRecord]:
         for item in items:

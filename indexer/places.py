@@ -61,15 +61,17 @@ class RealPaths:
         self._folders: dict[str, str] = {}
 
     def of(self, place: str) -> str:
+        if not os.path.isabs(place):  # noqa: PTH117 - a text, as places are
+            return place
         folder, name = os.path.split(place)
         try:
-            if not os.path.isabs(place) or os.path.islink(place):  # noqa: PTH114, PTH117
-                return os.path.realpath(place) if os.path.isabs(place) else place  # noqa: PTH117
+            if os.path.islink(place):  # noqa: PTH114
+                return os.path.realpath(place)
             if folder not in self._folders:
                 self._folders[folder] = os.path.realpath(folder)
         except (OSError, ValueError):
             return place
-        return os.path.join(self._folders[folder], name)  # noqa: PTH118 - a text, as places are
+        return os.path.join(self._folders[folder], name)  # noqa: PTH118
 
 
 class IdsOfFiles:

@@ -196,8 +196,7 @@ def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int
 
 
 def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded: Sequence[str] = ()) -> int:
-    """Images, but for `excluded` ones, with a caption of `min_score` or more to any of the queries, that
-    passes its filters."""
+    """Images but `excluded` ones with a caption that passes a query's filters and reaches its `min_score`."""
     found: list[list[Array]] = [[np.zeros(0, np.int64)] for _ in segments]
     for query in queries:
         selection = Selection(segments, query.filters)

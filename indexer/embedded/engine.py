@@ -18,7 +18,7 @@ from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing, problems
 from indexer.errors import IndexerError, IndexNotFoundError
-from indexer.index import CaptionIndex, check_limit, known_analyzer, listed
+from indexer.index import CaptionIndex, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -155,7 +155,6 @@ class EmbeddedIndex(CaptionIndex):
         return EmbeddedView(self.where, self._current())
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
-        check_limit(limit)
         return self.view().candidates_many(queries, limit)
 
     def count(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from captioner.counted import counted
 from captioner.outside import clean
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
@@ -130,8 +131,8 @@ def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer)
     why = reasons(hit, analyze)
     which = [f"by {results.number(hit)}:"] if results.several else []
     lacks, adds = [f"−{word}" for word in why.lacks], [f"+{word}" for word in why.adds]
-    count = len(hit.duplicates)
-    copies = [f"(and {count} near {'copy' if count == 1 else 'copies'})"] if count else []
+    near = counted(len(hit.duplicates), "near copy", "near copies")
+    copies = [f"(and {near})"] if hit.duplicates else []
     indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
     words = [(word, False) for word in (*which, *lacks, *adds, *copies)]
     for line in wrap(words, layout.caption + len(_GAP) + layout.shared, 2):
