@@ -24,6 +24,7 @@ let hits = []; // of all its pages
 let shown = ""; // whose answer the page shows, by `subject`
 let photo = null; // {url, caption}: shown beside the caption that it was given
 let running = new AbortController();
+let told; // a promise: kept when `status` is there, or cannot be had
 let seed = Math.floor(Math.random() * 1e9);
 
 // ---- going somewhere -------------------------------------------------------------------------
@@ -87,6 +88,7 @@ async function start() {
   byId("end").textContent = "";
   byId("shuffle").hidden = false;
   await tried(async () => {
+    await told;
     const { images } = await get("/random", { size: 12, seed }, signal);
     byId("grid").replaceChildren(...images.map((image) => card(prepared(image), similarTo(image.image_id))));
     byId("results-title").textContent = images.length ? "Or begin with one of these" : "The index is empty";
@@ -99,6 +101,8 @@ async function start() {
 
 async function search() {
   const signal = begin();
+  await told;
+  if (signal.aborted) return;
   showAsking(state, photoOf(state));
   await tried(async () => {
     const [path, values] = question(state);
@@ -110,6 +114,8 @@ async function searchPhoto(file) {
   const unusable = photos.refusal(file, status?.upload_bytes);
   if (unusable) return fail(unusable);
   const signal = begin();
+  await told;
+  if (signal.aborted) return;
   const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
   const url = URL.createObjectURL(file);
   detail.close();
@@ -281,7 +287,7 @@ function fail(error, again) {
 }
 
 async function signedIn(again) {
-  await holdings();
+  told = holdings();
   await (again ?? (() => arrive(read())))();
 }
 
@@ -343,5 +349,5 @@ async function holdings() {
   byId("holdings").textContent = `${number(status.images)} pictures, ${number(status.captions)} captions`;
 }
 
-await holdings();
-await arrive(read());
+told = holdings();
+arrive(read()); // at once: what a visitor does before `told` is kept comes after it, and counts

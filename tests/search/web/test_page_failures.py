@@ -157,6 +157,24 @@ def test_long_captions_are_like_any_other(at: Visitor, address: str) -> None:
         visitor.has("#count", "2 pictures")
 
 
+@pytest.mark.parametrize("way", ["photo", "words"])
+def test_what_is_asked_before_the_server_is_known_is_answered(visitor: Visit, photos: Path, way: str) -> None:
+    held: list[Route] = []
+    visitor.page.route("**/status?*", lambda route: held.append(route))
+    with visitor.page.expect_request("**/status?*"):
+        visitor.open()
+    if way == "photo":
+        visitor.page.set_input_files("#choose", photos / "rocket.jpg")
+    else:
+        ask(visitor, "a ginger cat")
+    visitor.page.wait_for_timeout(100)
+    held[0].continue_()
+    visitor.has(".chip", "ginger")
+    visitor.settled()
+    visitor.page.locator("#sheet .of").first.wait_for(state="attached")
+    assert visitor.page.locator("#shuffle").is_hidden()
+
+
 def test_a_message_without_a_way_on_has_no_word_for_it(visitor: Visit) -> None:
     visitor.expected = {404}
     visitor.open("/?show=nosuch")
