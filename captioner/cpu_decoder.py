@@ -8,7 +8,7 @@ that captions are made of. So, unlike with an encoder in bfloat16, nearly all ca
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,7 @@ class HalvedDecoder(AttentionDecoder):
         self.__dict__.update(copy.deepcopy(decoder).__dict__)
         for name in ("keys", "query", "gate", "output"):
             setattr(self, name, _HalvedLinear(getattr(self, name)))
-        self.memory[0] = _HalvedLinear(self.memory[0])
+        self.memory[0] = _HalvedLinear(cast(nn.Linear, self.memory[0]))
         self.lstm = _HalvedCell(self.lstm)  # type: ignore[assignment]
         embed, bias = self.embed.weight.detach(), self.bias.detach()
         self._frequent = embed[:FREQUENT], bias[:FREQUENT]
@@ -57,9 +57,8 @@ class HalvedDecoder(AttentionDecoder):
 class _HalvedLinear(nn.Module):
     """A linear layer in bfloat16 between float32 and float32."""
 
-    def __init__(self, linear: nn.Module) -> None:
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        assert isinstance(linear, nn.Linear)
         self.weight, self.bias = linear.weight.detach().bfloat16(), linear.bias.detach().bfloat16()
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -247,9 +247,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
     from PIL import ImageCms
 
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
-    assert converted is not None  # None only where it converts in place
-    return converted
+    return ImageCms.buildTransform(lab, rgb, "LAB", "RGB").apply(image)
 
 
 def _is_deep(image: Image.Image) -> bool:

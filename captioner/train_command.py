@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from captioner.console import FILE, FOLDER, progress_bar, stop_on_sigterm
 
 if TYPE_CHECKING:
+    from captioner.configuration import ConsensusSizes
     from captioner.train import EpochReport
 
 
@@ -81,8 +82,7 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     photos, names = read_training_photos(options)
     with progress_bar(len(photos), "photo", "features") as bar:
         made = add_consensus(model, photos, names, out, device, bar.update)
-    sizes = made.model.config.consensus
-    assert sizes is not None
+    sizes = cast("ConsensusSizes", made.model.config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
 
 

@@ -152,7 +152,7 @@ def _fetch_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> None:
         headers["Range"] = f"bytes={start}-"
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  (http or https: checked above)
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-        resumed = _resumes(answer, start, total, url)
+        resumed = _resumes(answer, total, url)
         with file.open("ab" if resumed else "wb") as out:
             if not resumed:
                 bar.update(-start)
@@ -163,8 +163,8 @@ def _fetch_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> None:
                     return
 
 
-def _resumes(answer: HTTPResponse, start: int, total: int, url: str) -> bool:
-    """Whether the answer goes on at `start`; a server without ranges begins anew. Checks the size."""
+def _resumes(answer: HTTPResponse, total: int, url: str) -> bool:
+    """Whether the answer goes on where asked to; a server without ranges begins anew. Checks the size."""
     if answer.status == 206:
         length = answer.headers.get("Content-Range", "").rpartition("/")[2]
     else:

@@ -77,7 +77,8 @@ class HttpTransport:
 
     async def get(self, url: URL, headers: Mapping[str, str], limits: Limits, check: Check) -> Response:
         """The answer to a GET. Raises RefusalError, with the kind of failure as its reason."""
-        assert self._session is not None, "use the transport in an async with statement"
+        if self._session is None:
+            raise RuntimeError("use the transport in an async with statement")
         try:
             request = self._session.get(url, headers=headers, allow_redirects=False, timeout=_times(limits))
             async with request as answer:

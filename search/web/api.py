@@ -60,8 +60,7 @@ router = APIRouter(responses=_ALWAYS)
 
 
 async def _service(request: Request) -> Service:
-    service = request.app.state.service
-    assert isinstance(service, Service)
+    service: Service = request.app.state.service
     return service
 
 

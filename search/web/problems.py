@@ -115,18 +115,16 @@ def _from_validation(error: RequestValidationError) -> Problem:
 def install(app: FastAPI) -> None:
     """Answer the errors that are messages with a problem document (`security.Guard` answers faults)."""
 
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
         return _from_http(error).response()
 
-    async def validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+    @app.exception_handler(RequestValidationError)
+    async def validation(request: Request, error: RequestValidationError) -> Response:
         return _from_validation(error).response()
 
     async def known(request: Request, error: Exception) -> Response:
         return problem_of(error).response()
 
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(RequestValidationError, validation)
     for kind in (CaptionerError, IndexerError, SearchError):
         app.add_exception_handler(kind, known)
