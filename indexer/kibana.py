@@ -44,10 +44,7 @@ def _renamed(one: dict[str, Any], name: str) -> dict[str, Any]:
         attributes |= {"title": name, "name": f"{attributes['name']} ({name})"}
     else:
         attributes["title"] = f"{attributes['title']} ({name})"
-    references = [
-        {**reference, "id": _id_for(reference["id"], name)}  #
-        for reference in one["references"]
-    ]
+    references = [{**other, "id": _id_for(other["id"], name)} for other in one["references"]]
     return {**one, "id": _id_for(one["id"], name), "attributes": attributes, "references": references}
 
 
