@@ -13,6 +13,7 @@ from captioner.asked import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.console import (
     FILE,
     FOLDER,
+    PLACE,
     CommandGroup,
     OutputFile,
     beam_option,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from captioner.folders import PhotosBelow
     from captioner.metrics import Evaluation
 
-PHOTO = click.Path(path_type=Path)
 MODEL = "Name of a model, its folder, or hf:ORG/NAME."
 
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @click.option("--model", default="default", show_default=True, help=MODEL)
 @beam_option
 @click.option(
@@ -192,7 +192,7 @@ def import_command(
 
 
 @main.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
 @click.option("--html", type=OutputFile(), help="Write a self-contained page.")
 @click.option("--png", type=OutputFile(), help="Write a picture.")

@@ -35,18 +35,29 @@ beam_option = click.option(
 )
 
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
+class Place(click.Path):
+    """A file or folder. An empty name would mean the current folder: `--folder "$UNSET"` is a mistake."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fsdecode(value).strip():
+            self.fail("is empty; name a place, or leave it out.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
-class OutputFile(click.Path):
+FOLDER = Place(path_type=Path, file_okay=False)
+FILE = Place(path_type=Path, dir_okay=False)
+#: As it is given, for what looks itself at what stands there.
+PLACE = Place(readable=False)
+
+
+class OutputFile(Place):
     """A file to be written; that there is no place for it is told before the work, not at its end."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, readable=False, writable=True, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        path: Path = super().convert(value, param, ctx)
         if reason := no_place_for(path):
             self.fail(reason, param, ctx)
         return path

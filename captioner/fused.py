@@ -32,12 +32,17 @@ _PAIRS_SEPARABLE = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
 def faster(encoder: Encoder) -> Encoder:
     """The encoder for use on a CPU: normalised images (B, 3, S, S) -> features, equal up to rounding.
 
-    Kinds of encoder that are not known here, and builds of torch without oneDNN, run as they are.
+    Kinds of encoder that are not known here, and builds of torch without oneDNN's operator, run as they are.
     """
-    if isinstance(encoder, GridEncoder) and torch._C._has_mkldnn:
+    if isinstance(encoder, GridEncoder) and _has_operator():
         encoder = copy.deepcopy(encoder)
         _fuse(encoder.network)
     return encoder
+
+
+def _has_operator() -> bool:
+    """Whether this torch has the operator, which is private: another version may do without it."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def _fuse(network: nn.Module) -> None:
@@ -58,9 +63,8 @@ class _Fused(nn.Module):
         from timm.layers.padding import pad_same
 
         fused = fuse_conv_bn_eval(convolution, normalisation)
-        assert fused.bias is not None
         self.weight = fused.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.bias = fused.bias.detach()
+        self.bias = cast(Tensor, fused.bias).detach()
         # TensorFlow's padding depends on the size of the photo, and is not the same on all sides.
         self.pad = pad_same if type(convolution).__name__ == "Conv2dSame" else None
         self.kernel, self.stride = list(convolution.kernel_size), list(convolution.stride)

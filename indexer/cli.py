@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captioner.console import (
+    PLACE,
     CommandGroup,
     interruptible,
     progress_bar,
@@ -128,13 +129,6 @@ def _fill(
     finish(report, Path(rejects), as_json)
 
 
-def _not_empty(ctx: click.Context, option: click.Parameter, folders: tuple[str, ...]) -> tuple[str, ...]:
-    """An empty name would mean the current folder: `--gone "$UNSET"` is a mistake."""
-    if not all(folder.strip() for folder in folders):
-        raise click.BadParameter("is empty; name the folder that the photos were in.")
-    return folders
-
-
 @main.command()
 @click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
 @click.option("--from", "file", type=LINES, help="Image ids, one a line (- is stdin).")
@@ -142,7 +136,7 @@ def _not_empty(ctx: click.Context, option: click.Parameter, folders: tuple[str, 
     "--gone",
     "folders",
     multiple=True,
-    callback=_not_empty,
+    type=PLACE,
     metavar="DIR",
     help="Photos that were in DIR or below and are gone.",
 )
@@ -231,7 +225,9 @@ def _elastic(where: str) -> type[ElasticIndex]:
 
 @main.command()
 @click.argument("name", type=click.Choice(sorted(DATA_SETS)))
-@click.option("-o", "--output", default="coco", show_default=True, metavar="DIR", help="Where to put it.")
+@click.option(
+    "-o", "--output", default="coco", show_default=True, type=PLACE, metavar="DIR", help="Where to put it."
+)
 @click.option("--address", metavar="URL", help="Another server with the same paths.")
 def download(name: str, output: str, address: str | None) -> None:
     """Fetch a published data set.

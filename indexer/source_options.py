@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from captioner.asked import MOST_CAPTIONS
-from captioner.console import Command, beam_option, no_place_for, with_options
+from captioner.console import PLACE, Command, beam_option, no_place_for, with_options
 from captioner.loader import loader
 from indexer import sources
 from indexer.build import Captioning
@@ -27,19 +27,32 @@ LINES = click.File(encoding="utf-8", errors="surrogateescape")
 where_option = index_option("where")
 
 _SOURCES = (
-    click.option("--coco", multiple=True, metavar="FILE", help="COCO annotations, captions_*.json."),
-    click.option("--images", metavar="DIR", help="Images of --coco: show them and caption them too."),
-    click.option("--flickr8k", multiple=True, metavar="DIR", help="Flickr8k (folder or captions.txt)."),
-    click.option("--jsonl", multiple=True, metavar="FILE", help="JSON lines of image_id, caption, ..."),
-    click.option("--folder", multiple=True, metavar="DIR", help="Photos to caption, folders below too."),
-    click.option("--scraped", multiple=True, metavar="DIR", help="What `indexer scrape` downloaded."),
+    click.option(
+        "--coco", multiple=True, type=PLACE, metavar="FILE", help="COCO annotations, captions_*.json."
+    ),
+    click.option(
+        "--images", type=PLACE, metavar="DIR", help="Images of --coco: show them and caption them too."
+    ),
+    click.option(
+        "--flickr8k", multiple=True, type=PLACE, metavar="DIR", help="Flickr8k (folder or captions.txt)."
+    ),
+    click.option(
+        "--jsonl", multiple=True, type=PLACE, metavar="FILE", help="JSON lines of image_id, caption, ..."
+    ),
+    click.option(
+        "--folder", multiple=True, type=PLACE, metavar="DIR", help="Photos to caption, folders below too."
+    ),
+    click.option(
+        "--scraped", multiple=True, type=PLACE, metavar="DIR", help="What `indexer scrape` downloaded."
+    ),
     click.option(
         "--photos",
         multiple=True,
+        type=PLACE,
         metavar="ADDRESS",
         help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
     ),
-    click.option("--retry", metavar="FILE", help="Add what an earlier run reported as rejected."),
+    click.option("--retry", type=PLACE, metavar="FILE", help="Add what an earlier run reported as rejected."),
     click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
     beam_option,
     click.option(
@@ -51,6 +64,7 @@ _SOURCES = (
     ),
     click.option(
         "--rejects",
+        type=PLACE,
         metavar="FILE",
         default="rejected.jsonl",
         show_default=True,

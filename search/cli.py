@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from captioner.console import CommandGroup, tell
+from captioner.console import PLACE, CommandGroup, tell
 from captioner.errors import CaptionerError, PhotoError
 from indexer.errors import IndexerError
 from search.absent import absent
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @ranked_options
 @captions_option
 def similar(photos: tuple[str, ...], **options: Any) -> None:

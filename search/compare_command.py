@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from captioner.console import beam_option, writing
+from captioner.console import PLACE, beam_option, writing
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.compare import captions_by, sampled
@@ -18,7 +18,7 @@ from search.options import html_option, index_option
 
 
 @click.command()
-@click.argument("photo", metavar="PHOTO")
+@click.argument("photo", type=PLACE, metavar="PHOTO")
 @index_option
 @click.option(
     "--models", default="default", show_default=True, metavar="A,B", help="Captioners, by name or folder."

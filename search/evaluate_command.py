@@ -8,16 +8,15 @@ from typing import Any
 
 import click
 
-from captioner.console import OutputFile, beam_option, progress_bar, tell
+from captioner.console import FOLDER, OutputFile, Place, beam_option, progress_bar, tell
 from search.errors import EvaluationError
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = Place(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option(
-    "--data", envvar="CAPTION_DATA", type=_FOLDER, metavar="DIR", help="Folder with coco, cxc and flickr8k."
+    "--data", envvar="CAPTION_DATA", type=FOLDER, metavar="DIR", help="Folder with coco, cxc and flickr8k."
 )
 @click.option("--captions", type=_FILE, metavar="JSONL", help="Generated captions: image, caption a line.")
 @click.option("--greedy", type=_FILE, metavar="JSONL", help="The same, decoded greedily.")
@@ -32,7 +31,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--several", type=click.IntRange(1, 20), default=5, show_default=True, help="Captions a photo.")
 @click.option(
     "--cache",
-    type=_FOLDER,
+    type=FOLDER,
     default=Path(".cache/evaluation"),
     show_default=True,
     metavar="DIR",
@@ -41,7 +40,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--seed", default=1, show_default=True, help="Of bootstrap and random ranking.")
 @click.option(
     "--output",
-    type=_FOLDER,
+    type=FOLDER,
     default=Path(".cache/evaluation/report"),
     show_default=True,
     metavar="DIR",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from captioner.console import beam_option
+from captioner.console import Place, beam_option
 from captioner.loader import loader
 from search.errors import SearchError
 from search.options import index_option
@@ -53,7 +53,7 @@ def _is_address(name: str) -> bool:
 @click.option(
     "--images",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=Place(exists=True, file_okay=False, path_type=Path),
     help="A folder whose pictures may be shown; repeat for more. Without one, no picture file is served.",
 )
 @click.option(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import beam_option, progress_bar, tell
+from captioner.console import PLACE, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
 from search.given import check_photos, is_photo
@@ -27,6 +27,7 @@ from search.web_search import Found, Watch, search_web
     "--output",
     default="web-search",
     show_default=True,
+    type=PLACE,
     metavar="DIR",
     help="Where the downloads go, a folder for each query.",
 )

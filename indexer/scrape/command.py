@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from captioner.console import interruptible, progress_bar, tell
+from captioner.console import PLACE, interruptible, progress_bar, tell
 from captioner.loader import loader
 from captioner.outside import printable
 from indexer.build import Captioning
@@ -32,6 +32,7 @@ from indexer.source_options import LINES
     "--output",
     default="scraped",
     show_default=True,
+    type=PLACE,
     metavar="DIR",
     help="Where photos and manifest go; a second run goes on in it.",
 )

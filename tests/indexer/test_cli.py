@@ -180,7 +180,9 @@ class TestOptions:
             ("--index", " ", "is empty; name a folder, or http"),
             ("--rejects", "nowhere/rejected.jsonl", "nowhere to write into: name a place for rejected.jsonl"),
             ("--rejects", ".", "--rejects names a file; . is a folder"),
-            ("--rejects", "", "--rejects names a file"),
+            ("--rejects", "", "is empty; name a place"),
+            ("--folder", "", "'--folder': is empty; name a place"),
+            ("--images", "", "'--images': is empty; name a place"),
         ],
     )
     def test_places_that_cannot_be(
