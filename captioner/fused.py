@@ -41,8 +41,8 @@ def faster(encoder: Encoder) -> Encoder:
 
 
 def _has_operator() -> bool:
-    """Whether this torch has the operator, which is private: another version may do without it."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    """Both names are private, so another version of torch may do without them."""
+    return getattr(torch._C, "_has_mkldnn", False) and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def _fuse(network: nn.Module) -> None:

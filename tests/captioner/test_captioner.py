@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -303,6 +304,14 @@ def test_the_faster_encoder_gives_the_same_features(size: int) -> None:
         expected, found = encoder(images), faster(encoder)(images)
     assert found.shape == expected.shape
     assert float((found - expected).norm() / expected.norm()) < 1e-4
+
+
+def test_an_encoder_runs_as_it_is_where_torch_lacks_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = tiny_checkpoint().model.encoder
+    images = torch.randn(1, 3, 64, 64)
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())  # private operators, which may go
+    with torch.inference_mode():
+        assert torch.equal(faster(encoder)(images), encoder(images))
 
 
 def test_the_faster_encoder_leaves_the_model_as_it_was() -> None:
