@@ -28,6 +28,8 @@ def montage(answers: Sequence[Answer]) -> Image.Image:
     sheets = [_sheet(answer, answer.results) for answer in answers if answer.results is not None]
     if not sheets:
         return Image.new("RGB", (_MARGIN * 2, _MARGIN * 2), _PAPER)
+    if len(sheets) == 1:  # no second copy of it: a thousand hits are 400 MB
+        return sheets[0]
     whole = Image.new("RGB", (max(one.width for one in sheets), sum(one.height for one in sheets)), _PAPER)
     top = 0
     for sheet in sheets:

@@ -21,10 +21,7 @@ from indexer.records import (
     Position,
     Query,
 )
-
-
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one | other else 0.0
+from tests.jaccard import jaccard
 
 
 class MemoryIndex(CaptionIndex):
@@ -133,6 +130,18 @@ class MemoryIndex(CaptionIndex):
 
     def close(self) -> None:
         pass
+
+
+def brute_force(
+    index: MemoryIndex, sets: Sequence[frozenset[str]], allowed: Filters = NO_FILTERS, least: float = 0.0
+) -> dict[str, float]:
+    """Image -> the best similarity of any of its captions to any of the sets."""
+    best: dict[str, float] = {}
+    for document in index.documents.values():
+        score = max(jaccard(tokens, document.tokens) for tokens in sets)
+        if score > 0 and score >= least and allowed.matches(document.record):
+            best[document.record.image_id] = max(score, best.get(document.record.image_id, 0.0))
+    return best
 
 
 def _order(position: Position) -> tuple[float, str]:

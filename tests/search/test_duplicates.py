@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Sequence
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from captioner.photo import hash_distance
 from indexer.records import CaptionRecord, Document, Position
 from search.duplicates import NEAR, fold_duplicates
+from search.errors import QueryError
 from search.hits import ScoredCaption
 from search.jaccard import Similarity
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
-from tests.search.test_searcher import pages
-from tests.search.worlds import ANALYZER, HastyIndex, NamingCaptioner, RoundingIndex
+from tests.search.worlds import (
+    ANALYZER,
+    Engine,
+    engines,
+    pages,
+    searcher,
+)
 
 #: Up to nine bits, so that some are near each other and some near two that are not.
 hashes = st.one_of(
@@ -69,22 +77,83 @@ def test_what_is_behind_enough_is_left_as_it_is(given_hashes: list[str], enough:
 
 @example(MemoryIndex, ["0" * 16] * 5, 1)  # all that an engine has left may be copies
 @given(
-    st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex]),
+    engines,
     st.lists(hashes, max_size=20),
     st.integers(1, 4),
 )
 def test_all_pages_together_show_what_the_plain_definition_keeps(
-    engine: Callable[[list[CaptionRecord], str], MemoryIndex], given_hashes: list[str], k: int
+    engine: Engine, given_hashes: list[str], k: int
 ) -> None:
     """Every image is less like the question than the one before."""
     world = [
         CaptionRecord(f"i{number}", " ".join(["dog", *map(str, range(number))]), phash=phash)
         for number, phash in enumerate(given_hashes)
     ]
-    found = pages(Searcher(engine(world, ANALYZER), NamingCaptioner), {"dog"}, k, fold_duplicates=True)
+    found = pages(searcher(engine(world, ANALYZER)), {"dog"}, k, fold_duplicates=True)
     assert all(page.exact for page in found)
     hits = [hit for page in found for hit in page.hits]
     plain = {f"i{kept}": tuple(f"i{copy}" for copy in copies) for kept, copies in plainly(given_hashes, ())}
     assert [hit.image_id for hit in hits] == [*plain]
     assert all(hit.duplicates == plain[hit.image_id][: len(hit.duplicates)] for hit in hits)
     assert all(page.hits for page in found[1:])
+
+
+def far_apart(number: int) -> str:
+    """Hashes that are no near copies of each other."""
+    return hashlib.sha256(str(number).encode()).hexdigest()[:16]
+
+
+class TestDuplicates:
+    def hashed(self, *hashes: str) -> Searcher:
+        words = ["dog", "dog cat", "dog cat egg", "dog cat egg fish", "dog cat egg fish goat"]
+        return searcher(
+            MemoryIndex(
+                [CaptionRecord(f"i{number}", words[number], phash=one) for number, one in enumerate(hashes)]
+            )
+        )
+
+    def test_a_near_copy_is_folded_into_the_better_hit(self) -> None:
+        search = self.hashed("00000000000000ff", "00000000000000fe", "ffffffff00000000", "")
+        assert hash_distance("00000000000000ff", "00000000000000fe") == 1
+        hits = search.text("dog", fold_duplicates=True).hits
+        assert [(hit.rank, hit.image_id, hit.duplicates) for hit in hits] == [
+            (1, "i0", ("i1",)),
+            (2, "i2", ()),
+            (3, "i3", ()),
+        ]
+        assert [hit.image_id for hit in search.text("dog").hits] == ["i0", "i1", "i2", "i3"]
+
+    def test_a_copy_of_an_earlier_page_stays_folded(self) -> None:
+        search = self.hashed(
+            "00000000000000ff", "ffffffff00000000", "00000000000000fe", "ffffffff00000001", ""
+        )
+        found = [
+            [hit.image_id for hit in page.hits]
+            for page in pages(search, frozenset({"dog"}), 1, fold_duplicates=True)
+        ]
+        assert [image for page in found for image in page] == ["i0", "i1", "i4"]
+
+    def test_a_cursor_holds_hashes_only_where_copies_are_folded(self) -> None:
+        search = self.hashed("00000000000000ff", "ffffffff00000000", "00000000000000fe", "")
+        plain, folding = (search.text("dog", 2, fold_duplicates=fold) for fold in (False, True))
+        assert plain.next is not None and folding.next is not None
+        assert (plain.next.hashes, folding.next.hashes) == ((), ("00000000000000ff", "ffffffff00000000"))
+        for page, fold in ((plain, True), (folding, False)):
+            with pytest.raises(QueryError, match=r"another search: .*folding"):
+                search.text("dog", 2, fold_duplicates=fold, after=page.cursor)
+
+    def test_a_plain_search_pages_to_the_end_whatever_hashes_its_images_have(self) -> None:
+        world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(6_000)]
+        found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_500)
+        assert [len(page.hits) for page in found] == [2_500, 2_500, 1_000]
+        assert [page.more for page in found] == [True, True, False]
+
+    def test_a_cursor_that_would_be_too_long_is_not_given(self) -> None:
+        world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(5_000)]
+        found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_400, fold_duplicates=True)
+        assert [len(page.hits) for page in found] == [2_400, 2_400]
+        assert [(page.exact, page.more) for page in found] == [(True, True), (True, True)]
+        assert found[-1].as_json()["more"] is True and "cursor" not in found[-1].as_json()
+
+    def test_what_is_no_hash_folds_nothing(self) -> None:
+        assert len(self.hashed("dog", "dog", "", "").text("dog", fold_duplicates=True).hits) == 4

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.index import CaptionIndex, open_index
+from indexer.index import open_index
 from indexer.records import NO_FILTERS, CaptionRecord, Filters
 from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.hits import Results
 from search.jaccard import explain, similarity
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex, jaccard
+from tests.jaccard import jaccard
+from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
     ANALYZER,
+    Engine,
     EvasiveIndex,
-    HastyIndex,
     NamingCaptioner,
-    RoundingIndex,
+    engines,
     filters,
     queries,
     records,
+    searcher,
     worlds,
 )
 
-Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
 Sets = list[frozenset[str]]
 
-engines = st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex])
 several = st.lists(queries, min_size=1, max_size=5)
 least_scores = st.sampled_from([0.0, 0.25, 0.5, 1.0])
-
-
-def searcher(index: CaptionIndex) -> Searcher:
-    return Searcher(index, NamingCaptioner)
 
 
 def asked(sets: Sets) -> list[Asked]:
@@ -60,18 +56,6 @@ def pages(search: Searcher, sets: Sets, sizes: Sequence[int], **options: object)
 
 def ids(found: Sequence[Results]) -> list[str]:
     return [hit.image_id for page in found for hit in page.hits]
-
-
-def brute_force(
-    index: MemoryIndex, sets: Sets, allowed: Filters = NO_FILTERS, least: float = 0.0
-) -> dict[str, float]:
-    """Image -> the best similarity of any of its captions to any of the sets."""
-    best: dict[str, float] = {}
-    for document in index.documents.values():
-        score = max(jaccard(tokens, document.tokens) for tokens in sets)
-        if score > 0 and score >= least and allowed.matches(document.record):
-            best[document.record.image_id] = max(score, best.get(document.record.image_id, 0.0))
-    return best
 
 
 class TestExact:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hypothesis import strategies as st
 
 from captioner.captioner import Caption, Captioned
 from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from indexer.index import CaptionIndex
 from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Position, Query
+from search.hits import Results
+from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
 
 #: Few words, so that ties, equal captions and worse captions of one image are common.
@@ -103,6 +106,31 @@ class NamingCaptioner:
                 texts = name.rpartition("/")[2].rpartition(".")[0].replace("-", " ").split("+")
                 written = tuple(Caption(text, -1.0) for text in texts[:captions])
                 yield Captioned(name, written, perceptual_hash(image))
+
+
+#: The smallest first question makes the loop work even in a small world.
+engines = st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex])
+Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
+
+
+def searcher(index: CaptionIndex) -> Searcher:
+    return Searcher(index, NamingCaptioner)
+
+
+def searcher_of(*captions: str) -> Searcher:
+    """A searcher over images i0, i1, ... with one caption each."""
+    return searcher(MemoryIndex([CaptionRecord(f"i{number}", text) for number, text in enumerate(captions)]))
+
+
+def pages(search: Searcher, tokens: frozenset[str], k: int, **options: object) -> list[Results]:
+    found = [search.tokens(tokens, k, **options)]  # type: ignore[arg-type]
+    while found[-1].cursor:
+        found.append(search.tokens(tokens, k, after=found[-1].cursor, **options))  # type: ignore[arg-type]
+    return found
+
+
+def dog_and(length: int) -> str:
+    return " ".join(["dog", *(f"x{number}" for number in range(length))])
 
 
 def _order(candidate: Candidate) -> tuple[float, str]:

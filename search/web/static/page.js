@@ -67,6 +67,7 @@ const subject = ({ q, also, like }) => write({ q, also, like });
 /** Take away an answer that is not to what is asked now. */
 function clearAnswer(...ghosts) {
   shown = "";
+  document.title = "Caption Search"; // until an answer names it
   byId("tools").hidden = true;
   byId("chips").replaceChildren();
   byId("certificate").replaceChildren();
@@ -81,7 +82,6 @@ async function start() {
   const signal = begin();
   clearAnswer(...ghosts(12));
   document.body.dataset.view = "start";
-  document.title = "Caption Search";
   byId("q").value = "";
   for (const id of ["query", "more"]) byId(id).hidden = true;
   byId("results-title").textContent = "Or begin with one of these";

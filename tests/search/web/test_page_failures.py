@@ -76,6 +76,7 @@ def test_a_failed_edit_shows_no_answer_to_the_search_before(visitor: Visit) -> N
     visitor.page.locator(".chip", has_text="rocket").click()
     visitor.has("#trouble", "The server answered 503")
     nothing_is_shown(visitor)
+    assert visitor.page.title() == "Caption Search"
     text.cut = False
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.settled()
