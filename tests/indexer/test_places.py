@@ -1,12 +1,30 @@
-"""Which places are one file."""
+"""Which places are one file, and one photo however it is reached."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from indexer import loading
+from indexer.build import BuildReport, add, build
+from indexer.errors import IndexerError
+from indexer.index import open_index
 from indexer.places import RealPaths, is_same_file
-from tests.indexer.worlds import write_noise
+from indexer.records import CaptionRecord
+from indexer.report import report_as_json, report_lines
+from indexer.sources import FolderSource
+from tests.indexer.worlds import (
+    AskedIndex,
+    ColourCaptioner,
+    DraftingIndex,
+    Stopped,
+    captioning,
+    write_noise,
+    write_photo,
+)
 
 
 def test_links_lead_to_the_same_file_and_addresses_to_themselves(tmp_path: Path) -> None:
@@ -28,3 +46,134 @@ def test_the_real_path_of_a_file_is_one_by_whatever_links(tmp_path: Path) -> Non
         assert real.of(str(tmp_path / name)) == os.path.realpath(photo)
     for place in ("s3://bucket/a.png", "gone/a.png", "", "/a\0b", "/a\0b/c.png"):
         assert real.of(place) == place
+
+
+class TestLinkedPhotos:
+    """A file that is reached by another path as well."""
+
+    def test_it_is_one_photo_by_whatever_path(self, tmp_path: Path, fresh_where: str) -> None:
+        disk, link = tmp_path / "disk", tmp_path / "lnk"
+        write_noise(disk / "a.png", 1)
+        link.symlink_to(disk)
+        with open_index(fresh_where, create=True) as index:
+            report = build(index, [FolderSource(disk), FolderSource(link)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.problems) == (1, 1, ())
+            report = add(index, [FolderSource(link)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.problems) == (0, 1, ())
+            report = add(index, [FolderSource(link)], captioning(ColourCaptioner("other")))
+            assert (report.captioned, report.problems) == (1, ())
+
+    def test_its_changes_are_seen_by_whatever_path(self, tmp_path: Path, fresh_where: str) -> None:
+        disk, link = tmp_path / "disk", tmp_path / "lnk"
+        write_noise(disk / "a.png", 1)
+        link.symlink_to(disk)
+        with open_index(fresh_where, create=True) as index:
+            add(index, [FolderSource(disk)], captioning(ColourCaptioner()))
+            write_noise(disk / "a.png", 2)
+            report = add(index, [FolderSource(link)], captioning(ColourCaptioner(), captions=2))
+            assert (report.captioned, report.renewed, report.problems) == (1, 1, ())
+            held = index.captions(["a.png"])["a.png"]
+            assert len(held) == 2 and {one.record.image for one in held} == {str(link / "a.png")}
+
+
+class TestNestedFolders:
+    """A file that lies below two of the folders that were named: one image, by the id that it got first."""
+
+    def test_a_folder_in_one_that_was_added_before(self, tmp_path: Path, fresh_where: str) -> None:
+        outer, inner = tmp_path / "trap", tmp_path / "trap" / "2024"
+        write_noise(outer / "a.png", 1)
+        with open_index(fresh_where, create=True) as index:
+            build(index, [FolderSource(outer)], captioning(ColourCaptioner()))
+            write_noise(inner / "b.png", 2)
+            add(index, [FolderSource(inner)], captioning(ColourCaptioner()))
+            report = add(index, [FolderSource(outer)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.elsewhere, report.whole) == (0, 2, 1, True)
+            assert report_as_json(report)["photos_elsewhere"] == 1
+            assert any(
+                line.startswith("1 photo in the index already under another") for line in report_lines(report)
+            )
+            assert dict(index.places("")) == {"a.png": str(outer / "a.png"), "b.png": str(inner / "b.png")}
+            write_noise(inner / "b.png", 3)
+            report = add(index, [FolderSource(outer)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.renewed, report.elsewhere) == (1, 1, 1)
+            report = add(index, [FolderSource(outer)], captioning(ColourCaptioner("other")))
+            assert (report.captioned, report.elsewhere, report.status.images) == (2, 1, 2)
+
+    def test_a_folder_round_one_that_was_added_before(self, tmp_path: Path, fresh_where: str) -> None:
+        for number, name in enumerate(("a.png", "2024/a.png", "2024/b.png")):
+            write_noise(tmp_path / "disk" / name, number)
+        (tmp_path / "link").symlink_to(tmp_path / "disk")
+        with open_index(fresh_where, create=True) as index:
+            add(index, [FolderSource(tmp_path / "disk")], captioning(ColourCaptioner()))
+            for name in ("disk", "link"):
+                folder = FolderSource(tmp_path / name / "2024")
+                report = add(index, [folder], captioning(ColourCaptioner()))
+                # the id a.png is another file's; this one has an id of its own already
+                assert (report.captioned, report.known, report.elsewhere, report.problems) == (0, 2, 2, ())
+            assert index.status().images == 3
+
+    @pytest.mark.parametrize("folders", [("", "2023"), ("2023", ""), ("", "2023", "")])
+    @pytest.mark.parametrize("fill", [build, add])
+    def test_both_in_one_run(
+        self, tmp_path: Path, fill: Callable[..., BuildReport], folders: tuple[str, ...]
+    ) -> None:
+        photos = tmp_path / "photos"
+        files = [write_photo(photos / name) for name in ("a.jpg", "2023/b.jpg", "2023/c.jpg")]
+        index, captioner = DraftingIndex(), ColourCaptioner()
+        report = fill(index, [FolderSource(photos / name) for name in folders], captioning(captioner))
+        assert sorted(captioner.asked) == sorted(str(file) for file in files)
+        assert (report.captioned, report.elsewhere, report.problems) == (3, 2, ())
+        assert report.status.images == 3
+
+    def test_a_build_that_is_gone_on_with_names_them_as_it_began(self, tmp_path: Path) -> None:
+        for name in ("2023/a.jpg", "2023/b.jpg"):
+            write_photo(tmp_path / name)
+        index, found = DraftingIndex(), [FolderSource(tmp_path), FolderSource(tmp_path / "2023")]
+        with pytest.raises(KeyboardInterrupt):
+            build(index, found, captioning(Stopped(1, KeyboardInterrupt())))
+        report = build(index, found, captioning(ColourCaptioner()))
+        assert (report.captioned, report.known, report.elsewhere) == (1, 3, 2)
+        assert {record.image_id for record in index.records} == {"2023/a.jpg", "2023/b.jpg"}
+
+    def test_photos_that_cannot_be_read_do_not_count_as_known(self, tmp_path: Path) -> None:
+        (tmp_path / "2023").mkdir()
+        (tmp_path / "2023" / "a.jpg").write_bytes(b"no photo")
+        index = DraftingIndex([CaptionRecord("old", "An old caption.")])
+        for names in (("", ""), ("", "2023")):
+            with pytest.raises(IndexerError, match="nothing to index"):
+                build(index, [FolderSource(tmp_path / name) for name in names], captioning(ColourCaptioner()))
+        assert [record.image_id for record in index.records] == ["old"]
+
+    def test_an_index_that_holds_a_file_twice_keeps_its_ids(self, tmp_path: Path) -> None:
+        photo = write_photo(tmp_path / "2023" / "a.jpg")
+        index = DraftingIndex(
+            CaptionRecord(name, "A dog.", str(photo), "folder", "generated", "colour@12345678")
+            for name in ("a.jpg", "2023/a.jpg")
+        )
+        for folder in (tmp_path, photo.parent):
+            report = add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.elsewhere) == (0, 1, 0)
+        assert {record.image_id for record in index.records} == {"a.jpg", "2023/a.jpg"}
+
+    @pytest.mark.parametrize(
+        ("ids", "expected"), [(["sea"], "a.jpg"), (["b/a.jpg", "z/b/a.jpg", "c/b/a.jpg", "sea"], "b/a.jpg")]
+    )
+    def test_of_several_ids_the_first_that_a_folder_gives(
+        self, tmp_path: Path, ids: list[str], expected: str
+    ) -> None:
+        photo = write_photo(tmp_path / "z" / "b" / "a.jpg")
+        index = DraftingIndex([CaptionRecord(name, "Sea.", str(photo)) for name in ids])
+        report = add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
+        assert (report.captioned, report.elsewhere) == (1, expected != "a.jpg")
+        assert [one.image_id for one in index.records if one.kind == "generated"] == [expected]
+
+    def test_the_index_is_asked_once_for_a_folder_and_only_where_photos_are_new_to_it(
+        self, tmp_path: Path
+    ) -> None:
+        index = AskedIndex()
+        for number in range(loading.LOOK_UP + 3):
+            write_photo(tmp_path / f"{number}.jpg")
+        for asked in (2, 1):  # the photos that are gone are asked for, too
+            index.beginnings.clear()
+            add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+            assert index.beginnings == [f"{tmp_path}/"] * asked

@@ -1,4 +1,4 @@
-"""Which files count as changed since they were captioned."""
+"""Which files count as changed or moved since they were captioned, and what becomes of their captions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from captioner.photo import glance
+from captioner.photo import glance, open_photo, perceptual_hash
+from indexer.build import add
+from indexer.index import open_index
 from indexer.records import CaptionRecord, Document, as_time
 from indexer.renewal import has_changed, has_moved
-from tests.indexer.worlds import write_noise
+from indexer.report import report_lines
+from indexer.sources import FolderSource
+from tests.indexer.worlds import ColourCaptioner, captioning, write_noise
 
 DAY = 86_400.0
 
@@ -81,3 +85,97 @@ def test_a_picture_moved_where_its_old_file_is_gone_and_it_looks_the_same(photo:
         assert not has_moved(str(photo), was(image, same))
     assert not has_moved("s3://bucket/a.png", was(gone, same))
     assert not has_moved(str(photo), was("/a\0b", same))
+
+
+class TestChangedPhotos:
+    """A file that became another photo under the same name."""
+
+    def test_it_is_captioned_anew_and_its_old_captions_go(self, tmp_path: Path, fresh_where: str) -> None:
+        folder, elsewhere = tmp_path / "photos", tmp_path / "other.png"
+        for number, name in enumerate(("moved.png", "written.png", "same.png")):
+            write_noise(folder / name, number)
+        title = CaptionRecord("moved.png", "A title.", source="scraped", kind="title")
+        with open_index(fresh_where, create=True) as index:
+            index.add([title])
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner("other")))
+            earlier = (folder / "moved.png").stat().st_mtime - 1000
+            write_noise(elsewhere, 11)
+            os.utime(elsewhere, (earlier, earlier))
+            elsewhere.replace(folder / "moved.png")
+            write_noise(folder / "written.png", 12)
+            captioner = ColourCaptioner()
+            report = add(index, [FolderSource(folder)], captioning(captioner, captions=2))
+            assert [Path(name).name for name in captioner.asked] == ["moved.png", "written.png"]
+            assert (report.captioned, report.known, report.renewed) == (2, 1, 2)
+            held = index.captions(["moved.png", "written.png", "same.png"])
+            assert {one.record.caption for one in held["moved.png"]} == {
+                "A title.",
+                "a photo of moved number 0",
+                "a photo of moved number 1",
+            }
+            # what the other captioner wrote of the earlier picture is gone, too
+            assert {one.record.model for one in held["written.png"]} == {"colour@12345678"}
+            assert {one.record.model for one in held["same.png"]} == {"colour@12345678", "other@12345678"}
+            phash = next(one.record.phash for one in held["moved.png"] if one.record.kind == "generated")
+            assert phash == perceptual_hash(open_photo(folder / "moved.png"))
+            report = add(index, [FolderSource(folder)], captioning(captioner))
+            assert (report.captioned, report.known, report.renewed) == (0, 3, 0)
+
+    def test_a_photo_that_is_damaged_now_keeps_its_caption(self, tmp_path: Path) -> None:
+        write_noise(tmp_path / "photos" / "a.png", 1)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
+            (tmp_path / "photos" / "a.png").write_bytes(b"no photo")
+            report = add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
+            assert (report.renewed, len(report.problems), report.status.captions) == (0, 1, 1)
+
+
+class TestMovedPhotos:
+    """A folder that was moved or renamed, and added again."""
+
+    def test_their_captions_are_taken_over_with_the_new_place(self, tmp_path: Path, fresh_where: str) -> None:
+        old, new = tmp_path / "few", tmp_path / "few2"
+        for number in range(70):  # more than are looked up at once
+            write_noise(old / f"{number:02d}.png", number)
+        title = CaptionRecord("00.png", "A title.", image=str(old / "00.png"), source="scraped", kind="title")
+        remark = CaptionRecord("00.png", "A remark.", image="http://example.org/00.png")
+        with open_index(fresh_where, create=True) as index:
+            add(index, [FolderSource(old)], captioning(ColourCaptioner()))
+            index.add([title, remark])
+            before = index.status().captions
+            old.rename(new)
+            captioner = ColourCaptioner()
+            report = add(index, [FolderSource(new)], captioning(captioner))
+            assert (captioner.asked, report.problems) == ([], ())
+            assert (report.captioned, report.known, report.moved) == (0, 70, 70)
+            assert any(", 70 moved (" in line for line in report_lines(report))
+            held = index.captions(f"{number:02d}.png" for number in range(70))
+            assert {(one.record.image_id, one.record.image) for one in held.pop("00.png")} == {
+                ("00.png", str(new / "00.png")),
+                ("00.png", remark.image),
+            }
+            assert all(one.record.image == str(new / name) for name, group in held.items() for one in group)
+            assert index.status().captions == before
+            report = add(index, [FolderSource(new)], captioning(ColourCaptioner()))
+            assert (report.known, report.moved) == (70, 0)
+
+    def test_another_picture_of_that_name_is_told_of(self, tmp_path: Path) -> None:
+        gone = write_noise(tmp_path / "few" / "a.png", 1)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
+            gone.unlink()
+            write_noise(tmp_path / "few2" / "a.png", 2)
+            report = add(index, [FolderSource(tmp_path / "few2")], captioning(ColourCaptioner()))
+            assert (report.moved, report.known, len(report.problems)) == (0, 0, 1)
+            assert index.captions(["a.png"])["a.png"][0].record.image == str(gone)
+
+    def test_two_copies_of_what_is_gone_are_one_that_moved_and_one_too_many(self, tmp_path: Path) -> None:
+        gone = write_noise(tmp_path / "few" / "a.png", 1)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
+            gone.unlink()
+            copies = [write_noise(tmp_path / name / "a.png", 1) for name in ("few2", "few3")]
+            report = add(index, [FolderSource(one.parent) for one in copies], captioning(ColourCaptioner()))
+            assert (report.moved, report.known, len(report.problems)) == (1, 1, 1)
+            assert index.captions(["a.png"])["a.png"][0].record.image == str(copies[0])

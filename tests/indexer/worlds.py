@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from PIL import Image
 from captioner.errors import PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.tokens import DEFAULT
+from indexer.build import Captioning
 from indexer.index import Draft, known_analyzer
 from indexer.records import (
     AddReport,
@@ -55,6 +56,26 @@ class ColourCaptioner:
                 continue
             texts = (f"a photo of {Path(name).stem} number {n}" for n in range(captions))
             yield Captioned(name, tuple(Caption(text, -1.0) for text in texts), phash)
+
+
+class Stopped(ColourCaptioner):
+    """Stops after so many photos, as Ctrl-C would."""
+
+    def __init__(self, after: int, how: BaseException) -> None:
+        super().__init__()
+        self.after, self.how = after, how
+
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
+        for number, result in enumerate(super().stream(photos, beam=beam, captions=captions)):
+            if number == self.after:
+                raise self.how
+            yield result
+
+
+def captioning(captioner: ColourCaptioner, captions: int = 1) -> Captioning:
+    return Captioning(lambda: captioner, captions=captions)
 
 
 class _MemoryDraft(Draft):
@@ -104,6 +125,29 @@ class DraftingIndex(MemoryIndex):
         return [document.record for document in self.documents.values()]
 
 
+class AskedIndex(DraftingIndex):
+    """Notes what places are told by the index, and for which of them the disk is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+        self.beginnings: list[str] = []
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        self.beginnings.append(beginning)
+        for found in super().places(beginning):
+            self.events.append("index")
+            yield found
+
+    def disk(self, is_gone: Callable[[str], bool]) -> Callable[[str], bool]:
+        def asked(place: str) -> bool:
+            self.events.append(place)
+            return is_gone(place)
+
+        self.events.clear()
+        return asked
+
+
 def write_photo(path: Path, colour: str = "red", size: tuple[int, int] = (16, 12)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
@@ -150,3 +194,16 @@ def write_coco(path: Path, **changes: Any) -> Path:
     }
     path.write_text(json.dumps(whole), encoding="utf-8")
     return path
+
+
+def write_scraped(folder: Path, photo: str) -> None:
+    """A scraped folder of one photo, the same one in every such folder."""
+    write_photo(folder / photo)
+    item = {"line": "item", "url": f"http://{folder.name}.example/1.jpg", "status": "downloaded"}
+    shared = {"file": photo, "sha256": "ab12" * 16, "title": f"Seen by {folder.name}"}
+    write_jsonl(folder / "manifest.jsonl", item | shared)
+
+
+def captions_file(folder: Path, *captions: str, name: str = "captions.jsonl") -> Path:
+    rows = [{"image_id": f"{number}.jpg", "caption": text} for number, text in enumerate(captions)]
+    return write_jsonl(folder / name, *rows)

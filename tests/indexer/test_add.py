@@ -1,0 +1,108 @@
+"""add: what is there stays, what is new comes, and no photo is captioned twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from captioner.tokens import DEFAULT
+from indexer import loading
+from indexer.build import add
+from indexer.errors import IndexMismatchError
+from indexer.records import CaptionRecord
+from indexer.sources import FolderSource, JsonlSource, ScrapedSource
+from tests.indexer.worlds import (
+    ColourCaptioner,
+    DraftingIndex,
+    Stopped,
+    captioning,
+    captions_file,
+    write_photo,
+    write_scraped,
+)
+
+
+class TestAdd:
+    def test_what_is_there_stays_and_what_is_new_comes(self, tmp_path: Path) -> None:
+        index = DraftingIndex([CaptionRecord("0.jpg", "A dog.")])
+        report = add(index, [JsonlSource(captions_file(tmp_path, "A dog.", "A cat."))])
+        assert (report.added, report.unchanged) == (1, 1)
+        assert len(index.documents) == 2
+
+    def test_photos_with_a_caption_by_this_captioner_are_not_captioned_again(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        index = DraftingIndex()
+        add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        write_photo(tmp_path / "b.jpg")
+        same, other = ColourCaptioner(), ColourCaptioner("other")
+        report = add(index, [FolderSource(tmp_path)], captioning(same))
+        assert (report.captioned, report.known, len(same.asked)) == (1, 1, 1)
+        assert add(index, [FolderSource(tmp_path)], captioning(other)).captioned == 2
+        assert len(index.documents) == 4
+
+    def test_an_image_id_of_another_photo_in_the_index_is_told_of(self, tmp_path: Path) -> None:
+        first, second = write_photo(tmp_path / "a" / "x.jpg"), write_photo(tmp_path / "b" / "x.jpg")
+        index = DraftingIndex()
+        add(index, [FolderSource(tmp_path / "a")], captioning(ColourCaptioner()))
+        report = add(index, [FolderSource(tmp_path / "b")], captioning(ColourCaptioner()))
+        assert [str(problem) for problem in report.problems] == [
+            f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
+        ]
+
+    def test_so_is_one_of_which_another_captioner_wrote(self, tmp_path: Path) -> None:
+        first, second = write_photo(tmp_path / "p" / "a.jpg"), write_photo(tmp_path / "q" / "a.jpg", "blue")
+        index, later = DraftingIndex(), ColourCaptioner("other")
+        add(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
+        report = add(index, [FolderSource(second.parent)], captioning(later))
+        assert [str(problem) for problem in report.problems] == [
+            f"{second}: its image id 'a.jpg' belongs to {first} already; rename one of them"
+        ]
+        assert later.asked == []
+        assert {(record.model, record.image) for record in index.records} == {
+            ("colour@12345678", str(first)),
+        }
+        assert add(index, [FolderSource(first.parent)], captioning(later)).captioned == 1
+
+    def test_what_others_generated_elsewhere_leaves_the_id_free(self, tmp_path: Path) -> None:
+        photo = write_photo(tmp_path / "a.jpg")
+        places = ("", "http://example.org/a.jpg", "a.jpg", str(tmp_path / "gone" / "a.jpg"))
+        index = DraftingIndex(
+            CaptionRecord("a.jpg", f"Caption {number}.", image=place, kind="generated", model="blip")
+            for number, place in enumerate(places)
+        )
+        report = add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        assert (report.captioned, report.problems) == (1, ())
+        assert str(photo) in {record.image for record in index.records}
+
+    def test_a_photo_of_two_scraped_folders_is_captioned_by_each_captioner(self, tmp_path: Path) -> None:
+        for name in ("oa", "ob"):
+            write_scraped(tmp_path / name, "x.jpg")
+        index = DraftingIndex()
+        add(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
+        report = add(index, [ScrapedSource(tmp_path / "ob")], captioning(ColourCaptioner("other")))
+        assert (report.captioned, report.problems) == (1, ())
+
+    def test_an_interruption_keeps_what_was_captioned(self, tmp_path: Path) -> None:
+        for name in "abc":
+            write_photo(tmp_path / f"{name}.jpg")
+        index = DraftingIndex()
+        with pytest.raises(KeyboardInterrupt):
+            add(index, [FolderSource(tmp_path)], captioning(Stopped(2, KeyboardInterrupt())))
+        assert {record.image_id for record in index.records} == {"a.jpg", "b.jpg"}
+
+    def test_captions_are_stored_in_batches(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loading, "BATCH", 2)
+        index = DraftingIndex()
+        add(index, [JsonlSource(captions_file(tmp_path, "One dog.", "Two.", "Three.", "Four.", "Five."))])
+        assert index.stored == [0, 2, 2, 1]
+
+    @pytest.mark.parametrize(("made_by", "wanted"), [("seed/1", DEFAULT), ("english/99", None)])
+    def test_an_index_of_another_analyzer_is_refused(
+        self, tmp_path: Path, made_by: str, wanted: str | None
+    ) -> None:
+        index = DraftingIndex()
+        index.analyzer = made_by
+        with pytest.raises(IndexMismatchError, match=f"{made_by}.*build it anew"):
+            add(index, [JsonlSource(captions_file(tmp_path, "A dog."))], analyzer=wanted)
+        assert index.documents == {}

@@ -1,0 +1,118 @@
+"""Photos whose files are gone: counted while others are added, and deleted when that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexer import gone as gone_photos
+from indexer.build import add
+from indexer.errors import IndexUnavailableError
+from indexer.gone import delete_gone
+from indexer.index import open_index
+from indexer.records import CaptionRecord
+from indexer.report import report_as_json, report_lines
+from indexer.sources import FolderSource, Problem
+from tests.indexer.worlds import (
+    AskedIndex,
+    ColourCaptioner,
+    DraftingIndex,
+    captioning,
+    write_noise,
+    write_photo,
+)
+
+
+class Unasked(DraftingIndex):
+    """An engine that does not look for places."""
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        raise IndexUnavailableError("memory: no expensive queries here")
+
+
+class TestGonePhotos:
+    """Files that are no longer where they were captioned, while others are added."""
+
+    def test_they_are_counted_and_stay_until_they_are_deleted(self, tmp_path: Path, fresh_where: str) -> None:
+        folder = tmp_path / "my photos"
+        for name in ("2020/a.png", "2020/b.png", "c.png"):
+            write_noise(folder / name, ord(name[-5]))
+        write_noise(tmp_path / "my photos too" / "d.png", 1)
+        words = (("A title of what is gone.", str(folder / "2020" / "a.png")), ("A remark.", ""))
+        with open_index(fresh_where, create=True) as index:
+            for each in (folder, tmp_path / "my photos too"):
+                add(index, [FolderSource(each)], captioning(ColourCaptioner(), captions=2))
+            index.add(CaptionRecord("2020/a.png", text, image=place) for text, place in words)
+            (folder / "2020").rename(folder / "2021")
+            (tmp_path / "my photos too" / "d.png").unlink()
+            report = add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.moved, report.whole) == (2, 1, 0, True)
+            assert report.gone == {str(folder): 2}
+            (line,) = (line for line in report_lines(report) if "gone" in line)
+            assert line == (
+                f"2 photos of {folder} are gone and still in the index; to take them out: "
+                f"indexer delete --gone '{folder}' --index {index.where}"
+            )
+            assert delete_gone(index, folder) == (2 * 2 + 1, 2)
+            held = index.captions(["2020/a.png", "2020/b.png", "2021/a.png", "c.png", "d.png"])
+            assert {image_id: len(found) for image_id, found in held.items()} == {
+                "2020/a.png": 1,  # the remark, which tells of no file
+                "2021/a.png": 1,
+                "c.png": 2,
+                "d.png": 2,
+            }
+            assert delete_gone(index, folder) == (0, 0)
+            assert add(index, [FolderSource(folder)], captioning(ColourCaptioner())).gone == {}
+            assert delete_gone(index, tmp_path / "photos") is None
+
+    def test_a_folder_is_the_same_however_it_was_named(self, tmp_path: Path) -> None:
+        roundabout = tmp_path / "photos" / ".." / "photos"
+        index = DraftingIndex()
+        for folder, name in ((tmp_path / "photos", "a.jpg"), (roundabout, "b.jpg")):
+            write_photo(tmp_path / "photos" / name)
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+        for name in ("a.jpg", "b.jpg"):
+            (tmp_path / "photos" / name).unlink()
+        assert delete_gone(index, roundabout) == (2, 2)
+
+    def test_only_what_may_be_gone_is_asked_of_the_disk_once_and_after_the_index(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed, gone = write_noise(tmp_path / "a.png", 1), write_noise(tmp_path / "b.png", 2)
+        linked = tmp_path / "c.png"
+        linked.symlink_to(write_noise(tmp_path / ".elsewhere" / "c.png", 3))
+        index = AskedIndex()
+        add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner(), captions=5))
+        gone.unlink()
+        linked.resolve().unlink()
+        monkeypatch.setattr(gone_photos, "is_gone", index.disk(gone_photos.is_gone))
+        report = add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        assert index.events == [*["index"] * 15, str(gone), str(linked)]
+        assert report.gone == {str(tmp_path): 2} and report.known == len([listed])
+
+    def test_folders_in_one_another_count_what_is_in_them_once(self, tmp_path: Path) -> None:
+        for name in ("a.jpg", "b/b.jpg", "b/c.jpg", ".d/d.jpg"):
+            write_photo(tmp_path / name)
+        for name in ("a.nef", "b/b.nef", ".d/d.nef"):
+            (tmp_path / name).write_bytes(b"raw")
+        index = DraftingIndex()
+        add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        (tmp_path / "b" / "b.jpg").unlink()
+        folders = [FolderSource(tmp_path / name) for name in ("b", "", "", ".d")]
+        report = add(index, folders, captioning(ColourCaptioner()))
+        assert report.gone == {str(tmp_path / "b"): 1}
+        assert report.unread == {".nef": 3}
+
+    def test_where_they_cannot_be_counted_the_addition_is_reported(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        told: list[Problem] = []
+        report = add(Unasked(), [FolderSource(tmp_path)], captioning(ColourCaptioner()), tell=told.append)
+        assert [str(problem) for problem in told] == [
+            f"{tmp_path}/: not looked for under other image ids (memory: no expensive queries here)",
+            "the photos that are gone: not counted (memory: no expensive queries here)",
+        ]
+        assert (report.added, report.whole, report.gone) == (1, True, None)
+        assert report_as_json(report)["photos_gone"] is None
+        assert not any("gone" in line for line in report_lines(report))
