@@ -1,4 +1,4 @@
-"""The wheel: built, installed into a clean environment, and its three commands run there."""
+"""A release: sdist and wheel, the wheel installed into a clean environment, its three commands run there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ import pytest
 from indexer.embedded import ranking
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("captioner", "indexer", "search", "es_mappings")
 
 
 def run(command: Sequence[str], folder: Path) -> str:
@@ -29,17 +31,21 @@ def run(command: Sequence[str], folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the files that git knows, so that nothing left lying about gets into it."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the sdist and of the wheel made from it; of the files that git knows, not what lies about."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("released")
     archive = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, archive.stdout.split("\0")):
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-    run([*build, "--wheel-dir", str(out), "."], source)
-    (path,) = out.glob("*.whl")
+    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)], source)
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(released: Path) -> Path:
+    (path,) = released.glob("*.whl")
     return path
 
 
@@ -107,17 +113,20 @@ def test_what_is_imported_is_asked_for(houses: Sequence[str], extras: Sequence[s
     assert missing == []
 
 
-def test_the_wheel_holds_the_model_the_mappings_and_the_page(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
-    for part in ("weights.safetensors", "config.json", "vocab.json", "MODEL_CARD.md"):
-        assert f"captioner/models/default/{part}" in names
-    assert {
-        "es_mappings/kibana.ndjson",
-        "search/web/static/index.html",
-        "captioner/data/imagenet_nouns.json",
-    } <= names
-    assert any(name.startswith("es_mappings/captions-") for name in names)
+def test_the_sdist_holds_what_is_compiled_as_it_was_written(released: Path) -> None:
+    (path,) = released.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"indexer/embedded/kernel.pyx", "indexer/embedded/kernel.pyi", "LICENSE", "README.md"} <= names
+    assert "indexer/embedded/kernel.c" not in names
     assert not any(name.startswith(("tests/", "scripts/", "benchmarks/")) for name in names)
+
+
+def test_the_wheel_holds_the_packages_with_all_their_data_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    listed = run(["git", "ls-files", *PACKAGES], ROOT).splitlines()
+    assert {name for name in listed if (ROOT / name).is_file()} - names == {"indexer/embedded/kernel.pyx"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {*PACKAGES, "caption_search"}
 
 
 def test_the_wheel_holds_the_kernel_and_not_what_it_is_made_of(wheel: Path) -> None:
