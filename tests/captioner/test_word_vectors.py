@@ -10,7 +10,7 @@ import torch
 
 from captioner.errors import DataError
 from captioner.word_vectors import WordVectors
-from tests.captioner.test_legacy import pickled_vocabulary
+from tests.captioner.original import pickled_vocabulary
 from tests.captioner.worlds import WORDS
 
 
