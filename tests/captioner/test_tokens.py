@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from captioner import tokens
 from captioner.errors import AnalyzerError
 from captioner.tokens import DEFAULT, WORD_TABLE, analyzer, analyzers, plain_words, words
+from tests.jaccard import jaccard
 
 #: What each version gave when it was published. An index made then must stay comparable for ever:
 #: whoever has to edit a line here needs a new version instead.
@@ -105,10 +106,6 @@ known_words = st.sampled_from(sorted(json.loads(WORD_TABLE.read_text(encoding="u
 def weighted_jaccard(one: Counter[str], other: Counter[str]) -> float:
     union = sum((one | other).values())
     return sum((one & other).values()) / union if union else 0.0
-
-
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one | other else 0.0
 
 
 @given(st.lists(known_words, max_size=8), st.lists(known_words, max_size=8))

@@ -17,13 +17,7 @@ from search.hits import ScoredCaption
 from search.jaccard import Similarity
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
-from tests.search.worlds import (
-    ANALYZER,
-    Engine,
-    engines,
-    pages,
-    searcher,
-)
+from tests.search.worlds import ANALYZER, Engine, engines, pages, searcher
 
 #: Up to nine bits, so that some are near each other and some near two that are not.
 hashes = st.one_of(
@@ -76,11 +70,7 @@ def test_what_is_behind_enough_is_left_as_it_is(given_hashes: list[str], enough:
 
 
 @example(MemoryIndex, ["0" * 16] * 5, 1)  # all that an engine has left may be copies
-@given(
-    engines,
-    st.lists(hashes, max_size=20),
-    st.integers(1, 4),
-)
+@given(engines, st.lists(hashes, max_size=20), st.integers(1, 4))
 def test_all_pages_together_show_what_the_plain_definition_keeps(
     engine: Engine, given_hashes: list[str], k: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""Small worlds of captions, an engine that rounds, one that evades, and a captioner that reads file names."""
+"""Small worlds of captions, odd engines, a captioner that reads file names, and searchers of them."""
 
 from __future__ import annotations
 
