@@ -105,11 +105,11 @@ async def crowd(url: str, process: int, arguments: argparse.Namespace) -> int:
         for turn in itertools.count(number):
             if time.monotonic() > until:
                 return
-            kind = "photo" if photo and turn % arguments.photo_every == 0 else "text"
+            shown = photo if turn % arguments.photo_every == 0 else None
             began = time.perf_counter()
             try:
-                if kind == "photo":
-                    answer = await client.post("/api/v1/similar", params=captions, files={"photo": photo})
+                if shown:
+                    answer = await client.post("/api/v1/similar", params=captions, files={"photo": shown})
                 else:
                     answer = await client.get("/api/v1/text", params={"q": next(texts), "k": 24})
             except httpx.HTTPError as error:
@@ -120,7 +120,7 @@ async def crowd(url: str, process: int, arguments: argparse.Namespace) -> int:
                 await asyncio.sleep(float(answer.headers["retry-after"]))
                 continue
             outcomes["answered" if answer.status_code == 200 else f"error {answer.status_code}"] += 1
-            times[kind].append(1000 * (time.perf_counter() - began))
+            times["photo" if shown else "text"].append(1000 * (time.perf_counter() - began))
 
     async def watch() -> None:
         while time.monotonic() < until:

@@ -48,7 +48,7 @@ def step(decoder: AttentionDecoder, captions: Tensor, lengths: Tensor) -> float:
     wanted = pack(captions[:, 1:], lengths).data
     loss = functional.cross_entropy(scores, wanted, ignore_index=PAD, label_smoothing=0.1)
     decoder.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     return loss.item()
 
 

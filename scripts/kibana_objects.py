@@ -192,7 +192,7 @@ def _measure(operation: str, label: str, **rest: Any) -> Json:
 
 def _visualization(panel: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[str, Json]:
     """Kibana's name of the kind of chart, and its state."""
-    layer = {"layerId": LAYER, "layerType": "data"}
+    layer: Json = {"layerId": LAYER, "layerType": "data"}
     if panel["chart"] == "metric":
         return "lnsMetric", {**layer, "metricAccessor": COUNT}
     if panel["chart"] == "table":
