@@ -347,9 +347,7 @@ class TestStatus:
 
 
 class TestDownload:
-    def test_the_places_and_the_next_command_are_told(
-        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_places_and_the_next_command_are_told(self, run: Run, tmp_path: Path) -> None:
         # Everything is there already, so nothing is asked of any server.
         write_coco(tmp_path / "captions_val2017.json")
         (tmp_path / "coco" / "annotations").mkdir(parents=True)
