@@ -13,8 +13,11 @@ from indexer.scrape.items import RefusalError
 
 Network = IPv4Network | IPv6Network
 
-#: IPv6 forms that carry an IPv4 address in their last 32 bits: NAT64 (RFC 6052, 8215), IPv4-compatible.
-_CARRIERS = tuple(IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+#: IPv6 forms that carry an IPv4 address in their last 32 bits: NAT64 (RFC 6052, 8215), IPv4-compatible,
+#: IPv4-translated (SIIT, RFC 2765).
+_CARRIERS = tuple(
+    IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
+)
 
 
 class AddressRefusedError(OSError):
@@ -33,7 +36,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _wrapped(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address inside a mapped, 6to4, Teredo or NAT64 address: the machine that would answer."""
+    """The IPv4 address that another form of address wraps: the machine that would answer."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:

@@ -42,7 +42,9 @@ class Rules:
             raise RefusalError("robots", "robots.txt forbids it", "skipped")
         delay = self.parsed.crawl_delay(AGENT) or 0.0
         rate = self.parsed.request_rate(AGENT)
-        return max(float(delay), rate.seconds / rate.requests if rate and rate.requests else 0.0)
+        # A site may name more seconds than a float can hold.
+        apart = min(rate.seconds, 10**9 * rate.requests) / rate.requests if rate and rate.requests else 0.0
+        return max(float(delay), apart)
 
 
 class Robots:

@@ -88,8 +88,11 @@ def test_crawl_delay_is_kept(site: Site, scraping: Scraping) -> None:
     assert scraping.clock.slept == [7.0, 7.0, 7.0]  # robots.txt was a request as well
 
 
-def test_a_crawl_delay_beyond_reason_is_a_refusal(site: Site, scraping: Scraping) -> None:
-    _robots(site, "User-agent: *\nCrawl-delay: 86400")
+@pytest.mark.parametrize(
+    "wish", ["Crawl-delay: 86400", "Request-rate: 1/86400s", f"Request-rate: 1/{'9' * 400}s"]
+)
+def test_a_crawl_delay_beyond_reason_is_a_refusal(wish: str, site: Site, scraping: Scraping) -> None:
+    _robots(site, f"User-agent: *\n{wish}")
     scraping([site.photo("/x.jpg", jpeg(1))])
     assert scraping.outcome(site.url("/x.jpg")) == ("skipped", "crawl-delay")
 
@@ -267,6 +270,10 @@ def test_resting_hosts_are_forgotten() -> None:
 @given(st.integers(0, 10**6))
 def test_retry_after_in_seconds(seconds: int) -> None:
     assert retry_after(f" {seconds} ", now=0.0) == float(seconds)
+
+
+def test_more_digits_than_a_number_may_have_are_a_long_time() -> None:
+    assert retry_after("9" * 5000, now=0.0) == 10**9
 
 
 @timeless

@@ -33,7 +33,7 @@ from tests.indexer.scrape.pictures import image, jpeg
     "address",
     """127.0.0.1 0.0.0.0 10.1.2.3 172.16.0.1 192.168.0.1 169.254.169.254 100.64.0.1 198.18.0.1 224.0.0.1
     255.255.255.255 240.0.0.1 192.0.2.1 :: ::1 fe80::1 fc00::1 fec0::1 ff02::1 2001:db8::1
-    ::ffff:127.0.0.1 ::127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 64:ff9b:1::a00:1
+    ::ffff:127.0.0.1 ::ffff:0:127.0.0.1 ::127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 64:ff9b:1::a00:1
     2001:0:0:0:0:0:80ff:fffe""".split(),
 )
 def test_addresses_that_are_not_public(address: str) -> None:
@@ -49,7 +49,8 @@ def test_addresses_that_are_public(address: str) -> None:
 @given(st.ip_addresses(v=4))
 def test_an_address_wrapped_in_ipv6_is_no_more_public_than_it_is(address: IPv4Address) -> None:
     high, low = divmod(int(address), 1 << 16)
-    wrapped = [f"::ffff:{address}", f"64:ff9b::{address}", f"2002:{high:x}:{low:x}::"]
+    carriers = ("::ffff:", "::ffff:0:", "64:ff9b::")
+    wrapped = [f"2002:{high:x}:{low:x}::", *(f"{carrier}{address}" for carrier in carriers)]
     assert {is_public(ip_address(text)) for text in wrapped} == {is_public(address)}
 
 
