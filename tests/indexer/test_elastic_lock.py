@@ -1,18 +1,24 @@
-"""Whose lock may be taken over: proven dead on this very machine, or not heard of for long."""
+"""The lock of a build: whose may be taken over, and that neither lost answers nor beats break it."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import uuid
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
+import elastic_transport
 import pytest
 
 from indexer.elastic import lock
 from indexer.elastic.connection import connect, parse
+from indexer.elastic.lock import BuildLock
 from indexer.errors import IndexLockedError
+from tests.indexer.proxy import Handler, Proxy
 
 #: Larger than any id that Linux gives.
 NO_PROCESS = 1 << 30
@@ -54,3 +60,88 @@ def test_a_pid_namespace_is_a_machine_of_its_own() -> None:
     boot, _, namespace = lock.machine().partition(":")
     assert uuid.UUID(boot)
     assert str(Path("/proc/self/ns/pid").readlink()) == f"pid:[{namespace}]"
+
+
+@contextmanager
+def losing_one_answer_about_the_lock(proxy: Proxy) -> Iterator[None]:
+    """The server has changed the lock's document, and its answer gets lost."""
+    cuts = iter([True])
+
+    def fault(handler: Handler, path: str) -> bool:
+        lost = "-builds/_" in path and handler.command in ("PUT", "POST") and next(cuts, False)
+        if lost:
+            handler.pass_on(handler.body, then_cut=True)
+        return bool(lost)
+
+    proxy.fault = fault
+    yield
+    proxy.fault = lambda handler, path: False
+    assert next(cuts, None) is None
+
+
+@pytest.mark.elasticsearch
+def test_a_lost_answer_about_the_lock_ends_no_build(proxy: Proxy, proxied: str) -> None:
+    place = parse(proxied)
+    with connect(place) as client:
+        mine, other = BuildLock(client, place, "mine"), BuildLock(client, place, "other")
+        with losing_one_answer_about_the_lock(proxy):
+            mine.acquire()
+        with losing_one_answer_about_the_lock(proxy):
+            mine.confirm()
+        mine.confirm()
+        with pytest.raises(IndexLockedError, match=r"another build is writing \(mine"):
+            other.acquire()
+        mine.release()
+        other.acquire()
+        with pytest.raises(IndexLockedError, match="another build took over"):
+            mine.confirm()
+        other.release()
+
+
+@pytest.mark.elasticsearch
+def test_a_lock_whose_last_beat_got_no_answer_at_all_is_confirmed_and_released(
+    proxy: Proxy, proxied: str
+) -> None:
+    place = parse(proxied)
+
+    def losing_every_answer(handler: Handler, path: str) -> bool:
+        handler.pass_on(handler.body, then_cut=True)
+        return True
+
+    with connect(place) as client:
+        mine, other = BuildLock(client, place, "mine"), BuildLock(client, place, "other")
+        mine.acquire()
+        for use in (mine.confirm, mine.release):
+            proxy.fault = losing_every_answer
+            with pytest.raises(elastic_transport.ConnectionError):
+                mine.confirm()
+            proxy.fault = lambda handler, path: False
+            use()
+        other.acquire()
+        other.release()
+
+
+@pytest.mark.elasticsearch
+def test_beats_beside_a_confirmation_do_not_disturb_it(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats, put = threading.Semaphore(0), BuildLock._put
+
+    def counted(self: BuildLock, condition: Mapping[str, Any] | None = None) -> None:
+        put(self, condition)
+        if threading.current_thread().name == "build-lock":
+            beats.release()
+
+    monkeypatch.setattr(BuildLock, "_put", counted)
+    monkeypatch.setattr(lock, "_BEAT", 0.0)
+    place = parse(elastic_where)
+    with connect(place) as client:
+        held = BuildLock(client, place, "mine")
+        held.acquire()
+        for _ in range(50):
+            held.confirm()
+            assert beats.acquire(timeout=60), "no beat came"
+        held.release()
+        other = BuildLock(client, place, "other")
+        other.acquire()
+        other.release()

@@ -16,6 +16,7 @@ from captioner.tokens import analyzer
 from indexer.elastic import ElasticIndex, plan, ranking
 from indexer.records import NO_FILTERS, Candidate, CaptionRecord, Filters, Query
 from tests.conftest import remove_indices
+from tests.jaccard import jaccard
 
 pytestmark = pytest.mark.elasticsearch
 
@@ -61,8 +62,7 @@ def world(elasticsearch_url: str) -> Iterator[World]:
 
 
 def similarity(tokens: frozenset[str], record: CaptionRecord) -> float:
-    other = analyzer(ANALYZER)(record.caption)
-    return len(tokens & other) / len(tokens | other) if tokens else 0.0
+    return jaccard(tokens, analyzer(ANALYZER)(record.caption))
 
 
 def matching(world: World, query: Query) -> list[float]:

@@ -1,0 +1,278 @@
+"""What CaptionIndex promises of changes, once for both engines: additions, deletions, drafts, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from captioner.tokens import _ANALYZERS, DEFAULT
+from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
+from indexer.index import CaptionIndex, open_index
+from indexer.records import AddReport, Candidates, CaptionRecord, Filters, Query
+from tests.indexer.oracle import ANALYZER, RECORDS, check_answer, ranked, record, tokens
+from tests.search.memory import MemoryIndex
+
+
+class TestAdding:
+    def test_the_same_captions_again_change_nothing(self, filled: CaptionIndex) -> None:
+        assert filled.add([*RECORDS, RECORDS[0]]) == AddReport(0, len(RECORDS) + 1)
+        assert filled.status().captions == len(RECORDS)
+
+    def test_a_caption_given_twice_at_once_is_stored_once(self, index: CaptionIndex) -> None:
+        assert index.add([RECORDS[0], RECORDS[3], RECORDS[0]]) == AddReport(2, 1)
+
+    def test_a_caption_again_with_other_metadata_is_replaced(self, filled: CaptionIndex) -> None:
+        moved = replace(RECORDS[0], image="elsewhere/beach.jpg", split="val")
+        assert filled.add([moved, RECORDS[3]]) == AddReport(1, 1)
+        assert {one.record for one in filled.captions(["1"])["1"]} == {moved, RECORDS[1]}
+        assert (filled.status().captions, filled.count(tokens("beach"), 0.1)) == (len(RECORDS), 2)
+        found = filled.candidates(tokens("beach"), 9, Filters({"split": ("val",)})).found
+        assert [one.document.record for one in found] == [moved]
+        assert filled.add([moved]) == AddReport(0, 1)
+
+    def test_of_a_caption_given_with_several_metadata_the_last_stays(self, index: CaptionIndex) -> None:
+        one, other = RECORDS[0], replace(RECORDS[0], image="elsewhere/beach.jpg")
+        with index.draft("k", ANALYZER) as draft:
+            assert draft.add([one, other, other]) == AddReport(2, 1)
+            assert draft.publish().captions == 1
+        assert [document.record for document in index.captions(["1"])["1"]] == [other]
+        assert index.add([one, RECORDS[3], other]) == AddReport(3)
+        assert [document.record for document in index.captions(["1"])["1"]] == [other]
+
+    def test_a_draft_gone_on_with_holds_the_last_metadata_once(self, index: CaptionIndex) -> None:
+        moved = replace(RECORDS[1], image="elsewhere/beach.jpg")
+        with index.draft("k", ANALYZER) as draft:
+            draft.add(RECORDS)
+        with index.draft("k", ANALYZER) as draft:
+            assert draft.add([moved]) == AddReport(1)
+            assert draft.known_images("default@12345678") == {"1", "2"}
+            assert draft.publish().captions == len(RECORDS)
+        assert moved in {document.record for document in index.captions(["1"])["1"]}
+
+    def test_nothing_to_add_leaves_an_index_that_answers(self, index: CaptionIndex) -> None:
+        assert index.add([]) == AddReport()
+        assert index.analyzer == DEFAULT
+        assert index.candidates(tokens("dog"), 5) == Candidates((), 0.0, 0)
+        assert index.status().captions == 0
+
+    def test_everything_of_a_record_comes_back(self, filled: CaptionIndex) -> None:
+        found = filled.captions({one.image_id for one in RECORDS} | {"unknown"})
+        assert {one.image_id for one in RECORDS} == set(found)
+        documents = [document for group in found.values() for document in group]
+        assert {document.record for document in documents} == set(RECORDS)
+        assert all(document.tokens == tokens(document.record.caption) for document in documents)
+
+    def test_times_are_told_in_one_form(self, index: CaptionIndex) -> None:
+        index.add([])
+        made = index.status().built_at  # of an index that no build has published
+        with index.draft("k", ANALYZER) as draft:
+            draft.add(RECORDS)
+            built = draft.publish().built_at
+        [document] = index.captions(["2"])["2"]
+        now = datetime.now(timezone.utc)
+        for told in (made, built, document.indexed_at):
+            time = datetime.fromisoformat(told)
+            assert timedelta(0) <= now - time < timedelta(hours=1)
+            assert told == time.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+    def test_captions_added_later_are_seen_at_once_and_by_other_readers(
+        self, filled: CaptionIndex, fresh_where: str
+    ) -> None:
+        with open_index(fresh_where) as reader:
+            assert reader.status().captions == len(RECORDS)
+            filled.add([record("9", "a giraffe")])
+            for one in (filled, reader):
+                assert [
+                    hit.document.record.image_id for hit in one.candidates(tokens("giraffe"), 5).found
+                ] == ["9"]
+
+
+class TestDeleting:
+    def test_all_captions_of_an_image_go(self, filled: CaptionIndex) -> None:
+        assert filled.delete(["1", "unknown"]) == 2
+        assert filled.captions(["1", "2"]).keys() == {"2"}
+        query = Query(tokens("a dog on a beach"))
+        check_answer(filled.candidates(query.tokens, 10), query, 10, ranked(RECORDS[2:], query))
+        assert (filled.status().captions, filled.status().images) == (7, 7)
+        assert filled.delete(["1"]) == 0
+
+    def test_one_image_id_is_no_list_of_them(self, filled: CaptionIndex) -> None:
+        filled.add([record("12", "a giraffe")])
+        for ask in (filled.delete, filled.captions):
+            with pytest.raises(IndexerError, match=r"as a list, also a single one: \['12'\]"):
+                ask("12")
+        assert filled.captions(["1", "2", "12"]).keys() == {"1", "2", "12"}
+
+    def test_what_was_deleted_can_come_back(self, filled: CaptionIndex) -> None:
+        filled.delete(["1"])
+        assert filled.add(RECORDS) == AddReport(2, len(RECORDS) - 2)
+        assert len(filled.captions(["1"])["1"]) == 2
+
+    def test_deleting_everything_leaves_an_empty_index(self, filled: CaptionIndex) -> None:
+        assert filled.delete([one.image_id for one in RECORDS]) == len(RECORDS)
+        assert filled.candidates(tokens("dog"), 5).found == ()
+        assert (filled.status().captions, filled.status().images) == (0, 0)
+        assert filled.add(RECORDS).added == len(RECORDS)
+
+
+class TestPlaces:
+    def test_captions_are_found_by_where_their_pictures_are(self, filled: CaptionIndex) -> None:
+        places = {"a": "/r/2020/*.jpg", "b": "/r/b.jpg", "c": "/r2/c.jpg", "d": "/r", "gone": "/r/gone.jpg"}
+        filled.add(record(image_id, "a dog", image=place) for image_id, place in places.items())
+        filled.add([record("a", "another dog", image=places["a"]), record("a", "no place")])
+        filled.delete(["gone"])
+        assert sorted(filled.places("/r/")) == [("a", places["a"]), ("a", places["a"]), ("b", places["b"])]
+        assert list(filled.places("/r/2020/?")) == []
+        assert list(filled.places("/none\udcff/")) == []
+
+    def test_a_place_without_an_index_has_none(self, index: CaptionIndex) -> None:
+        assert list(index.places("/")) == []
+
+
+class TestReplacing:
+    def test_the_old_captions_go_and_the_others_of_the_image_stay(self, filled: CaptionIndex) -> None:
+        before = filled.captions(["1", "2"])
+        old = [one for one in before["1"] if one.record.kind == "generated"]
+        new = [replace(old[0].record, caption="Two cats in the snow"), record("9", "a giraffe")]
+        assert filled.replace(old, new) == AddReport(2)
+        after = filled.captions(["1", "2", "9"])
+        assert {one.record for one in after["1"]} == {RECORDS[0], new[0]}
+        assert after["2"] == before["2"]
+        assert filled.status().captions == len(RECORDS) + 1
+        assert filled.candidates(tokens("a brown dog runs along the sea"), 1).found[0].position.score < 1
+
+    def test_the_same_caption_again_is_of_now(self, filled: CaptionIndex) -> None:
+        [old] = filled.captions(["2"])["2"]
+        assert filled.replace([old], [old.record]) == AddReport(1)
+        [new] = filled.captions(["2"])["2"]
+        assert new.record == old.record
+        assert new.indexed_at >= old.indexed_at
+
+
+class TestDrafts:
+    def test_nobody_sees_a_draft_before_it_is_published(self, filled: CaptionIndex) -> None:
+        with filled.draft("k", ANALYZER) as draft:
+            assert draft.add([record("new", "a giraffe")]) == AddReport(1)
+            assert filled.candidates(tokens("giraffe"), 5).found == ()
+            assert filled.status().captions == len(RECORDS)
+            status = draft.publish()
+        assert (status.captions, filled.status().captions) == (1, 1)
+        assert filled.candidates(tokens("zebra"), 5).found == ()
+        assert len(filled.candidates(tokens("giraffe"), 5).found) == 1
+
+    def test_a_draft_that_was_closed_is_gone_on_with(self, index: CaptionIndex, fresh_where: str) -> None:
+        with index.draft("k", ANALYZER) as draft:
+            draft.add(RECORDS[:4])
+        with pytest.raises(IndexNotFoundError):
+            open_index(fresh_where)
+        with open_index(fresh_where, create=True) as again, again.draft("k", ANALYZER) as draft:
+            assert draft.known_images("default@12345678") == {"1", "2"}
+            assert draft.known_images("another@12345678") == frozenset()
+            assert draft.add(RECORDS) == AddReport(len(RECORDS) - 4, 4)
+            assert draft.publish().captions == len(RECORDS)
+
+    def test_another_key_begins_anew(self, index: CaptionIndex) -> None:
+        with index.draft("one", ANALYZER) as draft:
+            draft.add(RECORDS[:4])
+        with index.draft("two", ANALYZER) as draft:
+            assert draft.known_images("default@12345678") == frozenset()
+            draft.add(RECORDS[4:])
+            assert draft.publish().captions == len(RECORDS) - 4
+        with index.draft("one", ANALYZER) as draft:
+            assert draft.known_images("default@12345678") == frozenset(), "what is published supersedes it"
+
+    def test_the_same_key_after_publishing_begins_anew(self, index: CaptionIndex) -> None:
+        for count in (4, 2):
+            with index.draft("k", ANALYZER) as draft:
+                assert draft.add(RECORDS[:count]) == AddReport(count)
+                assert draft.publish().captions == count
+        assert index.status().captions == 2
+
+    def test_a_draft_may_bring_another_analyzer_which_the_index_keeps(
+        self, filled: CaptionIndex, fresh_where: str
+    ) -> None:
+        with filled.draft("k", "words/1") as draft:
+            draft.add([record("1", "The dogs")])
+            draft.publish()
+        assert filled.analyzer == "words/1"
+        filled.add([record("2", "The cats")])
+        with open_index(fresh_where) as again:
+            assert again.analyzer == "words/1"
+            assert [one.document.tokens for one in again.candidates(frozenset({"cats"}), 5).found] == [
+                {"the", "cats"}
+            ]
+
+
+class TestOtherVersions:
+    def test_an_analyzer_that_is_not_known_is_refused_by_all_that_need_it(
+        self, filled: CaptionIndex, fresh_where: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        [old] = filled.captions(["2"])["2"]
+        monkeypatch.delitem(_ANALYZERS, ANALYZER)
+        needing: tuple[Callable[[], object], ...] = (
+            lambda: open_index(fresh_where),
+            lambda: filled.add(RECORDS),
+            lambda: filled.replace([old], [old.record]),
+            lambda: filled.delete(["2"]),
+            lambda: filled.draft("k", ANALYZER),
+        )
+        for ask in needing:
+            with pytest.raises(IndexMismatchError, match=r"unknown analyzer 'english/1'.*; build it anew"):
+                ask()
+        with suppress(IndexMismatchError):  # where only analysing would tell
+            assert not filled.check()
+        assert filled.captions(["2"])["2"] == [old]
+
+    def test_it_is_replaced_by_a_build(
+        self, filled: CaptionIndex, fresh_where: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delitem(_ANALYZERS, ANALYZER)
+        with open_index(fresh_where, create=True) as again, again.draft("k") as draft:
+            draft.add(RECORDS[:2])
+            assert draft.publish().analyzer == DEFAULT
+        assert filled.add(RECORDS[1:3]) == AddReport(1, 1)
+
+
+class TestOpening:
+    def test_no_index_is_one_clear_line(self, fresh_where: str) -> None:
+        with pytest.raises(IndexNotFoundError) as error:
+            open_index(fresh_where)
+        assert "\n" not in str(error.value)
+
+    def test_a_place_that_is_only_looked_at_stays_empty(self, fresh_where: str) -> None:
+        with open_index(fresh_where, create=True) as opened:
+            assert opened.candidates(tokens("dog"), 3).found == ()
+            assert opened.status().captions == 0
+        with pytest.raises(IndexNotFoundError):
+            open_index(fresh_where)
+
+
+versions = st.builds(
+    record,
+    st.sampled_from(["i0", "i1"]),
+    st.sampled_from(["a dog", "a cat"]),
+    image=st.sampled_from(["", "a.jpg", "b.jpg"]),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(versions, max_size=8), min_size=1, max_size=4))
+def test_any_additions_leave_the_last_metadata_and_count_what_changed(
+    index: CaptionIndex, additions: list[list[CaptionRecord]]
+) -> None:
+    index.delete(["i0", "i1"])
+    reference = MemoryIndex()
+    for batch in additions:
+        assert index.add(batch) == reference.add(batch)
+    found, truth = (
+        sorted((one.record for group in each.captions(["i0", "i1"]).values() for one in group), key=repr)
+        for each in (index, reference)
+    )
+    assert found == truth
+    assert index.status().captions == reference.status().captions

@@ -1,0 +1,203 @@
+"""Addresses, credentials and certificates, and what is told of a server that refuses or is none."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import connect, parse
+from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.index import is_url, open_index
+from indexer.records import CaptionRecord, Query
+from tests.indexer.proxy import Handler, Proxy, error_body
+
+NOT_RECOVERED = "SERVICE_UNAVAILABLE/1/state not recovered / initialized"
+DOG = CaptionRecord("image0", "dog number n0")
+
+
+def test_no_server() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    port = server.server_address[1]
+    server.server_close()
+    with pytest.raises(IndexUnavailableError, match=f"http://127.0.0.1:{port}: cannot connect"):
+        ElasticIndex.open(f"http://127.0.0.1:{port}/captions")
+
+
+@pytest.mark.elasticsearch
+@pytest.mark.parametrize(
+    ("status", "kind", "reason", "message"),
+    [
+        (401, "security_exception", "no", "not authenticated; check ELASTICSEARCH_API_KEY"),
+        (403, "security_exception", "no", "not permitted; this user's role"),
+        (403, "cluster_block_exception", "[FORBIDDEN/8/index write (api)]", "read-only .*; free disk space"),
+        (
+            429,
+            "cluster_block_exception",
+            "[TOO_MANY_REQUESTS/12/flood-stage]",
+            "read-only .*; free disk space",
+        ),
+        (
+            403,
+            "cluster_block_exception",
+            "[FORBIDDEN/7/index read (api)]",
+            r"is blocked \(.*; lift the block",
+        ),
+        (503, "cluster_block_exception", f"[{NOT_RECOVERED}]", "not available now; try again later"),
+        (429, "cluster_block_exception", f"[{NOT_RECOVERED}]", "not available now; try again later"),
+        (
+            404,
+            "search_context_missing_exception",
+            "No search context",
+            r"forgot what was being read .*; ask again",
+        ),
+        (404, "resource_not_found_exception", "no", "answers 404"),
+        (429, "circuit_breaking_exception", "no", "overloaded"),
+        (503, "no_shard_available_action_exception", "no", "not available now"),
+        (500, "null_pointer_exception", "no", "answers 500"),
+    ],
+)
+def test_refusals_say_what_to_do(
+    proxy: Proxy, proxied: str, status: int, kind: str, reason: str, message: str
+) -> None:
+    with ElasticIndex.open(proxied, create=True) as index:
+        index.add([DOG])
+
+        def fault(handler: Handler, path: str) -> bool:
+            handler.answer(status, error_body(kind, reason))
+            return True
+
+        proxy.fault = fault
+        with pytest.raises(IndexUnavailableError, match=message) as caught:
+            index.candidates(frozenset({"dog"}), 3)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.elasticsearch
+def test_a_part_of_a_multi_search_that_fails_fails_the_whole(proxy: Proxy, proxied: str) -> None:
+    with ElasticIndex.open(proxied, create=True) as index:
+        index.add([DOG])
+
+        def fault(handler: Handler, path: str) -> bool:
+            if "_msearch" in path:
+                failed = json.loads(error_body("circuit_breaking_exception", "data too large"))
+                body = {"took": 1, "responses": [{**failed, "status": 429}]}
+                handler.answer(200, json.dumps(body).encode())
+            return "_msearch" in path
+
+        proxy.fault = fault
+        queries = [Query(frozenset({"dog"})), Query(frozenset({"number"}))]
+        with pytest.raises(IndexUnavailableError, match=r"overloaded.*data too large"):
+            index.candidates_many(queries, 3)
+
+
+@pytest.mark.elasticsearch
+def test_something_else_than_elasticsearch(proxy: Proxy, proxied: str) -> None:
+    def fault(handler: Handler, path: str) -> bool:
+        handler.answer(200, b"<html>hello</html>", {"Content-Type": "text/html"})
+        return True
+
+    proxy.fault = fault
+    with pytest.raises(IndexUnavailableError, match="what answers there is not Elasticsearch"):
+        ElasticIndex.open(proxied)
+
+
+@pytest.mark.elasticsearch
+def test_https_to_a_server_without_it(proxied: str) -> None:
+    with pytest.raises(IndexUnavailableError, match=r"certificate cannot be verified|cannot connect"):
+        ElasticIndex.open(proxied.replace("http://", "https://"))
+
+
+@pytest.mark.parametrize("opened", [ElasticIndex.open, open_index])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://elastic:hunter2@host:9200/captions",
+        "https://hunter2@host/captions",
+        "https://elastic:hunter2#x@host:9200/captions",
+        "https://elastic:hunter2/x@host:9200/captions",
+        "https://elastic:hunter2?x@host:9200/captions",
+        "https://elastic:123/hunter2@host:9200/captions",
+        "HTTP://elastic:hunter2@host:9200/captions",
+        "elastic://elastic:hunter2@host:9200/captions",
+    ],
+)
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str, opened: Callable[[str], object]) -> None:
+    with pytest.raises(IndexerError, match="ELASTICSEARCH_API_KEY") as caught:
+        opened(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host:9200",
+        "http://host:9200/",
+        "http://host/Upper",
+        "http://host/a,b",
+        "http://host/*",
+        "http://[::1/x",
+    ],
+)
+def test_urls_that_name_no_index(url: str) -> None:
+    with pytest.raises(IndexerError, match="not an index URL"):
+        parse(url)
+
+
+def test_urls() -> None:
+    assert is_url("HTTP://localhost/captions")
+    assert parse("HTTP://localhost/captions").where == "http://localhost:9200/captions"
+    assert parse("http://localhost/captions").where == "http://localhost:9200/captions"
+    assert parse("https://search.example/es/captions/").where == "https://search.example:443/es/captions"
+    assert parse("http://[::1]:9201/captions").where == "http://[::1]:9201/captions"
+    with pytest.raises(IndexerError, match="the port"):
+        parse("http://host:99999/captions")
+
+
+def test_credentials_come_from_the_environment_or_files(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("k3y\n")
+    place = parse("http://host/captions")
+
+    def header(**environment: str) -> str:
+        with connect(place, environment) as client:
+            return str(client._headers.get("authorization"))
+
+    assert header(ELASTICSEARCH_API_KEY_FILE=str(secret)) == "ApiKey k3y"
+    assert header(ELASTICSEARCH_API_KEY="other") == "ApiKey other"
+    assert header(ELASTICSEARCH_USERNAME="u", ELASTICSEARCH_PASSWORD="p") == "Basic dTpw"
+    assert header() == "None"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"ELASTICSEARCH_USERNAME": "hunter2"}, "must be set together"),
+        ({"ELASTICSEARCH_API_KEY": "hunter2", "ELASTICSEARCH_USERNAME": "u"}, "not both"),
+        ({"ELASTICSEARCH_API_KEY_FILE": "/nowhere/key"}, "cannot read /nowhere/key: No such file"),
+        ({"ELASTICSEARCH_CA_CERTS": "/nowhere/ca.pem"}, "no such file: /nowhere/ca.pem"),
+        ({"ELASTICSEARCH_CA_FINGERPRINT": "12"}, "64 hex digits"),
+    ],
+)
+def test_settings_that_cannot_be_right(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(IndexerError, match=message) as caught:
+        connect(parse("https://host/captions"), environment)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_certificates_are_verified_unless_switched_off() -> None:
+    place = parse("https://localhost:9/captions")
+
+    def verifies(environment: dict[str, str]) -> ssl.VerifyMode:
+        with connect(place, environment) as client:
+            node = next(iter(client.transport.node_pool.all()))
+            return ssl.CERT_REQUIRED if node.config.verify_certs else ssl.CERT_NONE
+
+    assert verifies({}) == ssl.CERT_REQUIRED
+    assert verifies({"ELASTICSEARCH_INSECURE": "0"}) == ssl.CERT_REQUIRED
+    assert verifies({"ELASTICSEARCH_INSECURE": "1"}) == ssl.CERT_NONE

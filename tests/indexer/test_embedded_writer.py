@@ -1,0 +1,119 @@
+"""What the embedded engine's writer does beside readers: additions, merges and spills."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from indexer.embedded import EmbeddedIndex
+from indexer.embedded import writer as writer_module
+from indexer.records import CaptionRecord
+from tests.indexer.three_images import DOG, arrays_of, record
+
+
+def test_readers_find_a_whole_generation_while_a_writer_adds_deletes_and_merges(small_index: Path) -> None:
+    stop, wrong = threading.Event(), []
+    reads = [threading.Semaphore(0) for _ in range(2)]
+
+    def read(seed: int) -> None:
+        chance = random.Random(seed)
+        reader = EmbeddedIndex.open(str(small_index))
+        while not stop.is_set():
+            index = reader if chance.random() < 0.5 else EmbeddedIndex.open(str(small_index))
+            found = {one.document.record.image_id for one in index.candidates(DOG, 1000).found}
+            # Images come and go in pairs: a reader that sees half a change would see one of a pair.
+            odd = {name for name in found if name.startswith("p") and _partner(name) not in found}
+            if odd or not {"1", "3"} <= found:
+                wrong.append(found)
+            reads[seed].release()
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        writer = EmbeddedIndex.open(str(small_index))
+        for number in range(30):
+            writer.add([record(f"p{number}a"), record(f"p{number}b")])
+            if number % 3 == 2:
+                writer.delete([f"p{number - 1}a", f"p{number - 1}b"])
+            assert all(one.acquire(timeout=60) for one in reads), "a reader stopped"
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def _partner(name: str) -> str:
+    return name[:-1] + ("b" if name.endswith("a") else "a")
+
+
+def test_a_reader_keeps_answering_from_files_that_a_merge_removed(small_index: Path) -> None:
+    from indexer.embedded.answer import answer
+    from indexer.records import Query
+
+    held = EmbeddedIndex.open(str(small_index))._current()
+    old = arrays_of(small_index)
+    with EmbeddedIndex.open(str(small_index)) as writer:
+        writer.add([record("4"), record("5")])
+    assert not old.exists()
+    assert len(answer(held.segments, Query(DOG), 9).found) == 2
+
+
+def test_many_small_additions_stay_few_segments(small_index: Path) -> None:
+    index = EmbeddedIndex.open(str(small_index))
+    for number in range(100):
+        index.add([record(f"n{number}")])
+    details = index.status().details
+    assert int(details["segments"]) <= 6
+    assert len(list(small_index.rglob("*.arrays"))) == details["segments"]
+
+
+def test_large_additions_spill_and_answer_as_one(small_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "SPILL_ROWS", 50)
+    monkeypatch.setattr(writer_module, "_BATCH_ROWS", 20)
+    index = EmbeddedIndex.open(str(small_index))
+    given = [record(f"n{number % 150:03d}", f"a dog {number % 150}") for number in range(300)]
+    report = index.add(given)
+    assert (report.added, report.unchanged) == (150, 150)
+    assert index.count(DOG, 0.01) == 152
+
+
+def test_the_last_metadata_stay_through_spills_and_merges(
+    small_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SPILL_ROWS", 5)
+    monkeypatch.setattr(writer_module, "_BATCH_ROWS", 3)
+    index = EmbeddedIndex.open(str(small_index))
+    given = [replace(record(f"n{number % 7}"), image=f"{number}.jpg") for number in range(40)]
+    assert index.add(given).added == 40
+    assert index.add(given[-7:]).unchanged == 7
+    held = index.captions(one.image_id for one in given)
+    assert [held[one.image_id][0].record for one in given[-7:]] == given[-7:]
+    assert index.status().captions == 3 + 7
+    assert index.count(DOG, 0.01) == 2 + 7
+    assert index.check() == []
+
+
+def test_a_source_that_fails_adds_nothing(small_index: Path) -> None:
+    def failing() -> Iterator[CaptionRecord]:
+        yield record("8")
+        raise OSError("the network is down")
+
+    index = EmbeddedIndex.open(str(small_index))
+    with pytest.raises(OSError, match="the network is down"):
+        index.add(failing())
+    assert index.captions(["8"]) == {}
+    assert index.add([record("8")]).added == 1
+
+
+def test_a_record_that_is_no_record_is_told_of_and_the_rest_goes_on(small_index: Path) -> None:
+    broken = CaptionRecord("bad", "a dog", license=None)  # type: ignore[arg-type]
+    report = EmbeddedIndex.open(str(small_index)).add([record("7"), broken, record("8")])
+    (rejected,) = report.rejected
+    assert (report.added, rejected.image_id, rejected.reason) == (2, "bad", "license is NoneType, not text")
