@@ -30,6 +30,7 @@ PASSWORDS = {
     "ELASTIC_PASSWORD": "elastic-1",
     "KIBANA_PASSWORD": "kibana-1",
     "CAPTIONS_PASSWORD": "captions-1",
+    "SEARCHER_PASSWORD": "searcher-1",
 }
 
 
@@ -101,11 +102,17 @@ def test_nodes_of_a_cluster_map_files_and_the_host_setting_for_that_is_named(
 
 def documented_starts() -> list[list[str]]:
     """The words behind every `docker compose [--profile cluster] up -d` in the documents."""
-    files = (FILE, ROOT / "README.md", ROOT / "docs" / "operations.md")
-    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    # The comments of the compose file have a command a line; prose goes on in the next one.
+    text = "\n".join([FILE.read_text(encoding="utf-8"), prose("README.md"), prose("docs/operations.md")])
     return [
         start.split() for start in re.findall(r"docker compose ((?:--profile \w+ )?up -d[a-z0-9 -]*)", text)
     ]
+
+
+def prose(document: str) -> str:
+    """A document, wherever its lines end; its console examples, where each line is a command, as they are."""
+    parts = (ROOT / document).read_text(encoding="utf-8").split("```")
+    return "\n".join(part if number % 2 else " ".join(part.split()) for number, part in enumerate(parts))
 
 
 def started(services: Mapping[str, Any], words: Sequence[str]) -> set[str]:
@@ -118,11 +125,7 @@ def started(services: Mapping[str, Any], words: Sequence[str]) -> set[str]:
 @pytest.mark.parametrize("start", ["up -d", "--profile cluster up -d cluster-web cluster-dashboard"])
 def test_a_changed_password_reaches_everything_that_has_one(services: Mapping[str, Any], start: str) -> None:
     """What the documented start does not make anew goes on with the old password."""
-    told = (
-        (ROOT / "docs" / "operations.md")
-        .read_text(encoding="utf-8")
-        .partition("To change one, edit `.env`")[2]
-    )
+    told = prose("docs/operations.md").partition("To change one, edit `.env`")[2]
     assert f"`docker compose {start}`" in told
     profile = ["cluster"] if "--profile" in start else None
     holders = {
@@ -177,6 +180,18 @@ def test_each_container_has_the_least_user_that_will_do(services: Mapping[str, A
     for prefix in ("", "cluster-"):
         assert users[f"{prefix}web"] == "captions_searcher"
         assert users[f"{prefix}first-index"] == "captions_indexer"
+
+
+def test_who_may_only_search_holds_no_password_of_who_may_write(services: Mapping[str, Any]) -> None:
+    for name in ("web", "cluster-web"):
+        held = json.dumps(services[name]["environment"])
+        assert set(re.findall(r"\$\{(\w+):", held)) == {"SEARCHER_PASSWORD", "SEARCH_TOKEN"}
+
+
+def test_the_documented_env_file_has_all_that_compose_wants() -> None:
+    wanted = set(re.findall(r"\$\{(\w+):\?", FILE.read_text(encoding="utf-8")))
+    (names,) = re.findall(r"for name in ([A-Z_ ]+); do", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert set(names.split()) == wanted
 
 
 def test_data_are_in_named_volumes_and_mounted_files_exist(services: Mapping[str, Any]) -> None:
@@ -321,7 +336,7 @@ def test_setup_gives_users_their_passwords_and_no_process_list_shows_them(tmp_pa
     assert sent == [
         {"password": "kibana-1"},
         {"password": "captions-1", "roles": ["captions_indexer"]},
-        {"password": "captions-1", "roles": ["captions_searcher"]},
+        {"password": "searcher-1", "roles": ["captions_searcher"]},
     ]
     assert set((tmp_path / "config").read_text().splitlines()) == {'user = "elastic:elastic-1"'}
     for secret in PASSWORDS.values():
