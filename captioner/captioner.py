@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster
 from captioner.guided import guided, numbers
 from captioner.streaming import Caption, Captioned, PhotoCaptioner, StreamingCaptioner
+from captioner.vocabulary import PAD, UNK
 
 __all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner", "find_model", "open_captioner"]
 
@@ -64,7 +66,7 @@ class Captioner(StreamingCaptioner):
 
     def _fingerprint(self, weights: str) -> str:
         """Of all that decides what is written: the same weights, decoded otherwise, write other captions."""
-        way = (usual(self.model, self.vocabulary), numbers(self.model))
+        way = f"({usual(self.model, self.vocabulary).key()}, {numbers(self.model)})"
         return hashlib.sha256(f"{weights} {way}".encode()).hexdigest()[:8]
 
     @property
@@ -89,19 +91,40 @@ class Captioner(StreamingCaptioner):
 
     def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
         how = self.decoding(asked.beam, asked.captions, asked.diversity)
-        found = decode(self.decoder, features, how, asked.captions)
+        found = self._decoded(features, how, asked.captions)
+        short = [row for row, captions in enumerate(found) if len(captions) < asked.captions]
+        if how.groups > 1 and short:  # their groups agree: what is missing comes from a search without groups
+            plain = replace(self.decoding(asked.beam, asked.captions), runners_up=False)
+            for row, more in zip(short, self._decoded(features[short], plain, asked.captions), strict=True):
+                there = {one.text for one in found[row]}
+                fresh = [one for one in more if one.text not in there]
+                found[row] = _ranked([*found[row], *fresh[: asked.captions - len(there)]])
+        return found
+
+    def _decoded(self, features: Tensor, how: Decoding, captions: int) -> list[tuple[Caption, ...]]:
+        found = decode(self.decoder, features, how, captions)
         if how.runners_up and self.model.consensus is not None:
             found = self.model.consensus.ranked(features, found)
-        return [self._captions(row[: asked.captions]) for row in found]
+        return [_ranked(self._captions(row))[:captions] for row in found]
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
         """How this model decodes with a beam, and with a group for each caption where they shall differ."""
-        return usual(self.model, self.vocabulary, beam, captions if diversity > 0 else 1, diversity)
+        how = usual(self.model, self.vocabulary, beam, captions if diversity > 0 else 1, diversity)
+        # Several captions are no part of what the student project did: there specials would only repeat one.
+        return replace(how, barred=(PAD, UNK)) if captions > 1 and not how.barred else how
 
     def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
         return tuple(
             Caption(" ".join(self.vocabulary.decode(one.ids)), one.score, one.ended) for one in hypotheses
         )
+
+
+def _ranked(captions: Sequence[Caption]) -> tuple[Caption, ...]:
+    """The best first, and each text once: hypotheses may differ in specials alone."""
+    found: dict[str, Caption] = {}
+    for one in sorted(captions, key=lambda one: -one.score):
+        found.setdefault(one.text, one)
+    return tuple(found.values())
 
 
 def open_captioner(

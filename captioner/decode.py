@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from captioner.decoders import Decoder, State
+from captioner.decoders import Decoder
 from captioner.model import CaptionModel
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
@@ -37,9 +37,24 @@ class Decoding:
     repeatable: tuple[int, ...] | None = None  # only these words come twice at all; None: any
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
     diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
-    # What ends among the 2 * beam best continuations is given, too. No part of how a captioner is named,
-    # since the consensus that chooses among them is.
-    runners_up: bool = field(default=False, repr=False)
+    runners_up: bool = False  # what ends among the 2 * beam best continuations is given, too
+
+    def key(self) -> str:
+        """What of this decides the captions, for the name of a captioner: never changed for what stays.
+
+        Runners-up are no part of it, since the consensus that chooses among them is named by itself.
+        """
+        named = (
+            "beam",
+            "max_words",
+            "length_penalty",
+            "barred",
+            "unrepeated",
+            "apart",
+            "repeatable",
+            "groups",
+        )
+        return f"Decoding({', '.join(f'{name}={getattr(self, name)!r}' for name in (*named, 'diversity'))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,11 @@ class _Closed:
             self.full.append(one)
         elif how.runners_up:
             self.runners_up.append(one)
+
+    def score(self, rank: int) -> float:
+        """Of the `rank`-th best, from 1; below all others where there are fewer."""
+        scores = sorted((one.score for one in self.full), reverse=True)
+        return scores[rank - 1] if len(scores) >= rank else -torch.inf
 
 
 def usual(
@@ -99,61 +119,116 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     """
     if how.groups > 1:
         features = features.repeat_interleave(how.groups, dim=0)
-    rows, width = len(features), how.beam if how.groups > 1 else max(how.beam, n_best)
-    n_best = width if how.runners_up else n_best
+    search = _Search(len(features), how, n_best, features.device)
     scores, fixed, state = decoder.begin(features)
-    logs = _log_probabilities(scores, how.barred)
-    vocabulary = logs.shape[-1]
-    finished = [_Closed() for _ in range(rows)]
-    unsettled = finished  # the rows that are still in the batch
-    # Before the first word there is one hypothesis a row; the other slots open with the first choice.
-    totals = logs.new_zeros(rows, 1)
-    words = torch.empty(rows, 1, 0, dtype=torch.long, device=logs.device)
-    for length in range(1, how.max_words + 1):
-        candidates = (totals.unsqueeze(-1) + logs.view(rows, -1, vocabulary)).flatten(1)
-        ranks, places = _best(candidates, min(2 * width, candidates.shape[1]), width, vocabulary, how)
+    while True:
+        logs = _log_probabilities(scores, how.barred)
+        _bar_repeats(logs, search.captions(), how)
+        parents = search.advance(logs)
+        kept = search.unsettled()
+        if search.length == how.max_words or not kept:
+            return search.found()
+        slots, left = len(state[0]) // len(parents), torch.tensor(kept, device=features.device)
+        origin = (parents[left] + left.unsqueeze(1) * slots).flatten()
+        if len(kept) < len(parents):
+            search.keep(left)
+            fixed = tuple(part.index_select(0, left) for part in fixed)
+        state = tuple(part.index_select(0, origin) for part in state)
+        scores, state = decoder.step(search.words[..., -1].flatten(), fixed, state)
+
+
+class _Search:
+    """The open hypotheses of the rows that are still in the batch, and the closed ones of all rows."""
+
+    def __init__(self, rows: int, how: Decoding, n_best: int, device: torch.device) -> None:
+        self._how = how
+        self._width = how.beam if how.groups > 1 else max(how.beam, n_best)
+        self._wanted = self._width if how.runners_up else n_best
+        self._finished = [_Closed() for _ in range(rows)]
+        self._rows = self._finished
+        # Before the first word there is one hypothesis a row; the other slots open with the first choice.
+        self._totals = torch.zeros(rows, 1, device=device)
+        self.words = torch.empty(rows, 1, 0, dtype=torch.long, device=device)  # (B, slots, length)
+
+    @property
+    def length(self) -> int:
+        return self.words.shape[-1]
+
+    def captions(self) -> list[list[int]]:
+        """The words of all open hypotheses, those of a row together."""
+        words: list[list[int]] = self.words.flatten(0, 1).tolist()
+        return words
+
+    def advance(self, logs: Tensor) -> Tensor:
+        """Add a word to the best hypotheses, or close them; the slots that they come from (B, width)."""
+        rows, vocabulary, width = len(self._totals), logs.shape[-1], self._width
+        candidates = (self._totals.unsqueeze(-1) + logs.view(rows, -1, vocabulary)).flatten(1)
+        ranks, places = _best(candidates, min(2 * width, candidates.shape[1]), width, vocabulary, self._how)
         best = candidates.gather(1, places)
         parents, chosen = places // vocabulary, places % vocabulary
-        _close(unsettled, words, best, parents, chosen, width, how, length)
-        totals, parents, chosen = _go_on(best, ranks, parents, chosen, width)
-        words = torch.cat(
-            [words.gather(1, parents.unsqueeze(-1).expand(-1, -1, length - 1)), chosen.unsqueeze(-1)], -1
-        )
-        kept = _unsettled(unsettled, totals, width, n_best, how)
-        if length == how.max_words or not kept:
-            break
-        slots, left = _slots(state, rows), torch.tensor(kept, device=parents.device)
-        origin = (parents[left] + left.unsqueeze(1) * slots).flatten()
-        if len(kept) < rows:
-            rows, unsettled = len(kept), [unsettled[row] for row in kept]
-            fixed = tuple(part.index_select(0, left) for part in fixed)
-            totals, chosen, words = totals[left], chosen[left], words[left]
-        state = tuple(part.index_select(0, origin) for part in state)
-        scores, state = decoder.step(chosen.flatten(), fixed, state)
-        logs = _log_probabilities(scores, how.barred)
-        _bar_repeats(logs, words.flatten(0, 1).tolist(), how)
-    _close_the_rest(unsettled, words, totals, width, how)
-    photos = [_merged(finished[row : row + how.groups]) for row in range(0, len(finished), how.groups)]
-    return photos if how.runners_up else [found[:n_best] for found in photos]
+        self._close(best, parents, chosen)
+        ended = chosen == END
+        order = ranks.masked_fill(ended, -torch.inf).topk(min(width, best.shape[1]), dim=1).indices
+        self._totals = best.masked_fill(ended, -torch.inf).gather(1, order)
+        parents, chosen = parents.gather(1, order), chosen.gather(1, order)
+        words = self.words.gather(1, parents.unsqueeze(-1).expand(-1, -1, self.length))
+        self.words = torch.cat([words, chosen.unsqueeze(-1)], dim=-1)
+        return parents
+
+    def _close(self, best: Tensor, parents: Tensor, chosen: Tensor) -> None:
+        """Take the hypotheses that chose `<end>`: among the `width` best, and runners-up."""
+        looked_at = chosen.shape[1] if self._how.runners_up else self._width
+        ends = (chosen[:, :looked_at] == END) & best[:, :looked_at].isfinite()
+        for row, slot in ends.nonzero().tolist():
+            ids = tuple(self.words[row, parents[row, slot]].tolist())
+            one = Hypothesis(ids, self._score(best[row, slot].item(), self.length + 1), ended=True)
+            self._rows[row].take(one, slot < self._width, self._how, self._width)
+
+    def _score(self, total: float, length: int) -> float:
+        return total / float(length**self._how.length_penalty)
+
+    def unsettled(self) -> list[int]:
+        """The rows that are not full, and whose open hypotheses may still come among those that are wanted.
+
+        Totals only fall, so none can come to more than its total over the longest length. Groups of one
+        photo stay together.
+        """
+        if self._how.groups > 1:
+            full = all(len(row.full) >= self._width for row in self._rows)
+            return [] if full else list(range(len(self._rows)))
+        most = float(self._how.max_words**self._how.length_penalty)
+        reachable = (self._totals.max(dim=1).values / most).tolist()
+        return [
+            row
+            for row, (closed, best) in enumerate(zip(self._rows, reachable, strict=True))
+            if len(closed.full) < self._width and closed.score(self._wanted) < best
+        ]
+
+    def keep(self, left: Tensor) -> None:
+        """Let the other rows go."""
+        self._rows = [self._rows[row] for row in left.tolist()]
+        self._totals, self.words = self._totals[left], self.words[left]
+
+    def found(self) -> list[list[Hypothesis]]:
+        """The hypotheses of each photo, the best first."""
+        self._close_the_rest()
+        photos = [
+            _merged(self._finished[row : row + self._how.groups])
+            for row in range(0, len(self._finished), self._how.groups)
+        ]
+        most = None if self._how.runners_up else self._wanted
+        return [sorted(found[:most], key=_by_score) for found in photos]
+
+    def _close_the_rest(self) -> None:
+        """Rows that are not full at the last word take their open hypotheses too, marked as not ended."""
+        for closed, words, totals in zip(self._rows, self.words.tolist(), self._totals.tolist(), strict=True):
+            for ids, total in zip(words, totals, strict=True):
+                if len(closed.full) < self._width and total > -torch.inf:
+                    closed.full.append(Hypothesis(tuple(ids), self._score(total, len(ids)), ended=False))
 
 
-def _unsettled(
-    finished: Sequence[_Closed], totals: Tensor, width: int, n_best: int, how: Decoding
-) -> list[int]:
-    """The rows that are not full, and whose open hypotheses may still come among the `n_best`.
-
-    Totals only fall, so none can come to more than its total over the longest length. Groups of one
-    photo stay together.
-    """
-    if how.groups > 1:
-        return list(range(len(finished))) if any(len(row.full) < width for row in finished) else []
-    reachable = (totals.max(dim=1).values / float(how.max_words**how.length_penalty)).tolist()
-    return [
-        row
-        for row, (done, most) in enumerate(zip((closed.full for closed in finished), reachable, strict=True))
-        if len(done) < width
-        and (len(done) < n_best or sorted((one.score for one in done), reverse=True)[n_best - 1] < most)
-    ]
+def _by_score(one: Hypothesis) -> float:
+    return -one.score
 
 
 def _best(
@@ -180,14 +255,10 @@ def _best(
 
 def _merged(groups: Sequence[_Closed]) -> list[Hypothesis]:
     """The hypotheses of one photo: first the best of each group, then the others, each once."""
-    ordered = [sorted(group.full + group.runners_up, key=lambda one: -one.score) for group in groups]
-    first = sorted((one for group in ordered for one in group[:1]), key=lambda one: -one.score)
-    others = sorted((one for group in ordered for one in group[1:]), key=lambda one: -one.score)
+    ordered = [sorted(group.full + group.runners_up, key=_by_score) for group in groups]
+    first = sorted((one for group in ordered for one in group[:1]), key=_by_score)
+    others = sorted((one for group in ordered for one in group[1:]), key=_by_score)
     return list({one.ids: one for one in reversed(first + others)}.values())[::-1]
-
-
-def _slots(state: State, rows: int) -> int:
-    return len(state[0]) // rows
 
 
 def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
@@ -214,50 +285,6 @@ def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding)
     if barred:  # in one go: a call for each caption costs more than all the rest of this
         rows, words = torch.tensor(barred, device=logs.device).unbind(dim=1)
         logs[rows, words] = -torch.inf
-
-
-def _normalised(total: float, length: int, how: Decoding) -> float:
-    return total / float(length**how.length_penalty)
-
-
-def _close(
-    finished: Sequence[_Closed],
-    words: Tensor,
-    best: Tensor,
-    parents: Tensor,
-    chosen: Tensor,
-    width: int,
-    how: Decoding,
-    length: int,
-) -> None:
-    """Move the hypotheses that chose `<end>` to the finished ones: among the `width` best, and runners-up."""
-    looked_at = chosen.shape[1] if how.runners_up else width
-    ends = (chosen[:, :looked_at] == END) & best[:, :looked_at].isfinite()
-    for row, slot in ends.nonzero().tolist():
-        ids = tuple(words[row, parents[row, slot]].tolist())
-        score = _normalised(best[row, slot].item(), length, how)
-        finished[row].take(Hypothesis(ids, score, ended=True), slot < width, how, width)
-
-
-def _go_on(
-    best: Tensor, ranks: Tensor, parents: Tensor, chosen: Tensor, width: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The `width` best continuations that did not end, per row: totals, parents and words (B, width)."""
-    ended = chosen == END
-    order = ranks.masked_fill(ended, -torch.inf).topk(min(width, best.shape[1]), dim=1).indices
-    totals = best.masked_fill(ended, -torch.inf).gather(1, order)
-    return totals, parents.gather(1, order), chosen.gather(1, order)
-
-
-def _close_the_rest(
-    finished: Sequence[_Closed], words: Tensor, totals: Tensor, width: int, how: Decoding
-) -> None:
-    """Rows that are not full at the last word take their open hypotheses too, marked as not ended."""
-    for row, closed in enumerate(finished):
-        for ids, total in zip(words[row].tolist(), totals[row].tolist(), strict=True):
-            if len(closed.full) < width and total > -torch.inf:
-                score = _normalised(total, len(ids), how)
-                closed.full.append(Hypothesis(tuple(ids), score, ended=False))
 
 
 @torch.no_grad()

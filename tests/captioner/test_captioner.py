@@ -22,12 +22,14 @@ from captioner.asked import Asked
 from captioner.captioner import Caption, Captioned, Captioner, find_model, open_captioner
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
+from captioner.decoders import ShowAndTellDecoder
 from captioner.errors import ModelError, PhotoError
 from captioner.fused import TOGETHER, faster
 from captioner.model import CaptionModel
 from captioner.photo import Photo
 from captioner.preprocess import Preprocess
 from captioner.streaming import _shared
+from captioner.vocabulary import PAD, UNK
 from tests.captioner.worlds import COLOURS, TINY, WORDS, tiny_checkpoint, tiny_model
 
 STUDENT = ModelConfig(
@@ -236,7 +238,15 @@ def test_several_captions_are_different_and_ranked(captioner: Captioner) -> None
     for result in captioner.stream(pictures(5), captions=4):
         scores = [one.score for one in result.captions]
         assert len(scores) == 4 and scores == sorted(scores, reverse=True)
-        assert len({one.text for one in result.captions}) > 1
+        assert len({one.text for one in result.captions}) == 4
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("diversity", [0.01, 0.5])
+def test_groups_that_agree_are_made_up_for(captioner: Captioner, beam: int, diversity: float) -> None:
+    for result in captioner.stream(pictures(5), beam=beam, captions=5, diversity=diversity):
+        scores = [one.score for one in result.captions]
+        assert len({one.text for one in result.captions}) == 5 and scores == sorted(scores, reverse=True)
 
 
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": 51}, {"captions": 0}, {"captions": 51}])
@@ -333,6 +343,18 @@ def test_the_student_projects_models_run_as_they_are() -> None:
         assert torch.allclose(student._encoder(images), expected, rtol=1e-4)
     assert student.usual_beam == 1
     assert len(texts(list(student.stream(pictures(2))))) == 2
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.5])
+def test_several_captions_of_a_student_projects_model_differ_by_words(diversity: float) -> None:
+    torch.manual_seed(0)
+    model = CaptionModel(STUDENT, len(WORDS)).eval()
+    assert isinstance(model.decoder, ShowAndTellDecoder)
+    with torch.no_grad():
+        model.decoder.linear.bias[[PAD, UNK]] += 3
+    student = Captioner(Checkpoint(model, WORDS), "student", "cpu")
+    for result in student.stream(pictures(2), captions=5, diversity=diversity):
+        assert len({one.text for one in result.captions}) == len(result.captions) == 5
 
 
 # Loading
