@@ -17,7 +17,22 @@ from captioner.errors import ModelError
 from captioner.outside import clean
 from captioner.page import document, safe
 from captioner.photo import Photo, photo_name
-from captioner.picture import data_uri, extent, filling, fit_end, font, leading, thumbnail, wrap
+from captioner.picture import (
+    CARD,
+    EDGE,
+    INK,
+    MARK,
+    PALE,
+    PAPER,
+    data_uri,
+    extent,
+    filling,
+    fit_end,
+    font,
+    leading,
+    thumbnail,
+    wrap,
+)
 from captioner.streaming import StreamingCaptioner
 
 
@@ -64,7 +79,6 @@ def compare(
 
 # As a picture
 
-_PAPER, _CARD, _EDGE, _INK, _PALE, _NAME = "#f4f2ee", "#ffffff", "#e2ded6", "#22262b", "#767c85", "#0b7a4b"
 _MARGIN, _GAP, _INSIDE, _WIDTH, _HEIGHT, _COLUMNS = 36, 22, 16, 380, 285, 4
 _TEXT, _SMALL = 18, 14
 _LINES = 6  # of a caption
@@ -80,7 +94,7 @@ def picture(compared: Sequence[Compared]) -> Image.Image:
         2 * _MARGIN + columns * (_WIDTH + _GAP) - _GAP,
         2 * _MARGIN + sum(heights) + _GAP * max(0, len(rows) - 1),
     )
-    sheet, top = Image.new("RGB", size, _PAPER), _MARGIN
+    sheet, top = Image.new("RGB", size, PAPER), _MARGIN
     for row, height in zip(rows, heights, strict=True):
         for column, one in enumerate(row):
             _draw_card(sheet, one, (_MARGIN + column * (_WIDTH + _GAP), top), height)
@@ -110,43 +124,36 @@ def _card_height(one: Compared) -> int:
 def _draw_card(sheet: Image.Image, one: Compared, corner: tuple[int, int], height: int) -> None:
     left, top = corner
     draw = ImageDraw.Draw(sheet)
-    draw.rectangle((left - 1, top - 1, left + _WIDTH, top + height), fill=_CARD, outline=_EDGE)
+    draw.rectangle((left - 1, top - 1, left + _WIDTH, top + height), fill=CARD, outline=EDGE)
     if (photo := filling(one.photo, _WIDTH, _HEIGHT)) is not None:
         sheet.paste(photo, corner)
     left, top, right = left + _INSIDE, top + _HEIGHT + 12, left + _WIDTH - _INSIDE
     for written in one.captions:
         score = f"{written.score:.2f}"
-        draw.text((right, top), score, _PALE, font(_SMALL), anchor="ra")
+        draw.text((right, top), score, PALE, font(_SMALL), anchor="ra")
         room = right - left - round(extent(score, _SMALL)) - 10
-        draw.text((left, top), fit_end(clean(written.model), room, _SMALL), _NAME, font(_SMALL))
+        draw.text((left, top), fit_end(clean(written.model), room, _SMALL), MARK, font(_SMALL))
         top += leading(_SMALL)
         for line in _lines(written.caption):
-            draw.text((left, top), line, _INK, font(_TEXT))
+            draw.text((left, top), line, INK, font(_TEXT))
             top += leading(_TEXT)
         top += 12
     name = fit_end(clean(Path(photo_name(one.photo)).name), right - left, _SMALL)
-    draw.text((left, corner[1] + height - leading(_SMALL) - 8), name, _PALE, font(_SMALL))
+    draw.text((left, corner[1] + height - leading(_SMALL) - 8), name, PALE, font(_SMALL))
 
 
 # As a page
 
 _STYLE = """
-:root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
-  --pale: #6a7079; --name: #0a6b42; --warn: #a33b12; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --card: #202327; --edge: #33373d;
-  --ink: #e9e7e2; --pale: #9aa1ab; --name: #7fe0ae; --warn: #ff9d76; } }
-body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
 main { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--edge); border-radius: .6rem;
   overflow: hidden; }
 img { display: block; width: 100%; }
 dl { margin: .9rem; }
-dt { color: var(--name); font-size: .875rem; display: flex; justify-content: space-between; gap: 1rem; }
-dt span, .pale { color: var(--pale); font-size: .875rem; font-variant-numeric: tabular-nums; }
+dt { color: var(--mark); font-size: .875rem; display: flex; justify-content: space-between; gap: 1rem; }
+dt span { color: var(--pale); font-size: .875rem; font-variant-numeric: tabular-nums; }
 dd { margin: 0 0 .75rem; }
-figcaption { margin: 0 .9rem .9rem; }
-.warn { color: var(--warn); }
+figcaption, figcaption.pale { margin: 0 .9rem .9rem; }
 """
 
 

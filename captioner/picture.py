@@ -17,6 +17,10 @@ from captioner.photo import Photo, open_photo
 Mark = tuple[str, bool]  # a word, and whether it is marked
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
+#: What montages and comparisons are drawn in, as captioner.page has it for HTML.
+PAPER, CARD, EDGE, EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
+INK, PALE, MARK = "#22262b", "#767c85", "#0b7a4b"
+
 _LEADING = 1.32
 
 #: Characters are told apart at this size.

@@ -9,19 +9,15 @@ from captioner.picture import data_uri, thumbnail
 from search.compare import Comparison, Found, Way
 
 _STYLE = """
-:root { color-scheme: light dark; --edge: #d8d4cc; --pale: #6a7079; --mark: #0a6b42; --own: #a33b12; }
-@media (prefers-color-scheme: dark) { :root { --edge: #33373d; --pale: #9aa1ab; --mark: #7fe0ae;
-  --own: #ff9d76; } }
-body { margin: 0; padding: clamp(1rem, 3vw, 2.5rem); font: 1rem/1.45 system-ui, sans-serif; }
 header img { max-height: 40vh; max-width: 100%; border-radius: .5rem; }
 main { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); }
 article { border-top: 1px solid var(--edge); }
 h2 { font-size: 1rem; margin: .75rem 0 .25rem; }
-.pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
-.words b { color: var(--own); }
+.words b { color: var(--warn); }
 ol { padding: 0; list-style: none; }
-li { margin: 0 0 1rem; border: 1px solid var(--edge); border-radius: .5rem; padding: .6rem; }
-li.own { border-color: var(--own); }
+li { margin: 0 0 1rem; background: var(--card); border: 1px solid var(--edge); border-radius: .5rem;
+  padding: .6rem; }
+li.own { border-color: var(--warn); }
 li img { width: 100%; border-radius: .3rem; }
 .shared { color: var(--mark); }
 """

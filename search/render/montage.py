@@ -9,14 +9,28 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from captioner.outside import clean
-from captioner.picture import Mark, extent, filling, fit_end, fitted, font, leading, wrap
+from captioner.picture import (
+    CARD,
+    EDGE,
+    EMPTY,
+    INK,
+    MARK,
+    PALE,
+    PAPER,
+    Mark,
+    extent,
+    filling,
+    fit_end,
+    fitted,
+    font,
+    leading,
+    wrap,
+)
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results
 from search.render.certificate import certificate
 from search.render.words import marked
 
-_PAPER, _CARD, _EDGE, _EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
-_INK, _PALE, _MARK, _BAR = "#22262b", "#767c85", "#0b7a4b", "#0b7a4b"
 _MARGIN, _GAP, _INSIDE = 40, 22, 14
 _QUERY_WIDTH, _QUERY_HEIGHT, _CARD_WIDTH, _PICTURE_HEIGHT = 460, 620, 268, 200
 _COLUMNS, _CAPTION_LINES, _PROOF_LINES = 5, 4, 4
@@ -27,10 +41,10 @@ def montage(answers: Sequence[Answer]) -> Image.Image:
     """One picture with all answers that have results, one below the other."""
     sheets = [_sheet(answer, answer.results) for answer in answers if answer.results is not None]
     if not sheets:
-        return Image.new("RGB", (_MARGIN * 2, _MARGIN * 2), _PAPER)
+        return Image.new("RGB", (_MARGIN * 2, _MARGIN * 2), PAPER)
     if len(sheets) == 1:  # no second copy of it: a thousand hits are 400 MB
         return sheets[0]
-    whole = Image.new("RGB", (max(one.width for one in sheets), sum(one.height for one in sheets)), _PAPER)
+    whole = Image.new("RGB", (max(one.width for one in sheets), sum(one.height for one in sheets)), PAPER)
     top = 0
     for sheet in sheets:
         whole.paste(sheet, (0, top))
@@ -57,7 +71,7 @@ def _sheet(answer: Answer, results: Results) -> Image.Image:
             left + columns * _CARD_WIDTH + (columns - 1) * _GAP + _MARGIN,
             2 * _MARGIN + max(grid, query.height if query else 0),
         ),
-        _PAPER,
+        PAPER,
     )
     if query:
         sheet.paste(query, (_MARGIN, _MARGIN))
@@ -71,7 +85,7 @@ def _sheet(answer: Answer, results: Results) -> Image.Image:
 
 def _paste_card(sheet: Image.Image, card: Image.Image, left: int, top: int, height: int) -> None:
     box = (left - 1, top - 1, left + _CARD_WIDTH, top + height)
-    ImageDraw.Draw(sheet).rectangle(box, fill=_CARD, outline=_EDGE)
+    ImageDraw.Draw(sheet).rectangle(box, fill=CARD, outline=EDGE)
     sheet.paste(card, (left, top))
 
 
@@ -81,14 +95,14 @@ def _query(answer: Answer, results: Results) -> Image.Image:
     lines = [line for number in range(len(results.asked)) for line in _asked(results, number)]
     proof = wrap([(word, False) for word in certificate(results).split()], _QUERY_WIDTH, _TEXT, _PROOF_LINES)
     height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + _height(proof, _TEXT) + _GAP
-    panel = Image.new("RGB", (_QUERY_WIDTH, height), _PAPER)
+    panel = Image.new("RGB", (_QUERY_WIDTH, height), PAPER)
     draw, top = ImageDraw.Draw(panel), 0
     if photo:
         panel.paste(photo, (0, 0))
         top = photo.height + _GAP
     top = _write(draw, lines, 0, top, _TITLE)
     for line in proof:
-        draw.text((0, top + 8), " ".join(word for word, _ in line), _PALE, font(_TEXT))
+        draw.text((0, top + 8), " ".join(word for word, _ in line), PALE, font(_TEXT))
         top += leading(_TEXT)
     return panel
 
@@ -105,7 +119,7 @@ def _card(hit: Hit, results: Results) -> Image.Image:
     lines = wrap(_marks(hit.caption, hit.shared, results), inner, _TEXT, _CAPTION_LINES)
     head = leading(_TEXT) + 20
     height = _PICTURE_HEIGHT + head + _height(lines, _TEXT) + leading(_SMALL) + _INSIDE
-    card = Image.new("RGB", (_CARD_WIDTH, height), _CARD)
+    card = Image.new("RGB", (_CARD_WIDTH, height), CARD)
     picture = filling(hit.image, _CARD_WIDTH, _PICTURE_HEIGHT) or _placeholder(hit)
     card.paste(picture, (0, 0))
     draw = ImageDraw.Draw(card)
@@ -113,7 +127,7 @@ def _card(hit: Hit, results: Results) -> Image.Image:
     top = _write(draw, lines, _INSIDE, _PICTURE_HEIGHT + head, _TEXT)
     which = f"by {results.number(hit)} · " if results.several else ""
     name = which + fit_end(clean(hit.image_id), inner - round(extent(which, _SMALL)), _SMALL)
-    draw.text((_INSIDE, top + 4), name, _PALE, font(_SMALL))
+    draw.text((_INSIDE, top + 4), name, PALE, font(_SMALL))
     return card
 
 
@@ -121,20 +135,20 @@ def _head(draw: ImageDraw.ImageDraw, hit: Hit, scored: bool) -> None:
     """Rank at the left, score at the right, and between picture and text a bar as long as the score."""
     top = _PICTURE_HEIGHT
     if scored:
-        draw.rectangle((0, top, _CARD_WIDTH, top + 5), fill=_EDGE)
-        draw.rectangle((0, top, round(_CARD_WIDTH * hit.jaccard), top + 5), fill=_BAR)
+        draw.rectangle((0, top, _CARD_WIDTH, top + 5), fill=EDGE)
+        draw.rectangle((0, top, round(_CARD_WIDTH * hit.jaccard), top + 5), fill=MARK)
         score = f"{hit.jaccard:.3f}  ({hit.overlap} of {hit.union})"
-        draw.text((_CARD_WIDTH - _INSIDE, top + 13), score, _INK, font(_TEXT), anchor="ra")
-    draw.text((_INSIDE, top + 13), f"#{hit.rank}", _INK, font(_TEXT))
+        draw.text((_CARD_WIDTH - _INSIDE, top + 13), score, INK, font(_TEXT), anchor="ra")
+    draw.text((_INSIDE, top + 13), f"#{hit.rank}", INK, font(_TEXT))
 
 
 def _placeholder(hit: Hit) -> Image.Image:
-    box = Image.new("RGB", (_CARD_WIDTH, _PICTURE_HEIGHT), _EMPTY)
+    box = Image.new("RGB", (_CARD_WIDTH, _PICTURE_HEIGHT), EMPTY)
     name = fit_end(clean(hit.image_id), _CARD_WIDTH - 2 * _INSIDE, _TEXT)
     draw = ImageDraw.Draw(box)
     middle = (_CARD_WIDTH // 2, _PICTURE_HEIGHT // 2)
-    draw.text((middle[0], middle[1] - 12), "no picture here", _PALE, font(_SMALL), anchor="mm")
-    draw.text((middle[0], middle[1] + 12), name, _INK, font(_TEXT), anchor="mm")
+    draw.text((middle[0], middle[1] - 12), "no picture here", PALE, font(_SMALL), anchor="mm")
+    draw.text((middle[0], middle[1] + 12), name, INK, font(_TEXT), anchor="mm")
     return box
 
 
@@ -155,9 +169,9 @@ def _write(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[Mark]], left: int
 
 def _text(draw: ImageDraw.ImageDraw, place: tuple[float, float], word: str, size: int, mark: bool) -> None:
     """Pillow carries one weight of its face: a second print beside the first makes the heavier one."""
-    draw.text(place, word, _MARK if mark else _INK, font(size))
+    draw.text(place, word, MARK if mark else INK, font(size))
     if mark:
-        draw.text((place[0] + 0.6, place[1]), word, _MARK, font(size))
+        draw.text((place[0] + 0.6, place[1]), word, MARK, font(size))
 
 
 def _height(lines: Sequence[Sequence[Mark]], size: int) -> int:

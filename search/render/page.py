@@ -17,14 +17,6 @@ from search.render.words import marked, reasons
 _PICTURE, _QUERY = 360, 720  # longest sides in pixels
 
 _STYLE = """
-:root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
-  --pale: #6a7079; --mark: #0a6b42; --mark-paper: #dff3e7; --empty: #dcd8d1; --warn: #a33b12; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --card: #202327; --edge: #33373d;
-  --ink: #e9e7e2; --pale: #9aa1ab; --mark: #7fe0ae; --mark-paper: #143626;
-  --empty: #2b2f34; --warn: #ff9d76; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
 section { display: grid; grid-template-columns: minmax(16rem, 26rem) 1fr; gap: clamp(1rem, 3vw, 2.5rem);
   margin-bottom: 3rem; align-items: start; }
 header { position: sticky; top: 1.5rem; }
@@ -34,8 +26,6 @@ h1 { font-size: 1.35rem; line-height: 1.3; margin: .75rem 0; font-weight: 500; }
 .also { margin: .35rem 0; }
 h1 mark, .also mark, .caption mark { color: var(--mark); background: var(--mark-paper); border-radius: .25em;
   padding: 0 .15em; font-weight: 600; }
-.pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
-.warn { color: var(--warn); font-weight: 600; }
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1.25rem;
   grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
 li { background: var(--card); border: 1px solid var(--edge); border-radius: .6rem; overflow: hidden; }
