@@ -31,5 +31,21 @@ class IndexUnavailableError(IndexerError):
     """The engine cannot be reached, refuses, is overloaded or is read-only."""
 
 
+class ContactLostError(IndexUnavailableError):
+    """No answer came, or half of one: whether the request was done, nobody knows."""
+
+
+class IndexBusyError(IndexUnavailableError):
+    """The server does not take the request now; it may take the same one later."""
+
+
+class IndexIncompleteError(IndexBusyError):
+    """A shard of the index, or the cluster's master, is not there now."""
+
+
+class IndexReadOnlyError(IndexUnavailableError):
+    """The index takes no writes; asking again does not help."""
+
+
 class ScrapeError(IndexerError):
     """A provider or a download that cannot be used at all (single failures go to the manifest)."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
-from indexer.elastic.connection import authorization
+from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
+
+from indexer.elastic.connection import server_parts
+from indexer.elastic.credentials import authorization, verification
+from indexer.elastic.faults import no_answer
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.index import refuse_password
 
@@ -61,33 +61,40 @@ def import_objects(
     IndexerError for an address that cannot be, IndexUnavailableError where Kibana refuses as a whole.
     """
     environment = os.environ if environment is None else environment
-    base = _base(kibana)
+    node = _node(kibana, environment)
     boundary = uuid.uuid4().hex
     headers = {
         "kbn-xsrf": "caption-search",  # Kibana refuses a POST without it
-        "Content-Type": f"multipart/form-data; boundary={boundary}",
-        **authorization(environment),
+        "content-type": f"multipart/form-data; boundary={boundary}",
     }
-    request = urllib.request.Request(  # noqa: S310 - _base lets only http and https pass
-        f"{base}/api/saved_objects/_import?overwrite=true", _form(objects, boundary), headers, method="POST"
-    )
-    answer = _answer(request, base, environment)
+    answer = _answer(node, _form(objects, boundary), HttpHeaders(headers))
     errors = answer.get("errors") or ()
     if "successCount" not in answer:
-        raise IndexUnavailableError(f"{base}: what answers there is not Kibana")
+        raise IndexUnavailableError(f"{node.base_url}: what answers there is not Kibana")
     return Imported(int(answer["successCount"]), tuple(_failure(error) for error in errors))
 
 
-def _base(kibana: str) -> str:
+def _node(kibana: str, environment: Mapping[str, str]) -> Urllib3HttpNode:
+    """Elasticsearch's own way to speak HTTP, which follows no redirect: credentials go nowhere else."""
     refuse_password(kibana, "Kibana's URL")
     try:
-        parts = urlsplit(kibana)
-        right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # brackets or a port that are none
-        right = False
-    if not right or parts.query or parts.fragment:
-        raise IndexerError(f"{kibana}: not Kibana's address; expected http[s]://host:5601")
-    return parts.geturl().rstrip("/")
+        parts = server_parts(kibana)
+    except ValueError as error:
+        raise IndexerError(
+            f"{kibana}: not Kibana's address ({error}); expected http[s]://host:5601"
+        ) from None
+    secure = parts.scheme == "https"
+    return Urllib3HttpNode(
+        NodeConfig(
+            parts.scheme,
+            parts.hostname or "",
+            parts.port or (443 if secure else 80),
+            path_prefix=parts.path,
+            headers=authorization(environment),
+            request_timeout=_SECONDS,
+            **(verification(environment) if secure else {}),
+        )
+    )
 
 
 def _form(objects: Sequence[Mapping[str, Any]], boundary: str) -> bytes:
@@ -101,42 +108,16 @@ def _form(objects: Sequence[Mapping[str, Any]], boundary: str) -> bytes:
     return f"{head}{lines}\r\n--{boundary}--\r\n".encode()
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Credentials go to the address that was given and to no other."""
-
-    def redirect_request(self, *args: Any, **options: Any) -> None:
-        return None
-
-
-def _answer(request: urllib.request.Request, base: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    https = urllib.request.HTTPSHandler(context=_certificates(environment))
-    opener = urllib.request.build_opener(_NoRedirect, https)
+def _answer(node: Urllib3HttpNode, form: bytes, headers: HttpHeaders) -> dict[str, Any]:
     try:
-        with opener.open(request, timeout=_SECONDS) as response:
-            content = response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            raise IndexUnavailableError(_refusal(base, error.code, error.read())) from None
-    except urllib.error.URLError as error:
-        reason = error.reason
-        if isinstance(reason, ssl.SSLError):
-            why = "its certificate cannot be verified; set ELASTICSEARCH_CA_CERTS to the CA's PEM file"
-        else:
-            why = "cannot connect; is Kibana running there?"
-        raise IndexUnavailableError(f"{base}: {why}") from error
-    except OSError as error:
-        raise IndexUnavailableError(f"{base}: no answer ({error or type(error).__name__})") from error
-    return _parsed(content)
-
-
-def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext:
-    if environment.get("ELASTICSEARCH_INSECURE") == "1":
-        return ssl._create_unverified_context()  # noqa: S323 - asked for by name
-    path = environment.get("ELASTICSEARCH_CA_CERTS")
-    try:
-        return ssl.create_default_context(cafile=path)
-    except OSError as error:
-        raise IndexerError(f"ELASTICSEARCH_CA_CERTS: cannot read {path}: {error.strerror}") from None
+        told = node.perform_request("POST", "/api/saved_objects/_import?overwrite=true", form, headers)
+    except TransportError as error:
+        raise no_answer(node.base_url, error, "Kibana") from error
+    finally:
+        node.close()
+    if told.meta.status != 200:
+        raise IndexUnavailableError(_refusal(node.base_url, told.meta.status, told.body))
+    return _parsed(told.body)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

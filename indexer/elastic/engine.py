@@ -14,8 +14,9 @@ from elasticsearch import Elasticsearch
 from captioner.tokens import DEFAULT
 from indexer.batching import batches
 from indexer.elastic import rollout
-from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
+from indexer.elastic.connection import Place, connect, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document
+from indexer.elastic.faults import clear_errors, not_found
 from indexer.elastic.generations import Generation, live_generation, make_writable, refresh
 from indexer.elastic.loading import Loader
 from indexer.elastic.patience import Patience, Patient

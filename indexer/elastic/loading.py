@@ -16,12 +16,13 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.batching import batches
-from indexer.elastic.connection import Place, api_error, clear_errors, is_read_only
+from indexer.elastic.connection import Place
 from indexer.elastic.documents import same_record, to_source
+from indexer.elastic.faults import api_error, clear_errors
 from indexer.elastic.generations import Generation, gone, refresh, written_as
-from indexer.elastic.patience import BUSY, Patience, Patient, is_lost_contact
+from indexer.elastic.patience import Patience, Patient
 from indexer.elastic.snapshot import Snapshot
-from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.errors import ContactLostError, IndexBusyError, IndexerError, IndexUnavailableError
 from indexer.index import known_analyzer
 from indexer.records import AddReport, CaptionRecord, Rejected, now
 
@@ -152,9 +153,7 @@ class Loader:
                 with clear_errors(self._place):
                     for part in _parts(left):
                         busy = self._bulk(operation, part, outcome) or busy
-            except IndexUnavailableError as error:
-                if not is_lost_contact(error):
-                    raise
+            except ContactLostError as error:
                 busy, outcome.contact_lost = error, True
             if busy is None:
                 return outcome
@@ -180,7 +179,7 @@ class Loader:
             )
         except elasticsearch.ApiError as error:
             refusal = api_error(self._place, error.status_code, error.body)
-            if error.status_code in BUSY and not is_read_only(refusal):
+            if isinstance(refusal, IndexBusyError):
                 return refusal
             raise refusal from error
         # To delete what is not there is no error to the server.
@@ -208,7 +207,7 @@ class Loader:
         if kind == "index_not_found_exception":
             raise gone(self._place, self._index)
         error = api_error(self._place, status, {"error": result.get("error")})
-        if status in BUSY and not is_read_only(error):
+        if isinstance(error, IndexBusyError):
             return error
         if status == 409:
             outcome.conflicts.append(document_id)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.connection import Place, clear_errors, connect, not_found, parse
+from indexer.elastic.connection import Place, connect, parse
 from indexer.elastic.documents import to_document
 from indexer.elastic.engine import ElasticIndex
+from indexer.elastic.faults import clear_errors, not_found
 from indexer.elastic.generations import live_generation
 from indexer.elastic.patience import Patience
 from indexer.elastic.rollout import ElasticDraft

@@ -7,16 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import elastic_transport
-import elasticsearch
-from elastic_transport import TlsError
+from indexer.elastic.connection import Place
+from indexer.elastic.faults import clear_errors
+from indexer.errors import ContactLostError, IndexBusyError
 
-from indexer.elastic.connection import Place, clear_errors, is_read_only
-from indexer.errors import IndexerError, IndexUnavailableError
-
-#: Statuses of a server that may take the same request later.
-BUSY = (429, 503)
-_LOST = (elastic_transport.ConnectionError, elastic_transport.ConnectionTimeout)
 _T = TypeVar("_T")
 
 
@@ -58,19 +52,8 @@ class Patient:
             try:
                 with clear_errors(self._place):
                     return request()
-            except IndexUnavailableError as error:
-                if not _is_passing(error) or self.pause(attempt):
+            except (ContactLostError, IndexBusyError):
+                if self.pause(attempt):
                     raise
         with clear_errors(self._place):
             return request()
-
-
-def is_lost_contact(error: IndexerError) -> bool:
-    return isinstance(error.__cause__, _LOST) and not isinstance(error.__cause__, TlsError)
-
-
-def _is_passing(error: IndexerError) -> bool:
-    """Whether the same request may be answered later."""
-    cause = error.__cause__
-    busy = isinstance(cause, elasticsearch.ApiError) and cause.status_code in BUSY
-    return is_lost_contact(error) or (busy and not is_read_only(error))

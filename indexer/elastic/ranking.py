@@ -16,8 +16,9 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from indexer.elastic import bodies
-from indexer.elastic.connection import Place, api_error
+from indexer.elastic.connection import Place
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, to_document
+from indexer.elastic.faults import api_error
 from indexer.elastic.plan import (
     CLAUSES,
     Expectation,

@@ -10,8 +10,9 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.connection import Place, closed_error
+from indexer.elastic.connection import Place
 from indexer.elastic.documents import filter_clauses
+from indexer.elastic.faults import closed_error
 from indexer.elastic.generations import (
     Generation,
     create_generation,
@@ -28,9 +29,9 @@ from indexer.elastic.patience import Patience, Patient
 from indexer.elastic.snapshot import WHOLE, Snapshot
 from indexer.errors import (
     IndexDamagedError,
+    IndexIncompleteError,
     IndexMismatchError,
     IndexNotFoundError,
-    IndexUnavailableError,
 )
 from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
@@ -101,11 +102,8 @@ class ElasticDraft(Draft):
         try:
             self._ask(partial(self._size, one.index))  # a refresh waits a minute for a shard that is lost
             return self._ask(partial(self._count, one.index))
-        except IndexUnavailableError as error:
-            cause = error.__cause__
-            if isinstance(cause, elasticsearch.ApiError) and cause.status_code == 503:
-                return None
-            raise
+        except IndexIncompleteError:
+            return None
 
     def _delete(self, index: str) -> None:
         self._client.indices.delete(index=index, ignore_unavailable=True)

@@ -11,8 +11,9 @@ import pytest
 from captioner.tokens import DEFAULT, analyzer
 from es_mappings import index_template
 from indexer.elastic import ElasticIndex
-from indexer.elastic.connection import clear_errors, connect, parse
+from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
+from indexer.elastic.faults import clear_errors
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index

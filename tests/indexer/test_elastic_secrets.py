@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.elastic.connection import authorization
+from indexer.elastic.credentials import authorization
 from indexer.errors import IndexerError
 
 SECRET = "hunter2-never-shown"

@@ -15,7 +15,8 @@ from es_server.cluster import start
 from es_server.distribution import cache_folder
 from es_server.state import stop
 from indexer.elastic import ElasticIndex
-from indexer.errors import IndexerError, IndexUnavailableError
+from indexer.errors import IndexUnavailableError
+from indexer.kibana import import_objects
 from indexer.records import CaptionRecord
 from tests.conftest import ROOT
 
@@ -31,6 +32,10 @@ class Secured:
 
     def __init__(self, url: str, ca: str, passwords: dict[str, str]) -> None:
         self.where, self.ca, self.passwords = f"{url}/captions", ca, passwords
+
+    @property
+    def fingerprint(self) -> str:
+        return sha256(ssl.PEM_cert_to_DER_cert(Path(self.ca).read_text())).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +124,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(secured: Secured, user
 def test_a_fingerprint_or_the_explicit_switch_will_do(secured: Secured, user: pytest.MonkeyPatch) -> None:
     become(user, secured, "elastic")
     user.delenv("ELASTICSEARCH_CA_CERTS")
-    der = ssl.PEM_cert_to_DER_cert(Path(secured.ca).read_text())
-    user.setenv("ELASTICSEARCH_CA_FINGERPRINT", sha256(der).hexdigest())
+    user.setenv("ELASTICSEARCH_CA_FINGERPRINT", secured.fingerprint)
     ElasticIndex.open(secured.where, create=True).close()
     user.delenv("ELASTICSEARCH_CA_FINGERPRINT")
     user.setenv("ELASTICSEARCH_INSECURE", "1")
@@ -129,5 +133,18 @@ def test_a_fingerprint_or_the_explicit_switch_will_do(secured: Secured, user: py
 
 def test_plain_http_to_a_server_with_tls(secured: Secured, user: pytest.MonkeyPatch) -> None:
     become(user, secured, "elastic")
-    with pytest.raises(IndexerError, match=r"^http://localhost:\d+"):
+    with pytest.raises(IndexUnavailableError, match=r"^http://localhost:\d+: .* write https://$"):
         ElasticIndex.open(secured.where.replace("https://", "http://"))
+
+
+def test_kibana_is_known_by_the_same_variables(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    """The one server with TLS that there is to ask is no Kibana, and is heard out."""
+    server = secured.where.removesuffix("/captions")
+    with pytest.raises(IndexUnavailableError, match="not authenticated"):
+        import_objects(server, [])
+    user.delenv("ELASTICSEARCH_CA_CERTS")
+    with pytest.raises(IndexUnavailableError, match=r"cannot be verified; .* \(self-signed certificate\)"):
+        import_objects(server, [])
+    user.setenv("ELASTICSEARCH_CA_FINGERPRINT", secured.fingerprint)
+    with pytest.raises(IndexUnavailableError, match="not authenticated"):
+        import_objects(server, [])

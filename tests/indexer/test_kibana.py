@@ -309,7 +309,7 @@ def imported(kibana: Kibana, *options: str) -> Result:
 def sent_objects(kibana: Kibana) -> list[dict[str, Any]]:
     """The objects of the one request, by a parser of multipart forms that is not ours."""
     ((_, _, headers, content),) = kibana.requests
-    head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+    head = f"Content-Type: {headers['content-type']}\r\n\r\n".encode()
     form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + content)
     (part,) = form.iter_parts()
     assert part.get_content_disposition() == "form-data"
@@ -348,7 +348,7 @@ def test_credentials_come_from_the_environment(kibana: Kibana, monkeypatch: pyte
     monkeypatch.delenv("ELASTICSEARCH_PASSWORD")
     monkeypatch.setenv("ELASTICSEARCH_API_KEY", "key")
     imported(kibana)
-    assert [headers["Authorization"] for _, _, headers, _ in kibana.requests] == ["Basic dTpw", "ApiKey key"]
+    assert [headers["authorization"] for _, _, headers, _ in kibana.requests] == ["Basic dTpw", "ApiKey key"]
 
 
 def test_objects_that_kibana_does_not_take_are_named_as_it_names_them(kibana: Kibana) -> None:
