@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from indexer.errors import ScrapeError
 
@@ -58,20 +61,10 @@ class Item:
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Item:
-        """Raises ValueError for a line that is not an item; fields of later versions are passed over."""
-        values = {name: line[name] for name in _NAMES if name in line}
-        url, status = values.get("url"), values.get("status")
-        if not isinstance(url, str) or status not in STATUSES:
-            raise ValueError("an item needs a url and a known status")
-        whole = values.get("bytes", 0)
-        texts = (value for name, value in values.items() if name != "bytes")
-        if not isinstance(whole, int) or not all(isinstance(value, str) for value in texts):
-            raise ValueError("an item's fields are texts, its bytes a number")
-        return cls(**cast(Any, values))
-
-
-_NAMES = tuple(field.name for field in fields(Item))
-_VALUES = attrgetter(*_NAMES)
+        """Raises ValueError for a line that no scrape writes; fields of later versions are passed over."""
+        values = _told(line, _ITEM, "url", "status")
+        _need(values, *_OF_STATUS.get(values["status"], ()))
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,8 @@ class SearchProgress:
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> SearchProgress:
-        return cls(**{field.name: line[field.name] for field in fields(cls) if field.name in line})
+        """As `Item.from_json`."""
+        return cls(**_told(line, _SEARCH, "provider", "query"))
 
 
 class RefusalError(ScrapeError):
@@ -119,3 +113,65 @@ class UnansweredError(ScrapeError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+# What a line of a manifest may tell
+
+#: Whether a field's value is one that a scrape may have written.
+_Is = Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    """Halves of characters are in no UTF-8, and SQLite refuses them."""
+    return isinstance(value, str) and not _HALVES.search(value)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= sys.maxsize
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_like(pattern: str) -> _Is:
+    form = re.compile(pattern)
+    return lambda value: isinstance(value, str) and form.fullmatch(value) is not None
+
+
+def _told(line: Mapping[str, Any], known: Mapping[str, _Is], *needed: str) -> dict[str, Any]:
+    """The known fields of a line. Raises ValueError where one is no such thing, or one needed is missing."""
+    values = {name: line[name] for name in known if name in line}
+    for name, value in values.items():
+        if not known[name](value):
+            raise ValueError(f"its {name} is not as a scrape writes it")
+    _need(values, *needed)
+    return values
+
+
+def _need(values: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if name not in values:
+            raise ValueError(f"it has no {name}")
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+_SHA256 = "[0-9a-f]{64}"
+_NAMES = tuple(field.name for field in fields(Item))
+_VALUES = attrgetter(*_NAMES)
+#: A manifest may come from a stranger: what it names is opened, and nothing outside the folder may be.
+_ITEM: Mapping[str, _Is] = {
+    **dict.fromkeys(_NAMES, _is_text),
+    "status": STATUSES.__contains__,
+    "file": _is_like(rf"images/[0-9a-f]{{2}}/{_SHA256}\.[a-z]{{3,4}}"),  # as `store.file_name` makes it
+    "sha256": _is_like(_SHA256),
+    "phash": _is_like("[0-9a-f]{16}"),
+    "bytes": _is_count,
+    "duplicate_of": _is_like(_SHA256),
+}
+_OF_STATUS = {"downloaded": ("file", "sha256", "phash"), "duplicate": ("duplicate_of",)}
+_SEARCH: Mapping[str, _Is] = {
+    **dict.fromkeys(("provider", "query", "cursor", "reason", "detail"), _is_text),
+    **dict.fromkeys(("used", "taken"), _is_count),
+    "exhausted": _is_bool,
+}

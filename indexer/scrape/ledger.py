@@ -13,7 +13,7 @@ import numpy as np
 
 from indexer.hashes import Hashes
 from indexer.scrape.items import Item, SearchProgress
-from indexer.scrape.manifest import NAME, read_manifest
+from indexer.scrape.manifest import NAME, sound_manifest
 
 #: Bits in which the perceptual hashes of near duplicates may differ.
 NEAR = 3
@@ -50,7 +50,7 @@ class Ledger:
         """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded."""
         if not (folder / NAME).exists():
             return
-        for line in read_manifest(folder):
+        for line in sound_manifest(folder):
             if isinstance(line, SearchProgress) or _is_whole(line, folder):
                 self.note(line)
             else:
@@ -168,7 +168,7 @@ def pending(folder: Path, ledger: Ledger, given: Ledger, *, refresh: bool = Fals
     """
     if not (folder / NAME).exists():
         return
-    for line in read_manifest(folder):
+    for line in sound_manifest(folder):
         if isinstance(line, SearchProgress) or given.knows(line.url):
             continue
         if not ledger.is_final(line.url) or (refresh and ledger.content(line.url)):

@@ -11,18 +11,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from captioner.caption_files import Problem
 from indexer.errors import ScrapeError, SourceError
 from indexer.records import CaptionRecord
 from indexer.scrape.items import Item, SearchProgress
 
 NAME = "manifest.jsonl"
 
+#: What `json.loads` raises for a line: the last for one that is nested too deeply.
+_NOT_JSON = (ValueError, RecursionError)
 
-def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress]:
-    """Every line in order, one at a time, that lies before byte `end`.
 
-    A torn last line, left by a crash, is passed over. Raises SourceError, with file and line, where there
-    is no manifest or a line is damaged.
+def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress | Problem]:
+    """Every line in order, one at a time, that lies before byte `end`; a broken one is told with its number.
+
+    A torn last line, left by a crash, is passed over. Raises SourceError where there is no manifest.
     """
     path = folder / NAME
     try:
@@ -38,7 +41,7 @@ def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | Searc
         raise SourceError(f"{folder}: not a scraped folder (no {NAME} in it)") from None
 
 
-def _parse(raw: bytes, path: Path, number: int) -> Item | SearchProgress | None:
+def _parse(raw: bytes, path: Path, number: int) -> Item | SearchProgress | Problem | None:
     try:
         line = json.loads(raw)
         if not isinstance(line, dict):
@@ -47,10 +50,27 @@ def _parse(raw: bytes, path: Path, number: int) -> Item | SearchProgress | None:
         if kind == "item":
             return Item.from_json(line)
         return SearchProgress.from_json(line) if kind == "search" else None
-    except (ValueError, TypeError) as error:
+    except _NOT_JSON as error:
         if not raw.endswith(b"\n"):
             return None
-        raise SourceError(f"{path}:{number}: damaged manifest line ({error})") from None
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        return Problem(f"{path}:{number}", f"damaged manifest line ({reason})")
+
+
+def sound_manifest(folder: Path) -> Iterator[Item | SearchProgress]:
+    """Every line, for a scrape to go on behind them. Raises SourceError for a broken one.
+
+    What that one told would be asked for and downloaded again.
+    """
+    for line in read_manifest(folder):
+        if isinstance(line, Problem):
+            raise SourceError(f"{line}; take it out, and the scrape goes on")
+        yield line
+
+
+def broken_lines(folder: Path, end: int = sys.maxsize) -> Iterator[Problem]:
+    """What is wrong with the manifest; the rest of it can be used."""
+    return (line for line in read_manifest(folder, end) if isinstance(line, Problem))
 
 
 def manifest_size(folder: Path) -> int:
@@ -200,7 +220,7 @@ def _mend_last_line(file: BinaryIO) -> None:
         return
     try:
         whole: Any = json.loads(tail)
-    except ValueError:
+    except _NOT_JSON:
         whole = None
     if isinstance(whole, dict):
         file.write(b"\n")

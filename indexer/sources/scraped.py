@@ -36,9 +36,10 @@ class ScrapedSource:
         return f"scraped {digest.hexdigest()}"
 
     def captions(self) -> Iterator[Item]:
-        from indexer.scrape.manifest import title_records
+        from indexer.scrape.manifest import broken_lines, title_records
 
-        return iter(title_records(self._folder, self._end))
+        yield from broken_lines(self._folder, self._end)
+        yield from title_records(self._folder, self._end)
 
     def photos(self) -> Iterator[Item]:
         for photo in self._photos():

@@ -77,7 +77,7 @@ class TestAdd:
 
     def test_a_photo_of_two_scraped_folders_is_captioned_by_each_captioner(self, tmp_path: Path) -> None:
         for name in ("oa", "ob"):
-            write_scraped(tmp_path / name, "x.jpg")
+            write_scraped(tmp_path / name)
         index = DraftingIndex()
         add(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
         report = add(index, [ScrapedSource(tmp_path / "ob")], captioning(ColourCaptioner("other")))

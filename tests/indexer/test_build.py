@@ -119,7 +119,7 @@ class TestBuild:
 
     def test_a_photo_of_two_scraped_folders_is_one(self, tmp_path: Path) -> None:
         for name in ("oa", "ob"):
-            write_scraped(tmp_path / name, "x.jpg")
+            write_scraped(tmp_path / name)
         index, captioner = DraftingIndex(), ColourCaptioner()
         report = build(
             index, [ScrapedSource(tmp_path / name) for name in ("oa", "ob")], captioning(captioner)

@@ -336,8 +336,11 @@ class TestFolder:
 
 
 class TestScraped:
+    SHA256 = "ab12" * 16
+    PHOTO = f"images/ab/{SHA256}.jpg"
+
     def manifest(self, tmp_path: Path) -> Path:
-        write_photo(tmp_path / "images" / "ab" / "ab12.jpg")
+        write_photo(tmp_path / self.PHOTO)
         item = {
             "line": "item",
             "status": "downloaded",
@@ -349,8 +352,8 @@ class TestScraped:
             "creator": "Ann",
             "license": "CC BY 2.0",
             "attribution": "My dog Rex by Ann",
-            "file": "images/ab/ab12.jpg",
-            "sha256": "ab12" * 16,
+            "file": self.PHOTO,
+            "sha256": self.SHA256,
             "phash": "00ff00ff00ff00ff",
         }
         write_jsonl(tmp_path / "manifest.jsonl", item)
@@ -364,27 +367,46 @@ class TestScraped:
         assert (source.caption_count(), source.photo_count()) == (1, 1)
         photo = split(photos)[0][0]
         assert (photo.source, photo.query, photo.license) == ("scraped", "a dog", "CC BY 2.0")
-        assert Path(photo.image) == tmp_path / "images/ab/ab12.jpg"
+        assert Path(photo.image) == tmp_path / self.PHOTO
 
     def test_a_photo_that_has_gone_is_named(self, tmp_path: Path) -> None:
         source = ScrapedSource(self.manifest(tmp_path))
-        (tmp_path / "images/ab/ab12.jpg").unlink()
+        (tmp_path / self.PHOTO).unlink()
         records, problems = split(list(source.photos()))
         assert records == []
-        assert problems == [f"{tmp_path / 'images/ab/ab12.jpg'}: no such file"]
+        assert problems == [f"{tmp_path / self.PHOTO}: no such file"]
 
     def append(self, tmp_path: Path, **fields: object) -> None:
         with (tmp_path / "manifest.jsonl").open("a") as file:
             file.write(json.dumps({"line": "item", "url": "https://example.org/2.jpg", **fields}) + "\n")
 
+    def append_photo(self, tmp_path: Path, start: str, **fields: object) -> None:
+        sha256 = start * 32
+        photo = {"file": f"images/{start}/{sha256}.jpg", "sha256": sha256, "phash": "0" * 16}
+        self.append(tmp_path, **{"status": "downloaded", **photo, **fields})
+
+    def test_a_file_cannot_lead_out_of_the_folder_and_the_rest_goes_on(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "private" / "secret.jpg")
+        folder = self.manifest(tmp_path / "scraped")
+        secrets = ("../private/secret.jpg", str(tmp_path / "private" / "secret.jpg"))
+        for start, name in zip(("cd", "ef"), secrets, strict=True):
+            self.append_photo(folder, start, file=name, title="Secret")
+        source = ScrapedSource(folder)
+        titles, problems = split(list(source.captions()))
+        assert [one.caption for one in titles] == ["My dog Rex"]
+        reason = "damaged manifest line (its file is not as a scrape writes it)"
+        assert problems == [f"{folder / 'manifest.jsonl'}:{number}: {reason}" for number in (2, 3)]
+        photos, problems = split(list(source.photos()))
+        assert ([Path(one.image) for one in photos], problems) == ([folder / self.PHOTO], [])
+
     def test_a_scrape_may_go_on_while_its_photos_are_indexed(self, tmp_path: Path) -> None:
         source = ScrapedSource(self.manifest(tmp_path))
         photos = source.photos()
-        self.append(tmp_path, status="downloaded", file="x.jpg", sha256="cd" * 32, title="Late")
+        self.append_photo(tmp_path, "cd", title="Late")
         assert [one.title for one in split(list(photos))[0]] == ["My dog Rex"]
         photos, titles = scraped_photos(tmp_path), source.captions()
         assert [next(photos).title, next(titles).caption] == ["My dog Rex", "My dog Rex"]  # type: ignore[union-attr]
-        self.append(tmp_path, status="downloaded", file="y.jpg", sha256="ef" * 32, title="Later")
+        self.append_photo(tmp_path, "ef", title="Later")
         assert ([one.title for one in photos], list(titles)) == (["Late"], [])
         assert (source.caption_count(), source.photo_count()) == (1, 1)
 
@@ -394,9 +416,9 @@ class TestScraped:
         self.append(tmp_path, status="failed", reason="timeout")
         self.append(tmp_path, line="search", provider="openverse", query="a dog")
         assert ScrapedSource(tmp_path).fingerprint() == before
-        self.append(tmp_path, status="downloaded", file="x.jpg", sha256="cd" * 32, title="A cat")
+        self.append_photo(tmp_path, "cd", title="A cat")
         with_cat = ScrapedSource(tmp_path).fingerprint()
-        self.append(tmp_path, status="downloaded", file="x.jpg", sha256="cd" * 32, title="A grey cat")
+        self.append_photo(tmp_path, "cd", title="A grey cat")
         assert len({before, with_cat, ScrapedSource(tmp_path).fingerprint()}) == 3
 
     def test_a_folder_without_manifest_is_refused(self, tmp_path: Path) -> None:

@@ -196,12 +196,13 @@ def write_coco(path: Path, **changes: Any) -> Path:
     return path
 
 
-def write_scraped(folder: Path, photo: str) -> None:
+def write_scraped(folder: Path) -> None:
     """A scraped folder of one photo, the same one in every such folder."""
-    write_photo(folder / photo)
+    sha256 = "ab12" * 16
+    shared = {"file": f"images/ab/{sha256}.jpg", "sha256": sha256, "phash": "00ff" * 4}
+    write_photo(folder / shared["file"])
     item = {"line": "item", "url": f"http://{folder.name}.example/1.jpg", "status": "downloaded"}
-    shared = {"file": photo, "sha256": "ab12" * 16, "title": f"Seen by {folder.name}"}
-    write_jsonl(folder / "manifest.jsonl", item | shared)
+    write_jsonl(folder / "manifest.jsonl", item | shared | {"title": f"Seen by {folder.name}"})
 
 
 def captions_file(folder: Path, *captions: str, name: str = "captions.jsonl") -> Path:

@@ -17,28 +17,46 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from captioner.caption_files import Problem
 from indexer.errors import ScrapeError, SourceError
 from indexer.scrape import manifest
 from indexer.scrape.items import STATUSES, Item, SearchProgress
 from indexer.scrape.manifest import (
     NAME,
     ManifestWriter,
+    broken_lines,
     read_manifest,
     replaced_photos,
     scraped_photos,
     title_records,
 )
+from indexer.scrape.store import _SUFFIXES, Examined, file_name
 from tests.conftest import ROOT
 from tests.indexer.scrape.conftest import Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Site
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def _hex(digits: int) -> st.SearchStrategy[str]:
+    return st.integers(0, 16**digits - 1).map(lambda number: f"{number:0{digits}x}")
+
+
+_examined = st.builds(
+    Examined, sha256=_hex(64), phash=_hex(16), suffix=st.sampled_from([*_SUFFIXES.values()])
+)
+_own = {"status", "bytes", "file", "sha256", "phash", "duplicate_of"}
 _items = st.builds(
-    Item,
-    status=st.sampled_from(STATUSES),
-    bytes=st.integers(0, 10**9),
-    **{field.name: _texts for field in fields(Item) if field.name not in ("status", "bytes")},
+    lambda item, photo: replace(item, file=file_name(photo), sha256=photo.sha256, phash=photo.phash),
+    st.builds(
+        Item,
+        status=st.sampled_from(STATUSES),
+        bytes=st.integers(0, 10**9),
+        duplicate_of=_hex(64),
+        **{field.name: _texts for field in fields(Item) if field.name not in _own},
+    ),
+    _examined,
 )
 
 
@@ -88,12 +106,71 @@ def test_a_torn_line_longer_than_a_block(tmp_path: Path) -> None:
     assert (tmp_path / NAME).stat().st_size < 1000
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '{"line":"item"}', '{"line":"item","url":1,"status":"found"}'])
-def test_damage_in_the_middle_names_file_and_line(line: str, tmp_path: Path) -> None:
-    good = '{"line":"item","url":"http://a.example/1","status":"found"}'
+_SHA256 = "ab" * 32
+_FILE = f"images/ab/{_SHA256}.jpg"
+
+
+def _line(kind: str = "item", **changes: object) -> str:
+    """A photo's line or a query's, with changes; what is changed to None is left out."""
+    kinds = {
+        "item": Item(
+            "http://a.example/2", status="downloaded", file=_FILE, sha256=_SHA256, phash="0" * 16, bytes=9
+        ),
+        "search": SearchProgress("openverse", "cats", cursor="2"),
+    }
+    said = {**kinds[kind].as_json(), **changes}
+    return json.dumps({name: value for name, value in said.items() if value is not None})
+
+
+_BROKEN = [
+    *("{", "[1]", '{"line":"item"}', "[" * 200_000, f'{{"a":{"9" * 5000}}}', '"\xff"'),
+    *(_line(url=url) for url in (1, None, "http://a.example/\ud800")),
+    *(_line(status=status) for status in ("lost", None, ["found"])),
+    *(_line(file=file) for file in ("../private/secret.jpg", "/etc/secret.jpg", "b" * 300, "", None, 1)),
+    *(_line(file=file) for file in (f"{_FILE}\0", f"/{_FILE}", f"../{_FILE}", f"{_SHA256}.jpg", _FILE[:-4])),
+    *(_line(sha256=text) for text in ("abcd", "g" * 64, "ab " * 32, "AB" * 32, f"{_SHA256}\n", None)),
+    *(_line(phash=text) for text in ("0", "g" * 16, "0x" + "0" * 14, "-" + "0" * 15, None)),
+    *(_line(status="duplicate", duplicate_of=text) for text in ("abcd", "g" * 64, None)),
+    *(_line(bytes=size) for size in (-1, 10**26, 1.5, True, "9")),
+    *(_line("search", **{name: {}}) for name in ("provider", "query", "cursor", "used", "exhausted")),
+    *(_line("search", **{name: 10**26}) for name in ("used", "taken")),
+    *(_line("search", used=-1), _line("search", exhausted=1), _line("search", cursor="\ud800")),
+    *(_line("search", provider=None), _line("search", query=None)),
+]
+
+
+@pytest.mark.parametrize("line", _BROKEN, ids=range(len(_BROKEN)))
+def test_a_broken_line_is_named_and_the_rest_goes_on(line: str, tmp_path: Path) -> None:
+    good = _line(status="found")
     (tmp_path / NAME).write_text(f"{good}\n{line}\n{good}\n", "utf-8")
-    with pytest.raises(SourceError, match=r"manifest\.jsonl:2: damaged"):
-        list(read_manifest(tmp_path))
+    before, broken, after = read_manifest(tmp_path)
+    assert isinstance(broken, Problem)
+    assert str(broken).startswith(f"{tmp_path / NAME}:2: damaged")
+    assert before == after == Item.from_json(json.loads(good))
+    assert list(broken_lines(tmp_path)) == [broken]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[" * 200_000, _line(sha256="abcd"), _line("search", cursor={}), _line("search", used=10**26)],
+    ids=["brackets", "sha256", "cursor", "used"],
+)
+def test_a_scrape_does_not_go_on_behind_a_broken_line(line: str, scraping: Scraping) -> None:
+    """What it told would be asked for and downloaded again."""
+    scraping([])
+    before = f"{line}\n"
+    (scraping.folder / NAME).write_text(before, "utf-8")
+    with pytest.raises(SourceError, match=r"manifest\.jsonl:1: damaged .*; take it out"):
+        scraping([])
+    assert (scraping.folder / NAME).read_text("utf-8") == before
+
+
+def test_a_torn_line_of_many_brackets(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("[" * 200_000, "utf-8")
+    assert list(read_manifest(tmp_path)) == []
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(Item("http://a.example/1"))
+    assert list(read_manifest(tmp_path)) == [Item("http://a.example/1")]
 
 
 def test_lines_and_fields_of_later_versions_are_passed_over(tmp_path: Path) -> None:
@@ -253,10 +330,19 @@ def test_a_disk_that_fills_up_leaves_no_half_line(tmp_path: Path) -> None:
 
 
 def _kept(address: int, photo: str, **said: str) -> Item:
-    sha256 = hashlib.sha256(photo.encode()).hexdigest()
+    kept = Examined(hashlib.sha256(photo.encode()).hexdigest(), "0" * 16, ".jpg")
     return Item(
-        f"http://a.example/{address}", status="downloaded", sha256=sha256, file=f"{photo}.jpg", **said
-    )  # type: ignore[arg-type]
+        f"http://a.example/{address}",
+        status="downloaded",
+        sha256=kept.sha256,
+        phash=kept.phash,
+        file=file_name(kept),
+        **said,  # type: ignore[arg-type]
+    )
+
+
+def _stems(*photos: str) -> list[str]:
+    return [hashlib.sha256(photo.encode()).hexdigest() for photo in photos]
 
 
 def test_a_photo_is_handed_on_to_an_address_that_gives_it_still(tmp_path: Path) -> None:
@@ -265,8 +351,8 @@ def test_a_photo_is_handed_on_to_an_address_that_gives_it_still(tmp_path: Path) 
     with ManifestWriter(tmp_path) as writer:
         writer.append(now, before, copy, other)
     photos = {Path(photo.image).stem: (photo.title, photo.license) for photo in scraped_photos(tmp_path)}
-    assert photos == {"y": ("", ""), "w": ("now", "CC0")}
-    assert [Path(photo.image).stem for photo in replaced_photos(tmp_path)] == ["x"]
+    assert photos == dict(zip(_stems("y", "w"), [("", ""), ("now", "CC0")], strict=True))
+    assert [Path(photo.image).stem for photo in replaced_photos(tmp_path)] == _stems("x")
 
 
 def test_what_a_scrape_writes_meanwhile_replaces_nothing(
@@ -277,9 +363,9 @@ def test_what_a_scrape_writes_meanwhile_replaces_nothing(
         writer.append(_kept(1, "x"), _kept(1, "y"))
         late = iter([_kept(1, "z"), _kept(2, "w")])
 
-        def reading(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress]:
+        def reading(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress | Problem]:
             yield from read_manifest(folder, end)
             writer.append(*late)
 
         monkeypatch.setattr(manifest, "read_manifest", reading)
-        assert [Path(photo.image).stem for photo in replaced_photos(tmp_path)] == ["x"]
+        assert [Path(photo.image).stem for photo in replaced_photos(tmp_path)] == _stems("x")
