@@ -19,5 +19,9 @@ class DataError(CaptionerError):
     """A data set (annotations, splits, features) that cannot be used as given."""
 
 
+class LostProcessError(CaptionerError):
+    """Another of the processes that train together, which answers no more."""
+
+
 class AnalyzerError(CaptionerError):
     """An analyzer name that this version does not know."""

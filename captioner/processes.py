@@ -1,12 +1,18 @@
-"""Training in several processes (torchrun): sums over all of them, and waiting for each other."""
+"""Training in several processes (torchrun): sums over all of them, waiting and stopping together."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+
+from captioner.errors import LostProcessError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +46,64 @@ class Processes:
     def wait(self) -> None:
         """Until all processes are here."""
         if self.count > 1:
-            distributed.barrier()
+            with _answered():
+                distributed.barrier()
 
     def sum(self, value: Tensor) -> Tensor:
         if self.count == 1:
             return value
         total = value.clone()
-        distributed.all_reduce(total)
+        with _answered():
+            distributed.all_reduce(total)
         return total
 
-    def any(self, here: bool, device: torch.device) -> bool:
-        """Whether it is so in any of the processes."""
-        return here if self.count == 1 else bool(self.sum(torch.tensor(float(here), device=device)))
+    def stop_together(self, stop: Sequence[int], device: torch.device) -> None:
+        """Stop here in all processes where one of them was asked to: it has a signal in `stop`."""
+        if self.sum(torch.tensor(len(stop), device=device)):
+            raise KeyboardInterrupt
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Losses are divided by the joint count of words, so gradients are summed, not averaged."""
         if self.count == 1:
             return
-        for parameter in model.parameters():
-            if parameter.grad is not None:
-                distributed.all_reduce(parameter.grad)
+        with _answered():
+            for parameter in model.parameters():
+                if parameter.grad is not None:
+                    distributed.all_reduce(parameter.grad)
+
+
+@contextlib.contextmanager
+def _answered() -> Iterator[None]:
+    """A process that has gone is told of as that: gloo and NCCL would ask for a report of a fault."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostProcessError(
+            "another of the processes that train together has gone; its own message says why"
+        ) from error
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[list[int]]:
+    """Signals that ask to stop are put into the list instead of stopping the program in mid-step.
+
+    They stop it at the end, or where another process has gone that was asked as well, and was quicker.
+    """
+    stop: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread is told of signals
+        return
+    before = {
+        number: signal.signal(number, lambda number, _: stop.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    except LostProcessError:
+        if not stop:
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    if stop:
+        raise KeyboardInterrupt

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -73,12 +71,15 @@ class DevScore:
         self.views, self.vocabulary, self.count = views, vocabulary, len(references)
         self.cider = CiderD(references)
 
-    def __call__(self, model: CaptionModel) -> float:
+    def __call__(self, model: CaptionModel, stop: Sequence[int] = ()) -> float:
+        """Raises KeyboardInterrupt as soon as there is a signal in `stop`."""
         self.views.model = model.eval()
         how, decoder = usual(model, self.vocabulary), guided(model.decoder, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):
+                if stop:
+                    raise KeyboardInterrupt
                 rows = decode(decoder, self.views.plain(numbers), how)
                 captions += [_plain(self.vocabulary.decode(row[0].ids)) for row in rows]
         return self.cider.mean(captions)
@@ -132,21 +133,21 @@ class Training:
         """The model that is scored and saved."""
         return self.averaged if self.recipe.averaging else self.model
 
-    def run_epoch(self, progress: Callable[[float], None] = lambda loss: None) -> float:
+    def run_epoch(
+        self, progress: Callable[[float], None] = lambda loss: None, stop: Sequence[int] = ()
+    ) -> float:
         """Train to the end of the current epoch (from its middle, if resumed); gives the mean loss a word.
 
-        Ctrl-C and SIGTERM take effect between two steps, in all processes after the same one; the
-        state is whole then, as it is when `progress` raises.
+        A signal in `stop` raises KeyboardInterrupt between two steps, in all processes after the same one;
+        the state is whole then, as it is when `progress` raises.
         """
         self._set_modes()
         done = self.step - self.epoch * self.batches.count
         rank, ranks = self.processes.rank, self.processes.count
-        with signals_held() as waiting:
-            for batch in self.batches.epoch(self.epoch, self.recipe.seed, rank, ranks, skip=done):
-                loss = self._advance(batch)
-                if self.processes.any(bool(waiting), self._device):
-                    raise KeyboardInterrupt
-                progress(loss)
+        for batch in self.batches.epoch(self.epoch, self.recipe.seed, rank, ranks, skip=done):
+            loss = self._advance(batch)
+            self.processes.stop_together(stop, self.device)
+            progress(loss)
         return self.total_loss / max(self.total_words, 1)
 
     def finish_epoch(self) -> None:
@@ -155,14 +156,14 @@ class Training:
         self.total_loss, self.total_words = 0.0, 0
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
     def _advance(self, batch: Batch) -> float:
         """One step; gives the loss a word of the joint batch."""
         self._set_rates()
         features = self.views(batch.photos)
-        with lower_precision(self._device):
+        with lower_precision(self.device):
             loss, words = self.objective(self.model, features, batch)
         if not bool(loss.isfinite()):
             raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
@@ -221,8 +222,9 @@ class Training:
             torch.save(state, partial)
             partial.replace(path)
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
             raise ModelError(f"{path}: the training state could not be saved ({error})") from None
+        finally:
+            partial.unlink(missing_ok=True)
 
     def load_state(self, path: Path) -> None:
         """Go on from a saved state. Raises DataError when it was made with something else, and ModelError."""
@@ -270,26 +272,6 @@ def _read_state(path: Path) -> dict[str, Any]:
     except Exception:  # PyTorch raises nearly anything for a file that is none of its own
         raise ModelError(_NO_STATE.format(path)) from None
     return state
-
-
-@contextlib.contextmanager
-def signals_held() -> Iterator[list[int]]:
-    """Signals that ask to stop are put into the list instead of stopping the program in mid-step."""
-    waiting: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield waiting  # only the main thread is told of signals
-        return
-    before = {
-        number: signal.signal(number, lambda number, _: waiting.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield waiting
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
-    if waiting:
-        raise KeyboardInterrupt
 
 
 def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from captioner.checkpoint import Checkpoint
 from captioner.datasets import check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
-from captioner.processes import Processes
+from captioner.processes import Processes, signals_held
 from captioner.train import EpochReport
 from captioner.training_record import check_unseen, learnt
 from captioner.training_setup import Data, Prepared, Run, Watcher, prepare
@@ -40,7 +41,8 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
     if (run.folder / STATE).exists():
         prepared.training.load_state(run.folder / STATE)
     processes.wait()  # a state must not be replaced by the first one before all have read it
-    _all_epochs(run, prepared, watcher, about)
+    with signals_held() as stop:
+        _all_epochs(run, prepared, watcher, about, stop)
     processes.wait()  # the first one scores alone, and keeps the best model
     if processes.first:
         watcher.done(run.folder / BEST)
@@ -67,30 +69,43 @@ def _check_folder(folder: Path, resume: bool) -> None:
     checkpoint.check_place(folder / BEST)
 
 
-def _all_epochs(run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any]) -> None:
+def _all_epochs(
+    run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any], stop: list[int]
+) -> None:
+    """Held signals end it between two steps or while it scores; a second one does not disturb the saving."""
     training, state = prepared.training, run.folder / STATE
     try:
         while training.epoch < run.recipe.epochs:
-            _one_epoch(run, prepared, watcher, about)
+            _one_epoch(run, prepared, watcher, about, stop)
             training.save_state(state)
     except KeyboardInterrupt:
         training.save_state(state)
         raise
 
 
-def _one_epoch(run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any]) -> None:
-    start, training = time.monotonic(), prepared.training
+def _one_epoch(
+    run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any], stop: list[int]
+) -> None:
+    start, training, processes = time.monotonic(), prepared.training, prepared.training.processes
     watcher.stage(f"epoch {training.epoch + 1}/{run.recipe.epochs}", training.batches.count)
-    loss = training.run_epoch(lambda value: watcher.advance(1, value))
+    loss = training.run_epoch(lambda value: watcher.advance(1, value), stop)
     training.save_state(run.folder / STATE)  # whatever fails from here on, no step is lost
-    if training.processes.first:
-        score = prepared.dev(training.scored)
-        report = EpochReport(training.epoch + 1, loss, score, time.monotonic() - start)
-        watcher.epoch(report)
-        if score > training.best:
-            _keep(run, prepared, about, report)
-        _log(run.folder / LOG, report)
-    training.finish_epoch()
+    try:
+        if processes.first:
+            score = prepared.dev(training.scored, stop)
+            report = EpochReport(training.epoch + 1, loss, score, time.monotonic() - start)
+            watcher.epoch(report)
+            _note(run, prepared, about, report)
+        training.finish_epoch()
+    except KeyboardInterrupt:
+        stop.append(signal.SIGINT)  # the others wait to be told of it
+    processes.stop_together(stop, training.device)
+
+
+def _note(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochReport) -> None:
+    if report.score > prepared.training.best:
+        _keep(run, prepared, about, report)
+    _log(run.folder / LOG, report)
 
 
 def _keep(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochReport) -> None:

@@ -121,6 +121,19 @@ def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(tmp_path: Path) -
         new_training().load_state(path)
 
 
+def test_a_state_that_is_not_saved_to_its_end_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(state: object, path: Path) -> None:
+        path.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        new_training().save_state(tmp_path / "state.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
 def _renamed(words: Vocabulary) -> Vocabulary:
     return Vocabulary([{"field": "meadow"}.get(word, word) for word in words.words])
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from captioner import checkpoint
 from captioner.configuration import CONFIGURATIONS
@@ -107,6 +108,51 @@ def test_an_interrupted_run_resumes_to_the_same_model(
     train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
     stopped.reports += resumed.reports
     assert outcome(stopped, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+
+
+def _ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_signal_while_the_state_is_saved_loses_nothing(
+    data: Data, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody is impatient, or a supervisor signals the program as well as its group."""
+    straight, stopped, resumed = Watch(), Watch(at_step=2, act=_ctrl_c), Watch()
+    train(small_run(tmp_path / "straight", cache), data, straight)
+    save = torch.save
+
+    def signalled(*given: object) -> None:
+        _ctrl_c()
+        save(*given)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(torch, "save", signalled)
+        train(small_run(tmp_path / "resumed", cache), data, stopped)
+    assert (tmp_path / "resumed" / STATE).exists()
+    train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
+    assert outcome(resumed, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+
+
+_SCORED_IN_TWO = """
+import sys
+from pathlib import Path
+from captioner.datasets import coco
+from tests.captioner.test_training_run import Data, Watch, _ctrl_c, small_run, train
+folder = Path(sys.argv[1])
+photos = coco(folder / "captions.json", folder)
+try:
+    train(small_run(folder / "run", folder), Data(photos[:6], photos[6:]), Watch(at_epoch=1, act=_ctrl_c))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_two_processes_stop_together_while_the_first_one_scores(tmp_path: Path) -> None:
+    write_coco(tmp_path / "captions.json", coloured_photos(tmp_path, 8))
+    told = in_two_processes("-c", _SCORED_IN_TWO, tmp_path)
+    assert [output for output, _ in told] == ["interrupted\n"] * 2, told
+    assert {path.name for path in (tmp_path / "run").glob("*.pt")} == {STATE, "training-state-1.pt"}
 
 
 def test_two_processes_leave_one_model_and_say_so_once(tmp_path: Path) -> None:
