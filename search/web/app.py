@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captioner.version import program_version
+from indexer.errors import IndexerError
 from indexer.index import CaptionIndex
 from search.web import problems
 from search.web.addresses import API, UNVERSIONED_API
@@ -19,12 +21,14 @@ from search.web.answers import HealthAnswer, ProblemAnswer
 from search.web.api import ServiceOf, router
 from search.web.metrics import MEDIA_TYPE, Metrics
 from search.web.page import page_routes
-from search.web.security import Guard
+from search.web.security import Guard, signed_in
 from search.web.service import Service
 from search.web.settings import Settings
 
 if TYPE_CHECKING:
     from captioner.captioner import PhotoCaptioner
+
+_log = logging.getLogger("search.web")
 
 
 def create_app(
@@ -62,7 +66,7 @@ def create_app(
     problems.install(app)
     app.include_router(router, prefix=API, tags=["search"])
     app.include_router(router, prefix=UNVERSIONED_API, include_in_schema=False)
-    _add_health(app)
+    _add_health(app, settings)
     app.router.routes.extend(page_routes())
     _describe_problems(app)
     app.add_middleware(Guard, settings=settings)
@@ -71,16 +75,25 @@ def create_app(
     return app
 
 
-def _add_health(app: FastAPI) -> None:
+def _add_health(app: FastAPI, settings: Settings) -> None:
     @app.get("/health/live", response_model=HealthAnswer, tags=["operation"])
     async def live() -> Response:
         """The process answers."""
         return JSONResponse({"status": "live"})
 
     @app.get("/health/ready", response_model=HealthAnswer, tags=["operation"])
-    async def ready(service: ServiceOf) -> Response:
-        """The search engine answers too; a problem document (503, 504) where it does not."""
-        await service.ready()
+    async def ready(request: Request, service: ServiceOf) -> Response:
+        """The search engine answers too; a problem document (503, 504) where it does not.
+
+        Why it does not is told to those who may ask it: everybody may see whether it does.
+        """
+        try:
+            await service.ready()
+        except IndexerError as error:
+            _log.warning("not ready: %s", error)
+            if signed_in(settings, request.headers):
+                raise
+            raise problems.not_ready() from None
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics", response_class=Response, tags=["operation"])

@@ -59,6 +59,11 @@ def overloaded(detail: str) -> Problem:
     return Problem(503, "overloaded", "Too many searches at once", detail, {"Retry-After": "1"})
 
 
+def not_ready() -> Problem:
+    """For who is not to know where the search engine is and how it is run."""
+    return Problem(503, "not-ready", "Not ready", "The server's log says why.", {"Retry-After": "5"})
+
+
 def too_slow(detail: str) -> Problem:
     return Problem(504, "timeout", "It took too long", detail)
 

@@ -70,6 +70,18 @@ def is_token(settings: Settings, given: bytes) -> bool:
     return any(hmac.compare_digest(spelling, settings.token.encode()) for spelling in spellings)
 
 
+def signed_in(settings: Settings, headers: Headers) -> bool:
+    """Whether a request brings the token, or the cookie that stands for it; any does where none is set."""
+    if not settings.token:
+        return True
+    # As bytes: a letter's second byte in UTF-8 may be what is a blank among characters.
+    scheme, _, given = headers.get("authorization", "").encode("latin-1").partition(b" ")
+    if scheme.lower() == b"bearer" and is_token(settings, given.strip()):
+        return True
+    cookie = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
+    return hmac.compare_digest(cookie.encode("utf-8", "replace"), session_value(settings.token).encode())
+
+
 class Guard:
     """ASGI middleware: checks, limits and headers, for every answer (errors too)."""
 
@@ -130,16 +142,7 @@ class Guard:
 
     def _without_token(self, scope: Scope, headers: Headers) -> Problem | None:
         path: str = scope["path"]
-        if not self._settings.token or path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
-            return None
-        # As bytes: a letter's second byte in UTF-8 may be what is a blank among characters.
-        scheme, _, given = headers.get("authorization", "").encode("latin-1").partition(b" ")
-        if scheme.lower() == b"bearer" and is_token(self._settings, given.strip()):
-            return None
-        cookie = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
-        if hmac.compare_digest(
-            cookie.encode("utf-8", "replace"), session_value(self._settings.token).encode()
-        ):
+        if path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES) or signed_in(self._settings, headers):
             return None
         detail = "This server asks for its token: send it as `Authorization: Bearer TOKEN`."
         return Problem(401, "token", "Token needed", detail, {"WWW-Authenticate": "Bearer"})

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from indexer.errors import IndexNotFoundError
 from indexer.records import Candidates, CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
@@ -85,6 +86,25 @@ def test_signing_in(serve: Serve) -> None:
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie and "samesite=strict" in cookie and TOKEN not in cookie
     ok(client.get(f"{V1}/status"))
+
+
+class Gone(MemoryIndex):
+    """An engine whose index was deleted."""
+
+    def caption_count(self) -> int:
+        raise IndexNotFoundError("http://search:9200/photos: no such index; make it with `indexer build`")
+
+
+def test_why_a_server_is_not_ready_is_told_to_those_signed_in(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(Gone(), settings=Settings(token=TOKEN))
+    refused = client.get("/health/ready")
+    assert problem(refused, 503, "not-ready")["detail"] == "The server's log says why."
+    assert "9200" not in refused.text
+    assert "http://search:9200/photos: no such index" in caplog.text
+    told = client.get("/health/ready", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert "no such index" in problem(told, 503, "index")["detail"]
 
 
 def test_a_token_never_shows() -> None:
