@@ -15,6 +15,7 @@ from captioner.console import (
     FOLDER,
     PLACE,
     CommandGroup,
+    Number,
     OutputFile,
     beam_option,
     progress_bar,
@@ -52,7 +53,7 @@ def main() -> None:
 )
 @click.option(
     "--diversity",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help=f"Make several captions differ; 0.5 is usual, {MOST_DIVERSITY} the most.",
 )
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
@@ -159,7 +160,7 @@ def _score_table(result: Evaluation) -> str:
     rows += [(name, f"not available: {why}") for name, why in result.unavailable.items()]
     rows += [
         ("tokeniser", result.tokenizer),
-        ("distinct captions", f"{result.distinct:.1%}"),
+        ("different captions", f"{result.distinct:.1%}"),
         ("words used", str(result.words_used)),
         ("without <end>", f"{result.without_end:.1%}"),
         ("training photos", result.training_photos),

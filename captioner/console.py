@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import signal
 import sys
@@ -48,6 +49,16 @@ FOLDER = Place(path_type=Path, file_okay=False)
 FILE = Place(path_type=Path, dir_okay=False)
 #: As it is given, for what looks itself at what stands there.
 PLACE = Place(readable=False)
+
+
+class Number(click.FloatRange):
+    """A number in a range: NaN is compared with no limit, and with infinity nothing is computed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 class OutputFile(Place):

@@ -35,7 +35,7 @@ class Evaluation:
     scores: Mapping[str, float]
     unavailable: Mapping[str, str]  # measure -> why it is not there
     tokenizer: str
-    distinct: float  # share of captions that differ from all others
+    distinct: float  # different captions, as a share of all
     words_used: int  # different words in all captions
     without_end: float  # share of captions cut off at the longest length
     training_photos: str  # what is known of whether test photos were trained on

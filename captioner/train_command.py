@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, progress_bar, stop_on_sigterm
+from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm
 
 if TYPE_CHECKING:
     from captioner.configuration import ConsensusSizes
@@ -38,10 +38,8 @@ if TYPE_CHECKING:
 @click.option("--text-photos", type=click.IntRange(1), help="Photos imagined from --text a step.")
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--batch", type=click.IntRange(1), help="Photos a step, each with all its captions.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate of the decoder.")
-@click.option(
-    "--encoder-rate", type=click.FloatRange(0), help="Above 0: train the encoder too, at this rate."
-)
+@click.option("--rate", type=Number(0, min_open=True), help="Learning rate of the decoder.")
+@click.option("--encoder-rate", type=Number(0), help="Above 0: train the encoder too, at this rate.")
 @click.option(
     "--self-critical", is_flag=True, help="Reward sampled captions by CIDEr instead of cross-entropy."
 )

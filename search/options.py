@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, OutputFile, beam_option, with_options
+from captioner.console import Command, Number, OutputFile, beam_option, with_options
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
 from search.query import filters
@@ -54,9 +54,7 @@ _SHARED = (
     montage_option,
 )
 _RANKED = (
-    click.option(
-        "--min-score", type=click.FloatRange(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
-    ),
+    click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."),
     click.option("--after", metavar="CURSOR", help="The next page: what the page before gave."),
     click.option("--count", is_flag=True, help="Only count the images of --min-score or more."),
     click.option("--fold-duplicates", is_flag=True, help="Show near copies of a picture once."),

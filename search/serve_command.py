@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from captioner.console import Place, beam_option
+from captioner.console import Number, Place, beam_option
 from captioner.loader import loader
 from search.errors import SearchError
 from search.options import index_option
@@ -74,7 +74,7 @@ def _is_address(name: str) -> bool:
 @click.option("--photo-urls", is_flag=True, help="Let clients give a photo by its public web address.")
 @click.option(
     "--max-upload",
-    type=click.FloatRange(0.01, 500),
+    type=Number(0.01, 500),
     default=20.0,
     show_default=True,
     help="Largest photo, in MB.",

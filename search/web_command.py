@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import PLACE, beam_option, progress_bar, tell
+from captioner.console import PLACE, Number, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
 from search.given import check_photos, is_photo
@@ -31,9 +31,7 @@ from search.web_search import Found, Watch, search_web
     metavar="DIR",
     help="Where the downloads go, a folder for each query.",
 )
-@click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
-)
+@click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1.")
 @click.option("--captioner", "model", default="default", show_default=True, help="Who captions photos.")
 @beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -124,15 +125,30 @@ def test_a_package_that_lists_its_rooms_lists_all_of_them() -> None:
         assert sorted(["__init__.py", *rooms]) == sorted(path.name for path in folder.glob("*.py")), folder
 
 
+def options_of_commands() -> Iterator[tuple[str, click.Option]]:
+    for group in (captioner_command, indexer_command, search_command):
+        for name in group.list_commands(click.Context(group)):
+            for option in getattr(group.get_command(click.Context(group), name), "params", ()):
+                yield f"{group.name} {name}", option
+
+
 def test_a_beam_is_the_same_option_of_every_command_that_captions() -> None:
     """Without it, the captions of an index and of a search are those that `captioner caption` writes."""
-    options = {
-        f"{group.name} {name}": option
-        for group in (captioner_command, indexer_command, search_command)
-        for name in group.list_commands(click.Context(group))
-        for option in getattr(group.get_command(click.Context(group), name), "params", ())
-        if option.name == "beam"
-    }
+    options = {command: option for command, option in options_of_commands() if option.name == "beam"}
     assert len(options) >= 10
     assert len({(repr(option.type), option.help) for option in options.values()}) == 1
     assert not any(isinstance(option.default, int) for option in options.values())
+
+
+def test_an_option_that_takes_a_number_takes_no_other_float() -> None:
+    """NaN is neither below nor above a limit: as a learning rate it froze what it was to teach."""
+    options = [
+        option
+        for _, option in options_of_commands()
+        if isinstance(option.type, (click.types.FloatParamType, click.FloatRange))
+    ]
+    assert len(options) >= 8
+    for option in options:
+        for value in ("nan", "inf", "1e999"):
+            with pytest.raises(click.BadParameter):
+                option.type.convert(value, option, None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, with_options
+from captioner.console import Command, Number, with_options
 from indexer.scrape.addresses import Network
 from indexer.scrape.scraper import CONTACT, Settings, is_contact
 from indexer.scrape.transport import Limits
@@ -62,14 +62,14 @@ _SCRAPING = (
     ),
     click.option(
         "--delay",
-        type=click.FloatRange(0),
+        type=Number(0),
         default=0.1,
         show_default=True,
         help="Seconds between two requests to one host.",
     ),
     click.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         default=30.0,
         show_default=True,
         help="Seconds for one download.",

