@@ -23,6 +23,7 @@ from captioner.caption_files import (
 )
 from captioner.counted import counted
 from captioner.errors import DataError
+from captioner.folders import is_file
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import PAD, Vocabulary
 
@@ -51,7 +52,7 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
         with (folder / "captions.txt").open(encoding="utf-8-sig") as lines:
             for image, caption in _sound(flickr8k_captions(lines, f"{folder}/captions.txt")):
                 captions.setdefault(image, []).append(caption)
-        names = (folder / f"{split}.txt").read_text(encoding="utf-8-sig").split()
+        names = _names(folder / f"{split}.txt")
     except (OSError, UnicodeDecodeError) as error:
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise DataError(f"{folder}: not a Flickr8k folder with split {split!r} ({why})") from None
@@ -62,6 +63,16 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
         )
     images = flickr8k_photos(folder) or folder / "images"
     return [CaptionedPhoto(_photo(images, name), tuple(captions[name]), name) for name in names]
+
+
+def _names(split: Path) -> list[str]:
+    """One a line, as file names may hold blanks; a photo that is named twice would count twice."""
+    lines = map(str.strip, split.read_text(encoding="utf-8-sig").split("\n"))
+    names = [line for line in lines if line]
+    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
+    if count > 1:
+        raise DataError(f"{split}: names {name} {count} times; leave one of them")
+    return names
 
 
 def coco(annotations: Path, images: Path) -> list[CaptionedPhoto]:
@@ -108,7 +119,7 @@ def _photo(folder: Path, name: str) -> Path:
 
 def check_there(photos: Sequence[CaptionedPhoto]) -> None:
     """Refuse photos that are not there. Raises DataError."""
-    missing = [photo.image for photo in photos if not photo.image.is_file()]
+    missing = [photo.image for photo in photos if not is_file(photo.image)]
     if missing:
         raise DataError(f"{missing[0]}: no such photo ({len(missing)} of {len(photos)} are missing)")
 

@@ -43,6 +43,22 @@ def test_lines_that_would_be_misread_are_named(lines: str, message: str, tmp_pat
         flickr8k(flickr8k_folder(tmp_path, "image,caption\n" + lines), "dev")
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_split_has_a_name_a_line(mark: str, tmp_path: Path) -> None:
+    """File names may hold blanks."""
+    folder = flickr8k_folder(tmp_path, "image,caption\nmy dog.jpg,A dog .\nb.jpg,A cat .\n")
+    (folder / "dev.txt").write_text(f"{mark}my dog.jpg  \r\n\n \nb.jpg", encoding="utf-8")
+    assert [photo.name for photo in flickr8k(folder, "dev")] == ["my dog.jpg", "b.jpg"]
+
+
+def test_a_name_that_comes_twice_in_a_split_is_refused(tmp_path: Path) -> None:
+    """Its photo would count twice."""
+    folder = flickr8k_folder(tmp_path, "image,caption\na.jpg,A dog .\nb.jpg,A cat .\n")
+    (folder / "dev.txt").write_text("b.jpg\na.jpg\na.jpg\n")
+    with pytest.raises(DataError, match=r"dev\.txt: names a\.jpg 2 times; leave one of them"):
+        flickr8k(folder, "dev")
+
+
 def test_a_split_leads_out_of_no_folder(tmp_path: Path) -> None:
     folder = flickr8k_folder(tmp_path, "image,caption\n../a.jpg,A dog .\n")
     (folder / "dev.txt").write_text("../a.jpg\n")
