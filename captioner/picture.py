@@ -7,11 +7,11 @@ import io
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from PIL import Image, ImageFont, ImageOps
 
 from captioner.errors import PhotoError
+from captioner.folders import is_file
 from captioner.photo import Photo, open_photo
 
 Mark = tuple[str, bool]  # a word, and whether it is marked
@@ -36,7 +36,7 @@ _PLAIN = {
 
 def thumbnail(photo: Photo | None, width: int, height: int) -> Image.Image | None:
     """The photo inside width x height pixels, sides in proportion; None where it is missing or remote."""
-    if not photo or (isinstance(photo, str) and not Path(photo).is_file()):  # a URL is no file either
+    if not photo or (isinstance(photo, str) and not is_file(photo)):  # a URL is no file either
         return None
     try:
         picture = open_photo(photo, smallest=max(width, height)).copy()

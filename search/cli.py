@@ -10,10 +10,11 @@ import click
 
 from captioner.console import PLACE, CommandGroup, tell
 from captioner.errors import CaptionerError, PhotoError
+from captioner.folders import is_file
 from indexer.errors import IndexerError
 from search.absent import absent
 from search.errors import SearchError
-from search.given import as_captions, indexed, is_file, missing
+from search.given import as_captions, indexed, missing
 from search.hits import Answer, Results
 from search.options import (
     Request,

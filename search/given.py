@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from captioner.errors import PhotoError
+from captioner.folders import is_file
 from indexer.records import Document
 from search.errors import QueryError
 from search.hits import Answer
@@ -16,10 +16,6 @@ from search.searcher import Searcher
 def is_photo(given: str) -> bool:
     """Whether what may be a photo or words is a photo: a file, or named like one."""
     return is_file(given) or _named_like_a_photo(given)
-
-
-def is_file(given: str) -> bool:
-    return os.path.isfile(given)  # noqa: PTH113 - pathlib raises for what is too long a name
 
 
 def check_photos(given: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from captioner.caption_files import Problem, Table, coco_captions, coco_images, coco_tables, photo_in
 from captioner.errors import DataError
+from captioner.folders import is_file
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources.source import Item, existing_file, existing_folder, stamp
@@ -98,7 +99,7 @@ class CocoSource:
     def _photo(self, name: str) -> Path | None:
         """Where the image lies in the folder. A name that leads out of the folder is never followed."""
         photo = None if self._images is None else photo_in(self._images, name)
-        return photo if photo is not None and photo.is_file() else None
+        return photo if photo is not None and is_file(photo) else None
 
 
 def _tables(file: Path) -> Mapping[str, Table]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from captioner.folders import PhotosBelow, no_photos
+from captioner.folders import PhotosBelow, is_file, no_photos
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources.source import Item, Problem, existing_folder, stamp
@@ -44,7 +44,7 @@ class FolderSource:
         for folder, reason in self._below.unreadable.items():
             yield Problem(folder, f"cannot be read ({reason})")
         for path in map(Path, self.paths):
-            if path.is_file():
+            if is_file(path):
                 image_id = path.relative_to(self.folder).as_posix()
                 yield CaptionRecord(image_id, "", image=str(path), source="folder", kind="generated")
             else:

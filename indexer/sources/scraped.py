@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
+from captioner.folders import is_file
 from indexer.records import CaptionRecord
 from indexer.sources.source import Item, Problem, existing_file, existing_folder
 
@@ -43,7 +43,7 @@ class ScrapedSource:
 
     def photos(self) -> Iterator[Item]:
         for photo in self._photos():
-            yield photo if Path(photo.image).is_file() else Problem(photo.image, "no such file")
+            yield photo if is_file(photo.image) else Problem(photo.image, "no such file")
 
     def caption_count(self) -> int:
         return sum(1 for _ in self.captions())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner.folders import PhotosBelow, no_photos, passed_over
+from captioner.folders import PhotosBelow, is_file, no_photos, passed_over
 from captioner.formats import SUFFIXES, UNREAD
 from indexer.sources import FolderSource
 
@@ -89,3 +89,9 @@ def test_a_folder_without_photos_says_what_it_has(tmp_path: Path) -> None:
     assert told.startswith("has no photos (bmp, gif, ")
     assert told.endswith("in it or below; " + passed_over({".jxl": 1}))
     assert no_photos({}).endswith("in it or below")
+
+
+def test_no_name_is_too_odd_to_be_asked_for(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg", "folder/b.jpg")
+    odd = ("none.jpg", "folder", "a.jpg/b.jpg", "b" * 300 + ".jpg", "b/" * 5000, "a\0b.jpg", "\ud800.jpg")
+    assert [name for name in ("a.jpg", *odd) if is_file(f"{tmp_path}/{name}")] == ["a.jpg"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image, ImageDraw
 
-from captioner.picture import fit, fit_end, font, spelt, wrap
+from captioner.picture import fit, fit_end, font, spelt, thumbnail, wrap
 
 BOX = "\U0010ffff"  # of no script: what a face has in place of it
 
@@ -54,3 +54,10 @@ def test_all_that_is_fitted_is_spelt_so(width: int) -> None:
     assert "coeur/ete/Strasse.jpg".startswith(begun.removesuffix("…"))
     assert "coeur/ete/Strasse.jpg".endswith(ended.removeprefix("…"))
     assert wrap([("été", True)], 600, 17, 2) == [[("ete", True)]]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "https://a.example/1.jpg", "b" * 300 + ".jpg", "/" + "b" * 5000, "a\0b.jpg"]
+)
+def test_a_name_that_is_no_files_has_no_picture(name: str) -> None:
+    assert thumbnail(name, 8, 8) is None

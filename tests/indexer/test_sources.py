@@ -95,6 +95,17 @@ class TestCoco:
         assert split(list(source.photos()))[0] == []
         assert {record.image for record in split(list(source.captions()))[0]} == {""}
 
+    @pytest.mark.parametrize("name", ["b" * 300 + ".jpg", "b/" * 5000, "a\0b.jpg", "\ud800.jpg"])
+    def test_a_name_that_no_file_can_have_spoils_no_other(self, name: str, tmp_path: Path) -> None:
+        photo = write_photo(tmp_path / "images" / "9.jpg")
+        images = [{"id": 9, "file_name": "9.jpg"}, {"id": 12, "file_name": name}]
+        source = CocoSource(write_coco(tmp_path / "captions.json", images=images), tmp_path / "images")
+        assert len(split(list(source.captions()))[0]) == 3
+        photos, problems = split(list(source.photos()))
+        assert [one.image for one in photos] == [str(photo)]
+        assert [problem.count("has not 1 of the 2 images") for problem in problems] == [1]
+        assert source.fingerprint()
+
     def test_broken_annotations_are_named_and_the_rest_goes_on(self, tmp_path: Path) -> None:
         annotations = [
             {"id": 1, "image_id": 99, "caption": "Nowhere."},
