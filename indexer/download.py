@@ -14,17 +14,13 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 
 from captioner.digest import file_digest
-from indexer.errors import IndexerError
+from indexer.errors import DownloadError
 from indexer.loading import Bar, Progress, no_progress
 
 BLOCK = 1 << 20
 #: A server that sends nothing for so many seconds is given up (and asked again).
 TIMEOUT = 60.0
 TRIES = 5
-
-
-class DownloadError(IndexerError):
-    """A data set that cannot be had; the message says how to go on."""
 
 
 @dataclass(frozen=True, slots=True)

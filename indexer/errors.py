@@ -1,4 +1,8 @@
-"""What can go wrong while indexing; every message is one line for a person to act on."""
+"""What can go wrong while indexing; every message is one line for a person to act on.
+
+`indexer.scrape.items` has two more, which end no command: what becomes of one address or one query of a
+scrape is told in the words of its item.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,10 @@ class IndexIncompleteError(IndexBusyError):
 
 class IndexReadOnlyError(IndexUnavailableError):
     """The index takes no writes; asking again does not help."""
+
+
+class DownloadError(IndexerError):
+    """A data set that cannot be had; the message says how to go on."""
 
 
 class ScrapeError(IndexerError):

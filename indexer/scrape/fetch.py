@@ -71,8 +71,10 @@ class Fetcher:
         wanted = _Wanted(headers, _check_page, self._of_text, obey=True)
         return await self._retry(lambda: self._follow(url, wanted))
 
-    async def api(self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Any:
-        """The JSON answer of a documented API, also of its errors (status and body tell them apart).
+    async def api(
+        self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Status and JSON of a documented API's answer, also of its errors (they tell them apart).
 
         robots.txt is for crawlers and closes many an API's path (Wikimedia's, for one); an API's own
         terms and limits hold instead. Secrets may be in `query` and `headers`, so no message has them.

@@ -14,8 +14,17 @@ from indexer.errors import ScrapeError
 Status = Literal["found", "downloaded", "duplicate", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = ("found", "downloaded", "duplicate", "skipped", "failed")
 
-#: Failures that may be gone the next time; all others are final, and a later run leaves them alone.
-PASSING = frozenset(
+#: Why an address was not fetched, or not kept; docs/operations.md tells them.
+Reason = (
+    Literal["robots", "robots-unreachable", "robots-tag", "crawl-delay", "rate-limited"]  # the site's wish
+    | Literal["scheme", "bad-url", "private-address", "redirect", "redirect-loop", "too-many-redirects"]
+    | Literal["not-found", "http-error", "server-error", "timeout", "connection", "truncated", "encoding"]
+    | Literal["content-type", "too-large", "too-small", "not-a-photo"]  # what came
+    | Literal["fault"]  # of this program
+)
+
+#: Those that may be gone the next time; all others are final, and a later run leaves them alone.
+PASSING: frozenset[Reason] = frozenset(
     {"rate-limited", "server-error", "timeout", "connection", "truncated", "robots-unreachable", "fault"}
 )
 
@@ -93,10 +102,10 @@ class RefusalError(ScrapeError):
     """One address that was not fetched, or not kept: the status and reason that its item gets."""
 
     def __init__(
-        self, reason: str, detail: str, status: Status = "failed", retry_after: float | None = None
+        self, reason: Reason, detail: str, status: Status = "failed", retry_after: float | None = None
     ) -> None:
         super().__init__(f"{reason}: {detail}")
-        self.reason = reason
+        self.reason: Reason = reason
         self.detail = detail
         self.status: Status = status
         self.retry_after = retry_after

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from captioner.outside import printable
-from indexer.scrape.items import Item, SearchProgress
+from indexer.scrape.items import Item, Reason, SearchProgress
 
 _SHOWN = 20
 _HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")
@@ -40,7 +40,7 @@ class Report:
             counts[status, reason] += count
         return dict(counts.most_common())
 
-    def tells_of(self, reason: str) -> bool:
+    def tells_of(self, reason: Reason) -> bool:
         """Whether something ended for this reason, or was not answered for it."""
         ended = (its for _, its in self.reasons())
         return reason in ended or any(one.reason == reason for one in self.unanswered)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from protego import Protego
 from yarl import URL
 
-from indexer.scrape.items import RefusalError
+from indexer.scrape.items import Reason, RefusalError
 
 #: Product token: what robots.txt and X-Robots-Tag call this program.
 AGENT = "caption-search"
@@ -30,7 +30,7 @@ class Rules:
     """One site's robots.txt; with a `refusal`, why it could not be read (then nothing is allowed)."""
 
     parsed: Protego | None = None
-    refusal: tuple[str, str] | None = None
+    refusal: tuple[Reason, str] | None = None
 
     def check(self, url: URL) -> float:
         """Seconds to leave between requests (0.0: no wish). Raises RefusalError where it is forbidden."""

@@ -128,7 +128,7 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
         raise RefusalError(
             "too-large", f"{answer.content_length:,} bytes (the limit is {limit:,})", "skipped"
         )
-    unpack = _unpacker(answer.headers.get("Content-Encoding", ""), limit)
+    unpack = _unpacker(answer.headers.get("Content-Encoding", ""))
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += unpack(piece, limit + 1 - len(body))
@@ -137,7 +137,7 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-def _unpacker(encoding: str, limit: int) -> Callable[[bytes, int], bytes]:
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     """A function (piece, most) -> unpacked bytes, `most` at most: a small body cannot fill the memory."""
     name = encoding.strip().lower()
     if name in ("", "identity"):

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from indexer import download as downloading
-from indexer.download import COCO_VAL2017, Archive, DataSet, DownloadError, check_member, download
+from indexer.download import COCO_VAL2017, Archive, DataSet, check_member, download
+from indexer.errors import DownloadError
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:
