@@ -15,8 +15,7 @@ from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3Ht
 from indexer.elastic.connection import server_parts
 from indexer.elastic.credentials import authorization, verification
 from indexer.elastic.faults import no_answer
-from indexer.errors import IndexerError, IndexUnavailableError
-from indexer.index import refuse_password
+from indexer.errors import IndexUnavailableError
 
 #: The alias that the objects are written for.
 WRITTEN_FOR = "captions"
@@ -76,13 +75,7 @@ def import_objects(
 
 def _node(kibana: str, environment: Mapping[str, str]) -> Urllib3HttpNode:
     """Elasticsearch's own way to speak HTTP, which follows no redirect: credentials go nowhere else."""
-    refuse_password(kibana, "Kibana's URL")
-    try:
-        parts = server_parts(kibana)
-    except ValueError as error:
-        raise IndexerError(
-            f"{kibana}: not Kibana's address ({error}); expected http[s]://host:5601"
-        ) from None
+    parts = server_parts(kibana, "Kibana's URL", "http[s]://host:5601")
     secure = parts.scheme == "https"
     return Urllib3HttpNode(
         NodeConfig(

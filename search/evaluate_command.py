@@ -24,7 +24,12 @@ _FILE = Place(exists=True, dir_okay=False, path_type=Path)
 @click.option("--captioner", metavar="NAME|DIR", help="Write them with this model; kept in the cache.")
 @click.option("--hold-out", is_flag=True, help="A written caption stands in for the generated one.")
 @click.option("--pictures", is_flag=True, help="Rows with what the encoder sees (slow the first time).")
-@click.option("--elasticsearch", envvar="ELASTICSEARCH_URL", metavar="URL", help="Server for the BM25 row.")
+@click.option(
+    "--elasticsearch",
+    envvar="ELASTICSEARCH_URL",
+    metavar="URL",
+    help="Server for the BM25 row; credentials as for an index.",
+)
 @click.option("--queries", type=click.IntRange(1), metavar="N", help="Only the first N query photos.")
 @click.option("--archive", type=click.IntRange(1), metavar="N", help="Only the first N archived photos.")
 @beam_option
@@ -86,7 +91,7 @@ def _evaluate(data: Path | None, seed: int, output: Path, insert: Path | None, *
             output,
             seed=seed,
             insert=insert,
-            say=lambda row: tell(f"evaluating: {row}"),
+            say=tell,
             progress=bar.update,
         )
     click.echo(outcome.table, nl=False)

@@ -15,6 +15,8 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.indexer.proxy import Proxy, serving
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # A busy machine is no fault of the program: no property test fails for having taken long.
@@ -46,6 +48,14 @@ def elasticsearch_url() -> str:
             "ELASTICSEARCH_URL is not set: run `make test`, which starts a real server", pytrace=False
         )
     return url
+
+
+@pytest.fixture
+def proxy(elasticsearch_url: str) -> Iterator[Proxy]:
+    """Before the real server."""
+    server = Proxy(elasticsearch_url)
+    with serving(server):
+        yield server
 
 
 @pytest.fixture(scope="session")

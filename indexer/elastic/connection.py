@@ -34,27 +34,39 @@ class Place:
 
 def parse(where: str) -> Place:
     """`http[s]://host[:port][/prefix]/NAME` -> Place. Raises IndexerError, never repeating a password."""
-    refuse_password(where)
-    try:
-        parts = server_parts(where)
-    except ValueError as error:
-        raise IndexerError(
-            f"{where}: not an index URL ({error}); expected http[s]://host:9200/NAME"
-        ) from None
+    form = "http[s]://host:9200/NAME"
+    parts = server_parts(where, "an index URL", form)
     prefix, _, name = parts.path.rstrip("/").rpartition("/")
     if not _NAME.fullmatch(name):
         raise IndexerError(
-            f"{where}: not an index URL; expected http[s]://host:9200/NAME with NAME of lower-case letters, "
-            "digits, '-', '_' and '.'"
+            f"{where}: not an index URL; expected {form} with NAME of lower-case letters, digits, '-', '_' "
+            "and '.'"
         )
+    return Place(_server(parts, prefix), name)
+
+
+def place_on(server: str, name: str) -> Place:
+    """The index `name` on the server at `http[s]://host[:port][/prefix]`. Raises IndexerError as `parse`."""
+    parts = server_parts(server, "Elasticsearch's URL", "http[s]://host:9200")
+    return Place(_server(parts, parts.path.rstrip("/")), name)
+
+
+def _server(parts: SplitResult, prefix: str) -> str:
     port = parts.port or (443 if parts.scheme == "https" else 9200)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return Place(f"{parts.scheme}://{host}:{port}{prefix}", name)
+    return f"{parts.scheme}://{host}:{port}{prefix}"
 
 
-def server_parts(url: str) -> SplitResult:
-    """The parts of a server's address, and what follows as its path. Raises ValueError for what is none."""
-    url = url.strip()
+def server_parts(url: str, what: str, form: str) -> SplitResult:
+    """The parts of a URL. Raises IndexerError, never repeating a password, where it is not `what`."""
+    refuse_password(url, what)
+    try:
+        return _checked(url.strip())
+    except ValueError as error:
+        raise IndexerError(f"{url}: not {what} ({error}); expected {form}") from None
+
+
+def _checked(url: str) -> SplitResult:
     if _NOT_IN_URLS.search(url):
         raise ValueError("spaces, and letters that are not ASCII, are written percent-encoded")
     parts = urlsplit(url)

@@ -5,7 +5,8 @@ captions.py    generated captions, read or written once
 pictures.py    what the default encoder itself sees
 material.py    all of these, gathered
 rankers.py     ways to rank an archive for a query
-engines.py     rankers on real engines; BM25 asks Elasticsearch by its own client
+engines.py     the ranker that users have: this program's own index
+bm25.py        the ranker of Elasticsearch itself
 rows.py        the rows of the table: named ways to make sets, compare and rank
 gains.py       how alike two photos are by what people wrote
 measures.py    correlation, nDCG, recall, intervals

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from captioner.tokens import DEFAULT
+from indexer.errors import IndexUnavailableError
 from search.evaluation.captions import of
 from search.evaluation.data import Captions, RatedPair
 from search.evaluation.engines import IndexRanker
@@ -55,18 +56,22 @@ class Result:
 
 
 def evaluate(material: Material, seed: int, say: Say = lambda text: None) -> Iterator[Result]:
-    """Each row's result as it is ready."""
+    """Each row's result as it is ready; one whose engine fails is left out, and `say` is told why."""
     with tempfile.TemporaryDirectory(prefix="caption-evaluation-") as folder:
         for row in all_rows(material, seed, Path(folder)):
-            say(row.name)
-            agreement = (
-                agree_with_people(row, material.pairs, material.rated, seed) if material.pairs else None
-            )
-            similar = {
-                archive: _similar(row, material, archive, seed) for archive in ARCHIVES if material.generated
-            }
-            finding = _finding(row, material) if material.generated else None
-            yield Result(row.name, agreement, similar, finding)
+            say(f"evaluating: {row.name}")
+            try:
+                result = _result(row, material, seed)
+            except IndexUnavailableError as error:
+                say(f"left out: {row.name}: {error}")
+            else:
+                yield result
+
+
+def _result(row: Row, material: Material, seed: int) -> Result:
+    agreement = agree_with_people(row, material.pairs, material.rated, seed) if material.pairs else None
+    similar = {archive: _similar(row, material, archive, seed) for archive in ARCHIVES if material.generated}
+    return Result(row.name, agreement, similar, _finding(row, material) if material.generated else None)
 
 
 def all_rows(material: Material, seed: int, folder: Path) -> list[Row]:

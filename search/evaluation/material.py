@@ -78,11 +78,15 @@ class Splits:
 
 
 def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Material:
-    """All that was chosen. Raises EvaluationError where something is missing."""
+    """All that was chosen. Raises EvaluationError where something is missing, IndexerError for the server."""
     places = Places(chosen.data)
     material = ratings_only(places)
     if not (chosen.captions or chosen.captioner or chosen.hold_out):
         return material
+    if chosen.elasticsearch:  # before captions are written, which may take hours
+        from search.evaluation.bm25 import check_server
+
+        check_server(chosen.elasticsearch)
     splits = Splits.of(places, chosen.queries, chosen.archive)
     material = _captioned(material, splits, chosen, progress)
     if chosen.pictures:

@@ -108,11 +108,12 @@ def _several(number: int) -> list[Row]:
 
 def extra_rows(extras: Extras) -> list[Row]:
     """Rows that need pictures or a server."""
-    from search.evaluation.engines import Bm25Ranker
     from search.evaluation.rankers import CosineRanker
 
     found = []
     if extras.elasticsearch:
+        from search.evaluation.bm25 import Bm25Ranker
+
         found.append(Row("BM25, Elasticsearch", partial(Bm25Ranker, url=extras.elasticsearch)))
     if extras.features:
         found.append(Row("cosine of the encoder", partial(CosineRanker, features=extras.features)))

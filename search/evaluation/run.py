@@ -45,7 +45,7 @@ def run(
     """Evaluate, and write the report into `output` and, where given, its table into the file `insert`.
 
     `seed` is of bootstrap and random ranking. `say` is told of each row, `progress` of photos captioned or
-    looked at. Raises EvaluationError.
+    looked at. Raises EvaluationError, and IndexerError where the server refuses before anything is done.
     """
     material = gather(chosen, progress)
     results = tuple(evaluate(material, seed, say))

@@ -13,7 +13,7 @@ from indexer.index import CaptionIndex, open_index
 from indexer.records import AddReport
 from tests.conftest import remove_indices
 from tests.indexer.oracle import ANALYZER, RECORDS, record
-from tests.indexer.proxy import Proxy, serving
+from tests.indexer.proxy import Proxy
 from tests.indexer.three_images import make_index
 
 
@@ -46,13 +46,6 @@ def empty(index: CaptionIndex) -> CaptionIndex:
 def filled(empty: CaptionIndex) -> CaptionIndex:
     assert empty.add(RECORDS) == AddReport(len(RECORDS))
     return empty
-
-
-@pytest.fixture
-def proxy(elasticsearch_url: str) -> Iterator[Proxy]:
-    server = Proxy(elasticsearch_url)
-    with serving(server):
-        yield server
 
 
 @pytest.fixture

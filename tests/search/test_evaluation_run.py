@@ -6,17 +6,21 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
 
 from captioner.captioner import Caption, Captioned
+from indexer.errors import IndexerError
 from search.cli import main
 from search.evaluation.evaluation import ARCHIVES
 from search.evaluation.material import Choices, gather
 from search.evaluation.report import BASELINE
 from search.evaluation.rows import SEVERAL, USUAL
 from search.evaluation.run import run
+from tests.indexer.proxy import Handler, Proxy, error_body
 
 SUBJECTS = ("a dog", "a brown dog", "two cats", "a man with a dog", "a woman", "a child and a ball")
 PLACES = ("on the beach", "in the snow", "on a sofa", "in a red car")
@@ -87,12 +91,64 @@ def test_the_outcome_is_what_the_files_say(data: Path, tmp_path: Path) -> None:
     output, page = tmp_path / "report", tmp_path / "page.md"
     outcome = run(Choices(data, captions=best), output, insert=page, say=said.append)
     assert outcome.table == (output / "report.md").read_text() == page.read_text()
-    assert said == [result.row for result in outcome.results]
-    assert [row["row"] for row in json.loads((output / "report.json").read_text())["rows"]] == said
+    rows = [result.row for result in outcome.results]
+    assert said == [f"evaluating: {row}" for row in rows]
+    assert [row["row"] for row in json.loads((output / "report.json").read_text())["rows"]] == rows
     files = {file.name for file in output.iterdir()}
     assert {"quality-and-time.svg", "queries.jsonl", "relevance.qrels", "student-project.run"} <= files
-    assert len([name for name in files if name.endswith(".run")]) == len(said)
+    assert len([name for name in files if name.endswith(".run")]) == len(rows)
     assert outcome.gains == ()  # of rows that only a captioner's captions have
+
+
+BM25 = "BM25, Elasticsearch"
+
+
+@pytest.mark.elasticsearch
+def test_the_row_of_a_server_uses_the_credentials_and_leaves_nothing_there(
+    data: Path, tmp_path: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: set[str] = set()
+
+    def look(handler: Handler, path: str) -> bool:
+        sent.add(handler.headers.get("authorization", ""))
+        return False
+
+    proxy.fault = look
+    monkeypatch.setenv("ELASTICSEARCH_API_KEY", "k3y")
+    best = written(tmp_path / "best.jsonl", "see")
+    outcome = run(Choices(data, captions=best, elasticsearch=proxy.url), tmp_path / "report")
+    assert BM25 in [result.row for result in outcome.results]
+    assert sent == {"ApiKey k3y"}
+    names = {path.split("/")[1].partition("?")[0] for path in proxy.requests} - {"_bulk"}
+    for name in names:
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{proxy.url}/{name}", timeout=30)
+    assert len(names) == 5  # the first look, three archives, and one's own photos
+
+
+def test_a_server_that_refuses_is_told_before_anything_is_done(data: Path, tmp_path: Path) -> None:
+    best = written(tmp_path / "best.jsonl", "see")
+    for url, message in (("http://127.0.0.1:9", "cannot connect"), ("localhost:9", "expected http")):
+        with pytest.raises(IndexerError, match=message):
+            run(Choices(data, captions=best, elasticsearch=url), tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.elasticsearch
+def test_a_server_that_fails_later_costs_its_row_alone(data: Path, tmp_path: Path, proxy: Proxy) -> None:
+    def fault(handler: Handler, path: str) -> bool:
+        if "_search" in path:
+            handler.answer(503, error_body("no_shard_available_action_exception"))
+        return "_search" in path
+
+    proxy.fault = fault
+    said: list[str] = []
+    best = written(tmp_path / "best.jsonl", "see")
+    chosen = Choices(data, captions=best, elasticsearch=proxy.url)
+    outcome = run(chosen, tmp_path / "report", say=said.append)
+    assert BM25 not in [result.row for result in outcome.results]
+    assert any(line.startswith(f"left out: {BM25}: {proxy.url}/") for line in said)
+    assert "english/2, embedded engine" in (tmp_path / "report" / "report.md").read_text()
 
 
 class Describing:

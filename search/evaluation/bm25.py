@@ -1,0 +1,67 @@
+"""The ranker of an ordinary search engine: Elasticsearch's own, asked by the indexer's client."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from elasticsearch import helpers
+
+from indexer.elastic.connection import connect, place_on
+from indexer.elastic.faults import clear_errors
+from indexer.errors import IndexUnavailableError
+from search.evaluation.data import Captions
+from search.evaluation.engines import records
+from search.evaluation.rankers import Query
+
+
+class Bm25Ranker:
+    """Elasticsearch's own ranking of captions as text (BM25, k1 1.2, b 0.75, standard analyzer).
+
+    The index has one shard and is deleted by `close`. An image stands where its best caption does.
+    """
+
+    def __init__(self, archive: Captions, url: str) -> None:
+        self._place = place_on(url, f"caption-evaluation-{uuid4().hex[:12]}")
+        self._client = connect(self._place)
+        try:
+            with clear_errors(self._place):
+                self._fill(archive)
+        except BaseException:
+            self.close()
+            raise
+
+    def _fill(self, archive: Captions) -> None:
+        self._client.indices.create(
+            index=self._place.name,
+            settings={"number_of_shards": 1, "number_of_replicas": 0},
+            mappings={"properties": {"image": {"type": "keyword"}, "caption": {"type": "text"}}},
+        )
+        actions: list[dict[str, Any]] = [
+            {"_index": self._place.name, "image": record.image_id, "caption": record.caption}
+            for record in records(archive)
+        ]
+        try:
+            helpers.bulk(self._client, actions, refresh=True)
+        except helpers.BulkIndexError as error:
+            raise IndexUnavailableError(f"{self._place.where}: {error}") from error
+
+    def rank(self, query: Query, k: int) -> list[str]:
+        with clear_errors(self._place):
+            found = self._client.search(
+                index=self._place.name,
+                query={"match": {"caption": query.captions[0]}},
+                size=8 * k,
+                source={"includes": ["image"]},
+            )
+        images = (hit["_source"]["image"] for hit in found["hits"]["hits"])
+        return list(dict.fromkeys(images))[:k]
+
+    def close(self) -> None:
+        with clear_errors(self._place), self._client as client:
+            client.indices.delete(index=self._place.name, ignore_unavailable=True)
+
+
+def check_server(url: str) -> None:
+    """Raises IndexerError where the server does not let us make an index, fill it and delete it."""
+    Bm25Ranker({}, url).close()
