@@ -32,7 +32,7 @@ def lock_index(name: str) -> str:
 
 
 class BuildLock:
-    """Held from `acquire` to `release`; a thread of its own keeps it fresh."""
+    """Held from `acquire` to `release` or the end of its block; a thread of its own keeps it fresh."""
 
     def __init__(self, client: Elasticsearch, place: Place, purpose: str) -> None:
         self._client = client
@@ -44,7 +44,7 @@ class BuildLock:
         self._changing = threading.Lock()  # the thread that keeps it fresh, and the build
         self._released = threading.Event()
 
-    def acquire(self) -> None:
+    def acquire(self) -> BuildLock:
         """Raises IndexLockedError while another process (or another draft of this one) holds it."""
         self._make_index()
         try:
@@ -52,6 +52,13 @@ class BuildLock:
         except elasticsearch.ConflictError:
             self._take_over()
         threading.Thread(target=self._beat, name="build-lock", daemon=True).start()
+        return self
+
+    def __enter__(self) -> BuildLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def confirm(self) -> None:
         """Raises IndexLockedError where another process took over while this one slept."""
@@ -143,11 +150,8 @@ def _version(answer: ObjectApiResponse[Any]) -> dict[str, Any]:
 
 
 def _alive(holder: Mapping[str, Any]) -> bool:
-    """Whether the holder may still be at work: here its process tells, elsewhere its last beat.
-
-    Locks of earlier versions name a host and no machine, which proves nothing where machines are told apart.
-    """
-    if holder.get("machine", holder.get("host")) == machine():
+    """Whether the holder may still be at work: here its process tells, elsewhere its last beat."""
+    if holder.get("machine") == machine():
         try:
             os.kill(int(holder["pid"]), 0)
         except ProcessLookupError:
