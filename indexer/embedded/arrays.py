@@ -11,7 +11,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +36,17 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
+    """Where an array is in its file, and what it is."""
+
     kind: str
     length: int
     offset: int
     checksum: int
+
+    @property
+    def bytes(self) -> int:
+        return self.length * np.dtype(self.kind).itemsize
 
 
 def _aligned(offset: int) -> int:
@@ -96,20 +102,35 @@ class ArrayFile:
         self.path = path
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size != expected.bytes:
+            if size != expected.bytes or size < _PREFIX.size:
                 raise IndexDamagedError(f"{path}: {size:,} bytes long instead of {expected.bytes:,}")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         magic, length, checksum = _PREFIX.unpack_from(self._map)
         header = self._map[_PREFIX.size : _PREFIX.size + length]
         if magic != _MAGIC or checksum != expected.checksum or zlib.crc32(header) != checksum:
             raise IndexDamagedError(f"{path}: the header does not match its checksum")
-        self._places = {name: _Place(*fields) for name, fields in json.loads(header).items()}
         self._base = _aligned(_PREFIX.size + length)
+        try:
+            self.places = _places(header, size - self._base)
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            raise IndexDamagedError(f"{path}: the header does not say where the arrays are") from None
 
     def __getitem__(self, name: str) -> Array:
-        place = self._places[name]
+        place = self.places[name]
         return np.frombuffer(self._map, np.dtype(place.kind), place.length, self._base + place.offset)
 
-    def damaged(self) -> list[str]:
-        """Names of the arrays that do not match their checksums."""
-        return [name for name, place in self._places.items() if zlib.crc32(self[name].data) != place.checksum]
+    def damaged(self, names: Iterable[str]) -> list[str]:
+        """Those of these arrays that do not match their checksums."""
+        return [name for name in names if zlib.crc32(self[name].data) != self.places[name].checksum]
+
+
+def _places(header: bytes, room: int) -> dict[str, Place]:
+    """Raises ValueError, TypeError or AttributeError for a header that no writer makes of so many bytes."""
+    places = {name: Place(*fields) for name, fields in json.loads(header).items()}
+    for place in places.values():
+        numbers = (place.length, place.offset, place.checksum)
+        if place.kind not in _TYPES or not all(isinstance(one, int) and one >= 0 for one in numbers):
+            raise ValueError(place)
+        if place.offset % _ALIGNMENT or place.offset + place.bytes > room:
+            raise ValueError(place)
+    return places

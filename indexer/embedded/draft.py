@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
-from indexer.embedded.snapshot import Snapshot, open_snapshot
-from indexer.embedded.writer import Writer, clear_errors, open_for_writing, problems, remove_quietly
+from indexer.embedded.snapshot import open_snapshot
+from indexer.embedded.writer import Writer, clear_errors, open_for_writing, remove_quietly
 from indexer.errors import IndexDamagedError, IndexerError
 from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
@@ -71,11 +72,12 @@ def _resumable(folder: Path, key: str, analyzer: str) -> str | None:
     for path in unpublished(folder):
         try:
             snapshot = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}")
+            if (snapshot.manifest.key, snapshot.manifest.analyzer) == (key, analyzer):
+                # Damaged inside, it would fail wherever it is read.
+                check_checksums(folder, snapshot.segments)
+                return path.name
         except IndexerError:
             continue  # damaged: it goes when another one is published
-        asked = (snapshot.manifest.key, snapshot.manifest.analyzer) == (key, analyzer)
-        if asked and not problems(snapshot):  # damaged inside, it would fail wherever it is read
-            return path.name
     return None
 
 
@@ -116,11 +118,12 @@ class EmbeddedDraft(Draft):
         return report
 
     def known_images(self, model: str) -> frozenset[str]:
-        found: set[str] = set()
-        for segment in self._writer.snapshot.segments:
-            rows = segment.all_passing(segment.accepted(generated_by(model)))
-            images = np.unique(segment.column("image_id").codes(rows)).astype(np.int64)
-            found.update(segment.column("image_id").values.many(images))
+        found, segments = set[str](), self._writer.snapshot.segments
+        with reading(self._folder, segments):
+            for segment in segments:
+                rows = segment.all_passing(segment.accepted(generated_by(model)))
+                images = np.unique(segment.column("image_id").codes(rows)).astype(np.int64)
+                found.update(segment.column("image_id").values.many(images))
         return frozenset(found)
 
     def publish(self) -> IndexStatus:
@@ -144,10 +147,7 @@ class EmbeddedDraft(Draft):
         if not snapshot.manifest.captions:
             raise IndexerError(f"{self._folder}: nothing was added to the draft; the index stays as it is")
         merged = self._writer.merged_to_few(snapshot.segments)
-        if found_problems := problems(Snapshot(snapshot.manifest, tuple(merged))):
-            raise IndexDamagedError(
-                f"{self._folder}: the draft is damaged ({found_problems[0]}); build again"
-            )
+        check_checksums(self._folder, merged)
         found = sum(segment.entry.live for segment in merged)
         if found != snapshot.manifest.captions:
             raise IndexDamagedError(

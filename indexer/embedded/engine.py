@@ -10,13 +10,14 @@ import numpy as np
 
 from captioner.tokens import DEFAULT
 from indexer.embedded.answer import distinct_images
+from indexer.embedded.checks import problems, reading
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.view import EmbeddedView
-from indexer.embedded.writer import Writer, open_for_writing, problems
+from indexer.embedded.writer import Writer, open_for_writing
 from indexer.errors import IndexerError, IndexNotFoundError
 from indexer.index import CaptionIndex, known_analyzer, listed
 from indexer.records import (
@@ -174,13 +175,19 @@ class EmbeddedIndex(CaptionIndex):
         return self.view().random(size, filters, seed)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        for segment in self._current().segments:
-            yield from segment.places(beginning)
+        segments = self._current().segments
+        with reading(self.where, segments):
+            for segment in segments:
+                yield from segment.places(beginning)
 
     # Telling.
 
     def status(self) -> IndexStatus:
         snapshot = self._current()
+        with reading(self.where, snapshot.segments):
+            return self._status_of(snapshot)
+
+    def _status_of(self, snapshot: Snapshot) -> IndexStatus:
         manifest, segments = snapshot.manifest, snapshot.segments
         return IndexStatus(
             engine=self.engine,
@@ -207,7 +214,7 @@ class EmbeddedIndex(CaptionIndex):
         return self._current().manifest.captions
 
     def check(self) -> list[str]:
-        return problems(self._current())
+        return problems(self._current().segments)
 
     def close(self) -> None:
         """Let go of the files. A search that is running keeps them until it ends."""

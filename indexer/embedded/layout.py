@@ -86,7 +86,8 @@ def _sets(rows: Rows) -> tuple[Array, dict[str, Array]]:
     return np.concatenate(orders), arrays
 
 
-def _postings(tokens: Array, class_sizes: Array, class_sets: Array, vocabulary: int) -> dict[str, Array]:
+def postings_of(tokens: Array, class_sizes: Array, class_sets: Array, vocabulary: int) -> dict[str, Array]:
+    """For every token the sets that hold it, given the tokens of all sets."""
     sizes = np.repeat(class_sizes, np.diff(class_sets))
     holder = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     starts = np.zeros(vocabulary + 1, np.int64)
@@ -110,7 +111,7 @@ def segment_arrays(rows: Rows) -> dict[str, Array]:
     """The arrays of a segment of one row or more."""
     order, arrays = _sets(rows)
     arrays |= _strings("vocabulary", rows.vocabulary)
-    arrays |= _postings(
+    arrays |= postings_of(
         arrays["set.tokens"], arrays["class.sizes"], arrays["class.sets"], len(rows.vocabulary)
     )
     arrays |= _columns(rows, order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from indexer.errors import IndexDamagedError, IndexMismatchError
 from indexer.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+#: Names that a writer gives. Another could lead out of the folder, where files would be read and swept.
+_FILE_NAME = re.compile(r"(?:draft-[0-9a-f]+/)?(?:segment|deleted)-[0-9]+\.arrays")
 #: What is raised where there is no manifest that this version can read.
 UNREADABLE = (FileNotFoundError, IndexDamagedError, IndexMismatchError)
 
@@ -83,26 +86,48 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         if zlib.crc32(body.encode()) != outer["checksum"]:
             raise ValueError("checksum")
         fields = json.loads(body)
-        if fields["schema"] != SCHEMA_VERSION:
+        if _whole(fields["schema"]) != SCHEMA_VERSION:
             raise IndexMismatchError(
                 f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA_VERSION}; "
                 "build it again"
             )
-        return replace(Manifest(**fields), segments=tuple(_segment(entry) for entry in fields["segments"]))
-    except (ValueError, KeyError, TypeError):
+        return _manifest(fields)
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise IndexDamagedError(
             f"{path}: the manifest is incomplete or damaged; build the index again (indexer build)"
         ) from None
 
 
+def _manifest(fields: dict[str, Any]) -> Manifest:
+    """Raises ValueError, KeyError or TypeError for what no writer makes, whatever its checksum says."""
+    found = replace(Manifest(**fields), segments=tuple(_segment(entry) for entry in fields["segments"]))
+    _whole(found.generation)
+    _whole(found.next_file, 1)
+    paths = [file.path for file in found.files()]
+    if len(set(paths)) < len(paths):
+        raise ValueError("a file twice")
+    if not all(isinstance(text, str) for text in (found.analyzer, found.built_at, found.key)):
+        raise TypeError("not text")
+    return found
+
+
 def _segment(entry: dict[str, Any]) -> SegmentEntry:
-    tombstones = entry["tombstones"]
-    return SegmentEntry(
-        StoredFile(**entry["file"]),
-        entry["rows"],
-        entry["deleted"],
-        StoredFile(**tombstones) if tombstones else None,
-    )
+    tombstones = _file(entry["tombstones"]) if entry["tombstones"] else None
+    rows = _whole(entry["rows"], 1)
+    deleted = _whole(entry["deleted"], 1 if tombstones else 0, rows if tombstones else 0)
+    return SegmentEntry(_file(entry["file"]), rows, deleted, tombstones)
+
+
+def _file(fields: dict[str, Any]) -> StoredFile:
+    if not _FILE_NAME.fullmatch(fields["path"]):
+        raise ValueError("path")
+    return StoredFile(fields["path"], _whole(fields["bytes"]), _whole(fields["checksum"]))
+
+
+def _whole(value: object, least: int = 0, most: int = (1 << 63) - 1) -> int:
+    if not isinstance(value, int) or not least <= value <= most:
+        raise ValueError("number")
+    return value
 
 
 def write_manifest(folder: Path, manifest: Manifest, name: str = MANIFEST) -> None:

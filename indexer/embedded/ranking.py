@@ -19,7 +19,6 @@ import numpy as np
 from indexer.embedded import best
 from indexer.embedded.segment import Segment
 from indexer.embedded.strings import Array
-from indexer.errors import IndexDamagedError
 
 try:
     from indexer.embedded.kernel import best as best_compiled
@@ -86,25 +85,22 @@ class _Scan:
         if not len(self._begins):
             return _NONE, _NO_SCORES, floor
         segment = self._segment
-        try:
-            sets, scores, complete, looked = self._best(
-                segment.postings,
-                self._begins,
-                self._cuts,
-                segment.sizes,
-                segment.class_sets,
-                segment.class_tokens,
-                segment.set_tokens,
-                segment.set_rows,
-                self._marks,
-                self._query_size,
-                self._together,
-                wanted,
-                floor,
-                highest,
-            )
-        except (ValueError, IndexError) as error:
-            raise IndexDamagedError(f"{segment.file.path}: {error}; see `indexer status --check`") from error
+        sets, scores, complete, looked = self._best(
+            segment.postings,
+            self._begins,
+            self._cuts,
+            segment.sizes,
+            segment.class_sets,
+            segment.class_tokens,
+            segment.set_tokens,
+            segment.set_rows,
+            self._marks,
+            self._query_size,
+            self._together,
+            wanted,
+            floor,
+            highest,
+        )
         # Each step looks once more at what the steps before looked at.
         self.examined = max(self.examined, looked)
         return sets, scores, complete

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,8 @@ import numpy as np
 from indexer.embedded.arrays import ArrayFile
 from indexer.embedded.manifest import SegmentEntry
 from indexer.embedded.rows import COLUMNS, Column, Rows
+from indexer.embedded.shape import check_segment, deleted_rows
 from indexer.embedded.strings import Array, Strings
-from indexer.errors import IndexDamagedError
 from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
 #: Dictionaries up to this length are decoded once and kept.
@@ -75,12 +75,12 @@ class Segment:
     def __init__(self, folder: Path, entry: SegmentEntry, file: ArrayFile | None = None) -> None:
         self.entry = entry
         self.file = file or ArrayFile(folder / entry.file.path, entry.file.written)
+        if file is None:
+            check_segment(self.file, entry.rows)
         self.deleted: Array | None = None
         if entry.tombstones is not None:
             tombstones = ArrayFile(folder / entry.tombstones.path, entry.tombstones.written)
-            if tombstones.damaged():
-                raise IndexDamagedError(f"{entry.tombstones.path}: does not match its checksum")
-            self.deleted = np.unpackbits(tombstones["deleted"], count=entry.rows).view(bool)
+            self.deleted = deleted_rows(tombstones, entry.rows, entry.deleted)
         self._columns: dict[str, StoredColumn] = {}
         self._known: dict[str, Posting | None] = {}
         self._texts: dict[int, str] = {}
@@ -174,6 +174,8 @@ class Segment:
         total = int(lengths.sum())
         if total == len(sets):
             return begins, lengths
+        if total > len(self):  # of a damaged array, which could ask for any amount of memory
+            raise ValueError("sets hold more captions than there are")
         shift = np.cumsum(lengths) - lengths
         return np.repeat(begins - shift, lengths) + np.arange(total), lengths
 
@@ -327,9 +329,3 @@ class Segment:
                 self._passing.clear()
             sets = self._passing[key] = np.unique(self.sets_of_rows(self.all_passing(tables)))
         return sets
-
-    # Checks.
-
-    def problems(self) -> Sequence[str]:
-        """One line for every array that does not match its checksum."""
-        return [f"{self.entry.file.path}: {name} does not match its checksum" for name in self.file.damaged()]

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.embedded.checks import damage
 from indexer.embedded.manifest import MANIFEST, Manifest, read_manifest
 from indexer.embedded.segment import Segment
 from indexer.errors import IndexDamagedError
@@ -55,4 +56,4 @@ def open_snapshot(folder: Path, name: str = MANIFEST, previous: Snapshot | None 
 
 def _damage(folder: Path, error: Exception) -> IndexDamagedError:
     reason = f"{error.filename} is missing" if isinstance(error, FileNotFoundError) else str(error)
-    return IndexDamagedError(f"{folder}: {reason}; restore it or build the index again (indexer build)")
+    return damage(folder, reason)

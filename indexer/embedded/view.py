@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from indexer.embedded.answer import answer, count_images, random_rows
+from indexer.embedded.checks import reading
 from indexer.embedded.snapshot import Snapshot
 from indexer.index import View, check_limit, listed
 from indexer.records import NO_FILTERS, Candidates, Document, Filters, Query
@@ -25,7 +26,8 @@ class EmbeddedView(View):
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         check_limit(limit)
-        return [answer(self._segments, query, limit) for query in queries]
+        with reading(self.where, self._segments):
+            return [answer(self._segments, query, limit) for query in queries]
 
     def count(
         self,
@@ -36,17 +38,21 @@ class EmbeddedView(View):
         excluded: Iterable[str] = (),
     ) -> int:
         queries = [Query(one, filters, min_score) for one in (tokens, *also)]
-        return count_images(self._segments, queries, listed(excluded))
+        without = listed(excluded)
+        with reading(self.where, self._segments):
+            return count_images(self._segments, queries, without)
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         wanted = listed(image_ids)
         found: dict[str, list[Document]] = {}
-        for segment in self._segments:
-            rows = segment.rows_of_images(segment.column("image_id").places(wanted))
-            for document in segment.documents(rows):
-                found.setdefault(document.record.image_id, []).append(document)
+        with reading(self.where, self._segments):
+            for segment in self._segments:
+                rows = segment.rows_of_images(segment.column("image_id").places(wanted))
+                for document in segment.documents(rows):
+                    found.setdefault(document.record.image_id, []).append(document)
         return found
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        chosen = random_rows(self._segments, size, filters, seed)
-        return [self._segments[number].documents(np.array([row]))[0] for number, row in chosen]
+        with reading(self.where, self._segments):
+            chosen = random_rows(self._segments, size, filters, seed)
+            return [self._segments[number].documents(np.array([row]))[0] for number, row in chosen]

@@ -16,6 +16,7 @@ import numpy as np
 from captioner.tokens import Analyzer
 from indexer.batching import batches
 from indexer.embedded.arrays import sync_folder, write_arrays
+from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.layout import segment_arrays
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import MANIFEST, SegmentEntry, StoredFile, write_manifest
@@ -147,16 +148,20 @@ class Writer:
         rows = [np.array(sorted(gone.get(number, ())), np.int64) for number in range(len(segments))]
         return self._without(segments, rows), total
 
-    @staticmethod
     def _take(
-        batch: Sequence[CaptionRecord], segments: Sequence[Segment], held: _Held, gone: dict[int, set[int]]
+        self,
+        batch: Sequence[CaptionRecord],
+        segments: Sequence[Segment],
+        held: _Held,
+        gone: dict[int, set[int]],
     ) -> AddReport:
         """Hold what is new or differs from what is stored, whose rows (by segment) are `gone` then."""
         reasons = [(record, _checked(record)) for record in batch]
         rejected = tuple(Rejected(str(record.image_id), "", reason) for record, reason in reasons if reason)
         sound = [record for record, reason in reasons if not reason]
         keys = document_keys([record.document_id for record in sound])
-        stored = _stored(segments, keys)
+        with reading(self._root, segments):
+            stored = _stored(segments, keys)
         raw = keys.tobytes()
         added = 0
         for place, record in enumerate(sound):
@@ -185,16 +190,18 @@ class Writer:
 
     def without_images(self, image_ids: Sequence[str]) -> tuple[list[Segment], int]:
         """The segments with tombstones on all captions of these images, and how many are new."""
-        rows = [
-            segment.rows_of_images(segment.column("image_id").places(image_ids))
-            for segment in self.snapshot.segments
-        ]
+        with reading(self._root, self.snapshot.segments):
+            rows = [
+                segment.rows_of_images(segment.column("image_id").places(image_ids))
+                for segment in self.snapshot.segments
+            ]
         return list(self._without(self.snapshot.segments, rows)), sum(map(len, rows))
 
     def without_documents(self, document_ids: Sequence[str]) -> tuple[Segment, ...]:
         """The segments with tombstones on these captions."""
         keys = document_keys(document_ids)
-        rows = [segment.find(keys)[1] for segment in self.snapshot.segments]
+        with reading(self._root, self.snapshot.segments):
+            rows = [segment.find(keys)[1] for segment in self.snapshot.segments]
         return self._without(self.snapshot.segments, rows)
 
     def _without(self, segments: Sequence[Segment], rows: Sequence[Array]) -> tuple[Segment, ...]:
@@ -248,8 +255,11 @@ class Writer:
         return larger < _MERGE_FACTOR * rows and larger + rows <= _MERGE_ROWS
 
     def _join(self, segments: Sequence[Segment]) -> list[Segment]:
-        parts = [segment.rows() for segment in segments if segment.entry.live]
-        return [self._segment(join_rows(parts))] if parts else []
+        held = [segment for segment in segments if segment.entry.live]
+        # Damage would be written again with checksums that fit, and never be found.
+        check_checksums(self._root, held)
+        with reading(self._root, held):
+            return [self._segment(join_rows([segment.rows() for segment in held]))] if held else []
 
     def commit(self, segments: Sequence[Segment], **changes: str) -> Snapshot:
         """Make these segments the index, durably, and remove what no longer belongs to it."""
@@ -281,6 +291,8 @@ class Writer:
         named = {self._root / file.path for file in self.snapshot.manifest.files()}
         folders = {path.parent for path in named} | {self._root / self._subfolder}
         for folder in folders:
+            if folder != self._root and folder.is_symlink():
+                continue  # no writer makes one, and what it leads to is not the index's
             for path in folder.glob("*.arrays*"):
                 if path not in named:
                     remove_quietly(path.unlink)
@@ -292,8 +304,3 @@ def remove_quietly(remove: Callable[[], object]) -> None:
         remove()
     except OSError:
         return
-
-
-def problems(snapshot: Snapshot) -> list[str]:
-    """Reads every file: one line for each part that does not hold what was written."""
-    return [problem for segment in snapshot.segments for problem in segment.problems()]

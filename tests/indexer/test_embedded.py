@@ -227,7 +227,7 @@ def test_arrays_come_back_as_written_and_read_only(tmp_path: Path) -> None:
     for name, array in arrays.items():
         assert (file[name].dtype, file[name].tolist()) == (array.dtype, array.tolist())
         assert not file[name].flags.writeable
-    assert file.damaged() == []
+    assert file.damaged(arrays) == []
     with pytest.raises(TypeError, match="cannot store"):
         write_arrays(tmp_path / "g", {"objects": np.array([None])})
 

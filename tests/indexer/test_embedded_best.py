@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from indexer.embedded import EmbeddedIndex, best, ranking
 from indexer.embedded.strings import Array
-from indexer.errors import IndexDamagedError
 from indexer.records import CaptionRecord, Filters
 
 Best = Callable[..., tuple[Array, Array, float, int]]
@@ -131,16 +130,6 @@ def test_the_kernel_refuses_numbers_that_lead_outside(damage: str) -> None:
     DAMAGES[damage](arrays)
     with pytest.raises(ValueError, match=r"out of range|fit|known|nothing"):
         ranking.best_compiled(**arrays, together=False, wanted=3, floor=0.1, highest=1.0)
-
-
-def test_a_damaged_segment_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
-    index.add([CaptionRecord(f"i{n}", f"w{n} w{n + 1} w{n + 2}") for n in range(30)])
-    assert index.candidates(frozenset({"w3", "w4"}), 5).found
-    segment = index._current().segments[0]
-    monkeypatch.setitem(segment.__dict__, "postings", segment.postings + 1_000_000)
-    with pytest.raises(IndexDamagedError, match="indexer status --check"):
-        index.candidates(frozenset({"w3", "w4"}), 5)
 
 
 def test_threads_that_search_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:

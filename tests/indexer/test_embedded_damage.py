@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from indexer.embedded import EmbeddedIndex
+from indexer.embedded import EmbeddedIndex, shape
 from indexer.embedded.manifest import read_manifest, write_manifest
 from indexer.errors import IndexDamagedError, IndexerError, IndexMismatchError
+from tests.indexer.forging import overwrite, rewrite_manifest
 from tests.indexer.three_images import arrays_of, record
 
 
+@pytest.fixture
+def everything_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No array is small enough to be compared with its checksum when the index is opened."""
+    monkeypatch.setattr(shape, "_CHECKED_BYTES", 0)
+
+
 def test_a_flipped_byte_is_found_by_check_with_the_name_of_the_file(small_index: Path) -> None:
-    path = arrays_of(small_index)
-    data = bytearray(path.read_bytes())
-    data[-3] ^= 1
-    path.write_bytes(data)
+    overwrite(small_index, "caption.blob", ord("x"), 2, 3)
     index = EmbeddedIndex.open(str(small_index))
     (problem,) = index.check()
-    assert problem.startswith(f"{path.relative_to(small_index)}: ") and "checksum" in problem
+    file = arrays_of(small_index).relative_to(small_index)
+    assert problem == f"{file}: caption.blob does not match its checksum"
 
 
 @pytest.mark.parametrize("keep", [0, 1, 40, -1])
@@ -92,15 +95,6 @@ def change_schema(folder: Path) -> None:
     write_manifest(folder, read_manifest(folder).following(schema=99))
 
 
-def rewrite_manifest(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
-    """With a checksum that fits."""
-    path = folder / "manifest.json"
-    fields = json.loads(json.loads(path.read_bytes())["manifest"])
-    change(fields)
-    body = json.dumps(fields)
-    path.write_text(json.dumps({"checksum": zlib.crc32(body.encode()), "manifest": body}))
-
-
 def lose_schema(folder: Path) -> None:
     rewrite_manifest(folder, lambda fields: fields.pop("schema"))
 
@@ -162,6 +156,28 @@ def test_nothing_is_added_to_a_damaged_index(small_index: Path, damage: Callable
     assert files_of(small_index) == before
 
 
+@pytest.mark.parametrize("name", ["caption.blob", "id.rows"])
+def test_damage_is_not_written_again_with_checksums_that_fit(
+    small_index: Path, name: str, everything_large: None
+) -> None:
+    with EmbeddedIndex.open(str(small_index)) as index:
+        old = index.captions(["1"])["1"]
+    overwrite(small_index, name, 0)
+    before = files_of(small_index)
+    with EmbeddedIndex.open(str(small_index)) as index:
+        known = index.check()
+        changes = (
+            lambda: index.add([record("new"), record("newer")]),  # merges
+            lambda: index.delete(["1"]),  # leaves so few that the rest is written again
+            lambda: index.replace(old, [record("1", "a horse")]),
+        )
+        for change_it in changes if name == "caption.blob" else changes[:1]:
+            with pytest.raises(IndexDamagedError, match=rf"{name} does not match its checksum"):
+                change_it()
+        assert index.check() == known != []
+    assert files_of(small_index) == before
+
+
 def test_a_manifest_among_other_files_is_not_built_over(small_index: Path) -> None:
     (small_index / "holiday.jpg").write_bytes(b"x")
     empty_manifest(small_index)
@@ -204,6 +220,6 @@ def test_a_draft_that_is_damaged_while_it_is_open_is_not_published(small_index: 
         with index.draft("next") as draft:
             draft.add([record("new"), record("other"), record("third", "two cats")])
             flip_draft_byte(small_index)
-            with pytest.raises(IndexDamagedError, match="build again"):
+            with pytest.raises(IndexDamagedError, match="build the index again"):
                 draft.publish()
         assert {one.record.image_id for one in index.random(9)} == {"1", "2", "3"}
