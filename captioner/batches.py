@@ -17,6 +17,7 @@ from captioner.decoders import Seen
 from captioner.device import lower_precision
 from captioner.features import VIEWS, Features
 from captioner.model import CaptionModel
+from captioner.preprocess import Preprocess
 from captioner.vocabulary import PAD
 
 
@@ -126,47 +127,44 @@ def _joined(captions: Sequence[Tensor]) -> Tensor:
 class CachedViews:
     """Features of a frozen encoder: one of the stored views of each photo, drawn at random."""
 
-    def __init__(self, model: CaptionModel, features: Features) -> None:
-        self.model, self.features = model, features
+    def __init__(self, features: Features) -> None:
+        self.features = features
 
-    def __call__(self, photos: Tensor) -> Tensor:
-        views = torch.randint(VIEWS, (len(photos),))
-        rows = torch.from_numpy(self.features[photos.numpy(), views.numpy()])
-        return self.model.encoder.head(rows.to(_device(self.model)).float())
+    def __call__(self, model: CaptionModel, photos: Tensor) -> Tensor:
+        return self._head(model, photos, torch.randint(VIEWS, (len(photos),)))
 
-    def plain(self, photos: Tensor) -> Tensor:
+    def plain(self, model: CaptionModel, photos: Tensor) -> Tensor:
         """The photos as they are, for scoring."""
-        rows = torch.from_numpy(self.features[photos.numpy(), 0])
-        return self.model.encoder.head(rows.to(_device(self.model)).float())
+        return self._head(model, photos, torch.zeros_like(photos))
+
+    def _head(self, model: CaptionModel, photos: Tensor, views: Tensor) -> Tensor:
+        rows = torch.from_numpy(self.features[photos.numpy(), views.numpy()])
+        return model.encoder.head(rows.to(model.device).float())
 
 
 class PhotoViews:
     """Features of an encoder that is trained: photos are read and changed a little each time."""
 
-    def __init__(self, model: CaptionModel, photos: Sequence[CaptionedPhoto], augment: Augment) -> None:
-        self.model, self.augment = model, augment
-        self.pixels = PhotoPixels(photos, model.config.preprocess)
+    def __init__(self, photos: Sequence[CaptionedPhoto], preprocess: Preprocess) -> None:
+        self.pixels, self.augment = PhotoPixels(photos, preprocess), Augment()
 
-    def __call__(self, photos: Tensor) -> Tensor:
-        images = self.augment(self._images(photos))
+    def __call__(self, model: CaptionModel, photos: Tensor) -> Tensor:
+        images = self.augment(self._images(photos, model.device))
         # Backwards through convolutions in bfloat16 takes a CPU 1.8 times as long as in full precision.
-        return self._encode(images, precise=images.device.type == "cpu")
+        return self._encode(model, images, precise=images.device.type == "cpu")
 
-    def plain(self, photos: Tensor) -> Tensor:
+    def plain(self, model: CaptionModel, photos: Tensor) -> Tensor:
         """The photos as they are, for scoring."""
-        return self._encode(self._images(photos))
+        return self._encode(model, self._images(photos, model.device))
 
-    def _images(self, photos: Tensor) -> Tensor:
+    def _images(self, photos: Tensor, device: torch.device) -> Tensor:
         pixels = torch.stack([self.pixels[number][1] for number in photos.tolist()])
-        return self.model.config.preprocess.normalise(pixels.to(_device(self.model)))
+        return self.pixels.preprocess.normalise(pixels.to(device))
 
-    def _encode(self, images: Tensor, precise: bool = False) -> Tensor:
+    @staticmethod
+    def _encode(model: CaptionModel, images: Tensor, precise: bool = False) -> Tensor:
         with contextlib.nullcontext() if precise else lower_precision(images.device):
-            return cast(Tensor, self.model.encoder(images)).float()
+            return cast(Tensor, model.encoder(images)).float()
 
 
 Views = CachedViews | PhotoViews
-
-
-def _device(model: CaptionModel) -> torch.device:
-    return next(model.parameters()).device

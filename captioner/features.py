@@ -79,7 +79,7 @@ def _write(model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, pr
 def _views(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> Iterator[Features]:
     """Features of some photos at a time, in their order."""
     preprocess, backbone = model.config.preprocess, model.encoder.backbone
-    device = next(model.parameters()).device
+    device = model.device
     was_training = model.training
     model.eval()
     for _, pixels in DataLoader(PhotoPixels(photos, preprocess), batch_size=_BATCH):

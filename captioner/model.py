@@ -55,6 +55,10 @@ class CaptionModel(nn.Module):
         self.config = replace(self.config, consensus=consensus.sizes if consensus else None)
 
     @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
     def starts_with_image(self) -> bool:
         """Whether the first word decoded is `<start>` itself (model1 to model5)."""
         return isinstance(self.decoder, ShowAndTellDecoder)

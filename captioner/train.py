@@ -73,14 +73,14 @@ class DevScore:
 
     def __call__(self, model: CaptionModel, stop: Sequence[int] = ()) -> float:
         """Raises KeyboardInterrupt as soon as there is a signal in `stop`."""
-        self.views.model = model.eval()
+        model.eval()
         how, decoder = usual(model, self.vocabulary), guided(model.decoder, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):
                 if stop:
                     raise KeyboardInterrupt
-                rows = decode(decoder, self.views.plain(numbers), how)
+                rows = decode(decoder, self.views.plain(model, numbers), how)
                 captions += [_plain(self.vocabulary.decode(row[0].ids)) for row in rows]
         return self.cider.mean(captions)
 
@@ -102,7 +102,9 @@ class Training:
         vocabulary: Vocabulary,
         recipe: Recipe,
         processes: Processes | None = None,
+        made_with: Mapping[str, object] | None = None,
     ) -> None:
+        """`made_with`: what its state belongs to besides what is seen here, by name."""
         self.model, self.batches, self.views, self.objective, self.recipe = (
             model,
             batches,
@@ -117,6 +119,7 @@ class Training:
             "model": {name: value for name, value in asdict(model.config).items() if name != "consensus"},
             "vocabulary": vocabulary.digest,
             "set of captions": batches.digest,
+            **(made_with or {}),
         }
         self.averaged = copy.deepcopy(model)
         self.optimizer = _optimizer(model, recipe)
@@ -146,7 +149,7 @@ class Training:
         rank, ranks = self.processes.rank, self.processes.count
         for batch in self.batches.epoch(self.epoch, self.recipe.seed, rank, ranks, skip=done):
             loss = self._advance(batch)
-            self.processes.stop_together(stop, self.device)
+            self.processes.stop_together(stop, self.model.device)
             progress(loss)
         return self.total_loss / max(self.total_words, 1)
 
@@ -155,15 +158,11 @@ class Training:
         self.epoch += 1
         self.total_loss, self.total_words = 0.0, 0
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
     def _advance(self, batch: Batch) -> float:
         """One step; gives the loss a word of the joint batch."""
         self._set_rates()
-        features = self.views(batch.photos)
-        with lower_precision(self.device):
+        features = self.views(self.model, batch.photos)
+        with lower_precision(self.model.device):
             loss, words = self.objective(self.model, features, batch)
         if not bool(loss.isfinite()):
             raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
@@ -186,7 +185,6 @@ class Training:
         for module in self.model.encoder.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-        self.views.model = self.model
 
     def _set_rates(self) -> None:
         """Linear warm-up, then half a cosine to zero."""

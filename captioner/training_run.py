@@ -99,7 +99,7 @@ def _one_epoch(
         training.finish_epoch()
     except KeyboardInterrupt:
         stop.append(signal.SIGINT)  # the others wait to be told of it
-    processes.stop_together(stop, training.device)
+    processes.stop_together(stop, training.model.device)
 
 
 def _note(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochReport) -> None:

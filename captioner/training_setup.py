@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Protocol
 import torch
 
 from captioner import checkpoint
-from captioner.augment import Augment
 from captioner.batches import Batches, CachedViews, Detected, PhotoViews, Text, Views
+from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
 from captioner.datasets import CaptionedPhoto, encode
 from captioner.decoders import AttentionDecoder
@@ -92,7 +93,8 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
     """Load or make the model, and all that it learns from. The order is fixed: it draws random numbers."""
     torch.manual_seed(run.recipe.seed)
     captions, text = _tokenised(run, data)
-    model, vocabulary = _model(run, captions, text)
+    begun = _begun(run, captions, text)
+    model, vocabulary = begun.model, begun.vocabulary
     _check_shares(run, data, model, processes)
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
     detected, imagined = _Telling(run, model, vocabulary).told(data, captions, text, watcher)
@@ -102,8 +104,19 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
     batches = Batches(_encoded(run, vocabulary, captions), run.recipe.photos_per_batch, detected, imagined)
     objective = _objective(run, vocabulary, captions)
     references = [[words(text) for text in photo.captions] for photo in data.dev]
-    training = Training(model, batches, views, objective, vocabulary, run.recipe, processes)
+    made_with = _made_with(run, data, begun)
+    training = Training(model, batches, views, objective, vocabulary, run.recipe, processes, made_with)
     return Prepared(training, vocabulary, DevScore(dev_views, references, vocabulary))
+
+
+def _made_with(run: Run, data: Data, begun: Checkpoint) -> dict[str, object]:
+    """What a state means something else without, and the steps of a training do not see."""
+    dev = repr([(photo.name, photo.captions) for photo in data.dev])
+    return {
+        "model to start from": begun.digest,
+        "set of dev photos": hashlib.sha256(dev.encode()).hexdigest(),
+        "number of photos imagined from text": run.text_photos if data.text else 0,
+    }
 
 
 def _check_shares(run: Run, data: Data, model: CaptionModel, processes: Processes) -> None:
@@ -149,17 +162,17 @@ def _objective(run: Run, vocabulary: Vocabulary, captions: Lines) -> CrossEntrop
 # The model
 
 
-def _model(run: Run, captions: Lines, text: Lines) -> tuple[CaptionModel, Vocabulary]:
+def _begun(run: Run, captions: Lines, text: Lines) -> Checkpoint:
     """A new model with the vocabulary of the captions, or the one to start from with its own."""
     if run.start is not None:
         begun = checkpoint.load(run.start)
         begun.model.agree_on(None)  # it is made anew for what comes of this training
-        return begun.model, begun.vocabulary
+        return begun
     lines = [line for photo in (*captions, *text) for line in photo]
     vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)
     model = _new_model(run, captions, vocabulary)
     _set_embedding(run, model, vocabulary)
-    return model, vocabulary
+    return Checkpoint(model, vocabulary)
 
 
 def _new_model(run: Run, captions: Lines, vocabulary: Vocabulary) -> CaptionModel:
@@ -190,9 +203,10 @@ def _set_embedding(run: Run, model: CaptionModel, vocabulary: Vocabulary) -> Non
 
 def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple[Views, Views]:
     if run.recipe.encoder_learning_rate > 0:
-        return PhotoViews(model, data.train, Augment()), PhotoViews(model, data.dev, Augment())
+        preprocess = model.config.preprocess
+        return PhotoViews(data.train, preprocess), PhotoViews(data.dev, preprocess)
     train, dev = (_features(run, model, photos, watcher) for photos in (data.train, data.dev))
-    return CachedViews(model, train), CachedViews(model, dev)
+    return CachedViews(train), CachedViews(dev)
 
 
 def _features(run: Run, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher) -> Features:
@@ -258,4 +272,4 @@ def _untrained(model: CaptionModel, pretrained: bool) -> CaptionModel:
     """The same encoder as ImageNet left it, on the grid whose features a first training has cached."""
     plain = replace(model.config, words=0, grid=configuration("default").grid)
     found = CaptionModel(plain, 1, pretrained=pretrained)
-    return found.to(next(model.parameters()).device).to(memory_format=torch.channels_last)
+    return found.to(model.device).to(memory_format=torch.channels_last)

@@ -60,7 +60,7 @@ def new_training(
     captions = [encode(vocabulary, photo) for photo in lines or references()]
     batches = Batches(captions, recipe.photos_per_batch, detected)
     objective = objective or CrossEntropy(recipe.label_smoothing)
-    return Training(model, batches, CachedViews(model, features), objective, vocabulary, recipe, processes)
+    return Training(model, batches, CachedViews(features), objective, vocabulary, recipe, processes)
 
 
 def run_to_end(training: Training) -> list[float]:
@@ -262,7 +262,7 @@ def test_the_end_of_a_caption_that_was_cut_is_not_learned(
     batch = next(training.batches.epoch(0, 0, 0, 1))
     batch = dataclasses.replace(batch, photos=batch.photos[:1])
     training.model.eval()
-    features = training.views(batch.photos)
+    features = training.views(training.model, batch.photos)
     objective = SelfCritical(WORDS, references(), samples=2, longest=2)
     monkeypatch.setattr(objective, "_advantages", lambda *_: torch.ones(2, 1))
     loss, count = objective(training.model, features, batch)

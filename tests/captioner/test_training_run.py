@@ -22,6 +22,8 @@ from captioner.training_run import BEST, LOG, STATE, Data, Run, train
 from captioner.word_vectors import WordVectors
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
 
+TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1)
+
 
 class Watch:
     """Remembers the epochs; `act` may interrupt at a step (in the epochs alone) or at an epoch's report."""
@@ -108,6 +110,51 @@ def test_an_interrupted_run_resumes_to_the_same_model(
     train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
     stopped.reports += resumed.reports
     assert outcome(stopped, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+
+
+@pytest.fixture(scope="module")
+def stopped(data: Data, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Data]:
+    """A run that was begun with a model and captions without photos."""
+    folder = tmp_path_factory.mktemp("stopped")
+    told = dataclasses.replace(data, text=[["a red dog"]], text_names=["text.png"])
+    run = dataclasses.replace(small_run(folder / "run", cache), start=tiny_model(folder / "one", 0, TOLD))
+    with pytest.raises(KeyboardInterrupt):
+        train(run, told, Watch(at_step=1))
+    return run, told
+
+
+def _other_dev(run: Run, data: Data) -> tuple[Run, Data]:
+    return run, dataclasses.replace(data, dev=data.dev[:-1])
+
+
+def _other_references(run: Run, data: Data) -> tuple[Run, Data]:
+    dev = [dataclasses.replace(photo, captions=photo.captions[:1]) for photo in data.dev]
+    return run, dataclasses.replace(data, dev=dev)
+
+
+def _other_text_photos(run: Run, data: Data) -> tuple[Run, Data]:
+    return dataclasses.replace(run, text_photos=run.text_photos + 1), data
+
+
+def _other_start(run: Run, data: Data) -> tuple[Run, Data]:
+    return dataclasses.replace(run, start=tiny_model(run.folder.parent / "other", 1, TOLD)), data
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (_other_dev, "set of dev photos"),
+        (_other_references, "set of dev photos"),
+        (_other_text_photos, "number of photos imagined from text"),
+        (_other_start, "model to start from"),
+    ],
+)
+def test_a_run_goes_on_with_what_it_began_with(
+    other: Callable[[Run, Data], tuple[Run, Data]], name: str, stopped: tuple[Run, Data]
+) -> None:
+    """Scores of two sets of photos do not compare, and a decoder is told other words by another model."""
+    with pytest.raises(DataError, match=rf"{STATE}: was made with another {name}; use the options and data"):
+        train(*other(*stopped), Watch(), resume=True)
 
 
 def _ctrl_c() -> None:
