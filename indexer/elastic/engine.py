@@ -15,9 +15,10 @@ from captioner.tokens import DEFAULT
 from indexer.batching import batches
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, connect, parse
-from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document
-from indexer.elastic.faults import clear_errors, not_found
-from indexer.elastic.generations import Generation, live_generation, make_writable, refresh
+from indexer.elastic.documents import SOURCE, findable, problem, to_document
+from indexer.elastic.draw import drawn
+from indexer.elastic.faults import clear_errors
+from indexer.elastic.generations import Generation, live_generation, missing, refresh, refuse_to_write
 from indexer.elastic.loading import Loader
 from indexer.elastic.patience import Patience, Patient
 from indexer.elastic.plan import Expectation
@@ -72,7 +73,7 @@ class ElasticIndex(CaptionIndex):
                 live = live_generation(client, place)
                 if not create:
                     if live is None:
-                        raise not_found(place)
+                        raise missing(client, place)
                     known_analyzer(place.where, live.analyzer)
                 return cls(client, place, live, patience or Patience())
         except BaseException:
@@ -115,7 +116,7 @@ class ElasticIndex(CaptionIndex):
         if live is not None:
             self._know(live)
         elif not self._never_live:
-            raise not_found(self._place)
+            raise missing(self._client, self._place)
         return live
 
     def _know(self, live: Generation) -> None:
@@ -201,21 +202,13 @@ class ElasticIndex(CaptionIndex):
             return images
 
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        # The draw hashes the image id, so that images with many captions are not likelier than others.
-        draw = {"seed": chance.getrandbits(31) if seed is None else seed, "field": "image_id"}
-        drawn = {
-            "function_score": {
-                "query": {"bool": {"filter": filter_clauses(filters)}},
-                "random_score": draw,
-                "boost_mode": "replace",
-            }
-        }
-        with clear_errors(self._place):
-            if self._is_empty_place():
-                return []
-        with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
-            hits = snapshot.first_of_images(drawn, size, SOURCE)
-            return [to_document(hit["_source"]) for hit in hits]
+        seed = chance.getrandbits(31) if seed is None else seed
+        return self._ask(partial(self._random, size, filters, seed))
+
+    def _random(self, size: int, filters: Filters, seed: int) -> Sequence[Document]:
+        live = self._reload()
+        hits = drawn(self._client, live.index, size, filters, seed) if live else []
+        return [to_document(hit["_source"]) for hit in hits]
 
     def status(self) -> IndexStatus:
         return self._ask(self._status)
@@ -305,8 +298,12 @@ class ElasticIndex(CaptionIndex):
 
     def _to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""
-        self._writes = True
+        self._begin_to_write()
         return self._ask(self._reload)
+
+    def _begin_to_write(self) -> None:
+        refuse_to_write(self._place, self._live)
+        self._writes = True
 
     def _ask(self, request: Callable[[], _T]) -> _T:
         """The answer to what is safe to repeat."""
@@ -316,7 +313,6 @@ class ElasticIndex(CaptionIndex):
             return request()
 
     def _loader(self, live: Generation) -> Loader:
-        self._ask(partial(make_writable, self._client, live))
         return Loader(self._client, self._place, live, self._patience)
 
     def _refresh(self, live: Generation) -> None:
@@ -326,7 +322,7 @@ class ElasticIndex(CaptionIndex):
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
         known_analyzer(self.where, analyzer)  # before anything is begun
-        self._writes = True
+        self._begin_to_write()
         return ElasticDraft(
             self._client,
             self._place,
@@ -339,6 +335,6 @@ class ElasticIndex(CaptionIndex):
 
     def rollback(self) -> IndexStatus:
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
-        self._writes = True
+        self._begin_to_write()
         rollout.go_back(self._client, self._place, self._patient)
         return self.status()

@@ -1,9 +1,13 @@
-"""The concrete indices behind a name: NAME-<time> each, one of them carried by the alias NAME."""
+"""The concrete indices behind a name: NAME-<time> each, one of them carried by the alias NAME.
+
+What becomes of one (a draft, published, gone back from) its own aliases tell: they change in one atomic call
+with the name, and go when the index goes.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,10 +18,11 @@ from elasticsearch import Elasticsearch
 
 from es_mappings import index_template
 from indexer.elastic.connection import Place
+from indexer.elastic.faults import not_found
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import SCHEMA_VERSION, as_time
 
-_TIME = re.compile(r"\d{8}-\d{6}-\d{6}")
+_CONCRETE = re.compile(r"(.+)-\d{8}-\d{6}-\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,8 @@ class Generation:
     meta: Mapping[str, Any]
     created_ms: int
     closed: bool = False
-    writable: bool = True  # whether it has the alias that it is written through
+    draft: bool = False  # whether it is still to be published
+    left: bool = False  # whether it was gone back from
     as_made: bool = True  # whether it takes documents as an index that is made now does
 
     @property
@@ -43,7 +49,7 @@ class Generation:
     @property
     def draft_key(self) -> str | None:
         """The key of the build that makes it; None once it is published."""
-        return None if self.live else self.meta.get("draft")
+        return self.meta.get("build") if self.draft else None
 
     @property
     def built_at(self) -> str:
@@ -53,28 +59,40 @@ class Generation:
 def generations(client: Elasticsearch, place: Place) -> list[Generation]:
     """Every generation of a name, closed ones too, oldest first; no other indices that begin alike."""
     found = client.indices.get(index=f"{place.name}-*", expand_wildcards=["open", "closed"])
-    ours = [_generation(place, index, state) for index, state in found.items() if _is_ours(place, index)]
+    ours = [
+        _generation(place, index, state) for index, state in found.items() if name_of(index) == place.name
+    ]
     return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
 
 
-def written_as(index: str) -> str:
-    """The alias of its own through which an index is written to.
+def name_of(index: str) -> str:
+    """The name that a concrete index belongs to; "" of another index."""
+    concrete = _CONCRETE.fullmatch(index)
+    return concrete[1] if concrete else ""
 
-    It goes when its index goes, and a request can insist on an alias; one that names an index makes it anew.
+
+def written_as(index: str) -> str:
+    """The alias through which an index is written to.
+
+    A request can insist on an alias; one that names an index that was deleted makes it anew.
     """
     return f"{index}-write"
 
 
-def make_writable(client: Elasticsearch, one: Generation) -> None:
-    """Earlier versions made indices without that alias."""
-    if not one.writable:
-        client.indices.put_alias(index=one.index, name=written_as(one.index))
+def draft_alias(index: str) -> str:
+    """Of an index that is still to be published."""
+    return f"{index}-draft"
+
+
+def left_alias(index: str) -> str:
+    """Of an index that was gone back from, and is not to be gone back to."""
+    return f"{index}-left"
 
 
 def gone(place: Place, index: str) -> IndexNotFoundError:
     return IndexNotFoundError(
-        f"{place.where}: {index} was deleted while it was written to (by another build, or by hand); "
-        "run the same command again"
+        f"{place.where}: {index} was deleted while it was written to (by another build, or by hand), or its "
+        f"alias {written_as(index)} was; run the same command again"
     )
 
 
@@ -87,28 +105,39 @@ def refresh(client: Elasticsearch, place: Place, index: str) -> None:
 
 
 def lineage(every: Sequence[Generation]) -> list[Generation]:
-    """The generations that were live before the live one, the latest first: where rollbacks lead.
+    """Where rollbacks lead, one after the other.
 
-    Publishing notes what was live; for indices of which nobody noted it, their age tells.
+    Publishing notes what was live. Where nothing was, or that is gone, age tells; so it does where the name
+    stands for nothing.
     """
     one = next((one for one in every if one.live), None)
-    left = {other.index: other for other in every if not other.live}
+    others = {other.index: other for other in every if not other.live and not other.draft}
     found = []
-    while one is not None and (one := left.pop(_before(one, left.values()), None)):
+    while one := others.pop(_before(one, others), None):
         found.append(one)
     return found
 
 
-def _before(one: Generation, others: Iterable[Generation]) -> str:
-    noted = one.meta.get("before")
-    if noted is not None:
+def _before(one: Generation | None, others: Mapping[str, Generation]) -> str:
+    if one is not None and (noted := one.meta.get("before")) in others:
         return str(noted)
-    older = (other.index for other in others if other.draft_key is None and other.index < one.index)
-    return max(older, default="")
+    older = (other for other in others.values() if one is None or other.index < one.index)
+    return max((other.index for other in older if not other.left), default="")
+
+
+def missing(client: Elasticsearch, place: Place) -> IndexNotFoundError:
+    """Of a name that stands for nothing; what is kept of it is named."""
+    kept = lineage(generations(client, place))
+    if not kept:
+        return not_found(place)
+    return IndexNotFoundError(
+        f"{place.where}: no such index, but {kept[0].index} is kept; let the name stand for it with "
+        f"`indexer rollback --index {place.where}`, or make a new one with `indexer build`"
+    )
 
 
 def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = False) -> Generation | None:
-    """The generation that the alias carries, or None.
+    """The generation that the alias carries, or that the name itself names; None without one.
 
     Raises IndexMismatchError for an index that was not made by this program, or by another schema.
     """
@@ -125,7 +154,7 @@ def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = F
         )
     index, state = next(iter(found.items()))
     one = _generation(place, index, state)
-    if not one.live or "analyzer" not in one.meta or "schema" not in one.meta:
+    if not (one.live or name_of(index)) or "analyzer" not in one.meta or "schema" not in one.meta:
         raise IndexMismatchError(f"{place.where}: there is an index, but not one that `indexer build` made")
     if one.schema != SCHEMA_VERSION and not any_schema:
         raise IndexMismatchError(
@@ -133,6 +162,16 @@ def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = F
             f"run `indexer migrate --index {place.where}`"
         )
     return one
+
+
+def refuse_to_write(place: Place, live: Generation | None) -> None:
+    """Raises IndexMismatchError for a generation by its own name: readers of the alias may not see it."""
+    if live is not None and live.index == place.name:
+        name = name_of(live.index)
+        raise IndexMismatchError(
+            f"{place.where}: is one index of {name} and can be read; to write, name the whole: "
+            f"--index {place.server}/{name}"
+        )
 
 
 def create_generation(
@@ -146,21 +185,23 @@ def create_generation(
     meta: dict[str, Any] = {"schema": SCHEMA_VERSION, "analyzer": analyzer}
     settings = {**template.settings["index"]}
     if draft is not None:
-        meta["draft"] = draft
+        meta["build"] = draft
         settings |= LOADING
     index = f"{place.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    aliases = (written_as(index), place.name if draft is None else draft_alias(index))
     try:
         client.indices.create(
             index=index,
             settings={"index": settings},
             mappings={**template.mappings, "_meta": meta},
-            aliases={written_as(index): {}} | ({} if draft is not None else {place.name: {}}),
+            aliases={alias: {} for alias in aliases},
         )
     except elasticsearch.BadRequestError as error:
         # The answer got lost, and the client has asked again: nobody else makes an index of this very name.
         if error.error != "resource_already_exists_exception":
             raise
-    return Generation(index, draft is None, meta, int(datetime.now(timezone.utc).timestamp() * 1000))
+    created_ms = int(datetime.now(timezone.utc).timestamp() * 1000)
+    return Generation(index, draft is None, meta, created_ms, draft=draft is not None)
 
 
 #: Settings while a draft is loaded, and those that it is published with.
@@ -175,10 +216,6 @@ def serving_settings() -> Mapping[str, Any]:
     return {name: index_template(SCHEMA_VERSION).settings["index"].get(name) for name in LOADING}
 
 
-def _is_ours(place: Place, index: str) -> bool:
-    return _TIME.fullmatch(index[len(place.name) + 1 :]) is not None
-
-
 def _generation(place: Place, index: str, state: Mapping[str, Any]) -> Generation:
     mapping, aliases = state.get("mappings", {}), state.get("aliases", {})
     settings = state.get("settings", {}).get("index", {})
@@ -188,7 +225,8 @@ def _generation(place: Place, index: str, state: Mapping[str, Any]) -> Generatio
         meta=mapping.get("_meta", {}),
         created_ms=int(settings.get("creation_date", 0)),
         closed=settings.get("verified_before_close") == "true",  # the only trace of it in this answer
-        writable=written_as(index) in aliases,
+        draft=draft_alias(index) in aliases and place.name not in aliases,
+        left=left_alias(index) in aliases,
         as_made=_has_mapping(mapping) and not _has_pipeline(settings),
     )
 

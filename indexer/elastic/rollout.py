@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,14 +11,15 @@ from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Place
 from indexer.elastic.documents import filter_clauses
-from indexer.elastic.faults import closed_error
+from indexer.elastic.faults import closed_error, not_found
 from indexer.elastic.generations import (
     Generation,
     create_generation,
+    draft_alias,
     generations,
+    left_alias,
     lineage,
     live_generation,
-    make_writable,
     refresh,
     serving_settings,
 )
@@ -60,8 +60,7 @@ class ElasticDraft(Draft):
         self._patience = patience
         self._ask = Patient(place, patience).ask
         self._done = done
-        self._lock = BuildLock(client, place, f"build {key}")
-        self._ask(self._lock.acquire)
+        self._lock = self._ask(BuildLock(client, place, f"build {key}").acquire)
         try:
             # Refuse what is not ours before any work.
             self._ask(partial(live_generation, client, place, any_schema=True))
@@ -91,7 +90,6 @@ class ElasticDraft(Draft):
                 )
             held = self._held(one) if one.as_made else 0
             if held:
-                self._ask(partial(make_writable, self._client, one))
                 return one, held
             if held is not None:
                 self._ask(partial(self._delete, one.index))
@@ -111,7 +109,7 @@ class ElasticDraft(Draft):
     def begin_anew(self) -> None:
         """Leave out what an earlier run stored: what it was copied from may have lost some of that since."""
         while self._known:
-            key, analyzer = self._draft.meta["draft"], self._draft.analyzer
+            key, analyzer = self._draft.meta["build"], self._draft.analyzer
             self._ask(partial(self._delete, self._draft.index))
             self._draft, self._known = self._open(key, analyzer)
         self._load()
@@ -157,9 +155,8 @@ class ElasticDraft(Draft):
             self._merge,
             self._serve,
             self._lock.confirm,
-            self._note_before,
-            partial(move_alias, self._client, self._place, self._draft.index),
-            self._describe,
+            self._note,
+            self._go_live,
             partial(remove_old, self._client, self._place, self._keep),
         ):
             self._ask(step)
@@ -177,30 +174,35 @@ class ElasticDraft(Draft):
         settings = {"index": serving_settings()}
         self._client.indices.put_settings(index=self._draft.index, settings=settings)
 
-    def _note_before(self) -> None:
-        """Where a rollback leads; noted before the alias moves, so that a kill in between costs nothing."""
+    def _note(self) -> None:
+        """Where a rollback leads, and what made it; before the alias moves, so that a kill costs nothing."""
         live = live_generation(self._client, self._place, any_schema=True)
-        self._draft = replace(self._draft, meta={**self._draft.meta, "before": live.index if live else ""})
-        self._client.indices.put_mapping(index=self._draft.index, meta=self._draft.meta)
-
-    def _describe(self) -> None:
-        """What made it, for people who look at the mapping; without the draft key it counts as published."""
         models = self._client.search(
             index=self._draft.index, size=0, aggs={"models": {"terms": {"field": "model", "size": 100}}}
         )["aggregations"]["models"]["buckets"]
-        meta = {name: value for name, value in self._draft.meta.items() if name != "draft"}
-        meta |= {"built_at": now(), "models": [bucket["key"] for bucket in models]}
+        made = {"built_at": now(), "models": [bucket["key"] for bucket in models]}
+        meta = {**self._draft.meta, "before": live.index if live else "", **made}
         self._client.indices.put_mapping(index=self._draft.index, meta=meta)
+
+    def _go_live(self) -> None:
+        """It is a draft until readers see it, and then no more, wherever this is interrupted."""
+        index = self._draft.index
+        no_draft = {"remove": {"index": index, "alias": draft_alias(index)}}
+        move_alias(self._client, self._place, index, no_draft)
 
     def close(self) -> None:
         self._lock.release()
 
 
-def move_alias(client: Elasticsearch, place: Place, index: str) -> None:
-    """Let the name stand for this index and no other, in one atomic call."""
+def move_alias(client: Elasticsearch, place: Place, index: str, *also: Mapping[str, Any]) -> None:
+    """Let the name stand for this index and no other, and change other aliases, in one atomic call.
+
+    To remove an alias that is not there, as where the first answer got lost, is no error beside what is done.
+    """
     carried = [old for old in _carried(client, place) if old != index]
-    actions: list[dict[str, Any]] = [{"remove": {"index": old, "alias": place.name}} for old in carried]
-    client.indices.update_aliases(actions=[*actions, {"add": {"index": index, "alias": place.name}}])
+    actions: list[Mapping[str, Any]] = [{"remove": {"index": old, "alias": place.name}} for old in carried]
+    actions += [{"add": {"index": index, "alias": place.name}}, *also]
+    client.indices.update_aliases(actions=actions)
 
 
 def _carried(client: Elasticsearch, place: Place) -> list[str]:
@@ -214,7 +216,7 @@ def _carried(client: Elasticsearch, place: Place) -> list[str]:
 def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
     """Delete left-over drafts and, beyond `keep`, generations; those that were live last are kept first."""
     every = generations(client, place)
-    published = [one for one in reversed(every) if one.draft_key is None and not one.live]
+    published = [one for one in reversed(every) if not one.draft and not one.live]
     kept = list(dict.fromkeys(one.index for one in (*lineage(every), *published)))[:keep]
     for one in every:
         if not one.live and one.index not in kept:
@@ -223,23 +225,24 @@ def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
 
 def go_back(client: Elasticsearch, place: Place, patient: Patient) -> None:
     """Let the name stand again for the generation that was live before."""
-    lock = BuildLock(client, place, "rollback")
-    patient.ask(lock.acquire)
-    try:
-        before = patient.ask(partial(_live_before, client, place))
-        patient.ask(partial(move_alias, client, place, before))
-    finally:
-        lock.release()
+    with patient.ask(BuildLock(client, place, "rollback").acquire):
+        live = patient.ask(partial(live_generation, client, place, any_schema=True))
+        before = patient.ask(partial(_kept_before, client, place))
+        left = [{"add": {"index": live.index, "alias": left_alias(live.index)}}] if live else []
+        patient.ask(partial(move_alias, client, place, before, *left))
 
 
-def _live_before(client: Elasticsearch, place: Place) -> str:
-    live_generation(client, place, any_schema=True)  # refuse what is not ours
-    before = next(iter(lineage(generations(client, place))), None)
-    if before is None:
-        raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to")
-    if before.closed:
-        raise closed_error(place, before.index)
-    return before.index
+def _kept_before(client: Elasticsearch, place: Place) -> str:
+    every = generations(client, place)
+    if kept := lineage(every):
+        if kept[0].closed:
+            raise closed_error(place, kept[0].index)
+        return kept[0].index
+    others = [one.index for one in every if not one.live and not one.draft]
+    if not others and not any(one.live for one in every):
+        raise not_found(place)
+    also = f" ({', '.join(others)}: newer, or gone back from)" if others else ""
+    raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to{also}")
 
 
 def create_first(client: Elasticsearch, place: Place, analyzer: str, patient: Patient) -> Generation:
@@ -248,9 +251,5 @@ def create_first(client: Elasticsearch, place: Place, analyzer: str, patient: Pa
     def create() -> Generation:
         return live_generation(client, place) or create_generation(client, place, analyzer)
 
-    lock = BuildLock(client, place, "create")
-    patient.ask(lock.acquire)
-    try:
+    with patient.ask(BuildLock(client, place, "create").acquire):
         return patient.ask(create)
-    finally:
-        lock.release()

@@ -15,10 +15,10 @@ from es_mappings import index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import Place, connect, parse
 from indexer.elastic.generations import generations, live_generation
-from indexer.elastic.migration import migrate
 from indexer.elastic.patience import Patience
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord
+from tests.indexer.dogs import built, dogs
 
 pytestmark = pytest.mark.elasticsearch
 
@@ -43,16 +43,6 @@ def client(place: Place) -> Iterator[Elasticsearch]:
         yield client
 
 
-def dogs(number: int) -> list[CaptionRecord]:
-    return [CaptionRecord(f"image{n}", f"dog number n{n}") for n in range(number)]
-
-
-def built(where: str, number: int) -> None:
-    with ElasticIndex.open(where, create=True) as index, index.draft(f"{number} dogs") as draft:
-        draft.add(dogs(number))
-        assert draft.publish().captions == number
-
-
 def live(client: Elasticsearch, place: Place) -> str:
     found = live_generation(client, place)
     assert found is not None
@@ -66,7 +56,7 @@ def without_shards(client: Elasticsearch, place: Place, day: str, **meta: str) -
         index=index,
         settings={"number_of_replicas": 0, "routing.allocation.require._name": "nowhere"},
         mappings={**index_template(1).mappings, "_meta": {"schema": 1, "analyzer": DEFAULT, **meta}},
-        aliases={} if "draft" in meta else {place.name: {}},
+        aliases={f"{index}-draft" if "build" in meta else place.name: {}},
         wait_for_active_shards=0,
     )
     return index
@@ -166,17 +156,6 @@ def test_a_live_index_that_is_closed_during_a_build_gives_way(place: Place, clie
     assert [one.index for one in generations(client, place) if one.closed] == [older]
 
 
-def test_an_interrupted_migration_brings_no_deleted_image_back(place: Place, client: Elasticsearch) -> None:
-    built(place.where, 3)
-    with ElasticIndex.open(place.where) as index:
-        with index.draft(f"migrate {live(client, place)}") as draft:  # as far as a killed one came
-            draft.add(dogs(3))
-        index.delete(["image1"])
-        index.add([CaptionRecord("later", "a late dog")])
-        assert migrate(place.where).captions == 3
-        assert set(index.captions(["image0", "image1", "image2", "later"])) == {"image0", "image2", "later"}
-
-
 def vanishing(records: list[CaptionRecord], at: int, vanish: Callable[[], object]) -> Iterator[CaptionRecord]:
     """The records one by one; before that number something happens."""
     for number, record in enumerate(records):
@@ -230,15 +209,6 @@ def test_a_deletion_from_an_index_that_vanishes_says_so(place: Place, client: El
         with pytest.raises(IndexNotFoundError, match=f"{vanished} was deleted while it was written to"):
             loader.remove([dogs(3)[1].document_id])
         assert client.indices.exists(index=vanished).body is False
-
-
-def test_an_index_of_an_earlier_version_is_written_to(place: Place, client: Elasticsearch) -> None:
-    """One without an alias of its own."""
-    built(place.where, 3)
-    client.indices.delete_alias(index=live(client, place), name=f"{live(client, place)}-write")
-    with ElasticIndex.open(place.where) as index:
-        assert index.delete(["image0"]) == 1
-        assert index.add(dogs(4)).added == 2
 
 
 def test_a_closed_draft_refuses_no_single_captions(place: Place, client: Elasticsearch) -> None:
@@ -307,7 +277,7 @@ def test_a_draft_that_was_changed_is_begun_anew_but_for_a_field_more(
 
 
 def test_a_draft_that_lost_its_shard_is_begun_anew(place: Place, client: Elasticsearch) -> None:
-    without_shards(client, place, "20200101", draft="k")
+    without_shards(client, place, "20200101", build="k")
     pauses: list[float] = []
     patience = Patience(retries=2, sleep=lambda stopped, seconds: pauses.append(seconds))
     with (

@@ -1,4 +1,4 @@
-"""Builds beside what readers see: interrupted, at the same time as others, gone back from, migrated."""
+"""Builds beside what readers see: interrupted, killed, and at the same time as others."""
 
 from __future__ import annotations
 
@@ -6,49 +6,23 @@ import json
 import subprocess
 import sys
 import threading
-from itertools import pairwise
 from urllib.request import Request, urlopen
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from indexer.elastic import ElasticIndex, lock
-from indexer.elastic.connection import connect, parse
-from indexer.elastic.generations import Generation, generations, lineage
-from indexer.elastic.migration import migrate
-from indexer.elastic.rollout import ElasticDraft
+from indexer.elastic.connection import parse
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
+from tests.indexer.dogs import built, concrete, dogs
 
 pytestmark = pytest.mark.elasticsearch
-
-
-def dogs(number: int, kind: str = "reference") -> list[CaptionRecord]:
-    return [CaptionRecord(f"image{n}", f"dog number n{n}", kind=kind) for n in range(number)]
-
-
-def built(where: str, number: int, key: str = "") -> None:
-    with ElasticIndex.open(where, create=True) as index, index.draft(key or f"{number} dogs") as draft:
-        draft.add(dogs(number))
-        assert draft.publish().captions == number
 
 
 def built_anew(where: str, analyzer: str) -> None:
     with ElasticIndex.open(where) as index, index.draft(analyzer, analyzer) as draft:
         draft.add(dogs(2))
         draft.publish()
-
-
-def concrete(where: str) -> list[str]:
-    place = parse(where)
-    with connect(place) as client:
-        return [one.index for one in generations(client, place)]
-
-
-def captions(where: str) -> int:
-    with ElasticIndex.open(where) as index:
-        return index.status().captions
 
 
 def test_readers_see_the_old_index_until_the_new_one_is_published(elastic_where: str) -> None:
@@ -186,78 +160,9 @@ def test_publish_refuses_a_draft_that_lost_captions(elastic_where: str) -> None:
         assert index.status().captions == 1
 
 
-def test_rollback_returns_to_the_generation_before(elastic_where: str) -> None:
-    built(elastic_where, 1)
-    with ElasticIndex.open(elastic_where) as index:
-        with pytest.raises(IndexNotFoundError, match="no older index"):
-            index.rollback()
-        built(elastic_where, 2)
-        built(elastic_where, 3)
-        assert len(concrete(elastic_where)) == 2  # the live one and one to go back to
-        assert index.rollback().captions == 2
-        assert captions(elastic_where) == 2
-
-
-def test_what_a_rollback_led_to_is_kept_and_gone_back_to_again(elastic_where: str) -> None:
-    built(elastic_where, 1)
-    built(elastic_where, 2)  # a bad one
-    with ElasticIndex.open(elastic_where) as index:
-        assert index.rollback().captions == 1
-        built(elastic_where, 3)
-        assert index.rollback().captions == 1
-        with pytest.raises(IndexNotFoundError, match="no older index"):
-            index.rollback()
-    built(elastic_where, 4)
-    assert len(concrete(elastic_where)) == 2
-    with ElasticIndex.open(elastic_where) as index:
-        assert index.rollback().captions == 1
-
-
-def test_a_build_killed_after_it_moved_the_alias_knows_what_was_before(
-    elastic_where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built(elastic_where, 1)
-    built(elastic_where, 2)
-    with ElasticIndex.open(elastic_where) as index:
-        index.rollback()
-        monkeypatch.setattr(ElasticDraft, "_describe", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            built(elastic_where, 3)
-        monkeypatch.undo()
-        assert captions(elastic_where) == 3
-        built(elastic_where, 4)
-        assert index.rollback().captions == 3, "it is no left-over draft"
-
-
-def interrupt(draft: ElasticDraft) -> None:
-    raise KeyboardInterrupt
-
-
-def generation(index: int, before: int | None, live: bool) -> Generation:
-    meta = {} if before is None else {"before": f"{before:02d}"}
-    return Generation(f"{index:02d}", live, {"analyzer": "words/1", **meta}, 0)
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=1, max_size=9), st.data())
-def test_any_notes_lead_through_each_generation_once(notes: list[int | None], data: st.DataObject) -> None:
-    live = data.draw(st.integers(0, len(notes) - 1))
-    every = [generation(index, before, index == live) for index, before in enumerate(notes)]
-    chain = lineage(every)
-    assert len({one.index for one in chain}) == len(chain)
-    for one, before in pairwise([every[live], *chain]):
-        assert before in every and before is not every[live]
-        assert before.index == one.meta.get("before", before.index)
-    if not any(note is not None for note in notes):
-        assert chain == every[:live][::-1]
-
-
 def test_keep_says_how_many_old_ones_stay(elastic_where: str) -> None:
     for number in range(1, 5):
-        with ElasticIndex.open(elastic_where, create=True) as index:
-            index.keep = 2
-            with index.draft(str(number)) as draft:
-                draft.add(dogs(number))
-                draft.publish()
+        built(elastic_where, number, keep=2)
     assert len(concrete(elastic_where)) == 3
 
 
@@ -315,26 +220,18 @@ def test_an_alias_whose_index_was_deleted_is_not_found(elastic_where: str) -> No
         ElasticIndex.open(elastic_where)
 
 
-def test_migrate_brings_an_older_schema_up_to_date(elastic_where: str) -> None:
-    """An index of schema 0: documents without sized_tokens, which this version cannot search."""
-    place = parse(elastic_where)
-    mappings = {"_meta": {"schema": 0, "analyzer": "words/1"}, "dynamic": True}
-    body = {"mappings": mappings, "aliases": {place.name: {}}}
-    old = f"{place.server}/{place.name}-20200101-000000-000000"
-    document = {
-        "image_id": "1",
-        "caption": "the dog",
-        "indexed_at": "2020-01-01T00:00:00+00:00",
-        "kind": "title",
-    }
-    for url, content in ((old, body), (f"{old}/_doc/1?refresh=true", document)):
-        header = {"content-type": "application/json"}
-        urlopen(Request(url, json.dumps(content).encode(), header, method="PUT"), timeout=30).close()
-    with pytest.raises(IndexMismatchError, match="indexer migrate"):
-        ElasticIndex.open(elastic_where)
-    status = migrate(elastic_where)
-    assert (status.captions, status.schema, status.analyzer) == (1, 1, "words/1")
-    with ElasticIndex.open(elastic_where) as index:
-        found = index.candidates(frozenset({"the", "dog"}), 1).found[0].document
-        assert found.record == CaptionRecord("1", "the dog", source="", kind="title")
-        assert found.indexed_at == document["indexed_at"]
+def test_a_concrete_index_is_read_by_its_own_name_and_not_written_to(elastic_where: str) -> None:
+    older = built(elastic_where, 1)
+    built(elastic_where, 2)
+    with ElasticIndex.open(f"{parse(elastic_where).server}/{older}", create=True) as index:
+        assert index.status().captions == 1
+        assert len(index.candidates(frozenset({"dog"}), 5).found) == 1
+        for write in (
+            lambda: index.add(dogs(3)),
+            lambda: index.delete(["image0"]),
+            lambda: index.draft("k"),
+            index.rollback,
+        ):
+            with pytest.raises(IndexMismatchError, match=f"{older}: is one .* --index {elastic_where}$"):
+                write()
+        assert index.status().captions == 1
