@@ -206,13 +206,17 @@ def rollback(where: str) -> None:
 def migrate(where: str) -> None:
     """Elasticsearch: bring the index to a new schema.
 
-    Searches see the old index until the new one is whole.
+    Searches see the old index until the new one is whole; it is kept for rollback. An index that has
+    the schema already is left as it is.
     """
     _elastic(where)
     from indexer.elastic.migration import migrate as migrate_index
 
     held = migrate_index(where)
-    click.echo("\n".join(status_lines(held)))
+    if held is None:
+        click.echo(f"{where}: has this version's schema already; nothing was done")
+    else:
+        click.echo("\n".join(status_lines(held)))
 
 
 def _elastic(where: str) -> type[ElasticIndex]:

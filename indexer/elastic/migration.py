@@ -7,26 +7,36 @@ from elasticsearch import Elasticsearch
 from indexer.elastic.connection import Place, connect, parse
 from indexer.elastic.documents import to_document
 from indexer.elastic.engine import ElasticIndex
-from indexer.elastic.faults import clear_errors, not_found
-from indexer.elastic.generations import live_generation
+from indexer.elastic.faults import clear_errors
+from indexer.elastic.generations import Generation, generations, live_generation, missing
 from indexer.elastic.patience import Patience
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexMismatchError
-from indexer.records import AddReport, IndexStatus
+from indexer.records import SCHEMA_VERSION, AddReport, IndexStatus
 
 
-def migrate(where: str) -> IndexStatus:
-    """Bring an index of any schema to the current one. The old one is kept."""
+def migrate(where: str) -> IndexStatus | None:
+    """Bring an index of another schema to the current one; None where it has that already.
+
+    The old one is kept, and so is all that was kept beside it.
+    """
     place = parse(where)
-    client = connect(place)
-    with clear_errors(place):
-        live = live_generation(client, place, any_schema=True)
-        if live is None:
-            client.close()
-            raise not_found(place)
-        index = ElasticIndex(client, place, live, Patience())
-    with index, index.draft(f"migrate {live.index}", live.analyzer) as draft:
+    with connect(place) as client:
+        with clear_errors(place):
+            live = live_generation(client, place, any_schema=True)
+            if live is None:
+                raise missing(client, place)
+            if live.schema == SCHEMA_VERSION:
+                return None
+            keep = len(generations(client, place))
+        return _migrate(client, place, live, keep)
+
+
+def _migrate(client: Elasticsearch, place: Place, live: Generation, keep: int) -> IndexStatus:
+    index = ElasticIndex(client, place, live, Patience())
+    index.keep = keep
+    with index.draft(f"migrate {live.index}", live.analyzer) as draft:
         draft.begin_anew()
         report = copy_into(draft, client, place)
         if report.rejected:

@@ -1,0 +1,98 @@
+"""An index of an older schema becomes one of this version's, and nothing that was kept is lost."""
+
+from __future__ import annotations
+
+import json
+from urllib.request import Request, urlopen
+
+import pytest
+
+from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import connect, parse
+from indexer.elastic.generations import live_generation
+from indexer.elastic.migration import migrate
+from indexer.errors import IndexMismatchError, IndexNotFoundError
+from indexer.records import CaptionRecord
+from tests.indexer.dogs import built, concrete, delete_by_hand, dogs, gone_back
+
+pytestmark = pytest.mark.elasticsearch
+
+
+def make_older(where: str) -> None:
+    """Let the live index tell of an earlier schema."""
+    place = parse(where)
+    with connect(place) as client:
+        live = live_generation(client, place)
+        assert live is not None
+        client.indices.put_mapping(index=live.index, meta={**live.meta, "schema": 0})
+
+
+def test_migrate_brings_an_older_schema_up_to_date(elastic_where: str) -> None:
+    """An index of schema 0: documents without sized_tokens, which this version cannot search."""
+    place = parse(elastic_where)
+    mappings = {"_meta": {"schema": 0, "analyzer": "words/1"}, "dynamic": True}
+    body = {"mappings": mappings, "aliases": {place.name: {}}}
+    old = f"{place.server}/{place.name}-20200101-000000-000000"
+    document = {
+        "image_id": "1",
+        "caption": "the dog",
+        "indexed_at": "2020-01-01T00:00:00+00:00",
+        "kind": "title",
+    }
+    for url, content in ((old, body), (f"{old}/_doc/1?refresh=true", document)):
+        header = {"content-type": "application/json"}
+        urlopen(Request(url, json.dumps(content).encode(), header, method="PUT"), timeout=30).close()
+    with pytest.raises(IndexMismatchError, match="indexer migrate"):
+        ElasticIndex.open(elastic_where)
+    status = migrate(elastic_where)
+    assert status is not None
+    assert (status.captions, status.schema, status.analyzer) == (1, 1, "words/1")
+    with ElasticIndex.open(elastic_where) as index:
+        found = index.candidates(frozenset({"the", "dog"}), 1).found[0].document
+        assert found.record == CaptionRecord("1", "the dog", source="", kind="title")
+        assert found.indexed_at == document["indexed_at"]
+
+
+def test_an_interrupted_migration_brings_no_deleted_image_back(elastic_where: str) -> None:
+    live = built(elastic_where, 3)
+    with ElasticIndex.open(elastic_where) as index:
+        with index.draft(f"migrate {live}") as draft:  # as far as a killed one came
+            draft.add(dogs(3))
+        index.delete(["image1"])
+        index.add([CaptionRecord("later", "a late dog")])
+        make_older(elastic_where)
+        status = migrate(elastic_where)
+        assert status is not None
+        assert status.captions == 3
+        assert set(index.captions(["image0", "image1", "image2", "later"])) == {"image0", "image2", "later"}
+
+
+def test_an_index_of_this_schema_is_left_alone(elastic_where: str) -> None:
+    every = [built(elastic_where, number, keep=5) for number in (1, 2, 3)]
+    assert migrate(elastic_where) is None
+    assert concrete(elastic_where) == every
+    assert [gone_back(elastic_where) for _ in range(2)] == [2, 1]
+
+
+def test_a_migration_keeps_what_was_kept(elastic_where: str) -> None:
+    every = [built(elastic_where, number, keep=5) for number in (1, 2, 3)]
+    make_older(elastic_where)
+    status = migrate(elastic_where)
+    assert status is not None
+    assert concrete(elastic_where) == [*every, status.details["index"]]
+
+
+def test_a_concrete_index_is_not_migrated_by_its_own_name(elastic_where: str) -> None:
+    live = built(elastic_where, 1)
+    make_older(elastic_where)
+    place = parse(elastic_where)
+    with pytest.raises(IndexMismatchError, match=f"name the whole: --index {elastic_where}$"):
+        migrate(f"{place.server}/{live}")
+    assert concrete(elastic_where) == [live]
+
+
+def test_where_nothing_is_live_there_is_nothing_to_migrate(elastic_where: str) -> None:
+    older = built(elastic_where, 1)
+    delete_by_hand(elastic_where, built(elastic_where, 2))
+    with pytest.raises(IndexNotFoundError, match=f"no such index, but {older} is kept"):
+        migrate(elastic_where)
