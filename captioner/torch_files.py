@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,14 +13,22 @@ import torch
 from torch import Tensor
 
 from captioner.errors import ModelError
-from captioner.unpickle import Reader, Room, read_as_data
+from captioner.room import Room
+from captioner.unpickle import Reader, read_as_data
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_LONGEST_KEY = 100  # a number in decimal digits, truly
 
 
 def read_tensors(path: Path) -> Any:
     """What `torch.save` wrote, in the zip format or the older stream of pickles. Raises ModelError."""
-    return read_as_data(path, _zip if zipfile.is_zipfile(path) else _stream)
+    return read_as_data(path, lambda file, room: (_zip if _is_zip(file) else _stream)(file, room))
+
+
+def _is_zip(file: IO[bytes]) -> bool:
+    found = zipfile.is_zipfile(file)
+    file.seek(0)
+    return found
 
 
 def _zip(file: IO[bytes], room: Room) -> Any:
@@ -47,7 +55,10 @@ def _zip(file: IO[bytes], room: Room) -> Any:
 
 def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     """A file of the archive; torch.save never compresses, and a compressed one could fill the memory."""
-    entry = archive.getinfo(name)
+    try:
+        entry = archive.getinfo(name)
+    except KeyError:
+        raise ModelError(f"{path}: {name} in it is missing") from None
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ModelError(f"{path}: {name} in it is compressed; torch.save did not write it")
     return archive.read(entry)
@@ -58,7 +69,10 @@ def _stream(file: IO[bytes], room: Room) -> Any:
     path = room.path
     if Reader(file, room).load() != _MAGIC or Reader(file, room).load() != _PROTOCOL:
         raise ModelError(f"{path}: not a file that torch.save wrote")
-    if not dict(Reader(file, room).load()).get("little_endian", True):
+    machine = Reader(file, room).load()
+    if not isinstance(machine, dict):
+        raise ModelError(f"{path}: does not tell which machine wrote it")
+    if not machine.get("little_endian", True):
         raise ModelError(f"{path}: written on a big-endian machine")
     # Their bytes come after the object.
     storages = _Storages(room, lambda key, dtype, count: torch.zeros(count, dtype=dtype))
@@ -88,7 +102,11 @@ class _Storages:
         return self.made[key]
 
 
-def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Sequence[str]) -> None:
+def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Any) -> None:
+    """Read the storages' bytes, in the order of their keys."""
+    known = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not known or set(keys) != set(storages):
+        raise ModelError(f"{path}: its list of storages is not of those that it uses")
     for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
         storage = storages[key]
@@ -97,8 +115,6 @@ def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Seq
             raise ModelError(f"{path}: storage {key} is cut off")
         if count:
             storage.copy_(_from_bytes(raw, storage.dtype))
-    if missing := set(storages) - set(keys):
-        raise ModelError(f"{path}: storage {min(missing)} is missing")
 
 
 def _storage_id(pid: Any) -> tuple[torch.dtype, str, int]:
@@ -106,8 +122,8 @@ def _storage_id(pid: Any) -> tuple[torch.dtype, str, int]:
     kind, dtype, key, _, count = pid[:5]
     if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int):
         raise ValueError("data of an unknown kind")
-    if not isinstance(key, str):
-        raise ValueError("a storage whose name is no text")
+    if not isinstance(key, str) or len(key) > _LONGEST_KEY:
+        raise ValueError("a storage without a name")
     return dtype, key, count
 
 

@@ -1,8 +1,8 @@
 """Read pickles of other people as data: nothing in them is ever executed.
 
 A pickle is a program that may call any function. Here it may name exactly the (module, name) pairs of
-`_stand_ins`, and gets for each a harmless stand-in of this module, never the thing itself; any other
-name is refused. PyTorch's own `weights_only` reader is not used, because the versions of PyTorch that
+`captioner.stand_ins`, and gets for each a harmless stand-in, never the thing itself; any other name is
+refused. PyTorch's own `weights_only` reader is not used, because the versions of PyTorch that
 this package supports include ones in which it could be tricked (CVE-2025-32434), and because it cannot
 read a vocabulary.
 """
@@ -10,41 +10,30 @@ read a vocabulary.
 from __future__ import annotations
 
 import pickle  # only the machine that walks through the opcodes; every name it meets goes through find_class
-import pickletools
+import struct
+import textwrap
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from captioner.errors import ModelError
+from captioner.room import Room
+from captioner.stand_ins import (
+    PickledArray,
+    PickledKind,
+    PickledVocabulary,
+    enter,
+    new_vocabulary,
+    stand_ins,
+)
 
-_STORAGES: Mapping[str, torch.dtype] = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
-#: A number takes a byte at least; the rest is for rows that are one and the same, such as of unknown words.
-_NUMBERS_A_BYTE = 64
-_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
-_NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
-
-
-class PickledVocabulary:
-    """Stands for the student project's `Vocabulary`: only its attributes come from the file."""
-
-    word2idx: Any
-    idx2word: Any
+#: Numbers of a matrix beyond its file's bytes: rows may be one and the same, such as of 10,000 unknown words.
+_SHARED = 10_000 * 300
 
 
 def read_vocabulary(path: Path) -> PickledVocabulary:
@@ -58,27 +47,15 @@ def read_vocabulary(path: Path) -> PickledVocabulary:
 def read_matrix(path: Path) -> Tensor:
     """A pickled matrix (an array, or a list of rows) as float32 (rows, columns). Raises ModelError."""
     found = read_as_data(path, lambda file, room: Reader(file, room).load())
+    most = path.stat().st_size + _SHARED
     try:
-        rows = found.array() if isinstance(found, _Array) else _rows(found, path.stat().st_size)
+        rows = found.array() if isinstance(found, PickledArray) else _rows(found, most)
         matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
     except (TypeError, ValueError, OverflowError) as error:
-        raise ModelError(f"{path}: not a matrix of numbers ({error})") from None
+        raise ModelError(f"{path}: not a matrix of numbers ({_said(error)})") from None
     if matrix.ndim != 2:
         raise ModelError(f"{path}: a matrix has two dimensions; this has the shape {tuple(matrix.shape)}")
     return matrix
-
-
-class Room:
-    """How many bytes may be made of a file: about as many as it has, or a small one could fill the memory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._left = 2 * path.stat().st_size  # Python 2's text becomes bytes, and those an array
-
-    def take(self, count: int) -> None:
-        self._left -= count
-        if count < 0 or self._left < 0:
-            raise ModelError(f"{self.path}: what it holds claims to be larger than the file")
 
 
 def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
@@ -93,30 +70,63 @@ def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
     except RecursionError:
         raise ModelError(f"{path}: damaged, or not a file of this kind (nested too deeply)") from None
     except Exception as error:  # a broken pickle raises nearly anything
-        raise ModelError(f"{path}: damaged, or not a file of this kind ({error})") from None
+        raise ModelError(f"{path}: damaged, or not a file of this kind ({_said(error)})") from None
 
 
-def _rows(rows: Any, size: int) -> list[np.ndarray[Any, Any]]:
+def _said(error: Exception) -> str:
+    """What an exception of others says, in one line: it may repeat all that the file holds."""
+    return textwrap.shorten(str(error)[:1000], 200, placeholder="...") or type(error).__name__
+
+
+def _rows(rows: Any, most: int) -> list[np.ndarray[Any, Any]]:
     """Rows of numbers. A pickle may name one list a million times, at no cost but its reader's."""
-    found, room = [], _NUMBERS_A_BYTE * size
+    found, numbers = [], 0
     for row in rows:
         found.append(_row(row))
-        room -= found[-1].size
-        if room < 0:
+        numbers += found[-1].size
+        if numbers > most:
             raise ValueError("many more numbers than a file of its size holds")
     return found
 
 
 def _row(row: Any) -> np.ndarray[Any, Any]:
-    if isinstance(row, _Array):
+    if isinstance(row, PickledArray):
         return row.array()
     if not all(isinstance(number, (int, float)) for number in row):
         raise TypeError("a row holds something else")
     return np.asarray(row, dtype=np.float32)
 
 
-class Reader(pickle.Unpickler):
-    """The standard machine, with names replaced by stand-ins and storages by `storage(persistent id)`."""
+_STANDARD = pickle._Unpickler.dispatch
+#: No file of these kinds has them: sets hash what they hold, and the others reach out of the pickle.
+_REFUSED = pickle.EMPTY_SET + pickle.FROZENSET + pickle.ADDITEMS + pickle.NEWOBJ_EX
+_REFUSED += pickle.EXT1 + pickle.EXT2 + pickle.EXT4 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER
+#: What makes a thing by a single byte.
+_MAKING = pickle.MARK + pickle.EMPTY_LIST + pickle.EMPTY_DICT + pickle.MEMOIZE
+_MAKING += pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3
+
+
+def _making(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The standard step, if there is room for what it makes."""
+
+    def counted(reader: Reader) -> None:
+        reader.room.make(1)
+        load(reader)
+
+    return counted
+
+
+class Reader(pickle._Unpickler):
+    """The standard machine, with names replaced by stand-ins and storages by `storage(persistent id)`.
+
+    The one in Python, since the compiled one takes no rules: nothing may be hashed but texts and small
+    numbers, nothing changed but what the pickle itself has made, and no more made than there is room for.
+    """
+
+    stack: list[Any]
+    memo: dict[int, Any]
+    pop_mark: Callable[[], list[Any]]
+    readline: Callable[[], bytes]
 
     def __init__(
         self,
@@ -125,145 +135,83 @@ class Reader(pickle.Unpickler):
         encoding: str = "latin1",
         storage: Callable[[Any], Any] | None = None,
     ) -> None:
-        _check_memo(file)
         super().__init__(file, encoding=encoding)
-        self._path, self._storage = room.path, storage
-        self._stand_ins = _stand_ins(room)  # anew for each file: a pickle can set attributes of what it names
+        self.room, self._storage = room, storage
+        self._stand_ins = stand_ins(room)
+
+    def load(self) -> Any:
+        try:
+            return super().load()
+        except (LookupError, EOFError, struct.error):  # of an opcode, a thing or bytes that are not there
+            raise ValueError("no pickle, or cut off") from None
 
     def find_class(self, module: str, name: str) -> Any:
         try:
             return self._stand_ins[module, name]
         except KeyError:
+            asked = f"{module}.{name}"[:100]
             raise ModelError(
-                f"{self._path}: refused, because it asks for {module}.{name}, which is neither a tensor, "
+                f"{self.room.path}: refused, because it asks for {asked}, which is neither a tensor, "
                 "an array nor a vocabulary; nothing in it was executed"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
         if self._storage is None:
-            raise ModelError(f"{self._path}: refers to data that is not in the file")
+            raise ModelError(f"{self.room.path}: refers to data that is not in the file")
+        if type(pid) is not tuple:
+            raise ValueError("data of an unknown kind")
+        self.room.make(len(pid))
         return self._storage(pid)
 
+    def _load_put(self) -> None:
+        number = int(self.readline())
+        if not 0 <= number < 1 << 32:
+            raise ValueError("it remembers more than it holds")
+        self.memo[number] = self.stack[-1]
 
-def _check_memo(file: IO[bytes]) -> None:
-    """Refuse a pickle that remembers a thing under a number beyond its length: a list so long would be made.
+    def _load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        enter(self.stack[-1], [key, value])
 
-    Goes through the opcodes to the end of the pickle, and back to where it began.
-    """
-    start, count = file.tell(), 0
-    while (code := file.read(1)) != pickle.STOP:
-        count += 1
-        opcode = _OPCODES.get(code.decode("latin1"))
-        if opcode is None:
-            raise ValueError("no pickle, or cut off")
-        if code == pickle.STRING:
-            file.readline()  # of Python 2: may hold bytes that pickletools refuses
-        elif opcode.arg is not None:
-            number = opcode.arg.reader(file)
-            if code in (pickle.PUT, pickle.BINPUT, pickle.LONG_BINPUT) and number > count:
-                raise ValueError("it remembers more than it holds")
-    file.seek(start)
+    def _load_setitems(self) -> None:
+        items = self.pop_mark()
+        enter(self.stack[-1], items)
 
+    def _load_dict(self) -> None:
+        items = self.pop_mark()
+        self.stack.append(enter({}, items))
 
-class _Array:
-    """Stands for a NumPy array or number while it is read."""
+    def _load_reduce(self) -> None:
+        arguments = self.stack.pop()
+        if type(arguments) is not tuple:
+            raise ValueError("arguments that are no tuple")
+        self.room.make(len(arguments))  # a pickle may give the same tuple again and again
+        self.stack[-1] = self.stack[-1](*arguments)
 
-    def __init__(self, *_: Any) -> None:
-        self._shape: tuple[int, ...] = ()
-        self._raw: str | bytes | bytearray = b""
-        self._code, self._fortran = "", False
+    def _load_newobj(self) -> None:
+        self.room.make(1)
+        _, kind = self.stack.pop(), self.stack.pop()
+        self.stack.append(new_vocabulary(kind))
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, shape, kind, fortran, raw = state
-        self.fill(tuple(shape), kind, raw, bool(fortran))
+    def _load_build(self) -> None:
+        state, thing = self.stack.pop(), self.stack[-1]
+        if isinstance(thing, (PickledArray, PickledKind)) and type(state) is tuple:
+            thing.__setstate__(state)
+        elif isinstance(thing, PickledVocabulary) and type(state) is dict:
+            self.room.make(len(state))
+            thing.__dict__.update(state)
+        elif not isinstance(thing, OrderedDict):  # a state dict's `_metadata` are of no matter
+            raise ValueError("a state of what has none")
 
-    def fill(self, shape: tuple[int, ...], kind: Any, raw: Any, fortran: bool) -> _Array:
-        if not isinstance(kind, _Kind):
-            raise ValueError("an array without a type")
-        self._shape, self._code, self._fortran = shape, kind.code, fortran
-        if not isinstance(raw, (str, bytes, bytearray)):
-            raise ValueError("an array of no bytes")
-        self._raw = raw  # and no copy: a pickle may make a million arrays of one text
-        return self
-
-    def array(self) -> np.ndarray[Any, Any]:
-        raw = self._raw.encode("latin1") if isinstance(self._raw, str) else self._raw
-        values = np.frombuffer(raw, dtype=np.dtype(self._code))
-        return values.reshape(self._shape, order="F" if self._fortran else "C")
-
-
-class _Kind:
-    """Stands for `numpy.dtype`: plain numbers only."""
-
-    def __init__(self, code: Any, *_: Any) -> None:
-        if code not in _NUMBERS:
-            raise ValueError("an array of something else; only numbers are read")
-        self.code = str(code)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        if state[1] == ">":
-            self.code = ">" + self.code
-
-
-def _stand_ins(room: Room) -> dict[tuple[str, str], Any]:
-    """All names that a file may use, by every version's name of the module, and what it gets for each.
-
-    What copies takes room: a pickle may ask for a copy of the same thing again and again.
-    """
-    vocabulary = type("PickledVocabulary", (PickledVocabulary,), {})
-    array, kind = type("_Array", (_Array,), {}), type("_Kind", (_Kind,), {})
-
-    def new(cls: Any, *_: Any) -> Any:
-        """copyreg's and copy_reg's way to make an instance of protocol 0 and 1."""
-        if cls is not vocabulary:
-            raise ValueError("an object of another kind")
-        return vocabulary()
-
-    def text(value: str, encoding: str = "latin1") -> bytes:
-        if encoding != "latin1":
-            raise ValueError("text in an encoding of its own")
-        room.take(len(value))
-        return value.encode("latin1")
-
-    def octets(value: Any = b"", *_: Any) -> bytes:
-        room.take(len(value))
-        return value.encode("latin1") if isinstance(value, str) else bytes(list(value))
-
-    def ordered(items: Any = ()) -> OrderedDict[Any, Any]:
-        room.take(len(items))
-        return OrderedDict(items)
-
-    def number(of: Any, raw: Any) -> float:
-        return float(array().fill((), of, raw, False).array())
-
-    def from_buffer(buffer: Any, of: Any, shape: Any, order: Any) -> Any:
-        return array().fill(tuple(shape), of, buffer, order == "F")
-
-    def tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-        return torch.as_strided(storage, tuple(size), tuple(stride), offset)
-
-    def parameter(data: Tensor, *_: Any) -> Tensor:
-        return data
-
-    found: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): ordered,
-        ("build_vocab", "Vocabulary"): vocabulary,
-        ("__main__", "Vocabulary"): vocabulary,
-        ("_codecs", "encode"): text,
-        ("numpy", "ndarray"): array,
-        ("numpy", "dtype"): kind,
-        ("torch._utils", "_rebuild_tensor"): tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): tensor,
-        ("torch._utils", "_rebuild_parameter"): parameter,
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **{code: load for code, load in _STANDARD.items() if code not in _REFUSED},
+        **{code: _making(_STANDARD[code]) for code in _MAKING},
+        pickle.PUT[0]: _load_put,
+        pickle.SETITEM[0]: _load_setitem,
+        pickle.SETITEMS[0]: _load_setitems,
+        pickle.DICT[0]: _load_dict,
+        pickle.REDUCE[0]: _load_reduce,
+        pickle.NEWOBJ[0]: _load_newobj,
+        pickle.BUILD[0]: _load_build,
+        pickle.BYTEARRAY8[0]: _STANDARD[pickle.BINBYTES8[0]],  # its own takes the memory before it reads
     }
-    for module in ("copyreg", "copy_reg"):
-        found[module, "_reconstructor"] = new
-    for core in ("numpy.core", "numpy._core"):
-        found[f"{core}.multiarray", "_reconstruct"] = array
-        found[f"{core}.multiarray", "scalar"] = number
-        found[f"{core}.numeric", "_frombuffer"] = from_buffer
-    for module in ("builtins", "__builtin__"):
-        found[module, "object"] = type("object", (), {})
-        found[module, "bytearray"] = found[module, "bytes"] = octets
-    found |= {("torch", name): dtype for name, dtype in _STORAGES.items()}
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,4 +91,90 @@ def test_a_compressed_part_of_a_checkpoint_is_not_unpacked(tmp_path: Path) -> No
             else:
                 archive.writestr(name, content)
     with little_memory(), pytest.raises(ModelError, match="byteorder in it is compressed"):
+        read_tensors(path)
+
+
+def test_bytes_that_a_pickle_only_claims_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.ckpt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x05\x96" + struct.pack("<Q", 1 << 30) + b".")
+    with little_memory(), pytest.raises(ModelError, match=r"encoder\.ckpt: damaged.*cut off"):
+        read_tensors(path)
+
+
+def _stream(*pickles: bytes) -> bytes:
+    """An old file of no tensors: what comes after the magic number and the protocol's."""
+    return b"".join([pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2), *pickles])
+
+
+_NEST = b"N\x85" + b"2\x86" * 100  # a tuple of itself twice, and so on
+_MACHINE = pickle.dumps({"little_endian": True}, 2)
+
+
+@pytest.mark.parametrize(
+    ("pickles", "message"),
+    [
+        ([_MACHINE, b"}.", b"(" + _NEST + b"l."], "its list of storages is not of those that it uses"),
+        ([_MACHINE, b"}.", pickle.dumps(["0"], 2)], "its list of storages is not of those that it uses"),
+        ([_MACHINE, b"}.", _NEST + b"."], "its list of storages is not of those that it uses"),
+        ([b"((" + _NEST + b"Nll."], "does not tell which machine wrote it"),
+        ([b"I1\n."], "does not tell which machine wrote it"),
+    ],
+)
+def test_a_stream_of_odd_pickles_is_one_clear_line(
+    pickles: list[bytes], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "encoder.ckpt"
+    path.write_bytes(_stream(*pickles))
+    with pytest.raises(ModelError, match=rf"encoder\.ckpt: {message}$"):
+        read_tensors(path)
+
+
+_STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuI1000\nNtQ"
+#: A view of 120^8 numbers of the storage's thousand.
+_WIDE = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n(" + _STORAGE + b"I0\n" + 2 * (b"(" + b"I%d\n" * 8 + b"t") + b"tR"
+)
+_WIDE %= (*[120] * 8, *[1] * 8)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (b"I0\nI1\ns", "entries of what is no dictionary"),
+        (b"(NNNNtb", "a state of what has none"),
+        (b"p1\n0ccollections\nOrderedDict\n(g1\ntR", "no list where one is expected"),
+        (b"p1\n0c__builtin__\nbytearray\n(g1\ntR", "no bytes where they are expected"),
+        (b"p1\n0cnumpy\nndarray\n)Rg1\nb", "a state of what has none"),
+        (b"Q", "data of an unknown kind"),
+        (b"p1\n0cnumpy\nndarray\ng1\nR", "arguments that are no tuple"),
+    ],
+)
+def test_a_tensor_is_neither_changed_nor_taken_apart(use: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "encoder.ckpt"
+    path.write_bytes(_stream(_MACHINE, b"\x80\x02" + _WIDE + use + b".") + bytes(5000))
+    with pytest.raises(ModelError, match=rf"encoder\.ckpt: damaged.*{message}"):
+        read_tensors(path)
+
+
+def test_what_zipfile_cannot_tell_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.ckpt"
+    torch.save({"a": torch.zeros(3)}, path)
+    whole = bytearray(path.read_bytes())
+    disks = whole.rindex(b"PK\x06\x07") + 16
+    whole[disks] = 2
+    path.write_bytes(whole)
+    with pytest.raises(ModelError, match=r"encoder\.ckpt: damaged"):
+        read_tensors(path)
+
+
+def test_a_storage_that_the_archive_lacks_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.ckpt"
+    torch.save({"a": torch.zeros(3)}, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/data/0")}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(ModelError, match=r"encoder\.ckpt: .*/data/0 in it is missing"):
         read_tensors(path)

@@ -15,8 +15,9 @@ from torch import nn
 
 from captioner.errors import ModelError
 from captioner.legacy import legacy_vocabulary
+from captioner.stand_ins import PickledVocabulary
 from captioner.torch_files import read_tensors
-from captioner.unpickle import PickledVocabulary, read_matrix
+from captioner.unpickle import read_matrix
 from tests.captioner.little_memory import little_memory
 from tests.captioner.original import WORDS, pickled_vocabulary
 
@@ -143,13 +144,112 @@ def test_what_one_file_changes_does_not_reach_the_next(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [legacy_vocabulary, read_matrix, read_tensors])
 @pytest.mark.parametrize("put", [b"r\xff\xff\xff\x03", b"p67108863\n"])
-def test_a_pickle_that_numbers_what_it_remembers_without_reason_is_refused(
+def test_a_thing_remembered_under_a_large_number_takes_no_memory(
     put: bytes, read: Callable[[Path], object], tmp_path: Path
 ) -> None:
     path = tmp_path / "file.pkl"
     path.write_bytes(b"\x80\x02N" + put + b".")
-    with pytest.raises(ModelError, match=r"file\.pkl: damaged.* remembers more than it holds"):
+    with little_memory(), pytest.raises(ModelError):
         read(path)
+
+
+#: A tuple of the same twice, and so on: its hash is made of 2^100 others, and so is what it is in print.
+_NEST = b"N\x85" + b"2\x86" * 100
+
+_HASHED = {
+    "one entry": b"}" + _NEST + b"Ns",
+    "entries": b"}(" + _NEST + b"Nu",
+    "a dictionary": b"(" + _NEST + b"Nd",
+    "an ordered one": b"ccollections\nOrderedDict\n)R" + _NEST + b"Ns",
+    "pairs": b"ccollections\nOrderedDict\n](" + _NEST + b"Nl\x61\x85R",
+    "a set": b"\x8f(" + _NEST + b"\x90",
+    "a frozen set": b"(" + _NEST + b"\x91",
+    "an attribute": b"(ibuild_vocab\nVocabulary\n}" + _NEST + b"Nsb",
+    "a memory": _NEST + b"g1\n",
+    "a type": b"cnumpy\ndtype\n" + _NEST + b"\x85R",
+    "an encoding": b"c_codecs\nencode\nVa\n" + _NEST + b"\x86R",
+    "a name": _NEST + b"Va\n\x93",
+    "a function": _NEST + b")R",
+    "a class": _NEST + b")\x81",
+    "data": _NEST + b"Q",
+    "nothing else": _NEST,
+}
+
+
+@pytest.mark.parametrize("read", [legacy_vocabulary, read_matrix, read_tensors])
+@pytest.mark.parametrize("place", _HASHED)
+def test_tuples_in_tuples_are_neither_hashed_nor_printed(
+    place: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.pkl"
+    path.write_bytes(_HASHED[place] + b".")
+    with pytest.raises(ModelError, match=r"file\.pkl: ") as caught:
+        read(path)
+    assert len(str(caught.value)) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize("entry", [b"I%d\nNs", b"Np%d\n0"])
+def test_numbers_of_one_hash_are_refused(entry: bytes, tmp_path: Path) -> None:
+    """Each of them would be compared with all before it."""
+    path = tmp_path / "vocab.pkl"
+    path.write_bytes(b"}" + b"".join(entry % (number * (2**61 - 1)) for number in range(100)) + b".")
+    with pytest.raises(ModelError, match=r"small number|remembers more than it holds"):
+        legacy_vocabulary(path)
+
+
+_VOCABULARY = b"cbuild_vocab\nVocabulary\n"
+_KIND = b"cnumpy\ndtype\n(X\x02\x00\x00\x00f4\x89\x88tR"
+_BOMBS = {
+    "lists": b"]" * 200_000,
+    "dictionaries": b"}" * 200_000,
+    "marks": b"(" * 200_000,
+    "tuples": b"N" + b"\x85" * 200_000,
+    "memories": b"N" + b"\x94" * 200_000,
+    "attributes": _VOCABULARY
+    + b"p1\n0("
+    + b"".join(b"I%d\nN" % number for number in range(5000))
+    + b"dp2\n0"
+    + b"h\x01)\x81h\x02b" * 8000,
+    "shapes": b"cnumpy.core.numeric\n_frombuffer\np1\n0"
+    + _KIND
+    + b"p2\n0("
+    + b"I1\n" * 60_000
+    + b"lp3\n0(C\x04abcdh\x02h\x03X\x01\x00\x00\x00Ctp4\n0"
+    + b"h\x01h\x04R" * 4000,
+    "dictionaries of pairs": b"ccollections\nOrderedDict\np1\n0("
+    + b"".join(b"(I%d\nNt" % number for number in range(5000))
+    + b"l\x85p2\n0"
+    + b"h\x01h\x02R" * 4000,
+    "arguments": b"cnumpy\nndarray\np1\n0(" + b"N" * 50_000 + b"tp2\n0" + b"h\x01h\x02R0" * 50_000,
+}
+
+
+@pytest.mark.parametrize("read", [legacy_vocabulary, read_matrix, read_tensors])
+@pytest.mark.parametrize("bomb", _BOMBS)
+def test_a_small_pickle_does_not_fill_the_memory(
+    bomb: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.pkl"
+    path.write_bytes(b"\x80\x04" + _BOMBS[bomb] + b".")
+    with little_memory(), pytest.raises(ModelError, match=r"file\.pkl: damaged"):
+        read(path)
+
+
+def test_the_order_of_bytes_said_again_and_again_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "weights_matrix.pkl"
+    state = b"I3\nX\x01\x00\x00\x00>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffI0\nt"
+    array = b"cnumpy.core.numeric\n_frombuffer\n(C\x04\x3f\x80\x00\x00" + _KIND
+    path.write_bytes(array + (b"(" + state + b"b") * 3 + b"I1\nI1\n\x86X\x01\x00\x00\x00CtR.")
+    assert read_matrix(path).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize("wrong", [b"cos\n" + b"a" * 50_000 + b"\n", b"F" + b"a" * 50_000 + b"\n"])
+def test_what_the_file_says_is_not_repeated_at_length(wrong: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "vocab.pkl"
+    path.write_bytes(wrong + b".")
+    with pytest.raises(ModelError, match=r"vocab\.pkl: ") as caught:
+        legacy_vocabulary(path)
+    assert len(str(caught.value)) < len(str(path)) + 300
 
 
 @pytest.mark.parametrize(
