@@ -111,7 +111,10 @@ class View(ABC):
 
     @abstractmethod
     def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        """One caption each of up to `size` distinct images, drawn at random."""
+        """One caption each of up to `size` distinct images, every image equally likely.
+
+        A seed draws the same images again from an index that was built of the same captions.
+        """
 
 
 class CaptionIndex(View, _Closing):

@@ -95,7 +95,12 @@ def image(image_id: str, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--seed", type=click.IntRange(0, HIGHEST_SEED), metavar="N", help="Draw the same images again.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, HIGHEST_SEED),
+    metavar="N",
+    help="Draw the same images again while the index holds the same.",
+)
 @shared_options
 def random(seed: int | None, **options: Any) -> None:
     """Images drawn at random, to see what an index holds."""

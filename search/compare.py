@@ -95,7 +95,7 @@ def captions_by(models: Iterable[str], photo: Photo, beam: int | None = None) ->
 
 
 def sampled(index: CaptionIndex, images: int) -> list[CaptionRecord]:
-    """Every caption of up to so many images of an index; the same ones every time."""
+    """Every caption of up to so many images of an index; the same ones while it holds the same."""
     drawn = [document.record.image_id for document in index.random(images, seed=0)]
     return [document.record for documents in index.captions(drawn).values() for document in documents]
 

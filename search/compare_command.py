@@ -44,8 +44,9 @@ def compare(
 ) -> None:
     """The same photo under several models and analyzers, with the words that made the difference.
 
-    Every image of the index is compared, up to --sample of them (drawn at random, always the same). Prints
-    one JSON object; --html writes a page. With --models "" only the --caption ways are compared.
+    Every image of the index is compared, up to --sample of them (drawn at random, the same ones while it
+    holds the same). Prints one JSON object; --html writes a page. With --models "" only the --caption ways
+    are compared.
     """
     names = _split(analyzers)
     for name in names:

@@ -9,6 +9,7 @@ plan.py         which sizes a query looks at, scores of classes, bounds; pure
 bodies.py       what the server is asked, as request bodies; pure
 snapshot.py     a point in time, for requests that must agree
 ranking.py      candidates and counts
+draw.py         images drawn at random
 generations.py  the concrete indices behind a name
 loading.py      adding and deleting in bulk
 lock.py         one build at a time

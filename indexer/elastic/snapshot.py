@@ -23,14 +23,19 @@ WHOLE: Mapping[str, Any] = MappingProxyType({"allow_partial_search_results": Fal
 class Snapshot:
     """What an index held when this was entered, whatever is added, deleted or swapped meanwhile."""
 
-    def __init__(self, client: Elasticsearch, index: str) -> None:
+    def __init__(self, client: Elasticsearch, index: str, preference: str | None = None) -> None:
         self._client = client
         self._index = index
+        self._preference = preference
         self._id = ""
+        #: How many shards it is of.
+        self.shards = 0
 
     def __enter__(self) -> Snapshot:
-        opened = self._client.open_point_in_time(index=self._index, keep_alive=_KEEP_ALIVE)
-        self._id = opened["id"]
+        opened = self._client.open_point_in_time(
+            index=self._index, keep_alive=_KEEP_ALIVE, preference=self._preference
+        )
+        self._id, self.shards = opened["id"], int(opened["_shards"]["total"])
         return self
 
     def __exit__(
@@ -84,22 +89,22 @@ class Snapshot:
 
     def images(self, query: Mapping[str, Any]) -> Iterator[str]:
         """Every distinct image id of a query, exactly (a cardinality aggregation would only estimate)."""
+        return (image for image, _ in self._values("image_id", query))
+
+    def _values(self, field: str, query: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+        """Every distinct value of a field in ascending order, and how many documents have it."""
         after: Mapping[str, Any] | None = None
         while True:
-            composite: dict[str, Any] = {
-                "size": PAGE,
-                "sources": [{"image": {"terms": {"field": "image_id"}}}],
-            }
+            composite: dict[str, Any] = {"size": PAGE, "sources": [{"value": {"terms": {"field": field}}}]}
             if after is not None:
                 composite["after"] = after
             answer = self.search(
-                query=query, size=0, aggs={"images": {"composite": composite}}, track_total_hits=False
-            )
-            buckets = answer["aggregations"]["images"]["buckets"]
-            yield from (bucket["key"]["image"] for bucket in buckets)
-            if len(buckets) < PAGE:
+                query=query, size=0, aggs={"values": {"composite": composite}}, track_total_hits=False
+            )["aggregations"]["values"]
+            yield from ((bucket["key"]["value"], int(bucket["doc_count"])) for bucket in answer["buckets"])
+            if len(answer["buckets"]) < PAGE:
                 return
-            after = answer["aggregations"]["images"]["after_key"]
+            after = answer["after_key"]
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every document whose `image` begins so."""
@@ -109,11 +114,7 @@ class Snapshot:
 
     def counts(self) -> tuple[int, dict[str, dict[str, int]]]:
         """Captions in all, and by the values of the fields that a status tells of."""
+        counted = self.search(size=0, track_total_hits=True)["hits"]["total"]["value"]
+        everything: Mapping[str, Any] = {"match_all": {}}
         fields = ("source", "kind", "model")
-        asked = {name: {"terms": {"field": name, "size": 1000}} for name in fields}
-        answer = self.search(size=0, aggs=asked, track_total_hits=True)
-        values = {
-            name: {bucket["key"]: int(bucket["doc_count"]) for bucket in counted["buckets"]}
-            for name, counted in answer["aggregations"].items()
-        }
-        return int(answer["hits"]["total"]["value"]), values
+        return int(counted), {field: dict(self._values(field, everything)) for field in fields}

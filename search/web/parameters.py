@@ -145,7 +145,7 @@ class RandomParameters(FilterParameters):
 
     size: int = Field(default=12, ge=1, le=100, description="How many images.")
     seed: int | None = Field(
-        default=None, ge=0, le=HIGHEST_SEED, description="The same seed, the same images."
+        default=None, ge=0, le=HIGHEST_SEED, description="The same seed, the same images of the same index."
     )
 
 

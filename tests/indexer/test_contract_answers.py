@@ -227,6 +227,15 @@ class TestRandom:
         first, again = (library.random(4, seed=11) for _ in range(2))
         assert [one.record for one in first] == [one.record for one in again]
 
+    def test_a_seed_repeats_the_draw_of_an_index_built_anew(self, index: CaptionIndex) -> None:
+        draws = []
+        for key in ("first", "anew"):
+            with index.draft(key, ANALYZER) as draft:
+                draft.add(RECORDS)
+                draft.publish()
+            draws.append([one.record.image_id for one in index.random(4, seed=11)])
+        assert draws[0] == draws[1]
+
     def test_an_empty_index_has_nothing_to_draw(self, index: CaptionIndex) -> None:
         index.add([])
         assert list(index.random(3)) == []

@@ -13,11 +13,12 @@ from es_mappings import index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
+from indexer.elastic.draw import drawn
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
-from indexer.records import RECORD_FIELDS, CaptionRecord, Filters, Query, now
+from indexer.records import RECORD_FIELDS, SCHEMA_VERSION, CaptionRecord, Filters, Query, now
 
 pytestmark = pytest.mark.elasticsearch
 
@@ -111,6 +112,39 @@ def test_random_draws_distinct_images_equally_whatever_their_captions(elastic_wh
         # 30 of 33 captions are of one image; drawn by caption it would nearly always come first.
         first = Counter(index.random(1, seed=seed)[0].record.image_id for seed in range(40))
         assert first["often"] < 25
+
+
+def test_a_draw_is_the_same_however_many_shards_hold_the_images(elastic_where: str) -> None:
+    place = parse(elastic_where)
+    records = [CaptionRecord(f"i{n}", f"caption number {m}") for n in range(40) for m in range(1 + n % 4)]
+    draws = []
+    with connect(place) as client:
+        for shards in (1, 3):
+            template = index_template(SCHEMA_VERSION)
+            client.indices.create(
+                index=f"{place.name}-{shards}",
+                settings={"number_of_shards": shards, "number_of_replicas": 0},
+                mappings=template.mappings,
+            )
+            sources = (to_source(record, analyzer(), now()) for record in records)
+            client.bulk(
+                index=f"{place.name}-{shards}",
+                operations=[line for source in sources for line in ({"index": {}}, source)],
+                refresh=True,
+            )
+            hits = [drawn(client, f"{place.name}-{shards}", 12, Filters(), seed) for seed in (0, 2**31 - 1)]
+            draws.append([[hit["_source"]["image_id"] for hit in each] for each in hits])
+    assert draws[0] == draws[1]
+    assert [len(set(each)) for each in draws[0]] == [12, 12]
+    assert draws[0][0] != draws[0][1]
+
+
+def test_status_counts_every_source_however_many_there_are(elastic_where: str) -> None:
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        index.add(CaptionRecord(f"i{n}", "a dog", source=f"source {n:04}") for n in range(1_500))
+        sources = index.status().sources
+        assert (len(sources), sum(sources.values())) == (1_500, 1_500)
+        assert list(sources) == sorted(sources)
 
 
 def test_status_tells_what_the_index_holds(elastic_where: str) -> None:
