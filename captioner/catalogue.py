@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from captioner.captioner import MODELS, packaged_models
-from captioner.checkpoint import read_config
+from captioner.checkpoint import CONFIG, read_config
 from captioner.configuration import CONFIGURATIONS
 
 #: What others have published and `--model hf:ORG/NAME` runs (name -> what it is).
@@ -55,12 +55,19 @@ class Catalogue:
 
 def catalogue(folders: Iterable[Path] = ()) -> Catalogue:
     """The package's models, then those in `folders`; no weights are loaded. Raises ModelError."""
-    places = [MODELS / name for name in packaged_models()] + list(folders)
+    places = [MODELS / name for name in packaged_models()]
+    places += [place for folder in folders for place in _models_in(folder)]
     made = {
         name: f"{config.encoder}, {config.layers}-layer LSTM of {config.hidden}, embedding {config.embedding}"
         for name, config in CONFIGURATIONS.items()
     }
     return Catalogue(tuple(map(entry, places)), made, DOWNLOADS)
+
+
+def _models_in(folder: Path) -> list[Path]:
+    """The folder itself, unless the models are right below it, as `best` is in that of a training run."""
+    below = [] if (folder / CONFIG).exists() else sorted(folder.glob(f"*/{CONFIG}"))
+    return [config.parent for config in below] or [folder]
 
 
 def entry(folder: Path) -> Entry:

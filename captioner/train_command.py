@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 @click.option(
     "--cache", default=Path(".cache/features"), show_default=True, type=FOLDER, help="Cached features."
 )
-@click.option("--from", "start", type=FOLDER, help="A model to start from (its architecture and vocabulary).")
+@click.option(
+    "--from",
+    "start",
+    type=FOLDER,
+    help="A model to start from, by name or folder: its architecture and words.",
+)
 @click.option("--glove", type=FILE, help="Word vectors: GloVe's text, or a pickled matrix of --glove-vocab.")
 @click.option("--glove-vocab", type=FILE, help="vocab.pkl whose words the rows of a pickled --glove are of.")
 @click.option("--grid", type=click.IntRange(1, 32), help="Places to look at, across and down.")

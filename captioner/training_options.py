@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from captioner.captioner import find_model
 from captioner.configuration import configuration
 from captioner.datasets import CaptionedPhoto, coco, coco_file, flickr8k
 from captioner.errors import DataError
@@ -52,7 +53,7 @@ def read_run(options: Mapping[str, Any]) -> Run:
         Recipe(),
         options["out"],
         options["cache"],
-        options.get("start"),
+        find_model(options["start"]) if options.get("start") else None,
         options.get("device"),
         options.get("grid"),
         vectors=WordVectors(options["glove"], options.get("glove_vocab")) if options.get("glove") else None,

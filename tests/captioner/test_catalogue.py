@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,9 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
         catalogue([tmp_path])
     result = CliRunner().invoke(main, ["models", str(tmp_path)])
     assert result.exit_code == 1 and result.stderr.startswith(f"Error: {tmp_path}: no model here")
+
+
+def test_a_folder_of_models_is_looked_into(model: Path, tmp_path: Path) -> None:
+    """Such as that of a training run, whose model is in `best`."""
+    shutil.copytree(model, tmp_path / "run" / "best")
+    assert catalogue([tmp_path / "run"]).here[-1].folder == str(tmp_path / "run" / "best")

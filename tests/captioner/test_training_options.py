@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from captioner import captioner as packaged
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
-from captioner.errors import DataError
+from captioner.errors import DataError, ModelError
 from captioner.train import Recipe
 from captioner.training_options import read_run
 from captioner.training_setup import Run
@@ -37,6 +38,16 @@ def test_the_recipe_is_that_of_the_family_that_is_trained(tmp_path: Path) -> Non
     assert (student.label_smoothing, student.averaging, student.photos_per_batch) == (0.0, 0.0, 26)
     assert run_of(start=tiny_model(tmp_path / "student", config=STUDENT)).recipe == student
     assert run_of(start=tiny_model(tmp_path / "tiny")).recipe == Recipe()
+
+
+def test_a_model_to_start_from_may_be_given_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packaged, "MODELS", tmp_path)
+    start = tiny_model(tmp_path / "default")
+    assert run_of(start=Path("default")).start == start
+    with pytest.raises(ModelError, match="none: no such model; it comes with default"):
+        run_of(start=Path("none"))
 
 
 FILE = Path("file")
