@@ -115,6 +115,12 @@ def prose(document: str) -> str:
     return "\n".join(part if number % 2 else " ".join(part.split()) for number, part in enumerate(parts))
 
 
+def test_the_documents_say_where_the_cas_certificate_is(services: Mapping[str, Any]) -> None:
+    text = prose("docs/operations.md")
+    ((node, folder),) = re.findall(r"docker compose --profile cluster cp (\w+):(\S+)/ca/ca\.crt", text)
+    assert f"certificates:{folder}:ro" in services[node]["volumes"]
+
+
 def started(services: Mapping[str, Any], words: Sequence[str]) -> set[str]:
     """What a start makes: the services named, or all without a profile, and all that they wait for."""
     named = [word for word in words[words.index("-d") + 1 :] if not word.startswith("-")]
