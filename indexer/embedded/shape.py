@@ -18,7 +18,9 @@ from indexer.errors import IndexDamagedError
 
 #: Tables of strings.
 TABLES = ("vocabulary", *COLUMNS)
-#: Of the arrays that decide what is found, the smallest are compared with their checksums, up to so many
+#: Arrays of texts, which are only read for hits.
+_SHOWN = {f"{name}.{part}" for name in TEXTS for part in ("blob", "starts", "codes", "counts")}
+#: Of the others, which decide what is found, the smallest are compared with their checksums, up to so many
 #: bytes together (some 3 ms): those of a small index all, and of a large one those that do not grow with it.
 _CHECKED_BYTES = 8 << 20
 
@@ -70,7 +72,7 @@ def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Array:
 
 
 def _checked_now(file: ArrayFile) -> list[str]:
-    decisive = [name for name in file.places if name.partition(".")[0] not in TEXTS]
+    decisive = [name for name in file.places if name not in _SHOWN]
     decisive.sort(key=lambda name: file.places[name].bytes)
     ends = np.cumsum([file.places[name].bytes for name in decisive])
     return decisive[: int(ends.searchsorted(_CHECKED_BYTES, side="right"))]

@@ -202,6 +202,9 @@ class Writer:
         keys = document_keys(document_ids)
         with reading(self._root, self.snapshot.segments):
             rows = [segment.find(keys)[1] for segment in self.snapshot.segments]
+        if sum(map(len, rows)) < len(keys):
+            # Deleted meanwhile; or their captions were damaged when they were read, and so have other ids.
+            check_checksums(self._root, self.snapshot.segments)
         return self._without(self.snapshot.segments, rows)
 
     def _without(self, segments: Sequence[Segment], rows: Sequence[Array]) -> tuple[Segment, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -176,6 +177,17 @@ def test_damage_is_not_written_again_with_checksums_that_fit(
                 change_it()
         assert index.check() == known != []
     assert files_of(small_index) == before
+
+
+def test_what_was_read_damaged_does_not_replace_what_is_stored(small_index: Path) -> None:
+    with EmbeddedIndex.open(str(small_index)) as index:
+        index.add([record("4", "a horse"), record("5", "a fish")])  # all five merge; a sixth stays apart
+    overwrite(small_index, "caption.blob", ord("x"))
+    with EmbeddedIndex.open(str(small_index)) as index:
+        garbled = index.captions(["1"])["1"]
+        with pytest.raises(IndexDamagedError, match=r"caption.blob does not match its checksum"):
+            index.replace(garbled, [replace(one.record, image="new.jpg") for one in garbled])
+        assert index.captions(["1"])["1"] == garbled
 
 
 def test_a_manifest_among_other_files_is_not_built_over(small_index: Path) -> None:

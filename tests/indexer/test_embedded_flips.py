@@ -137,6 +137,19 @@ def test_a_large_index_with_changed_bytes_ends_in_nothing_but_damage(
         shutil.rmtree(folder)
 
 
+def test_of_a_small_index_everything_but_its_texts_is_checked_when_it_is_opened(
+    sound: Path, tmp_path: Path
+) -> None:
+    with EmbeddedIndex.open(str(sound)) as index:
+        places = index._current().segments[0].file.places
+    texts = [f"{name}.{part}" for name in TEXTS for part in ("blob", "starts", "codes", "counts")]
+    for name in [one for one, place in places.items() if place.bytes and one not in texts]:
+        folder = shutil.copytree(sound, tmp_path / name)
+        overwrite(folder, name, 0xFE, 0, 1)
+        with pytest.raises(IndexDamagedError, match=rf"{name} does not match its checksum"):
+            EmbeddedIndex.open(str(folder))
+
+
 @pytest.mark.parametrize("value", [0, 0xFF])
 @pytest.mark.parametrize("name", ["set.rows", "class.sets", "posting.starts", "vocabulary.starts"])
 def test_an_array_that_is_gone_as_a_whole_is_seen_when_any_index_is_opened(
