@@ -125,10 +125,10 @@ def load(folder: Path) -> Checkpoint:
 
 
 def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """config.json and its `about` part, without loading any weights."""
+    """config.json and its `about` part, without loading any weights. Raises ModelError."""
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"), parse_int=_whole)
         if "model_type" in config:
             raise ModelError(
                 f"{path}: not a model's configuration of ours: a model of Hugging Face's only captions"
@@ -137,11 +137,18 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         _check_parts(config["model"], config["vocabulary"], about)
     except FileNotFoundError:
         raise ModelError(f"{folder}: no model here ({CONFIG} is missing)") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: not a model's configuration ({error!r})") from None
     if config.get("format") != FORMAT:
         raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
     return config, about
+
+
+def _whole(digits: str) -> int:
+    """A number. Raises OverflowError for one that no float can hold, since means and scores become floats."""
+    number = int(digits)
+    float(number)
+    return number
 
 
 def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:

@@ -100,6 +100,7 @@ CONFIGURATIONS: Mapping[str, ModelConfig] = MappingProxyType(
 
 
 def configuration(name: str) -> ModelConfig:
+    """The architecture of that name. Raises ModelError."""
     try:
         return CONFIGURATIONS[name]
     except KeyError:

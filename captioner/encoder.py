@@ -119,6 +119,7 @@ def imagenet_weights(network: nn.Module) -> dict[str, Any]:
 
 
 def build_encoder(name: str, grid: int, embedding: int, pretrained: bool) -> Encoder:
+    """The encoder of that name, with ImageNet's weights if `pretrained`. Raises ModelError."""
     if name == "efficientnet_lite2":
         return GridEncoder(grid, pretrained)
     if name in ("resnet101", "resnet152"):

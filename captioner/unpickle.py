@@ -49,9 +49,10 @@ def read_matrix(path: Path) -> Tensor:
     found = read_as_data(path, lambda file, room: Reader(file, room).load())
     most = path.stat().st_size + _SHARED
     try:
-        rows = found.array() if isinstance(found, PickledArray) else _rows(found, most)
-        matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
-    except (TypeError, ValueError, OverflowError) as error:
+        with np.errstate(over="raise"):  # of what no float32 can hold
+            rows = found.array() if isinstance(found, PickledArray) else _rows(found, most)
+            matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ModelError(f"{path}: not a matrix of numbers ({_said(error)})") from None
     if matrix.ndim != 2:
         raise ModelError(f"{path}: a matrix has two dimensions; this has the shape {tuple(matrix.shape)}")
@@ -61,12 +62,18 @@ def read_matrix(path: Path) -> Tensor:
 def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
     """`read` the file; whatever a damaged or hostile one makes go wrong is one ModelError."""
     try:
-        with path.open("rb") as file:
-            return read(file, Room(path))
-    except ModelError:
-        raise
+        file = path.open("rb")
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from None
+    with file:
+        return _guarded(file, path, read)
+
+
+def _guarded(file: IO[bytes], path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
+    try:
+        return read(file, Room(path))
+    except ModelError:
+        raise
     except RecursionError:
         raise ModelError(f"{path}: damaged, or not a file of this kind (nested too deeply)") from None
     except Exception as error:  # a broken pickle raises nearly anything

@@ -18,7 +18,7 @@ class Vocabulary:
     """The words a decoder can write, by id; the specials have the ids 0 to 3."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        """`words`: all words in the order of their ids, the four specials first."""
+        """`words`: all words in the order of their ids, the four specials first. Raises ModelError."""
         if tuple(words[: len(SPECIALS)]) != SPECIALS:
             raise ModelError(f"a vocabulary begins with {', '.join(SPECIALS)}; this one with {words[:4]!r}")
         self.words = tuple(words)
@@ -69,6 +69,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
+        """What `save` wrote. Raises ModelError, which names the file."""
         try:
             words = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -28,7 +28,10 @@ class WordVectors:
     vocabulary: Path | None = None  # whose words the matrix's rows belong to
 
     def matrix(self, words: Vocabulary, size: int, seed: int = 0) -> Tensor:
-        """(words, size): each word's vector; a seeded random one where it has none. Raises DataError."""
+        """(words, size): each word's vector; a seeded random one where it has none.
+
+        Raises DataError, and ModelError for a pickled matrix or vocabulary that cannot be read.
+        """
         generator = torch.Generator().manual_seed(seed)
         rows = _SPREAD * torch.randn(len(words), size, generator=generator)
         found = 0

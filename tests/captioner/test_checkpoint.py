@@ -187,6 +187,7 @@ _EDITS: list[tuple[str, object]] = [
     ("vocabulary.sha256", 3),
     *(("about", value) for value in ("x", 3, ["a"])),
     ("about.data", 3),
+    *((name, [10**400] * 3) for name in ("model.preprocess.mean", "model.dropout", "about.data")),
 ]
 
 

@@ -300,8 +300,8 @@ def _boxes() -> object:
 
 @pytest.mark.parametrize(
     "given",
-    [_shared_row(), _boxes(), [[10**400]], [1.0, 2.0], [["a"]], {"a": 1}, 3],
-    ids=["shared row", "boxes", "huge", "one row", "text", "mapping", "number"],
+    [_shared_row(), _boxes(), [[10**400]], [[1e300]], np.array([[1e300]]), [1.0, 2.0], [["a"]], {"a": 1}, 3],
+    ids=["shared row", "boxes", "huge", "large", "large array", "one row", "text", "mapping", "number"],
 )
 def test_what_is_no_matrix_is_refused_before_it_fills_the_memory(given: object, tmp_path: Path) -> None:
     path = tmp_path / "weights_matrix.pkl"
