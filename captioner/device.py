@@ -26,11 +26,11 @@ def choose_device(name: str | None = None) -> torch.device:
     except RuntimeError:
         raise ModelError(f"unknown device {name!r}; use cpu, cuda or cuda:N") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"{name}: there is no such GPU here; use --device cpu")
+        raise ModelError(f"{name}: there is no such GPU here; use the device cpu")
     try:
         torch.ones(1, device=device).item()
     except Exception:  # every backend that is not there has an error of its own
-        raise ModelError(f"{name}: nothing can be computed on it here; use --device cpu") from None
+        raise ModelError(f"{name}: nothing can be computed on it here; use the device cpu") from None
     return device
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto
-from captioner.errors import DataError
+from captioner.errors import CaptionerError, DataError
 from captioner.tokens import words
 from captioner.training_record import KEY, check_unseen
 
@@ -58,19 +58,10 @@ def evaluate(
     beside those that it remembers itself.
     Raises DataError when a test photo is among them, or cannot be read.
     """
-    if not photos:
-        raise DataError("there is no photo to evaluate on")
+    _check_comparable(photos)
     names = [photo.name for photo in photos]
-    for photo in photos:
-        if not any(map(words, photo.captions)):
-            raise DataError(f"{photo.name}: its captions hold no word to compare with")
     known = _known_of_training(captioner, names, trained_on)
-    written: list[Caption] = []
-    for result in captioner.stream([photo.image for photo in photos], beam=beam):
-        if result.error is not None:
-            raise DataError(result.error)
-        written.append(result.captions[0])
-        progress()
+    written = list(_captions(captioner, photos, beam, progress))
     texts = [one.text for one in written]
     scores, unavailable, tokenizer = measure([photo.captions for photo in photos], texts)
     return Evaluation(
@@ -88,6 +79,27 @@ def evaluate(
     )
 
 
+def _check_comparable(photos: Sequence[CaptionedPhoto]) -> None:
+    if not photos:
+        raise DataError("there is no photo to evaluate on")
+    for photo in photos:
+        if not any(map(words, photo.captions)):
+            raise DataError(f"{photo.name}: its captions hold no word to compare with")
+
+
+def _captions(
+    captioner: PhotoCaptioner,
+    photos: Sequence[CaptionedPhoto],
+    beam: int | None,
+    progress: Callable[[], object],
+) -> Iterator[Caption]:
+    for result in captioner.stream([photo.image for photo in photos], beam=beam):
+        if result.error is not None:
+            raise DataError(result.error)
+        yield result.captions[0]
+        progress()
+
+
 def measure(
     references: Sequence[Sequence[str]], captions: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, str], str]:
@@ -103,17 +115,22 @@ def measure(
     scores = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     scores["ROUGE-L"] = float(Rouge().compute_score(theirs, ours)[0])
     scores["CIDEr-D"] = float(Cider().compute_score(theirs, ours)[0])
-    unavailable = {}
+    by_java, unavailable = _measured_by_java(theirs, ours)
+    return scores | by_java, unavailable, tokenizer
+
+
+class _UnavailableError(CaptionerError):
+    """Why a measure cannot be computed here."""
+
+
+def _measured_by_java(theirs: Tokenised, ours: Tokenised) -> tuple[dict[str, float], dict[str, str]]:
+    scores, unavailable = {}, {}
     for name, run in (("METEOR", _meteor), ("SPICE", _spice)):
         try:
             scores[name] = run(theirs, ours)
         except _UnavailableError as error:
             unavailable[name] = str(error)
-    return scores, unavailable, tokenizer
-
-
-class _UnavailableError(Exception):
-    """Why a measure cannot be computed here."""
+    return scores, unavailable
 
 
 def _known_of_training(captioner: PhotoCaptioner, names: Sequence[str], trained_on: Iterable[str]) -> str:
@@ -121,7 +138,7 @@ def _known_of_training(captioner: PhotoCaptioner, names: Sequence[str], trained_
     about = captioner.about if isinstance(captioner, Captioner) else {}
     if check_unseen(names, captioner.name, trained_on, about):
         return "no test photo is among them"
-    return f"unknown: the model keeps no record of its training photos ({KEY}); name them with --trained-on"
+    return f"unknown: the model keeps no record of its training photos ({KEY}); their names can be given"
 
 
 def _tokenised(

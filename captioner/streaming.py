@@ -180,7 +180,7 @@ class StreamingCaptioner(ABC):
             if not _out_of_memory(error):
                 raise
             if len(rows) == 1:
-                advice = "use --device cpu" if self.device.type != "cpu" else "close other programs"
+                advice = "use the device cpu" if self.device.type != "cpu" else "close other programs"
                 raise ModelError(
                     f"{self.device}: out of memory with a single photo and this beam; {advice}"
                 ) from None

@@ -126,14 +126,14 @@ def read_training_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhot
 def read_test_photos(options: Mapping[str, Any]) -> tuple[list[CaptionedPhoto], list[str]]:
     """Photos to evaluate on, and names of photos that the model was trained on. Raises DataError."""
     folder, annotations, images = (options.get(name) for name in ("flickr8k", "coco", "images"))
-    if (folder is None) == (annotations is None) or (annotations is None) != (images is None):
+    if folder is not None and annotations is None and images is None:
+        photos = flickr8k(folder, options["split"])
+    elif folder is None and annotations is not None and images is not None:
+        photos = coco(annotations, images)
+    else:
         raise DataError(
             "name the photos to evaluate on: --flickr8k DIR --split NAME, or --coco FILE.json --images DIR"
         )
-    if folder is not None:
-        photos = flickr8k(folder, options["split"])
-    else:
-        photos = coco(options["coco"], options["images"])
     names: list[str] = []
     for path in options.get("trained_on") or ():
         try:

@@ -63,7 +63,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
     """Refuse a folder whose run would be overwritten, before hours of work and not after them."""
     begun, best = (folder / STATE).exists(), (folder / BEST).exists()
     if begun and not resume:
-        raise DataError(f"{folder}: holds a run already; go on with it by --resume, or name another folder")
+        raise DataError(f"{folder}: holds a run already; resume it, or name another folder")
     if best and not begun:
         raise DataError(f"{folder}: holds a model, and no state to go on from; name another folder")
     checkpoint.check_place(folder / BEST)

@@ -126,7 +126,7 @@ def _check_shares(run: Run, data: Data, model: CaptionModel, processes: Processe
     if photos < needed:
         raise DataError(
             f"a step of {photos} photos is too small: {needed} are needed, {model.encoder.fewest} for each "
-            f"process; set --batch (there are {len(data.train)} training photos)"
+            f"process; take more a step (there are {len(data.train)} training photos)"
         )
 
 
@@ -195,7 +195,7 @@ def _set_embedding(run: Run, model: CaptionModel, vocabulary: Vocabulary) -> Non
         with torch.no_grad():
             model.decoder.embed.weight.copy_(matrix)
     elif run.config.frozen_embedding:
-        raise DataError("this architecture has a frozen embedding: give its word vectors with --glove")
+        raise DataError("this architecture has a frozen embedding: give it word vectors (GloVe)")
 
 
 # What it sees
@@ -216,7 +216,7 @@ def _features(run: Run, model: CaptionModel, photos: Sequence[CaptionedPhoto], w
 
 # What it is told
 
-_NOT_FROM_TEXT = "learns nothing from captions alone: leave --text out"
+_NOT_FROM_TEXT = "learns nothing from captions alone: leave them out"
 
 
 class _Telling:

@@ -89,4 +89,4 @@ def test_captions_that_would_not_be_learnt_from_are_refused(
     options = ["--coco", learnt, "--images", tmp_path / "photos", "--dev-coco", held_out, "--text", text]
     options += ["--from", start, *how, "-o", tmp_path / "run", "--device", "cpu"]
     result = CliRunner().invoke(main, ["train", *map(str, options)])
-    assert (result.exit_code, result.stderr) == (1, f"Error: {message}: leave --text out\n")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {message}: leave them out\n")

@@ -325,7 +325,7 @@ def test_a_run_is_not_begun_anew_over_an_earlier_one(data: Data, cache: Path, tm
     run = small_run(tmp_path / "run", cache)
     made = train(run, data, Watch())
     before = contents(run.folder)
-    with pytest.raises(DataError, match="run: holds a run already; go on with it by --resume, or name"):
+    with pytest.raises(DataError, match="run: holds a run already; resume it, or name"):
         train(run, data, Watch())
     assert contents(run.folder) == before
     assert train(run, data, Watch(), resume=True).digest == made.digest
@@ -409,5 +409,5 @@ def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_pa
     rows = made.model.decoder.embed.weight
     assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
     assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
-    with pytest.raises(DataError, match="give its word vectors with --glove"):
+    with pytest.raises(DataError, match=r"give it word vectors \(GloVe"):
         train(dataclasses.replace(run, folder=tmp_path / "other", vectors=None), stopped, Watch())
