@@ -61,7 +61,7 @@ def by_potential(a: int, sizes: Iterable[int], min_score: float = 0.0) -> list[i
     return sorted(able, key=lambda n: (-potential(a, n), n))
 
 
-def batches(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
+def runs_of_sizes(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
     """Cut sizes into runs that one query can hold (one by one where there are more tokens than CLAUSES)."""
     step = max(1, CLAUSES // a)
     for start in range(0, len(sizes), step):

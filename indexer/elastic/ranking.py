@@ -24,7 +24,6 @@ from indexer.elastic.plan import (
     Expectation,
     Glance,
     Window,
-    batches,
     bound,
     by_potential,
     class_score,
@@ -32,6 +31,7 @@ from indexer.elastic.plan import (
     glance,
     jaccard,
     potential,
+    runs_of_sizes,
     window,
 )
 from indexer.elastic.snapshot import WHOLE, Snapshot
@@ -158,14 +158,10 @@ class Ranking:
             return Ranked(Candidates((), 0.0, 0), frozenset())
         with Snapshot(self._client, self._place.name) as snapshot:
             sizes = by_potential(a, _sizes(snapshot, query.filters), query.min_score)
-            for batch in batches(a, sizes):
-                if _above(found, limit, class_potential(a, potential(a, batch[0]))):
+            for run in runs_of_sizes(a, sizes):
+                if _above(found, limit, class_potential(a, potential(a, run[0]))):
                     break
-                more = (
-                    _scan(snapshot, query, batch)
-                    if a > CLAUSES
-                    else _pages(snapshot, query, batch, limit + 1)
-                )
+                more = _scan(snapshot, query, run) if a > CLAUSES else _pages(snapshot, query, run, limit + 1)
                 found = heapq.nsmallest(limit + 1, [*found, *more], key=lambda one: one.key)
         return _result(query, found, limit, sizes)
 
@@ -285,11 +281,11 @@ def _sizes(snapshot: Snapshot, filters: Filters) -> list[int]:
 def _images(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[str]:
     """The images of every caption of `min_score` or more; one may come several times."""
     a = len(query.tokens)
-    for batch in batches(a, by_potential(a, sizes, query.min_score)):
+    for run in runs_of_sizes(a, by_potential(a, sizes, query.min_score)):
         if a > CLAUSES:
-            yield from (one.candidate.position.image_id for one in _scan(snapshot, query, batch))
+            yield from (one.candidate.position.image_id for one in _scan(snapshot, query, run))
         else:
-            at_least = bodies.at_least(query.tokens, batch, query.min_score, query.filters)
+            at_least = bodies.at_least(query.tokens, run, query.min_score, query.filters)
             yield from snapshot.images(at_least)
 
 

@@ -10,7 +10,6 @@ from indexer.elastic.plan import (
     CLAUSES,
     Expectation,
     Window,
-    batches,
     bound,
     by_potential,
     class_score,
@@ -18,6 +17,7 @@ from indexer.elastic.plan import (
     jaccard,
     least_overlap,
     potential,
+    runs_of_sizes,
     window,
 )
 
@@ -128,7 +128,7 @@ def test_sizes_are_visited_by_what_they_can_reach() -> None:
 
 
 @pytest.mark.parametrize("a", [1, 7, CLAUSES, CLAUSES + 1, 10_000])
-def test_batches_cover_every_size_once(a: int) -> None:
-    runs = list(batches(a, range(1, 200)))
+def test_runs_of_sizes_hold_every_size_once(a: int) -> None:
+    runs = list(runs_of_sizes(a, range(1, 200)))
     assert [n for run in runs for n in run] == list(range(1, 200))
     assert all(len(run) == 1 or len(run) * a <= CLAUSES for run in runs)
