@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from captioner.caption_files import Problem
 from indexer.errors import ScrapeError, SourceError
+from indexer.file_lock import lock_file
 from indexer.records import CaptionRecord
 from indexer.scrape.items import Item, SearchProgress
 
@@ -160,7 +161,8 @@ class ManifestWriter:
         self.path = folder / NAME
         self._file: BinaryIO = self.path.open("ab+", buffering=0)
         try:
-            _lock(self._file, folder)
+            if not lock_file(self._file.fileno()):
+                raise ScrapeError(f"{folder}: another scrape is writing to this folder; wait for it")
             _mend_last_line(self._file)
         except BaseException:
             self._file.close()
@@ -199,17 +201,6 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 def _as_line(line: Item | SearchProgress) -> bytes:
     return _ENCODER.encode(line.as_json()).encode("utf-8", "replace") + b"\n"
-
-
-def _lock(file: BinaryIO, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such lock on Windows
-        return
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise ScrapeError(f"{folder}: another scrape is writing to this folder; wait for it") from None
 
 
 def _mend_last_line(file: BinaryIO) -> None:
