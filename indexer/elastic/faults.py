@@ -79,7 +79,7 @@ def _no_connection(
         case ssl.SSLError() as below:
             return IndexUnavailableError(f"{server}: no TLS connection can be made ({below.reason})")
         case None if isinstance(error, elastic_transport.TlsError):  # the client compares fingerprints itself
-            return _unverified(server, str(error.errors[0]))
+            return _unverified(server, str(error.message))
     return ContactLostError(f"{server}: cannot connect; is {program} running there?")
 
 
