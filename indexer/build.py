@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captioner.tokens import DEFAULT
+from indexer.contract import CaptionIndex, Draft, known_analyzer
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.gone import count_gone
-from indexer.index import CaptionIndex, Draft, known_analyzer
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.places import LookedUp
 from indexer.records import CaptionRecord, IndexStatus

@@ -28,7 +28,6 @@ from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
 from indexer.gone import delete_gone
-from indexer.index import is_url
 from indexer.report import finish, status_lines
 from indexer.source_options import (
     LINES,
@@ -39,10 +38,11 @@ from indexer.source_options import (
     source_options,
     where_option,
 )
+from indexer.urls import is_url
 
 if TYPE_CHECKING:
+    from indexer.contract import CaptionIndex
     from indexer.elastic import ElasticIndex
-    from indexer.index import CaptionIndex
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kibana_command:kibana"}

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from indexer.batching import batches
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.places import beginnings, is_gone
 
 _BATCH = 1_000  # images

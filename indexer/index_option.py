@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from captioner.console import Command
-from indexer.index import refuse_password
+from indexer.urls import refuse_password
 
 
 def index_option(parameter: str) -> Callable[[Command], Command]:

@@ -7,9 +7,9 @@ import json
 import click
 from click.core import ParameterSource
 
-from indexer.index import is_url
 from indexer.index_option import named
 from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
+from indexer.urls import is_url
 
 
 def of_elasticsearch(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:

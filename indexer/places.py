@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
-from indexer.index import CaptionIndex
 from indexer.records import CaptionRecord
 
 if TYPE_CHECKING:

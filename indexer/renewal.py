@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from captioner.errors import PhotoError
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.places import IdsOfFiles, LookedUp, is_gone, is_same_file, is_there
 from indexer.records import AddReport, CaptionRecord, Document, image_ids
 

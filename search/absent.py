@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from reprlib import Repr
 
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord, Filters
 from search.compare import sampled
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from captioner.tokens import Analyzer
+from indexer.contract import View, known_analyzer
 from indexer.errors import IndexMismatchError
-from indexer.index import View, known_analyzer
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from captioner.errors import PhotoError
 from captioner.loader import loader
 from captioner.tokens import analyzer, plain_words
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord
 from search.jaccard import similarity
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from indexer.index import View
+from indexer.contract import View
 from indexer.records import Document, Filters, Position
 from search.cursor import Cursor
 from search.hits import Folded, ScoredCaption

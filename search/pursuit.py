@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from indexer.index import View
+from indexer.contract import View
 from indexer.records import Candidates, Filters, Query
 from search.cursor import Cursor
 from search.duplicates import fold_duplicates, picture_hash

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
+from indexer.contract import listed
 from indexer.errors import IndexerError
-from indexer.index import listed
 from indexer.records import Document, Filters
 from search.asked import Asked
 from search.errors import QueryError

@@ -13,7 +13,7 @@ from elasticsearch import Elasticsearch
 
 from indexer.elastic.credentials import authorization, verification
 from indexer.errors import IndexerError
-from indexer.index import refuse_password
+from indexer.urls import refuse_password
 
 #: What Elasticsearch allows, without the characters that would address several indices at once.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,200}")

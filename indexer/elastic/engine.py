@@ -13,6 +13,7 @@ from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
 from indexer.batching import batches
+from indexer.contract import CaptionIndex, check_limit, known_analyzer, listed
 from indexer.elastic import rollout
 from indexer.elastic.connection import Place, connect, parse
 from indexer.elastic.documents import SOURCE, findable, problem, to_document
@@ -26,7 +27,6 @@ from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
 from indexer.errors import IndexMismatchError
-from indexer.index import CaptionIndex, check_limit, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,

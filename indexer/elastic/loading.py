@@ -16,6 +16,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.batching import batches
+from indexer.contract import known_analyzer
 from indexer.elastic.connection import Place
 from indexer.elastic.documents import same_record, to_source
 from indexer.elastic.faults import api_error, clear_errors
@@ -23,7 +24,6 @@ from indexer.elastic.generations import Generation, gone, refresh, written_as
 from indexer.elastic.patience import Patience, Patient
 from indexer.elastic.snapshot import Snapshot
 from indexer.errors import ContactLostError, IndexBusyError, IndexerError, IndexUnavailableError
-from indexer.index import known_analyzer
 from indexer.records import AddReport, CaptionRecord, Rejected, now
 
 _CHUNK = 1_000

@@ -9,6 +9,7 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from indexer.contract import Draft
 from indexer.elastic.connection import Place
 from indexer.elastic.documents import filter_clauses
 from indexer.elastic.faults import closed_error, not_found
@@ -33,7 +34,6 @@ from indexer.errors import (
     IndexMismatchError,
     IndexNotFoundError,
 )
-from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
 
 #: Above this size (bytes) merging into one segment costs more than it gives.

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.contract import Draft
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import open_snapshot
 from indexer.embedded.writer import Writer, clear_errors, open_for_writing, remove_quietly
 from indexer.errors import IndexDamagedError, IndexerError
-from indexer.index import Draft
 from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
 
 _PREFIX = "draft-"

@@ -1,4 +1,4 @@
-"""EmbeddedIndex: the contract of `indexer.index` over a folder."""
+"""EmbeddedIndex: the contract of `indexer.contract` over a folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from captioner.tokens import DEFAULT
+from indexer.contract import CaptionIndex, known_analyzer, listed
 from indexer.embedded.answer import distinct_images
 from indexer.embedded.checks import problems, reading
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
@@ -19,7 +20,6 @@ from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing
 from indexer.errors import IndexerError, IndexNotFoundError
-from indexer.index import CaptionIndex, known_analyzer, listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from indexer.contract import View, check_limit, listed
 from indexer.embedded.answer import answer, count_images, random_rows
 from indexer.embedded.checks import reading
 from indexer.embedded.snapshot import Snapshot
-from indexer.index import View, check_limit, listed
 from indexer.records import NO_FILTERS, Candidates, Document, Filters, Query
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from captioner.tokens import Analyzer
 from indexer.batching import batches
+from indexer.contract import known_analyzer
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.layout import segment_arrays
@@ -25,7 +26,6 @@ from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.strings import Array
 from indexer.errors import IndexUnavailableError
-from indexer.index import known_analyzer
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, now
 
 #: Captions held in memory before they become a segment.

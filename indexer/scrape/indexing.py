@@ -8,8 +8,9 @@ from pathlib import Path
 
 from indexer import build as building
 from indexer.build import BuildReport, Captioning
+from indexer.contract import CaptionIndex
 from indexer.errors import IndexNotFoundError
-from indexer.index import CaptionIndex, open_index
+from indexer.index import open_index
 from indexer.loading import Progress, Tell, no_progress
 from indexer.records import CaptionRecord, Document
 from indexer.scrape.manifest import replaced_photos

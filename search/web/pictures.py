@@ -15,8 +15,8 @@ from pathlib import Path, PureWindowsPath
 from PIL import Image
 
 from captioner.photo import media_type, open_photo
-from indexer.index import is_url
 from indexer.records import CaptionRecord, Document
+from indexer.urls import is_url
 
 #: Longest sides that thumbnails come in: few, so that no client can fill the cache with sizes.
 SIZES = (160, 320, 640, 1280)

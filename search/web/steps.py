@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from captioner.tokens import DEFAULT
-from indexer.index import CaptionIndex, Draft, View
+from indexer.contract import CaptionIndex, Draft, View
 from indexer.records import (
     NO_FILTERS,
     AddReport,

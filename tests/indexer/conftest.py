@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from indexer.contract import CaptionIndex
 from indexer.elastic.connection import parse
-from indexer.index import CaptionIndex, open_index
+from indexer.index import open_index
 from indexer.records import AddReport
 from tests.conftest import remove_indices
 from tests.indexer.oracle import ANALYZER, RECORDS, record

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
-from indexer.index import CaptionIndex, open_index
+from indexer.index import open_index
 from indexer.records import NO_FILTERS, Candidate, Candidates, CaptionRecord, Filters, Position, Query
 from tests.conftest import remove_indices
 from tests.indexer.oracle import ANALYZER, RECORDS, WORDS, check_answer, ranked, record, scores, tokens

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner.tokens import _ANALYZERS, DEFAULT
+from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
-from indexer.index import CaptionIndex, open_index
+from indexer.index import open_index
 from indexer.records import AddReport, Candidates, CaptionRecord, Filters, Query
 from tests.indexer.oracle import ANALYZER, RECORDS, check_answer, ranked, record, tokens
 from tests.search.memory import MemoryIndex

@@ -20,8 +20,9 @@ from indexer.errors import (
     IndexReadOnlyError,
     IndexUnavailableError,
 )
-from indexer.index import is_url, open_index
+from indexer.index import open_index
 from indexer.records import CaptionRecord, Query
+from indexer.urls import is_url
 from tests.indexer.proxy import Handler, Proxy, error_body
 
 NOT_RECOVERED = "SERVICE_UNAVAILABLE/1/state not recovered / initialized"

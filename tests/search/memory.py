@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from captioner.tokens import DEFAULT, analyzer
-from indexer.index import CaptionIndex, Draft, listed
+from indexer.contract import CaptionIndex, Draft, listed
 from indexer.records import (
     NO_FILTERS,
     AddReport,

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, sync_playwright
 
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord
 from search.serve_command import socket_on
 from search.web.app import create_app

@@ -1,0 +1,199 @@
+"""CaptionIndex: the one contract that both engines pass, and what both ask of their callers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from reprlib import repr as shortened
+from types import TracebackType
+from typing import TypeVar
+
+from captioner.errors import AnalyzerError
+from captioner.tokens import DEFAULT, Analyzer
+from captioner.tokens import analyzer as analyzer_named
+from indexer.errors import IndexerError, IndexMismatchError
+from indexer.records import (
+    NO_FILTERS,
+    AddReport,
+    Candidates,
+    CaptionRecord,
+    Document,
+    Filters,
+    IndexStatus,
+    Position,
+    Query,
+)
+
+_Self = TypeVar("_Self", bound="_Closing")
+_T = TypeVar("_T")
+
+
+class _Closing(ABC):
+    """Usable in a `with` statement."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Draft(_Closing):
+    """An index that is being built, seen by nobody before `publish`. Closed early, it can be gone on with."""
+
+    @abstractmethod
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        """Add captions; they survive an interruption once this call has returned."""
+
+    @abstractmethod
+    def known_images(self, model: str) -> frozenset[str]:
+        """Images that this model has captioned already, so that a resumed build need not do it again."""
+
+    @abstractmethod
+    def publish(self) -> IndexStatus:
+        """Check the count, then replace what readers see in one atomic step."""
+
+
+class View(ABC):
+    """What a search asks of an index. One view's answers are of one moment, where its engine can do that."""
+
+    #: embedded | elasticsearch: whose order a cursor follows. An index around another one gives that one's.
+    engine: str
+    #: Where it is: a folder or a URL without credentials.
+    where: str
+    #: Name of the analyzer that made the tokens, for example "english/1".
+    analyzer: str
+    #: How many captions there are; None where only a server knows.
+    known_count: int | None = None
+
+    def candidates(
+        self,
+        tokens: frozenset[str],
+        limit: int,
+        filters: Filters = NO_FILTERS,
+        *,
+        min_score: float = 0.0,
+        after: Position | None = None,
+    ) -> Candidates:
+        """Up to `limit` captions that share a token with `tokens`, in descending Jaccard similarity.
+
+        Equal scores come in ascending image id. Everything left out scores at most `.bound`.
+        Tokens that the index does not know count in the size of the query. `limit` is 1 or more.
+        """
+        return self.candidates_many([Query(tokens, filters, min_score, after)], limit)[0]
+
+    @abstractmethod
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        """`candidates` for several queries at once, in their order."""
+
+    @abstractmethod
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        """Every caption of these images; an image that is not in the index has no entry."""
+
+    @abstractmethod
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
+    ) -> int:
+        """How many images have a caption of Jaccard similarity `min_score` (above 0) or more.
+
+        To `tokens`, or to one of the sets `also`; such an image counts once, the `excluded` ones do not.
+        """
+
+    @abstractmethod
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        """One caption each of up to `size` distinct images, every image equally likely.
+
+        A seed draws the same images again from an index that was built of the same captions.
+        """
+
+
+class CaptionIndex(View, _Closing):
+    """Captions with their token sets, searchable by token.
+
+    The index remembers the analyzer that made its tokens, and analyses what is added with it.
+    All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
+    """
+
+    @abstractmethod
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        """Analyse and store captions; visible to searches that start after it returns.
+
+        A caption without any token is stored (it counts in the status) and never found.
+        Of a caption (image id, text, source, kind, model) that comes again the last metadata stay; it counts
+        as added where they differ from what is stored at its turn, and as unchanged otherwise.
+        """
+
+    @abstractmethod
+    def delete(self, image_ids: Iterable[str]) -> int:
+        """Remove every caption of these images; gives the number of captions removed."""
+
+    @abstractmethod
+    def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        """Store captions in the place of others (`old`, as `captions` gave them); gives what was added.
+
+        Other captions of the same images stay, whatever interrupts it.
+        """
+
+    def view(self) -> View:
+        """What a search with several questions asks, so that no writer comes between them.
+
+        By default the index itself, whose every answer is of its own moment.
+        """
+        return self
+
+    @abstractmethod
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of every caption whose `image` begins so."""
+
+    @abstractmethod
+    def status(self) -> IndexStatus:
+        """Counts, size, analyzer and the engine's own details."""
+
+    def caption_count(self) -> int:
+        """How many captions there are; unlike `status`, cheap enough to ask often."""
+        return self.status().captions
+
+    def check(self) -> Sequence[str]:
+        """Read everything that is stored; one line for each part that is not as it was written.
+
+        Checksums tell where there are some, otherwise what each caption makes of itself.
+        """
+        return ()
+
+    @abstractmethod
+    def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
+        """Begin to build the successor of this index, or go on with the draft that has the same key.
+
+        Raises IndexMismatchError for an analyzer that is not known.
+        """
+
+
+def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] = IndexerError) -> list[_T]:
+    """All that was given. Raises `error` for a single text, whose characters would be taken for several."""
+    if isinstance(given, str | bytes):
+        raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")
+    return list(given)
+
+
+def check_limit(limit: int) -> None:
+    """Raises IndexerError below 1: an answer without candidates has no bound on what it left out."""
+    if limit < 1:
+        raise IndexerError(f"limit is the number of captions wanted, 1 or more, not {limit}")
+
+
+def known_analyzer(where: str, name: str) -> Analyzer:
+    """What makes the tokens of the index at `where`. Raises IndexMismatchError for another version's."""
+    try:
+        return analyzer_named(name)
+    except AnalyzerError as error:
+        raise IndexMismatchError(f"{where}: {error}; build it anew with `indexer build`") from None
