@@ -24,7 +24,7 @@ from indexer.scrape.keeping import THREADS, Keeper
 from indexer.scrape.ledger import Ledger, pending
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.pace import Clock, Pace
-from indexer.scrape.providers import Page, Provider
+from indexer.scrape.providers.protocol import Page, Provider
 from indexer.scrape.report import Report
 from indexer.scrape.robots import AGENT
 from indexer.scrape.transport import HttpTransport, Limits, Transport

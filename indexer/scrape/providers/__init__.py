@@ -3,54 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
 
 from indexer.errors import ScrapeError
-from indexer.scrape.items import Item
-from indexer.scrape.transport import Response
+from indexer.scrape.providers.protocol import Provider
 
-
-class Ask(Protocol):
-    """How a provider reaches the web: `indexer.scrape.fetch.Fetcher`."""
-
-    async def api(
-        self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Any]: ...
-
-    async def page(self, url: str) -> Response: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of results; `cursor` is where the next one starts, None where there is none."""
-
-    found: tuple[Item, ...]
-    cursor: str | None
-
-
-class Provider(Protocol):
-    """Finds pictures for a query, one page at a time.
-
-    Raises UnansweredError when it cannot (quota, key, an error of the API); other queries go on.
-    `limited`: a search whose results have no natural end, so `per_query` holds. `delay`: seconds
-    between two requests to its `endpoint`, by its terms of use.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def endpoint(self) -> str: ...
-
-    @property
-    def delay(self) -> float: ...
-
-    @property
-    def limited(self) -> bool: ...
-
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page: ...
-
+__all__ = ["NAMES", "SEARCHING", "Provider", "provider"]
 
 #: Those that take words; the others take addresses.
 SEARCHING = ("openverse", "wikimedia", "flickr", "google")
@@ -77,24 +34,3 @@ def provider(name: str, environment: Mapping[str, str]) -> Provider:
     if name == "page":
         return listed.HtmlPage()
     raise ScrapeError(f"unknown provider {name!r}; known: {', '.join(NAMES)}")
-
-
-def key_from(environment: Mapping[str, str], variable: str, provider_name: str) -> str:
-    """A secret; raises ScrapeError that names the variable, never its value."""
-    value = environment.get(variable, "").strip()
-    if not value:
-        raise ScrapeError(f"provider {provider_name} needs a key: set {variable} in the environment")
-    return value
-
-
-def entries(answer: Any, *path: str) -> list[dict[str, Any]]:
-    """The objects of the list at `path` in an API's answer; other shapes count as empty."""
-    for name in path:
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
-
-
-def text_of(entry: Mapping[str, Any], name: str) -> str:
-    """A text field as it is; "" for anything else."""
-    value = entry.get(name)
-    return value if isinstance(value, str) else ""

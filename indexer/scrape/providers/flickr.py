@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers import Ask, Page, entries, key_from, text_of
+from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.flickr.com/services/rest/"

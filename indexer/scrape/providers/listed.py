@@ -13,7 +13,7 @@ from typing import BinaryIO
 from yarl import URL
 
 from indexer.scrape.items import Item, RefusalError, UnansweredError
-from indexer.scrape.providers import Ask, Page
+from indexer.scrape.providers.protocol import Ask, Page
 from indexer.scrape.robots import AGENT, unwanted_directives
 from indexer.scrape.text import Reader, attribution, plain_text, read_html
 from indexer.scrape.transport import Response

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers import Ask, Page, entries, text_of
+from indexer.scrape.providers.protocol import Ask, Page, entries, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://commons.wikimedia.org/w/api.php"
