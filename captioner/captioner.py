@@ -21,7 +21,8 @@ from captioner.device import choose_device, lower_precision
 from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster
 from captioner.guided import guided, numbers
-from captioner.streaming import Caption, Captioned, PhotoCaptioner, StreamingCaptioner
+from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
+from captioner.streaming import StreamingCaptioner
 from captioner.vocabulary import PAD, UNK
 
 __all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner", "find_model", "open_captioner"]

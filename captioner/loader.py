@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from captioner.streaming import PhotoCaptioner
+from captioner.photo_captioner import PhotoCaptioner
 
 
 def loader(model: str | os.PathLike[str] = "default") -> Callable[[], PhotoCaptioner]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from PIL import Image
@@ -19,50 +19,12 @@ from torch import Tensor
 from captioner.asked import Asked
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.photo_captioner import Caption, Captioned
 from captioner.threads import use_threads
 
 _T = TypeVar("_T")
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """A caption, and the score that ranked it.
-
-    It is the mean log probability of a word, length-normalised; of a model with a consensus, with a beam and
-    without diversity, plus ten times the caption's agreement (captioner.consensus): it may be above 0 then.
-    Scores of two models, or of two ways of decoding, tell nothing of each other.
-    """
-
-    text: str
-    score: float
-    ended: bool = True  # False: cut off at the longest length
-
-
-@dataclass(frozen=True, slots=True)
-class Captioned:
-    """What became of one photo: captions (the best first), or an error."""
-
-    image: str
-    captions: tuple[Caption, ...] = ()
-    phash: str = ""
-    error: str | None = None
-
-
-class PhotoCaptioner(Protocol):
-    """What every kind of captioner offers; the rest of the program asks for no more."""
-
-    name: str
-    identity: str  # name@hash, kept with each caption in the index
-
-    @property
-    def usual_beam(self) -> int:
-        """The beam where none is asked for."""
-
-    def stream(
-        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-    ) -> Iterator[Captioned]: ...
 
 
 @dataclass(frozen=True, slots=True)

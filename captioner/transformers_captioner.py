@@ -19,7 +19,8 @@ from captioner.asked import Asked
 from captioner.device import choose_device
 from captioner.digest import file_digest
 from captioner.errors import ModelError
-from captioner.streaming import Caption, StreamingCaptioner
+from captioner.photo_captioner import Caption
+from captioner.streaming import StreamingCaptioner
 
 #: model_type in config.json -> the class that writes captions.
 CLASSES: Mapping[str, str] = MappingProxyType(

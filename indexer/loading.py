@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from captioner.photo_captioner import PhotoCaptioner
 from indexer.batching import batches
 from indexer.places import LookedUp, RealPaths, is_same_file
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
 from indexer.rejects import Rejection
 from indexer.sources import Item, Problem, Source
-
-if TYPE_CHECKING:
-    from captioner.captioner import PhotoCaptioner
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
 BATCH = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -12,13 +12,11 @@ from click.core import ParameterSource
 from captioner.asked import MOST_CAPTIONS
 from captioner.console import PLACE, Command, beam_option, no_place_for, with_options
 from captioner.loader import loader
+from captioner.photo_captioner import PhotoCaptioner
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
 from indexer.rejects import beside
-
-if TYPE_CHECKING:
-    from captioner.captioner import PhotoCaptioner
 
 #: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
 LINES = click.File(encoding="utf-8", errors="surrogateescape")

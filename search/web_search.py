@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from captioner.photo_captioner import PhotoCaptioner
 from captioner.tokens import FUNCTION_WORDS, words
 from indexer.build import Captioning
 from indexer.loading import Progress, Tell, no_progress
@@ -20,9 +20,6 @@ from indexer.scrape.scraper import OnItem, Settings, scrape
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import Searcher
-
-if TYPE_CHECKING:
-    from captioner.captioner import PhotoCaptioner
 
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
 _LONGEST = 6

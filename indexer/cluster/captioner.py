@@ -11,15 +11,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from captioner.photo import Photo
+from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from indexer.batching import batches
 from indexer.cluster.photos import UnreadableError, read_photo
 from indexer.errors import IndexerError
-
-if TYPE_CHECKING:
-    from captioner.captioner import Captioned, PhotoCaptioner
 
 #: Photos that go to a worker at a time: what a death of it costs, and what a model captions at once.
 BATCH = 32
@@ -50,8 +48,6 @@ class ClusterCaptioner:
 
     def _run(self, addresses: list[str], beam: int | None, captions: int) -> Iterator[Captioned]:
         import ray
-
-        from captioner.captioner import Caption, Captioned
 
         _quiet_and_in_order(ray.data.DataContext.get_current())
         gpus = int(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]

@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
 from indexer.errors import IndexerError
 from indexer.index import CaptionIndex
@@ -24,9 +24,6 @@ from search.web.page import page_routes
 from search.web.security import Guard, signed_in
 from search.web.service import Service
 from search.web.settings import Settings
-
-if TYPE_CHECKING:
-    from captioner.captioner import PhotoCaptioner
 
 _log = logging.getLogger("search.web")
 

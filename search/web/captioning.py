@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from captioner.errors import CaptionerError, ModelError, PhotoError
+from captioner.photo_captioner import Captioned, PhotoCaptioner
 
 if TYPE_CHECKING:
-    from captioner.captioner import Captioned, PhotoCaptioner
     from search.web.metrics import Metrics
 
 _log = logging.getLogger("search.web")

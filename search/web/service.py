@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from captioner.errors import PhotoError
 from captioner.photo import media_type
+from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
@@ -35,9 +36,6 @@ from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.recent import Recent
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
-
-if TYPE_CHECKING:
-    from captioner.captioner import PhotoCaptioner
 
 T = TypeVar("T")
 

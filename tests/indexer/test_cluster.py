@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from captioner.photo_captioner import PhotoCaptioner
 from indexer.build import Captioning, build
 from indexer.cli import main
 from indexer.cluster import AddressedSource, ClusterCaptioner
@@ -18,8 +19,8 @@ from indexer.cluster.photos import UnreadableError, read_photo
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources import FolderSource
-from tests.indexer.pixels import NamedPixels, PixelCaptioner
-from tests.indexer.worlds import DraftingIndex, write_photo
+from tests.indexer.pixels import PixelCaptioner
+from tests.indexer.worlds import DraftingIndex, captioning, write_photo
 
 # Ray leaves sockets and processes to its own end, and warns of what comes in its next version.
 pytestmark = [
@@ -61,17 +62,18 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def documents(folder: Path, captioner: object, captions: int = 1) -> tuple[set[CaptionRecord], set[str]]:
+def documents(
+    folder: Path, captioner: PhotoCaptioner, captions: int = 1
+) -> tuple[set[CaptionRecord], set[str]]:
     """What a build puts into an index, and the problems that it tells."""
     index = DraftingIndex()
-    captioning = Captioning(lambda: captioner, captions=captions)  # type: ignore[arg-type, return-value]
-    report = build(index, [FolderSource(folder)], captioning)
+    report = build(index, [FolderSource(folder)], captioning(captioner, captions))
     assert report.added == len(index.records)
     return set(index.records), {str(problem) for problem in report.problems}
 
 
 def test_a_build_on_a_cluster_makes_the_documents_that_one_process_makes(folder: Path) -> None:
-    alone, broken = documents(folder, NamedPixels(), captions=2)
+    alone, broken = documents(folder, PixelCaptioner(), captions=2)
     # Windows of 50, so that a build of several of them is seen.
     together, broken_there = documents(folder, ClusterCaptioner(PixelCaptioner, window=50), captions=2)
     assert len(alone) == 160
@@ -83,7 +85,7 @@ def test_a_build_on_a_cluster_makes_the_documents_that_one_process_makes(folder:
 def test_the_batch_of_a_worker_that_is_killed_is_done_again(folder: Path, tmp_path: Path) -> None:
     mark = tmp_path / "killed"
     cluster_captioner = ClusterCaptioner(partial(PixelCaptioner, mark))
-    alone, _ = documents(folder, NamedPixels())
+    alone, _ = documents(folder, PixelCaptioner())
     survived, _ = documents(folder, cluster_captioner)
     assert int(mark.read_text()) != os.getpid()
     assert survived == alone
@@ -177,7 +179,7 @@ def test_pictures_in_other_formats_are_counted_as_in_a_folder(tmp_path: Path) ->
     write_photo(tmp_path / "e.jpg")
     source = AddressedSource(address)
     assert source.unread == FolderSource(tmp_path).unread == {".nef": 2, ".jxl": 1}
-    report = build(DraftingIndex(), [source], Captioning(NamedPixels))  # type: ignore[arg-type]
+    report = build(DraftingIndex(), [source], Captioning(PixelCaptioner))
     assert report.unread == source.unread
 
 

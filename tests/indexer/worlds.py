@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from captioner.errors import PhotoError
-from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.photo import Photo
+from captioner.photo_captioner import Captioned, PhotoCaptioner
 from captioner.tokens import DEFAULT
 from indexer.build import Captioning
 from indexer.index import Draft, known_analyzer
@@ -25,37 +26,20 @@ from indexer.records import (
     generated_by,
     image_ids,
 )
+from tests.captioners import WithoutModel
 from tests.search.memory import MemoryIndex
 
-if TYPE_CHECKING:
-    from captioner.captioner import Captioned
 
-
-class ColourCaptioner:
-    """Writes the name of a photo's file as its caption; photos are really decoded."""
-
-    usual_beam = 3
+class ColourCaptioner(WithoutModel):
+    """Writes the name of a photo's file as its caption."""
 
     def __init__(self, name: str = "colour") -> None:
-        self.name = name
-        self.identity = f"{name}@12345678"
+        super().__init__(name)
         self.asked: list[str] = []
 
-    def stream(
-        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-    ) -> Iterator[Captioned]:
-        from captioner.captioner import Caption, Captioned  # brings torch, which few tests need
-
-        for photo in photos:
-            name = photo_name(photo)
-            self.asked.append(name)
-            try:
-                phash = perceptual_hash(open_photo(photo))
-            except PhotoError as error:
-                yield Captioned(name, error=str(error))
-                continue
-            texts = (f"a photo of {Path(name).stem} number {n}" for n in range(captions))
-            yield Captioned(name, tuple(Caption(text, -1.0) for text in texts), phash)
+    def texts(self, name: str, image: Image.Image) -> Iterable[str]:
+        self.asked.append(name)
+        return (f"a photo of {Path(name).stem} number {n}" for n in itertools.count())
 
 
 class Stopped(ColourCaptioner):
@@ -74,7 +58,7 @@ class Stopped(ColourCaptioner):
             yield result
 
 
-def captioning(captioner: ColourCaptioner, captions: int = 1) -> Captioning:
+def captioning(captioner: PhotoCaptioner, captions: int = 1) -> Captioning:
     return Captioning(lambda: captioner, captions=captions)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from PIL import Image
+from torch import Tensor
 
-from captioner.captioner import Caption, Captioned
+from captioner.asked import Asked
+from captioner.photo_captioner import Caption
+from captioner.streaming import StreamingCaptioner
 from indexer.errors import IndexerError
 from search.cli import main
 from search.evaluation.evaluation import ARCHIVES
@@ -35,9 +40,11 @@ def texts_of(number: int) -> list[str]:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve captioned photos, rated in pairs; four are queries and eight the archive in Flickr8k's form."""
     folder = tmp_path_factory.mktemp("data")
-    for place in ("coco/annotations", "cxc", "flickr8k"):
+    for place in ("coco/annotations", "cxc", "flickr8k/images"):
         (folder / place).mkdir(parents=True)
     photos = range(1, 13)
+    for number in photos:
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"flickr8k/images/{number}.jpg", "PNG")
     notes = [
         {"id": 10 * number + place, "image_id": number, "caption": caption}
         for number in photos
@@ -151,17 +158,21 @@ def test_a_server_that_fails_later_costs_its_row_alone(data: Path, tmp_path: Pat
     assert "english/2, embedded engine" in (tmp_path / "report" / "report.md").read_text()
 
 
-class Describing:
-    """Says what the first caption says of a photo, and that it is seen."""
+class Describing(StreamingCaptioner):
+    """Says what the captions of a photo say, and that it is seen. A photo's number is its colour."""
 
-    identity, usual_beam = "describing@1", 3
+    name, identity, usual_beam = "describing", "describing@1", 3
+    device, batch, smallest = torch.device("cpu"), 4, None
 
-    def stream(
-        self, photos: Iterable[Path], *, beam: int, captions: int, diversity: float
-    ) -> Iterator[Captioned]:
-        for photo in photos:
-            texts = (f"{text} is seen" for text in texts_of(int(photo.stem))[:captions])
-            yield Captioned(str(photo), tuple(Caption(text, -1.0) for text in texts))
+    def pixels(self, image: Image.Image) -> Tensor:
+        return torch.from_numpy(np.array(image))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        return pixels[:, 0, 0, 0]
+
+    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
+        texts = [texts_of(int(number))[: asked.captions] for number in features]
+        return [tuple(Caption(f"{text} is seen", -1.0) for text in some) for some in texts]
 
 
 def test_a_captioners_captions_are_kept_and_what_they_gain_is_told(

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.captioner import Captioned
 from captioner.errors import PhotoError
 from captioner.photo import Photo
+from captioner.photo_captioner import Captioned
+from indexer.contract import View
 from indexer.errors import IndexMismatchError
-from indexer.index import View, open_index
+from indexer.index import open_index
 from indexer.records import Candidates, CaptionRecord, Document, Filters, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
-from captioner.captioner import Caption, Captioned
-from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.photo import Photo, open_photo
+from captioner.photo_captioner import Caption
 from captioner.tokens import FUNCTION_WORDS
 from indexer.scrape.providers import Provider
 from indexer.scrape.providers.openverse import Openverse
 from search.cli import main
 from search.errors import QueryError
 from search.web_search import folder_name, search_web, web_queries
+from tests.captioners import WithoutModel
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.conftest import SETTINGS, site  # noqa: F401 - a fixture
 from tests.indexer.scrape.pictures import jpeg
@@ -32,22 +34,17 @@ CAPTIONS = (
 )
 
 
-class Knowing:
-    """A captioner that knows some pictures by their content; they are really decoded."""
-
-    name, identity, usual_beam = "knowing", "knowing@1", 3
+class Knowing(WithoutModel):
+    """Knows some pictures by their content."""
 
     def __init__(self, captions: Mapping[bytes, str]) -> None:
+        super().__init__("knowing")
         self.captions = {hashlib.sha256(body).hexdigest(): caption for body, caption in captions.items()}
         self.asked: list[str] = []
 
-    def stream(
-        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-    ) -> Iterator[Captioned]:
-        for photo in photos:
-            self.asked.append(photo_name(photo))
-            text = self.captions[hashlib.sha256(Path(photo).read_bytes()).hexdigest()]  # type: ignore[arg-type]
-            yield Captioned(photo_name(photo), (Caption(text, -1.0),), perceptual_hash(open_photo(photo)))
+    def texts(self, name: str, image: Image.Image) -> Iterable[str]:
+        self.asked.append(name)
+        return [self.captions[hashlib.sha256(Path(name).read_bytes()).hexdigest()]]
 
     def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
         return [one.captions[0] for one in self.stream(photos)]

@@ -6,14 +6,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hypothesis import strategies as st
+from PIL import Image
 
-from captioner.captioner import Caption, Captioned
-from captioner.errors import PhotoError
-from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from indexer.index import CaptionIndex
 from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Position, Query
 from search.hits import Results
 from search.searcher import Searcher
+from tests.captioners import WithoutModel
 from tests.search.memory import MemoryIndex
 
 #: Few words, so that ties, equal captions and worse captions of one image are common.
@@ -87,25 +86,14 @@ class EvasiveIndex(MemoryIndex):
         return Candidates(tuple(matching[:1]), 1.0, len(matching))
 
 
-class NamingCaptioner:
+class NamingCaptioner(WithoutModel):
     """Captions a real, readable photo by its file's name: "a-dog+an-egg.png" is "a dog", and "an egg"."""
 
-    name = identity = "naming"
-    usual_beam = 3
+    def __init__(self) -> None:
+        super().__init__("naming")
 
-    def stream(
-        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-    ) -> Iterator[Captioned]:
-        for photo in photos:
-            name = photo_name(photo)
-            try:
-                image = open_photo(photo)
-            except PhotoError as error:
-                yield Captioned(name, error=str(error))
-            else:
-                texts = name.rpartition("/")[2].rpartition(".")[0].replace("-", " ").split("+")
-                written = tuple(Caption(text, -1.0) for text in texts[:captions])
-                yield Captioned(name, written, perceptual_hash(image))
+    def texts(self, name: str, image: Image.Image) -> Iterable[str]:
+        return name.rpartition("/")[2].rpartition(".")[0].replace("-", " ").split("+")
 
 
 #: The smallest first question makes the loop work even in a small world.

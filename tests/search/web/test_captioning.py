@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from captioner.errors import ModelError, PhotoError
+from captioner.photo import Photo
+from captioner.photo_captioner import Captioned, PhotoCaptioner
 from search.web.captioning import CaptionQueue, QueueFullError
 from tests.search.web.conftest import Serve
 from tests.search.web.fakes import FakeCaptioner
@@ -31,7 +33,7 @@ def photo(photos: Path) -> bytes:
 def start() -> Iterator[Start]:
     queues: list[CaptionQueue] = []
 
-    def begin(load: Callable[[], Any], **options: Any) -> CaptionQueue:
+    def begin(load: Callable[[], PhotoCaptioner], **options: Any) -> CaptionQueue:
         queues.append(CaptionQueue(load, **options))
         queues[-1].start()
         return queues[-1]
@@ -128,7 +130,9 @@ def test_a_model_that_is_missing_is_looked_for_again(start: Start, photo: bytes)
 
 def test_a_fault_in_the_model_leaves_the_worker_alive(start: Start, photo: bytes) -> None:
     class Failing(FakeCaptioner):
-        def stream(self, photos: Any, *, beam: int | None = None, captions: int = 1) -> Any:
+        def stream(
+            self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+        ) -> Iterator[Captioned]:
             if not self.batches:
                 self.batches.append(0)
                 raise RuntimeError("out of memory")

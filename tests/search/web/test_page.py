@@ -22,7 +22,7 @@ from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
-from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.fakes import SAID, FakeCaptioner
 from tests.search.web.gallery import Gallery, crowd
 
 pytestmark = pytest.mark.browser
@@ -111,7 +111,7 @@ def test_a_photo_with_several_captions(
         "a ginger cat", others=("a white rocket is lit before the launch", "a penguin walks on ice")
     )
     index = Gallery(records + crowd(60), PLAIN)
-    search = Searcher(index, lambda: captioner)  # type: ignore[arg-type, return-value]
+    search = Searcher(index, lambda: captioner)
     found = len(search.texts([captioner.text, *captioner.others], 200).hits)
     rest = len(search.texts(["a ginger cat", "a white rocket is lit before the launch"], 200).hits)
     app = create_app(index, lambda: captioner, Settings(images=(pictures,)))
@@ -251,7 +251,7 @@ def test_a_picture_that_browsers_do_not_show(at: Visitor, photos: Path, tmp_path
         visitor.open()
         visitor.settled()
         visitor.page.set_input_files("#choose", tmp_path / "a.heic")
-        visitor.has("#query-caption", FakeCaptioner.text)
+        visitor.has("#query-caption", SAID)
         visitor.page.locator("#query-picture .stand-in").wait_for()
         assert visitor.page.locator("#query-picture img").count() == 0
         assert visitor.barriers() == []
