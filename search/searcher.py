@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from captioner.errors import PhotoError
 from captioner.loader import loader
+from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
 from indexer.index import CaptionIndex, View, open_index
 from indexer.records import NO_FILTERS, Document
@@ -31,11 +32,10 @@ from search.query import (
 )
 from search.remembered import Remembered
 
-if TYPE_CHECKING:  # torch and Pillow come with these; most searches need neither
+if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from captioner.captioner import Captioned, PhotoCaptioner
-    from captioner.photo import Photo
+    from captioner.photo import Photo  # brings Pillow, which most searches do not need
 
 #: Photos whose searches go to the engine together.
 BATCH = 32
