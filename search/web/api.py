@@ -18,6 +18,7 @@ from search.web.answers import (
     SearchAnswer,
     StatusAnswer,
 )
+from search.web.browser_copies import kept, not_modified
 from search.web.parameters import (
     CountParameters,
     ImageParameters,
@@ -33,17 +34,19 @@ from search.web.problems import MEDIA_TYPE, Problem
 from search.web.security import SESSION_COOKIE, is_token, session_value, too_large
 from search.web.service import Service
 
-_PICTURE: dict[str, Any] = {
-    "description": "The picture.",
-    "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    304: {"description": "The copy whose ETag came as If-None-Match is current."},
 }
 
 
 def _problems(picture: bool = False, **why: str) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's entries for problem documents: status -> when."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
-    found: dict[int | str, dict[str, Any]] = {200: _PICTURE} if picture else {}
-    return found | {
+    return (_PICTURE if picture else {}) | {
         int(status.strip("_")): {"description": text, "content": content} for status, text in why.items()
     }
 
@@ -152,14 +155,13 @@ async def similar_to_image(
 @router.get("/images/{image_id:path}/file", response_class=Response, responses=_problems(picture=True,
     _404="No such image, or no picture of it here."
 ))  # fmt: skip
-async def image_file(image_id: ImageId, service: ServiceOf) -> Response:
+async def image_file(image_id: ImageId, request: Request, service: ServiceOf) -> Response:
     """The picture itself, as it lies in one of the folders named when the server started."""
-    path, kind = await service.picture(image_id, service.pictures.media_type)
-    headers = {
-        "Cache-Control": "private, max-age=3600",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    return FileResponse(path, media_type=kind, headers=headers)
+    picture = await service.picture(image_id)
+    headers = kept(picture.version) | {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    if current := not_modified(request, headers):
+        return current
+    return FileResponse(picture.path, media_type=await service.media_type(picture), headers=headers)
 
 
 @router.get("/images/{image_id:path}/thumbnail", response_class=Response, responses=_problems(picture=True,
@@ -170,11 +172,12 @@ async def thumbnail(
 ) -> Response:
     """A small JPEG of the picture."""
     size = next((size for size in SIZES if size >= asked.size), SIZES[-1])
-    _, made = await service.picture(image_id, lambda path: service.pictures.thumbnail(path, size))
-    headers = {"ETag": made.etag, "Cache-Control": "private, max-age=3600"}
-    if request.headers.get("if-none-match") == made.etag:
-        return Response(status_code=304, headers=headers)
-    return Response(made.data, media_type=made.media_type, headers=headers)
+    picture = await service.picture(image_id)
+    headers = kept(f"{picture.version}-{size}")
+    if current := not_modified(request, headers):
+        return current
+    made = await service.thumbnail(picture, size)
+    return Response(made, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/images/{image_id:path}", response_model=ImageAnswer, responses=_problems(_404="No such image."))

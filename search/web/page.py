@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from search.web.browser_copies import kept, not_modified
+
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -28,19 +30,16 @@ def _files() -> dict[str, tuple[bytes, str, str]]:
         suffix = item.name[item.name.rfind(".") :]
         if suffix in _TYPES:
             content = item.read_bytes()
-            found[item.name] = (content, _TYPES[suffix], f'"{hashlib.sha256(content).hexdigest()[:16]}"')
+            found[item.name] = (content, _TYPES[suffix], hashlib.sha256(content).hexdigest()[:16])
     return found
 
 
 def _serve(name: str) -> Callable[[Request], Awaitable[Response]]:
     content, kind, etag = _files()[name]
-    # The browser asks each time whether its copy is current, so a new version is seen at once.
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    headers = kept(etag)
 
     async def serve(request: Request) -> Response:
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
-        return Response(content, media_type=kind, headers=headers)
+        return not_modified(request, headers) or Response(content, media_type=kind, headers=headers)
 
     return serve
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path, PureWindowsPath
 
 from PIL import Image
 
-from captioner.photo import media_type, open_photo
+from captioner.photo import open_photo
 from indexer.records import CaptionRecord, Document
 from indexer.urls import is_url
 
@@ -28,10 +29,18 @@ _CACHE_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Thumbnail:
-    data: bytes
-    etag: str
-    media_type: str = "image/jpeg"
+class Picture:
+    """A picture's file, and the version that is of this content of this file alone; it tells no path."""
+
+    path: Path
+    version: str
+
+    @classmethod
+    def at(cls, path: Path) -> Picture:
+        """Raises OSError where there is no file."""
+        here = path.stat()
+        told = f"{here.st_mtime_ns} {here.st_size} {path}"
+        return cls(path, hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:32])
 
 
 class Pictures:
@@ -39,7 +48,7 @@ class Pictures:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folder.resolve(strict=True) for folder in folders)
-        self._thumbnails: OrderedDict[tuple[str, int, int], Thumbnail] = OrderedDict()
+        self._thumbnails: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
         # Looking costs some dozen system calls a picture, and pages show the same ones again.
@@ -82,25 +91,21 @@ class Pictures:
             return None
         return real if any(map(real.is_relative_to, self.folders)) and real.is_file() else None
 
-    def media_type(self, path: Path) -> str:
-        """The type by the file's header. Raises PhotoError for anything but a picture."""
-        return media_type(path)
-
-    def thumbnail(self, path: Path, size: int) -> Thumbnail:
-        """A JPEG of `path` whose longer side is at most `size` (one of SIZES). Raises PhotoError."""
-        key = (str(path), path.stat().st_mtime_ns, size)
+    def thumbnail(self, picture: Picture, size: int) -> bytes:
+        """A JPEG of the picture whose longer side is at most `size` (one of SIZES). Raises PhotoError."""
+        key = (picture.version, size)
         with self._lock:
             if key in self._thumbnails:
                 self._thumbnails.move_to_end(key)
                 return self._thumbnails[key]
-        made = Thumbnail(_shrink(path, size), f'"{key[1]:x}-{size}"')
+        made = _shrink(picture.path, size)
         with self._lock:
             if key not in self._thumbnails:
                 self._thumbnails[key] = made
-                self._bytes += len(made.data)
+                self._bytes += len(made)
             while self._bytes > _CACHE_BYTES:
                 _, old = self._thumbnails.popitem(last=False)
-                self._bytes -= len(old.data)
+                self._bytes -= len(old)
         return made
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from captioner.errors import PhotoError
+from captioner.photo import media_type
 from captioner.tokens import REPEAT, analyzer
 from indexer.records import CaptionRecord, Document
 from search.hits import Hit, Results
@@ -132,7 +133,7 @@ class Presentation:
     def _media_type(self, image: str) -> str | None:
         path = self._pictures.find(image)
         with suppress(OSError, PhotoError):
-            return self._pictures.media_type(path) if path else None
+            return media_type(path) if path else None
         return None
 
     @staticmethod

@@ -30,7 +30,7 @@ from search.web.parameters import (
     SearchParameters,
     TextParameters,
 )
-from search.web.pictures import Pictures, SeenImages
+from search.web.pictures import Picture, Pictures, SeenImages
 from search.web.presentation import Presentation, root_of
 from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.recent import Recent
@@ -152,15 +152,8 @@ class Service:
 
         return await self.engine.run(work)
 
-    async def picture(self, image_id: str, read: Callable[[Path], T]) -> tuple[Path, T]:
-        """The picture's file on this server, and what `read` makes of it.
-
-        Raises Problem (404) where there is none, PhotoError for what is no picture.
-        """
-        path = await self._file(image_id)
-        return path, await self.files.run(lambda: _read(read, path))
-
-    async def _file(self, image_id: str) -> Path:
+    async def picture(self, image_id: str) -> Picture:
+        """The picture's file on this server, not yet opened. Raises Problem (404) where there is none."""
         image = self.seen.place(image_id)
         if image is None:
             found = await self.engine.run(lambda: self.seen.look_up([image_id]))
@@ -168,7 +161,17 @@ class Service:
         path = self.pictures.find(image)
         if path is None:
             raise _no_picture()
-        return path
+        return await self.files.run(lambda: _read(path, lambda: Picture.at(path)))
+
+    async def media_type(self, picture: Picture) -> str:
+        """Raises Problem (404) where the file has gone, PhotoError for what is no picture."""
+        return await self.files.run(lambda: _read(picture.path, lambda: media_type(picture.path)))
+
+    async def thumbnail(self, picture: Picture, size: int) -> bytes:
+        """Raises the same."""
+        return await self.files.run(
+            lambda: _read(picture.path, lambda: self.pictures.thumbnail(picture, size))
+        )
 
     async def status(self) -> dict[str, Any]:
         counts = await self.counts()
@@ -234,10 +237,10 @@ def _no_picture() -> Problem:
     return not_found("This server has no picture of that image in the folders it may serve.")
 
 
-def _read(read: Callable[[Path], T], path: Path) -> T:
+def _read(path: Path, read: Callable[[], T]) -> T:
     """A file may go after it was found, and where it lies is not told to clients."""
     try:
-        return read(path)
+        return read()
     except OSError:
         raise _no_picture() from None
     except PhotoError as error:

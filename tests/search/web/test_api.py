@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from PIL import Image
 
 from captioner.tokens import DEFAULT, analyzer
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
@@ -21,6 +23,7 @@ from indexer.records import Candidates, CaptionRecord, Filters, Query
 from search.searcher import Searcher
 from search.web import service
 from search.web.parameters import TextParameters
+from search.web.pictures import Pictures
 from search.web.recent import Recent
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
@@ -300,11 +303,56 @@ def test_pictures_and_thumbnails(client: TestClient, pictures: Path) -> None:
     assert "sandbox" in whole.headers["content-security-policy"]
     small = client.get(hit["thumbnail"], params={"size": 100})
     assert small.headers["content-type"] == "image/jpeg" and len(small.content) < len(whole.content)
-    again = client.get(
-        hit["thumbnail"], params={"size": 100}, headers={"If-None-Match": small.headers["etag"]}
-    )
-    assert again.status_code == 304 and not again.content
     problem(client.get(f"{V1}/images/nowhere/file"), 404, "not-found")
+
+
+PARTS = ["file", "thumbnail?size=100", "thumbnail?size=600"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_browser_asks_whether_its_picture_is_current(
+    client: TestClient, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{V1}/images/skimage%2Frocket.jpg/{part}"
+    first = client.get(url)
+    assert first.headers["cache-control"] == "private, no-cache"
+    tag = first.headers["etag"]
+    monkeypatch.setattr(service, "media_type", None)
+    monkeypatch.setattr(Pictures, "thumbnail", None)  # to say that a copy is current, no file is opened
+    for known in (tag, f"W/{tag}", f'"another", {tag}'):
+        again = client.get(url, headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        for name in ("etag", "cache-control", "content-security-policy"):  # the copy gets them
+            assert again.headers[name] == first.headers[name]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_another_picture_of_the_same_id_is_no_copy_of_the_first(
+    serve: Serve, tmp_path: Path, part: str
+) -> None:
+    """Cameras repeat names, and the port may be another index's tomorrow."""
+    shelves = [tmp_path / name for name in ("a", "b")]
+    for shelf, colour in zip(shelves, ("red", "blue"), strict=True):
+        shelf.mkdir()
+        Image.new("RGB", (700, 700), colour).save(shelf / "IMG_1.bmp")
+        os.utime(shelf / "IMG_1.bmp", (1, 1))
+    index = MemoryIndex([CaptionRecord("IMG_1.bmp", "a wall", image="IMG_1.bmp")])
+    first, second = (
+        serve(index, Settings(images=(shelf,))).get(f"{V1}/images/IMG_1.bmp/{part}") for shelf in shelves
+    )
+    assert first.content != second.content and first.headers["etag"] != second.headers["etag"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_picture_that_was_replaced_is_shown(serve: Serve, tmp_path: Path, part: str) -> None:
+    client = serve(MemoryIndex([CaptionRecord("x", "a wall", image="x.bmp")]), Settings(images=(tmp_path,)))
+    found = []
+    for at, colour in enumerate(("red", "blue")):
+        Image.new("RGB", (700, 700), colour).save(tmp_path / "x.bmp")
+        os.utime(tmp_path / "x.bmp", (at, at))
+        known = {"If-None-Match": found[0].headers["etag"]} if found else {}
+        found.append(client.get(f"{V1}/images/x/{part}", headers=known))
+    assert [one.status_code for one in found] == [200, 200] and found[0].content != found[1].content
 
 
 def test_a_caption_without_a_place_leaves_the_picture_where_it_is(serve: Serve, pictures: Path) -> None:

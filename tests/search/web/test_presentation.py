@@ -13,7 +13,7 @@ from PIL import Image
 from captioner.errors import PhotoError
 from captioner.tokens import DEFAULT, analyzer, plain_words
 from indexer.records import CaptionRecord
-from search.web.pictures import SIZES, Pictures, SeenImages
+from search.web.pictures import SIZES, Picture, Pictures, SeenImages
 from search.web.presentation import Presentation, spans, words_of_tokens
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import PLAIN
@@ -72,22 +72,18 @@ def test_words_without_a_space_between_are_marked_apart() -> None:
 
 def test_thumbnails_are_small_kept_and_bounded(pictures: Path, records: object) -> None:
     shelf = Pictures([pictures])
-    path = shelf.find("rocket.jpg")
-    assert path is not None
-    made = [shelf.thumbnail(path, size) for size in SIZES[:3]]
-    assert [len(one.data) for one in made] == sorted(len(one.data) for one in made)
-    assert shelf.thumbnail(path, SIZES[0]) is made[0]
+    picture = Picture.at(pictures / "rocket.jpg")
+    made = [shelf.thumbnail(picture, size) for size in SIZES[:3]]
+    assert made == sorted(made, key=len)
+    assert shelf.thumbnail(picture, SIZES[0]) is made[0]
     with pytest.raises(FileNotFoundError):
         Pictures([pictures / "gone"])
 
 
 def test_a_thumbnail_of_what_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_text("no")
-    shelf = Pictures([tmp_path])
-    path = shelf.find("x.jpg")
-    assert path is not None
     with pytest.raises(PhotoError):
-        shelf.thumbnail(path, 160)
+        Pictures([tmp_path]).thumbnail(Picture.at(tmp_path / "x.jpg"), 160)
 
 
 def test_an_image_tells_the_type_of_its_picture_here(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""Copies that browsers keep: they ask each time whether theirs is current, and mostly hear that it is.
+
+What an address shows may change at any moment: with the version of the page, with a picture's file, and with
+the index that is served on the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+def kept(etag: str) -> dict[str, str]:
+    """Headers of an answer that its reader's browser alone may keep, and asks about before each use."""
+    return {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
+
+
+def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
+    """The answer (304) to a browser whose copy is current; None to any other.
+
+    `headers` are those of the whole answer: the browser gives them to its copy, also what it may do. Proxies
+    that compress an answer mark its tag as weak; it shows the same.
+    """
+    known = request.headers.get("if-none-match", "").split(",")
+    if headers["ETag"] not in (tag.strip().removeprefix("W/") for tag in known):
+        return None
+    return Response(status_code=304, headers=headers)
