@@ -43,7 +43,7 @@ def services() -> dict[str, Any]:
 
 
 def test_the_file_keeps_the_schema_of_the_compose_specification() -> None:
-    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", FILE]
+    command: list[str | Path] = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", FILE]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
@@ -385,7 +385,7 @@ def test_certificates_are_made_for_the_nodes_that_have_none(tmp_path: Path) -> N
     folder = tmp_path / "certs"
 
     def make(*nodes: str) -> None:
-        command = [ROOT / "docker" / "certificates.sh", folder, *nodes]
+        command: list[str | Path] = [ROOT / "docker" / "certificates.sh", folder, *nodes]
         subprocess.run(
             command, env={**os.environ, "CERTUTIL": str(certutil)}, check=True, capture_output=True
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from indexer.build import Captioning, add, build, delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord
-from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource
+from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source
 from tests.indexer.worlds import (
     ColourCaptioner,
     DraftingIndex,
@@ -47,7 +48,7 @@ class TestBuild:
         write_photo(tmp_path / "images" / "000000000009.jpg")
         write_photo(tmp_path / "mine" / "a b.png")
         index, captioner = DraftingIndex(), ColourCaptioner()
-        found = [
+        found: list[Source] = [
             CocoSource(write_coco(tmp_path / "c.json"), tmp_path / "images"),
             FolderSource(tmp_path / "mine"),
             JsonlSource(captions_file(tmp_path, "A dog.")),
@@ -81,7 +82,7 @@ class TestBuild:
     def test_a_photo_of_two_sources_is_captioned_once(self, tmp_path: Path) -> None:
         write_photo(tmp_path / "images" / "000000000009.jpg")
         captioner = ColourCaptioner()
-        found = [
+        found: list[Source] = [
             CocoSource(write_coco(tmp_path / "c.json"), tmp_path / "images"),
             FolderSource(tmp_path / "images"),
         ]
@@ -106,7 +107,8 @@ class TestBuild:
         write_photo(tmp_path / "cam" / "b.jpg")
         row = {"image_id": "a.jpg", "caption": "A bright ring.", "kind": "generated", "model": "blip"}
         own = {"image_id": "b.jpg", "caption": "Mine.", "kind": "generated", "model": "colour@12345678"}
-        found = [JsonlSource(write_jsonl(tmp_path / "blip.jsonl", row, own)), FolderSource(tmp_path / "cam")]
+        blip = JsonlSource(write_jsonl(tmp_path / "blip.jsonl", row, own))
+        found: list[Source] = [blip, FolderSource(tmp_path / "cam")]
         with open_index(fresh_where, create=True) as index:
             with pytest.raises(KeyboardInterrupt):  # and so it is for a draft that is gone on with
                 build(index, found, captioning(Stopped(0, KeyboardInterrupt())))
@@ -235,7 +237,7 @@ class TestProgress:
         for name in ("a.jpg", "b.jpg"):
             write_photo(tmp_path / "photos" / name)
         (tmp_path / "photos" / "c.jpg").write_bytes(b"")
-        found = [FolderSource(tmp_path / "photos"), CocoSource(write_coco(tmp_path / "c.json"))]
+        found: list[Source] = [FolderSource(tmp_path / "photos"), CocoSource(write_coco(tmp_path / "c.json"))]
         build(DraftingIndex(), found, captioning(ColourCaptioner()), progress=Bar)
         assert [(bar.label, bar.unit, bar.total, bar.done, bar.closed) for bar in bars] == [
             ("c.json", "caption", 3, 3, True),
@@ -305,10 +307,10 @@ class TestInterruption:
         class Down(DraftingIndex):
             down = False
 
-            def store(self, *arguments: object) -> AddReport:
+            def store(self, *arguments: Any) -> AddReport:
                 if self.down:
                     raise IndexUnavailableError("the server is down")
-                return super().store(*arguments)  # type: ignore[arg-type]
+                return super().store(*arguments)
 
         index = Down([CaptionRecord("old", "An old caption.")])
         index.down = True

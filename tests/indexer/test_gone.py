@@ -12,6 +12,7 @@ from indexer.build import add
 from indexer.errors import IndexUnavailableError
 from indexer.gone import delete_gone
 from indexer.index import open_index
+from indexer.places import is_gone
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource, Problem
@@ -87,7 +88,7 @@ class TestGonePhotos:
         add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner(), captions=5))
         gone.unlink()
         linked.resolve().unlink()
-        monkeypatch.setattr(gone_photos, "is_gone", index.disk(gone_photos.is_gone))
+        monkeypatch.setattr(gone_photos, "is_gone", index.disk(is_gone))
         report = add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
         assert index.events == [*["index"] * 15, str(gone), str(linked)]
         assert report.gone == {str(tmp_path): 2} and report.known == len([listed])

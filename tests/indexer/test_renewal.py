@@ -150,7 +150,7 @@ class TestMovedPhotos:
             assert (captioner.asked, report.problems) == ([], ())
             assert (report.captioned, report.known, report.moved) == (0, 70, 70)
             assert any(", 70 moved (" in line for line in report_lines(report))
-            held = index.captions(f"{number:02d}.png" for number in range(70))
+            held = dict(index.captions(f"{number:02d}.png" for number in range(70)))
             assert {(one.record.image_id, one.record.image) for one in held.pop("00.png")} == {
                 ("00.png", str(new / "00.png")),
                 ("00.png", remark.image),

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from captioner.picture import Mark, wrap
 from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render import montage as montages
@@ -89,9 +90,8 @@ def test_every_form_says_the_same(case: tuple[Results, str], monkeypatch: pytest
     assert table(results, color=False).splitlines()[-1] == said
     assert said[0].upper() + said[1:] in Texts(page([Answer("q", results)])).texts
     drawn: list[str] = []
-    wrap = montages.wrap
 
-    def listening(words: list[tuple[str, bool]], *others: int) -> list[list[tuple[str, bool]]]:
+    def listening(words: list[Mark], *others: int) -> list[list[Mark]]:
         lines = wrap(words, *others)
         drawn.append(" ".join(word for line in lines for word, _ in line))
         return lines

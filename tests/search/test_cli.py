@@ -42,7 +42,7 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def run(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    def opened(place: str, model: str = "default", beam: int = 3, captions: int | None = None) -> Searcher:
+    def opened(place: str, model: str = "default", beam: int = 3, captions: int = 1) -> Searcher:
         return Searcher(open_index(place), NamingCaptioner, beam, captions)
 
     monkeypatch.setattr(Searcher, "open", opened)

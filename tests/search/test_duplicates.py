@@ -79,7 +79,7 @@ def test_all_pages_together_show_what_the_plain_definition_keeps(
         CaptionRecord(f"i{number}", " ".join(["dog", *map(str, range(number))]), phash=phash)
         for number, phash in enumerate(given_hashes)
     ]
-    found = pages(searcher(engine(world, ANALYZER)), {"dog"}, k, fold_duplicates=True)
+    found = pages(searcher(engine(world, ANALYZER)), frozenset({"dog"}), k, fold_duplicates=True)
     assert all(page.exact for page in found)
     hits = [hit for page in found for hit in page.hits]
     plain = {f"i{kept}": tuple(f"i{copy}" for copy in copies) for kept, copies in plainly(given_hashes, ())}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indexer.records import CaptionRecord, Filters
 from search.errors import QueryError
+from search.hits import Results
 from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
     ANALYZER,
@@ -123,13 +126,14 @@ class TestPages:
         search = searcher_of("dog", "dog cat", "dog cat egg")
         cursor = search.text("dog", 1).cursor
         assert cursor
-        for other in (
+        others: list[Callable[[], Results]] = [
             lambda: search.text("cat", 1, after=cursor),
             lambda: search.text("dog", 1, after=cursor, min_score=0.1),
             lambda: search.text("dog", 1, after=cursor, filters=Filters({"kind": ("reference",)})),
             lambda: search.text("dog", 1, after=cursor, fold_duplicates=True),
             lambda: search.image("i0", 1, after=cursor),
             lambda: searcher(RoundingIndex([CaptionRecord("i", "dog")])).text("dog", 1, after=cursor),
-        ):
+        ]
+        for other in others:
             with pytest.raises(QueryError, match="another search"):
                 other()

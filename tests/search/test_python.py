@@ -97,5 +97,6 @@ def test_a_seed_that_no_engine_takes(searcher: Searcher, seed: int) -> None:
 
 
 def test_examples_may_come_one_after_the_other(searcher: Searcher) -> None:
-    results = searcher.blend(iter(["a dog", IndexedImage("i2")]), iter(["a beach"]))
+    like: list[str | IndexedImage] = ["a dog", IndexedImage("i2")]
+    results = searcher.blend(iter(like), iter(["a beach"]))
     assert results.asked == (Asked("a dog + a dog on a beach - a beach", frozenset({"dog"}), "english/1"),)

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import Unpack
 
 from indexer.index import open_index
-from indexer.records import NO_FILTERS, CaptionRecord, Filters
+from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Filters, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.hits import Results
 from search.jaccard import explain, similarity
-from search.searcher import Searcher
+from search.searcher import Options, Searcher
 from tests.jaccard import jaccard
 from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
@@ -41,16 +42,16 @@ def asked(sets: Sets) -> list[Asked]:
     return [Asked(f"caption {number}", tokens) for number, tokens in enumerate(sets)]
 
 
-def ask(search: Searcher, sets: Sets, k: int, **options: object) -> Results:
-    return search.any_of(asked(sets), k, **options)  # type: ignore[arg-type]
+def ask(search: Searcher, sets: Sets, k: int, **options: Unpack[Options]) -> Results:
+    return search.any_of(asked(sets), k, **options)
 
 
-def pages(search: Searcher, sets: Sets, sizes: Sequence[int], **options: object) -> list[Results]:
+def pages(search: Searcher, sets: Sets, sizes: Sequence[int], **options: Unpack[Options]) -> list[Results]:
     """All pages; their sizes are taken in turn."""
     found = [ask(search, sets, sizes[0], **options)]
-    while found[-1].cursor:
-        size = sizes[len(found) % len(sizes)]
-        found.append(ask(search, sets, size, after=found[-1].cursor, **options))
+    while cursor := found[-1].cursor:
+        options["after"] = cursor
+        found.append(ask(search, sets, sizes[len(found) % len(sizes)], **options))
     return found
 
 
@@ -300,9 +301,9 @@ class CountingIndex(MemoryIndex):
         self.sizes: list[int] = []
         super().__init__(records, analyzer_name)
 
-    def candidates_many(self, queries: Sequence[object], limit: int) -> list[object]:  # type: ignore[override]
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         self.sizes.append(len(queries))
-        return super().candidates_many(queries, limit)  # type: ignore[arg-type, return-value]
+        return super().candidates_many(queries, limit)
 
 
 class TestEngines:
@@ -330,6 +331,7 @@ class TestEngines:
 
     def test_pages_scores_filters_and_counts_agree(self, both: tuple[Searcher, Searcher]) -> None:
         real, reference = both
+        assert isinstance(reference.index, MemoryIndex)
         for texts in (
             ["a dog on the beach", "a man on a beach"],
             ["a dog", "a cat", "a sofa"],
@@ -337,7 +339,7 @@ class TestEngines:
         ):
             sets = [one.tokens for one in analysed(real.index, texts)]
             for allowed in (NO_FILTERS, Filters({"source": ("coco",)})):
-                truth = brute_force(reference.index, sets, allowed)  # type: ignore[arg-type]
+                truth = brute_force(reference.index, sets, allowed)
                 for size in (1, 4, 100):
                     found = pages(real, sets, [size], filters=allowed)
                     hits = [hit for page in found for hit in page.hits]

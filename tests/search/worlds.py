@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hypothesis import strategies as st
 from PIL import Image
+from typing_extensions import Unpack
 
 from indexer.index import CaptionIndex
 from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Position, Query
 from search.hits import Results
-from search.searcher import Searcher
+from search.searcher import Options, Searcher
 from tests.captioners import WithoutModel
 from tests.search.memory import MemoryIndex
 
@@ -110,10 +111,11 @@ def searcher_of(*captions: str) -> Searcher:
     return searcher(MemoryIndex([CaptionRecord(f"i{number}", text) for number, text in enumerate(captions)]))
 
 
-def pages(search: Searcher, tokens: frozenset[str], k: int, **options: object) -> list[Results]:
-    found = [search.tokens(tokens, k, **options)]  # type: ignore[arg-type]
-    while found[-1].cursor:
-        found.append(search.tokens(tokens, k, after=found[-1].cursor, **options))  # type: ignore[arg-type]
+def pages(search: Searcher, tokens: frozenset[str], k: int, **options: Unpack[Options]) -> list[Results]:
+    found = [search.tokens(tokens, k, **options)]
+    while cursor := found[-1].cursor:
+        options["after"] = cursor
+        found.append(search.tokens(tokens, k, **options))
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -84,8 +85,8 @@ class Scraping:
         self.folder = folder
         self.clock = Jumping()
 
-    def __call__(self, queries: Sequence[str], provider: Provider | None = None, **changes: object) -> Report:
-        settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    def __call__(self, queries: Sequence[str], provider: Provider | None = None, **changes: Any) -> Report:
+        settings = replace(SETTINGS, **changes)
         chosen = provider or UrlList()
         return scrape(queries, [chosen], self.folder, settings, clock=self.clock)
 

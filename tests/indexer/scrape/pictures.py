@@ -15,7 +15,8 @@ NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 @cache
 def _whole(name: str) -> Image.Image:
     with as_file(files("skimage") / "data" / name) as path, Image.open(path) as image:
-        return image.convert("RGB")
+        whole: Image.Image = image.convert("RGB")
+    return whole
 
 
 def image(number: int, size: tuple[int, int] = (160, 120)) -> Image.Image:

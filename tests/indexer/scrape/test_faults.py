@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,6 +27,7 @@ from tests.indexer.scrape.conftest import SETTINGS, Jumping, Scraping
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import (
     Answer,
+    Raw,
     Request,
     Site,
     endless,
@@ -57,7 +59,7 @@ def _zeros(size: int) -> bytes:
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 #: name -> (how the site is wrong, status, reason)
-FAULTS: dict[str, tuple[Callable[[Site], object], str, str]] = {
+FAULTS: dict[str, tuple[Callable[[Site], Answer | Raw], str, str]] = {
     "missing": (lambda site: Answer(status=404), "failed", "not-found"),
     "gone": (lambda site: Answer(status=410), "failed", "not-found"),
     "forbidden": (lambda site: Answer(status=403), "failed", "http-error"),
@@ -141,7 +143,10 @@ def test_a_fault_gets_its_status_and_the_rest_is_done(
     if name == "to localhost by name":
         _resolve(monkeypatch, {"localhost.localdomain": ["127.0.0.3"]})
     fault = make(site)
-    (site.pages if isinstance(fault, Answer) else site.raw)["/fault"] = fault  # type: ignore[index]
+    if isinstance(fault, Answer):
+        site.pages["/fault"] = fault
+    else:
+        site.raw["/fault"] = fault
     good = [site.photo(f"/good-{number}.jpg", jpeg(number + 10)) for number in range(3)]
     limits = Limits(bytes=1_000_000, seconds=0.4 if name == "slow loris" else 20.0)
     report = scraping([good[0], site.url("/fault"), *good[1:]], limits=limits)
@@ -160,12 +165,10 @@ def _resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> No
 
     real = socket.getaddrinfo
 
-    def resolve(host: object, port: object, *args: object, **named: object) -> object:
+    def resolve(host: str, port: int, *args: Any, **named: Any) -> Any:
         if host in names:
-            return [
-                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names[str(host)]
-            ]
-        return real(host, port, *args, **named)  # type: ignore[arg-type]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names[host]]
+        return real(host, port, *args, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -70,8 +71,10 @@ def test_an_item_survives_its_line(item: Item) -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.binary(min_size=1, max_size=80), st.integers(1, 3))
-def test_whatever_a_crash_leaves_at_the_end_is_mended(tmp_path_factory: object, torn: bytes, n: int) -> None:
-    folder = tmp_path_factory.mktemp("torn")  # type: ignore[attr-defined]
+def test_whatever_a_crash_leaves_at_the_end_is_mended(
+    tmp_path_factory: pytest.TempPathFactory, torn: bytes, n: int
+) -> None:
+    folder = tmp_path_factory.mktemp("torn")
     items = [Item(f"http://a.example/{number}.jpg") for number in range(n)]
     with ManifestWriter(folder) as writer:
         for item in items:
@@ -112,7 +115,7 @@ _FILE = f"images/ab/{_SHA256}.jpg"
 
 def _line(kind: str = "item", **changes: object) -> str:
     """A photo's line or a query's, with changes; what is changed to None is left out."""
-    kinds = {
+    kinds: dict[str, Item | SearchProgress] = {
         "item": Item(
             "http://a.example/2", status="downloaded", file=_FILE, sha256=_SHA256, phash="0" * 16, bytes=9
         ),
@@ -300,36 +303,32 @@ def test_a_run_killed_in_the_middle_loses_nothing(site: Site, scraping: Scraping
 
 
 def test_a_disk_that_fills_up_leaves_no_half_line(tmp_path: Path) -> None:
-    class Full:
+    class Full(FileIO):
         """The manifest's file, on a disk with room for 100 bytes more."""
 
-        def __init__(self, file: FileIO) -> None:
-            self.file = file
-            self.room = 100
+        room = 100
 
-        def write(self, text: memoryview) -> int:
+        def write(self, text: Any) -> int:
             if not self.room:
                 raise OSError(errno.ENOSPC, "no space left")
-            self.room -= (written := self.file.write(text[: self.room]))
+            self.room -= (written := super().write(text[: self.room]))
             return written
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.file, name)
 
     first, second = Item("http://a.example/1"), Item("http://a.example/2")
     with ManifestWriter(tmp_path) as writer:
         writer.append(first)
-        full = Full(writer._file)  # type: ignore[arg-type]
-        writer._file = full  # type: ignore[assignment]
+        file, full = writer._file, Full(writer._file.fileno(), "ab+", closefd=False)
+        writer._file = full
         with pytest.raises(OSError, match="no space"):
             writer.append(second, second, second)
         assert (tmp_path / NAME).read_bytes().count(b"\n") == 1
         full.room = 1000
         writer.append(second)
+        writer._file = file
     assert list(read_manifest(tmp_path)) == [first, second]
 
 
-def _kept(address: int, photo: str, **said: str) -> Item:
+def _kept(address: int, photo: str) -> Item:
     kept = Examined(hashlib.sha256(photo.encode()).hexdigest(), "0" * 16, ".jpg")
     return Item(
         f"http://a.example/{address}",
@@ -337,7 +336,6 @@ def _kept(address: int, photo: str, **said: str) -> Item:
         sha256=kept.sha256,
         phash=kept.phash,
         file=file_name(kept),
-        **said,  # type: ignore[arg-type]
     )
 
 

@@ -192,8 +192,9 @@ def test_an_api_that_says_how_long_to_wait_is_asked_again(name: str, site: Site,
     apis = Apis(site)
     apis.pictures["cats"] = _pictures(site, 2)
     working = site.pages[PATHS[name]]
+    assert callable(working)
     answers = iter([as_json({}, 429, **{"Retry-After": "5"})])
-    site.pages[PATHS[name]] = lambda request: next(answers, None) or working(request)  # type: ignore[operator]
+    site.pages[PATHS[name]] = lambda request: next(answers, None) or working(request)
     report = scraping(["cats"], provider(name, apis.environment()), attempts=2)
     assert report.total("downloaded") == 2
 

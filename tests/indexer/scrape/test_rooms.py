@@ -19,11 +19,11 @@ from captioner.photo import hash_distance, perceptual_hash
 from indexer.scrape import transport
 from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
-from indexer.scrape.items import Item
+from indexer.scrape.items import Item, Status
 from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
 from indexer.scrape.ledger import NEAR, Ledger, _Kept
 from indexer.scrape.report import Report
-from indexer.scrape.text import plain_text, read_html
+from indexer.scrape.text import Reader, plain_text, read_html
 from indexer.scrape.transport import Limits, Response
 from tests.indexer.scrape.conftest import timeless
 from tests.indexer.scrape.pictures import image, jpeg
@@ -103,7 +103,7 @@ def test_without_an_end_of_a_tag_nothing_is_markup(text: str) -> None:
     assert plain_text(text) == " ".join(text.split())[:500].rstrip()
 
 
-class _Links:
+class _Links(Reader):
     """A reader of HTML that counts links."""
 
     def __init__(self) -> None:
@@ -111,12 +111,6 @@ class _Links:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self.count += tag == "a"
-
-    def end(self, tag: str) -> None: ...
-
-    def data(self, text: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @pytest.mark.parametrize("part", ["<a ", "<!-- >", "<![CDATA[ >", '<a "', "</ >", "&#x"])
@@ -302,14 +296,15 @@ def test_a_server_may_be_silent_as_long_as_the_whole_download_may_take() -> None
 
 def test_the_report_counts_by_provider_and_reason() -> None:
     report = Report()
-    for provider, status, reason in [
+    rows: list[tuple[str, Status, str]] = [
         ("openverse", "downloaded", ""),
         ("openverse", "skipped", "robots"),
         ("openverse", "skipped", "robots"),
         ("google", "failed", "timeout"),
-    ]:
+    ]
+    for provider, status, reason in rows:
         report.found[provider] += 1
-        report.count(Item("x", provider=provider, status=status, reason=reason, bytes=2_000_000))  # type: ignore[arg-type]
+        report.count(Item("x", provider=provider, status=status, reason=reason, bytes=2_000_000))
     report.seconds = 0.5
     assert report.rows() == [
         ("provider", "found", "downloaded", "duplicate", "skipped", "failed"),

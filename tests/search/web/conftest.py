@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -54,12 +55,14 @@ def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
             index: CaptionIndex | None = None,
             settings: Settings | None = None,
             captioner: FakeCaptioner | None = None,
-            **client: object,
+            **client: Any,
         ) -> TestClient:
             settings = settings or Settings(images=(pictures,))
             answers = captioner or FakeCaptioner()
             app = create_app(index or MemoryIndex(records, PLAIN), lambda: answers, settings)
-            return stack.enter_context(TestClient(app, base_url=BASE, **client))  # type: ignore[arg-type]
+            served = TestClient(app, base_url=BASE, **client)
+            stack.enter_context(served)
+            return served
 
         yield start
 
