@@ -30,6 +30,7 @@ from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
 from captioner.model import CaptionModel
+from captioner.outside import said
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import Vocabulary
 
@@ -138,7 +139,8 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except FileNotFoundError:
         raise ModelError(f"{folder}: no model here ({CONFIG} is missing)") from None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path}: not a model's configuration ({error!r})") from None
+        what = type(error).__name__
+        raise ModelError(f"{path}: not a model's configuration ({what}: {said(error)})") from None
     if config.get("format") != FORMAT:
         raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
     return config, about
@@ -170,7 +172,7 @@ def _unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
         config = ModelConfig(**values, preprocess=Preprocess(**given), consensus=sizes)
         return CaptionModel.unfilled(config, words)
     except (KeyError, TypeError, ValueError, RuntimeError, ModelError) as error:
-        raise ModelError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
+        raise ModelError(f"{folder / CONFIG}: not a model's configuration ({said(error)})") from None
 
 
 def _tensors(model: CaptionModel, half: bool) -> tuple[dict[str, Tensor], bool]:
@@ -204,7 +206,7 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
     except FileNotFoundError:
         raise ModelError(f"{path}: the weights are missing") from None
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: damaged weights ({error})") from None
+        raise ModelError(f"{path}: damaged weights ({said(error)})") from None
     if package and isinstance(model.encoder, GridEncoder):
         theirs = imagenet_weights(model.encoder.network)
         tensors |= {f"encoder.network.{name}": value for name, value in theirs.items()}

@@ -22,6 +22,11 @@ def clean(text: str) -> str:
     return _shown(" ".join(text.split()), lambda character: REPLACEMENT)
 
 
+def said(error: BaseException) -> str:
+    """What an error of others says, on one line: it may have many, or repeat all that a file holds."""
+    return " ".join(str(error)[:1000].split())[:200] or type(error).__name__
+
+
 def _shown(text: str, instead: Callable[[str], str]) -> str:
     if text.isprintable():
         return text

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from captioner.errors import PhotoError
 from captioner.formats import FORMATS, NAMES, UNREAD, what_to_do
+from captioner.outside import said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,8 +131,7 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise PhotoError(f"{name}: {_why_not_a_photo(photo)}") from None
     except Exception as error:  # decoders raise whatever damage leads them to (struct.error, KeyError, ...)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PhotoError(f"{name}: damaged or incomplete image ({reason})") from None
+        raise PhotoError(f"{name}: damaged or incomplete image ({said(error)})") from None
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import pickle  # only the machine that walks through the opcodes; every name it meets goes through find_class
 import struct
-import textwrap
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from captioner.errors import ModelError
+from captioner.outside import said
 from captioner.room import Room
 from captioner.stand_ins import (
     PickledArray,
@@ -53,7 +53,7 @@ def read_matrix(path: Path) -> Tensor:
             rows = found.array() if isinstance(found, PickledArray) else _rows(found, most)
             matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise ModelError(f"{path}: not a matrix of numbers ({_said(error)})") from None
+        raise ModelError(f"{path}: not a matrix of numbers ({said(error)})") from None
     if matrix.ndim != 2:
         raise ModelError(f"{path}: a matrix has two dimensions; this has the shape {tuple(matrix.shape)}")
     return matrix
@@ -77,12 +77,7 @@ def _guarded(file: IO[bytes], path: Path, read: Callable[[IO[bytes], Room], Any]
     except RecursionError:
         raise ModelError(f"{path}: damaged, or not a file of this kind (nested too deeply)") from None
     except Exception as error:  # a broken pickle raises nearly anything
-        raise ModelError(f"{path}: damaged, or not a file of this kind ({_said(error)})") from None
-
-
-def _said(error: Exception) -> str:
-    """What an exception of others says, in one line: it may repeat all that the file holds."""
-    return textwrap.shorten(str(error)[:1000], 200, placeholder="...") or type(error).__name__
+        raise ModelError(f"{path}: damaged, or not a file of this kind ({said(error)})") from None
 
 
 def _rows(rows: Any, most: int) -> list[np.ndarray[Any, Any]]:

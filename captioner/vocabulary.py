@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from captioner.errors import ModelError
+from captioner.outside import said
 
 PAD, START, END, UNK = range(4)
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
@@ -20,14 +22,16 @@ class Vocabulary:
     def __init__(self, words: Sequence[str]) -> None:
         """`words`: all words in the order of their ids, the four specials first. Raises ModelError."""
         if tuple(words[: len(SPECIALS)]) != SPECIALS:
-            raise ModelError(f"a vocabulary begins with {', '.join(SPECIALS)}; this one with {words[:4]!r}")
+            raise ModelError(
+                f"a vocabulary begins with {', '.join(SPECIALS)}; this one with {reprlib.repr(words[:4])}"
+            )
         self.words = tuple(words)
         self._ids = {word: number for number, word in enumerate(self.words)}
         for number, word in enumerate(self.words):
             if self._ids[word] != number:
-                raise ModelError(f"the word {word!r} stands twice in the vocabulary")
+                raise ModelError(f"the word {reprlib.repr(word)} stands twice in the vocabulary")
             if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
-                raise ModelError(f"the word {word!r} is no text")
+                raise ModelError(f"the word {reprlib.repr(word)} is no text")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -75,7 +79,7 @@ class Vocabulary:
         except FileNotFoundError:
             raise ModelError(f"{path}: the vocabulary is missing") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"{path}: not a vocabulary ({error})") from None
+            raise ModelError(f"{path}: not a vocabulary ({said(error)})") from None
         if not isinstance(words, list):
             raise ModelError(f"{path}: not a vocabulary (a JSON list of words is expected)")
         return cls.in_file(path, words)

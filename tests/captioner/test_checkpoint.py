@@ -205,6 +205,14 @@ def test_an_edited_configuration_is_one_line_too(name: str, value: object, folde
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", [b"\xff" * 5000, b'{"' + b"a" * 5000 + b"\xff", b"9" * 5000])
+def test_what_is_no_configuration_is_not_repeated_at_length(text: bytes, folder: Path) -> None:
+    (folder / CONFIG).write_bytes(text)
+    with pytest.raises(ModelError, match=r"config\.json: not a model's configuration") as caught:
+        checkpoint.load(folder)
+    assert len(str(caught.value)) < len(str(folder)) + 300
+
+
 def test_a_configuration_of_a_thousand_brackets(folder: Path) -> None:
     (folder / CONFIG).write_text("[" * 100_000)
     with pytest.raises(ModelError, match=r"config\.json: not a model's configuration"):

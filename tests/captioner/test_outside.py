@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.outside import clean, printable
+from captioner.outside import clean, printable, said
 
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467.jpg"
@@ -30,6 +30,19 @@ def test_a_name_shows_what_it_holds() -> None:
 
 def test_a_sentence_is_one_line_with_a_mark_where_something_was() -> None:
     assert clean("a\n dog\x1b[31m\u202ereversed\u00a0here") == "a dog\ufffd[31m\ufffdreversed here"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("two\n  lines"), "two lines"),
+        (ValueError("a" * 10_000), "a" * 200),
+        (KeyError("name"), "'name'"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_error_of_others_is_one_short_line(error: Exception, text: str) -> None:
+    assert said(error) == text
 
 
 @given(texts)
