@@ -155,7 +155,7 @@ class _Answer:
         free = self._selection.all[match.segment] and after is None
         if free and len(match.sets) > 4 * wanted:
             match = match.of(np.lexsort((segment.first_images(match.sets), -match.scores))[:wanted])
-        rows, lengths = segment.counted_rows(match.sets, wanted if free else None)
+        rows, lengths = segment.token_sets.counted_rows(match.sets, wanted if free else None)
         scores = match.scores if len(rows) == len(match.sets) else np.repeat(match.scores, lengths)
         if free:
             return rows, scores
@@ -203,9 +203,8 @@ def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded
         descent = Descent(segments, query.tokens, selection.restricted())
         for match in descent.down_to(query.min_score):
             segment = segments[match.segment]
-            rows = selection.rows(
-                match.segment, segment.rows_of_sets(match.sets[match.scores >= query.min_score])
-            )
+            sets = match.sets[match.scores >= query.min_score]
+            rows = selection.rows(match.segment, segment.token_sets.counted_rows(sets)[0])
             found[match.segment].append(_images(segment, rows))
     left_out = [segment.column("image_id").places(excluded) for segment in segments]
     return distinct_images(

@@ -86,24 +86,26 @@ def _columns(segment: Segment) -> Iterator[str]:
 
 
 def _sets(segment: Segment) -> Iterator[str]:
-    if not rises(segment.set_rows):
+    if not rises(segment.token_sets.rows):
         yield "set.rows"
     elif not _images_rise(segment):
         yield "image_id.codes"
     if not _tokens_rise(segment):
         yield "set.tokens"
         return
-    sizes, sets = segment.file["class.sizes"], segment.file["class.sets"]
-    for name, expected in postings_of(segment.set_tokens, sizes, sets, len(segment.vocabulary)).items():
-        if not np.array_equal(segment.file[name], expected):
+    file, words = segment.file, len(segment.vocabulary)
+    for name, expected in postings_of(
+        file["set.tokens"], file["class.sizes"], file["class.sets"], words
+    ).items():
+        if not np.array_equal(file[name], expected):
             yield name
 
 
 def _images_rise(segment: Segment) -> bool:
     """Whether images ascend in each set, and the first of them in each class."""
-    firsts = segment.set_rows[:-1]
+    firsts = segment.token_sets.rows[:-1]
     images = segment.column("image_id").all_codes(len(segment))
-    return _ascends(images, firsts) and _ascends(images[firsts], segment.class_sets[:-1])
+    return _ascends(images, firsts) and _ascends(images[firsts], segment.token_sets.class_sets[:-1])
 
 
 def _ascends(numbers: Array, begins: Array) -> bool:
@@ -115,10 +117,9 @@ def _ascends(numbers: Array, begins: Array) -> bool:
 
 def _tokens_rise(segment: Segment) -> bool:
     """Whether the tokens of every set ascend, and are in the vocabulary."""
-    for size, begin, end in zip(
-        segment.class_sizes, segment.class_tokens[:-1], segment.class_tokens[1:], strict=True
-    ):
-        tokens = segment.set_tokens[begin:end].reshape(-1, size or 1)
+    sets = segment.token_sets
+    for size, begin, end in zip(sets.sizes, sets.class_tokens[:-1], sets.class_tokens[1:], strict=True):
+        tokens = sets.tokens[begin:end].reshape(-1, size or 1)
         if not (tokens[:, 1:] > tokens[:, :-1]).all() or not (tokens[:, -1] < len(segment.vocabulary)).all():
             return False
     return True

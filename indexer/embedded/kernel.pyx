@@ -281,14 +281,24 @@ cdef bint search(
     return sound
 
 
-def best(
-    const int32_t[::1] postings not None, const int64_t[::1] begins not None, const int32_t[:, ::1] cuts not None,
-    const int32_t[::1] sizes not None, const int32_t[::1] class_sets not None,
-    const int64_t[::1] class_tokens not None, const Token[::1] set_tokens not None,
-    const uint32_t[::1] set_rows not None, const uint8_t[::1] marks not None, int query_size, bint together,
-    Py_ssize_t wanted, double floor, double highest,
-):
+def best(token_sets, query, Py_ssize_t wanted, double floor, double highest):
     """See `best.best`."""
+    return best_of(token_sets.tokens, token_sets, query, wanted, floor, highest)
+
+
+def best_of(
+    const Token[::1] set_tokens not None, token_sets, asked, Py_ssize_t wanted, double floor, double highest
+):
+    """`best`, compiled for each type that numbers of tokens may have."""
+    cdef const int32_t[::1] sizes = token_sets.sizes, class_sets = token_sets.class_sets
+    cdef const int64_t[::1] class_tokens = token_sets.class_tokens
+    cdef const uint32_t[::1] set_rows = token_sets.rows
+    cdef const int32_t[::1] postings = token_sets.postings
+    cdef const int64_t[::1] begins = asked.begins
+    cdef const int32_t[:, ::1] cuts = asked.cuts
+    cdef const uint8_t[::1] marks = asked.marks
+    cdef int query_size = asked.size
+    cdef bint together = asked.together
     cdef Py_ssize_t place, other, number = 0, widest = 0, classes = sizes.shape[0]
     cdef bint sound
     if not (0 < begins.shape[0] == cuts.shape[0] <= 255 and begins.shape[0] <= query_size):

@@ -16,9 +16,9 @@ from math import nextafter
 
 import numpy as np
 
-from indexer.embedded import best
+from indexer.embedded.best import SegmentQuery, best
+from indexer.embedded.dtypes import Float64, Int32, Int64
 from indexer.embedded.segment import Segment
-from indexer.embedded.strings import Array
 
 try:
     from indexer.embedded.kernel import best as best_compiled
@@ -45,10 +45,10 @@ class Match:
     """Sets of one segment with their scores; best first, equal ones ascending, so by smallest image id."""
 
     segment: int
-    sets: Array
-    scores: Array
+    sets: Int32
+    scores: Float64
 
-    def of(self, places: Array) -> Match:
+    def of(self, places: Int64) -> Match:
         return Match(self.segment, self.sets[places], self.scores[places])
 
     def part(self, first: int, last: int) -> Match:
@@ -61,59 +61,48 @@ class Match:
         return int((-self.scores).searchsorted(-self.scores[place - 1], side="right"))
 
 
+def _query_of(segment: Segment, tokens: frozenset[str]) -> SegmentQuery:
+    known = [posting for token in tokens if (posting := segment.posting(token)) is not None]
+    known.sort(key=lambda posting: posting.length)
+    marks = np.zeros(len(segment.vocabulary), np.uint8)
+    marks[[posting.token for posting in known]] = 1
+    return SegmentQuery(
+        np.array([posting.begin for posting in known], np.int64),
+        np.array([posting.cuts for posting in known], np.int32),
+        marks,
+        len(tokens),
+        any(one.length == other.length for one, other in pairwise(known)),
+    )
+
+
 class _Scan:
     """One segment against one query."""
 
-    def __init__(self, segment: Segment, tokens: frozenset[str], only: Array | None) -> None:
-        self._segment, self._query_size = segment, len(tokens)
-        known = [posting for token in tokens if (posting := segment.posting(token)) is not None]
-        known.sort(key=lambda posting: posting.length)
-        self._marks = np.zeros(len(segment.vocabulary), np.uint8)
-        self._marks[[posting.token for posting in known]] = 1
-        self._begins = np.array([posting.begin for posting in known], np.int64)
-        self._cuts = np.array([posting.cuts for posting in known], np.int32)
-        self._together = any(one.length == other.length for one, other in pairwise(known))
-        self._best = best.best if best_compiled is None or len(known) > _BYTE else best_compiled
+    def __init__(self, segment: Segment, tokens: frozenset[str], only: Int32 | None) -> None:
+        self._token_sets, self._query = segment.token_sets, _query_of(segment, tokens)
+        compiled = best_compiled is not None and len(self._query.begins) <= _BYTE
+        self._best = best_compiled if compiled else best
         #: The only sets that may answer, and their scores; None where all may.
         self._only = None if only is None else (only, self._scores(only))
-        self.examined = 0 if only is None else best.captions_of(only, segment.set_rows)
+        self.examined = 0 if only is None else self._token_sets.captions(only)
 
-    def best(self, wanted: int, floor: float, highest: float) -> tuple[Array, Array, float]:
+    def best(self, wanted: int, floor: float, highest: float) -> tuple[Int32, Float64, float]:
         """Sets that score `floor` to `highest`, their scores, and from where on these are all there are."""
         if self._only is not None:
             return *self._only, floor
-        if not len(self._begins):
+        if not len(self._query.begins):
             return _NONE, _NO_SCORES, floor
-        segment = self._segment
-        sets, scores, complete, looked = self._best(
-            segment.postings,
-            self._begins,
-            self._cuts,
-            segment.sizes,
-            segment.class_sets,
-            segment.class_tokens,
-            segment.set_tokens,
-            segment.set_rows,
-            self._marks,
-            self._query_size,
-            self._together,
-            wanted,
-            floor,
-            highest,
-        )
+        sets, scores, complete, looked = self._best(self._token_sets, self._query, wanted, floor, highest)
         # Each step looks once more at what the steps before looked at.
         self.examined = max(self.examined, looked)
         return sets, scores, complete
 
-    def _scores(self, sets: Array) -> Array:
+    def _scores(self, sets: Int32) -> Float64:
         """The scores of these sets (ascending)."""
-        one = self._segment
-        overlaps = best.overlaps_of(
-            sets, one.sizes, one.class_sets, one.class_tokens, one.set_tokens, self._marks
-        )
-        sizes = one.sizes[one.class_sets.searchsorted(sets, side="right") - 1]
+        overlaps = self._token_sets.overlaps(sets, self._query.marks)
+        unions = self._query.size + self._token_sets.sizes_of(sets) - overlaps
         # Nothing at all is like nothing at all by 0.
-        scores: Array = overlaps / np.maximum(1, self._query_size + sizes - overlaps)
+        scores: Float64 = overlaps / np.maximum(1, unions)
         return scores
 
 
@@ -127,7 +116,7 @@ class Descent:
         self,
         segments: Sequence[Segment],
         tokens: frozenset[str],
-        restricted: Mapping[int, Array],
+        restricted: Mapping[int, Int32],
         highest: float = 1.0,
     ) -> None:
         self._scans = [
@@ -164,7 +153,7 @@ class Descent:
         self._highest = self.bound = nextafter(floor, 0.0)
         return [match for match in matches if len(match.sets)]
 
-    def _match(self, number: int, sets: Array, scores: Array, floor: float) -> Match:
+    def _match(self, number: int, sets: Int32, scores: Float64, floor: float) -> Match:
         places = np.flatnonzero((scores >= floor) & (scores <= self._highest))
         places = places[np.lexsort((sets[places], -scores[places]))]
         return Match(number, sets[places], scores[places])

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from indexer.embedded.arrays import ArrayFile
+from indexer.embedded.dtypes import Int32
 from indexer.embedded.manifest import SegmentEntry
 from indexer.embedded.rows import COLUMNS, Column, Rows
 from indexer.embedded.shape import check_segment, deleted_rows
 from indexer.embedded.strings import Array, Strings
+from indexer.embedded.token_sets import TokenSets
 from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
 #: Dictionaries up to this length are decoded once and kept.
@@ -101,33 +103,8 @@ class Segment:
     # Sets and tokens.
 
     @cached_property
-    def class_sizes(self) -> list[int]:
-        return [int(size) for size in self.file["class.sizes"]]
-
-    @cached_property
-    def class_sets(self) -> Array:
-        """Where each class begins among the sets; one more than there are classes."""
-        return self.file["class.sets"].astype(np.int32)
-
-    @cached_property
-    def class_tokens(self) -> Array:
-        """Where each class begins in `set_tokens`."""
-        return np.cumsum([0, *(np.diff(self.file["class.sets"]) * self.file["class.sizes"])])
-
-    @cached_property
-    def set_rows(self) -> Array:
-        """Where the captions of each set begin; one more than there are sets."""
-        # Few captions have narrower numbers in the file than the kernel takes.
-        return self.file["set.rows"].astype(np.uint32, copy=False)
-
-    @cached_property
-    def set_tokens(self) -> Array:
-        return self.file["set.tokens"]
-
-    @cached_property
-    def postings(self) -> Array:
-        """The sets that hold each token, token after token."""
-        return self.file["posting.sets"]
+    def token_sets(self) -> TokenSets:
+        return TokenSets.of(self.file)
 
     @cached_property
     def _posting_starts(self) -> Array:
@@ -136,11 +113,6 @@ class Segment:
     @cached_property
     def vocabulary(self) -> Strings:
         return Strings(self.file["vocabulary.blob"], self.file["vocabulary.starts"])
-
-    @cached_property
-    def sizes(self) -> Array:
-        """The size of the sets of each class."""
-        return np.array(self.class_sizes, np.int32)
 
     def posting(self, text: str) -> Posting | None:
         """Where a token occurs; None for one that does not."""
@@ -156,33 +128,13 @@ class Segment:
         begin, end = map(int, self._posting_starts[token : token + 2])
         if begin == end:  # deleted with its captions
             return None
-        cuts = self.postings[begin:end].searchsorted(self.class_sets).astype(np.int32)
+        sets = self.token_sets
+        cuts = sets.postings[begin:end].searchsorted(sets.class_sets).astype(np.int32)
         return Posting(token, begin, end - begin, cuts)
 
     def first_images(self, sets: Array) -> Array:
         """The smallest image of each set, deleted ones too; codes of the column `image_id`."""
-        return self.column("image_id").codes(self.set_rows[sets])
-
-    def rows_of_sets(self, sets: Array) -> Array:
-        """All rows of these sets, deleted ones too, in the order of the sets."""
-        return self.counted_rows(sets)[0]
-
-    def counted_rows(self, sets: Array, most: int | None = None) -> tuple[Array, Array]:
-        """The rows of these sets, of each the `most` first by image, and how many each gave."""
-        begins, ends = self.set_rows[sets].astype(np.int64), self.set_rows[sets + 1].astype(np.int64)
-        lengths = ends - begins if most is None else np.minimum(ends - begins, most)
-        total = int(lengths.sum())
-        if total == len(sets):
-            return begins, lengths
-        if total > len(self):  # of a damaged array, which could ask for any amount of memory
-            raise ValueError("sets hold more captions than there are")
-        shift = np.cumsum(lengths) - lengths
-        return np.repeat(begins - shift, lengths) + np.arange(total), lengths
-
-    def sets_of_rows(self, rows: Array) -> Array:
-        # Without the cast NumPy would widen the whole mapped array instead.
-        found = np.searchsorted(self.set_rows, rows.astype(self.set_rows.dtype), side="right") - 1
-        return found.astype(np.int32)
+        return self.column("image_id").codes(self.token_sets.rows[sets])
 
     # Rows.
 
@@ -240,20 +192,18 @@ class Segment:
     def documents(self, rows: Array) -> list[Document]:
         """The documents of these rows, in their order."""
         stamps = self.column("indexed_at").texts(rows)
-        sets = self.sets_of_rows(rows)
-        return list(map(Document, self.records(rows), self._token_sets(sets), stamps))
+        tokens = self._tokens_of(self.token_sets.of_rows(rows))
+        return list(map(Document, self.records(rows), tokens, stamps))
 
     def records(self, rows: Array) -> list[CaptionRecord]:
         """The documents of these rows without what was derived from them."""
         columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
         return [CaptionRecord(*values) for values in zip(*columns, strict=True)]
 
-    def _token_sets(self, sets: Array) -> list[frozenset[str]]:
-        classes = self.class_sets.searchsorted(sets, side="right") - 1
-        sizes = self.sizes[classes]
-        starts = self.class_tokens[classes] + (sets - self.class_sets[classes]) * sizes
+    def _tokens_of(self, sets: Int32) -> list[frozenset[str]]:
+        starts, sizes = self.token_sets.spans(sets)
         spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
-        numbers = [self.set_tokens[first:last].tolist() for first, last in spans]
+        numbers = [self.token_sets.tokens[first:last].tolist() for first, last in spans]
         text = self._texts_of({number for part in numbers for number in part})
         return [frozenset([text[number] for number in part]) for part in numbers]
 
@@ -270,12 +220,9 @@ class Segment:
     def rows(self) -> Rows:
         """All live rows as columns, for a merge."""
         keep = self.live_rows()
-        sets = self.sets_of_rows(np.arange(len(self)))[keep]
-        classes = np.searchsorted(self.class_sets, sets, side="right") - 1
-        sizes = self.file["class.sizes"][classes]
-        starts = self.class_tokens[classes] + (sets - self.class_sets[classes]) * sizes
+        starts, sizes = self.token_sets.spans(self.token_sets.of_rows(keep))
         shift = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
-        tokens = self.set_tokens[shift + np.arange(len(shift))].astype(np.int64)
+        tokens = self.token_sets.tokens[shift + np.arange(len(shift))].astype(np.int64)
         ids = np.empty((len(self), 2), np.uint64)
         ids[self.file["id.rows"], 0], ids[self.file["id.rows"], 1] = self.file["id.high"], self.file["id.low"]
         columns = {name: self._column_rows(name, keep) for name in COLUMNS}
@@ -327,5 +274,5 @@ class Segment:
         if sets is None:
             if len(self._passing) >= _KEPT_FILTERS:
                 self._passing.clear()
-            sets = self._passing[key] = np.unique(self.sets_of_rows(self.all_passing(tables)))
+            sets = self._passing[key] = np.unique(self.token_sets.of_rows(self.all_passing(tables)))
         return sets

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.captions import coco_records, grammar_captions, made_captions, records
-from indexer.embedded import EmbeddedIndex, best, ranking
+from indexer.embedded import EmbeddedIndex, best, ranking, token_sets
 from indexer.embedded import writer as writer_module
 from indexer.embedded.arrays import ArrayFile, write_arrays
 from indexer.embedded.strings import Strings
@@ -180,7 +180,7 @@ def test_any_segments_are_answered_in_exact_order(
         # And so that they are answered in several steps.
         patch.setattr(best, "_FIRST_POSTINGS", first)
         patch.setattr(best, "_TWICE_FROM", twice_from)
-        patch.setattr(best, "_FEW_SETS", 0 if first else 1_500)
+        patch.setattr(token_sets, "_FEW_SETS", 0 if first else 1_500)
         with index.draft("k", "words/1") as draft:
             draft.add([CaptionRecord("i0", "w0"), *parts[0]])
             draft.publish()

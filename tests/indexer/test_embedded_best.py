@@ -6,7 +6,7 @@ import shutil
 import sysconfig
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.embedded import EmbeddedIndex, best, ranking
-from indexer.embedded.strings import Array
+from indexer.embedded.best import SegmentQuery
+from indexer.embedded.dtypes import Float64, Int32
+from indexer.embedded.token_sets import TokenSets
 from indexer.records import CaptionRecord, Filters
 
-Best = Callable[..., tuple[Array, Array, float, int]]
+Best = Callable[..., tuple[Int32, Float64, float, int]]
 WAYS: list[Best] = [best.best] + ([ranking.best_compiled] if ranking.best_compiled else [])
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: type(way).__name__)
 WORDS = 14
@@ -36,7 +38,7 @@ class World:
 
     sets: list[frozenset[int]]
 
-    def arrays(self, known: list[int], query_size: int) -> dict[str, Any]:
+    def arrays(self, known: list[int], query_size: int, together: bool = False) -> dict[str, Any]:
         sizes = sorted({len(one) for one in self.sets})
         class_sets = np.searchsorted([len(one) for one in self.sets], [*sizes, 99]).astype(np.int32)
         lists = [[n for n, one in enumerate(self.sets) if word in one] for word in range(WORDS)]
@@ -51,11 +53,17 @@ class World:
             "sizes": np.array(sizes, np.int32),
             "class_sets": class_sets,
             "class_tokens": np.cumsum([0, *counts]).astype(np.int64),
-            "set_tokens": np.array([word for one in self.sets for word in sorted(one)], np.uint8),
-            "set_rows": 2 * np.arange(len(self.sets) + 1, dtype=np.uint32),  # each set has two captions
+            "tokens": np.array([word for one in self.sets for word in sorted(one)], np.uint8),
+            "rows": 2 * np.arange(len(self.sets) + 1, dtype=np.uint32),  # each set has two captions
             "marks": marks,
-            "query_size": query_size,
+            "size": query_size,
+            "together": together,
         }
+
+
+def dataclasses_of(arrays: dict[str, Any]) -> tuple[TokenSets, SegmentQuery]:
+    sets, query = ({one.name: arrays[one.name] for one in fields(kind)} for kind in (TokenSets, SegmentQuery))
+    return TokenSets(**sets), SegmentQuery(**query)
 
 
 worlds = st.lists(st.frozensets(st.integers(0, WORDS - 1), max_size=9), min_size=1, max_size=60).map(
@@ -92,7 +100,7 @@ def test_the_sets_that_are_promised_are_all_there(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
         sets, told, reached, examined = way(
-            **world.arrays(held, size), together=together, wanted=wanted, floor=floor, highest=highest
+            *dataclasses_of(world.arrays(held, size, together)), wanted=wanted, floor=floor, highest=highest
         )
     scores = {
         number: (shared := len(one & set(held))) / (size + len(one) - shared)
@@ -111,11 +119,11 @@ def test_the_sets_that_are_promised_are_all_there(
 DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
     "a set that is not there": lambda arrays: arrays["postings"].__setitem__(slice(None), 2**31 - 1),
     "a negative set": lambda arrays: arrays["postings"].__setitem__(slice(None), -5),
-    "a token that is not there": lambda arrays: arrays["set_tokens"].__setitem__(slice(None), 255),
+    "a token that is not there": lambda arrays: arrays["tokens"].__setitem__(slice(None), 255),
     "postings that end early": lambda arrays: arrays.update(postings=arrays["postings"][:1]),
     "postings that begin below": lambda arrays: arrays["begins"].__setitem__(slice(None), -(2**40)),
-    "sets without tokens": lambda arrays: arrays.update(set_tokens=arrays["set_tokens"][:1]),
-    "sets without captions": lambda arrays: arrays.update(set_rows=arrays["set_rows"][:-1]),
+    "sets without tokens": lambda arrays: arrays.update(tokens=arrays["tokens"][:1]),
+    "sets without captions": lambda arrays: arrays.update(rows=arrays["rows"][:-1]),
     "fewer classes": lambda arrays: arrays.update(sizes=arrays["sizes"][:1]),
     "tokens far away": lambda arrays: arrays["class_tokens"].__setitem__(slice(None), 2**62),
     "nothing known": lambda arrays: arrays.update(begins=arrays["begins"][:0], cuts=arrays["cuts"][:0]),
@@ -129,7 +137,7 @@ def test_the_kernel_refuses_numbers_that_lead_outside(damage: str) -> None:
     arrays = world.arrays([2, 3, 4, 5, 6], 5)
     DAMAGES[damage](arrays)
     with pytest.raises(ValueError, match=r"out of range|fit|known|nothing"):
-        ranking.best_compiled(**arrays, together=False, wanted=3, floor=0.1, highest=1.0)
+        ranking.best_compiled(*dataclasses_of(arrays), wanted=3, floor=0.1, highest=1.0)
 
 
 def test_threads_that_search_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
