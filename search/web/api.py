@@ -31,7 +31,7 @@ from search.web.parameters import (
 from search.web.photo_url import fetch_photo
 from search.web.pictures import SIZES
 from search.web.problems import MEDIA_TYPE, Problem
-from search.web.security import SESSION_COOKIE, is_token, session_value, too_large
+from search.web.security import is_token, session_cookie, too_large
 from search.web.service import Service
 
 _PICTURE: dict[int | str, dict[str, Any]] = {
@@ -94,7 +94,11 @@ async def text(asked: Annotated[TextParameters, Query()], service: ServiceOf) ->
     return JSONResponse(await service.text(asked))
 
 
-@router.get("/count", response_model=CountAnswer, responses=_problems(_404="No such image as `like`."))
+@router.get(
+    "/count",
+    response_model=CountAnswer,
+    responses=_problems(_400="Nothing to search for.", _404="No such image as `like`."),
+)
 async def count(asked: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
     """How many images reach a similarity to these words."""
     return JSONResponse(await service.count(asked))
@@ -213,8 +217,7 @@ async def session(
         raise Problem(403, "token", "Refused", "That is not this server's token.")
     answer = Response(status_code=204)
     answer.set_cookie(
-        SESSION_COOKIE,
-        session_value(service.settings.token),
+        *session_cookie(service.settings.token),
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",

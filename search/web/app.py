@@ -80,9 +80,9 @@ def _add_health(app: FastAPI, settings: Settings) -> None:
 
     @app.get("/health/ready", response_model=HealthAnswer, tags=["operation"])
     async def ready(request: Request, service: ServiceOf) -> Response:
-        """The search engine answers too; a problem document (503, 504) where it does not.
+        """A search would be answered; a problem document (503, 504) where it would not.
 
-        Why it does not is told to those who may ask it: everybody may see whether it does.
+        Why not is told to those who may search: everybody may see whether.
         """
         try:
             await service.ready()

@@ -35,6 +35,10 @@ class Engine:
         except asyncio.TimeoutError:
             raise too_slow(f"The search engine took more than {self._seconds:.0f} s.") from None
 
+    def begin(self, work: Callable[[], object]) -> None:
+        """Do `work` before anybody waits for it; what goes wrong is told to those who ask for it later."""
+        self._pool.submit(work)
+
     def _done(self, future: Future[Any]) -> None:
         with self._lock:
             self._pending -= 1

@@ -19,8 +19,6 @@ from search.web.settings import Settings
 
 _log = logging.getLogger("search.web")
 
-SESSION_COOKIE = "caption-search-session"
-
 #: Where visitors sign in, before anything is known of them.
 _SIGN_IN_PATHS = frozenset({f"{API}/session", f"{UNVERSIONED_API}/session"})
 
@@ -59,9 +57,13 @@ def security_headers(settings: Settings) -> dict[str, str]:
     }
 
 
-def session_value(token: str) -> str:
-    """What the cookie holds: proof of the token without the token."""
-    return hmac.new(token.encode(), b"caption-search session", hashlib.sha256).hexdigest()
+def session_cookie(token: str) -> tuple[str, str]:
+    """Name and value of the cookie: proof of the token without the token.
+
+    Browsers send the cookies of a host to all its ports, so servers of different tokens need different names.
+    """
+    proof = hmac.new(token.encode(), b"caption-search session", hashlib.sha256).hexdigest()
+    return f"caption-search-session-{proof[:8]}", proof[8:]
 
 
 def is_token(settings: Settings, given: bytes) -> bool:
@@ -78,8 +80,9 @@ def signed_in(settings: Settings, headers: Headers) -> bool:
     scheme, _, given = headers.get("authorization", "").encode("latin-1").partition(b" ")
     if scheme.lower() == b"bearer" and is_token(settings, given.strip()):
         return True
-    cookie = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
-    return hmac.compare_digest(cookie.encode("utf-8", "replace"), session_value(settings.token).encode())
+    name, value = session_cookie(settings.token)
+    cookie = cookie_parser(headers.get("cookie", "")).get(name, "")
+    return hmac.compare_digest(cookie.encode("utf-8", "replace"), value.encode())
 
 
 class Guard:

@@ -14,7 +14,7 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
 from indexer.index import CaptionIndex
 from indexer.records import IndexStatus
-from search.asked import Asked, analyzer_of, check_analyzer
+from search.asked import Asked, analysed, analyzer_of, check_analyzer
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import Searcher
@@ -28,6 +28,7 @@ from search.web.parameters import (
     PhotoParameters,
     RandomParameters,
     SearchParameters,
+    Sentences,
     TextParameters,
 )
 from search.web.pictures import Picture, Pictures, SeenImages
@@ -69,11 +70,12 @@ class Service:
         self.pictures, self.seen = Pictures(settings.images), SeenImages(index.captions)
         self.presentation = Presentation(self.pictures, self.seen)
         self.counts = Recent(STATUS_SECONDS, self._counts)
-        #: Raises where the engine does not answer. The number of captions costs it next to nothing.
-        self.ready = Recent(READY_SECONDS, self._caption_count)
+        #: Raises where searches could not be answered.
+        self.ready = Recent(READY_SECONDS, self._look_whether_ready)
 
     def start(self) -> None:
         self.captions.start()
+        self.engine.begin(self._make_tokens)
 
     def close(self) -> None:
         self.captions.close()
@@ -82,9 +84,7 @@ class Service:
 
     async def text(self, asked: TextParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            if asked.empty:
-                raise QueryError("nothing to search for: give a sentence as `q`")
-            results = self._timed(lambda: self.searcher.any_of(self._asked(asked), **asked.options))
+            results = self._timed(lambda: self.searcher.any_of(self._wanted(asked), **asked.options))
             return self.presentation.results(
                 results, added=" ".join(asked.add), dropped=asked.drop, image_id=asked.like or None
             )
@@ -139,7 +139,7 @@ class Service:
 
     async def count(self, asked: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            given = self._asked(asked)
+            given = self._wanted(asked)
             images = self.searcher.count_any_of(given, asked.min_score, asked.filters, asked.exclude)
             return {"images": images, "min_score": asked.min_score}
 
@@ -194,8 +194,22 @@ class Service:
     async def _counts(self) -> IndexStatus:
         return await self.engine.run(self.searcher.index.status)
 
-    async def _caption_count(self) -> int:
-        return await self.engine.run(self.searcher.index.caption_count)
+    async def _look_whether_ready(self) -> None:
+        def work() -> None:
+            self._make_tokens()
+            self.searcher.index.caption_count()  # of all questions the one that costs the engine least
+
+        await self.engine.run(work)
+
+    def _make_tokens(self) -> None:
+        """Of any words: the first ones import the stemmer and read its tables, which takes up to seconds."""
+        analysed(self.steps, ["photos"])
+
+    def _wanted(self, sentences: Sentences) -> list[Asked]:
+        """The same as `_asked`. Raises QueryError too, where nothing is asked."""
+        if sentences.empty:
+            raise QueryError("nothing to search for: give a sentence as `q`")
+        return self._asked(sentences)
 
     def _asked(self, sentences: OneSentence) -> list[Asked]:
         """Each caption with its tokens, as they were edited. Raises Problem (404) where it is no image's."""

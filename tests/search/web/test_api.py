@@ -368,7 +368,9 @@ def test_a_caption_without_a_place_leaves_the_picture_where_it_is(serve: Serve, 
 
 
 def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
-    problem(client.get(f"{V1}/text"), 400, "query")
+    for nothing in ({}, {"q": " "}, {"also": "a dog"}):
+        problem(client.get(f"{V1}/text", params=nothing), 400, "query")
+        problem(client.get(f"{V1}/count", params={**nothing, "min_score": 0.5}), 400, "query")
     problem(client.get(f"{V1}/text", params={"q": "a dog", "after": "nonsense"}), 400, "query")
     wrong = problem(client.get(f"{V1}/text", params={"q": "x", "k": 0, "colour": "red"}), 422, "parameters")
     assert {error["where"] for error in wrong["errors"]} == {"query.k", "query.colour"}
@@ -452,6 +454,19 @@ def test_readiness_does_not_count_images_and_notices_an_index_that_is_gone(
     assert ok(client.get("/health/ready")) == {"status": "ready"}
     index.gone = True
     assert "no such index" in problem(client.get("/health/ready"), 503, "index")["detail"]
+
+
+def test_a_server_is_ready_when_it_makes_tokens(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes them is imported for the first caption, which takes seconds."""
+    made: list[str] = []
+
+    def recording(caption: str) -> frozenset[str]:
+        made.append(caption)
+        return frozenset()
+
+    monkeypatch.setattr("search.asked.known_analyzer", lambda where, name: recording)
+    ok(serve().get("/health/ready"))
+    assert made
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(3600.0, 1), (-1.0, 3)])

@@ -73,8 +73,8 @@ def test_a_token_of_letters_beyond_ascii(serve: Serve, token: str) -> None:
     """curl sends them as UTF-8, browsers and Python as Latin-1."""
     client = serve(settings=Settings(token=token))
     for code in ("utf-8", "latin-1"):
-        ok(client.get(f"{V1}/status", headers={"Authorization": f"Bearer {token}".encode(code)}))
-    wrong = {"Authorization": f"Bearer {token}x".encode()}
+        ok(client.get(f"{V1}/status", headers={b"Authorization": f"Bearer {token}".encode(code)}))
+    wrong = {b"Authorization": f"Bearer {token}x".encode()}
     problem(client.get(f"{V1}/status", headers=wrong), 401, "token")
 
 
@@ -86,6 +86,18 @@ def test_signing_in(serve: Serve) -> None:
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie and "samesite=strict" in cookie and TOKEN not in cookie
     ok(client.get(f"{V1}/status"))
+
+
+def test_servers_of_one_host_have_sessions_apart(serve: Serve) -> None:
+    """Browsers send a host's cookies to all its ports."""
+    tokens = (TOKEN, TOKEN[::-1])
+    clients = [serve(settings=Settings(token=token)) for token in tokens]
+    for client, token in zip(clients, tokens, strict=True):
+        assert client.post(f"{V1}/session", data={"token": token}).status_code == 204
+    browser = {name: value for client in clients for name, value in client.cookies.items()}
+    for client in clients:
+        client.cookies = browser  # type: ignore[assignment]
+        ok(client.get(f"{V1}/status"))
 
 
 class Gone(MemoryIndex):
