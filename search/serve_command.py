@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import signal
-import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,30 +12,17 @@ from captioner.console import Number, Place, beam_option
 from captioner.loader import loader
 from search.errors import SearchError
 from search.options import index_option
-
-if TYPE_CHECKING:
-    from search.web.settings import Settings
+from search.web.hosts import answered_names, host_name, is_loopback
+from search.web.settings import SHORTEST_TOKEN, Settings
 
 TOKEN_VARIABLE = "SEARCH_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 
-def _host_names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as they are compared with those that clients ask for: without a port."""
-    names = tuple(name.removeprefix("[").removesuffix("]") for name in given)
-    for name in names:
-        if re.fullmatch(r"[\w.-]+", name) is None and not _is_address(name):
-            raise click.BadParameter(
-                f"{name!r} is no host name; give the name alone, without port or path: photos.example.org"
-            )
-    return names
-
-
-def _is_address(name: str) -> bool:
+def _host_names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> frozenset[str]:
     try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+        return frozenset(map(host_name, given))
+    except SearchError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -93,7 +76,7 @@ def serve(
     images: tuple[Path, ...],
     captioner: str,
     beam: int | None,
-    hosts: tuple[str, ...],
+    hosts: frozenset[str],
     remote_images: bool,
     photo_urls: bool,
     max_upload: float,
@@ -103,16 +86,10 @@ def serve(
 
     With SEARCH_TOKEN in the environment (16 characters or more), every visitor is asked for it.
     """
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise SearchError(f"`search serve` needs {error.name}: pip install 'caption-search[web]'") from None
-    from search.web.settings import Settings
-
+    _check_installed()
     settings = Settings(
         images=images,
-        hosts=_names(host, hosts),
+        hosts=answered_names(host, hosts),
         token=_token(),
         remote_images=remote_images,
         photo_urls=photo_urls,
@@ -123,9 +100,15 @@ def serve(
     _run(index, host, port, settings, captioner, beam)
 
 
-def _token() -> str:
-    from search.web.settings import SHORTEST_TOKEN
+def _check_installed() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SearchError(f"`search serve` needs {error.name}: pip install 'caption-search[web]'") from None
 
+
+def _token() -> str:
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if token and len(token) < SHORTEST_TOKEN:
         raise SearchError(
@@ -134,19 +117,7 @@ def _token() -> str:
     return token
 
 
-def _names(host: str, hosts: tuple[str, ...]) -> frozenset[str]:
-    """Names to answer to: its own and those allowed; any where it serves other hosts and none is given."""
-    from search.web.settings import LOOPBACK_NAMES, is_loopback
-
-    names = frozenset(name.lower() for name in hosts)
-    if is_loopback(host):
-        return LOOPBACK_NAMES | names | {host}
-    return names | {host} | LOOPBACK_NAMES if names else frozenset()
-
-
 def _warn(host: str, settings: Settings) -> None:
-    from search.web.settings import is_loopback
-
     if not is_loopback(host) and not settings.token:
         click.echo(
             f"Warning: everybody who reaches {host} can search; set {TOKEN_VARIABLE} to ask for a token.",
@@ -159,7 +130,7 @@ def _warn(host: str, settings: Settings) -> None:
 def _run(where: str, host: str, port: int, settings: Settings, model: str, beam: int | None) -> None:
     from indexer.index import open_index
     from search.web.app import create_app
-    from search.web.server import server_of
+    from search.web.server import server_of, socket_on
 
     with socket_on(host, port) as listener:
         app = create_app(open_index(where), loader(model), settings, model=model, beam=beam)
@@ -171,17 +142,3 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
             server_of(app).run(sockets=[listener])
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
-
-
-def socket_on(host: str, port: int) -> socket.socket:
-    """A listening socket, bound before the index is opened so that a taken port is known at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-        # asyncio does this only for sockets that name TCP as their protocol; without it, an answer's
-        # body waits 40 ms for the acknowledgement of its head. Accepted connections inherit it.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
-    except OSError as error:
-        why = (error.strerror or str(error)).partition(" (while ")[0]  # Python tells the address once more
-        raise SearchError(f"cannot listen on {host} port {port}: {why}; choose another with --port") from None

@@ -1,31 +1,25 @@
-"""The application: routes, page, health and metrics, and what stands before them."""
+"""The application: its routes, its page, and what stands before them."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
-from indexer.errors import IndexerError
 from indexer.index import CaptionIndex
-from search.web import problems
+from search.web import api, operation, problems
 from search.web.addresses import API, UNVERSIONED_API
-from search.web.answers import HealthAnswer, ProblemAnswer
-from search.web.api import ServiceOf, router
-from search.web.metrics import MEDIA_TYPE, Metrics
+from search.web.answers import ProblemAnswer
+from search.web.metrics import Metrics
 from search.web.page import page_routes
-from search.web.security import Guard, signed_in
+from search.web.security import Guard
 from search.web.service import Service
 from search.web.settings import Settings
-
-_log = logging.getLogger("search.web")
 
 
 def create_app(
@@ -50,7 +44,19 @@ def create_app(
         service.close()
         index.close()
 
-    app = FastAPI(
+    app = _described_app(lifespan)
+    app.state.service = service
+    problems.install(app)
+    _add_routes(app)
+    _describe_problems(app)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Watch, metrics=service.metrics)
+    app.add_middleware(Head)
+    return app
+
+
+def _described_app(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    return FastAPI(
         title="Caption Search",
         version=program_version(),
         summary="Similar photos by the words of their captions, in provably exact order.",
@@ -59,44 +65,13 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = service
-    problems.install(app)
-    app.include_router(router, prefix=API, tags=["search"])
-    app.include_router(router, prefix=UNVERSIONED_API, include_in_schema=False)
-    _add_health(app, settings)
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.include_router(api.router, prefix=API, tags=["search"])
+    app.include_router(api.router, prefix=UNVERSIONED_API, include_in_schema=False)
+    app.include_router(operation.router, tags=["operation"])
     app.router.routes.extend(page_routes())
-    _describe_problems(app)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Watch, metrics=service.metrics)
-    app.add_middleware(Head)
-    return app
-
-
-def _add_health(app: FastAPI, settings: Settings) -> None:
-    @app.get("/health/live", response_model=HealthAnswer, tags=["operation"])
-    async def live() -> Response:
-        """The process answers."""
-        return JSONResponse({"status": "live"})
-
-    @app.get("/health/ready", response_model=HealthAnswer, tags=["operation"])
-    async def ready(request: Request, service: ServiceOf) -> Response:
-        """A search would be answered; a problem document (503, 504) where it would not.
-
-        Why not is told to those who may search: everybody may see whether.
-        """
-        try:
-            await service.ready()
-        except IndexerError as error:
-            _log.warning("not ready: %s", error)
-            if signed_in(settings, request.headers):
-                raise
-            raise problems.not_ready() from None
-        return JSONResponse({"status": "ready"})
-
-    @app.get("/metrics", response_class=Response, tags=["operation"])
-    async def metrics(service: ServiceOf) -> Response:
-        """Counts and times for Prometheus."""
-        return Response(service.metrics.text(), media_type=MEDIA_TYPE)
 
 
 def _describe_problems(app: FastAPI) -> None:

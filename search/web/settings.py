@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+from search.web.hosts import LOOPBACK_NAMES
 
 #: Shorter tokens could be guessed by trying.
 SHORTEST_TOKEN = 16
@@ -44,13 +43,3 @@ class Settings:
     def form_bytes(self) -> int:
         """An upload with its multipart wrapping."""
         return self.upload_bytes + 16_384
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -15,9 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord
-from search.serve_command import socket_on
 from search.web.app import create_app
-from search.web.server import HEAD_SECONDS, server_of
+from search.web.server import HEAD_SECONDS, server_of, socket_on
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.browser import SIZES, Visit, launch, visit

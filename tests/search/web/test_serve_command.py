@@ -17,7 +17,6 @@ from click.testing import CliRunner
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.serve_command import _names
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +100,3 @@ def test_folders_must_exist(where: str) -> None:
 def test_a_name_that_no_request_could_match_is_refused(where: str, name: str) -> None:
     code, said = run("--index", where, "--allowed-host", name)
     assert code == 2 and "without port" in said
-
-
-def test_names_that_are_answered_to() -> None:
-    loopback = _names("127.0.0.1", ())
-    assert "localhost" in loopback and "example.org" not in loopback
-    assert _names("127.0.0.1", ("Example.org",)) == loopback | {"example.org"}
-    assert _names("0.0.0.0", ()) == frozenset()
-    assert "evil.example" not in _names("0.0.0.0", ("photos.example.org",))
