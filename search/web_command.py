@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,20 +60,12 @@ def web(
     from captioner.captioner import open_captioner
 
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
-    photo = query if is_photo(query) else None
-    check_photos([photo] if photo is not None else [])
+    photo = Path(query) if is_photo(query) else None
+    check_photos([query] if photo else [])
     captioner = open_captioner(model)
-    caption = query if photo is None else captioner.caption([photo], beam=beam)[0].text
-    bar = progress_bar(None, "photo", "download")
-    watch = Watch(
-        on_query=lambda text: tell(f"asking the web for: {text}"),
-        on_item=lambda item: bar.update(),
-        tell=tell,
-        progress=progress_bar,
-    )
-    try:
+    with _watching() as watch:
         found = search_web(
-            caption,
+            photo or query,
             captioner,
             providers,
             Path(output),
@@ -81,12 +75,25 @@ def web(
             min_score=min_score,
             watch=watch,
         )
-    finally:
-        bar.close()
     _show(query, photo, found, Output(as_json, False, html, montage))
 
 
-def _show(query: str, photo: str | None, found: Found, output: Output) -> None:
+@contextmanager
+def _watching() -> Iterator[Watch]:
+    """On the terminal: the queries, and how many photos have come."""
+    bar = progress_bar(None, "photo", "download")
+    try:
+        yield Watch(
+            on_query=lambda text: tell(f"asking the web for: {text}"),
+            on_item=lambda item: bar.update(),
+            tell=tell,
+            progress=progress_bar,
+        )
+    finally:
+        bar.close()
+
+
+def _show(query: str, photo: Path | None, found: Found, output: Output) -> None:
     for report in found.reports:
         for progress in report.unanswered:
             tell(f"{progress.provider}: {progress.detail}")

@@ -1,4 +1,4 @@
-"""Search the web from a photo: caption -> query -> download -> caption the downloads -> rank by Jaccard."""
+"""Search the web by a photo or words: caption -> query -> download -> caption those -> rank by Jaccard."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def web_queries(caption: str) -> list[str]:
 
 
 def search_web(
-    caption: str,
+    given: Path | str,
     captioner: PhotoCaptioner,
     providers: Sequence[Provider],
     folder: Path,
@@ -73,12 +73,13 @@ def search_web(
     min_score: float = 0.0,
     watch: Watch | None = None,
 ) -> Found:
-    """Images of the web whose generated captions are like `caption` (a photo's, or words).
+    """Images of the web whose generated captions are like that of a photo (a path), or like words.
 
     They are downloaded into a folder of their own below `folder`, with an index beside them; the same
     search goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
     results have been taken. Raises QueryError when the web gives no photo.
     """
+    caption = given if isinstance(given, str) else captioner.caption([given], beam=beam)[0].text
     queries = web_queries(caption)
     place = folder / folder_name(queries[0])
     asked, reports = _scrape(queries, providers, place, settings, watch or Watch())
