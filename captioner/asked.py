@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from captioner.errors import ModelError
 
+#: The beam where none is asked for; the student project's models are greedy.
+USUAL_BEAM = 3
 #: Work and memory grow with the beam and with the captions of a photo; neither gives more beyond a few.
 MOST_BEAM = MOST_CAPTIONS = 50
 #: In nats, as the scores of words: more changes nothing, and far more leaves no word a finite score.

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
-from captioner.asked import MOST_BEAM
+from captioner.asked import MOST_BEAM, USUAL_BEAM
 from captioner.outside import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,7 +32,8 @@ def with_options(command: Command, options: Sequence[Callable[[Command], Command
 beam_option = click.option(
     "--beam",
     type=click.IntRange(1, MOST_BEAM),
-    help="Beam width of captioning; 1 is greedy. [default: 3; 1 for the student project's models]",
+    help="Beam width of captioning; 1 is greedy. "
+    f"[default: {USUAL_BEAM}; 1 for the student project's models]",
 )
 
 

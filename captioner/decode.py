@@ -1,21 +1,26 @@
 """Greedy and beam search over a decoder's step function, for a whole batch at once.
 
-Nothing here knows of images: a decoder is `begin` and `step` (captioner.decoders.Decoder), which give
-scores of the next word. All hypotheses of all photos advance together, one step a word.
+Searching knows nothing of images: a decoder is `begin` and `step` (captioner.decoders.Decoder), which give
+scores of the next word. All hypotheses of all photos advance together, one step a word. What a model's own
+way is, `usual` tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from captioner.asked import USUAL_BEAM
 from captioner.decoders import Decoder
-from captioner.model import CaptionModel
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
+
+if TYPE_CHECKING:  # a search needs no encoder
+    from captioner.model import CaptionModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Decoding:
     steers the choice and is no part of a score.
     """
 
-    beam: int = 3
+    beam: int = USUAL_BEAM
     max_words: int = 20
     length_penalty: float = 0.7
     barred: tuple[int, ...] = ()  # ids that are never written, such as <unk>
@@ -86,7 +91,11 @@ class _Closed:
 
 
 def usual(
-    model: CaptionModel, vocabulary: Vocabulary, beam: int = 3, groups: int = 1, diversity: float = 0.0
+    model: CaptionModel,
+    vocabulary: Vocabulary,
+    beam: int = USUAL_BEAM,
+    groups: int = 1,
+    diversity: float = 0.0,
 ) -> Decoding:
     """How a model decodes: the student project's as theirs did; ours without `<unk>` and without stammering.
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.asked import Asked
+from captioner.asked import USUAL_BEAM, Asked
 from captioner.device import choose_device
 from captioner.digest import file_digest
 from captioner.errors import ModelError
@@ -37,7 +37,7 @@ _MAX_WORDS = 30  # new tokens; these models cut words into pieces
 class TransformersCaptioner(StreamingCaptioner):
     """A Hugging Face model; `.identity` names it and its revision (of a folder: the hash of its weights)."""
 
-    usual_beam = 3
+    usual_beam = USUAL_BEAM
 
     def __init__(
         self,
