@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from indexer.embedded.dtypes import Bool, Float64, Int32, Int64, Integers
 from indexer.embedded.ranking import Descent, Match
 from indexer.embedded.segment import Segment
-from indexer.embedded.strings import Array
 from indexer.records import Candidate, Candidates, Filters, Position, Query
 
 #: Filters that let at most this share of a segment (or this many rows) pass are resolved to rows first: few
@@ -40,20 +40,20 @@ class Selection:
             for segment, tables in zip(segments, self._tables, strict=True)
         ]
 
-    def rows(self, number: int, rows: Array) -> Array:
+    def rows(self, number: int, rows: Int64) -> Int64:
         """Those of a segment's rows that may answer."""
         return rows if self.all[number] else rows[self.passes(number, rows)]
 
-    def passes(self, number: int, rows: Array) -> Array:
+    def passes(self, number: int, rows: Int64) -> Bool:
         """Which of a segment's rows may answer."""
         return self._segments[number].passes(rows, self._tables[number])
 
-    def images(self, number: int) -> Array:
+    def images(self, number: int) -> Integers:
         """Codes, ascending, of a segment's images that have a caption that may answer."""
         segment, tables = self._segments[number], self._tables[number]
         return np.unique(_images(segment, segment.all_passing(tables))) if tables else segment.live_images()
 
-    def restricted(self) -> dict[int, Array]:
+    def restricted(self) -> dict[int, Int32]:
         """Segments whose filters let few rows pass, and the sets of those rows."""
         sets = {}
         for number, (segment, tables) in enumerate(zip(self._segments, self._tables, strict=True)):
@@ -63,7 +63,7 @@ class Selection:
         return sets
 
 
-def _images(segment: Segment, rows: Array) -> Array:
+def _images(segment: Segment, rows: Int64) -> Integers:
     return segment.column("image_id").codes(rows)
 
 
@@ -149,7 +149,7 @@ class _Answer:
         found = zip(scores[order].tolist(), names, rows[order].tolist(), strict=True)
         return [_Found(score, name, match.segment, row) for score, name, row in found]
 
-    def _rows(self, match: Match, wanted: int) -> tuple[Array, Array]:
+    def _rows(self, match: Match, wanted: int) -> tuple[Int64, Float64]:
         """Rows of the sets that may answer, with their scores: all that can be among the `wanted` first."""
         segment, after = self._segments[match.segment], self._query.after
         free = self._selection.all[match.segment] and after is None
@@ -183,7 +183,7 @@ def answer(segments: Sequence[Segment], query: Query, limit: int) -> Candidates:
     return _Answer(segments, query, limit).collect()
 
 
-def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int:
+def distinct_images(segments: Sequence[Segment], images: Iterable[Integers]) -> int:
     """How many images these are, given the codes in each segment; an image in two segments counts once."""
     codes = [np.unique(part) for part in images]
     held = [(segment, part) for segment, part in zip(segments, codes, strict=True) if len(part)]
@@ -197,7 +197,7 @@ def distinct_images(segments: Sequence[Segment], images: Iterable[Array]) -> int
 
 def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded: Sequence[str] = ()) -> int:
     """Images but `excluded` ones with a caption that passes a query's filters and reaches its `min_score`."""
-    found: list[list[Array]] = [[np.zeros(0, np.int64)] for _ in segments]
+    found: list[list[Integers]] = [[np.zeros(0, np.int64)] for _ in segments]
     for query in queries:
         selection = Selection(segments, query.filters)
         descent = Descent(segments, query.tokens, selection.restricted())
@@ -236,7 +236,7 @@ def random_rows(
     return chosen
 
 
-def _drawable(segment: Segment, images: Array, name: str) -> bool:
+def _drawable(segment: Segment, images: Integers, name: str) -> bool:
     """Whether an image is among these codes (ascending) of a segment."""
     code = segment.column("image_id").values.find(name)
     place = int(np.searchsorted(images, code))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.embedded.strings import Array
+from indexer.embedded.dtypes import Integers
 from indexer.errors import IndexDamagedError
 
 _MAGIC = b"CAPTARR1"
@@ -64,7 +64,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array]) -> Written:
+def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:
     """Write the arrays to a new file, durable once this returns; the name appears last."""
     places, offset = {}, 0
     for name, array in arrays.items():
@@ -115,7 +115,7 @@ class ArrayFile:
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise IndexDamagedError(f"{path}: the header does not say where the arrays are") from None
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: str) -> Integers:
         place = self.places[name]
         return np.frombuffer(self._map, np.dtype(place.kind), place.length, self._base + place.offset)
 

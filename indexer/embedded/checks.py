@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.embedded.dtypes import Integers
 from indexer.embedded.layout import postings_of
 from indexer.embedded.rows import COLUMNS, TEXTS
 from indexer.embedded.segment import Segment
 from indexer.embedded.shape import rises
-from indexer.embedded.strings import Array, Strings
+from indexer.embedded.strings import Strings
 from indexer.errors import IndexDamagedError
 
 #: What reading damaged arrays ends in.
@@ -108,7 +109,7 @@ def _images_rise(segment: Segment) -> bool:
     return _ascends(images, firsts) and _ascends(images[firsts], segment.token_sets.class_sets[:-1])
 
 
-def _ascends(numbers: Array, begins: Array) -> bool:
+def _ascends(numbers: Integers, begins: Integers) -> bool:
     """Whether numbers ascend in each of the parts that begin there."""
     anew = np.zeros(len(numbers), bool)
     anew[begins] = True

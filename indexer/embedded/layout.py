@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from indexer.embedded.dtypes import Bool, Int64, Integers, UInt64
 from indexer.embedded.rows import COLUMNS, Rows
-from indexer.embedded.strings import Array, Strings
+from indexer.embedded.strings import Strings
 
 #: Seed of the random numbers that token sets are hashed with while folding; any will do.
 _HASH_SEED = 0x5E7
 
 
-def _smallest(array: Array, top: int | None = None) -> Array:
+def _smallest(array: Integers, top: int | None = None) -> Integers:
     """The array in the narrowest unsigned type that holds it (and `top`)."""
     largest = int(array.max(initial=0)) if top is None else top
     kind = (
@@ -32,11 +33,11 @@ def _smallest(array: Array, top: int | None = None) -> Array:
     return array.astype(kind)
 
 
-def _strings(name: str, table: Strings) -> dict[str, Array]:
+def _strings(name: str, table: Strings) -> dict[str, Integers]:
     return {f"{name}.blob": table.blob, f"{name}.starts": _smallest(table.starts)}
 
 
-def _fold(matrix: Array, images: Array, weights: Array) -> tuple[Array, Array]:
+def _fold(matrix: Int64, images: Int64, weights: UInt64) -> tuple[Int64, Bool]:
     """Order of the rows of one size, and which of them begin a new set.
 
     Rows are brought together by a hash of their tokens and compared in full. Two sets of one hash, which is
@@ -58,7 +59,7 @@ def _fold(matrix: Array, images: Array, weights: Array) -> tuple[Array, Array]:
     return order[again], new
 
 
-def _sets(rows: Rows) -> tuple[Array, dict[str, Array]]:
+def _sets(rows: Rows) -> tuple[Int64, dict[str, Integers]]:
     """The order of the rows, and the arrays that describe the sets."""
     images = rows.columns["image_id"].codes
     starts = np.cumsum(rows.sizes) - rows.sizes
@@ -86,7 +87,9 @@ def _sets(rows: Rows) -> tuple[Array, dict[str, Array]]:
     return np.concatenate(orders), arrays
 
 
-def postings_of(tokens: Array, class_sizes: Array, class_sets: Array, vocabulary: int) -> dict[str, Array]:
+def postings_of(
+    tokens: Integers, class_sizes: Integers, class_sets: Integers, vocabulary: int
+) -> dict[str, Integers]:
     """For every token the sets that hold it, given the tokens of all sets."""
     sizes = np.repeat(class_sizes, np.diff(class_sets))
     holder = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
@@ -95,8 +98,8 @@ def postings_of(tokens: Array, class_sizes: Array, class_sets: Array, vocabulary
     return {"posting.sets": holder[np.argsort(tokens, kind="stable")], "posting.starts": _smallest(starts)}
 
 
-def _columns(rows: Rows, order: Array) -> dict[str, Array]:
-    arrays: dict[str, Array] = {}
+def _columns(rows: Rows, order: Int64) -> dict[str, Integers]:
+    arrays: dict[str, Integers] = {}
     for name in COLUMNS:
         column = rows.columns[name].used()
         arrays |= _strings(name, column.values)
@@ -107,7 +110,7 @@ def _columns(rows: Rows, order: Array) -> dict[str, Array]:
     return arrays
 
 
-def segment_arrays(rows: Rows) -> dict[str, Array]:
+def segment_arrays(rows: Rows) -> dict[str, Integers]:
     """The arrays of a segment of one row or more."""
     order, arrays = _sets(rows)
     arrays |= _strings("vocabulary", rows.vocabulary)

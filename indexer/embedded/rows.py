@@ -9,7 +9,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from indexer.embedded.strings import Array, Strings
+from indexer.embedded.dtypes import Int64, UInt64
+from indexer.embedded.strings import Strings
 from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, CaptionRecord
 
 #: Columns whose dictionary is sorted and without repeats, so that a value can be looked up.
@@ -24,7 +25,7 @@ class Column:
     """Row r holds the string `values[codes[r]]`."""
 
     values: Strings
-    codes: Array  # int64
+    codes: Int64
 
     @staticmethod
     def of(texts: Sequence[str]) -> Column:
@@ -46,23 +47,23 @@ class Rows:
     """`tokens`: the rows' token numbers, row after row, ascending in each; `sizes`: how many each has."""
 
     vocabulary: Strings  # sorted; token number -> token
-    sizes: Array  # int64
-    tokens: Array  # int64
-    ids: Array  # uint64 of shape (rows, 2): the document ids
+    sizes: Int64
+    tokens: Int64
+    ids: UInt64  # of shape (rows, 2): the document ids
     columns: dict[str, Column]
 
     def __len__(self) -> int:
         return len(self.sizes)
 
 
-def document_keys(document_ids: Sequence[str]) -> Array:
-    """Document ids (32 hex digits) as uint64 of shape (n, 2)."""
+def document_keys(document_ids: Sequence[str]) -> UInt64:
+    """Document ids (32 hex digits), of shape (n, 2)."""
     data = bytes.fromhex("".join(document_ids))
     return np.frombuffer(data, ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def rows_of(
-    records: Sequence[CaptionRecord], token_sets: Sequence[frozenset[str]], ids: Array, indexed_at: str
+    records: Sequence[CaptionRecord], token_sets: Sequence[frozenset[str]], ids: UInt64, indexed_at: str
 ) -> Rows:
     """Records with their token sets and document keys, as columns."""
     vocabulary = sorted(frozenset().union(*token_sets))
@@ -78,7 +79,7 @@ def rows_of(
     return Rows(Strings.of(vocabulary), sizes, flat, ids, columns)
 
 
-def _union(tables: Sequence[Strings]) -> tuple[Strings, list[Array]]:
+def _union(tables: Sequence[Strings]) -> tuple[Strings, list[Int64]]:
     """A sorted table of all strings of sorted tables, and where each table's strings are in it."""
     texts = [table.all() for table in tables]
     distinct = sorted(set().union(*texts))

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from indexer.embedded.arrays import ArrayFile
-from indexer.embedded.dtypes import Int32
+from indexer.embedded.dtypes import Bool, Int32, Int64, Integers, UInt64
 from indexer.embedded.manifest import SegmentEntry
 from indexer.embedded.rows import COLUMNS, Column, Rows
 from indexer.embedded.shape import check_segment, deleted_rows
-from indexer.embedded.strings import Array, Strings
+from indexer.embedded.strings import Strings
 from indexer.embedded.token_sets import TokenSets
 from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
@@ -26,36 +26,37 @@ _KNOWN_TOKENS = 20_000
 _KEPT_FILTERS = 8
 
 
+def _strings(file: ArrayFile, name: str) -> Strings:
+    return Strings(file[f"{name}.blob"].astype(np.uint8, copy=False), file[f"{name}.starts"])
+
+
 class StoredColumn:
     """Row r holds the string `values[code of r]`; a column of one value stores no codes."""
 
     def __init__(self, file: ArrayFile, name: str) -> None:
-        self.values = Strings(file[f"{name}.blob"], file[f"{name}.starts"])
+        self.values = _strings(file, name)
         self.counts = file[f"{name}.counts"]
         self._codes = file[f"{name}.codes"]
 
-    def codes(self, rows: Array) -> Array:
+    def codes(self, rows: Integers) -> Integers:
         return self._codes[rows] if len(self._codes) else np.zeros(len(rows), np.uint8)
 
     @cached_property
     def _decoded(self) -> list[str] | None:
         return self.values.all() if len(self.values) <= _SMALL else None
 
-    @cached_property
-    def _constant(self) -> list[str] | None:
-        """What every row holds, if it is the same for all."""
-        return None if len(self._codes) else self.values.all()
+    def texts(self, rows: Int64) -> list[str]:
+        decoded = self._decoded
+        if decoded is None:
+            return self.values.many(self.codes(rows))
+        if len(decoded) == 1:
+            return decoded * len(rows)
+        return [decoded[code] for code in self.codes(rows).tolist()]
 
-    def texts(self, rows: Array) -> list[str]:
-        if self._constant is not None:
-            return self._constant * len(rows)
-        codes, decoded = self.codes(rows), self._decoded
-        return self.values.many(codes) if decoded is None else [decoded[code] for code in codes.tolist()]
-
-    def all_codes(self, rows: int) -> Array:
+    def all_codes(self, rows: int) -> Integers:
         return self._codes if len(self._codes) else np.zeros(rows, np.uint8)
 
-    def places(self, values: Iterable[str]) -> Array:
+    def places(self, values: Iterable[str]) -> Int64:
         """Codes of those of the values that occur."""
         found = {self.values.find(value) for value in values} - {-1}
         return np.array(sorted(found), np.int64)
@@ -68,7 +69,7 @@ class Posting:
     token: int
     begin: int
     length: int
-    cuts: Array
+    cuts: Int32
 
 
 class Segment:
@@ -79,14 +80,14 @@ class Segment:
         self.file = file or ArrayFile(folder / entry.file.path, entry.file.written)
         if file is None:
             check_segment(self.file, entry.rows)
-        self.deleted: Array | None = None
+        self.deleted: Bool | None = None
         if entry.tombstones is not None:
             tombstones = ArrayFile(folder / entry.tombstones.path, entry.tombstones.written)
             self.deleted = deleted_rows(tombstones, entry.rows, entry.deleted)
         self._columns: dict[str, StoredColumn] = {}
         self._known: dict[str, Posting | None] = {}
         self._texts: dict[int, str] = {}
-        self._passing: dict[tuple[tuple[str, tuple[str, ...]], ...], Array] = {}
+        self._passing: dict[tuple[tuple[str, tuple[str, ...]], ...], Int32] = {}
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
         """This segment in another generation: the same file, perhaps other tombstones."""
@@ -107,20 +108,22 @@ class Segment:
         return TokenSets.of(self.file)
 
     @cached_property
-    def _posting_starts(self) -> Array:
+    def _posting_starts(self) -> Integers:
         return self.file["posting.starts"]
 
     @cached_property
     def vocabulary(self) -> Strings:
-        return Strings(self.file["vocabulary.blob"], self.file["vocabulary.starts"])
+        return _strings(self.file, "vocabulary")
 
     def posting(self, text: str) -> Posting | None:
         """Where a token occurs; None for one that does not."""
-        if text not in self._known:
-            if len(self._known) >= _KNOWN_TOKENS:
-                self._known.clear()
-            self._known[text] = self._posting(self.vocabulary.find(text))
-        return self._known[text]
+        known = self._known
+        # Threads share segments: what is returned is held here, whatever another one lets go of.
+        if len(known) > _KNOWN_TOKENS:
+            known = self._known = {}
+        if text not in known:
+            known[text] = self._posting(self.vocabulary.find(text))
+        return known[text]
 
     def _posting(self, token: int) -> Posting | None:
         if token < 0:
@@ -132,31 +135,31 @@ class Segment:
         cuts = sets.postings[begin:end].searchsorted(sets.class_sets).astype(np.int32)
         return Posting(token, begin, end - begin, cuts)
 
-    def first_images(self, sets: Array) -> Array:
+    def first_images(self, sets: Int32) -> Integers:
         """The smallest image of each set, deleted ones too; codes of the column `image_id`."""
         return self.column("image_id").codes(self.token_sets.rows[sets])
 
     # Rows.
 
-    def live(self, rows: Array) -> Array:
+    def live(self, rows: Int64) -> Int64:
         return rows if self.deleted is None else rows[~self.deleted[rows]]
 
-    def live_rows(self) -> Array:
+    def live_rows(self) -> Int64:
         return self.live(np.arange(len(self)))
 
     @cached_property
-    def _image_starts(self) -> Array:
+    def _image_starts(self) -> Int64:
         counts = self.column("image_id").counts
         return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
-    def rows_of_images(self, images: Array) -> Array:
+    def rows_of_images(self, images: Integers) -> Int64:
         """Live rows of images, which are codes of the column `image_id`."""
         starts, rows = self._image_starts, self.file["image.rows"]
         if not len(images):
             return np.zeros(0, np.int64)
         return self.live(np.concatenate([rows[starts[i] : starts[i + 1]] for i in images]).astype(np.int64))
 
-    def live_images(self) -> Array:
+    def live_images(self) -> Integers:
         """Codes of the images that have a live caption."""
         if self.deleted is None:
             return np.arange(len(self.column("image_id").values))
@@ -170,7 +173,7 @@ class Segment:
         rows = self.live(np.flatnonzero(begins[images.all_codes(len(self))]))
         return zip(self.column("image_id").texts(rows), images.texts(rows), strict=True)
 
-    def find(self, keys: Array) -> tuple[Array, Array]:
+    def find(self, keys: UInt64) -> tuple[Bool, Int64]:
         """Which of the document keys, uint64 of shape (n, 2), are live here, bool of length n; their rows."""
         high, low, rows = self.file["id.high"], self.file["id.low"], self.file["id.rows"]
         place = np.searchsorted(high, keys[:, 0])
@@ -189,13 +192,13 @@ class Segment:
             place[pending] += 1
         return held, at_row[held]
 
-    def documents(self, rows: Array) -> list[Document]:
+    def documents(self, rows: Int64) -> list[Document]:
         """The documents of these rows, in their order."""
         stamps = self.column("indexed_at").texts(rows)
         tokens = self._tokens_of(self.token_sets.of_rows(rows))
         return list(map(Document, self.records(rows), tokens, stamps))
 
-    def records(self, rows: Array) -> list[CaptionRecord]:
+    def records(self, rows: Int64) -> list[CaptionRecord]:
         """The documents of these rows without what was derived from them."""
         columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
         return [CaptionRecord(*values) for values in zip(*columns, strict=True)]
@@ -228,13 +231,13 @@ class Segment:
         columns = {name: self._column_rows(name, keep) for name in COLUMNS}
         return Rows(self.vocabulary, sizes, tokens, ids[keep], columns)
 
-    def _column_rows(self, name: str, keep: Array) -> Column:
+    def _column_rows(self, name: str, keep: Int64) -> Column:
         column = self.column(name)
         return Column(column.values, column.codes(keep).astype(np.int64))
 
     # Filters.
 
-    def accepted(self, filters: Filters) -> dict[str, Array]:
+    def accepted(self, filters: Filters) -> dict[str, Bool]:
         """For every field that is filtered by: which codes are allowed, as a table of bool."""
         tables = {}
         for name, values in filters.where.items():
@@ -243,22 +246,22 @@ class Segment:
             tables[name] = table
         return tables
 
-    def at_most(self, tables: dict[str, Array]) -> int:
+    def at_most(self, tables: dict[str, Bool]) -> int:
         """An upper bound on the rows that pass."""
         counts = [int(self.column(name).counts[table].sum()) for name, table in tables.items()]
         return min([len(self), *counts])
 
-    def passes(self, rows: Array, tables: dict[str, Array]) -> Array:
+    def passes(self, rows: Int64, tables: dict[str, Bool]) -> Bool:
         """Which of the rows are live and pass the filters."""
         passes = np.ones(len(rows), bool) if self.deleted is None else ~self.deleted[rows]
         for name, table in tables.items():
             passes &= table[self.column(name).codes(rows)]
         return passes
 
-    def passing(self, rows: Array, tables: dict[str, Array]) -> Array:
+    def passing(self, rows: Int64, tables: dict[str, Bool]) -> Int64:
         return rows[self.passes(rows, tables)]
 
-    def all_passing(self, tables: dict[str, Array]) -> Array:
+    def all_passing(self, tables: dict[str, Bool]) -> Int64:
         """Every row that is live and passes, ascending; by way of the rarest field."""
         rarest = min(tables, key=lambda name: int(self.column(name).counts[tables[name]].sum()))
         if rarest == "image_id":
@@ -266,10 +269,9 @@ class Segment:
         rows = np.flatnonzero(tables[rarest][self.column(rarest).all_codes(len(self))])
         return self.passing(rows, tables)
 
-    def passing_sets(self, filters: Filters, tables: dict[str, Array]) -> Array:
+    def passing_sets(self, filters: Filters, tables: dict[str, Bool]) -> Int32:
         """The sets of `all_passing`, ascending; kept for the filters asked for last."""
         key = tuple(sorted((name, tuple(values)) for name, values in filters.where.items()))
-        # Threads share segments: what is returned is held here, whatever another one clears.
         sets = self._passing.get(key)
         if sets is None:
             if len(self._passing) >= _KEPT_FILTERS:

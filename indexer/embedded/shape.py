@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from indexer.embedded.arrays import ArrayFile
+from indexer.embedded.dtypes import Bool, Integers
 from indexer.embedded.rows import COLUMNS, TEXTS
-from indexer.embedded.strings import Array
 from indexer.errors import IndexDamagedError
 
 #: Tables of strings.
@@ -57,7 +57,7 @@ def check_segment(file: ArrayFile, rows: int) -> None:
         raise IndexDamagedError(f"{file.path}: {name} does not fit the other arrays")
 
 
-def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Array:
+def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Bool:
     """Which rows are deleted. Raises IndexDamagedError for what are not the tombstones of so many."""
     if [(name, place.kind, place.length) for name, place in file.places.items()] != [
         ("deleted", "|u1", -(-rows // 8))
@@ -65,7 +65,7 @@ def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Array:
         raise IndexDamagedError(f"{file.path}: does not hold the tombstones of its segment")
     if file.damaged(["deleted"]):
         raise IndexDamagedError(f"{file.path}: does not match its checksum")
-    found: Array = np.unpackbits(file["deleted"], count=rows).view(bool)
+    found = np.unpackbits(file["deleted"].astype(np.uint8, copy=False), count=rows).view(np.bool_)
     if np.count_nonzero(found) != deleted:
         raise IndexDamagedError(f"{file.path}: does not hold {deleted:,} tombstones")
     return found
@@ -113,11 +113,11 @@ def _misfits_of_sets(file: ArrayFile) -> Iterator[str]:
         yield "posting.starts"
 
 
-def _leads(starts: Array, end: int) -> bool:
+def _leads(starts: Integers, end: int) -> bool:
     """Whether these may be where parts begin of something that ends there."""
     return len(starts) > 0 and starts[0] == 0 and starts[-1] == end
 
 
-def rises(numbers: Array) -> bool:
+def rises(numbers: Integers) -> bool:
     """Whether each is more than the one before."""
     return bool((numbers[1:] > numbers[:-1]).all())

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from indexer.embedded.dtypes import Int64, Integers, UInt8
 
 #: Strings gathered at a time, which bounds the memory for their index.
 _GATHER = 100_000
@@ -31,10 +29,10 @@ def decode(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """`blob`: uint8 of all bytes; `starts`: int64 of length n + 1."""
+    """`blob`: all bytes; `starts`: of length n + 1."""
 
-    blob: Array
-    starts: Array
+    blob: UInt8
+    starts: Integers
 
     @staticmethod
     def of(values: Iterable[str]) -> Strings:
@@ -52,7 +50,7 @@ class Strings:
     def __getitem__(self, place: int) -> str:
         return decode(self._bytes(place))
 
-    def many(self, places: Array) -> list[str]:
+    def many(self, places: Integers) -> list[str]:
         """The strings at `places`, in that order."""
         begins, ends = self.starts[places].tolist(), self.starts[places + 1].tolist()
         data = memoryview(self.blob.data)
@@ -81,7 +79,7 @@ class Strings:
         place = self.rank(value)
         return place if place < len(self) and self._bytes(place) == encode(value) else -1
 
-    def beginning(self, beginning: str) -> Array:
+    def beginning(self, beginning: str) -> Int64:
         """The places of the strings that begin so, in a table of any order."""
         wanted = encode(beginning)
         places = np.flatnonzero(np.diff(self.starts) >= len(wanted))
@@ -89,7 +87,7 @@ class Strings:
             places = places[self.blob[self.starts[places] + offset] == wanted[offset]]
         return places
 
-    def take(self, places: Array) -> Strings:
+    def take(self, places: Int64) -> Strings:
         """A table of the strings at `places`, in that order, without decoding any."""
         lengths = (self.starts[places + 1] - self.starts[places]).astype(np.int64)
         starts = np.zeros(len(places) + 1, np.int64)

@@ -34,7 +34,7 @@ class TokenSets:
         return TokenSets(
             sizes.astype(np.int32),
             class_sets.astype(np.int32),
-            np.cumsum([0, *(np.diff(class_sets) * sizes)]),
+            np.cumsum([0, *(np.diff(class_sets) * sizes)], dtype=np.int64),
             file["set.tokens"],
             # Few captions have narrower numbers in the file than the kernel takes.
             file["set.rows"].astype(np.uint32, copy=False),

@@ -18,13 +18,13 @@ from indexer.batching import batches
 from indexer.contract import known_analyzer
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.checks import check_checksums, reading
+from indexer.embedded.dtypes import Int64, Integers, UInt64
 from indexer.embedded.layout import segment_arrays
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import MANIFEST, SegmentEntry, StoredFile, write_manifest
 from indexer.embedded.rows import Rows, document_keys, join_rows, rows_of
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
-from indexer.embedded.strings import Array
 from indexer.errors import IndexUnavailableError
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, now
 
@@ -101,7 +101,7 @@ _Place = tuple[int, int, CaptionRecord | None]
 _NOWHERE: _Place = (-1, -1, None)
 
 
-def _stored(segments: Sequence[Segment], keys: Array) -> dict[int, _Place]:
+def _stored(segments: Sequence[Segment], keys: UInt64) -> dict[int, _Place]:
     """Which of the keys are stored, by their place; of several the latest, whose segment comes last."""
     found: dict[int, _Place] = {}
     for number, segment in enumerate(segments):
@@ -179,7 +179,7 @@ class Writer:
         entry = SegmentEntry(self._write("segment", segment_arrays(rows)), len(rows))
         return Segment(self._root, entry)
 
-    def _write(self, kind: str, arrays: Mapping[str, Array]) -> StoredFile:
+    def _write(self, kind: str, arrays: Mapping[str, Integers]) -> StoredFile:
         path = f"{self._subfolder}{kind}-{self._next_file:06d}.arrays"
         self._next_file += 1
         with clear_errors(self._root):
@@ -207,12 +207,12 @@ class Writer:
             check_checksums(self._root, self.snapshot.segments)
         return self._without(self.snapshot.segments, rows)
 
-    def _without(self, segments: Sequence[Segment], rows: Sequence[Array]) -> tuple[Segment, ...]:
+    def _without(self, segments: Sequence[Segment], rows: Sequence[Int64]) -> tuple[Segment, ...]:
         """The segments with tombstones on these rows of each."""
         pairs = zip(segments, rows, strict=True)
         return tuple(self._bury(segment, gone) if len(gone) else segment for segment, gone in pairs)
 
-    def _bury(self, segment: Segment, rows: Array) -> Segment:
+    def _bury(self, segment: Segment, rows: Int64) -> Segment:
         deleted = np.zeros(len(segment), bool) if segment.deleted is None else segment.deleted.copy()
         deleted[rows] = True
         tombstones = self._write("deleted", {"deleted": np.packbits(deleted)})

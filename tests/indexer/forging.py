@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from indexer.embedded.arrays import ArrayFile, write_arrays
+from indexer.embedded.dtypes import Integers
 from indexer.embedded.manifest import read_manifest
-from indexer.embedded.strings import Array
 
 
 def overwrite(folder: Path, name: str, value: int, first: int = 0, last: int | None = None) -> None:
@@ -32,7 +32,7 @@ def rewrite_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -
     path.write_text(json.dumps({"checksum": zlib.crc32(body.encode()), "manifest": body}))
 
 
-def rewrite_arrays(folder: Path, change: Callable[[dict[str, Array]], object]) -> None:
+def rewrite_arrays(folder: Path, change: Callable[[dict[str, Integers]], object]) -> None:
     """Of the first segment, with checksums that fit."""
     path, file = _first_segment(folder)
     arrays = {name: file[name].copy() for name in file.places}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from indexer.embedded import EmbeddedIndex
-from indexer.embedded.strings import Array
+from indexer.embedded.dtypes import Integers
 from indexer.errors import IndexDamagedError
 from indexer.records import CaptionRecord
 from tests.indexer.forging import rewrite_arrays, rewrite_header, rewrite_manifest
@@ -100,11 +100,11 @@ def test_a_header_that_no_writer_made_is_one_clear_line(small_index: Path, forge
         EmbeddedIndex.open(str(small_index))
 
 
-def shortened(name: str) -> Callable[[dict[str, Array]], object]:
+def shortened(name: str) -> Callable[[dict[str, Integers]], object]:
     return lambda arrays: arrays.update({name: arrays[name][:-1]})
 
 
-def changed(name: str, place: int, value: int) -> Callable[[dict[str, Array]], object]:
+def changed(name: str, place: int, value: int) -> Callable[[dict[str, Integers]], object]:
     return lambda arrays: arrays[name].__setitem__(place, value)
 
 
@@ -129,7 +129,7 @@ def changed(name: str, place: int, value: int) -> Callable[[dict[str, Array]], o
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_refused_when_opened(
-    small_index: Path, name: str, forge: Callable[[dict[str, Array]], object]
+    small_index: Path, name: str, forge: Callable[[dict[str, Integers]], object]
 ) -> None:
     rewrite_arrays(small_index, forge)
     with pytest.raises(IndexDamagedError, match=rf"{name} does not fit the other arrays; .*build"):
@@ -157,7 +157,7 @@ def test_arrays_that_do_not_fit_each_other_are_refused_when_opened(
     ],
 )
 def test_a_check_finds_arrays_that_do_not_agree(
-    small_index: Path, name: str, forge: Callable[[dict[str, Array]], object]
+    small_index: Path, name: str, forge: Callable[[dict[str, Integers]], object]
 ) -> None:
     rewrite_arrays(small_index, forge)
     with EmbeddedIndex.open(str(small_index)) as index:
