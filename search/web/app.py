@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from search.web import api, operation, problems
 from search.web.addresses import API, UNVERSIONED_API
 from search.web.answers import ProblemAnswer

@@ -16,7 +16,7 @@ from captioner.photo import Photo
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from captioner.tokens import DEFAULT
 from indexer.build import Captioning
-from indexer.index import Draft, known_analyzer
+from indexer.contract import Draft, known_analyzer
 from indexer.records import (
     AddReport,
     CaptionRecord,

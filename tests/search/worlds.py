@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typing_extensions import Unpack
 
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Position, Query
 from search.hits import Results
 from search.searcher import Options, Searcher
