@@ -13,7 +13,8 @@ from captioner.errors import PhotoError
 from captioner.loader import loader
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
-from indexer.index import CaptionIndex, View, open_index
+from indexer.contract import CaptionIndex, View
+from indexer.index import open_index
 from indexer.records import NO_FILTERS, Document
 from search import cursor as cursors
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
@@ -122,12 +123,12 @@ class Searcher:
     def caption(self, photo: Photo) -> str:
         """The best caption of a photo; raises PhotoError."""
         [captioned] = self.captioner.stream([photo], beam=self.beam)
-        return _texts(captioned)[0]
+        return texts_of(captioned)[0]
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
         [captioned] = self.captioner.stream([photo], beam=self.beam, captions=self.captions)
-        return self.texts(_texts(captioned), k, **options)
+        return self.texts(texts_of(captioned), k, **options)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
@@ -137,7 +138,7 @@ class Searcher:
         stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
         captioned = zip(given, stream, strict=True)
         for batch in batches(captioned, BATCH):
-            good = [self._question(_texts(one)) for _, one in batch if one.error is None]
+            good = [self._question(texts_of(one)) for _, one in batch if one.error is None]
             results = iter(self._ask(good, k, **options))
             for photo, one in batch:
                 found = next(results) if one.error is None else None
@@ -314,8 +315,8 @@ class Searcher:
         return self._caption_count(at_least) if known is None else known
 
 
-def _texts(captioned: Captioned) -> list[str]:
-    """The captions of a photo, the best first."""
+def texts_of(captioned: Captioned) -> list[str]:
+    """The captions of a photo, the best first. Raises PhotoError where it has none."""
     if captioned.error is not None:
         raise PhotoError(captioned.error)
     return [caption.text for caption in captioned.captions]

@@ -19,7 +19,7 @@ from indexer.scrape.report import Report
 from indexer.scrape.scraper import OnItem, Settings, scrape
 from search.errors import QueryError
 from search.hits import Results
-from search.searcher import Searcher
+from search.searcher import Searcher, texts_of
 
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
 _LONGEST = 6
@@ -77,9 +77,9 @@ def search_web(
 
     They are downloaded into a folder of their own below `folder`, with an index beside them; the same
     search goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
-    results have been taken. Raises QueryError when the web gives no photo.
+    results have been taken. Raises QueryError when the web gives no photo, PhotoError for what is none.
     """
-    caption = given if isinstance(given, str) else captioner.caption([given], beam=beam)[0].text
+    caption = given if isinstance(given, str) else _caption(given, captioner, beam)
     queries = web_queries(caption)
     place = folder / folder_name(queries[0])
     asked, reports = _scrape(queries, providers, place, settings, watch or Watch())
@@ -93,6 +93,11 @@ def search_web(
     with Searcher.open(where) as searcher:
         results = searcher.text(caption, k, filters=written, min_score=min_score)
     return Found(results, asked, reports, place)
+
+
+def _caption(photo: Path, captioner: PhotoCaptioner, beam: int | None) -> str:
+    [captioned] = captioner.stream([photo], beam=beam)
+    return texts_of(captioned)[0]
 
 
 def folder_name(query: str) -> str:

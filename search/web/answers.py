@@ -1,4 +1,4 @@
-"""What the routes answer, as OpenAPI describes it. `presentation` fills them; the contract test compares."""
+"""What the routes answer, as OpenAPI describes it; the contract test compares the service's answers."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class RandomAnswer(BaseModel):
 
 class CaptionerAnswer(BaseModel):
     model: str
-    state: str = Field(description="loading, ready, or failed and why.")
+    state: str = Field(description="loading, ready, stopping, or failed and why.")
 
 
 class StatusAnswer(BaseModel):

@@ -44,7 +44,7 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 
 
 def _problems(picture: bool = False, **why: str) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's entries for problem documents: status -> when."""
+    """OpenAPI's entries for problem documents (status -> when), and for a picture where one is answered."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
     return (_PICTURE if picture else {}) | {
         int(status.strip("_")): {"description": text, "content": content} for status, text in why.items()

@@ -94,7 +94,7 @@ class CaptionQueue:
     def submit(self, photo: bytes, captions: int = 1) -> Future[list[str]]:
         """Queue a photo's file. The future gives its captions, the best first, PhotoError or CaptionerError.
 
-        Raises QueueFullError when too many photos (or bytes) wait already.
+        Raises QueueFullError when too many photos (or bytes) wait already, ModelError when it is closed.
         """
         item = _Waiting(photo, captions)
         with self._lock:

@@ -56,7 +56,7 @@ def busy(detail: str, seconds: int) -> Problem:
 
 
 def overloaded(detail: str) -> Problem:
-    return Problem(503, "overloaded", "Too many searches at once", detail, {"Retry-After": "1"})
+    return Problem(503, "overloaded", "Too much at once", detail, {"Retry-After": "1"})
 
 
 def not_ready() -> Problem:

@@ -12,14 +12,13 @@ from captioner.errors import PhotoError
 from captioner.photo import media_type
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
-from indexer.index import CaptionIndex
+from indexer.contract import CaptionIndex
 from indexer.records import IndexStatus
 from search.asked import Asked, analysed, analyzer_of, check_analyzer
 from search.errors import QueryError
 from search.hits import Results
 from search.searcher import Searcher
 from search.web.captioning import CaptionQueue, QueueFullError
-from search.web.engine import Engine
 from search.web.metrics import Metrics
 from search.web.parameters import (
     CountParameters,
@@ -37,6 +36,7 @@ from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.recent import Recent
 from search.web.settings import Settings
 from search.web.steps import TimedIndex
+from search.web.threads import Threads
 
 T = TypeVar("T")
 
@@ -61,8 +61,8 @@ class Service:
         self.metrics = Metrics()
         self.steps = TimedIndex(index)
         self.searcher = Searcher(self.steps, _no_captioner, beam)
-        self.engine = Engine(settings.search_threads, settings.waiting_searches, settings.search_seconds)
-        self.files = Engine(2, settings.waiting_searches, settings.search_seconds)
+        self.engine = Threads(settings.search_threads, settings.waiting_searches, settings.search_seconds)
+        self.files = Threads(2, settings.waiting_searches, settings.search_seconds)
         self.captions = CaptionQueue(
             load, waiting=settings.waiting_photos, batch=settings.batch, beam=beam, metrics=self.metrics
         )

@@ -35,7 +35,7 @@ class Settings:
     waiting_photos: int = 64
     #: Photos that are captioned at once.
     batch: int = 8
-    #: Searches that may be under way or wait; more are answered with 503.
+    #: Searches that may be under way or wait, and as many readings of files; more are answered with 503.
     waiting_searches: int = 256
     search_threads: int = 4
 

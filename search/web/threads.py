@@ -1,4 +1,4 @@
-"""The searcher as the event loop sees it: in threads, bounded, with a time-out."""
+"""What blocks, beside the event loop: in threads, bounded, with a time-out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from search.web.problems import overloaded, too_slow
 _T = TypeVar("_T")
 
 
-class Engine:
-    """Runs blocking calls of the search engine beside the event loop."""
+class Threads:
+    """Runs calls of one kind (of the search engine, of the disk), which so wait for no calls of another."""
 
     def __init__(self, threads: int, waiting: int, seconds: float) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
@@ -26,14 +26,14 @@ class Engine:
         """The result of `work()`. Raises Problem: 503 when too much waits, 504 when it takes too long."""
         with self._lock:
             if self._pending >= self._limit:
-                raise overloaded("Too many searches are under way; try again in a moment.")
+                raise overloaded("Too much is under way; try again in a moment.")
             self._pending += 1
         future = self._pool.submit(work)
         future.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
         except asyncio.TimeoutError:
-            raise too_slow(f"The search engine took more than {self._seconds:.0f} s.") from None
+            raise too_slow(f"There was no answer after {self._seconds:.0f} s; try again later.") from None
 
     def begin(self, work: Callable[[], object]) -> None:
         """Do `work` before anybody waits for it; what goes wrong is told to those who ask for it later."""
