@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from indexer.contract import CaptionIndex, Draft, View, known_analyzer
+from indexer.contract import CaptionIndex
 from indexer.urls import is_url, refuse_password
-
-__all__ = ["CaptionIndex", "Draft", "View", "known_analyzer", "open_index"]
 
 
 def open_index(where: str, *, create: bool = False) -> CaptionIndex:
