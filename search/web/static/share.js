@@ -2,16 +2,32 @@
 
 import { byId, h, say } from "./dom.js";
 
+const place = byId("note");
+let hiding;
+
 export async function copyLink() {
-  const label = byId("share").querySelector("span");
   try {
     await navigator.clipboard.writeText(location.href);
-    label.textContent = "Copied";
-    say("The link is copied");
   } catch {
-    label.textContent = "Copy it from the address bar";
+    return offerLink(); // browsers keep the clipboard from pages that came over plain http
   }
-  setTimeout(() => (label.textContent = "Copy link"), 2500);
+  place.replaceChildren("The link is copied");
+  place.hidden = false;
+  say("The link is copied");
+  clearTimeout(hiding);
+  hiding = setTimeout(hide, 2500);
+}
+
+const hide = () => (place.hidden = true);
+
+/** Show the link, selected, as long as a visitor is at it. */
+function offerLink() {
+  clearTimeout(hiding);
+  const field = h("input", { type: "text", readOnly: true, value: location.href, onblur: hide });
+  field.addEventListener("keydown", (event) => event.key === "Escape" && byId("share").focus());
+  place.replaceChildren(h("label", {}, "Copy this link", field));
+  place.hidden = false;
+  field.select();
 }
 
 export function save(answer) {

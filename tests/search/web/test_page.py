@@ -321,7 +321,7 @@ def test_a_shared_link_and_the_download(visitor: Visit) -> None:
     assert saved["exact"] is True and saved["query"]["tokens"]
     visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.page.get_by_role("button", name="Copy link").click()
-    visitor.has("#share", "Copied")
+    visitor.has("#note", "The link is copied")
     assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
 
 
