@@ -42,15 +42,20 @@ export function parameters(values) {
   return out;
 }
 
-export async function get(path, values = {}, signal = undefined) {
+async function reach(path, options) {
   let answer;
   try {
-    answer = await fetch(`${ROOT}${path}?${parameters(values)}`, { signal, headers: { Accept: "application/json" } });
+    answer = await fetch(`${ROOT}${path}`, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
   }
   if (!answer.ok) throw troubleOf(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+  return answer;
+}
+
+export async function get(path, values = {}, signal = undefined) {
+  const answer = await reach(`${path}?${parameters(values)}`, { signal, headers: { Accept: "application/json" } });
   return answer.json();
 }
 
@@ -74,7 +79,5 @@ export function sendPhoto(photo, values, progress, signal) {
 }
 
 export async function signIn(token) {
-  const body = new URLSearchParams({ token });
-  const answer = await fetch(`${ROOT}/session`, { method: "POST", body });
-  if (!answer.ok) throw troubleOf(answer.status, await answer.text(), 0);
+  await reach("/session", { method: "POST", body: new URLSearchParams({ token }) });
 }

@@ -1,15 +1,23 @@
 // A picture in the grid, and the picture itself wherever it is shown.
 
-import { counted, h, marked, score } from "./dom.js";
+import { counted, h, many, marked, modified, score } from "./dom.js";
+import { status, whenTold } from "./server.js";
 
-/** The picture of an image, or a quiet stand-in where this server has none. */
+/** The picture of an image, or a quiet stand-in where there is none to show. A visitor's own photo is `{ image_id, photo: its URL }`. */
 export function picture(image, size, eager = false, alt = "") {
-  const source = image.thumbnail ? `${image.thumbnail}?size=${size}` : image.remote;
-  if (!source) return standIn(image);
+  const source = image.photo ?? (image.thumbnail ? `${image.thumbnail}?size=${size}` : fromTheWeb(image));
+  if (!source) {
+    const box = standIn(image);
+    if (!status()) whenTold(() => box.isConnected && box.replaceWith(picture(image, size, eager, alt)), { once: true });
+    return box;
+  }
   const shown = h("img", { alt, loading: eager ? "eager" : "lazy", decoding: "async", draggable: false, referrerPolicy: "no-referrer", src: source });
   shown.addEventListener("error", () => shown.replaceWith(standIn(image)), { once: true });
   return shown;
 }
+
+/** A picture that this server has not, where it says that it may be loaded from where it lies. */
+const fromTheWeb = ({ image }) => (status()?.remote_images && /^https?:/i.test(image) ? image : "");
 
 function standIn(image) {
   const hue = Array.from(image.image_id).reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
@@ -28,8 +36,7 @@ export function card(image, address) {
   const scored = image.jaccard !== undefined;
   const bar = scored && h("span", { className: "bar", "aria-hidden": "true" });
   if (bar) bar.style.setProperty("--score", image.jaccard);
-  const shared = scored && counted(image.shared).length;
-  const words = scored && `${shared} shared ${shared === 1 ? "word" : "words"}`;
+  const words = scored && many(counted(image.shared).length, "shared word");
   return h(
     "li",
     { className: "card", data: { id: image.image_id } },
@@ -54,7 +61,7 @@ export function moveByArrows(grid) {
   grid.addEventListener("keydown", (event) => {
     const links = [...grid.querySelectorAll("a")];
     const at = links.indexOf(document.activeElement);
-    if (at < 0) return;
+    if (at < 0 || modified(event)) return;
     const top = links[0].getBoundingClientRect().top;
     const columns = Math.max(1, links.filter((link) => Math.abs(link.getBoundingClientRect().top - top) < 4).length);
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: links.length - 1 - at }[event.key];

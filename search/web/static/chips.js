@@ -2,7 +2,7 @@
 
 import { asked, h, icon, rootOf } from "./dom.js";
 
-/** `go` changes the search. Dropped words stay visible, so that they can come back. */
+/** `go` changes the search as it is when a chip is pressed: the answer to the press before may still be under way. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
   const captions = asked(query);
@@ -11,14 +11,21 @@ export function showChips(place, query, state, go) {
   const chips = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
     .map((token) => ({ token, word: query.words[token] ?? token }))
     .sort((one, other) => at(one.word) - at(other.word) || one.word.localeCompare(other.word))
-    .map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => go({ drop: on ? state.drop.filter((one) => one !== token) : [...state.drop, token] })));
-  place.replaceChildren(...chips, adder((word) => go({ add: [...new Set([...state.add, word])] }), state.add.length ? () => go({ add: [] }) : null));
-  if (focused) [...place.querySelectorAll("button")].find((one) => one.dataset.token === focused)?.focus();
-  if (focused === "") place.querySelector("input").focus();
+    .map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
+  place.replaceChildren(...chips, adder((word) => go(({ add }) => ({ add: [...new Set([...add, word])] })), state.add.length ? () => go({ add: [] }) : null));
+  if (focused === undefined) return;
+  const again = [...place.querySelectorAll("[data-token]")].find((one) => one.dataset.token === focused);
+  (again ?? chips.at(-1) ?? place.querySelector("input")).focus();
 }
 
 function chip(token, word, on, toggle) {
-  return h("button", { className: "chip", type: "button", "aria-pressed": String(on), data: { token }, title: on ? `Search without “${word}”` : `Search with “${word}” again`, onclick: () => toggle(!on) }, word);
+  const shown = h("button", { className: "chip", type: "button", "aria-pressed": String(on), data: { token }, title: on ? `Search without “${word}”` : `Search with “${word}” again` }, word);
+  shown.addEventListener("click", () => {
+    const now = shown.ariaPressed !== "true";
+    shown.ariaPressed = String(now); // at once: the answer may take its time
+    toggle(now);
+  });
+  return shown;
 }
 
 function adder(add, removeAll) {
@@ -27,6 +34,7 @@ function adder(add, removeAll) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const word = input.value.trim();
+    input.value = "";
     if (word) add(word);
   });
   const out = [form];

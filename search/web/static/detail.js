@@ -2,7 +2,8 @@
 
 import { get } from "./api.js";
 import { picture } from "./cards.js";
-import { byId, counted, h, icon, marked, rootOf, score, webLink } from "./dom.js";
+import { byId, h, icon, marked, modified, score, webLink } from "./dom.js";
+import { reason } from "./reason.js";
 
 const LARGEST = 1280; // pixels a side of a thumbnail
 const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // browsers download these, or show nothing
@@ -15,22 +16,30 @@ let leave = close;
 export function whenLeft(act) {
   leave = act;
 }
+
+/** `act` hears which picture was shown. */
+export function whenClosed(act) {
+  dialog.addEventListener("close", () => act(dialog.dataset.shows));
+}
+
 dialog.addEventListener("cancel", (event) => {
   event.preventDefault();
   leave();
 });
 dialog.addEventListener("click", (event) => event.target === dialog && leave());
 dialog.addEventListener("keydown", (event) => {
+  if (modified(event)) return;
   const label = { ArrowLeft: "Previous picture", ArrowRight: "Next picture" }[event.key];
   if (label) dialog.querySelector(`[aria-label="${label}"]`)?.click();
 });
 
-/** Fill and open the dialog. `hit` is the answer it was opened from, if any; `compared` is the search that its captions are compared with. */
-export async function open(imageId, { hit, compared, words, onsimilar, onstep, address }) {
+/** Fill and open the dialog. Its captions are compared with the searches `compared`; `explain` makes of what comes the image and the hit that it is, if any. */
+export async function open(imageId, { compared, explain, words, onsimilar, onstep, address }) {
   asking.abort();
   asking = new AbortController();
-  const image = await get(`/images/${encodeURIComponent(imageId)}`, compared, asking.signal);
-  if (hit?.remote) image.remote = hit.remote;
+  const path = `/images/${encodeURIComponent(imageId)}`;
+  const images = await Promise.all(compared.map((search) => get(path, search, asking.signal)));
+  const { image, hit } = explain(images);
   const { caption, spans } = hit ?? image.captions[0]; // a filter may keep an image's best caption from answering
   dialog.replaceChildren(
     h("div", { className: "detail-picture" }, picture(image, LARGEST, true)),
@@ -57,6 +66,7 @@ export async function open(imageId, { hit, compared, words, onsimilar, onstep, a
       origin(image),
     ),
   );
+  dialog.dataset.shows = imageId;
   if (!dialog.open) dialog.showModal();
   // The parts are new, so the focus has to be told where it is; the caption is what has changed.
   byId("detail-caption").focus({ preventScroll: true });
@@ -84,24 +94,6 @@ function linkTo(address, label) {
   const link = webLink(address, icon("open"), label);
   if (link) link.className = "button";
   return link;
-}
-
-function reason(hit, words) {
-  const group = (label, tokens, kind) =>
-    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, words[root] ?? root, times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
-  const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
-  const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
-  const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));
-  const bar = h("span", { className: "bar", "aria-hidden": "true" });
-  bar.style.setProperty("--score", hit.jaccard);
-  return h(
-    "section",
-    { className: "reason", "aria-label": "Why this picture" },
-    h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} shared`, weighted ? h("small", {}, " (telling words count up to three times)") : null),
-    bar,
-    hit.query_caption ? h("p", { className: "asked" }, `found by “${hit.query_caption}”`) : null,
-    h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", others(hit.missing), "yours"), ...group("Only in its caption", others(hit.extra), "its")),
-  );
 }
 
 function captions(image) {

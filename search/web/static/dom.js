@@ -42,6 +42,10 @@ export function marked(caption, spans) {
 }
 
 export const number = (value) => value.toLocaleString("en");
+
+/** "1 picture", "2,000 pictures". */
+export const many = (count, one) => `${number(count)} ${one}${count === 1 ? "" : "s"}`;
+
 export const score = (value) => value.toFixed(2);
 
 /** A link only where it leads to the web; the index may hold anything. */
@@ -49,6 +53,9 @@ export function webLink(address, ...children) {
   if (!/^https?:\/\//i.test(address)) return null;
   return h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, ...children);
 }
+
+/** Keys that are the browser's or the system's own, such as Alt with an arrow. */
+export const modified = (event) => event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
 
 /** Tell people who listen to the page. */
 export function say(text) {

@@ -1,6 +1,6 @@
 // Which captions may answer: by source and kind, with what the index holds of each; copies shown once.
 
-import { h, number } from "./dom.js";
+import { byId, h, number } from "./dom.js";
 
 const FIELDS = [
   ["source", "Source", "sources"],
@@ -10,13 +10,13 @@ const FIELDS = [
 export function showFilters(place, badge, status, state, go) {
   const chosen = state.source.length + state.kind.length + Number(state.fold);
   badge.textContent = chosen ? ` · ${chosen}` : "";
-  const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
   place.replaceChildren(
     ...FIELDS.map(([name, label, counts]) => group(name, label, status?.[counts] ?? {}, state, go)),
     h("fieldset", {}, h("legend", {}, "Copies"), tick("fold", "Show near-identical pictures once", null, state.fold, (on) => go({ fold: on }))),
     chosen ? h("button", { className: "quiet small", type: "button", onclick: () => go({ source: [], kind: [], fold: false }) }, "Clear filters") : "",
   );
-  if (focused) place.querySelector(`#${CSS.escape(focused)}`)?.focus();
+  if (focused !== null) (byId(focused) ?? place.querySelector("input")).focus();
 }
 
 function group(name, label, counts, state, go) {
@@ -26,11 +26,21 @@ function group(name, label, counts, state, go) {
     {},
     h("legend", {}, label),
     ...values.map((value) =>
-      tick(`${name}-${value}`, value, counts[value], state[name].includes(value), (on) => go({ [name]: on ? [...state[name], value] : state[name].filter((one) => one !== value) })),
+      tick(`${name}-${value}`, value, counts[value], state[name].includes(value), (on) => go((now) => ({ [name]: on ? [...now[name], value] : now[name].filter((one) => one !== value) }))),
     ),
   );
 }
 
 function tick(id, label, count, checked, change) {
   return h("label", { className: "tick" }, h("input", { type: "checkbox", id: `f-${id}`, checked, onchange: (event) => change(event.target.checked) }), h("span", {}, label), count === undefined || count === null ? null : h("span", { className: "of" }, number(count)));
+}
+
+/** Close the sheet when a visitor turns away from it: by Esc, or by a press beside it. */
+export function closeBeside(sheet) {
+  addEventListener("pointerdown", (event) => sheet.contains(event.target) || (sheet.open = false));
+  sheet.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !sheet.open) return;
+    sheet.open = false;
+    sheet.querySelector("summary").focus();
+  });
 }

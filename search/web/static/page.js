@@ -1,15 +1,18 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, isSearch, options, question, read, sentence, write } from "./address.js";
+import { NOTHING, isSearch, options, question, read, write } from "./address.js";
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
 import { card, ghost, moveByArrows, picture } from "./cards.js";
 import { showChips } from "./chips.js";
+import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
-import { byId, h, number, say } from "./dom.js";
-import { showFilters } from "./filters.js";
+import { byId, h, many, say } from "./dom.js";
+import { closeBeside, showFilters } from "./filters.js";
 import * as photos from "./photos.js";
-import { ending, proof, proofText } from "./proof.js";
+import { ending, proof, spoken } from "./proof.js";
+import { compared, explain } from "./reason.js";
+import * as server from "./server.js";
 import { copyLink, save } from "./share.js";
 import { showCount, showThreshold, whenMoved } from "./threshold.js";
 import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
@@ -18,37 +21,57 @@ const PAGE = 24;
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 
 let state = { ...NOTHING };
-let status = null;
 let answer = null; // the last page of the answer to `state`; none before it is there, and none where asking failed
 let hits = []; // of all its pages
 let shown = ""; // whose answer the page shows, by `subject`
-let photo = null; // {url, caption}: shown beside the caption that it was given
+let photo = ""; // the URL of the visitor's photo that `state` is about, as far as this page has it
 let running = new AbortController();
-let told; // a promise: kept when `status` is there, or cannot be had
 let seed = Math.floor(Math.random() * 1e9);
 
 // ---- going somewhere -------------------------------------------------------------------------
 
-function go(change, { replace = false } = {}) {
-  const next = { ...state, show: "", ...change };
+/** `change`: what is to be otherwise, or a function of the state that says so; `mark`: what to keep in the history of how one came here. */
+function go(change, { replace = false, mark = {} } = {}) {
+  const next = { ...state, show: "", ...(typeof change === "function" ? change(state) : change) };
   const address = write(next);
+  const anew = subject(next) !== subject(state);
+  const itsPhoto = next.photo && !anew ? photo : "";
+  const kept = { ...(next.show ? { opened: true } : mark), photo: itsPhoto };
   // From one picture to another is no step: what opened the first one is still behind it.
-  if (replace || (next.show && state.show)) history.replaceState(next.show ? history.state : null, "", address);
-  else if (address !== write(read())) history.pushState(next.show ? { opened: true } : null, "", address);
-  return arrive(next);
+  if (replace || (next.show && state.show)) history.replaceState(next.show ? history.state : kept, "", address);
+  else if (address !== write(read())) history.pushState(kept, "", address);
+  const arrived = arrive(next, itsPhoto);
+  if (anew) toTop();
+  return arrived;
+}
+
+/** Where something new is asked, a visitor begins at its beginning, wherever the last answer was left. */
+function toTop() {
+  scrollTo(0, 0);
+  byId("results-title").focus({ preventScroll: true });
 }
 
 const showing = (imageId) => write({ ...state, show: imageId });
 const similarTo = (imageId) => write({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: imageId });
 
-async function arrive(next) {
+async function arrive(next, itsPhoto = photo) {
   const before = state;
+  const same = write({ ...before, show: "" }) === write({ ...next, show: "" }) && itsPhoto === photo;
   state = next;
-  const same = write({ ...before, show: "" }) === write({ ...next, show: "" });
+  photo = itsPhoto;
   if (!same || !next.show) detail.close();
   if (!same || !answer) await (isSearch(next) ? search() : start());
-  if (next.show && state === next) await showDetail(next.show);
+  if (next.show && state === next && answer) await showDetail(next.show);
 }
+
+/** Where the browser led: by the address, Back or Forward. */
+function arriveByBrowser() {
+  leaving = false;
+  const itsPhoto = history.state?.photo;
+  return arrive(read(), photos.isKept(itsPhoto) ? itsPhoto : "");
+}
+
+const again = () => arrive(state);
 
 /** Begin something new: what was under way no longer matters. */
 function begin() {
@@ -57,6 +80,7 @@ function begin() {
   answer = null;
   hits = [];
   hideTrouble();
+  if (!server.status()) server.ask();
   byId("certificate").replaceChildren();
   return running.signal;
 }
@@ -81,58 +105,57 @@ const ghosts = (count) => Array.from({ length: count }, ghost);
 async function start() {
   const signal = begin();
   clearAnswer(...ghosts(12));
+  if (document.body.dataset.view !== "start") byId("q").value = ""; // what a visitor is writing here stays
   document.body.dataset.view = "start";
-  byId("q").value = "";
   for (const id of ["query", "more"]) byId(id).hidden = true;
   byId("results-title").textContent = "Or begin with one of these";
   byId("end").textContent = "";
   byId("shuffle").hidden = false;
   await tried(async () => {
-    await told;
     const { images } = await get("/random", { size: 12, seed }, signal);
-    byId("grid").replaceChildren(...images.map((image) => card(prepared(image), similarTo(image.image_id))));
+    byId("grid").replaceChildren(...images.map((image) => card(image, similarTo(image.image_id))));
     byId("results-title").textContent = images.length ? "Or begin with one of these" : "The index is empty";
     byId("shuffle").hidden = !images.length;
     answer = { start: true };
-  }, start);
+  }, again);
 }
 
 // ---- searching -------------------------------------------------------------------------------
 
 async function search() {
   const signal = begin();
-  await told;
-  if (signal.aborted) return;
-  showAsking(state, photoOf(state));
+  showAsking(state, photo);
   await tried(async () => {
     const [path, values] = question(state);
     showAnswer(await get(path, { ...values, k: PAGE }, signal));
-  }, search);
+  }, again);
 }
 
 async function searchPhoto(file) {
-  const unusable = photos.refusal(file, status?.upload_bytes);
-  if (unusable) return fail(unusable);
+  const unusable = photos.refusal(file, server.status()?.upload_bytes);
+  if (unusable) return refuse(unusable);
   const signal = begin();
-  await told;
-  if (signal.aborted) return;
   const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
   const url = URL.createObjectURL(file);
   detail.close();
   showAsking(asking, url);
-  const progress = (share) => photos.showProgress(share, status?.captioner.state);
-  progress(0);
+  toTop();
   try {
-    const found = await photos.send(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, progress, signal);
-    if (photo) URL.revokeObjectURL(photo.url);
-    photo = { url, caption: found.query.caption };
+    const found = await photos.send(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, signal);
+    photo = photos.keep(url);
     state = { ...asking, q: found.query.caption, also: others(found.query) };
-    history.pushState(null, "", write(state));
+    history.pushState({ photo }, "", write(state));
     showAnswer(found);
   } catch (error) {
     URL.revokeObjectURL(url);
     if (error.name !== "AbortError") await goBack(error, () => searchPhoto(file));
   }
+}
+
+/** Say why a file is not searched with. What is under way goes on; a picture that is open would lie over the message. */
+function refuse(unusable) {
+  if (byId("detail").open) leave();
+  showTrouble(unusable);
 }
 
 /** Show what the address says again, and why nothing else is shown. */
@@ -152,7 +175,7 @@ function showAsking(asking, url) {
   byId("end").textContent = "";
   byId("more").hidden = true;
   showThreshold(asking.min);
-  showFilters(byId("sheet"), byId("filter-count"), status, asking, go);
+  showFilters(byId("sheet"), byId("filter-count"), server.status(), asking, go);
   // The same search with other words or limits: what it found so far stays, dimmed, and a pressed chip keeps the focus.
   if (shown !== subject(asking)) {
     byId("results-title").textContent = "Looking…";
@@ -162,19 +185,17 @@ function showAsking(asking, url) {
 }
 
 async function showAskedPicture({ like }, url) {
-  showPicture(url ? picture({ image_id: "", remote: url }, 320, true, "Your photo") : null, Boolean(url || like));
+  showPicture(url ? picture({ image_id: "", photo: url }, 320, true, "Your photo") : null, Boolean(url || like));
   if (url || !like) return;
   try {
     const image = await get(`/images/${encodeURIComponent(like)}`, {}, running.signal);
     if (like !== state.like) return;
     const open = (event) => detail.takeOver(event, () => go({ show: like }));
-    showPicture(h("a", { href: showing(like), "aria-label": "Open the picture asked about", onclick: open }, picture(prepared(image), 320, true)));
+    showPicture(h("a", { href: showing(like), "aria-label": "Open the picture asked about", onclick: open }, picture(image, 320, true)));
   } catch {
     // the search itself says what is wrong
   }
 }
-
-const photoOf = (asking) => (photo && asking.photo && photo.caption === asking.q ? photo.url : "");
 
 function showAnswer(found) {
   answer = found;
@@ -187,18 +208,17 @@ function showAnswer(found) {
   byId("grid").replaceChildren();
   append(found);
   count(state.min);
-  say(`${found.hits.length} pictures shown. ${proofText(answer, hits.length)}`);
 }
 
 function append(found) {
-  const fresh = found.hits.map(prepared);
-  hits.push(...fresh);
-  byId("grid").append(...fresh.map((hit) => card(hit, showing(hit.image_id))));
+  hits.push(...found.hits);
+  byId("grid").append(...found.hits.map((hit) => card(hit, showing(hit.image_id))));
   byId("grid").removeAttribute("aria-busy");
   byId("results-title").textContent = hits.length ? "Most alike first" : "No picture found";
   byId("certificate").replaceChildren(...proof(answer, hits.length));
   byId("more").hidden = !answer.cursor;
   byId("end").textContent = ending(answer, hits.length, state);
+  say(spoken(answer, found.hits.length, hits.length, state));
 }
 
 const count = (least) => showCount(answer?.query?.tokens.length ? state : null, least);
@@ -214,8 +234,10 @@ async function showMore() {
     const found = await get(path, { ...values, k: PAGE, after: answer.cursor }, signal);
     answer = { ...found, query: answer.query };
     append(found);
+    hideTrouble(byId("more-trouble"));
   } catch (error) {
-    if (error.name !== "AbortError") fail(error, showMore);
+    if (error.name !== "AbortError") fail(error, showMore, byId("more-trouble"));
+    return;
   } finally {
     appending = false;
   }
@@ -226,29 +248,29 @@ const endIsNear = () => byId("more").getBoundingClientRect().top < innerHeight +
 
 // ---- the picture in full ---------------------------------------------------------------------
 
-/** What a hit is compared with: the caption that it was found by, where several were searched for. */
-function comparedWith(hit) {
-  if (!isSearch(state)) return {};
-  const { also, ...one } = sentence(state);
-  return hit?.query_caption ? { ...one, q: hit.query_caption } : one;
-}
-
 async function showDetail(imageId) {
   const at = hits.findIndex((hit) => hit.image_id === imageId);
   const stepTo = (step) => {
     const next = hits[at + step];
     if (next) go({ show: next.image_id });
   };
-  await tried(() =>
+  const open = () =>
     detail.open(imageId, {
-      hit: hits[at],
-      compared: comparedWith(hits[at]),
+      compared: compared(state, answer.query, hits[at]),
+      explain: (images) => explain(images, state, answer.query, hits[at]),
       words: answer?.query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),
       onstep: at >= 0 && hits.length > 1 ? stepTo : null,
-    }),
-  );
+    });
+  try {
+    await open();
+    hideTrouble(byId("trouble"));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    detail.close(); // the one before, which would lie over the message
+    fail(error, again);
+  }
 }
 
 let leaving = false;
@@ -261,11 +283,10 @@ function leave() {
 }
 
 detail.whenLeft(leave);
-byId("detail").addEventListener("close", () => {
-  const shown = [...byId("grid").children].find((one) => one.dataset.id === lastShown);
-  shown?.querySelector("a").focus({ preventScroll: false });
+detail.whenClosed((imageId) => {
+  const links = [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(imageId));
+  if (!links.includes(document.activeElement)) links.at(-1)?.focus();
 });
-let lastShown = "";
 
 // ---- what can go wrong -----------------------------------------------------------------------
 
@@ -277,27 +298,19 @@ async function tried(act, again) {
   }
 }
 
-function fail(error, again) {
+function fail(error, again, place) {
   byId("working").hidden = true;
   byId("grid").removeAttribute("aria-busy");
   if (!answer) clearAnswer();
-  if (error.status === 401) return askForToken(() => signedIn(again));
-  showTrouble(error, again);
-  if (!hits.length && document.body.dataset.view === "answers") byId("results-title").textContent = "";
-}
-
-async function signedIn(again) {
-  told = holdings();
-  await (again ?? (() => arrive(read())))();
+  if (!byId("grid").children.length) byId("results-title").textContent = "";
+  if (error.status === 401) askForToken(error, again);
+  else showTrouble(error, again, place);
 }
 
 // ---- what people do --------------------------------------------------------------------------
 
-byId("composer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const q = byId("q").value.trim();
-  if (!q) return byId("q").focus();
-  byId("q").blur();
+whenAsked((q) => {
+  toTop(); // also where the same is asked again
   go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, q });
 });
 photos.take(searchPhoto);
@@ -311,43 +324,22 @@ byId("more").addEventListener("click", showMore);
 byId("grid").addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link) return;
-  lastShown = link.parentElement.dataset.id;
-  detail.takeOver(event, () => go(read(new URL(link.href).search)));
+  const { show, ...meant } = read(new URL(link.href).search);
+  detail.takeOver(event, () => go(show ? { show } : meant)); // a picture of the answer that is still shown opens in the search as it is now
 });
-whenMoved(count, (min) => go({ min }));
-byId("save").addEventListener("click", () => answer && save({ ...answer, hits: hits.map(({ remote, ...hit }) => hit) }));
+// As long as only the slider is moved, it is one step.
+whenMoved(count, (min) => go({ min }, { replace: Boolean(history.state?.moved), mark: { moved: true } }));
+closeBeside(byId("filters"));
+byId("save").addEventListener("click", () => answer && save({ ...answer, hits }));
 byId("share").addEventListener("click", copyLink);
-addEventListener("popstate", () => {
-  leaving = false;
-  arrive(read());
-});
-addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName) && document.activeElement.type !== "range";
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !byId("detail").open) {
-    event.preventDefault();
-    byId("q").focus();
-    byId("q").select();
-  }
-});
+addEventListener("popstate", arriveByBrowser);
 new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "600px" }).observe(byId("more"));
 moveByArrows(byId("grid"));
 
 // ---- beginning -------------------------------------------------------------------------------
 
-/** Where a picture may be loaded from the web, say so. */
-function prepared(image) {
-  if (!image.thumbnail && status?.remote_images && /^https?:\/\//i.test(image.image)) image.remote = image.image;
-  return image;
-}
-
-async function holdings() {
-  try {
-    status = await get("/status");
-  } catch (error) {
-    return; // the search itself will say what is wrong
-  }
-  byId("holdings").textContent = `${number(status.images)} pictures, ${number(status.captions)} captions`;
-}
-
-told = holdings();
-arrive(read()); // at once: what a visitor does before `told` is kept comes after it, and counts
+server.whenTold((status) => {
+  byId("holdings").textContent = `${many(status.images, "picture")}, ${many(status.captions, "caption")}`;
+  showFilters(byId("sheet"), byId("filter-count"), status, state, go);
+});
+arriveByBrowser();

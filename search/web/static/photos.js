@@ -2,6 +2,7 @@
 
 import { Trouble, sendPhoto } from "./api.js";
 import { byId, say } from "./dom.js";
+import { ask, status } from "./server.js";
 
 /** Give each photo that is chosen, taken with the camera, pasted, or dropped anywhere on the page to `use`. */
 export function take(use) {
@@ -54,16 +55,35 @@ export function refusal(file, limit = Infinity) {
     return new Trouble({ title: "The photo cannot be used", status: 422, detail: `${file.name || "That"} is not a picture.` });
   }
   if (file.size <= limit) return null;
-  return new Trouble({ title: "The photo is too large", status: 413, detail: `It has ${(file.size / 1e6).toFixed(1)} MB; this server takes ${Math.floor(limit / 1e6)} MB.` });
+  return new Trouble({ title: "The photo is too large", status: 413, detail: `It has ${size(file.size, Math.ceil)}; this server takes ${size(limit, Math.floor)}.` });
 }
 
-/** Send a photo, and again when the captioner has room. */
-export async function send(file, values, progress, signal) {
+const kept = new Set();
+
+/** Note the URL of a photo that was searched with: Back may lead to each again. */
+export function keep(url) {
+  kept.add(url);
+  return url;
+}
+
+/** Whether a URL leads to a photo, and not to one of a page that was left. */
+export const isKept = (url) => kept.has(url);
+
+/** Bytes for a person; `round` keeps what is too large from looking as if it were not. */
+const size = (bytes, round) => (bytes >= 1e6 ? `${round(bytes / 1e5) / 10} MB` : `${round(bytes / 1e3)} kB`);
+
+/** Send a photo and show how far it has got, and send it again when the captioner has room. */
+export async function send(file, values, signal) {
+  let sent = 0;
+  const progress = (share) => signal.aborted || showProgress((sent = share));
+  progress(0);
+  if (status()?.captioner.state !== "ready") ask().then(() => sent >= 1 && !byId("working").hidden && progress(sent));
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await sendPhoto(file, values, progress, signal);
     } catch (error) {
       if (!(error instanceof Trouble) || error.status !== 429 || attempt >= 4) throw error;
+      sent = 0;
       const seconds = Math.max(1, error.retryAfter);
       byId("working-text").textContent = `Many photos are waiting; trying again in ${seconds} s`;
       await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -72,13 +92,13 @@ export async function send(file, values, progress, signal) {
   }
 }
 
-/** `share` of the photo that is sent, 0 to 1; `captioner`: its state. */
-export function showProgress(share, captioner) {
+/** `share` of the photo that is sent, 0 to 1. */
+function showProgress(share) {
   const bar = byId("progress");
   const sent = share >= 1;
   if (sent) bar.removeAttribute("value");
   else bar.value = Math.round(share * 100);
   byId("working").hidden = false;
-  byId("working-text").textContent = sent ? (captioner === "loading" ? "Getting the captioner ready and writing a caption…" : "Writing a caption…") : "Sending the photo…";
+  byId("working-text").textContent = sent ? (status()?.captioner.state === "loading" ? "Getting the captioner ready and writing a caption…" : "Writing a caption…") : "Sending the photo…";
   if (sent) say("Writing a caption for the photo");
 }

@@ -1,6 +1,6 @@
 // What the page says of an answer: what is proven of it, and why there is no more.
 
-import { h, icon, number, score } from "./dom.js";
+import { h, icon, many, number, score } from "./dom.js";
 
 /** `shown`: how many pictures the page shows, of all the answer's pages so far. */
 export const proofText = (answer, shown) => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${number(answer.captions)} captions`;
@@ -17,7 +17,14 @@ export function ending(answer, shown, state) {
   if (!shown) return nothing(answer.query, state);
   if (answer.cursor) return "";
   if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
-  return state.min ? `No other picture reaches ${score(state.min)}.` : "No other picture shares a word with this.";
+  const other = state.source.length || state.kind.length ? "No other picture with these filters" : "No other picture";
+  return state.min ? `${other} reaches ${score(state.min)}.` : `${other} shares a word with this.`;
+}
+
+/** What people who listen are told when `fresh` of the `shown` pictures have come. */
+export function spoken(answer, fresh, shown, state) {
+  if (!shown) return `No picture found. ${ending(answer, shown, state)}`;
+  return `${fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer, shown)}`;
 }
 
 function nothing(query, state) {

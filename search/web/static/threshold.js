@@ -2,7 +2,7 @@
 
 import { excluded, sentence } from "./address.js";
 import { get } from "./api.js";
-import { byId, number, score } from "./dom.js";
+import { byId, many, score } from "./dom.js";
 
 const STEP = 0.05;
 const LEAST = 0.000001; // the count of "any word shared"
@@ -29,7 +29,7 @@ export async function showCount(state, least) {
   }
   try {
     const { images } = await get("/count", { ...sentence(state), exclude: excluded(state), min_score: least || LEAST, source: state.source, kind: state.kind }, counting.signal);
-    place.textContent = `${number(images)} ${images === 1 ? "picture" : "pictures"}`;
+    place.textContent = many(images, "picture");
   } catch (error) {
     if (error.name !== "AbortError") place.textContent = "";
   }

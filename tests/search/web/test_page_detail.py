@@ -39,6 +39,63 @@ def test_a_hit_is_headed_by_the_caption_that_its_reasons_are_of(at: Visitor) -> 
         ]
 
 
+def test_a_picture_beyond_the_first_page_keeps_its_reasons(at: Visitor) -> None:
+    """Its address is opened without the answer's page that it is on."""
+    records = [CaptionRecord(f"{number}.jpg", "a dog runs on the beach") for number in range(30)]
+    records += [
+        CaptionRecord("far.jpg", "a dog and a cat and a beach", kind="generated"),
+        CaptionRecord("far.jpg", "a dog asleep on a chair", kind="reference"),
+        *(CaptionRecord(f"seal-{number}.jpg", "a brown seal swims") for number in range(30)),
+    ]
+    index = MemoryIndex(records, PLAIN)
+    reasons = {
+        "q=a dog runs on the beach": ["0.50 2 of 4 shared", "beach dog", "runs", "cat"],
+        "q=a dog runs on the beach&kind=reference": [
+            "0.20 1 of 5 shared",
+            "dog",
+            "runs beach",
+            "asleep chair",
+        ],
+        "q=a brown seal swims&also=a cat on a beach": ["0.67 2 of 3 shared", "beach cat", "", "dog"],
+    }
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        for search, (sum_of_it, *words) in reasons.items():
+            visitor.open(f"/?{search}&show=far.jpg")
+            reason = visitor.page.locator("dialog .reason")
+            expect(reason.locator("p").first).to_have_text(sum_of_it)
+            for kind, expected in zip((".both", ".yours", ".its"), words, strict=True):
+                found = reason.locator(kind).all_text_contents()
+                assert sorted(found) == sorted(expected.split()), search
+            assert ("found by" in reason.inner_text()) == ("also" in search)
+            heading = visitor.page.locator("#detail-caption mark").all_text_contents()
+            assert sorted(heading) == sorted(words[0].split())
+        visitor.open("/?like=far.jpg&show=far.jpg")
+        visitor.page.locator("dialog .all-captions").wait_for()
+        assert visitor.page.locator("dialog .reason").count() == 0
+
+
+def test_the_focus_goes_back_to_what_was_opened(visitor: Visit) -> None:
+    focused = "document.activeElement.closest('.card')?.dataset.id"
+    visitor.open("/?like=skimage/chelsea.jpg")
+    visitor.settled()
+    opened(visitor, 0)
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.page.wait_for_function(
+        "id => location.search.includes(encodeURIComponent(id))", arg=visitor.cards()[1]
+    )
+    visitor.page.wait_for_function("id => detail.dataset.shows === id", arg=visitor.cards()[1])
+    visitor.page.keyboard.press("Escape")
+    left(visitor)
+    visitor.page.wait_for_function(f"id => {focused} === id", arg=visitor.cards()[1])
+    asked = visitor.page.get_by_role("link", name="Open the picture asked about")
+    asked.click()
+    visitor.page.locator("dialog[open]").wait_for()
+    visitor.page.keyboard.press("Escape")
+    left(visitor)
+    visitor.page.wait_for_timeout(100)
+    expect(asked).to_be_focused()
+
+
 def opened(visitor: Visit, number: int) -> None:
     visitor.page.locator(".card a").nth(number).click()
     visitor.page.locator("dialog[open]").wait_for()

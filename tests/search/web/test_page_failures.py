@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Route, expect
+from playwright.sync_api import FilePayload, Route, expect
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
+from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import crowd
 
 pytestmark = pytest.mark.browser
 
 ROCKET = "skimage/rocket.jpg"
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 class Line:
@@ -174,6 +183,196 @@ def test_what_is_asked_before_the_server_is_known_is_answered(visitor: Visit, ph
     visitor.settled()
     visitor.page.locator("#sheet .of").first.wait_for(state="attached")
     assert visitor.page.locator("#shuffle").is_hidden()
+
+
+def test_nothing_waits_for_the_servers_status(visitor: Visit) -> None:
+    held: list[Route] = []
+    visitor.page.route("**/status?*", lambda route: held.append(route))
+    visitor.open("/?q=a ginger cat")
+    visitor.settled()
+    assert len(held) == 1 and visitor.page.locator("#sheet .of").count() == 0
+    held[0].continue_()
+    visitor.page.locator("#sheet .of").first.wait_for(state="attached")
+    expect(visitor.page.locator("#holdings")).to_have_text(re.compile("pictures, 40 captions"))
+
+
+def test_a_status_that_failed_is_asked_for_with_the_next_search(visitor: Visit) -> None:
+    visitor.expected = {503}
+    line = Line(visitor, "**/status?*")
+    line.cut = True
+    visitor.open("/?q=a ginger cat")
+    visitor.settled()
+    line.cut = False
+    ask(visitor, "a rocket")
+    expect(visitor.page.locator("#holdings")).to_have_text(re.compile("pictures, 40 captions"))
+    ask(visitor, "a cat")
+    visitor.has(".certificate", "Exact: the true top")
+    assert line.asked == 2 and visitor.page.locator("#trouble").is_hidden()
+
+
+def test_pictures_come_from_the_web_when_the_server_has_said_that_they_may(at: Visitor) -> None:
+    picture = "https://pictures.example/dog.png"
+    index = MemoryIndex([CaptionRecord("x", "a dog", image=picture)])
+    app = create_app(index, FakeCaptioner, Settings(remote_images=True))
+    with listening(app) as url, at(url) as visitor:
+        held: list[Route] = []
+        visitor.page.route("**/status?*", lambda route: held.append(route))
+        visitor.page.route(picture, lambda route: route.fulfill(body=PIXEL, content_type="image/png"))
+        visitor.open("/?q=a dog")
+        visitor.page.locator(".card .stand-in").wait_for()
+        held[0].continue_()
+        expect(visitor.page.locator(".card img")).to_have_attribute("src", picture)
+        visitor.page.locator(".card a").click()
+        expect(visitor.page.locator("dialog img")).to_have_attribute("src", picture)
+        assert set(visitor.complaints) == {f"asked a stranger: {picture}"}
+        visitor.complaints.clear()
+
+
+def test_a_captioner_that_has_come_is_no_longer_got_ready(
+    visitor: Visit, captioner: FakeCaptioner, photos: Path
+) -> None:
+    captioner.gate = threading.Event()
+    states = iter([{"state": "loading"}])
+
+    def answer(route: Route) -> None:
+        said = route.fetch().json()
+        said["captioner"] |= next(states, {})
+        route.fulfill(json=said)
+
+    visitor.page.route("**/status?*", answer)
+    visitor.open()
+    visitor.settled()
+    visitor.page.set_input_files("#choose", photos / "rocket.jpg")
+    expect(visitor.page.locator("#working-text")).to_have_text("Writing a caption…")
+    captioner.gate.set()
+    captioner.gate = None
+    visitor.settled()
+
+
+def test_a_next_page_that_fails_is_told_where_it_would_be(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(60)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {503}
+        rest = Line(visitor, "**/text?*after=*")
+        rest.cut = True
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        trouble = visitor.page.locator("#more-trouble")
+        expect(trouble).to_contain_text("The server answered 503")
+        expect(trouble).to_be_in_viewport()
+        visitor.page.wait_for_timeout(300)
+        assert rest.asked < 4, "it is not asked over and over"
+        assert len(visitor.cards()) == 24 and visitor.page.locator("#trouble").is_hidden()
+        rest.cut = False
+        trouble.get_by_role("button", name="Try again").click()
+        visitor.page.locator(".card:nth-child(25)").wait_for(state="attached")
+        trouble.wait_for(state="hidden")
+
+
+def test_a_picture_that_fails_to_open_is_tried_again(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(20)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {503}
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        line = Line(visitor, "**/images/*?q=*")
+        trouble = visitor.page.locator("#trouble")
+        visitor.page.locator(".card a").nth(-2).click()
+        visitor.page.locator("dialog[open]").wait_for()
+        line.cut = True
+        visitor.page.keyboard.press("ArrowRight")
+        expect(trouble).to_contain_text("The server answered 503")
+        expect(trouble).to_be_in_viewport(ratio=1)
+        assert visitor.page.locator("dialog[open]").count() == 0, "it would lie over the message"
+        line.cut = False
+        trouble.get_by_role("button", name="Try again").click()
+        visitor.page.locator("dialog[open]").wait_for()
+        assert "show=crowd-" in visitor.page.url and trouble.is_hidden()
+
+
+NO_PICTURE = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"not a picture")
+
+
+def test_a_wrong_file_leaves_the_photo_that_is_under_way(
+    visitor: Visit, captioner: FakeCaptioner, photos: Path
+) -> None:
+    captioner.gate = threading.Event()
+    visitor.open()
+    visitor.settled()
+    visitor.page.set_input_files("#choose", photos / "rocket.jpg")
+    visitor.has("#working-text", "Writing a caption…")
+    visitor.page.set_input_files("#choose", NO_PICTURE)
+    visitor.has("#trouble", "notes.txt is not a picture")
+    assert visitor.page.locator("#working").is_visible() and visitor.page.locator(".ghost").count()
+    captioner.gate.set()
+    captioner.gate = None
+    visitor.settled()
+    assert visitor.page.locator("#working").is_hidden()
+
+
+def test_a_wrong_file_is_told_in_front_of_an_open_picture(visitor: Visit) -> None:
+    visitor.open("/?q=a white rocket")
+    visitor.settled()
+    visitor.page.locator(".card a").first.click()
+    visitor.page.locator("dialog[open]").wait_for()
+    visitor.page.set_input_files("#choose", NO_PICTURE)
+    visitor.page.locator("dialog[open]").wait_for(state="detached")
+    visitor.has("#trouble", "notes.txt is not a picture")
+    assert "show=" not in visitor.page.url and visitor.cards()[0] == ROCKET
+
+
+def test_sizes_are_told_so_that_they_differ(at: Visitor) -> None:
+    index = MemoryIndex([CaptionRecord("x", "a dog")])
+    app = create_app(index, FakeCaptioner, Settings(upload_bytes=550_000))
+    with listening(app) as url, at(url) as visitor:
+        visitor.open()
+        expect(visitor.page.locator("#holdings")).to_have_text("1 picture, 1 caption")
+        for size, told in (550_001, "551 kB"), (1_200_001, "1.3 MB"):
+            large = FilePayload(name="large.jpg", mimeType="image/jpeg", buffer=b"0" * size)
+            visitor.page.set_input_files("#choose", large)
+            visitor.has("#trouble", f"It has {told}; this server takes 550 kB.")
+
+
+TOKEN = "correct horse battery"
+
+
+def test_who_turns_away_from_signing_in_can_come_back(at: Visitor) -> None:
+    index = MemoryIndex([CaptionRecord("x", "a dog")])
+    with listening(create_app(index, FakeCaptioner, Settings(token=TOKEN))) as url, at(url) as visitor:
+        visitor.expected = {401, 403}
+        page = visitor.page
+        for address in ("/", "/?q=a dog"):
+            visitor.open(address)
+            page.fill("#token", "a guess at the token")
+            page.press("#token", "Enter")
+            visitor.has("#sign-in-trouble", "not this server's token")
+            page.keyboard.press("Escape")
+            visitor.has("#trouble", "Token needed")
+            assert visitor.barriers() == []
+            page.get_by_role("button", name="Try again").click()
+            page.locator("#sign-in[open]").wait_for()
+            assert page.input_value("#token") == page.locator("#sign-in-trouble").text_content() == ""
+        page.fill("#token", TOKEN)
+        page.press("#token", "Enter")
+        visitor.settled()
+        expect(page.locator("#holdings")).to_have_text("1 picture, 1 caption")
+        assert page.locator("#trouble").is_hidden()
+        page.context.clear_cookies()
+        ask(visitor, "a cat")
+        page.locator("#sign-in[open]").wait_for()
+        assert page.input_value("#token") == ""
+
+
+def test_a_server_that_is_gone_is_called_so_when_signing_in(at: Visitor) -> None:
+    index = MemoryIndex([CaptionRecord("x", "a dog")])
+    with listening(create_app(index, FakeCaptioner, Settings(token=TOKEN))) as url, at(url) as visitor:
+        visitor.expected = {401}
+        visitor.open()
+        visitor.page.route("**/session", lambda route: route.abort())
+        visitor.page.fill("#token", TOKEN)
+        visitor.page.press("#token", "Enter")
+        visitor.has("#sign-in-trouble", "It may have been stopped, or the connection is down.")
+        assert all("ERR_FAILED" in complaint for complaint in visitor.complaints)
+        visitor.complaints.clear()
 
 
 def test_a_message_without_a_way_on_has_no_word_for_it(visitor: Visit) -> None:

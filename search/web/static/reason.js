@@ -1,0 +1,49 @@
+// Why a picture is an answer: the words that it shares with what was asked, and those that it does not.
+
+import { isSearch, sentence } from "./address.js";
+import { asked, counted, h, rootOf, score } from "./dom.js";
+
+/** What a caption of an image, compared with one of the captions asked, would be as a hit. */
+function hitOf(caption, { caption: query, tokens }, several) {
+  const without = (all) => all.filter((token) => !caption.shared.includes(token));
+  const [missing, extra] = [without(tokens), without(caption.tokens)];
+  const overlap = caption.shared.length;
+  return { ...caption, missing, extra, overlap, union: overlap + missing.length + extra.length, query_caption: several ? query : null };
+}
+
+/** The searches that an image is compared with: of several captions asked the one that a hit was found by, or each where that is not known. */
+export function compared(state, query, hit) {
+  if (!isSearch(state)) return [{}];
+  const { also, ...one } = sentence(state);
+  if (!state.q) return [one];
+  const captions = hit ? [hit.query_caption ?? state.q] : asked(query).map(({ caption }) => caption);
+  return captions.map((q) => ({ ...one, q }));
+}
+
+/** An image and the hit that it is, also where the answer's pages have not come to it: `images` is the image compared with each of those searches. */
+export function explain(images, state, query, hit) {
+  const [image] = images;
+  if (hit || !isSearch(state) || image.image_id === state.like) return { image, hit };
+  const passes = ({ source, kind }) => [[source, state.source], [kind, state.kind]].every(([value, wanted]) => !wanted.length || wanted.includes(value));
+  const hits = images.flatMap((one, at) => one.captions.filter((caption) => passes(caption) && caption.shared.length).map((caption) => ({ image: one, hit: hitOf(caption, asked(query)[at], images.length > 1) })));
+  return hits.reduce((best, one) => (best.hit?.jaccard >= one.hit.jaccard ? best : one), { image });
+}
+
+/** `words`: what each stem is called. */
+export function reason(hit, words) {
+  const group = (label, tokens, kind) =>
+    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, words[root] ?? root, times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
+  const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
+  const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
+  const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));
+  const bar = h("span", { className: "bar", "aria-hidden": "true" });
+  bar.style.setProperty("--score", hit.jaccard);
+  return h(
+    "section",
+    { className: "reason", "aria-label": "Why this picture" },
+    h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} shared`, weighted ? h("small", {}, " (telling words count up to three times)") : null),
+    bar,
+    hit.query_caption ? h("p", { className: "asked" }, `found by “${hit.query_caption}”`) : null,
+    h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", others(hit.missing), "yours"), ...group("Only in its caption", others(hit.extra), "its")),
+  );
+}

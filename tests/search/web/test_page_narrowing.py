@@ -1,0 +1,117 @@
+"""Filters and threshold: the sheet they are in, and what the page says of what they leave."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from indexer.records import CaptionRecord
+from search.web.app import create_app
+from tests.search.memory import MemoryIndex
+from tests.search.web.browser import Visit
+from tests.search.web.conftest import PLAIN, Visitor, listening
+from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import crowd
+
+pytestmark = pytest.mark.browser
+
+CAT = "an orange cat looks at the camera"
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "end"),
+    [
+        ("", "No other picture shares a word with this."),
+        ("&kind=generated", "No other picture with these filters shares a word with this."),
+        ("&min=0.3", "No other picture reaches 0.30."),
+        ("&min=0.3&kind=reference", "No other picture with these filters reaches 0.30."),
+    ],
+)
+def test_the_end_is_no_more_than_is_known(visitor: Visit, narrowed: str, end: str) -> None:
+    visitor.open(f"/?q={CAT}{narrowed}")
+    visitor.settled()
+    expect(visitor.page.locator("#end")).to_have_text(end)
+
+
+def test_listeners_hear_what_came(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(30)), FakeCaptioner)) as url, at(url) as visitor:
+        said = visitor.page.locator("#said")
+        visitor.open("/?q=a zebra")
+        expect(said).to_have_text("No picture found. No caption in the index shares a word with this.")
+        visitor.open("/?q=a penguin walks over the ice")
+        expect(said).to_have_text("24 pictures shown. Exact: the true top 24 of 30 captions")
+        visitor.settled()
+        visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        expect(said).to_have_text("6 more, 30 pictures shown. Exact: the true top 30 of 30 captions")
+
+
+def test_one_is_not_many(at: Visitor) -> None:
+    index = MemoryIndex([CaptionRecord("x", "a dog")], PLAIN)
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=a dog")
+        expect(visitor.page.locator("#said")).to_have_text(
+            "1 picture shown. Exact: the true top 1 of 1 captions"
+        )
+        expect(visitor.page.locator("#holdings")).to_have_text("1 picture, 1 caption")
+
+
+def test_a_long_name_is_no_wider_than_the_screen(at: Visitor) -> None:
+    source = "https://pictures.example/photos/somebody/albums/" + "72157600000000000" * 3
+    index = MemoryIndex([CaptionRecord("x", "a dog", source=source)], PLAIN)
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        for width in (visitor.page.viewport_size or {})["width"], 768, 320:
+            visitor.page.set_viewport_size({"width": width, "height": 640})
+            visitor.open("/?q=a dog")
+            visitor.settled()
+            visitor.page.locator("#filters summary").click()
+            visitor.page.locator("#sheet .of").first.wait_for()
+            box = visitor.page.locator("#sheet").bounding_box()
+            assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+            assert visitor.page.evaluate("sheet.scrollWidth - sheet.clientWidth") == 0
+
+
+@pytest.mark.parametrize("way", ["key", "press"])
+def test_turning_away_closes_the_filters(visitor: Visit, way: str) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    visitor.page.locator("#filters summary").click()
+    box = visitor.page.get_by_label("generated")
+    box.check()
+    visitor.has("#filter-count", "1")
+    expect(box).to_be_focused()
+    if way == "key":
+        visitor.page.keyboard.press("Escape")
+        expect(visitor.page.locator("#filters summary")).to_be_focused()
+    else:
+        visitor.page.locator("#query-label").click()
+    assert visitor.page.locator("#sheet").is_hidden()
+    assert "kind=generated" in visitor.page.url
+
+
+def test_what_goes_leaves_the_focus_near(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}&kind=reference&add=snow")
+    visitor.settled()
+    visitor.page.locator("#filters summary").click()
+    visitor.page.get_by_role("button", name="Clear filters").press("Enter")
+    expect(visitor.page.locator("#sheet input").first).to_be_focused()
+    visitor.page.get_by_role("button", name="Without added words").press("Enter")
+    visitor.page.get_by_role("button", name="Without added words").wait_for(state="detached")
+    expect(visitor.page.locator(".chip").last).to_be_focused()
+
+
+@pytest.mark.parametrize("keys", [("ArrowLeft", "altKey"), ("Home", "ctrlKey")])
+def test_the_browsers_keys_are_left_to_it(visitor: Visit, keys: tuple[str, str]) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    press = """(focused, [key, held]) => !focused.dispatchEvent(
+        new KeyboardEvent("keydown", { key, [held]: true, bubbles: true, cancelable: true }))"""
+    card = visitor.page.locator(".card a").nth(1)
+    card.focus()
+    assert card.evaluate(press, keys) is False
+    expect(card).to_be_focused()
+    card.click()
+    caption = visitor.page.locator("#detail-caption")
+    caption.wait_for()
+    before = visitor.page.url
+    caption.evaluate(press, keys)
+    assert visitor.page.url == before
