@@ -3,7 +3,7 @@
 import { h, icon, many, number, score } from "./dom.js";
 
 /** `shown`: how many pictures the page shows, of all the answer's pages so far. */
-export const proofText = (answer, shown) => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${number(answer.captions)} captions`;
+export const proofText = (answer, shown) => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${many(answer.captions, "caption")}`;
 
 export function proof(answer, shown) {
   if (!shown) return [];

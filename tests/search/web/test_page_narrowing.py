@@ -50,7 +50,7 @@ def test_one_is_not_many(at: Visitor) -> None:
     with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
         visitor.open("/?q=a dog")
         expect(visitor.page.locator("#said")).to_have_text(
-            "1 picture shown. Exact: the true top 1 of 1 captions"
+            "1 picture shown. Exact: the true top 1 of 1 caption"
         )
         expect(visitor.page.locator("#holdings")).to_have_text("1 picture, 1 caption")
 
@@ -59,7 +59,9 @@ def test_a_long_name_is_no_wider_than_the_screen(at: Visitor) -> None:
     source = "https://pictures.example/photos/somebody/albums/" + "72157600000000000" * 3
     index = MemoryIndex([CaptionRecord("x", "a dog", source=source)], PLAIN)
     with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
-        for width in (visitor.page.viewport_size or {})["width"], 768, 320:
+        own = visitor.page.viewport_size
+        assert own
+        for width in own["width"], 768, 320:
             visitor.page.set_viewport_size({"width": width, "height": 640})
             visitor.open("/?q=a dog")
             visitor.settled()
