@@ -13,6 +13,7 @@ lies, then all that reach so far. Where counting every posting of the query cost
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +44,10 @@ class SegmentQuery:
     marks: UInt8
     size: int  # how many tokens the query has, known or not
     together: bool  # whether some of the known ones have the same sets
+
+
+#: A way to find the best sets, such as `best`.
+Best = Callable[[TokenSets, SegmentQuery, int, float, float], tuple[Int32, Float64, float, int]]
 
 
 def best(

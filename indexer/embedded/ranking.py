@@ -16,14 +16,16 @@ from math import nextafter
 
 import numpy as np
 
-from indexer.embedded.best import SegmentQuery, best
+from indexer.embedded.best import Best, SegmentQuery, best
 from indexer.embedded.dtypes import Float64, Int32, Int64
 from indexer.embedded.segment import Segment
 
+#: The compiled twin of `best`; None where there was no compiler when this was installed.
+best_compiled: Best | None
 try:
     from indexer.embedded.kernel import best as best_compiled
-except ImportError:  # there was no compiler when this was installed
-    best_compiled = None  # type: ignore[assignment]
+except ImportError:
+    best_compiled = None
 
 #: How a segment's best sets are found here, as `indexer status` tells it.
 COUNTING = "NumPy" if best_compiled is None else "compiled"
@@ -80,8 +82,8 @@ class _Scan:
 
     def __init__(self, segment: Segment, tokens: frozenset[str], only: Int32 | None) -> None:
         self._token_sets, self._query = segment.token_sets, _query_of(segment, tokens)
-        compiled = best_compiled is not None and len(self._query.begins) <= _BYTE
-        self._best = best_compiled if compiled else best
+        countable = len(self._query.begins) <= _BYTE
+        self._best = best_compiled if best_compiled and countable else best
         #: The only sets that may answer, and their scores; None where all may.
         self._only = None if only is None else (only, self._scores(only))
         self.examined = 0 if only is None else self._token_sets.captions(only)

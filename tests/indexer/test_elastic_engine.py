@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -126,10 +127,11 @@ def test_a_draw_is_the_same_however_many_shards_hold_the_images(elastic_where: s
                 settings={"number_of_shards": shards, "number_of_replicas": 0},
                 mappings=template.mappings,
             )
+            first: dict[str, Any] = {"index": {}}
             sources = (to_source(record, analyzer(), now()) for record in records)
             client.bulk(
                 index=f"{place.name}-{shards}",
-                operations=[line for source in sources for line in ({"index": {}}, source)],
+                operations=[line for source in sources for line in (first, source)],
                 refresh=True,
             )
             hits = [drawn(client, f"{place.name}-{shards}", 12, Filters(), seed) for seed in (0, 2**31 - 1)]

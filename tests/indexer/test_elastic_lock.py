@@ -34,7 +34,7 @@ def test_only_on_this_very_machine_a_dead_process_frees_a_fresh_lock(
 ) -> None:
     place = parse(elastic_where)
     monkeypatch.setattr(lock, "machine", lambda: "this")
-    held = {"owner": "x", "purpose": "build x", "host": host, "machine": machine}
+    held: dict[str, Any] = {"owner": "x", "purpose": "build x", "host": host, "machine": machine}
     held |= {"pid": NO_PROCESS, "at": time.time()}
     with connect(place) as client:
         client.index(index=f"{place.name}-builds", id="build", document=held)

@@ -95,7 +95,7 @@ def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
                 return patient.cluster.health(wait_for_status="green", timeout="120s")
 
             assert health()["status"] == "green"
-            shards = client.cat.shards(index=place.name, format="json", h="prirep,node")
+            shards: Any = client.cat.shards(index=place.name, format="json", h="prirep,node")
             assert {shard["prirep"] for shard in shards} == {"p", "r"}  # one replica
             # A node that holds a copy dies, and not the one that is talked to.
             held = {shard["node"] for shard in shards}

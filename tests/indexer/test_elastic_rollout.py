@@ -128,7 +128,7 @@ def test_a_build_on_another_machine_holds_the_lock_only_while_it_shows_life(
     elastic_where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ElasticIndex.open(elastic_where, create=True) as index:
-        monkeypatch.setattr(lock.socket, "gethostname", lambda: "elsewhere")
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
         monkeypatch.setattr(lock, "machine", lambda: "another")
         away = index.draft("a")
         away.add(dogs(1))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -218,7 +220,7 @@ def test_string_tables_are_sorted_lists(values: list[str], other: str, data: st.
 
 
 def test_arrays_come_back_as_written_and_read_only(tmp_path: Path) -> None:
-    arrays = {
+    arrays: dict[str, npt.NDArray[np.integer[Any]]] = {
         "a": np.arange(5, dtype=np.int32),
         "none": np.zeros(0, np.uint16),
         "b": np.arange(300, dtype=np.uint64),

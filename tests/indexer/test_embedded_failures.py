@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 
 from indexer.embedded import EmbeddedIndex
 from indexer.errors import IndexerError, IndexNotFoundError, IndexUnavailableError
+from indexer.records import AddReport
 from tests.conftest import ROOT
 from tests.indexer.three_images import DOG, record
 
@@ -50,7 +51,11 @@ def full_disk() -> Iterator[None]:
 def test_a_full_disk_leaves_what_was_committed_and_no_debris(small_index: Path) -> None:
     index = EmbeddedIndex.open(str(small_index))
     before = sorted(small_index.rglob("*"))
-    for attempt in (lambda: index.add([record("9")]), lambda: index.draft("k").add([record("9")])):
+    attempts: list[Callable[[], AddReport]] = [
+        lambda: index.add([record("9")]),
+        lambda: index.draft("k").add([record("9")]),
+    ]
+    for attempt in attempts:
         with (
             full_disk(),
             pytest.raises(IndexUnavailableError, match=r"no space left on the device.*is whole"),

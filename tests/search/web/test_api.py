@@ -85,7 +85,12 @@ def test_shared_words_are_marked_where_they_stand(client: TestClient) -> None:
 
 
 def test_filters_and_threshold(client: TestClient, searcher: Searcher) -> None:
-    asked = {"q": "a man with a camera", "kind": "generated", "min_score": 0.2, "source": ["folder", "coco"]}
+    asked: dict[str, Any] = {
+        "q": "a man with a camera",
+        "kind": "generated",
+        "min_score": 0.2,
+        "source": ["folder", "coco"],
+    }
     answer = ok(client.get(f"{V1}/text", params=asked))
     only = Filters({"kind": ("generated",), "source": ("folder", "coco")})
     same(answer, searcher.text("a man with a camera", filters=only, min_score=0.2).as_json())
@@ -161,7 +166,7 @@ def test_a_client_may_say_how_many_captions(
 
 
 @pytest.mark.parametrize("captions", [0, 6, "x"])
-def test_too_many_captions_are_refused(penguins: TestClient, photos: Path, captions: object) -> None:
+def test_too_many_captions_are_refused(penguins: TestClient, photos: Path, captions: int | str) -> None:
     photo = {"photo": (photos / "rocket.jpg").read_bytes()}
     problem(penguins.post(f"{V1}/similar", params={"captions": captions}, files=photo), 422, "parameters")
 
@@ -281,6 +286,7 @@ def test_the_tokens_of_every_sentence_may_come_back(q: str) -> None:
 
 def test_the_count_is_the_number_of_hits(client: TestClient) -> None:
     q = "a close up of a cat"
+    asked: dict[str, Any]
     for least in (0.000001, 0.2, 0.5, 1.0):
         asked = {"q": q, "min_score": least}
         hits = ok(client.get(f"{V1}/text", params=asked | {"k": 100}))["hits"]
@@ -346,7 +352,7 @@ def test_another_picture_of_the_same_id_is_no_copy_of_the_first(
 @pytest.mark.parametrize("part", PARTS)
 def test_a_picture_that_was_replaced_is_shown(serve: Serve, tmp_path: Path, part: str) -> None:
     client = serve(MemoryIndex([CaptionRecord("x", "a wall", image="x.bmp")]), Settings(images=(tmp_path,)))
-    found = []
+    found: list[Any] = []
     for at, colour in enumerate(("red", "blue")):
         Image.new("RGB", (700, 700), colour).save(tmp_path / "x.bmp")
         os.utime(tmp_path / "x.bmp", (at, at))

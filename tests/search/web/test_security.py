@@ -96,7 +96,7 @@ def test_servers_of_one_host_have_sessions_apart(serve: Serve) -> None:
         assert client.post(f"{V1}/session", data={"token": token}).status_code == 204
     browser = {name: value for client in clients for name, value in client.cookies.items()}
     for client in clients:
-        client.cookies = browser  # type: ignore[assignment]
+        client.cookies = browser
         ok(client.get(f"{V1}/status"))
 
 
