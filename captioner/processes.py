@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from captioner.errors import LostProcessError
+from captioner.signals import signals_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +83,15 @@ def _answered() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signals_held() -> Iterator[list[int]]:
+def stopped_between_steps() -> Iterator[list[int]]:
     """Signals that ask to stop are put into the list instead of stopping the program in mid-step.
 
     They stop it at the end, or where another process has gone that was asked as well, and was quicker.
     """
-    stop: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread is told of signals
-        return
-    before = {
-        number: signal.signal(number, lambda number, _: stop.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop
-    except LostProcessError:
-        if not stop:
-            raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
-    if stop:
-        raise KeyboardInterrupt
+    with signals_held() as stop:
+        try:
+            yield stop
+        except LostProcessError:
+            if not stop:
+                raise
+            raise KeyboardInterrupt from None

@@ -15,7 +15,7 @@ from captioner.checkpoint import Checkpoint
 from captioner.datasets import check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
-from captioner.processes import Processes, signals_held
+from captioner.processes import Processes, stopped_between_steps
 from captioner.train import EpochReport
 from captioner.training_record import check_unseen, learnt
 from captioner.training_setup import Data, Prepared, Run, Watcher, prepare
@@ -41,7 +41,7 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
     if (run.folder / STATE).exists():
         prepared.training.load_state(run.folder / STATE)
     processes.wait()  # a state must not be replaced by the first one before all have read it
-    with signals_held() as stop:
+    with stopped_between_steps() as stop:
         _all_epochs(run, prepared, watcher, about, stop)
     processes.wait()  # the first one scores alone, and keeps the best model
     if processes.first:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Protocol
 
 from captioner.photo_captioner import PhotoCaptioner
+from captioner.signals import signals_held
 from indexer.batching import batches
 from indexer.places import LookedUp, RealPaths, is_same_file
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
@@ -106,29 +108,30 @@ class Loading:
             self._load_photos(source)
 
     def _load_captions(self, source: Source, total: int) -> None:
-        bar = self._progress(total, "caption", source.name)
-        try:
+        with closing(self._progress(total, "caption", source.name)) as bar:
             for batch in batches(self._worded(self._usable(source.captions())), BATCH):
                 self._store(batch)
                 bar.update(len(batch))
-        finally:
-            bar.close()
 
     def _load_photos(self, source: Source) -> None:
         total = source.photo_count()
-        bar = self._progress(total, "photo", source.name) if total else _NoBar()
         written: list[CaptionRecord] = []
-        try:
-            for captions in self._written(self._uncaptioned(source.photos(), bar)):
-                written.extend(self._worded(captions))
-                bar.update()
-                if len(written) >= PHOTO_BATCH:
-                    # Taken off first: a batch that is interrupted while it is stored is not stored again.
-                    batch, written = written, []
-                    self._store(batch)
-        finally:
-            bar.close()
-            self._store(written)
+        with closing(self._progress(total, "photo", source.name) if total else _NoBar()) as bar:
+            try:
+                for captions in self._written(self._uncaptioned(source.photos(), bar)):
+                    written.extend(self._worded(captions))
+                    bar.update()
+                    if len(written) >= PHOTO_BATCH:
+                        self._keep(written)
+            finally:
+                self._keep(written)
+
+    def _keep(self, written: list[CaptionRecord]) -> None:
+        """Store what a captioner wrote; an interruption, which shall not cost it, comes behind that."""
+        with signals_held(first_only=True):
+            batch = written.copy()
+            written.clear()  # first: what fails is not stored again
+            self._store(batch)
 
     def _written(self, photos: Iterator[CaptionRecord]) -> Iterator[list[CaptionRecord]]:
         """The captions of each photo. The captioner answers in the order of the photos."""

@@ -10,7 +10,7 @@ import torch
 from torch import distributed
 
 from captioner.errors import LostProcessError
-from captioner.processes import Processes, signals_held
+from captioner.processes import Processes, stopped_between_steps
 
 
 @pytest.mark.parametrize(("name", "backend"), [("cpu", "gloo"), ("cuda:1", "nccl")])
@@ -39,12 +39,12 @@ def test_a_process_that_has_gone_is_no_fault_of_the_program(monkeypatch: pytest.
     monkeypatch.setattr(distributed, "all_reduce", _gone)
     with pytest.raises(LostProcessError, match="processes that train together has gone; its own message"):
         Processes(1, 2).sum(torch.ones(1))
-    with signals_held() as stop, pytest.raises(LostProcessError):
+    with stopped_between_steps() as stop, pytest.raises(LostProcessError):
         Processes(1, 2).stop_together(stop, torch.device("cpu"))
 
 
 def test_a_process_that_was_asked_to_stop_as_well_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "all_reduce", _gone)
-    with pytest.raises(KeyboardInterrupt), signals_held():
+    with pytest.raises(KeyboardInterrupt), stopped_between_steps():
         os.kill(os.getpid(), signal.SIGINT)
         Processes(1, 2).sum(torch.ones(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,30 @@ class TestInterruption:
         with pytest.raises(KeyboardInterrupt):
             add(Interrupted(), [FolderSource(tmp_path)], captioning(ColourCaptioner()))
         assert calls == [0, 2]
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize(("at", "kept"), [(1, "ab"), (2, "abc")])
+    def test_a_signal_while_captions_are_stored_comes_behind_the_storing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, kept: str, number: signal.Signals
+    ) -> None:
+        """Be it amid the photos, or when all are captioned and the last ones are stored."""
+        monkeypatch.setattr(loading, "PHOTO_BATCH", 2)
+        for name in "abc":
+            write_photo(tmp_path / f"{name}.jpg")
+
+        class Signalled(DraftingIndex):
+            def store(self, *arguments: Any) -> AddReport:
+                if len(self.stored) == at:
+                    signal.raise_signal(number)
+                return super().store(*arguments)
+
+        index, before = Signalled(), signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert {record.image_id for record in index.records} == {f"{name}.jpg" for name in kept}
 
     def test_an_engine_that_fails_ends_the_build_and_the_next_goes_on(self, tmp_path: Path) -> None:
         class Down(DraftingIndex):
