@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from captioner.photo import Photo, open_photo
-from captioner.photo_captioner import Caption
+from captioner.photo import open_photo
 from captioner.tokens import FUNCTION_WORDS
 from indexer.scrape.providers import Provider
 from indexer.scrape.providers.openverse import Openverse
@@ -45,9 +44,6 @@ class Knowing(WithoutModel):
     def texts(self, name: str, image: Image.Image) -> Iterable[str]:
         self.asked.append(name)
         return [self.captions[hashlib.sha256(Path(name).read_bytes()).hexdigest()]]
-
-    def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
-        return [one.captions[0] for one in self.stream(photos)]
 
 
 @pytest.fixture
