@@ -7,7 +7,7 @@ import itertools
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -79,7 +79,7 @@ class StreamingCaptioner(ABC):
         beam: int | None = None,
         captions: int = 1,
         diversity: float = 0.0,
-    ) -> Iterator[Captioned]:
+    ) -> Generator[Captioned, None, None]:
         """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
 
         `diversity` above 0 (0.5 is usual, 100 the most) makes several `captions` of a photo differ by more
@@ -89,7 +89,7 @@ class StreamingCaptioner(ABC):
         asked = Asked(self.usual_beam if beam is None else beam, captions, diversity)
         return self._stream(photos, asked)
 
-    def _stream(self, photos: Iterable[Photo], asked: Asked) -> Iterator[Captioned]:
+    def _stream(self, photos: Iterable[Photo], asked: Asked) -> Generator[Captioned, None, None]:
         """Threads open photos; workers, each alone on its core, look at a batch and write its captions.
 
         Torch could split one batch among the cores instead, as it does with a lone photo. But then they wait

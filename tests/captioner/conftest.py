@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from torchvision import models
 
 
@@ -11,7 +10,7 @@ from torchvision import models
 def short_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ResNet of few blocks, for tests of training."""
 
-    def short(weights: None = None) -> torch.nn.Module:
+    def short(weights: None = None) -> models.ResNet:
         return models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1])
 
     monkeypatch.setattr(models, "resnet101", short)

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision import transforms
+from torchvision import models, transforms
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", *(f"word{number}" for number in range(60)), "naïve", "狗"]
 
 
 class EncoderCNN(nn.Module):
-    def __init__(self, network: nn.Module, embed_size: int) -> None:
+    def __init__(self, network: models.ResNet, embed_size: int) -> None:
         super().__init__()
         self.resnet = nn.Sequential(*list(network.children())[:-1])
         self.linear = nn.Linear(network.fc.in_features, embed_size)
@@ -27,7 +27,8 @@ class EncoderCNN(nn.Module):
         with torch.no_grad():
             features = self.resnet(images)
         features = features.reshape(features.size(0), -1)
-        return self.bn(self.linear(features))
+        scaled: Tensor = self.bn(self.linear(features))
+        return scaled
 
 
 class DecoderRNN(nn.Module):
@@ -70,12 +71,15 @@ def pickled_vocabulary(words: list[str], module: str = "build_vocab", protocol: 
     """Pickle `module.Vocabulary` as the original's build_vocab.py does."""
 
     class Vocabulary:
-        pass
+        word2idx: dict[str, int]
+        idx2word: dict[int, str]
+        idx: int
 
     Vocabulary.__module__, Vocabulary.__qualname__ = module, "Vocabulary"
     before = sys.modules.get(module)
-    sys.modules[module] = types.ModuleType(module)
-    sys.modules[module].Vocabulary = Vocabulary
+    theirs: Any = types.ModuleType(module)
+    theirs.Vocabulary = Vocabulary
+    sys.modules[module] = theirs
     try:
         vocabulary = Vocabulary()
         vocabulary.word2idx = {word: number for number, word in enumerate(words)}

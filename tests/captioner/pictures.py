@@ -26,8 +26,8 @@ def scene(width: int = 64, height: int = 48) -> Image.Image:
 
 def colour(image: Image.Image, x: float, y: float) -> str:
     """Which channel is the strongest at a place, x and y from 0 to 1."""
-    place = int(x * (image.width - 1)), int(y * (image.height - 1))
-    return "rgb"[int(np.argmax(image.getpixel(place)))]
+    place = int(y * (image.height - 1)), int(x * (image.width - 1))
+    return "rgb"[int(np.asarray(image)[place].argmax())]
 
 
 def noise(width: int = 500, height: int = 380) -> Image.Image:

@@ -252,7 +252,7 @@ def test_groups_that_agree_are_made_up_for(captioner: Captioner, beam: int, dive
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": 51}, {"captions": 0}, {"captions": 51}])
 def test_what_cannot_be_asked_for_is_refused_at_once(captioner: Captioner, wrong: dict[str, int]) -> None:
     with pytest.raises(ModelError, match="not possible"):
-        captioner.stream([], **wrong)  # type: ignore[arg-type]
+        captioner.stream([], **wrong)
 
 
 def test_a_model_that_cannot_write_is_an_error_and_no_silence(

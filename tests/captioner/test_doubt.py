@@ -11,6 +11,7 @@ from torch import Tensor
 
 from captioner.configuration import CONFIGURATIONS
 from captioner.decode import decode, usual
+from captioner.decoders import AttentionDecoder, Decoder
 from captioner.detector import WordDetector
 from captioner.doubt import MOST, SHARE, STRENGTH, SURE
 from captioner.guided import guided
@@ -22,15 +23,17 @@ WORDS = Vocabulary.build([["a", "dog", "man", "cat", "runs", "people"]] * 4, 1)
 DETECTED = ["cat", "dog", "man"]
 
 
+def detector_of(made: CaptionModel) -> WordDetector:
+    assert isinstance(made.decoder, AttentionDecoder) and made.decoder.detector is not None
+    return made.decoder.detector
+
+
 def model(chances: dict[str, float]) -> CaptionModel:
     """A model whose detector says the same of every photo."""
-    import dataclasses
-
     torch.manual_seed(3)
     config = dataclasses.replace(TINY, words=2, detector_words=len(DETECTED), detector_pairs=0)
     made = CaptionModel(config, len(WORDS)).eval()
-    assert isinstance(made.decoder.detector, WordDetector)  # type: ignore[union-attr]
-    detector = made.decoder.detector  # type: ignore[union-attr]
+    detector = detector_of(made)
     detector.ids.copy_(torch.tensor([WORDS.id(word) for word in DETECTED]))
     with torch.no_grad():
         detector.learnt.weight.zero_()
@@ -40,12 +43,12 @@ def model(chances: dict[str, float]) -> CaptionModel:
     return made
 
 
-def scores(made: CaptionModel, decoder: object) -> tuple[Tensor, Tensor]:
+def scores(made: CaptionModel, decoder: Decoder) -> tuple[Tensor, Tensor]:
     """Of the first word, and of the word after "a"."""
     features = torch.ones(1, made.config.grid**2, made.encoder.channels)
     with torch.inference_mode():
-        first, fixed, state = decoder.begin(features)  # type: ignore[attr-defined]
-        second, _ = decoder.step(torch.tensor([WORDS.id("a")]), fixed, state)  # type: ignore[attr-defined]
+        first, fixed, state = decoder.begin(features)
+        second, _ = decoder.step(torch.tensor([WORDS.id("a")]), fixed, state)
     return first[0], second[0]
 
 
@@ -88,7 +91,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
     torch.manual_seed(0)
     with torch.no_grad():
-        made.decoder.detector.learnt.weight.normal_(std=0.5)  # type: ignore[union-attr]
+        detector_of(made).learnt.weight.normal_(std=0.5)
     features = torch.randn(5, made.config.grid**2, made.encoder.channels)
     decoder, how = guided(made.decoder, WORDS), usual(made, WORDS)
     together = decode(decoder, features, how)
@@ -102,7 +105,7 @@ def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
     flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "here"]] * 4, 1)
     decoder = guided(made.decoder, flowers)
     off = scores(made, made.decoder)[0] - scores(made, decoder)[0]
-    known = made.decoder.detector.ids  # type: ignore[union-attr]
+    known = detector_of(made).ids
     assert off[known].tolist() == pytest.approx([less_than_certain(0.2)] * len(DETECTED), abs=1e-4)
     assert off.count_nonzero() == len(DETECTED)
 

@@ -30,8 +30,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "captions.txt").write_text("image,caption\n" + "\n".join(lines) + "\n")
     (folder / "dev.txt").write_text("".join(f"{photo.image.name}\n" for photo in photos[:3]))
     tiny_model(folder / "model")
-    tiny_model(folder / "remembers", **{KEY: record(["photo2.png", "other.png"])})
-    tiny_model(folder / "unseen", **{KEY: record(["other.png"])})
+    tiny_model(folder / "remembers", trained_on=record(["photo2.png", "other.png"]))
+    tiny_model(folder / "unseen", trained_on=record(["other.png"]))
     return folder
 
 
@@ -152,7 +152,7 @@ def test_captions_that_cannot_be_read_are_one_line(
 
 
 def test_a_damaged_record_of_training_photos_is_not_taken_for_none(world: Path, tmp_path: Path) -> None:
-    tiny_model(tmp_path / "damaged", **{KEY: "abc"})
+    tiny_model(tmp_path / "damaged", trained_on="abc")
     result = run(world, str(tmp_path / "damaged"), *of_coco(world))
     assert result.exit_code == 1
     assert result.stderr == f"Error: the model's record of its training photos ({KEY}) is damaged\n"

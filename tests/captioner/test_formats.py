@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -36,7 +37,7 @@ def picture(*, orientation: int = 1) -> bytes:
 def test_phones_photos_are_read_upright(orientation: int) -> None:
     content = picture(orientation=orientation)
     image = open_photo(content, smallest=32)
-    red, _, blue = image.getpixel((48, 8))
+    red, _, blue = np.asarray(image)[8, 48]
     assert (image.mode, image.size, red > 150 > blue) == ("RGB", (96, 64), True)
     assert media_type(content) == glance(content).media_type == "image/heif"
 

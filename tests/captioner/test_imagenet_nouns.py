@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 
 #: A word seen less often than this in the captions cannot be learnt from them.
 SEEN_AT_LEAST = 5

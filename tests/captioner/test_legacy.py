@@ -24,14 +24,14 @@ from tests.captioner.original import WORDS, DecoderRNN, EncoderCNN, original_cap
 
 
 @pytest.fixture
-def resnet(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+def resnet(monkeypatch: pytest.MonkeyPatch) -> models.ResNet:
     """A short ResNet of the same kind under both names: the long ones differ in the number of blocks alone.
 
     Random weights, tamed so that features stay finite and differ between photos.
     """
     torch.manual_seed(0)
 
-    def short(weights: None = None) -> nn.Module:
+    def short(weights: None = None) -> models.ResNet:
         return models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1])
 
     monkeypatch.setattr(models, "resnet101", short)
@@ -64,7 +64,7 @@ def few_photos(photos: Path) -> list[Path]:
     return [photos / "chelsea.png", photos / "rocket.jpg"]
 
 
-def originals(resnet: nn.Module, arch: str, photos: list[Path]) -> tuple[EncoderCNN, DecoderRNN]:
+def originals(resnet: models.ResNet, arch: str, photos: list[Path]) -> tuple[EncoderCNN, DecoderRNN]:
     """Random weights whose captions depend on the photo and are of several lengths."""
     config = CONFIGURATIONS[arch]
     torch.manual_seed(5)
@@ -77,14 +77,15 @@ def originals(resnet: nn.Module, arch: str, photos: list[Path]) -> tuple[Encoder
         seen = encoder.linear(
             encoder.resnet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 255).flatten(1)
         )
-    encoder.bn.running_mean.copy_(seen.mean(0))
-    encoder.bn.running_var.copy_(seen.var(0))
+    statistics = dict(encoder.bn.named_buffers())
+    statistics["running_mean"].copy_(seen.mean(0))
+    statistics["running_var"].copy_(seen.var(0))
     return encoder, decoder
 
 
 @pytest.mark.parametrize("arch", ["model1", "model2", "model3", "model4", "model5"])
 def test_import_then_caption_gives_what_the_original_gives(
-    arch: str, resnet: nn.Module, few_photos: list[Path], tmp_path: Path
+    arch: str, resnet: models.ResNet, few_photos: list[Path], tmp_path: Path
 ) -> None:
     encoder, decoder = originals(resnet, arch, few_photos)
     old = arch in ("model1", "model2")

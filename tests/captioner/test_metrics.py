@@ -10,7 +10,7 @@ import pytest
 from captioner.captioner import Captioner
 from captioner.datasets import CaptionedPhoto
 from captioner.metrics import OWN, PTB, _tokenised, evaluate, measure
-from captioner.training_record import KEY, record
+from captioner.training_record import record
 from tests.captioner.worlds import coloured_photos, tiny_checkpoint
 
 pytestmark = pytest.mark.skipif(
@@ -95,7 +95,7 @@ def test_photos_of_one_name_in_two_folders_have_a_caption_each(tmp_path: Path) -
         CaptionedPhoto(one.image, one.captions, f"{folder}/0001.png")
         for one, folder in zip(coloured_photos(tmp_path, 2), "ab", strict=True)
     ]
-    captioner = Captioner(tiny_checkpoint(**{KEY: record(["c/0001.png"])}), "tiny", "cpu")
+    captioner = Captioner(tiny_checkpoint(trained_on=record(["c/0001.png"])), "tiny", "cpu")
     found = evaluate(captioner, photos)
     assert found.training_photos == "no test photo is among them"
     assert found.captions == {photo.name: captioner.caption([photo.image])[0].text for photo in photos}

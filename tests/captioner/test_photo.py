@@ -128,17 +128,9 @@ def test_a_truncated_photo_is_refused(kind: str) -> None:
 
 
 SMALL = {
-    kind: encoded(scene(16, 12), kind, **options)
-    for kind, options in {
-        "JPEG": {"exif": Image.Exif()},
-        "PNG": {},
-        "GIF": {},
-        "BMP": {},
-        "TIFF": {"compression": "tiff_lzw"},
-        "WEBP": {},
-        "PPM": {},
-        "HEIF": {},
-    }.items()
+    "JPEG": encoded(scene(16, 12), "JPEG", exif=Image.Exif()),
+    "TIFF": encoded(scene(16, 12), "TIFF", compression="tiff_lzw"),
+    **{kind: encoded(scene(16, 12), kind) for kind in ("PNG", "GIF", "BMP", "WEBP", "PPM", "HEIF")},
 }
 
 
@@ -250,3 +242,4 @@ def test_a_phones_picture_of_several_is_a_jpeg_to_browsers() -> None:
     mpo = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
     assert Image.open(io.BytesIO(mpo)).format == "MPO"
     assert media_type(mpo) == glance(mpo).media_type == "image/jpeg"
+

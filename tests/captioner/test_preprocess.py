@@ -63,4 +63,4 @@ def test_a_bad_photo_and_a_bad_configuration() -> None:
         Preprocess().pixels(b"nothing")
     for wrong in ({"interpolation": "magic"}, {"size": 0}, {"size": 5000}):
         with pytest.raises(ModelError, match="cannot preprocess"):
-            Preprocess(**wrong)  # type: ignore[arg-type]
+            Preprocess(**wrong)

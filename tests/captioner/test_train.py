@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -220,7 +220,9 @@ def test_two_processes_give_the_loss_of_one_with_the_joint_batch() -> None:
 
 
 @pytest.mark.parametrize("config", [TINY, STUDENT], ids=["attention", "show_and_tell"])
-def test_self_critical_training_raises_the_reward(config: ModelConfig) -> None:
+def test_self_critical_training_raises_the_reward(
+    config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = dataclasses.replace(RECIPE, photos_per_batch=COUNT)  # batch statistics need several photos
     begun = new_training(config, dataclasses.replace(whole, epochs=15))
     run_to_end(begun)
@@ -230,7 +232,12 @@ def test_self_critical_training_raises_the_reward(config: ModelConfig) -> None:
     training.model.load_state_dict(begun.model.state_dict())
     rewards: list[float] = []
     scored = objective.reward.score
-    objective.reward.score = lambda photo, line: rewards.append(scored(photo, line)) or rewards[-1]  # type: ignore[method-assign,func-returns-value]
+
+    def kept(photo: int, words: Sequence[str]) -> float:
+        rewards.append(scored(photo, words))
+        return rewards[-1]
+
+    monkeypatch.setattr(objective.reward, "score", kept)
     run_to_end(training)
     quarter = len(rewards) // 4
     assert np.mean(rewards[-quarter:]) > 1.1 * np.mean(rewards[:quarter])

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
 from captioner.processes import Processes
 from captioner.train import EpochReport
-from captioner.training_record import KEY, learnt_from, record
+from captioner.training_record import learnt_from, record
 from captioner.training_run import BEST, LOG, STATE, Data, Run, train
 from captioner.word_vectors import WordVectors
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
@@ -169,7 +170,7 @@ def test_a_second_signal_while_the_state_is_saved_loses_nothing(
     train(small_run(tmp_path / "straight", cache), data, straight)
     save = torch.save
 
-    def signalled(*given: object) -> None:
+    def signalled(*given: Any) -> None:
         _ctrl_c()
         save(*given)
 
@@ -184,6 +185,7 @@ def test_a_second_signal_while_the_state_is_saved_loses_nothing(
 _SCORED_IN_TWO = """
 import sys
 from pathlib import Path
+from typing import Any
 from captioner.datasets import coco
 from tests.captioner.test_training_run import Data, Watch, _ctrl_c, small_run, train
 folder = Path(sys.argv[1])
@@ -300,7 +302,7 @@ def test_test_photos_whose_captions_are_learnt_from_are_refused(
 def test_test_photos_that_the_start_has_learnt_from_are_refused(
     data: Data, cache: Path, tmp_path: Path
 ) -> None:
-    start = tiny_model(tmp_path / "tiny", **{KEY: record(["/data/photo8.png"])})
+    start = tiny_model(tmp_path / "tiny", trained_on=record(["/data/photo8.png"]))
     run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
     with pytest.raises(DataError, match=r"1 of the 3 .* of .*tiny, which it starts from, such as photo8"):
         train(run, data, Watch())

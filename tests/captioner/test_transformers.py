@@ -32,9 +32,14 @@ WORDS = [
     "[UNK]",
     *"a dog cat red green blue field sky runs sits on the in".split(),
 ]
-VISION = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1}
-SIZES = {"image_size": 32, "patch_size": 16}
-TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "vocab_size": len(WORDS)}
+VISION: dict[str, Any] = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 1,
+}
+SIZES: dict[str, Any] = {"image_size": 32, "patch_size": 16}
+TOKENS: dict[str, Any] = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "vocab_size": len(WORDS)}
 
 
 def save_tokenizer(folder: Path) -> None:
@@ -42,7 +47,7 @@ def save_tokenizer(folder: Path) -> None:
 
     words = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(
+    transformers.PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=words, pad_token="[PAD]", bos_token="[BOS]", eos_token="[EOS]", unk_token="[UNK]"
     ).save_pretrained(folder)
 
@@ -75,7 +80,7 @@ KINDS = {"blip": blip, "git": git, "vision-encoder-decoder": encoder_decoder}
 @pytest.fixture(scope="module", params=sorted(KINDS))
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole model as its authors would publish it, with weights large enough to tell photos apart."""
-    place = tmp_path_factory.mktemp("hf") / request.param
+    place: Path = tmp_path_factory.mktemp("hf") / request.param
     torch.manual_seed(0)
     model = KINDS[request.param]()
     with torch.no_grad():
@@ -119,7 +124,7 @@ def test_several_captions_are_ranked(captioner: StreamingCaptioner) -> None:
 
 def test_greedy_writes_what_the_model_itself_writes(folder: Path, captioner: StreamingCaptioner) -> None:
     assert isinstance(captioner, TransformersCaptioner)
-    processor = transformers.AutoImageProcessor.from_pretrained(folder)
+    processor = transformers.AutoImageProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     pixels = processor(images=pictures(2), return_tensors="pt")["pixel_values"]
     ids = captioner.model.generate(pixel_values=pixels, max_new_tokens=30, do_sample=False, num_beams=1)
