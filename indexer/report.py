@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -29,7 +30,7 @@ def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
     if report.unread:
         tell(passed_over(report.unread))
     if report.rejected:
-        again = shlex.join(["indexer", "add", "--retry", str(rejects), "--index", report.status.where])
+        again = _command("indexer", "add", "--retry", str(rejects), "--index", report.status.where)
         refused = ("caption was refused; to try it again", "captions were refused; to try them again")
         tell(f"{counted(len(report.rejected), *refused)}: {again}")
     if not report.whole:
@@ -52,7 +53,7 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         already = "in the index already under another image id (from another folder), which stays"
         yield f"{counted(report.elsewhere, 'photo')} {already}"
     for folder, photos in (report.gone or {}).items():
-        command = shlex.join(["indexer", "delete", "--gone", folder, "--index", report.status.where])
+        command = _command("indexer", "delete", "--gone", folder, "--index", report.status.where)
         one = f"photo of {folder} is gone and still in the index; to take it out"
         many = f"photos of {folder} are gone and still in the index; to take them out"
         yield f"{counted(photos, one, many)}: {command}"
@@ -66,6 +67,21 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     held = report.status
     captions, images = counted(held.captions, "caption"), counted(held.images, "image")
     yield f"{held.where} holds {captions} of {images} ({held.analyzer})"
+
+
+def _command(*words: str) -> str:
+    """A command to be run next, which stays the same when its line is made safe to show."""
+    return " ".join(shlex.quote(word) if printable(word) == word else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    """As bash and zsh read a word of bytes that may not be shown: a line's end is none within quotes."""
+    shown = (one if printable(one) == one else _bytes(one) for one in word)
+    return "$'" + "".join(f"\\{one}" if one in "\\'" else one for one in shown) + "'"
+
+
+def _bytes(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def report_as_json(report: BuildReport) -> dict[str, Any]:

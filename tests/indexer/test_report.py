@@ -1,0 +1,61 @@
+"""What the report of a run says, and the commands in it that are to be run next."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+
+from captioner.outside import printable
+from indexer.build import BuildReport
+from indexer.records import CaptionRecord
+from indexer.rejects import Rejection
+from indexer.report import finish
+from tests.indexer.worlds import DraftingIndex
+
+
+def report(where: str, folder: str) -> BuildReport:
+    """Of a run that met a refused caption and a photo that is gone."""
+    rejected = (Rejection(CaptionRecord("a.jpg", "A dog."), "the mapping refuses it"),)
+    status = replace(DraftingIndex().status(), where=where)
+    return BuildReport(0, 0, 0, rejected, 0, 0, (), 1.0, status, gone={folder: 1})
+
+
+def words(command: str) -> list[str]:
+    """As a shell reads them."""
+    shell = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True)
+    return os.fsdecode(shell.stdout).split("\0")[:-1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "photos",
+        "it's $HOME \\n",
+        "new\nline's \\n\tab",
+        "é\x1b[31mred\x7f",
+        "\u202egpj.\ufeff犬",
+        os.fsdecode(b"latin\xe9f"),
+        "-\n",
+    ],
+)
+def test_the_next_commands_mean_the_places_whatever_their_names(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, folder, rejects = f"{name}/index", f"/disk/{name}", f"{name}.jsonl"
+    with pytest.raises(click.exceptions.Exit):
+        finish(report(where, folder), Path(rejects))
+    told = capsys.readouterr()
+    gone = next(line for line in told.out.splitlines() if "--gone" in line)
+    again = told.err.removesuffix("\n")
+    assert (printable(gone), printable(again)) == (gone, again)
+    assert words(gone.partition("to take it out: ")[2]) == [
+        *("indexer", "delete", "--gone", folder, "--index", where)
+    ]
+    assert words(again.partition("try it again: ")[2]) == [
+        *("indexer", "add", "--retry", rejects, "--index", where)
+    ]
