@@ -17,7 +17,7 @@ from indexer.records import CaptionRecord
 from indexer.sources import Item
 
 try:
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 except ModuleNotFoundError:
     raise IndexerError("--engine ray needs fsspec: pip install 'caption-search[ray]'") from None
 
