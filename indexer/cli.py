@@ -154,17 +154,11 @@ def delete(
         raise click.UsageError("Name the images to delete, or give --from FILE or --gone DIR.")
     with open_index(where) as index:
         removed, absent = building.delete(index, list(wanted))
-        gone = {folder: delete_gone(index, Path(folder)) for folder in folders}
-    deleted = [counts for counts in gone.values() if counts]
-    captions = removed + sum(count for count, _ in deleted)
-    images = len(wanted) - len(absent) + sum(count for _, count in deleted)
-    click.echo(f"deleted {counted(captions, 'caption')} of {counted(images, 'image')}")
+        gone = delete_gone(index, [Path(folder) for folder in folders])
+    images = len(wanted) - len(absent) + gone.images
+    click.echo(f"deleted {counted(removed + gone.captions, 'caption')} of {counted(images, 'image')}")
     unknown = [f"{image_id}: no such image in {where}" for image_id in absent]
-    unknown += [
-        f"{folder}: no caption in {where} tells of a photo in it or below"
-        for folder, counts in gone.items()
-        if counts is None
-    ]
+    unknown += [f"{folder}: no caption in {where} tells of a photo in it or below" for folder in gone.untold]
     for line in unknown:
         tell(line)
     if unknown:

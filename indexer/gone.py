@@ -6,6 +6,7 @@ Image ids are paths below the folder, so photos of a folder below that was renam
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.batching import batches
@@ -30,23 +31,29 @@ def count_gone(index: CaptionIndex, folders: Sequence[Path], there: Collection[s
     return counts
 
 
-def delete_gone(index: CaptionIndex, folder: Path) -> tuple[int, int] | None:
-    """Remove every caption that tells of a file below this folder that is gone: how many, of how many images.
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How many captions went, of how many images, and the folders that no caption told of before."""
 
-    None where no caption tells of any file there. Captions of these images that tell of no file, or of
-    another one, stay.
+    captions: int
+    images: int
+    untold: tuple[Path, ...]
+
+
+def delete_gone(index: CaptionIndex, folders: Sequence[Path]) -> Deleted:
+    """Remove every caption that tells of a file below these folders that is gone.
+
+    Captions of these images that tell of no file, or of another one, stay.
     """
-    told = _told_of(index, folder)
-    if not told:
-        return None
-    gone = _gone(told)
+    told = {folder: _told_of(index, folder) for folder in folders}
+    gone = _gone({place: images for one in told.values() for place, images in one.items()})
     captions = 0
     for batch in batches(gone, _BATCH):
         held = (one for documents in index.captions(batch).values() for one in documents)
         old = [one for one in held if one.record.image in gone[one.record.image_id]]
         index.replace(old, ())
         captions += len(old)
-    return captions, len(gone)
+    return Deleted(captions, len(gone), tuple(folder for folder, one in told.items() if not one))
 
 
 def _told_of(index: CaptionIndex, folder: Path, there: Collection[str] = frozenset()) -> dict[str, set[str]]:

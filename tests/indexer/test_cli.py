@@ -304,6 +304,13 @@ class TestDelete:
         assert (result.exit_code, result.stdout) == (1, "deleted 1 caption of 1 image\n")
         assert result.stderr == "mien: no caption in caption-index/ tells of a photo in it or below\n"
 
+    def test_folders_in_each_other_are_told_of_together(self, run: Run, tmp_path: Path) -> None:
+        write_photo(tmp_path / "mine" / "2020" / "a.jpg")
+        run("build", "--folder", "mine")
+        (tmp_path / "mine" / "2020" / "a.jpg").unlink()
+        result = run("delete", "--gone", "mine", "--gone", "mine/2020", "--gone", "mine")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 caption of 1 image\n")
+
     def test_an_empty_folder_name_is_not_the_current_folder(self, run: Run, tmp_path: Path) -> None:
         write_photo(tmp_path / "mine" / "a.jpg")
         run("build", "--folder", "mine")

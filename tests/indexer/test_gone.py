@@ -10,7 +10,7 @@ import pytest
 from indexer import gone as gone_photos
 from indexer.build import add
 from indexer.errors import IndexUnavailableError
-from indexer.gone import delete_gone
+from indexer.gone import Deleted, delete_gone
 from indexer.index import open_index
 from indexer.places import is_gone
 from indexer.records import CaptionRecord
@@ -56,7 +56,7 @@ class TestGonePhotos:
                 f"2 photos of {folder} are gone and still in the index; to take them out: "
                 f"indexer delete --gone '{folder}' --index {index.where}"
             )
-            assert delete_gone(index, folder) == (2 * 2 + 1, 2)
+            assert delete_gone(index, [folder]) == Deleted(2 * 2 + 1, 2, ())
             held = index.captions(["2020/a.png", "2020/b.png", "2021/a.png", "c.png", "d.png"])
             assert {image_id: len(found) for image_id, found in held.items()} == {
                 "2020/a.png": 1,  # the remark, which tells of no file
@@ -64,9 +64,9 @@ class TestGonePhotos:
                 "c.png": 2,
                 "d.png": 2,
             }
-            assert delete_gone(index, folder) == (0, 0)
+            assert delete_gone(index, [folder]) == Deleted(0, 0, ())
             assert add(index, [FolderSource(folder)], captioning(ColourCaptioner())).gone == {}
-            assert delete_gone(index, tmp_path / "photos") is None
+            assert delete_gone(index, [tmp_path / "photos"]).untold == (tmp_path / "photos",)
 
     def test_a_folder_is_the_same_however_it_was_named(self, tmp_path: Path) -> None:
         roundabout = tmp_path / "photos" / ".." / "photos"
@@ -76,7 +76,7 @@ class TestGonePhotos:
             add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
         for name in ("a.jpg", "b.jpg"):
             (tmp_path / "photos" / name).unlink()
-        assert delete_gone(index, roundabout) == (2, 2)
+        assert delete_gone(index, [roundabout]) == Deleted(2, 2, ())
 
     def test_only_what_may_be_gone_is_asked_of_the_disk_once_and_after_the_index(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
