@@ -23,7 +23,7 @@ from captioner.caption_files import (
 )
 from captioner.counted import counted
 from captioner.errors import DataError
-from captioner.folders import is_file
+from captioner.files import is_file
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import PAD, Vocabulary
 

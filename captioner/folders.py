@@ -10,11 +10,6 @@ from pathlib import Path
 from captioner.formats import SUFFIXES, UNREAD, what_to_do
 
 
-def is_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is there, whatever name is given: what the system refuses as a name is no file's."""
-    return os.path.isfile(path)  # noqa: PTH113 - pathlib raises for what is too long a name
-
-
 class PhotosBelow:
     """The photos that paths name: a file is itself, a folder gives those in it and below, in order of name.
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from PIL import Image, ImageFont, ImageOps
 
 from captioner.errors import PhotoError
-from captioner.folders import is_file
+from captioner.files import is_file
 from captioner.photo import Photo, open_photo
 
 Mark = tuple[str, bool]  # a word, and whether it is marked

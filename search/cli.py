@@ -10,7 +10,7 @@ import click
 
 from captioner.console import PLACE, CommandGroup, tell
 from captioner.errors import CaptionerError, PhotoError
-from captioner.folders import is_file
+from captioner.files import is_file
 from indexer.errors import IndexerError
 from search.absent import absent
 from search.errors import SearchError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from captioner.errors import PhotoError
-from captioner.folders import is_file
+from captioner.files import is_file
 from indexer.records import Document
 from search.errors import QueryError
 from search.hits import Answer

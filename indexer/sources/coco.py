@@ -11,7 +11,7 @@ from typing import Any
 
 from captioner.caption_files import Problem, Table, coco_captions, coco_images, coco_tables, photo_in
 from captioner.errors import DataError
-from captioner.folders import is_file
+from captioner.files import is_file
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources.source import Item, existing_file, existing_folder, stamp

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from captioner.folders import PhotosBelow, is_file, no_photos
+from captioner.files import is_file
+from captioner.folders import PhotosBelow, no_photos
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources.source import Item, Problem, existing_folder, stamp

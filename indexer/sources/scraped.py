@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 
-from captioner.folders import is_file
+from captioner.files import is_file
 from indexer.records import CaptionRecord
 from indexer.sources.source import Item, Problem, existing_file, existing_folder
 

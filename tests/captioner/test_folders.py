@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from captioner.folders import PhotosBelow, is_file, no_photos, passed_over
+from captioner.files import is_file
+from captioner.folders import PhotosBelow, no_photos, passed_over
 from captioner.formats import SUFFIXES, UNREAD
 from indexer.sources import FolderSource
 
