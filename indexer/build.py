@@ -41,6 +41,7 @@ class BuildReport:
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
     elsewhere: int = 0  # photos whose file has another image id already, and keeps it
+    met_again: int = 0  # photos that this run met before, through a link or in another source
     moved: int = 0  # photos whose captions were taken over from another place, which is gone
     #: Folder -> its photos in the index without a file; None where they could not be counted.
     gone: Mapping[str, int] | None = field(default_factory=dict)
@@ -187,6 +188,7 @@ def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, st
         captioned=loading.captioned,
         known=loading.known,
         elsewhere=loading.elsewhere,
+        met_again=loading.met_again,
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,

@@ -90,14 +90,14 @@ class Loading:
         self._real, self._files = RealPaths(), set[str]()  # of the photos of this run
         self.added = self.unchanged = self.empty = self.captioned = 0
         self.known = self.elsewhere = 0
-        self._again = 0  # of the known photos: those that this run itself met before
+        self.met_again = 0  # photos whose file this run itself met before
         self.rejected: list[Rejection] = []
         self.problems: list[Problem] = []
 
     @property
     def nothing(self) -> bool:
         """Whether the run found no caption at all."""
-        return not (self.added or self.unchanged or self.known > self._again)
+        return not (self.added or self.unchanged or self.known)
 
     def run(self, sources: Sequence[Source]) -> None:
         """First the captions that are written already, then the photos, which take longer."""
@@ -157,34 +157,34 @@ class Loading:
         """The photos that have no caption by this captioner yet."""
         for photos in batches(self._usable(items), LOOK_UP):
             for photo, found in zip(photos, self._known(photos), strict=True):
-                self.elsewhere += photo.image_id != found.photo.image_id
-                if self._is_new(found):
-                    yield found.photo
-                else:
-                    bar.update()
+                file = self._real.of(photo.image)
+                if self._is_met(found.photo, file):
+                    self.met_again += 1
+                elif self._has_its_id(found, file):
+                    self.elsewhere += photo.image_id != found.photo.image_id
+                    if found.place is None:
+                        yield found.photo
+                        continue
+                    self.known += 1
+                bar.update()
 
-    def _is_new(self, found: LookedUp) -> bool:
-        """Whether a photo wants captions; one whose image id is another one's is told of and wants none."""
-        photo, file = found.photo, self._real.of(found.photo.image)
+    def _is_met(self, photo: CaptionRecord, file: str) -> bool:
+        """Whether this run has met its file, through a link, or in a folder around or within."""
         before = self._places.get(photo.image_id)
-        first = before or found.place
-        # The ids of scraped photos are made of their content.
-        known = first is not None and (photo.source == "scraped" or is_same_file(photo.image, first))
-        nested = (
-            not known and photo.source == "folder" and file in self._files
-        )  # in a folder around or within
-        if nested:
-            self.elsewhere += 1
-        else:
-            self._places.setdefault(photo.image_id, first or photo.image)
-            if first is not None and not known:
-                reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
-                self._note(Problem(photo.image, reason))
-                return False
-            self._files.add(file)
-        self.known += known or nested
-        self._again += nested or (known and before is not None)
-        return not (known or nested)
+        return (before is not None and _is_one(photo, before)) or (
+            photo.source == "folder" and file in self._files
+        )
+
+    def _has_its_id(self, found: LookedUp, file: str) -> bool:
+        """Whether its image id stands for this photo; where it is another one's, that is told."""
+        photo = found.photo
+        first = self._places.setdefault(photo.image_id, found.place or photo.image)
+        if not _is_one(photo, first):
+            reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
+            self._note(Problem(photo.image, reason))
+            return False
+        self._files.add(file)
+        return True
 
     def _usable(self, items: Iterable[Item]) -> Iterator[CaptionRecord]:
         for item in items:
@@ -228,6 +228,11 @@ def _images(photos: Iterator[CaptionRecord], waiting: deque[CaptionRecord]) -> I
     for photo in photos:
         waiting.append(photo)
         yield photo.image
+
+
+def _is_one(photo: CaptionRecord, place: str) -> bool:
+    """Whether the photo is the one at this place; image ids of scraped photos are made of their content."""
+    return photo.source == "scraped" or is_same_file(photo.image, place)
 
 
 _texts = attrgetter(*RECORD_FIELDS)

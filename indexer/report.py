@@ -52,6 +52,9 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     if report.elsewhere:
         already = "in the index already under another image id (from another folder), which stays"
         yield f"{counted(report.elsewhere, 'photo')} {already}"
+    if report.met_again:
+        twice = "met again in this run (through a link, or in another source) and taken once"
+        yield f"{counted(report.met_again, 'photo')} {twice}"
     for folder, photos in (report.gone or {}).items():
         command = _command("indexer", "delete", "--gone", folder, "--index", report.status.where)
         one = f"photo of {folder} is gone and still in the index; to take it out"
@@ -94,6 +97,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_known": report.known,
         "photos_renewed": report.renewed,
         "photos_elsewhere": report.elsewhere,
+        "photos_met_again": report.met_again,
         "photos_moved": report.moved,
         "photos_gone": None if report.gone is None else sum(report.gone.values()),
         "pictures_unread": dict(report.unread),

@@ -88,7 +88,7 @@ class TestBuild:
             FolderSource(tmp_path / "images"),
         ]
         report = build(DraftingIndex(), found, captioning(captioner))
-        assert (report.captioned, report.known) == (1, 1)
+        assert (report.captioned, report.known, report.met_again) == (1, 0, 1)
         assert len(captioner.asked) == 1
 
     def test_two_photos_of_one_image_id_are_told_of_and_the_first_stays(self, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ class TestBuild:
         report = build(
             index, [ScrapedSource(tmp_path / name) for name in ("oa", "ob")], captioning(captioner)
         )
-        assert (report.captioned, report.known, report.problems) == (1, 1, ())
+        assert (report.captioned, report.known, report.met_again, report.problems) == (1, 0, 1, ())
         assert {record.image_id for record in index.records} == {"scraped/" + "ab12" * 8}
         assert [record.caption for record in index.records if record.kind == "title"] == [
             "Seen by oa",

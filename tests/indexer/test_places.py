@@ -57,7 +57,7 @@ class TestLinkedPhotos:
         link.symlink_to(disk)
         with open_index(fresh_where, create=True) as index:
             report = build(index, [FolderSource(disk), FolderSource(link)], captioning(ColourCaptioner()))
-            assert (report.captioned, report.known, report.problems) == (1, 1, ())
+            assert (report.captioned, report.known, report.met_again, report.problems) == (1, 0, 1, ())
             report = add(index, [FolderSource(link)], captioning(ColourCaptioner()))
             assert (report.captioned, report.known, report.problems) == (0, 1, ())
             report = add(index, [FolderSource(link)], captioning(ColourCaptioner("other")))
@@ -74,6 +74,21 @@ class TestLinkedPhotos:
             assert (report.captioned, report.renewed, report.problems) == (1, 1, ())
             held = index.captions(["a.png"])["a.png"]
             assert len(held) == 2 and {one.record.image for one in held} == {str(link / "a.png")}
+
+    @pytest.mark.parametrize("fill", [build, add])
+    def test_a_link_within_the_folder_is_told_as_that(
+        self, tmp_path: Path, fill: Callable[..., BuildReport]
+    ) -> None:
+        """Nothing was in the index before, under whatever image id."""
+        write_noise(tmp_path / "a.png", 1)
+        write_noise(tmp_path / "links" / "b.png", 2).with_name("same.png").symlink_to("../a.png")
+        index = DraftingIndex()
+        for run, counts in ((fill, (2, 0, 1)), (add, (0, 2, 1))):
+            report = run(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.met_again) == counts
+            assert report.elsewhere == 0 and report_as_json(report)["photos_met_again"] == 1
+            told = "1 photo met again in this run (through a link, or in another source) and taken once"
+            assert told in list(report_lines(report))
 
 
 class TestNestedFolders:
@@ -112,17 +127,20 @@ class TestNestedFolders:
                 assert (report.captioned, report.known, report.elsewhere, report.problems) == (0, 2, 2, ())
             assert index.status().images == 3
 
-    @pytest.mark.parametrize("folders", [("", "2023"), ("2023", ""), ("", "2023", "")])
+    @pytest.mark.parametrize(
+        ("folders", "again"), [(("", "2023"), 2), (("2023", ""), 2), (("", "2023", ""), 5)]
+    )
     @pytest.mark.parametrize("fill", [build, add])
     def test_both_in_one_run(
-        self, tmp_path: Path, fill: Callable[..., BuildReport], folders: tuple[str, ...]
+        self, tmp_path: Path, fill: Callable[..., BuildReport], folders: tuple[str, ...], again: int
     ) -> None:
         photos = tmp_path / "photos"
         files = [write_photo(photos / name) for name in ("a.jpg", "2023/b.jpg", "2023/c.jpg")]
         index, captioner = DraftingIndex(), ColourCaptioner()
         report = fill(index, [FolderSource(photos / name) for name in folders], captioning(captioner))
         assert sorted(captioner.asked) == sorted(str(file) for file in files)
-        assert (report.captioned, report.elsewhere, report.problems) == (3, 2, ())
+        assert (report.captioned, report.met_again, report.problems) == (3, again, ())
+        assert (report.known, report.elsewhere) == (0, 0)
         assert report.status.images == 3
 
     def test_a_build_that_is_gone_on_with_names_them_as_it_began(self, tmp_path: Path) -> None:
@@ -132,7 +150,7 @@ class TestNestedFolders:
         with pytest.raises(KeyboardInterrupt):
             build(index, found, captioning(Stopped(1, KeyboardInterrupt())))
         report = build(index, found, captioning(ColourCaptioner()))
-        assert (report.captioned, report.known, report.elsewhere) == (1, 3, 2)
+        assert (report.captioned, report.known, report.met_again) == (1, 1, 2)
         assert {record.image_id for record in index.records} == {"2023/a.jpg", "2023/b.jpg"}
 
     def test_photos_that_cannot_be_read_do_not_count_as_known(self, tmp_path: Path) -> None:
