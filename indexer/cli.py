@@ -28,7 +28,7 @@ from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
 from indexer.gone import delete_gone
-from indexer.report import finish, status_lines
+from indexer.report import finish, next_command, status_lines
 from indexer.source_options import (
     LINES,
     check_rejects,
@@ -237,7 +237,8 @@ def download(name: str, output: str, address: str | None) -> None:
         places = download_data_set(DATA_SETS[name], Path(output), address=address, progress=progress_bar)
     for place in places:
         click.echo(place)
-    click.echo(f"next: {DATA_SETS[name].usage.format(folder=output)}", err=True)
+    usage = (word.format(folder=output) for word in DATA_SETS[name].usage)
+    click.echo(f"next: {next_command(*usage)}", err=True)
 
 
 if __name__ == "__main__":

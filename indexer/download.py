@@ -38,7 +38,7 @@ class DataSet:
     name: str
     address: str
     archives: tuple[Archive, ...]
-    usage: str  # how to index it, {folder} being where it lies
+    usage: tuple[str, ...]  # how to index it, {folder} being where it lies
 
 
 #: The publisher's https certificate is for another name, so the digests vouch for what http brings.
@@ -59,7 +59,10 @@ COCO_VAL2017 = DataSet(
             "val2017",
         ),
     ),
-    "indexer build --coco {folder}/annotations/captions_val2017.json --images {folder}/val2017",
+    (
+        *("indexer", "build", "--coco", "{folder}/annotations/captions_val2017.json"),
+        *("--images", "{folder}/val2017"),
+    ),
 )
 
 DATA_SETS = {COCO_VAL2017.name: COCO_VAL2017}

@@ -30,7 +30,7 @@ def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
     if report.unread:
         tell(passed_over(report.unread))
     if report.rejected:
-        again = _command("indexer", "add", "--retry", str(rejects), "--index", report.status.where)
+        again = next_command("indexer", "add", "--retry", str(rejects), "--index", report.status.where)
         refused = ("caption was refused; to try it again", "captions were refused; to try them again")
         tell(f"{counted(len(report.rejected), *refused)}: {again}")
     if not report.whole:
@@ -56,7 +56,7 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         twice = "met again in this run (through a link, or in another source) and taken once"
         yield f"{counted(report.met_again, 'photo')} {twice}"
     for folder, photos in (report.gone or {}).items():
-        command = _command("indexer", "delete", "--gone", folder, "--index", report.status.where)
+        command = next_command("indexer", "delete", "--gone", folder, "--index", report.status.where)
         one = f"photo of {folder} is gone and still in the index; to take it out"
         many = f"photos of {folder} are gone and still in the index; to take them out"
         yield f"{counted(photos, one, many)}: {command}"
@@ -72,7 +72,7 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     yield f"{held.where} holds {captions} of {images} ({held.analyzer})"
 
 
-def _command(*words: str) -> str:
+def next_command(*words: str) -> str:
     """A command to be run next, which stays the same when its line is made safe to show."""
     return " ".join(shlex.quote(word) if printable(word) == word else _escaped(word) for word in words)
 

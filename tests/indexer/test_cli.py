@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -357,13 +358,13 @@ class TestDownload:
     def test_the_places_and_the_next_command_are_told(self, run: Run, tmp_path: Path) -> None:
         # Everything is there already, so nothing is asked of any server.
         write_coco(tmp_path / "captions_val2017.json")
-        (tmp_path / "coco" / "annotations").mkdir(parents=True)
-        (tmp_path / "coco" / "val2017").mkdir()
-        (tmp_path / "captions_val2017.json").rename(tmp_path / "coco/annotations/captions_val2017.json")
-        result = run("download", "coco-val2017", "--address", "http://127.0.0.1:1")
+        (tmp_path / "my coco" / "annotations").mkdir(parents=True)
+        (tmp_path / "my coco" / "val2017").mkdir()
+        (tmp_path / "captions_val2017.json").rename(tmp_path / "my coco/annotations/captions_val2017.json")
+        result = run("download", "coco-val2017", "-o", "my coco", "--address", "http://127.0.0.1:1")
         assert result.exit_code == 0
-        assert result.stdout == "coco/annotations/captions_val2017.json\ncoco/val2017\n"
-        command = result.stderr.removeprefix("next: indexer ").split()
+        assert result.stdout == "my coco/annotations/captions_val2017.json\nmy coco/val2017\n"
+        command = shlex.split(result.stderr.removeprefix("next: indexer "))
         assert "3 captions added" in run(*command).stdout
 
     def test_a_server_that_is_not_there(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
