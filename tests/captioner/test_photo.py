@@ -242,4 +242,3 @@ def test_a_phones_picture_of_several_is_a_jpeg_to_browsers() -> None:
     mpo = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
     assert Image.open(io.BytesIO(mpo)).format == "MPO"
     assert media_type(mpo) == glance(mpo).media_type == "image/jpeg"
-

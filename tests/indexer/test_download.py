@@ -97,7 +97,7 @@ def data_set(server: Server) -> DataSet:
         archive("annotations/a.zip", ANNOTATIONS, "annotations/captions_val2017.json"),
         archive("zips/val2017.zip", IMAGES, "val2017"),
     )
-    return DataSet("test", server.address, archives, "")
+    return DataSet("test", server.address, archives, ())
 
 
 def test_everything_is_fetched_and_unpacked_and_the_archives_go(data_set: DataSet, tmp_path: Path) -> None:
