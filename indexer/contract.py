@@ -117,6 +117,33 @@ class View(ABC):
         """
 
 
+class ForwardingView(View):
+    """Gives every question on to another view."""
+
+    @abstractmethod
+    def answering(self) -> View:
+        """The view that answers now."""
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        return self.answering().candidates_many(queries, limit)
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        return self.answering().captions(image_ids)
+
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
+    ) -> int:
+        return self.answering().count(tokens, min_score, filters, also, excluded)
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        return self.answering().random(size, filters, seed)
+
+
 class CaptionIndex(View, _Closing):
     """Captions with their token sets, searchable by token.
 

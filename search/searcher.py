@@ -122,13 +122,11 @@ class Searcher:
 
     def caption(self, photo: Photo) -> str:
         """The best caption of a photo; raises PhotoError."""
-        [captioned] = self.captioner.stream([photo], beam=self.beam)
-        return texts_of(captioned)[0]
+        return captions_of(photo, self.captioner, self.beam)[0]
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
-        [captioned] = self.captioner.stream([photo], beam=self.beam, captions=self.captions)
-        return self.texts(texts_of(captioned), k, **options)
+        return self.texts(captions_of(photo, self.captioner, self.beam, self.captions), k, **options)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
@@ -138,7 +136,7 @@ class Searcher:
         stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
         captioned = zip(given, stream, strict=True)
         for batch in batches(captioned, BATCH):
-            good = [self._question(texts_of(one)) for _, one in batch if one.error is None]
+            good = [self._question(_texts(one)) for _, one in batch if one.error is None]
             results = iter(self._ask(good, k, **options))
             for photo, one in batch:
                 found = next(results) if one.error is None else None
@@ -315,7 +313,15 @@ class Searcher:
         return self._caption_count(at_least) if known is None else known
 
 
-def texts_of(captioned: Captioned) -> list[str]:
+def captions_of(
+    photo: Photo, captioner: PhotoCaptioner, beam: int | None = None, captions: int = 1
+) -> list[str]:
+    """Captions of one photo, the best first; raises PhotoError."""
+    [captioned] = captioner.stream([photo], beam=beam, captions=captions)
+    return _texts(captioned)
+
+
+def _texts(captioned: Captioned) -> list[str]:
     """The captions of a photo, the best first. Raises PhotoError where it has none."""
     if captioned.error is not None:
         raise PhotoError(captioned.error)

@@ -19,7 +19,7 @@ from indexer.scrape.report import Report
 from indexer.scrape.scraper import OnItem, Settings, scrape
 from search.errors import QueryError
 from search.hits import Results
-from search.searcher import Searcher, texts_of
+from search.searcher import Searcher, captions_of
 
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
 _LONGEST = 6
@@ -79,13 +79,14 @@ def search_web(
     search goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
     results have been taken. Raises QueryError when the web gives no photo, PhotoError for what is none.
     """
-    caption = given if isinstance(given, str) else _caption(given, captioner, beam)
+    caption = given if isinstance(given, str) else captions_of(given, captioner, beam)[0]
     queries = web_queries(caption)
     place = folder / folder_name(queries[0])
-    asked, reports = _scrape(queries, providers, place, settings, watch or Watch())
+    told = watch or Watch()
+    asked, reports = _scrape(queries, providers, place, settings, told)
     if not any(place.glob("images/*/*")):
         raise QueryError(f"the web gave no photo for {queries[0]!r}: {_why(reports)}")
-    where, told = str(place / "caption-index"), watch or Watch()
+    where = str(place / "caption-index")
     index_scraped(
         place, where, Captioning(lambda: captioner, beam=beam), tell=told.tell, progress=told.progress
     )
@@ -93,11 +94,6 @@ def search_web(
     with Searcher.open(where) as searcher:
         results = searcher.text(caption, k, filters=written, min_score=min_score)
     return Found(results, asked, reports, place)
-
-
-def _caption(photo: Path, captioner: PhotoCaptioner, beam: int | None) -> str:
-    [captioned] = captioner.stream([photo], beam=beam)
-    return texts_of(captioned)[0]
 
 
 def folder_name(query: str) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, Draft, View
+from indexer.contract import CaptionIndex, Draft, ForwardingView, View
 from indexer.records import (
-    NO_FILTERS,
     AddReport,
     Candidates,
     CaptionRecord,
     Document,
-    Filters,
     IndexStatus,
     Query,
 )
@@ -29,8 +27,8 @@ class EngineTime:
     seconds: float = 0.0
 
 
-class TimedView(View):
-    """Gives every question on to another view; notes what `candidates_many` takes, thread by thread."""
+class TimedView(ForwardingView):
+    """Notes what `candidates_many` of another view takes, thread by thread."""
 
     def __init__(self, view: View, here: threading.local) -> None:
         self._view, self._here = view, here
@@ -51,30 +49,17 @@ class TimedView(View):
     def known_count(self) -> int | None:  # type: ignore[override]
         return self._view.known_count
 
+    def answering(self) -> View:
+        return self._view
+
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         began = time.perf_counter()
         try:
-            return self._view.candidates_many(queries, limit)
+            return super().candidates_many(queries, limit)
         finally:
             spent: EngineTime | None = getattr(self._here, "spent", None)
             if spent is not None:
                 spent.seconds += time.perf_counter() - began
-
-    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        return self._view.captions(image_ids)
-
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Filters = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        return self._view.count(tokens, min_score, filters, also, excluded)
-
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        return self._view.random(size, filters, seed)
 
 
 class TimedIndex(TimedView, CaptionIndex):
