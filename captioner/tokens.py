@@ -129,13 +129,19 @@ def _english_2(caption: str) -> frozenset[str]:
 
 
 def forms(word: str) -> frozenset[str]:
-    """A word and its stem: the tokens that stand for the word itself, not for what it implies."""
-    return frozenset({word, _stemmer()(word)})
+    """A word, its parts and their stems: tokens that stand for the word itself, not for what it implies."""
+    stem = _stemmer()
+    return frozenset({word.lower()}).union(*({part, stem(part)} for part in words(word)))
+
+
+def root_of(token: str) -> str:
+    """The stem of a token, without the mark by which a telling word counts more than once."""
+    return token.partition(REPEAT)[0] or token
 
 
 def plain_words(tokens: Iterable[str]) -> tuple[str, ...]:
     """Tokens for people to read: each stem once, without weights, in alphabetical order."""
-    return tuple(sorted({token.partition(REPEAT)[0] or token for token in tokens}))
+    return tuple(sorted(set(map(root_of, tokens))))
 
 
 _ANALYZERS: dict[str, Analyzer] = {

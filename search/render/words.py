@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from captioner.outside import clean
-from captioner.tokens import Analyzer, forms, plain_words
+from captioner.tokens import Analyzer, forms, plain_words, root_of
 from search.hits import Hit
 
 _PIECES = re.compile(r"\S+|\s+")
+_PIECE = re.compile(r"\S+")
+_WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
 _AROUND_WORDS = ".,;:!?\"'()“”‘’…"
-
-
-def bare(piece: str) -> str:
-    """What stands between spaces, without the punctuation around it."""
-    return piece.strip(_AROUND_WORDS) or piece
 
 
 def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[tuple[str, bool]]:
     """Pieces of a caption in order (words and the space between), each with whether it stands for a token."""
     return [(piece, not analyze(piece).isdisjoint(tokens)) for piece in _PIECES.findall(clean(caption))]
+
+
+def spans(caption: str, shared: Collection[str], analyze: Analyzer) -> list[tuple[int, int]]:
+    """Start and end (code points) of the words of `caption` that gave a token of `shared`."""
+
+    def giving(words: Iterable[tuple[int, str]]) -> list[tuple[int, int]]:
+        return [
+            (start, start + len(word))
+            for start, word in words
+            if not _tokens_of_word(analyze, word).isdisjoint(shared)
+        ]
+
+    return [span for parts, whole in _pieces(caption) for span in giving(parts) or giving([whole])]
+
+
+def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> dict[str, str]:
+    """For each stem among the tokens the first word of `caption` that it is the stem of: stems are no words.
+
+    A stem that a word only implies stands for itself.
+    """
+    found: dict[str, str] = {}
+    for word in _words(caption):
+        for token in _tokens_of_word(analyze, word) & forms(word):
+            found.setdefault(token, word.lower())
+    return {root: found.get(root, root) for root in map(root_of, tokens)}
 
 
 def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
@@ -33,9 +56,9 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
     """
     left = dict.fromkeys(sorted(tokens))
     found: list[str] = []
-    for piece in clean(caption).split():
-        if hits := analyze(piece) & left.keys():
-            found.append(_named(bare(piece).lower(), plain_words(hits)))
+    for word in _words(clean(caption)):
+        if hits := _tokens_of_word(analyze, word) & left.keys():
+            found.append(_named(word.lower(), plain_words(hits)))
             for token in hits:
                 del left[token]
     return found + [clean(token) for token in plain_words(left)]
@@ -43,8 +66,27 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
 
 def _named(word: str, tokens: Collection[str]) -> str:
     """The word where it is meant itself, and otherwise what it implies, with the word behind."""
-    own = forms(unicodedata.normalize("NFKC", word))  # as tokens are made
-    return word if not own.isdisjoint(tokens) else f"{', '.join(tokens)} ({word})"
+    return word if not forms(word).isdisjoint(tokens) else f"{', '.join(tokens)} ({word})"
+
+
+def _words(caption: str) -> Iterator[str]:
+    return (word for parts, whole in _pieces(caption) for _, word in (*parts, whole))
+
+
+def _pieces(caption: str) -> Iterator[tuple[list[tuple[int, str]], tuple[int, str]]]:
+    """What stands between spaces: its words and the whole, each with where it begins.
+
+    Some tokens only the whole gives: "10:30", and words of scripts whose marks are no letters.
+    """
+    for piece in _PIECE.finditer(caption):
+        parts = [(word.start(), word[0]) for word in _WORD.finditer(caption, *piece.span())]
+        whole = piece[0].strip(_AROUND_WORDS) or piece[0]
+        yield parts, (piece.start() + piece[0].index(whole), whole)
+
+
+@lru_cache(maxsize=1 << 16)
+def _tokens_of_word(analyze: Analyzer, word: str) -> frozenset[str]:
+    return analyze(word)
 
 
 @dataclass(frozen=True, slots=True)

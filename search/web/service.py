@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from captioner.errors import PhotoError
 from captioner.photo import media_type
 from captioner.photo_captioner import PhotoCaptioner
+from captioner.tokens import root_of
 from captioner.version import program_version
 from indexer.contract import CaptionIndex
 from indexer.records import IndexStatus
@@ -31,7 +32,7 @@ from search.web.parameters import (
     TextParameters,
 )
 from search.web.pictures import Picture, Pictures, SeenImages
-from search.web.presentation import Presentation, root_of
+from search.web.presentation import Presentation
 from search.web.problems import Problem, busy, not_found, too_slow
 from search.web.recent import Recent
 from search.web.settings import Settings

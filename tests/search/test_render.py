@@ -13,15 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from captioner.outside import clean
 from captioner.picture import filling, fitted, thumbnail
-from captioner.tokens import analyzer
 from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render.montage import montage, write_montage
 from search.render.page import page, write_page
 from search.render.table import table
-from search.render.words import columns, marked, reasons, shorten, shorten_start, spoken, wrap
+from search.render.words import columns
 from search.searcher import Searcher
 from tests.search.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
@@ -49,52 +47,6 @@ def search(photos: Path) -> Searcher:
 @pytest.fixture
 def results(search: Searcher) -> Results:
     return search.text("cats and a dog sleeping at the beach")
-
-
-class TestWords:
-    def test_shared_words_are_marked_as_they_are_written(self) -> None:
-        pieces = marked("Two dogs, running.", {"dog", "run"}, analyzer("english/1"))
-        assert [piece for piece, mark in pieces if mark] == ["dogs,", "running."]
-        assert "".join(piece for piece, _ in pieces) == "Two dogs, running."
-
-    def test_tokens_are_spoken_in_the_captions_words(self) -> None:
-        assert spoken({"dog", "ski", "unseen"}, "A Dog, skiing.", analyzer("english/1")) == [
-            "dog",
-            "skiing",
-            "unseen",
-        ]
-
-    @pytest.mark.parametrize("word", ["été", "e\u0301te\u0301", "“été”"])
-    def test_a_word_is_named_itself_however_it_is_written(self, word: str) -> None:
-        analyze = analyzer("english/2")
-        assert spoken(analyze(word), f"a {word}", analyze) == [word.strip("“”")]
-
-    def test_a_word_shared_in_part_is_shared(self) -> None:
-        index = MemoryIndex([CaptionRecord("i", "a puppy on a sofa")], "english/2")
-        results = Searcher(index, NamingCaptioner).text("a dog on a sofa")
-        why = reasons(results.hits[0], analyzer("english/2"))
-        assert why.shared[-1] == "sofa"
-        assert all("*" not in word for word in (*why.shared, *why.lacks, *why.adds))
-        assert "sofa" not in (*why.lacks, *why.adds)
-        assert "*" not in table(results, color=False)
-
-    @given(texts, st.integers(1, 20))
-    def test_cut_text_fits(self, text: str, width: int) -> None:
-        assert columns(shorten(clean(text), width)) <= width
-        assert columns(shorten_start(clean(text), width)) <= width
-
-    def test_wide_and_combining_characters_are_measured(self) -> None:
-        assert [columns("海滩"), columns("e\u0301"), columns("dog")] == [4, 1, 3]
-
-    @given(texts, st.integers(4, 30), st.integers(1, 4))
-    def test_wrapped_words_fit_and_only_a_cut_loses_any(self, text: str, width: int, most: int) -> None:
-        words = [(word, False) for word in clean(text).split()]
-        lines = list(wrap(words, width, most))
-        assert len(lines) <= most
-        assert all(columns(" ".join(word for word, _ in line)) <= width for line in lines)
-        flat = [word for line in lines for word, _ in line]
-        if "…" not in "".join(flat):
-            assert flat == [word for word, _ in words]
 
 
 class TestTable:
@@ -298,11 +250,3 @@ class TestPage:
         seen = Page(page([Answer("q", Searcher(index, NamingCaptioner).text("dog"))]))
         allowed = "html head meta title style body section header h1 mark p ol li div br meter strong span b"
         assert {tag for tag, _ in seen.tags} <= set(allowed.split())
-
-
-def test_what_a_word_only_implies_is_named_with_the_word() -> None:
-    analyze = analyzer("english/2")
-    caption = "a puppy sleeps"
-    assert "dog" in analyze(caption)
-    assert spoken(frozenset({"dog"}), caption, analyze) == ["dog (puppy)"]
-    assert spoken(frozenset({"puppi", "dog"}), caption, analyze) == ["puppy"]

@@ -1,73 +1,20 @@
-"""Marks in captions, and the words behind tokens."""
+"""Pictures, thumbnails, and where the pictures of images are."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.errors import PhotoError
-from captioner.tokens import DEFAULT, analyzer, plain_words
+from captioner.tokens import DEFAULT
 from indexer.records import CaptionRecord
 from search.web.pictures import SIZES, Picture, Pictures, SeenImages
-from search.web.presentation import Presentation, spans, words_of_tokens
+from search.web.presentation import Presentation
 from tests.search.memory import MemoryIndex
-from tests.search.web.conftest import PLAIN
-
-captions = st.text(
-    st.sampled_from("aeiou dogs cats running ünïcode 🐕 two-tone it's 7 . , <b>&"), max_size=60
-)
-
-
-@settings(deadline=None)
-@given(captions)
-def test_every_marked_word_gives_a_shared_token_and_no_other_does(caption: str) -> None:
-    analyze = analyzer(DEFAULT)
-    shared = frozenset(sorted(analyze(caption))[::2])
-    marked = spans(caption, shared, DEFAULT)
-    assert marked == sorted(marked)
-    assert all(end <= start for (_, end), (start, _) in pairwise(marked))
-    for start, end in marked:
-        assert analyze(caption[start:end]) & shared
-    assert spans(caption, (), DEFAULT) == []
-
-
-@settings(deadline=None)
-@given(captions)
-def test_every_stem_has_a_word(caption: str) -> None:
-    tokens = analyzer(DEFAULT)(caption)
-    words = words_of_tokens(caption, tokens, DEFAULT)
-    assert words.keys() == set(plain_words(tokens)) and all(words.values())
-
-
-def test_marks_count_code_points() -> None:
-    caption = "🐕 a dog's Frisbee"
-    assert [caption[a:b] for a, b in spans(caption, analyzer(DEFAULT)("dogs frisbees"), DEFAULT)] == [
-        "dog's",
-        "Frisbee",
-    ]
-
-
-@pytest.mark.parametrize("name", [DEFAULT, "words/1"])
-@pytest.mark.parametrize(
-    "word", ["कुत्ता", "ภาพสุนัข", "நாய்", "été", "e\u0301te\u0301", "d'e\u0301te\u0301", "10:30", "dog/cat", "C++"]
-)
-def test_words_of_all_scripts_are_marked_and_named(word: str, name: str) -> None:
-    caption = f"A photo: “{word}”, at sea."
-    tokens = analyzer(name)(word)
-    assert [caption[start:end] for start, end in spans(caption, tokens, name)] == [word]
-    assert set(words_of_tokens(caption, tokens, name).values()) == {word.lower()}
-
-
-def test_words_without_a_space_between_are_marked_apart() -> None:
-    caption = "a dog,cat and man—horse"
-    tokens = analyzer(PLAIN)("cat horse")
-    assert [caption[start:end] for start, end in spans(caption, tokens, PLAIN)] == ["cat", "horse"]
-    assert words_of_tokens(caption, tokens, PLAIN) == {"cat": "cat", "hors": "horse"}
 
 
 def test_thumbnails_are_small_kept_and_bounded(pictures: Path, records: object) -> None:
