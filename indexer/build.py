@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from indexer.places import LookedUp
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.rejects import Rejection, write_rejects
 from indexer.renewal import Renewing
-from indexer.sources import FolderSource, Problem, Source, Walked
+from indexer.sources import Problem, Source
+from indexer.sources.folder import folders_among, unread_of
 
 __all__ = ["BuildReport", "Captioning", "Problem", "add", "build", "delete"]
 
@@ -192,7 +192,7 @@ def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, st
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,
-        unread=_unread(sources),
+        unread=unread_of(sources),
     )
 
 
@@ -203,7 +203,7 @@ def _gone(
 
     A photo that was listed is there, but for one with a problem: a link whose file is gone is listed, too.
     """
-    folders = _folders(sources)
+    folders = folders_among(sources)
     there = {path for source in folders for path in source.paths}
     there.difference_update(problem.where for problem in problems)
     try:
@@ -211,26 +211,3 @@ def _gone(
     except (IndexerError, OSError) as error:
         tell(Problem("the photos that are gone", f"not counted ({error})"))
         return None
-
-
-def _unread(sources: Sequence[Source]) -> Counter[str]:
-    """Of folders that lie in one another, the outer one's walk has met what the inner one's met."""
-    folders = {source.folder: source for source in _folders(sources)}
-    walked: list[Walked] = [
-        source for folder, source in folders.items() if folders.keys().isdisjoint(_walked_from(folder))
-    ]
-    walked += (
-        source for source in sources if isinstance(source, Walked) and not isinstance(source, FolderSource)
-    )
-    return sum((Counter(source.unread) for source in walked), Counter[str]())
-
-
-def _walked_from(folder: Path) -> Iterator[Path]:
-    """The folders whose walk comes through this one: those above it, unless something between is hidden."""
-    while folder != folder.parent and not folder.name.startswith("."):
-        folder = folder.parent
-        yield folder
-
-
-def _folders(sources: Sequence[Source]) -> list[FolderSource]:
-    return [source for source in sources if isinstance(source, FolderSource)]

@@ -14,7 +14,7 @@ from captioner.formats import SUFFIXES, UNREAD
 from captioner.outside import said
 from indexer.errors import IndexerError, SourceError
 from indexer.records import CaptionRecord
-from indexer.sources import Item
+from indexer.sources import Item, Source
 
 try:
     import fsspec
@@ -53,7 +53,7 @@ def read_photo(address: str) -> bytes:
     return content
 
 
-class AddressedSource:
+class AddressedSource(Source):
     """Photos below an address, or those that a text file (`.txt`, an address a line) names.
 
     `image_id` is the path from the address, or the address itself where a list names it. Raises
@@ -62,7 +62,6 @@ class AddressedSource:
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
-        #: Pictures in formats that are not read, by suffix.
         self.unread: Counter[str] = Counter()
         if not self._photos:
             raise SourceError(f"{address}: {no_photos(self.unread)}")
@@ -77,15 +76,9 @@ class AddressedSource:
             digest.update(f"{address}\x1f{state}\n".encode("utf-8", "surrogatepass"))
         return f"addresses {digest.hexdigest()}"
 
-    def captions(self) -> Iterator[Item]:
-        return iter(())
-
     def photos(self) -> Iterator[Item]:
         for address, image_id, _ in self._photos:
             yield CaptionRecord(image_id, "", image=address, source="folder", kind="generated")
-
-    def caption_count(self) -> int:
-        return 0
 
     def photo_count(self) -> int:
         return len(self._photos)

@@ -7,7 +7,7 @@ from indexer.sources.flickr8k import Flickr8kSource
 from indexer.sources.folder import FolderSource
 from indexer.sources.jsonl import JsonlSource
 from indexer.sources.scraped import ScrapedSource
-from indexer.sources.source import Item, Problem, Source, Walked
+from indexer.sources.source import Item, Problem, Source
 
 __all__ = [
     "CocoSource",
@@ -18,5 +18,4 @@ __all__ = [
     "Problem",
     "ScrapedSource",
     "Source",
-    "Walked",
 ]

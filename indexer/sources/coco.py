@@ -14,13 +14,13 @@ from captioner.errors import DataError
 from captioner.files import is_file
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, existing_file, existing_folder, stamp
+from indexer.sources.source import Item, Source, existing_file, existing_folder, stamp
 
 _SPLIT = re.compile(r"(train|val|test)20\d\d")
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)")
 
 
-class CocoSource:
+class CocoSource(Source):
     """Reference captions of COCO; with a folder of its images, photos to caption as well.
 
     `image_id` is the image's file name as the annotations have it. Licence and attribution are the

@@ -12,14 +12,14 @@ from captioner.caption_files import Problem, flickr8k_captions, flickr8k_photos,
 from captioner.errors import DataError
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, existing_file, stamp
+from indexer.sources.source import Item, Source, existing_file, stamp
 
 #: Hodosh, Young and Hockenmaier, JAIR 47 (2013): the licence is the data set's; photos stay their owners'.
 LICENSE = "research and education only"
 SPLITS = ("train", "dev", "test")
 
 
-class Flickr8kSource:
+class Flickr8kSource(Source):
     """Reference captions of Flickr8k, from its folder or from `captions.txt`.
 
     Beside the captions, `train.txt`, `dev.txt` and `test.txt` (image names, one a line) tell the split
@@ -50,12 +50,6 @@ class Flickr8kSource:
     def caption_count(self) -> int:
         with self._open() as lines:
             return sum(1 for _ in lines) - 1
-
-    def photos(self) -> Iterator[Item]:
-        return iter(())
-
-    def photo_count(self) -> int:
-        return 0
 
     def _open(self) -> TextIO:
         return self._file.open(encoding="utf-8-sig", errors="surrogateescape")

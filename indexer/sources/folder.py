@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from captioner.files import is_file
 from captioner.folders import PhotosBelow, no_photos
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Problem, existing_folder, stamp
+from indexer.sources.source import Item, Problem, Source, existing_folder, stamp
 
 
-class FolderSource:
+class FolderSource(Source):
     """Photos below a folder. `image_id` is the path from the folder, with forward slashes.
 
     Which files are photos, `captioner.folders` says. Raises SourceError for a folder without any photo.
@@ -23,6 +24,7 @@ class FolderSource:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = existing_folder(folder, "photos")
         self._below = PhotosBelow([self.folder])
+        self.unread = self._below.unread
         if not self.paths:
             raise SourceError(f"{folder}: {no_photos(self.unread)}")
 
@@ -30,16 +32,8 @@ class FolderSource:
     def name(self) -> str:
         return self.folder.name or str(self.folder)
 
-    @property
-    def unread(self) -> Mapping[str, int]:
-        """Pictures in formats that are not read, by suffix."""
-        return self._below.unread
-
     def fingerprint(self) -> str:
         return f"folder {stamp(map(Path, self.paths))}"
-
-    def captions(self) -> Iterator[Item]:
-        return iter(())
 
     def photos(self) -> Iterator[Item]:
         for folder, reason in self._below.unreadable.items():
@@ -51,9 +45,6 @@ class FolderSource:
             else:
                 yield Problem(str(path), "is a broken link, or gone")
 
-    def caption_count(self) -> int:
-        return 0
-
     def photo_count(self) -> int:
         return len(self.paths)
 
@@ -61,3 +52,22 @@ class FolderSource:
     def paths(self) -> list[str]:
         """Of its photos, as one walk has listed them."""
         return [path for path in self._below if path not in self._below.unreadable]
+
+
+def folders_among(sources: Sequence[Source]) -> list[FolderSource]:
+    return [source for source in sources if isinstance(source, FolderSource)]
+
+
+def unread_of(sources: Sequence[Source]) -> Counter[str]:
+    """Pictures passed over, each once: where folders lie in one another, the outer walk met all."""
+    folders = {source.folder: source for source in folders_among(sources)}
+    outer = [one for folder, one in folders.items() if folders.keys().isdisjoint(_walked_from(folder))]
+    others = [source for source in sources if not isinstance(source, FolderSource)]
+    return sum((Counter(source.unread) for source in (*outer, *others)), Counter[str]())
+
+
+def _walked_from(folder: Path) -> Iterator[Path]:
+    """The folders whose walk comes through this one: those above it, unless something between is hidden."""
+    while folder != folder.parent and not folder.name.startswith("."):
+        folder = folder.parent
+        yield folder

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from indexer.records import RECORD_FIELDS, CaptionRecord
-from indexer.sources.source import Item, Problem, existing_file, stamp
+from indexer.sources.source import Item, Problem, Source, existing_file, stamp
 
 #: Longer lines are not read: a caption of 10,000 words has 60,000 bytes.
 MAX_LINE = 4 << 20
 
 
-class JsonlSource:
+class JsonlSource(Source):
     """Captions from a file of JSON lines.
 
     Any field of a CaptionRecord may be given; others are ignored, so that a report of rejected
@@ -39,15 +39,9 @@ class JsonlSource:
                 elif line.strip():
                     yield self._read(line.rstrip(), number)
 
-    def photos(self) -> Iterator[Item]:
-        return iter(())
-
     def caption_count(self) -> int:
         with self._file.open("rb") as stream:
             return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b"")) + 1
-
-    def photo_count(self) -> int:
-        return 0
 
     def _read(self, line: bytes, number: int) -> Item:
         try:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from captioner.files import is_file
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Problem, existing_file, existing_folder
+from indexer.sources.source import Item, Problem, Source, existing_file, existing_folder
 
 
-class ScrapedSource:
+class ScrapedSource(Source):
     """Scraped photos with what the web said of them: title, page, creator, licence, attribution.
 
     They are those of the moment in which this is made; a scrape into the folder may go on meanwhile.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from captioner.caption_files import Problem as Problem
 from indexer.errors import SourceError
@@ -15,36 +15,39 @@ from indexer.records import CaptionRecord
 Item = CaptionRecord | Problem
 
 
-class Source(Protocol):
-    """Where captions come from. Opening one raises SourceError where nothing of it can be used."""
+class Source(ABC):
+    """Where captions come from. Opening one raises SourceError where nothing of it can be used.
+
+    A source that says no more has neither captions nor photos, and has passed over no picture.
+    """
+
+    #: Pictures in formats that are not read, by suffix.
+    unread: Mapping[str, int] = {}
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What to call it in messages, for example the file's name."""
 
+    @abstractmethod
     def fingerprint(self) -> str:
         """Changes when the content does, so that a draft is only gone on with from the same content."""
 
     def captions(self) -> Iterator[Item]:
         """The captions that are written already, in a stable order. May hold empty ones."""
+        return iter(())
 
     def photos(self) -> Iterator[Item]:
         """Records without a caption, whose `image` is the path of a photo for the captioner."""
+        return iter(())
 
     def caption_count(self) -> int:
         """How many captions there are at most, for the progress bar."""
+        return 0
 
     def photo_count(self) -> int:
         """How many photos there are at most; where it is 0, no captioner is loaded."""
-
-
-@runtime_checkable
-class Walked(Protocol):
-    """A source that finds its photos by walking through folders."""
-
-    @property
-    def unread(self) -> Mapping[str, int]:
-        """Pictures in formats that are not read, by suffix."""
+        return 0
 
 
 def stamp(paths: Iterable[Path]) -> str:
