@@ -15,8 +15,8 @@ from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableErr
 from indexer.gone import count_gone
 from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
 from indexer.places import LookedUp
-from indexer.records import CaptionRecord, IndexStatus
-from indexer.rejects import Rejection, write_rejects
+from indexer.records import CaptionRecord, IndexStatus, Rejected
+from indexer.rejects import write_rejects
 from indexer.renewal import Renewing
 from indexer.sources import Problem, Source
 from indexer.sources.folder import folders_among, unread_of
@@ -33,7 +33,7 @@ class BuildReport:
     added: int  # captions, also those that are told of anew: with another image, licence, ...
     unchanged: int  # captions that were there already, word for word
     empty: int  # captions without a word, left out
-    rejected: tuple[Rejection, ...]  # captions that the index refused
+    rejected: tuple[Rejected, ...]  # captions that the index refused
     captioned: int  # photos
     known: int  # photos that had their caption already
     problems: tuple[Problem, ...]  # broken lines, photos that cannot be read, ...

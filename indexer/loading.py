@@ -14,8 +14,7 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
 from indexer.batching import batches
 from indexer.places import LookedUp, RealPaths, is_same_file
-from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
-from indexer.rejects import Rejection
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected
 from indexer.sources import Item, Problem, Source
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
@@ -91,7 +90,7 @@ class Loading:
         self.added = self.unchanged = self.empty = self.captioned = 0
         self.known = self.elsewhere = 0
         self.met_again = 0  # photos whose file this run itself met before
-        self.rejected: list[Rejection] = []
+        self.rejected: list[Rejected] = []
         self.problems: list[Problem] = []
 
     @property
@@ -212,12 +211,9 @@ class Loading:
         report = self._store_batch(batch)
         self.added += report.added
         self.unchanged += report.unchanged
-        if report.rejected:
-            records = {record.document_id: record for record in batch}
-            for refused in report.rejected:
-                record = records.get(refused.document_id) or CaptionRecord(refused.image_id, "")
-                self.rejected.append(Rejection(record, refused.reason))
-                self._tell(Problem(f"{refused.image_id} (document {refused.document_id})", refused.reason))
+        self.rejected += report.rejected
+        for one in report.rejected:
+            self._tell(Problem(f"{one.record.image_id} (document {one.record.document_id})", one.reason))
 
     def _note(self, problem: Problem) -> None:
         self.problems.append(problem)

@@ -167,10 +167,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that could not be indexed, and why."""
+    """A caption that the index refused, whole, so that it can be tried again; and why."""
 
-    image_id: str
-    document_id: str
+    record: CaptionRecord
     reason: str
 
 

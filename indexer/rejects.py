@@ -5,21 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from indexer.records import CaptionRecord
+from indexer.records import Rejected
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A caption that the index refused, whole, so that it can be tried again."""
-
-    record: CaptionRecord
-    reason: str
-
-
-def write_rejects(file: Path, rejected: Sequence[Rejection], *, append: bool = False) -> None:
+def write_rejects(file: Path, rejected: Sequence[Rejected], *, append: bool = False) -> None:
     """Write the refused captions and why, in one step: the file that was there is whole until then.
 
     With `append` they go behind what the file holds (a run that did not end may not have read it all).

@@ -18,7 +18,7 @@ from elasticsearch import Elasticsearch
 from indexer.batching import batches
 from indexer.contract import known_analyzer
 from indexer.elastic.connection import Place
-from indexer.elastic.documents import same_record, to_source
+from indexer.elastic.documents import same_record, to_record, to_source
 from indexer.elastic.faults import api_error, clear_errors
 from indexer.elastic.generations import Generation, gone, refresh, written_as
 from indexer.elastic.patience import Patience, Patient
@@ -112,7 +112,7 @@ class Loader:
         with self._counting:
             self.created += len(first.done) + len(ours)
         reasons = {**first.refused, **second.refused}
-        refused = (Rejected(given.latest(i).get("image_id", ""), i, why) for i, why in reasons.items())
+        refused = (Rejected(to_record(given.latest(i)), why) for i, why in reasons.items())
         kept = {i: versions for i, versions in given.versions.items() if i not in reasons}
         added = sum(_changes(before.get(i), versions) for i, versions in kept.items())
         unchanged = sum(map(len, kept.values())) - added
@@ -127,8 +127,7 @@ class Loader:
                 prepared.lines[document_id] = _line(source)
                 prepared.versions.setdefault(document_id, []).append(source)
             except UnicodeEncodeError:
-                reason = _why_unsendable(source)
-                prepared.unsendable.append(Rejected(record.image_id, document_id, reason))
+                prepared.unsendable.append(Rejected(record, _why_unsendable(source)))
         return prepared
 
     def _stored(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -157,7 +157,7 @@ class Writer:
     ) -> AddReport:
         """Hold what is new or differs from what is stored, whose rows (by segment) are `gone` then."""
         reasons = [(record, _checked(record)) for record in batch]
-        rejected = tuple(Rejected(str(record.image_id), "", reason) for record, reason in reasons if reason)
+        rejected = tuple(Rejected(record, reason) for record, reason in reasons if reason)
         sound = [record for record, reason in reasons if not reason]
         keys = document_keys([record.document_id for record in sound])
         with reading(self._root, segments):

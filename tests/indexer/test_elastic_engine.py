@@ -81,13 +81,10 @@ def test_a_document_that_the_mapping_refuses_is_reported_and_the_rest_goes_on(el
     with ElasticIndex.open(elastic_where, create=True) as index:
         report = index.add([DOG, too_long, half, CAT])
         assert report.added == 2
-        assert {one.image_id: one.document_id for one in report.rejected} == {
-            "3": too_long.document_id,
-            "4": half.document_id,
-        }
-        reasons = {one.image_id: one.reason for one in report.rejected}
-        assert "32766" in reasons["3"]
-        assert "not valid Unicode at character 12" in reasons["4"]
+        reasons = {one.record: one.reason for one in report.rejected}
+        assert reasons.keys() == {too_long, half}
+        assert "32766" in reasons[too_long]
+        assert "not valid Unicode at character 12" in reasons[half]
         assert index.status().captions == 2
 
 

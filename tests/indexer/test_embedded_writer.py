@@ -116,4 +116,4 @@ def test_a_record_that_is_no_record_is_told_of_and_the_rest_goes_on(small_index:
     broken = CaptionRecord("bad", "a dog", license=None)  # type: ignore[arg-type]
     report = EmbeddedIndex.open(str(small_index)).add([record("7"), broken, record("8")])
     (rejected,) = report.rejected
-    assert (report.added, rejected.image_id, rejected.reason) == (2, "bad", "license is NoneType, not text")
+    assert (report.added, rejected.record, rejected.reason) == (2, broken, "license is NoneType, not text")

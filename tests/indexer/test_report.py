@@ -12,15 +12,14 @@ import pytest
 
 from captioner.outside import printable
 from indexer.build import BuildReport
-from indexer.records import CaptionRecord
-from indexer.rejects import Rejection
+from indexer.records import CaptionRecord, Rejected
 from indexer.report import finish
 from tests.indexer.worlds import DraftingIndex
 
 
 def report(where: str, folder: str) -> BuildReport:
     """Of a run that met a refused caption and a photo that is gone."""
-    rejected = (Rejection(CaptionRecord("a.jpg", "A dog."), "the mapping refuses it"),)
+    rejected = (Rejected(CaptionRecord("a.jpg", "A dog."), "the mapping refuses it"),)
     status = replace(DraftingIndex().status(), where=where)
     return BuildReport(0, 0, 0, rejected, 0, 0, (), 1.0, status, gone={folder: 1})
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import SourceError
-from indexer.records import CaptionRecord
-from indexer.rejects import Rejection, write_rejects
+from indexer.records import CaptionRecord, Rejected
+from indexer.rejects import write_rejects
 from indexer.scrape.manifest import scraped_photos
 from indexer.sources import (
     CocoSource,
@@ -279,7 +279,7 @@ class TestJsonl:
         self, tmp_path_factory: pytest.TempPathFactory, records: list[CaptionRecord]
     ) -> None:
         file = tmp_path_factory.mktemp("report") / "rejected.jsonl"
-        write_rejects(file, [Rejection(record, "refused") for record in records])
+        write_rejects(file, [Rejected(record, "refused") for record in records])
         assert list(JsonlSource(file).captions()) == records
         assert [json.loads(line)["reason"] for line in file.read_text().splitlines()] == ["refused"] * len(
             records

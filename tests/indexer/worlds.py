@@ -101,7 +101,7 @@ class DraftingIndex(MemoryIndex):
         self.stored.append(len(given))
         refused = [record for record in given if "refused" in record.caption]
         kept = [record for record in given if "refused" not in record.caption]
-        rejected = tuple(Rejected(one.image_id, one.document_id, "the mapping refuses it") for one in refused)
+        rejected = tuple(Rejected(one, "the mapping refuses it") for one in refused)
         return replace(super().store(documents, kept, analyzer_name), rejected=rejected)
 
     @property

@@ -80,7 +80,7 @@ def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
 
     def refuse_titles(draft: EmbeddedDraft, records: Iterable[CaptionRecord]) -> AddReport:
         given = list(records)
-        refused = (Rejected(one.image_id, one.document_id, "odd") for one in given if one.kind == "title")
+        refused = (Rejected(one, "odd") for one in given if one.kind == "title")
         taken = take(draft, (one for one in given if one.kind != "title"))
         return taken + AddReport(rejected=tuple(refused))
 
