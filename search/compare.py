@@ -1,9 +1,8 @@
 """The same photo under several models and analyzers, side by side, with the words that made the difference.
 
-`captions_by` and `sampled` gather what is compared. `compare` gives plain data: for each way (a model's
-caption searched by an analyzer) its caption, tokens and hits; and which words only some ways have. The
-index's captions are analysed anew for analyzers that are not its own, in memory, so a comparison needs no
-second index.
+`side_by_side` gives plain data: for each way (a model's caption searched by an analyzer) its caption, tokens
+and hits; and which words only some ways have. The index's captions are analysed anew for analyzers that are
+not its own, in memory, so a comparison needs no second index.
 """
 
 from __future__ import annotations
@@ -13,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from captioner.errors import PhotoError
 from captioner.loader import loader
 from captioner.tokens import analyzer, plain_words
-from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord
 from search.jaccard import similarity
+from search.searcher import captions_of
 
 if TYPE_CHECKING:
     from captioner.photo import Photo
@@ -61,7 +59,7 @@ Archive = Sequence[CaptionRecord]
 _Column = tuple[str, str, str, tuple[Found, ...]]  # model, analyzer, caption, hits
 
 
-def compare(
+def side_by_side(
     photo: str, captions: Mapping[str, str], analyzers: Iterable[str], archive: Archive, k: int = 5
 ) -> Comparison:
     """`captions`: model -> its caption of the photo. Every model meets every analyzer.
@@ -85,19 +83,7 @@ def compare(
 
 def captions_by(models: Iterable[str], photo: Photo, beam: int | None = None) -> dict[str, str]:
     """Model (name or folder) -> its caption of the photo. Raises PhotoError and ModelError."""
-    found = {}
-    for model in models:
-        [captioned] = loader(model)().stream([photo], beam=beam)
-        if captioned.error is not None:
-            raise PhotoError(captioned.error)
-        found[model] = captioned.captions[0].text
-    return found
-
-
-def sampled(index: CaptionIndex, images: int) -> list[CaptionRecord]:
-    """Every caption of up to so many images of an index; the same ones while it holds the same."""
-    drawn = [document.record.image_id for document in index.random(images, seed=0)]
-    return [document.record for documents in index.captions(drawn).values() for document in documents]
+    return {model: captions_of(photo, loader(model)(), beam)[0] for model in models}
 
 
 def best_images(

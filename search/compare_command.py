@@ -11,10 +11,10 @@ import click
 from captioner.console import PLACE, beam_option, writing
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
-from search.compare import captions_by, sampled
-from search.compare import compare as compare_ways
+from search.compare import captions_by, side_by_side
 from search.given import check_photos
 from search.options import html_option, index_option
+from search.query import sampled
 
 
 @click.command()
@@ -60,7 +60,7 @@ def compare(
     if not captions or not names:
         raise click.UsageError("nothing to compare: give --models or --caption, and --analyzers")
     with open_index(index) as found:
-        comparison = compare_ways(photo, captions, names, sampled(found, sample), k)
+        comparison = side_by_side(photo, captions, names, sampled(found, sample), k)
     click.echo(json.dumps(asdict(comparison)))
     if html is not None:
         from search.render.comparison import comparison_page

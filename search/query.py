@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from indexer.contract import listed
+from indexer.contract import CaptionIndex, listed
 from indexer.errors import IndexerError
-from indexer.records import Document, Filters
+from indexer.records import CaptionRecord, Document, Filters
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
@@ -86,6 +86,12 @@ def representative(documents: Sequence[Document]) -> Document:
         return sum((similarity(document.tokens, other.tokens).exact for other in documents), Fraction(0))
 
     return max(sorted(documents, key=lambda document: document.record.caption), key=agreement)
+
+
+def sampled(index: CaptionIndex, images: int) -> list[CaptionRecord]:
+    """Every caption of up to so many images of an index; the same ones while it holds the same."""
+    drawn = [document.record.image_id for document in index.random(images, seed=0)]
+    return [document.record for documents in index.captions(drawn).values() for document in documents]
 
 
 def blended(liked: Sequence[frozenset[str]], unliked: Sequence[frozenset[str]]) -> frozenset[str]:

@@ -12,9 +12,8 @@ from captioner.errors import PhotoError
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.compare import captions_by, compare, sampled
+from search.compare import captions_by, side_by_side
 from search.render.comparison import comparison_page
-from tests.search.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
 RECORDS = [
@@ -26,7 +25,9 @@ RECORDS = [
 
 
 def test_every_model_meets_every_analyzer_and_differences_are_named() -> None:
-    found = compare("p.jpg", {"one": "a dog running", "two": "a cat"}, ["words/1", "english/1"], RECORDS, k=2)
+    found = side_by_side(
+        "p.jpg", {"one": "a dog running", "two": "a cat"}, ["words/1", "english/1"], RECORDS, k=2
+    )
     assert [(way.model, way.analyzer) for way in found.ways] == [
         ("one", "words/1"), ("two", "words/1"), ("one", "english/1"), ("two", "english/1"),
     ]  # fmt: skip
@@ -38,9 +39,9 @@ def test_every_model_meets_every_analyzer_and_differences_are_named() -> None:
 
 
 def test_a_hit_that_one_way_alone_finds_is_marked() -> None:
-    found = compare("p.jpg", {"one": "the dogs", "two": "the dog"}, ["content/1"], RECORDS)
+    found = side_by_side("p.jpg", {"one": "the dogs", "two": "the dog"}, ["content/1"], RECORDS)
     assert [(hit.image_id, hit.only_here) for hit in found.ways[0].hits] == [("dogs.jpg", True)]
-    alone = compare("p.jpg", {"one": "the dogs"}, ["content/1"], RECORDS)
+    alone = side_by_side("p.jpg", {"one": "the dogs"}, ["content/1"], RECORDS)
     assert not alone.ways[0].hits[0].only_here
 
 
@@ -56,18 +57,8 @@ def test_each_model_captions_the_photo_and_a_bad_photo_says_why(
         captions_by(["one"], photo)
 
 
-def test_a_sample_has_every_caption_of_its_images_and_is_the_same_again() -> None:
-    index = MemoryIndex(RECORDS)
-    for images in (1, 2, 10):
-        found = sampled(index, images)
-        chosen = {record.image_id for record in found}
-        assert len(chosen) == min(images, 3)
-        assert sorted(r.caption for r in found) == sorted(r.caption for r in RECORDS if r.image_id in chosen)
-        assert sampled(index, images) == found
-
-
 def test_the_page_escapes_what_captions_say_and_loads_nothing() -> None:
-    page = comparison_page(compare("p.jpg", {"<b>": "a cat"}, ["english/2"], RECORDS))
+    page = comparison_page(side_by_side("p.jpg", {"<b>": "a cat"}, ["english/2"], RECORDS))
     assert "<script>" not in page and "&lt;script&gt;" in page
     assert "&lt;b&gt;" in page
     assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")

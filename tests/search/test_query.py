@@ -7,7 +7,8 @@ import pytest
 from captioner.tokens import analyzer
 from indexer.records import CaptionRecord, Document, Filters
 from search.errors import QueryError
-from search.query import blended, filters, representative
+from search.query import blended, filters, representative, sampled
+from tests.search.memory import MemoryIndex
 
 
 def test_filters_join_options_and_conditions() -> None:
@@ -34,6 +35,18 @@ def test_the_caption_that_agrees_best_stands_for_an_image() -> None:
     # beach+dog against brown+dog+run+beach share 2 of 4; the third one is longer, so the sums tie at 1 + 1/2.
     assert representative(documents).record.caption == "a brown dog runs on the beach"
     assert representative(documents[::-1]) == representative(documents)
+
+
+def test_a_sample_has_every_caption_of_its_images_and_is_the_same_again() -> None:
+    records = [CaptionRecord("i0", text) for text in ("a dog", "an animal")]
+    records += [CaptionRecord("i1", "two dogs"), CaptionRecord("i2", "a cat")]
+    index = MemoryIndex(records)
+    for images in (1, 2, 10):
+        found = sampled(index, images)
+        chosen = {record.image_id for record in found}
+        assert len(chosen) == min(images, 3)
+        assert {*found} == {one for one in records if one.image_id in chosen}
+        assert sampled(index, images) == found
 
 
 def test_blended_words_stand_in_more_liked_than_unliked() -> None:
