@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -72,27 +72,27 @@ class Output:
     """What is to be shown, and where."""
 
     as_json: bool
-    count: bool
     html: Path | None
     montage: Path | None
+    count: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The shared options of one call, checked."""
+    """The shared options of one call, checked. Fields with a default are of ranked searches alone."""
 
     index: str
     k: int
     filters: Filters
     output: Output
-    min_score: float
-    after: str | None
-    fold_duplicates: bool
-    like: tuple[str, ...]
-    unlike: tuple[str, ...]
-    captioner: str
-    beam: int | None
-    captions: int  # of a photo
+    min_score: float = 0.0
+    after: str | None = None
+    fold_duplicates: bool = False
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    captioner: str = "default"
+    beam: int | None = None
+    captions: int = 1  # of a photo
 
     @property
     def search(self) -> Options:
@@ -133,28 +133,26 @@ def ranked_options(command: Command) -> Command:
 
 def request(options: Mapping[str, Any]) -> Request:
     """Check what one option alone cannot tell; raises click.UsageError and QueryError."""
-    output = Output(options["as_json"], options.get("count", False), options["html"], options["montage"])
-    if output.count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage")):
+    _check(options)
+    allowed = filters({name: options[name] for name in _FILTERS}, options["where"])
+    output = Output(**_named(Output, options))
+    return Request(filters=allowed, output=output, **_named(Request, options))
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    count = options.get("count", False)
+    if count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage")):
         raise click.UsageError(
             "--count gives a number; --after, --fold-duplicates, --html and --montage do not go with it"
         )
-    if output.count and not options["min_score"]:
+    if count and not options["min_score"]:
         raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if options.get("captions", 1) > 1 and (options["like"] or options["unlike"]):
         raise click.UsageError(
             "--captions does not go with --like and --unlike: they take one caption a photo"
         )
-    return Request(
-        index=options["index"],
-        k=options["k"],
-        filters=filters({name: options[name] for name in _FILTERS}, options["where"]),
-        output=output,
-        min_score=options.get("min_score", 0.0),
-        after=options.get("after"),
-        fold_duplicates=options.get("fold_duplicates", False),
-        like=options.get("like", ()),
-        unlike=options.get("unlike", ()),
-        captioner=options.get("captioner", "default"),
-        beam=options.get("beam"),
-        captions=options.get("captions", 1),
-    )
+
+
+def _named(kind: type[Output] | type[Request], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that are fields of this kind: not every command has all."""
+    return {field.name: options[field.name] for field in fields(kind) if field.name in options}

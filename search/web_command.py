@@ -75,7 +75,7 @@ def web(
             min_score=min_score,
             watch=watch,
         )
-    _show(query, photo, found, Output(as_json, False, html, montage))
+    _show(query, photo, found, Output(as_json, html, montage))
 
 
 @contextmanager
