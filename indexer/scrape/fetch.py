@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from yarl import URL
 
-from indexer.scrape.addresses import Guard
+from indexer.scrape.addresses import Guard, Network
 from indexer.scrape.items import RefusalError, UnansweredError
-from indexer.scrape.pace import Pace, retry_after
+from indexer.scrape.pace import Clock, Pace, retry_after
 from indexer.scrape.robots import LARGEST, Robots, check_robots_tag
-from indexer.scrape.transport import Check, Limits, Response, Transport
+from indexer.scrape.transport import Check, HttpTransport, Limits, Response, Transport
 
 _Result = TypeVar("_Result")
 
@@ -173,6 +173,14 @@ class Fetcher:
         if response.status >= 400:
             return None
         return response.body[:LARGEST].decode("utf-8", "replace")
+
+
+async def fetch_one(url: str, limits: Limits, user_agent: str, allowed: tuple[Network, ...] = ()) -> bytes:
+    """A single photo's bytes, asked for once. Raises RefusalError."""
+    guard = Guard(allowed)
+    async with HttpTransport(guard, concurrency=1) as transport:
+        fetcher = Fetcher(transport, Pace(Clock()), guard, Manners(user_agent, attempts=1), limits)
+        return (await fetcher.photo(url)).body
 
 
 def _check_photo(status: int, headers: Mapping[str, str]) -> None:

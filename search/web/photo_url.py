@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from search.web.problems import Problem
 from search.web.settings import Settings
+
+_USER_AGENT = "caption-search (a visitor's photo)"
 
 
 async def fetch_photo(url: str, settings: Settings) -> bytes:
@@ -18,21 +18,12 @@ async def fetch_photo(url: str, settings: Settings) -> bytes:
             "Photos by web address are off on this server; its operator can allow them with --photo-urls."
         )
         raise Problem(403, "urls-off", "Refused", detail)
-    from ipaddress import ip_network
-
-    from indexer.scrape.addresses import Guard
-    from indexer.scrape.fetch import Fetcher, Manners
+    from indexer.scrape.fetch import fetch_one  # brings aiohttp
     from indexer.scrape.items import RefusalError
-    from indexer.scrape.pace import Clock, Pace
-    from indexer.scrape.transport import HttpTransport, Limits
+    from indexer.scrape.transport import Limits
 
-    everywhere = (ip_network("0.0.0.0/0"), ip_network("::/0")) if settings.private_urls else ()
-    guard = Guard(everywhere)
-    limits = replace(Limits(), bytes=settings.upload_bytes, seconds=settings.upload_seconds)
-    manners = Manners("caption-search (a visitor's photo)", attempts=1)
+    limits = Limits(settings.upload_bytes, settings.upload_seconds)
     try:
-        async with HttpTransport(guard, concurrency=1) as transport:
-            fetcher = Fetcher(transport, Pace(Clock()), guard, manners, limits)
-            return (await fetcher.photo(url)).body
+        return await fetch_one(url, limits, _USER_AGENT, settings.allowed_networks)
     except RefusalError as refusal:
         raise Problem(422, "photo-url", "The photo cannot be fetched", refusal.detail) from None

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.web.hosts import LOOPBACK_NAMES
+
+if TYPE_CHECKING:
+    from indexer.scrape.addresses import Network
 
 #: Shorter tokens could be guessed by trying.
 SHORTEST_TOKEN = 16
@@ -25,8 +29,8 @@ class Settings:
     remote_images: bool = False
     #: `POST /api/v1/similar` may name a photo's web address.
     photo_urls: bool = False
-    #: Such an address may be on a private network (for tests).
-    private_urls: bool = False
+    #: Private networks that such an address may be on.
+    allowed_networks: tuple[Network, ...] = ()
     upload_bytes: int = 20_000_000
     upload_seconds: float = 30.0
     search_seconds: float = 15.0

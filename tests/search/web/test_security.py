@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,7 @@ def test_addresses_are_fetched_only_where_allowed(serve: Serve, web_server: str)
     for other in ("file:///etc/passwd", "gopher://127.0.0.1/", "nonsense"):
         asked = serve(settings=Settings(photo_urls=True)).post(f"{V1}/similar", data={"url": other})
         problem(asked, 422, "photo-url")
-    allowed = serve(settings=Settings(photo_urls=True, private_urls=True))
+    allowed = serve(settings=Settings(photo_urls=True, allowed_networks=(ip_network("127.0.0.0/8"),)))
     assert ok(allowed.post(f"{V1}/similar", data=url))["query"]["caption"] == "a cat looking at the camera"
     problem(allowed.post(f"{V1}/similar", data={"url": f"{web_server}/none.jpg"}), 422, "photo-url")
 
