@@ -25,6 +25,7 @@ from captioner.console import (
 from captioner.errors import CaptionerError, PhotoError
 from captioner.outside import printable
 from captioner.train_command import consensus, train
+from captioner.training_options import check_options, read_photos
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
@@ -143,11 +144,13 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
 
     Photos that the model has learnt from are refused.
     """
+    check_options("to evaluate on")
     from captioner.captioner import open_captioner
+    from captioner.datasets import listed
     from captioner.metrics import evaluate as score
-    from captioner.training_options import read_test_photos
 
-    photos, trained_on = read_test_photos(options)
+    photos, _ = read_photos(options, options["split"])
+    trained_on = [name for file in options["trained_on"] for name in listed(file)]
     captioner = open_captioner(model, device)
     with progress_bar(len(photos), "photo") as bar:
         result = score(captioner, photos, beam, trained_on, bar.update)

@@ -24,6 +24,7 @@ from captioner.caption_files import (
 from captioner.counted import counted
 from captioner.errors import DataError
 from captioner.files import is_file
+from captioner.photo_names import PhotoNames
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import PAD, Vocabulary
 
@@ -65,10 +66,23 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
     return [CaptionedPhoto(_photo(images, name), tuple(captions[name]), name) for name in names]
 
 
+def listed(file: Path) -> list[str]:
+    """Names of photos, one a line. Raises DataError."""
+    try:
+        return _lines(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not a list of names ({error})") from None
+
+
+def _lines(file: Path) -> list[str]:
+    """One name a line, as file names may hold blanks."""
+    lines = map(str.strip, file.read_text(encoding="utf-8-sig").split("\n"))
+    return [line for line in lines if line]
+
+
 def _names(split: Path) -> list[str]:
-    """One a line, as file names may hold blanks; a photo that is named twice would count twice."""
-    lines = map(str.strip, split.read_text(encoding="utf-8-sig").split("\n"))
-    names = [line for line in lines if line]
+    """Of a split's photos; one that is named twice would count twice."""
+    names = _lines(split)
     [(name, count)] = Counter(names).most_common(1) or [("", 0)]
     if count > 1:
         raise DataError(f"{split}: names {name} {count} times; leave one of them")
@@ -79,6 +93,13 @@ def coco(annotations: Path, images: Path) -> list[CaptionedPhoto]:
     """Photos of a COCO caption file that have captions, in the order of their ids. Raises DataError."""
     found = coco_file(annotations).items()
     return [CaptionedPhoto(_photo(images, name), captions, name) for name, captions in found]
+
+
+def captions_alone(files: Iterable[Path], without: Iterable[Path]) -> dict[str, tuple[str, ...]]:
+    """File name -> captions, of COCO caption files, but for the photos `without` has. Raises DataError."""
+    held_out = PhotoNames(name for file in without for name in coco_file(file))
+    found = {name: captions for file in files for name, captions in coco_file(file).items()}
+    return {name: captions for name, captions in found.items() if name not in held_out}
 
 
 def coco_file(annotations: Path) -> dict[str, tuple[str, ...]]:

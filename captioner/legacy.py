@@ -134,5 +134,5 @@ def _load(module: nn.Module, state: Mapping[str, Tensor], path: Path, arch: str)
 
 def _hint(module: nn.Module, name: str) -> str:
     if isinstance(module, ShowAndTellDecoder) and name == "embed.weight":
-        return " For model5, give its --weights-matrix."
+        return " For model5, give its matrix of word vectors too."
     return ""

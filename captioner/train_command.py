@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm
+from captioner.training_options import check_options, read_data, read_photos, read_run
 
 if TYPE_CHECKING:
     from captioner.configuration import ConsensusSizes
@@ -56,7 +57,9 @@ def train(**options: Any) -> None:
 
     Ctrl-C and SIGTERM leave a state that --resume goes on from. Under torchrun, all processes train together.
     """
-    from captioner.training_options import read_data, read_run
+    check_options("to train on")
+    if options["coco"] and not options["dev_coco"]:
+        raise click.UsageError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
     from captioner.training_run import train as run_training
 
     stop_on_sigterm()
@@ -78,13 +81,13 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     It is the last step of training, takes minutes, and makes captions better at next to no cost. An earlier
     consensus goes; so does every consensus when a model is trained further.
     """
+    check_options("to train on")
     from captioner.consensus_training import add_consensus
-    from captioner.training_options import read_training_photos
 
     stop_on_sigterm()
-    photos, names = read_training_photos(options)
+    photos, name = read_photos(options, "train")
     with progress_bar(len(photos), "photo", "features") as bar:
-        made = add_consensus(model, photos, names, out, device, bar.update)
+        made = add_consensus(model, photos, [name], out, device, bar.update)
     sizes = cast("ConsensusSizes", made.model.config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
 

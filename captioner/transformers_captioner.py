@@ -96,7 +96,7 @@ class TransformersCaptioner(StreamingCaptioner):
     @torch.inference_mode()
     def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
         if asked.diversity > 0:
-            raise ModelError(f"{self.name}: --diversity is for this project's own models")
+            raise ModelError(f"{self.name}: diversity is for this project's own models")
         found = self.model.generate(
             pixel_values=features,
             num_beams=max(asked.beam, asked.captions),

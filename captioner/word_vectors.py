@@ -67,5 +67,5 @@ class WordVectors:
                         yield word, torch.tensor([float(number) for number in numbers])
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{self.path}: not GloVe's text ({error}); with a pickled matrix, give its --glove-vocab too"
+                f"{self.path}: not GloVe's text ({error}); a pickled matrix needs its vocab.pkl too"
             ) from None

@@ -100,18 +100,25 @@ def test_a_model_without_a_record_is_said_to_have_none(world: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "says"),
     [
-        [],
-        ["--coco", "x.json"],
-        ["--coco", "x.json", "--flickr8k", "."],
-        ["--flickr8k", ".", "--images", "."],
+        ([], "name the photos to evaluate on"),
+        (["--coco", "x.json"], "name the photos to evaluate on"),
+        (["--coco", "x.json", "--flickr8k", "."], "--flickr8k and --coco: one data set at a time"),
+        (["--flickr8k", ".", "--images", "."], "--images is of no use without --coco"),
     ],
 )
-def test_photos_have_to_be_named_once(options: list[str], world: Path) -> None:
+def test_photos_have_to_be_named_once(options: list[str], says: str, world: Path) -> None:
     result = run(world, "model", *options)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_names_of_training_photos_that_cannot_be_read_are_one_line(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_bytes(b"caf\xe9.png\n")
+    result = run(world, "model", *of_coco(world), "--trained-on", str(tmp_path / "train.txt"))
     assert result.exit_code == 1
-    assert "name the photos to evaluate on" in result.stderr
+    assert result.stderr.startswith(f"Error: {tmp_path}/train.txt: not a list of names (")
 
 
 def test_a_photo_that_is_missing_stops_with_its_name(world: Path, tmp_path: Path) -> None:
