@@ -62,7 +62,7 @@ class Draft(_Closing):
 class View(ABC):
     """What a search asks of an index. One view's answers are of one moment, where its engine can do that."""
 
-    #: embedded | elasticsearch: whose order a cursor follows. An index around another one gives that one's.
+    #: embedded | elasticsearch: whose order a cursor follows.
     engine: str
     #: Where it is: a folder or a URL without credentials.
     where: str
@@ -115,33 +115,6 @@ class View(ABC):
 
         A seed draws the same images again from an index that was built of the same captions.
         """
-
-
-class ForwardingView(View):
-    """Gives every question on to another view."""
-
-    @abstractmethod
-    def answering(self) -> View:
-        """The view that answers now."""
-
-    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
-        return self.answering().candidates_many(queries, limit)
-
-    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        return self.answering().captions(image_ids)
-
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Filters = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        return self.answering().count(tokens, min_score, filters, also, excluded)
-
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        return self.answering().random(size, filters, seed)
 
 
 class CaptionIndex(View, _Closing):

@@ -119,6 +119,7 @@ class Results:
     more: bool = False  # whether images may answer behind these, also where no cursor leads there
     filtered: bool = False  # whether there were filters
     continued: bool = False  # whether this is a page behind another
+    engine_ms: float = 0.0  # of `took_ms`, what the engine took to give candidates
 
     @property
     def drawn(self) -> bool:

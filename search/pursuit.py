@@ -6,6 +6,7 @@ its own through the engine; their captions are ranked together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -49,6 +50,7 @@ class Page:
     examined: int
     more: bool  # whether there may be images behind them
     next: Cursor | None
+    engine_seconds: float  # spent on candidates; of searches that went on together, each one's share
 
 
 class Pursuit:
@@ -103,7 +105,7 @@ class Pursuit:
     def _unsettled(self, best: Sequence[ScoredCaption], k: int) -> frozenset[int]:
         return frozenset(strand.number for strand in self.strands if not strand.settles(best, k))
 
-    def page(self) -> Page:
+    def page(self, engine_seconds: float) -> Page:
         images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
         more = bool(images) and (bool(later) or any(strand.has_more for strand in self.strands))
         following = (
@@ -114,7 +116,7 @@ class Pursuit:
             else None
         )
         examined = sum(strand.examined for strand in self.strands)
-        return Page(tuple(images), self.exact, examined, more, following)
+        return Page(tuple(images), self.exact, examined, more, following, engine_seconds)
 
     @property
     def _earlier_hashes(self) -> tuple[str, ...]:
@@ -160,10 +162,13 @@ def pursue(index: View, plans: Sequence[Plan]) -> list[Page]:
     """Answer several searches at once; those that need more candidates go on together."""
     pursuits = [Pursuit(plan) for plan in plans]
     limit = FIRST * max((plan.k for plan in plans), default=1)
+    seconds = 0.0
     while pending := [pursuit for pursuit in pursuits if pursuit.open]:
         queries = [pursuit.queries for pursuit in pending]
+        began = time.perf_counter()
         answers = iter(index.candidates_many(list(chain.from_iterable(queries)), min(limit, MOST)))
-        for pursuit, asked in zip(pending, queries, strict=True):
-            pursuit.take([next(answers) for _ in asked], index)
+        seconds += time.perf_counter() - began
+        for pursuit, own in zip(pending, queries, strict=True):
+            pursuit.take([next(answers) for _ in own], index)
         limit *= GROWTH
-    return [pursuit.page() for pursuit in pursuits]
+    return [pursuit.page(seconds / len(pursuits)) for pursuit in pursuits]

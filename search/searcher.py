@@ -217,12 +217,12 @@ class Searcher:
         drawn = view.random(hits_wanted(k), allowed, seed_given(seed))
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
-            (NOTHING,),
-            tuple(hits),
-            True,
-            len(hits),
-            self._captions(view, len(hits)),
-            _milliseconds(started),
+            asked=(NOTHING,),
+            hits=tuple(hits),
+            exact=True,
+            examined=len(hits),
+            captions=self._captions(view, len(hits)),
+            took_ms=_milliseconds(started),
             analyzer=view.analyzer,
             filtered=bool(allowed),
         )
@@ -305,6 +305,7 @@ class Searcher:
             more=page.more,
             filtered=bool(plan.filters),
             continued=plan.cursor is not None,
+            engine_ms=page.engine_seconds * 1000.0,
         )
 
     def _captions(self, view: View, at_least: int) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, ForwardingView, known_analyzer, listed
+from indexer.contract import CaptionIndex, known_analyzer, listed
 from indexer.embedded.answer import distinct_images
 from indexer.embedded.checks import problems, reading
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
@@ -21,11 +21,15 @@ from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing
 from indexer.errors import IndexerError, IndexNotFoundError
 from indexer.records import (
+    NO_FILTERS,
     SCHEMA_VERSION,
     AddReport,
+    Candidates,
     CaptionRecord,
     Document,
+    Filters,
     IndexStatus,
+    Query,
     now,
 )
 
@@ -57,7 +61,7 @@ def _no_index(where: str, error: Exception) -> Exception:
 _NOTHING = Snapshot(Manifest(DEFAULT), ())
 
 
-class EmbeddedIndex(ForwardingView, CaptionIndex):
+class EmbeddedIndex(CaptionIndex):
     """Any number of readers, one writer at a time; every call sees what was committed before it."""
 
     engine = "embedded"
@@ -151,8 +155,24 @@ class EmbeddedIndex(ForwardingView, CaptionIndex):
     def view(self) -> EmbeddedView:
         return EmbeddedView(self.where, self._current())
 
-    def answering(self) -> EmbeddedView:
-        return self.view()
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        return self.view().candidates_many(queries, limit)
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        return self.view().captions(image_ids)
+
+    def count(
+        self,
+        tokens: frozenset[str],
+        min_score: float,
+        filters: Filters = NO_FILTERS,
+        also: Sequence[frozenset[str]] = (),
+        excluded: Iterable[str] = (),
+    ) -> int:
+        return self.view().count(tokens, min_score, filters, also, excluded)
+
+    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        return self.view().random(size, filters, seed)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         segments = self._current().segments

@@ -7,7 +7,6 @@ from fastapi.testclient import TestClient
 
 from indexer.index import open_index
 from indexer.records import CaptionRecord
-from search.web.steps import TimedIndex
 from tests.search.web.conftest import Serve
 from tests.search.web.test_api import V1, ok, problem
 
@@ -86,13 +85,3 @@ def test_tokens_that_an_image_looked_up_later_makes_old_have_no_answer(
     found = ok(answer)
     assert {name: found[name] for name in expected} == expected
     assert [one["jaccard"] for one in found.get("captions", [])] == [1.0] * len(found.get("captions", []))
-
-
-def test_an_index_around_another_one_tells_what_that_one_tells(fresh_where: str) -> None:
-    build(fresh_where, "english/2")
-    with TimedIndex(open_index(fresh_where)) as index:
-        assert (index.where, index.analyzer) == (index.index.where, "english/2")
-        build(fresh_where, "words/1")
-        index.status()
-        assert index.analyzer == "words/1"
-        assert index.check() == index.index.check()
