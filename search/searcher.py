@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -31,7 +32,6 @@ from search.query import (
     seed_given,
     several,
 )
-from search.remembered import Remembered
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Photos whose searches go to the engine together.
 BATCH = 32
+#: How long the number of captions is remembered, which is costly to ask a server for on every search.
+COUNT_SECONDS = 5.0
 
 
 class Options(TypedDict, total=False):
@@ -90,7 +92,7 @@ class Searcher:
         self._load = load
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
-        self._caption_count = Remembered(index.caption_count)
+        self._counted = -math.inf, 0  # when, and how many captions
         analyzer_of(index)  # an index that cannot be searched is refused at once
 
     @classmethod
@@ -310,8 +312,13 @@ class Searcher:
 
     def _captions(self, view: View, at_least: int) -> int:
         """How many captions a view has, which is no less than the hits shown so far."""
-        known = view.known_count
-        return self._caption_count(at_least) if known is None else known
+        if view.known_count is not None:
+            return view.known_count
+        now, (when, captions) = time.monotonic(), self._counted
+        if now - when > COUNT_SECONDS or captions < at_least:
+            captions = self.index.caption_count()
+            self._counted = now, captions
+        return captions
 
 
 def captions_of(

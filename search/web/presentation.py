@@ -15,7 +15,8 @@ from search.hits import Hit, Results
 from search.jaccard import similarity
 from search.render.words import spans, words_of_tokens
 from search.web.addresses import API
-from search.web.pictures import Pictures, SeenImages
+from search.web.pictures import Pictures
+from search.web.seen_images import SeenImages
 
 #: Fields of a record that go with every image shown.
 _SHOWN = (

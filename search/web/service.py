@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from captioner.errors import PhotoError
 from captioner.photo import media_type
@@ -31,10 +31,10 @@ from search.web.parameters import (
     Sentences,
     TextParameters,
 )
-from search.web.pictures import Picture, Pictures, SeenImages
+from search.web.pictures import Picture, Pictures
 from search.web.presentation import Presentation
 from search.web.problems import Problem, busy, not_found, too_slow
-from search.web.recent import Recent
+from search.web.seen_images import SeenImages
 from search.web.settings import Settings
 from search.web.threads import Threads
 
@@ -44,6 +44,25 @@ T = TypeVar("T")
 STATUS_SECONDS = 60.0
 #: Whether the engine answers may be this many seconds old; it is asked by whoever watches the server.
 READY_SECONDS = 5.0
+
+
+class Recent(Generic[T]):
+    """An answer that many clients want, up to `seconds` old.
+
+    It is asked for once for all of them; errors are not kept.
+    """
+
+    def __init__(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> None:
+        self._seconds, self._ask = seconds, ask
+        self._known: tuple[float, T] | None = None
+        self._asking = asyncio.Lock()
+
+    async def __call__(self) -> T:
+        async with self._asking:
+            if self._known is None or time.monotonic() > self._known[0]:
+                found = await self._ask()
+                self._known = time.monotonic() + self._seconds, found
+            return self._known[1]
 
 
 class Service:

@@ -24,7 +24,7 @@ from search.searcher import Searcher
 from search.web import service
 from search.web.parameters import TextParameters
 from search.web.pictures import Pictures
-from search.web.recent import Recent
+from search.web.service import Recent
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import PLAIN, Serve

@@ -12,8 +12,9 @@ from PIL import Image
 from captioner.errors import PhotoError
 from captioner.tokens import DEFAULT
 from indexer.records import CaptionRecord
-from search.web.pictures import SIZES, Picture, Pictures, SeenImages
+from search.web.pictures import SIZES, Picture, Pictures
 from search.web.presentation import Presentation
+from search.web.seen_images import SeenImages
 from tests.search.memory import MemoryIndex
 
 
