@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, sized
-from indexer.elastic.plan import Glance, Window, boost, least_overlap
+from indexer.elastic.plan import Shortlist, Window, boost, least_overlap
 from indexer.records import Filters, Query
 
 _NEARLY_NOTHING = 1e-9
 
 
-def glance(query: Query, one: Glance, size: int) -> dict[str, Any]:
-    """As `ranked`, of the captions that `one` sees, in a fraction of the clauses.
+def shortlisted(query: Query, one: Shortlist, size: int) -> dict[str, Any]:
+    """As `ranked`, of the captions on the shortlist, in a fraction of the clauses.
 
     The server skips postings of the commonest tokens (it needs so many to match). What is left has its
     overlap divided by a + n, by a function for each size; other sizes come last, with nearly no weight (to
@@ -78,7 +78,7 @@ def _best(query: Query, scored: dict[str, Any], size: int) -> dict[str, Any]:
     return body
 
 
-def outside(one: Window) -> dict[str, Any]:
+def other_sizes(one: Window) -> dict[str, Any]:
     """Whether there is any set of a size that the window leaves out; the index's ends tell the server."""
     beyond = [
         {"range": {"token_count": {"gt": one.high}}},

@@ -69,7 +69,7 @@ def runs_of_sizes(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class Shortlist:
     """Captions that share `overlap` or more of a query's `a` tokens, as far as their size lets them matter.
 
     All others reach a Jaccard similarity of `beyond` at most: with one token less in common a caption reaches
@@ -97,14 +97,14 @@ class Glance:
         return sorted(range(self.low, self.high + 1), key=lambda n: abs(n - self.a))
 
 
-def glance(a: int, score: float) -> Glance | None:
+def shortlist(a: int, score: float) -> Shortlist | None:
     """Enough to find all captions of a Jaccard similarity of `score` or more; None where it gains nothing."""
     overlap = math.ceil(score * a)
     if overlap and (overlap - 1) / a >= score:  # the product was rounded up
         overlap -= 1
     if overlap < 2 or overlap > a:
         return None
-    one = Glance(a, overlap)
+    one = Shortlist(a, overlap)
     return one if a + one.high - one.low + 1 <= CLAUSES else None
 
 

@@ -1,6 +1,6 @@
 """Candidates in the order of their Jaccard similarity, and exact counts.
 
-Most queries are one round trip, a glance: of the captions that share as many tokens as the best ones are
+Most queries are one round trip, a shortlist: of the captions that share as many tokens as the best ones are
 expected to, enough stand above all that others could reach. If not, all captions of the sizes known to exist
 are asked for in one query; if that may not be all, a search tells whether there are other sizes. Only then
 are all sizes visited on one point in time, the most promising first, until no other can reach what was found.
@@ -22,16 +22,16 @@ from indexer.elastic.faults import api_error
 from indexer.elastic.plan import (
     CLAUSES,
     Expectation,
-    Glance,
+    Shortlist,
     Window,
     bound,
     by_potential,
     class_score,
     float32,
-    glance,
     jaccard,
     potential,
     runs_of_sizes,
+    shortlist,
     window,
 )
 from indexer.elastic.snapshot import WHOLE, Snapshot
@@ -62,6 +62,15 @@ class _Found:
         return (-self.candidate.position.score, self.candidate.position.image_id)
 
 
+@dataclass(slots=True)
+class _Search:
+    """A query on its way to an answer, and the score that its last hit is expected to have or surpass."""
+
+    query: Query
+    expected: float  # 0.0 where nothing is known
+    ranked: Ranked | None = None
+
+
 class Ranking:
     """Searches of one index. `smallest` and `largest` known size are a hint, for speed alone."""
 
@@ -75,74 +84,56 @@ class Ranking:
         self._expectation = expectation
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
-        answers: list[Ranked | float] = [
-            self._expectation.score(filtered=bool(query.filters)) for query in queries
-        ]
-        for _ in range(2):  # where the first glance was not enough, it tells what is
-            self._look_for(queries, limit, answers)
-        unsettled = [q for q, one in zip(queries, answers, strict=True) if isinstance(one, float)]
-        rest = iter(self._of_windows(unsettled, limit))
-        ranked = [next(rest) if isinstance(one, float) else one for one in answers]
-        for query, one in zip(queries, ranked, strict=True):
+        expected = self._expectation.score
+        searches = [_Search(query, expected(filtered=bool(query.filters))) for query in queries]
+        for _ in range(2):  # where the first shortlist was not enough, it tells what is
+            self._by_shortlists(_unranked(searches), limit)
+        self._by_windows(_unranked(searches), limit)
+        ranked = [one.ranked or self._all_sizes(one.query, limit) for one in searches]
+        for query, answer in zip(queries, ranked, strict=True):
             if not (query.after or query.min_score):
-                score = _last_score(query, one.candidates.found, limit)
+                score = _last_score(query, answer.candidates.found, limit)
                 self._expectation.learn(score, filtered=bool(query.filters))
         return ranked
 
-    def _look_for(self, queries: Sequence[Query], limit: int, answers: list[Ranked | float]) -> None:
-        """Glance for the captions of the scores that stand in `answers`.
-
-        They are replaced by the answer, or by a score that is enough, or 0.0 where none is known.
-        """
-        asked = [
-            (number, queries[number], one, size)
-            for number, expected in enumerate(answers)
-            if isinstance(expected, float)
-            and (size := _captions(queries[number], limit))
-            and (one := self._glance(queries[number], size, expected)) is not None
+    def _by_shortlists(self, searches: Sequence[_Search], limit: int) -> None:
+        """Rank those for which a shortlist is enough; what it reached is expected of the others from now on."""
+        tried = [
+            (search, one, size)
+            for search in searches
+            if (size := _captions(search.query, limit)) and (one := self._shortlist(search, size)) is not None
         ]
-        found = self._many([bodies.glance(query, one, size) for _, query, one, size in asked])
-        for (number, query, one, size), answer in zip(asked, found, strict=True):
-            hits = [_found(hit) for hit in answer["hits"]["hits"]]
-            reached = _last_score(query, [hit.candidate for hit in hits], size)
-            # Where all hits stand above what was not seen, a second glance would see the same (few) images.
-            again = 0.0 if reached > one.beyond else reached
-            answers[number] = _glanced(query, one, hits, size) or again
+        answers = self._many([bodies.shortlisted(search.query, one, size) for search, one, size in tried])
+        for (search, one, size), answer in zip(tried, answers, strict=True):
+            found = _hits(answer)
+            search.ranked = _from_shortlist(search.query, one, found, size)
+            reached = _last_score(search.query, [hit.candidate for hit in found], size)
+            # Where all hits stand above what was not seen, a second one would have the same (few) images.
+            search.expected = 0.0 if reached > one.beyond else reached
 
-    def _glance(self, query: Query, size: int, expected: float) -> Glance | None:
+    def _shortlist(self, search: _Search, size: int) -> Shortlist | None:
         """None where it cannot be enough: a page behind others begins below what is expected."""
+        query = search.query
         if not query.tokens or size < 2 or size > MOST_HITS or query.after is not None:
             return None
-        return glance(len(query.tokens), max(query.min_score, expected))
+        return shortlist(len(query.tokens), max(query.min_score, search.expected))
 
-    def _of_windows(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
-        windows = [self._window(query, limit) for query in queries]
-        answers = self._many(
-            [
-                bodies.ranked(query, one.sizes(), limit + 1)
-                for query, one in zip(queries, windows, strict=True)
-                if one
-            ]
-        )
-        rest = iter(answers)
-        found = [[_found(hit) for hit in next(rest)["hits"]["hits"]] if one else [] for one in windows]
-        open_ = [
-            number
-            for number, (query, one) in enumerate(zip(queries, windows, strict=True))
-            if one and not _settled(query, one, found[number], limit)
+    def _by_windows(self, searches: Sequence[_Search], limit: int) -> None:
+        """Rank those for which the sizes known to exist are enough."""
+        tried = [
+            (search, one) for search in searches if (one := self._window(search.query, limit)) is not None
         ]
-        others = self._many([bodies.outside(one) for number in open_ if (one := windows[number])])
-        unsettled = {
-            number
-            for number, answer in zip(open_, others, strict=True)
-            if answer["hits"]["total"]["value"] > 0
-        }
-        return [
-            _result(query, found[number], limit, one.sizes())
-            if (one := windows[number]) and number not in unsettled
-            else self._all_sizes(query, limit)
-            for number, query in enumerate(queries)
-        ]
+        answers = self._many([bodies.ranked(search.query, one.sizes(), limit + 1) for search, one in tried])
+        doubtful: list[tuple[_Search, Window]] = []
+        for (search, one), answer in zip(tried, answers, strict=True):
+            found = _hits(answer)
+            search.ranked = _result(search.query, found, limit, one.sizes())
+            if not _settled(search.query, one, found, limit):
+                doubtful.append((search, one))
+        others = self._many([bodies.other_sizes(one) for _, one in doubtful])
+        for (search, _), answer in zip(doubtful, others, strict=True):
+            if answer["hits"]["total"]["value"] > 0:
+                search.ranked = None
 
     def _window(self, query: Query, limit: int) -> Window | None:
         """The sizes for the one round trip; None where it cannot be enough."""
@@ -191,12 +182,16 @@ class Ranking:
             return len(set[str]().union(*(_images(snapshot, query, sizes) for query in asked)) - {*excluded})
 
 
+def _unranked(searches: Iterable[_Search]) -> list[_Search]:
+    return [one for one in searches if one.ranked is None]
+
+
 def class_potential(a: int, score: float) -> float:
     """The highest engine score of a class whose Jaccard similarity is at most `score`, with slack."""
     return float32(score / (1.0 + score) * (1.0 + 2.0**-20)) if a else 0.0
 
 
-def _glanced(query: Query, one: Glance, found: Sequence[_Found], size: int) -> Ranked | None:
+def _from_shortlist(query: Query, one: Shortlist, found: Sequence[_Found], size: int) -> Ranked | None:
     """What of the first `size` captions stands above all that was not seen; None if it is not enough."""
     nothing_else = one.beyond < query.min_score
     beyond = 0.0 if nothing_else else one.beyond
@@ -217,7 +212,7 @@ def _glanced(query: Query, one: Glance, found: Sequence[_Found], size: int) -> R
 
 
 def _captions(query: Query, limit: int) -> int:
-    """How many captions to glance at; the last one only tells what is left out."""
+    """How many captions to ask a shortlist for; the last one only tells what is left out."""
     return 1 + (min(limit, 2 * query.images) if query.images else limit)
 
 
@@ -260,6 +255,10 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 def _similarity(tokens: frozenset[str], one: _Found) -> float:
     return _jaccard(tokens, one.candidate.document.tokens)
+
+
+def _hits(answer: Mapping[str, Any]) -> list[_Found]:
+    return [_found(hit) for hit in answer["hits"]["hits"]]
 
 
 def _found(hit: Mapping[str, Any]) -> _Found:

@@ -13,11 +13,11 @@ from indexer.elastic.plan import (
     bound,
     by_potential,
     class_score,
-    glance,
     jaccard,
     least_overlap,
     potential,
     runs_of_sizes,
+    shortlist,
     window,
 )
 
@@ -78,8 +78,8 @@ def test_a_window_fits_into_one_query_and_knows_what_others_could_reach(
 
 
 @given(a=st.integers(1, 120), score=scores)
-def test_a_glance_leaves_out_nothing_above_what_it_says(a: int, score: float) -> None:
-    one = glance(a, score)
+def test_a_shortlist_leaves_out_nothing_above_what_it_says(a: int, score: float) -> None:
+    one = shortlist(a, score)
     if one is None:
         return
     seen = frozenset(one.sizes())
@@ -94,8 +94,8 @@ def test_a_glance_leaves_out_nothing_above_what_it_says(a: int, score: float) ->
 
 
 @pytest.mark.parametrize(("a", "score"), [(0, 0.5), (1, 1.0), (10, 0.0), (10, 0.1), (CLAUSES, 0.5), (3, 1.1)])
-def test_there_is_no_glance_where_it_would_see_too_much_or_nothing(a: int, score: float) -> None:
-    assert glance(a, score) is None
+def test_there_is_no_shortlist_where_it_would_see_too_much_or_nothing(a: int, score: float) -> None:
+    assert shortlist(a, score) is None
 
 
 def test_what_is_expected_lies_below_most_of_what_was_seen() -> None:

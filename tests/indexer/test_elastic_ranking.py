@@ -182,14 +182,14 @@ def test_sizes_unknown_to_a_reader_are_found_nevertheless(elastic_where: str) ->
             assert reader.count(frozenset({"cat"}), 0.01) == 3
 
 
-def test_where_few_images_crowd_the_top_no_second_glance_sees_the_same(
+def test_where_few_images_crowd_the_top_no_second_shortlist_has_the_same(
     elastic_where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     many = ranking.Ranking._many
 
     def noted(self: ranking.Ranking, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        asked.extend("glance" if "function_score" in body["query"] else "other" for body in bodies)
+        asked.extend("shortlist" if "function_score" in body["query"] else "other" for body in bodies)
         return many(self, bodies)
 
     with ElasticIndex.open(elastic_where, create=True) as index:
@@ -198,7 +198,7 @@ def test_where_few_images_crowd_the_top_no_second_glance_sees_the_same(
         query = Query(frozenset({"cat", "dog", "bird", "fish"}), images=4)
         found = index.candidates_many([query], 40)[0].found
     assert len({one.position.image_id for one in found}) >= 4
-    assert asked.count("glance") == 1
+    assert asked.count("shortlist") == 1
 
 
 def test_nothing_to_search_for_finds_nothing(world: World) -> None:
