@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from elasticsearch import helpers
 
-from indexer.elastic.connection import connect, place_on
+from indexer.elastic.connection import address_on, connect
 from indexer.elastic.faults import clear_errors
 from indexer.errors import IndexUnavailableError
 from search.evaluation.data import Captions
@@ -22,10 +22,10 @@ class Bm25Ranker:
     """
 
     def __init__(self, archive: Captions, url: str) -> None:
-        self._place = place_on(url, f"caption-evaluation-{uuid4().hex[:12]}")
-        self._client = connect(self._place)
+        self._address = address_on(url, f"caption-evaluation-{uuid4().hex[:12]}")
+        self._client = connect(self._address)
         try:
-            with clear_errors(self._place):
+            with clear_errors(self._address):
                 self._fill(archive)
         except BaseException:
             self.close()
@@ -33,23 +33,23 @@ class Bm25Ranker:
 
     def _fill(self, archive: Captions) -> None:
         self._client.indices.create(
-            index=self._place.name,
+            index=self._address.name,
             settings={"number_of_shards": 1, "number_of_replicas": 0},
             mappings={"properties": {"image": {"type": "keyword"}, "caption": {"type": "text"}}},
         )
         actions: list[dict[str, Any]] = [
-            {"_index": self._place.name, "image": record.image_id, "caption": record.caption}
+            {"_index": self._address.name, "image": record.image_id, "caption": record.caption}
             for record in records(archive)
         ]
         try:
             helpers.bulk(self._client, actions, refresh=True)
         except helpers.BulkIndexError as error:
-            raise IndexUnavailableError(f"{self._place.where}: {error}") from error
+            raise IndexUnavailableError(f"{self._address.where}: {error}") from error
 
     def rank(self, query: Query, k: int) -> list[str]:
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             found = self._client.search(
-                index=self._place.name,
+                index=self._address.name,
                 query={"match": {"caption": query.captions[0]}},
                 size=8 * k,
                 source={"includes": ["image"]},
@@ -58,8 +58,8 @@ class Bm25Ranker:
         return list(dict.fromkeys(images))[:k]
 
     def close(self) -> None:
-        with clear_errors(self._place), self._client as client:
-            client.indices.delete(index=self._place.name, ignore_unavailable=True)
+        with clear_errors(self._address), self._client as client:
+            client.indices.delete(index=self._address.name, ignore_unavailable=True)
 
 
 def check_server(url: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from captioner.tokens import words
 from search.evaluation.data import Captions
-from search.evaluation.measures import extra
+from search.evaluation.extra import extra
 
 _LONGEST = 4
 #: Gains are kept in thousandths, as trec_eval takes whole numbers; below this they count as none.

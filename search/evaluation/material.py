@@ -12,7 +12,7 @@ from search.evaluation.data import Captions, Photos, Progress
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
 from search.evaluation.pictures import look_at
-from search.evaluation.rows import FEW, Extras
+from search.evaluation.rows import FEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def with_pictures(material: Material, splits: Splits, cache: Path, progress: Pro
 
 
 def with_server(material: Material, url: str) -> Material:
-    return replace(material, extras=Extras(material.extras.features, material.extras.nouns, url))
+    return replace(material, extras=replace(material.extras, elasticsearch=url))
 
 
 def _without_first(captions: Captions) -> Captions:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from search.errors import EvaluationError
+from search.evaluation.extra import extra
 
 #: query -> document -> gain, 0 or more; trec_eval takes whole numbers.
 Relevance = Mapping[str, Mapping[str, int]]
@@ -93,15 +93,3 @@ def _run(documents: Sequence[str]) -> dict[str, float]:
         name = document if document not in seen else f"{document}\t{place}"
         seen[name] = float(len(documents) - place)
     return seen
-
-
-def extra(module: str) -> Any:
-    """A module of the extra `evaluate`; raises EvaluationError where it is not installed."""
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ImportError:
-        raise EvaluationError(
-            f"{module} is missing: install the extra, pip install 'caption-search[evaluate]'"
-        ) from None

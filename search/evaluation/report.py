@@ -12,7 +12,8 @@ from typing import Any
 
 from captioner.tokens import DEFAULT
 from search.evaluation.evaluation import ARCHIVES, Result
-from search.evaluation.measures import Estimate, extra
+from search.evaluation.extra import extra
+from search.evaluation.measures import Estimate
 from search.evaluation.tasks import RECALL_AT
 
 #: The row that others are compared with, and the one that no plot has room for.

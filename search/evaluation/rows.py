@@ -10,9 +10,18 @@ from functools import lru_cache, partial
 from typing import Any
 
 from captioner.tokens import DEFAULT, FUNCTION_WORDS, REPEAT, Analyzer, analyzer, analyzers, words
-from search.errors import EvaluationError
 from search.evaluation.data import Captions
-from search.evaluation.rankers import Query, RandomRanker, Ranker, SetRanker, StudentRanker, Weight, plain
+from search.evaluation.extra import extra
+from search.evaluation.rankers import (
+    CosineRanker,
+    Query,
+    RandomRanker,
+    Ranker,
+    SetRanker,
+    StudentRanker,
+    Weight,
+    plain,
+)
 
 #: Other ways to decode captions than by the widest beam: word by word, as beams that keep apart, or as
 #: `indexer build` and `search similar` do where nothing else is said.
@@ -108,8 +117,6 @@ def _several(number: int) -> list[Row]:
 
 def extra_rows(extras: Extras) -> list[Row]:
     """Rows that need pictures or a server."""
-    from search.evaluation.rankers import CosineRanker
-
     found = []
     if extras.elasticsearch:
         from search.evaluation.bm25 import Bm25Ranker
@@ -141,13 +148,7 @@ def rarity(captions: Captions, tokens: Analyzer) -> Weight:
 
 @lru_cache(maxsize=1 << 16)
 def _lemma(word: str) -> str:
-    try:
-        from simplemma import lemmatize
-    except ImportError:
-        raise EvaluationError(
-            "simplemma is missing: install the extra, pip install 'caption-search[evaluate]'"
-        ) from None
-    return str(lemmatize(word, lang="en")).lower()
+    return str(extra("simplemma").lemmatize(word, lang="en")).lower()
 
 
 class WithNouns:
