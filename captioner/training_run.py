@@ -6,7 +6,7 @@ import csv
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
         prepared.training.load_state(run.folder / STATE)
     processes.wait()  # a state must not be replaced by the first one before all have read it
     with stopped_between_steps() as stop:
-        _all_epochs(run, prepared, watcher, about, stop)
+        _Epochs(run, prepared, watcher, about).all(stop)
     processes.wait()  # the first one scores alone, and keeps the best model
     if processes.first:
         watcher.done(run.folder / BEST)
@@ -69,50 +69,49 @@ def _check_folder(folder: Path, resume: bool) -> None:
     checkpoint.check_place(folder / BEST)
 
 
-def _all_epochs(
-    run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any], stop: list[int]
-) -> None:
-    """Held signals end it between two steps or while it scores; a second one does not disturb the saving."""
-    training, state = prepared.training, run.folder / STATE
-    try:
-        while training.epoch < run.recipe.epochs:
-            _one_epoch(run, prepared, watcher, about, stop)
+@dataclass(frozen=True, slots=True)
+class _Epochs:
+    """What remains of a run that stands ready."""
+
+    run: Run
+    prepared: Prepared
+    watcher: Watcher
+    about: Mapping[str, Any]  # what is known of the model before the first epoch
+
+    def all(self, stop: list[int]) -> None:
+        """Held signals end it between two steps or while it scores; a second one leaves the saving alone."""
+        training, state = self.prepared.training, self.run.folder / STATE
+        try:
+            while training.epoch < self.run.recipe.epochs:
+                self._one(stop)
+                training.save_state(state)
+        except KeyboardInterrupt:
             training.save_state(state)
-    except KeyboardInterrupt:
-        training.save_state(state)
-        raise
+            raise
 
+    def _one(self, stop: list[int]) -> None:
+        start, training = time.monotonic(), self.prepared.training
+        self.watcher.stage(f"epoch {training.epoch + 1}/{self.run.recipe.epochs}", training.batches.count)
+        loss = training.run_epoch(lambda value: self.watcher.advance(1, value), stop)
+        training.save_state(self.run.folder / STATE)  # whatever fails from here on, no step is lost
+        try:
+            if training.processes.first:
+                score = self.prepared.dev(training.scored, stop)
+                self._note(EpochReport(training.epoch + 1, loss, score, time.monotonic() - start))
+            training.finish_epoch()
+        except KeyboardInterrupt:
+            stop.append(signal.SIGINT)  # the others wait to be told of it
+        training.processes.stop_together(stop, training.model.device)
 
-def _one_epoch(
-    run: Run, prepared: Prepared, watcher: Watcher, about: Mapping[str, Any], stop: list[int]
-) -> None:
-    start, training, processes = time.monotonic(), prepared.training, prepared.training.processes
-    watcher.stage(f"epoch {training.epoch + 1}/{run.recipe.epochs}", training.batches.count)
-    loss = training.run_epoch(lambda value: watcher.advance(1, value), stop)
-    training.save_state(run.folder / STATE)  # whatever fails from here on, no step is lost
-    try:
-        if processes.first:
-            score = prepared.dev(training.scored, stop)
-            report = EpochReport(training.epoch + 1, loss, score, time.monotonic() - start)
-            watcher.epoch(report)
-            _note(run, prepared, about, report)
-        training.finish_epoch()
-    except KeyboardInterrupt:
-        stop.append(signal.SIGINT)  # the others wait to be told of it
-    processes.stop_together(stop, training.model.device)
-
-
-def _note(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochReport) -> None:
-    if report.score > prepared.training.best:
-        _keep(run, prepared, about, report)
-    _log(run.folder / LOG, report)
-
-
-def _keep(run: Run, prepared: Prepared, about: Mapping[str, Any], report: EpochReport) -> None:
-    """Save the best model so far, which it is not called before: a save that is stopped is made anew."""
-    known = {**about, "epoch": report.epoch, "dev_cider_d": round(report.score, 4)}
-    checkpoint.save(Checkpoint(prepared.training.scored, prepared.vocabulary, known), run.folder / BEST)
-    prepared.training.best = report.score
+    def _note(self, report: EpochReport) -> None:
+        """A model is not called the best before it is saved: a save that is stopped is made anew."""
+        self.watcher.epoch(report)
+        training, vocabulary = self.prepared.training, self.prepared.vocabulary
+        if report.score > training.best:
+            known = {**self.about, "epoch": report.epoch, "dev_cider_d": round(report.score, 4)}
+            checkpoint.save(Checkpoint(training.scored, vocabulary, known), self.run.folder / BEST)
+            training.best = report.score
+        _log(self.run.folder / LOG, report)
 
 
 def _about(run: Run, data: Data) -> dict[str, Any]:
