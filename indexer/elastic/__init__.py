@@ -1,6 +1,6 @@
 """The engine on Elasticsearch.
 
-connection.py   a URL -> a place; the place and the environment -> a client
+connection.py   a URL -> an address; the address and the environment -> a client
 credentials.py  the environment -> who we are to a server, and how we know it
 faults.py       what goes wrong between client and server -> one clear line
 patience.py     what writes asks again a server that is busy or gone for a moment

@@ -1,4 +1,4 @@
-"""A URL -> the place of an index; the place and the environment -> a client."""
+"""A URL -> the address of an index; the address and the environment -> a client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_IN_URLS = re.compile(r"[^!-~]")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Address:
     """Where an index is: the server and the name (an alias) on it."""
 
     server: str
@@ -32,8 +32,8 @@ class Place:
         return f"{self.server}/{self.name}"
 
 
-def parse(where: str) -> Place:
-    """`http[s]://host[:port][/prefix]/NAME` -> Place. Raises IndexerError, never repeating a password."""
+def parse(where: str) -> Address:
+    """`http[s]://host[:port][/prefix]/NAME` -> Address. Raises IndexerError, never repeating a password."""
     form = "http[s]://host:9200/NAME"
     parts = server_parts(where, "an index URL", form)
     prefix, _, name = parts.path.rstrip("/").rpartition("/")
@@ -42,13 +42,13 @@ def parse(where: str) -> Place:
             f"{where}: not an index URL; expected {form} with NAME of lower-case letters, digits, '-', '_' "
             "and '.'"
         )
-    return Place(_server(parts, prefix), name)
+    return Address(_server(parts, prefix), name)
 
 
-def place_on(server: str, name: str) -> Place:
+def address_on(server: str, name: str) -> Address:
     """The index `name` on the server at `http[s]://host[:port][/prefix]`. Raises IndexerError as `parse`."""
     parts = server_parts(server, "Elasticsearch's URL", "http[s]://host:9200")
-    return Place(_server(parts, parts.path.rstrip("/")), name)
+    return Address(_server(parts, parts.path.rstrip("/")), name)
 
 
 def _server(parts: SplitResult, prefix: str) -> str:
@@ -83,7 +83,7 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
-def connect(place: Place, environment: Mapping[str, str] | None = None) -> Elasticsearch:
+def connect(address: Address, environment: Mapping[str, str] | None = None) -> Elasticsearch:
     """A client with the credentials of the environment; it does not connect yet.
 
     Raises IndexerError where they contradict each other or a file cannot be read.
@@ -91,6 +91,6 @@ def connect(place: Place, environment: Mapping[str, str] | None = None) -> Elast
     environment = os.environ if environment is None else environment
     options: dict[str, Any] = {"request_timeout": 60, "max_retries": 2, "retry_on_timeout": False}
     options["headers"] = authorization(environment)
-    if place.server.startswith("https://"):
+    if address.server.startswith("https://"):
         options |= verification(environment)
-    return Elasticsearch(place.server, **options)
+    return Elasticsearch(address.server, **options)

@@ -25,7 +25,7 @@ def drawn(
     into the one that was meant.
     """
     found: dict[str, Mapping[str, Any]] = {}
-    for hit in sorted(_first_of_shards(client, index, size, filters, seed), key=_place):
+    for hit in sorted(_first_of_shards(client, index, size, filters, seed), key=_order_of):
         found.setdefault(as_text(hit["_source"].get("image_id")), hit)
     return list(found.values())[: max(size, 0)]
 
@@ -44,7 +44,7 @@ def _first_of_shards(
                 yield from one.first_of_images(query, size, SOURCE)
 
 
-def _place(hit: Mapping[str, Any]) -> tuple[float, str]:
+def _order_of(hit: Mapping[str, Any]) -> tuple[float, str]:
     score, image_id, *_ = hit["sort"]
     return -score, as_text(image_id)
 

@@ -15,7 +15,7 @@ from captioner.tokens import DEFAULT
 from indexer.batching import batches
 from indexer.contract import CaptionIndex, check_limit, known_analyzer, listed
 from indexer.elastic import rollout
-from indexer.elastic.connection import Place, connect, parse
+from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, findable, problem, to_document
 from indexer.elastic.draw import drawn
 from indexer.elastic.faults import clear_errors
@@ -51,12 +51,12 @@ class ElasticIndex(CaptionIndex):
     keep = 1
 
     def __init__(
-        self, client: Elasticsearch, place: Place, live: Generation | None, patience: Patience
+        self, client: Elasticsearch, address: Address, live: Generation | None, patience: Patience
     ) -> None:
-        self._client, self._place, self._patience = client, place, patience
-        self._patient = Patient(place, patience)
+        self._client, self._address, self._patience = client, address, patience
+        self._patient = Patient(address, patience)
         self._writes = False  # what writes waits for a server that is gone for a moment; searchers do not
-        self.where = place.where
+        self.where = address.where
         self._live = live
         self._never_live = live is None
         self._expectation = Expectation()
@@ -66,16 +66,16 @@ class ElasticIndex(CaptionIndex):
     def open(cls, where: str, *, create: bool = False, patience: Patience | None = None) -> ElasticIndex:
         """Connect and look. Raises IndexNotFoundError (without `create`), IndexUnavailableError,
         IndexMismatchError for an index of another kind or schema, or (without `create`) analyzer."""
-        place = parse(where)
-        client = connect(place)
+        address = parse(where)
+        client = connect(address)
         try:
-            with clear_errors(place):
-                live = live_generation(client, place)
+            with clear_errors(address):
+                live = live_generation(client, address)
                 if not create:
                     if live is None:
-                        raise missing(client, place)
-                    known_analyzer(place.where, live.analyzer)
-                return cls(client, place, live, patience or Patience())
+                        raise missing(client, address)
+                    known_analyzer(address.where, live.analyzer)
+                return cls(client, address, live, patience or Patience())
         except BaseException:
             client.close()
             raise
@@ -101,10 +101,10 @@ class ElasticIndex(CaptionIndex):
         """Smallest and largest size in the index; the server reads them off without visiting documents."""
         smallest, largest = 1, 0
         ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
-        answer = self._client.search(index=self._place.name, size=0, aggs=ends)["aggregations"]
+        answer = self._client.search(index=self._address.name, size=0, aggs=ends)["aggregations"]
         if answer["high"]["value"] is not None:
             smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
-        return Ranking(self._client, self._place, smallest, largest, self._expectation)
+        return Ranking(self._client, self._address, smallest, largest, self._expectation)
 
     def _reload(self) -> Generation | None:
         """See what the alias carries now: another process may have built anew.
@@ -112,11 +112,11 @@ class ElasticIndex(CaptionIndex):
         None only where there never was an index (of one opened with `create`). One that was there and is
         gone may come back, and its searches have no answer meanwhile.
         """
-        live = live_generation(self._client, self._place)
+        live = live_generation(self._client, self._address)
         if live is not None:
             self._know(live)
         elif not self._never_live:
-            raise missing(self._client, self._place)
+            raise missing(self._client, self._address)
         return live
 
     def _know(self, live: Generation) -> None:
@@ -146,7 +146,7 @@ class ElasticIndex(CaptionIndex):
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         check_limit(limit)
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             if self._is_empty_place():
                 return [Candidates((), 0.0, 0) for _ in queries]
             before = self._live
@@ -164,7 +164,7 @@ class ElasticIndex(CaptionIndex):
         if self._is_empty_place():
             return {}
         before, seen = self._live, set()
-        with Snapshot(self._client, self._place.name) as snapshot:
+        with Snapshot(self._client, self._address.name) as snapshot:
             for chunk in batches(wanted, PAGE):
                 for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
                     document = to_document(hit["_source"])
@@ -178,10 +178,10 @@ class ElasticIndex(CaptionIndex):
         }
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             if self._is_empty_place():
                 return
-        with clear_errors(self._place), Snapshot(self._client, self._place.name) as snapshot:
+        with clear_errors(self._address), Snapshot(self._client, self._address.name) as snapshot:
             yield from snapshot.places(beginning)
 
     def count(
@@ -192,7 +192,7 @@ class ElasticIndex(CaptionIndex):
         also: Sequence[frozenset[str]] = (),
         excluded: Iterable[str] = (),
     ) -> int:
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             if self._is_empty_place():
                 return 0
             before = self._live
@@ -237,14 +237,14 @@ class ElasticIndex(CaptionIndex):
         )
 
     def caption_count(self) -> int:
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             if self._is_empty_place():
                 return 0
-            return int(self._client.count(index=self._place.name)["count"])
+            return int(self._client.count(index=self._address.name)["count"])
 
     def check(self) -> list[str]:
         """Read every document: one line for each that is not what its caption makes of it, up to a few."""
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             live = self._reload()
             if live is None:
                 return []
@@ -275,7 +275,7 @@ class ElasticIndex(CaptionIndex):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         live = self._to_change()
         if live is None:
-            live = rollout.create_first(self._client, self._place, self.analyzer, self._patient)
+            live = rollout.create_first(self._client, self._address, self.analyzer, self._patient)
             self._know(live)
         report = self._loader(live).add(records)
         self._refresh(live)
@@ -302,22 +302,22 @@ class ElasticIndex(CaptionIndex):
         return self._ask(self._reload)
 
     def _begin_to_write(self) -> None:
-        refuse_to_write(self._place, self._live)
+        refuse_to_write(self._address, self._live)
         self._writes = True
 
     def _ask(self, request: Callable[[], _T]) -> _T:
         """The answer to what is safe to repeat."""
         if self._writes:
             return self._patient.ask(request)
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             return request()
 
     def _loader(self, live: Generation) -> Loader:
-        return Loader(self._client, self._place, live, self._patience)
+        return Loader(self._client, self._address, live, self._patience)
 
     def _refresh(self, live: Generation) -> None:
         """Let searches see what was written."""
-        self._ask(partial(refresh, self._client, self._place, live.index))
+        self._ask(partial(refresh, self._client, self._address, live.index))
         self._looked = None
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
@@ -325,7 +325,7 @@ class ElasticIndex(CaptionIndex):
         self._begin_to_write()
         return ElasticDraft(
             self._client,
-            self._place,
+            self._address,
             key,
             analyzer,
             keep=self.keep,
@@ -336,5 +336,5 @@ class ElasticIndex(CaptionIndex):
     def rollback(self) -> IndexStatus:
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
         self._begin_to_write()
-        rollout.go_back(self._client, self._place, self._patient)
+        rollout.go_back(self._client, self._address, self._patient)
         return self.status()

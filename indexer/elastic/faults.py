@@ -12,7 +12,7 @@ from typing import Any
 import elastic_transport
 import elasticsearch
 
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.errors import (
     ContactLostError,
     IndexBusyError,
@@ -33,16 +33,16 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 
 @contextmanager
-def clear_errors(place: Place) -> Iterator[None]:
+def clear_errors(address: Address) -> Iterator[None]:
     """Turn what the client raises into an IndexerError of one line that says what to do."""
     try:
         yield
     except elasticsearch.UnsupportedProductError:
-        raise IndexUnavailableError(f"{place.server}: what answers there is not Elasticsearch") from None
+        raise IndexUnavailableError(f"{address.server}: what answers there is not Elasticsearch") from None
     except elasticsearch.ApiError as error:
-        raise api_error(place, error.status_code, error.body) from error
+        raise api_error(address, error.status_code, error.body) from error
     except elastic_transport.TransportError as error:
-        raise no_answer(place.server, error) from error
+        raise no_answer(address.server, error) from error
 
 
 def no_answer(
@@ -97,21 +97,21 @@ def _below(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def api_error(place: Place, status: int, body: Any) -> IndexerError:
+def api_error(address: Address, status: int, body: Any) -> IndexerError:
     """What an answer of Elasticsearch with this status means to a person."""
     kind, reason = _cause(body)
     match kind:
         case "index_closed_exception":
-            return closed_error(place)
+            return closed_error(address)
         case "cluster_block_exception" if _PASSING_BLOCK in reason:
             status = 503  # whatever it was: a request that waited for the block's end is told 429
         case "cluster_block_exception":
-            return _blocked(place, reason)
+            return _blocked(address, reason)
         case "index_not_found_exception":
-            return not_found(place)
+            return not_found(address)
         case "search_context_missing_exception":
             return IndexUnavailableError(
-                f"{place.where}: the server forgot what was being read (it was started anew, or the "
+                f"{address.where}: the server forgot what was being read (it was started anew, or the "
                 "reading paused for minutes); ask again"
             )
     advice = {
@@ -124,32 +124,32 @@ def api_error(place: Place, status: int, body: Any) -> IndexerError:
         f" ({kind}: {reason})" if kind and status not in (401, 403) else ""
     )
     error = {429: IndexBusyError, 503: IndexIncompleteError}.get(status, IndexUnavailableError)
-    return error(f"{place.where}: {advice}; {said}" if advice else f"{place.where}: {said}")
+    return error(f"{address.where}: {advice}; {said}" if advice else f"{address.where}: {said}")
 
 
-def _blocked(place: Place, reason: str) -> IndexUnavailableError:
+def _blocked(address: Address, reason: str) -> IndexUnavailableError:
     if _WRITE_BLOCK.search(reason):
         return IndexReadOnlyError(
-            f"{place.where}: the index is read-only ({reason}); free disk space on the server or lift the "
+            f"{address.where}: the index is read-only ({reason}); free disk space on the server or lift the "
             "block, then run again"
         )
     return IndexUnavailableError(
-        f"{place.where}: the index is blocked ({reason}); lift the block, then run again"
+        f"{address.where}: the index is blocked ({reason}); lift the block, then run again"
     )
 
 
-def not_found(place: Place) -> IndexNotFoundError:
+def not_found(address: Address) -> IndexNotFoundError:
     return IndexNotFoundError(
-        f"{place.where}: no such index; make it with `indexer build --index {place.where}`"
+        f"{address.where}: no such index; make it with `indexer build --index {address.where}`"
     )
 
 
-def closed_error(place: Place, index: str = "") -> IndexUnavailableError:
+def closed_error(address: Address, index: str = "") -> IndexUnavailableError:
     """Of the live index, or of the one that a rollback would lead to."""
-    back = "" if index else f", or go back with `indexer rollback --index {place.where}`"
-    name = index or place.name
+    back = "" if index else f", or go back with `indexer rollback --index {address.where}`"
+    name = index or address.name
     return IndexUnavailableError(
-        f"{place.server}/{name}: the index is closed; open it with POST {name}/_open{back}"
+        f"{address.server}/{name}: the index is closed; open it with POST {name}/_open{back}"
     )
 
 

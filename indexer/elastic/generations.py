@@ -17,7 +17,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from es_mappings import index_template
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.elastic.faults import not_found
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import SCHEMA_VERSION, as_time
@@ -56,11 +56,11 @@ class Generation:
         return str(self.meta.get("built_at") or as_time(self.created_ms / 1000))
 
 
-def generations(client: Elasticsearch, place: Place) -> list[Generation]:
+def generations(client: Elasticsearch, address: Address) -> list[Generation]:
     """Every generation of a name, closed ones too, oldest first; no other indices that begin alike."""
-    found = client.indices.get(index=f"{place.name}-*", expand_wildcards=["open", "closed"])
+    found = client.indices.get(index=f"{address.name}-*", expand_wildcards=["open", "closed"])
     ours = [
-        _generation(place, index, state) for index, state in found.items() if name_of(index) == place.name
+        _generation(address, index, state) for index, state in found.items() if name_of(index) == address.name
     ]
     return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
 
@@ -89,19 +89,19 @@ def left_alias(index: str) -> str:
     return f"{index}-left"
 
 
-def gone(place: Place, index: str) -> IndexNotFoundError:
+def gone(address: Address, index: str) -> IndexNotFoundError:
     return IndexNotFoundError(
-        f"{place.where}: {index} was deleted while it was written to (by another build, or by hand), or its "
-        f"alias {written_as(index)} was; run the same command again"
+        f"{address.where}: {index} was deleted while it was written to (by another build, or by hand), or "
+        f"its alias {written_as(index)} was; run the same command again"
     )
 
 
-def refresh(client: Elasticsearch, place: Place, index: str) -> None:
+def refresh(client: Elasticsearch, address: Address, index: str) -> None:
     """Let searches see what was written."""
     try:
         client.indices.refresh(index=index)
     except elasticsearch.NotFoundError:
-        raise gone(place, index) from None
+        raise gone(address, index) from None
 
 
 def lineage(every: Sequence[Generation]) -> list[Generation]:
@@ -125,57 +125,59 @@ def _before(one: Generation | None, others: Mapping[str, Generation]) -> str:
     return max((other.index for other in older if not other.left), default="")
 
 
-def missing(client: Elasticsearch, place: Place) -> IndexNotFoundError:
+def missing(client: Elasticsearch, address: Address) -> IndexNotFoundError:
     """Of a name that stands for nothing; what is kept of it is named."""
-    kept = lineage(generations(client, place))
+    kept = lineage(generations(client, address))
     if not kept:
-        return not_found(place)
+        return not_found(address)
     return IndexNotFoundError(
-        f"{place.where}: no such index, but {kept[0].index} is kept; let the name stand for it with "
-        f"`indexer rollback --index {place.where}`, or make a new one with `indexer build`"
+        f"{address.where}: no such index, but {kept[0].index} is kept; let the name stand for it with "
+        f"`indexer rollback --index {address.where}`, or make a new one with `indexer build`"
     )
 
 
-def live_generation(client: Elasticsearch, place: Place, *, any_schema: bool = False) -> Generation | None:
+def live_generation(
+    client: Elasticsearch, address: Address, *, any_schema: bool = False
+) -> Generation | None:
     """The generation that the alias carries, or that the name itself names; None without one.
 
     Raises IndexMismatchError for an index that was not made by this program, or by another schema.
     """
     try:
-        found = dict(client.indices.get(index=place.name).items())
+        found = dict(client.indices.get(index=address.name).items())
     except elasticsearch.NotFoundError:
         # A cluster that is starting knows no name yet; it says so (503) only of what needs shards.
         with suppress(elasticsearch.NotFoundError):
-            client.count(index=place.name)
+            client.count(index=address.name)
         return None
     if len(found) > 1:
         raise IndexMismatchError(
-            f"{place.where}: stands for several indices ({', '.join(sorted(found))}), not one"
+            f"{address.where}: stands for several indices ({', '.join(sorted(found))}), not one"
         )
     index, state = next(iter(found.items()))
-    one = _generation(place, index, state)
+    one = _generation(address, index, state)
     if not (one.live or name_of(index)) or "analyzer" not in one.meta or "schema" not in one.meta:
-        raise IndexMismatchError(f"{place.where}: there is an index, but not one that `indexer build` made")
+        raise IndexMismatchError(f"{address.where}: there is an index, but not one that `indexer build` made")
     if one.schema != SCHEMA_VERSION and not any_schema:
         raise IndexMismatchError(
-            f"{place.where}: made with schema {one.schema}, this version reads {SCHEMA_VERSION}; "
-            f"run `indexer migrate --index {place.where}`"
+            f"{address.where}: made with schema {one.schema}, this version reads {SCHEMA_VERSION}; "
+            f"run `indexer migrate --index {address.where}`"
         )
     return one
 
 
-def refuse_to_write(place: Place, live: Generation | None) -> None:
+def refuse_to_write(address: Address, live: Generation | None) -> None:
     """Raises IndexMismatchError for a generation by its own name: readers of the alias may not see it."""
-    if live is not None and live.index == place.name:
+    if live is not None and live.index == address.name:
         name = name_of(live.index)
         raise IndexMismatchError(
-            f"{place.where}: is one index of {name} and can be read; to write, name the whole: "
-            f"--index {place.server}/{name}"
+            f"{address.where}: is one index of {name} and can be read; to write, name the whole: "
+            f"--index {address.server}/{name}"
         )
 
 
 def create_generation(
-    client: Elasticsearch, place: Place, analyzer: str, *, draft: str | None = None
+    client: Elasticsearch, address: Address, analyzer: str, *, draft: str | None = None
 ) -> Generation:
     """A new, empty concrete index; carried by the alias at once unless it is a draft.
 
@@ -187,8 +189,8 @@ def create_generation(
     if draft is not None:
         meta["build"] = draft
         settings |= LOADING
-    index = f"{place.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
-    aliases = (written_as(index), place.name if draft is None else draft_alias(index))
+    index = f"{address.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    aliases = (written_as(index), address.name if draft is None else draft_alias(index))
     try:
         client.indices.create(
             index=index,
@@ -216,16 +218,16 @@ def serving_settings() -> Mapping[str, Any]:
     return {name: index_template(SCHEMA_VERSION).settings["index"].get(name) for name in LOADING}
 
 
-def _generation(place: Place, index: str, state: Mapping[str, Any]) -> Generation:
+def _generation(address: Address, index: str, state: Mapping[str, Any]) -> Generation:
     mapping, aliases = state.get("mappings", {}), state.get("aliases", {})
     settings = state.get("settings", {}).get("index", {})
     return Generation(
         index=index,
-        live=place.name in aliases,
+        live=address.name in aliases,
         meta=mapping.get("_meta", {}),
         created_ms=int(settings.get("creation_date", 0)),
         closed=settings.get("verified_before_close") == "true",  # the only trace of it in this answer
-        draft=draft_alias(index) in aliases and place.name not in aliases,
+        draft=draft_alias(index) in aliases and address.name not in aliases,
         left=left_alias(index) in aliases,
         as_made=_has_mapping(mapping) and not _has_pipeline(settings),
     )

@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch
 
 from indexer.batching import batches
 from indexer.contract import known_analyzer
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.elastic.documents import same_record, to_record, to_source
 from indexer.elastic.faults import api_error, clear_errors
 from indexer.elastic.generations import Generation, gone, refresh, written_as
@@ -62,13 +62,13 @@ class Loader:
     """Writes to one generation."""
 
     def __init__(
-        self, client: Elasticsearch, place: Place, generation: Generation, patience: Patience
+        self, client: Elasticsearch, address: Address, generation: Generation, patience: Patience
     ) -> None:
         self._client = client
-        self._place = place
+        self._address = address
         self._index = generation.index
-        self._analyze = known_analyzer(place.where, generation.analyzer)
-        self._patient = Patient(place, patience)
+        self._analyze = known_analyzer(address.where, generation.analyzer)
+        self._patient = Patient(address, patience)
         #: Documents that this loader brought into being.
         self.created = 0
         self._counting = threading.Lock()
@@ -149,7 +149,7 @@ class Loader:
                 break
             busy = None
             try:
-                with clear_errors(self._place):
+                with clear_errors(self._address):
                     for part in _parts(left):
                         busy = self._bulk(operation, part, outcome) or busy
             except ContactLostError as error:
@@ -158,7 +158,7 @@ class Loader:
                 return outcome
             settled = {*outcome.done, *outcome.conflicts, *outcome.refused, *outcome.absent}
             left = {document_id: line for document_id, line in left.items() if document_id not in settled}
-        raise busy or IndexUnavailableError(self._place.where)
+        raise busy or IndexUnavailableError(self._address.where)
 
     def _bulk(self, operation: str, lines: Mapping[str, bytes], outcome: _Outcome) -> IndexerError | None:
         """Send one request. The error, if the server was too busy for some documents."""
@@ -177,7 +177,7 @@ class Loader:
                 filter_path=_ANSWER,
             )
         except elasticsearch.ApiError as error:
-            refusal = api_error(self._place, error.status_code, error.body)
+            refusal = api_error(self._address, error.status_code, error.body)
             if isinstance(refusal, IndexBusyError):
                 return refusal
             raise refusal from error
@@ -204,8 +204,8 @@ class Loader:
             outcome.absent.append(document_id)
             return None
         if kind == "index_not_found_exception":
-            raise gone(self._place, self._index)
-        error = api_error(self._place, status, {"error": result.get("error")})
+            raise gone(self._address, self._index)
+        error = api_error(self._address, status, {"error": result.get("error")})
         if isinstance(error, IndexBusyError):
             return error
         if status == 409:
@@ -232,7 +232,7 @@ class Loader:
         self._write("delete", dict.fromkeys(document_ids, b""))
 
     def _documents_of(self, image_ids: Sequence[str]) -> list[str]:
-        refresh(self._client, self._place, self._index)
+        refresh(self._client, self._address, self._index)
         with Snapshot(self._client, self._index) as snapshot:
             return [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": image_ids}}, False)]
 

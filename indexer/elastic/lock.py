@@ -18,7 +18,7 @@ import elasticsearch
 from elastic_transport import ObjectApiResponse
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.errors import IndexLockedError
 
 #: A lock whose owner was not heard of for so long (seconds) is free for others.
@@ -34,10 +34,10 @@ def lock_index(name: str) -> str:
 class BuildLock:
     """Held from `acquire` to `release` or the end of its block; a thread of its own keeps it fresh."""
 
-    def __init__(self, client: Elasticsearch, place: Place, purpose: str) -> None:
+    def __init__(self, client: Elasticsearch, address: Address, purpose: str) -> None:
         self._client = client
-        self._place = place
-        self._index = lock_index(place.name)
+        self._address = address
+        self._index = lock_index(address.name)
         self._owner = uuid.uuid4().hex
         self._purpose = purpose
         self._version: dict[str, Any] = {}
@@ -65,7 +65,9 @@ class BuildLock:
         try:
             self._put()
         except (elasticsearch.ConflictError, elasticsearch.NotFoundError):
-            raise IndexLockedError(f"{self._place.where}: another build took over; this one stops") from None
+            raise IndexLockedError(
+                f"{self._address.where}: another build took over; this one stops"
+            ) from None
 
     def release(self) -> None:
         if self._released.is_set():
@@ -93,12 +95,12 @@ class BuildLock:
             self._put(_version(held) if held else {"op_type": "create"})
         except elasticsearch.ConflictError:
             raise IndexLockedError(
-                f"{self._place.where}: another build started just now; try again"
+                f"{self._address.where}: another build started just now; try again"
             ) from None
 
     def _busy(self, holder: Mapping[str, Any]) -> str:
         return (
-            f"{self._place.where}: another build is writing ({holder.get('purpose')}, process "
+            f"{self._address.where}: another build is writing ({holder.get('purpose')}, process "
             f"{holder.get('pid')} on {holder.get('host')}); wait for it to end, or stop it and run again"
         )
 

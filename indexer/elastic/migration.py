@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.connection import Place, connect, parse
+from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import to_document
 from indexer.elastic.engine import ElasticIndex
 from indexer.elastic.faults import clear_errors
@@ -21,34 +21,34 @@ def migrate(where: str) -> IndexStatus | None:
 
     The old one is kept, and so is all that was kept beside it.
     """
-    place = parse(where)
-    with connect(place) as client:
-        with clear_errors(place):
-            live = live_generation(client, place, any_schema=True)
+    address = parse(where)
+    with connect(address) as client:
+        with clear_errors(address):
+            live = live_generation(client, address, any_schema=True)
             if live is None:
-                raise missing(client, place)
+                raise missing(client, address)
             if live.schema == SCHEMA_VERSION:
                 return None
-            keep = len(generations(client, place))
-        return _migrate(client, place, live, keep)
+            keep = len(generations(client, address))
+        return _migrate(client, address, live, keep)
 
 
-def _migrate(client: Elasticsearch, place: Place, live: Generation, keep: int) -> IndexStatus:
-    index = ElasticIndex(client, place, live, Patience())
+def _migrate(client: Elasticsearch, address: Address, live: Generation, keep: int) -> IndexStatus:
+    index = ElasticIndex(client, address, live, Patience())
     index.keep = keep
     with index.draft(f"migrate {live.index}", live.analyzer) as draft:
         draft.begin_anew()
-        report = copy_into(draft, client, place)
+        report = copy_into(draft, client, address)
         if report.rejected:
             raise IndexMismatchError(
-                f"{place.where}: {len(report.rejected)} captions do not fit the new schema "
+                f"{address.where}: {len(report.rejected)} captions do not fit the new schema "
                 f"(the first: {report.rejected[0].reason}); the old index stays as it was"
             )
         return draft.publish()
 
 
-def copy_into(draft: ElasticDraft, client: Elasticsearch, place: Place) -> AddReport:
+def copy_into(draft: ElasticDraft, client: Elasticsearch, address: Address) -> AddReport:
     """Load every caption of the live index into a draft, whatever schema it has."""
-    with clear_errors(place), Snapshot(client, place.name) as snapshot:
+    with clear_errors(address), Snapshot(client, address.name) as snapshot:
         held = (to_document(hit["_source"]) for hit in snapshot.stream({"match_all": {}}))
         return draft.add_dated((document.record, document.indexed_at) for document in held)

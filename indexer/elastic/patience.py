@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.elastic.faults import clear_errors
 from indexer.errors import ContactLostError, IndexBusyError
 
@@ -33,8 +33,8 @@ class Patience:
 class Patient:
     """The patience of one writer, until all is stopped."""
 
-    def __init__(self, place: Place, patience: Patience) -> None:
-        self._place = place
+    def __init__(self, address: Address, patience: Patience) -> None:
+        self._address = address
         self._patience = patience
         self.retries = patience.retries
         self.stopped = threading.Event()
@@ -50,10 +50,10 @@ class Patient:
         """
         for attempt in range(self.retries):
             try:
-                with clear_errors(self._place):
+                with clear_errors(self._address):
                     return request()
             except (ContactLostError, IndexBusyError):
                 if self.pause(attempt):
                     raise
-        with clear_errors(self._place):
+        with clear_errors(self._address):
             return request()

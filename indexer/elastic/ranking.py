@@ -16,7 +16,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from indexer.elastic import bodies
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, to_document
 from indexer.elastic.faults import api_error
 from indexer.elastic.plan import (
@@ -75,10 +75,10 @@ class Ranking:
     """Searches of one index. `smallest` and `largest` known size are a hint, for speed alone."""
 
     def __init__(
-        self, client: Elasticsearch, place: Place, smallest: int, largest: int, expectation: Expectation
+        self, client: Elasticsearch, address: Address, smallest: int, largest: int, expectation: Expectation
     ) -> None:
         self._client = client
-        self._place = place
+        self._address = address
         self._smallest = smallest
         self._largest = largest
         self._expectation = expectation
@@ -97,7 +97,7 @@ class Ranking:
         return ranked
 
     def _by_shortlists(self, searches: Sequence[_Search], limit: int) -> None:
-        """Rank those for which a shortlist is enough; what it reached is expected of the others from now on."""
+        """Rank those for which a shortlist is enough; what it reached is then expected of the others."""
         tried = [
             (search, one, size)
             for search in searches
@@ -147,7 +147,7 @@ class Ranking:
         found: list[_Found] = []
         if a == 0:
             return Ranked(Candidates((), 0.0, 0), frozenset())
-        with Snapshot(self._client, self._place.name) as snapshot:
+        with Snapshot(self._client, self._address.name) as snapshot:
             sizes = by_potential(a, _sizes(snapshot, query.filters), query.min_score)
             for run in runs_of_sizes(a, sizes):
                 if _above(found, limit, class_potential(a, potential(a, run[0]))):
@@ -160,14 +160,14 @@ class Ranking:
         if not asked:
             return []
         if len(asked) == 1:  # saves the server a quarter of a millisecond
-            return [self._client.search(index=self._place.name, body=dict(asked[0]), **WHOLE).body]
+            return [self._client.search(index=self._address.name, body=dict(asked[0]), **WHOLE).body]
         searches: list[Mapping[str, Any]] = []
         for body in asked:
             searches += [dict(WHOLE), body]
-        answers = self._client.msearch(index=self._place.name, searches=searches)["responses"]
+        answers = self._client.msearch(index=self._address.name, searches=searches)["responses"]
         for answer in answers:
             if "error" in answer:
-                raise api_error(self._place, int(answer.get("status", 500)), answer)
+                raise api_error(self._address, int(answer.get("status", 500)), answer)
         return list(answers)
 
     def count(
@@ -177,7 +177,7 @@ class Ranking:
         asked = [Query(tokens, filters, min_score) for tokens in sets if tokens]
         if not asked:
             return 0
-        with Snapshot(self._client, self._place.name) as snapshot:
+        with Snapshot(self._client, self._address.name) as snapshot:
             sizes = _sizes(snapshot, filters)
             return len(set[str]().union(*(_images(snapshot, query, sizes) for query in asked)) - {*excluded})
 

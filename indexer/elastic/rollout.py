@@ -10,7 +10,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.contract import Draft
-from indexer.elastic.connection import Place
+from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses
 from indexer.elastic.faults import closed_error, not_found
 from indexer.elastic.generations import (
@@ -46,7 +46,7 @@ class ElasticDraft(Draft):
     def __init__(
         self,
         client: Elasticsearch,
-        place: Place,
+        address: Address,
         key: str,
         analyzer: str,
         *,
@@ -55,15 +55,15 @@ class ElasticDraft(Draft):
         done: Callable[[], IndexStatus],
     ) -> None:
         self._client = client
-        self._place = place
+        self._address = address
         self._keep = keep
         self._patience = patience
-        self._ask = Patient(place, patience).ask
+        self._ask = Patient(address, patience).ask
         self._done = done
-        self._lock = self._ask(BuildLock(client, place, f"build {key}").acquire)
+        self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
             # Refuse what is not ours before any work.
-            self._ask(partial(live_generation, client, place, any_schema=True))
+            self._ask(partial(live_generation, client, address, any_schema=True))
             self._draft, self._known = self._open(key, analyzer)
         except BaseException:
             self._lock.release()
@@ -71,7 +71,7 @@ class ElasticDraft(Draft):
         self._load()
 
     def _load(self) -> None:
-        self._loader = Loader(self._client, self._place, self._draft, self._patience)
+        self._loader = Loader(self._client, self._address, self._draft, self._patience)
         self._failed = False  # the last addition did not end, and nobody knows how far it went
 
     def _open(self, key: str, analyzer: str) -> tuple[Generation, int]:
@@ -80,12 +80,12 @@ class ElasticDraft(Draft):
         One that is closed or has lost its shard may come back: it stays until a build is published. One that
         holds nothing, or was made otherwise than a new one is, would refuse again what it has refused.
         """
-        for one in reversed(self._ask(partial(generations, self._client, self._place))):
+        for one in reversed(self._ask(partial(generations, self._client, self._address))):
             if one.draft_key != key or one.closed:
                 continue
             if one.analyzer != analyzer:
                 raise IndexMismatchError(
-                    f"{self._place.where}: the unfinished build was begun with the analyzer "
+                    f"{self._address.where}: the unfinished build was begun with the analyzer "
                     f"{one.analyzer}, not {analyzer}"
                 )
             held = self._held(one) if one.as_made else 0
@@ -93,7 +93,7 @@ class ElasticDraft(Draft):
                 return one, held
             if held is not None:
                 self._ask(partial(self._delete, one.index))
-        return self._ask(partial(create_generation, self._client, self._place, analyzer, draft=key)), 0
+        return self._ask(partial(create_generation, self._client, self._address, analyzer, draft=key)), 0
 
     def _held(self, one: Generation) -> int | None:
         """How many captions a draft holds; None where its shard is lost, as far as patience can tell."""
@@ -128,7 +128,7 @@ class ElasticDraft(Draft):
 
     def _count(self, index: str = "") -> int:
         index = index or self._draft.index
-        refresh(self._client, self._place, index)
+        refresh(self._client, self._address, index)
         return self._size(index)
 
     def _size(self, index: str) -> int:
@@ -139,7 +139,7 @@ class ElasticDraft(Draft):
         return self._ask(partial(self._images, model))
 
     def _images(self, model: str) -> frozenset[str]:
-        refresh(self._client, self._place, self._draft.index)
+        refresh(self._client, self._address, self._draft.index)
         with Snapshot(self._client, self._draft.index) as snapshot:
             clauses = filter_clauses(generated_by(model))
             return frozenset(snapshot.images({"bool": {"filter": clauses}}))
@@ -148,7 +148,7 @@ class ElasticDraft(Draft):
         count, expected = self._ask(self._count), self._known + self._loader.created
         if count != expected:
             raise IndexDamagedError(
-                f"{self._place.where}: {self._draft.index} holds {count} captions instead of {expected}; "
+                f"{self._address.where}: {self._draft.index} holds {count} captions instead of {expected}; "
                 "readers keep the old index; build again"
             )
         for step in (
@@ -157,7 +157,7 @@ class ElasticDraft(Draft):
             self._lock.confirm,
             self._note,
             self._go_live,
-            partial(remove_old, self._client, self._place, self._keep),
+            partial(remove_old, self._client, self._address, self._keep),
         ):
             self._ask(step)
         self.close()
@@ -176,7 +176,7 @@ class ElasticDraft(Draft):
 
     def _note(self) -> None:
         """Where a rollback leads, and what made it; before the alias moves, so that a kill costs nothing."""
-        live = live_generation(self._client, self._place, any_schema=True)
+        live = live_generation(self._client, self._address, any_schema=True)
         models = self._client.search(
             index=self._draft.index, size=0, aggs={"models": {"terms": {"field": "model", "size": 100}}}
         )["aggregations"]["models"]["buckets"]
@@ -188,34 +188,34 @@ class ElasticDraft(Draft):
         """It is a draft until readers see it, and then no more, wherever this is interrupted."""
         index = self._draft.index
         no_draft = {"remove": {"index": index, "alias": draft_alias(index)}}
-        move_alias(self._client, self._place, index, no_draft)
+        move_alias(self._client, self._address, index, no_draft)
 
     def close(self) -> None:
         self._lock.release()
 
 
-def move_alias(client: Elasticsearch, place: Place, index: str, *also: Mapping[str, Any]) -> None:
+def move_alias(client: Elasticsearch, address: Address, index: str, *also: Mapping[str, Any]) -> None:
     """Let the name stand for this index and no other, and change other aliases, in one atomic call.
 
     To remove an alias that is not there, as where the first answer got lost, is no error beside what is done.
     """
-    carried = [old for old in _carried(client, place) if old != index]
-    actions: list[Mapping[str, Any]] = [{"remove": {"index": old, "alias": place.name}} for old in carried]
-    actions += [{"add": {"index": index, "alias": place.name}}, *also]
+    carried = [old for old in _carried(client, address) if old != index]
+    actions: list[Mapping[str, Any]] = [{"remove": {"index": old, "alias": address.name}} for old in carried]
+    actions += [{"add": {"index": index, "alias": address.name}}, *also]
     client.indices.update_aliases(actions=actions)
 
 
-def _carried(client: Elasticsearch, place: Place) -> list[str]:
+def _carried(client: Elasticsearch, address: Address) -> list[str]:
     """What the name stands for, as the alias itself tells: whatever state those indices are in."""
     try:
-        return list(client.indices.get_alias(name=place.name))
+        return list(client.indices.get_alias(name=address.name))
     except elasticsearch.NotFoundError:
         return []
 
 
-def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
+def remove_old(client: Elasticsearch, address: Address, keep: int) -> None:
     """Delete left-over drafts and, beyond `keep`, generations; those that were live last are kept first."""
-    every = generations(client, place)
+    every = generations(client, address)
     published = [one for one in reversed(every) if not one.draft and not one.live]
     kept = list(dict.fromkeys(one.index for one in (*lineage(every), *published)))[:keep]
     for one in every:
@@ -223,33 +223,33 @@ def remove_old(client: Elasticsearch, place: Place, keep: int) -> None:
             client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
-def go_back(client: Elasticsearch, place: Place, patient: Patient) -> None:
+def go_back(client: Elasticsearch, address: Address, patient: Patient) -> None:
     """Let the name stand again for the generation that was live before."""
-    with patient.ask(BuildLock(client, place, "rollback").acquire):
-        live = patient.ask(partial(live_generation, client, place, any_schema=True))
-        before = patient.ask(partial(_kept_before, client, place))
+    with patient.ask(BuildLock(client, address, "rollback").acquire):
+        live = patient.ask(partial(live_generation, client, address, any_schema=True))
+        before = patient.ask(partial(_kept_before, client, address))
         left = [{"add": {"index": live.index, "alias": left_alias(live.index)}}] if live else []
-        patient.ask(partial(move_alias, client, place, before, *left))
+        patient.ask(partial(move_alias, client, address, before, *left))
 
 
-def _kept_before(client: Elasticsearch, place: Place) -> str:
-    every = generations(client, place)
+def _kept_before(client: Elasticsearch, address: Address) -> str:
+    every = generations(client, address)
     if kept := lineage(every):
         if kept[0].closed:
-            raise closed_error(place, kept[0].index)
+            raise closed_error(address, kept[0].index)
         return kept[0].index
     others = [one.index for one in every if not one.live and not one.draft]
     if not others and not any(one.live for one in every):
-        raise not_found(place)
+        raise not_found(address)
     also = f" ({', '.join(others)}: newer, or gone back from)" if others else ""
-    raise IndexNotFoundError(f"{place.where}: no older index is kept to go back to{also}")
+    raise IndexNotFoundError(f"{address.where}: no older index is kept to go back to{also}")
 
 
-def create_first(client: Elasticsearch, place: Place, analyzer: str, patient: Patient) -> Generation:
+def create_first(client: Elasticsearch, address: Address, analyzer: str, patient: Patient) -> Generation:
     """The first index of a name, with its alias; the one that another process made meanwhile, if so."""
 
     def create() -> Generation:
-        return live_generation(client, place) or create_generation(client, place, analyzer)
+        return live_generation(client, address) or create_generation(client, address, analyzer)
 
-    with patient.ask(BuildLock(client, place, "create").acquire):
+    with patient.ask(BuildLock(client, address, "create").acquire):
         return patient.ask(create)

@@ -36,7 +36,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Extent:
     """Where an array is in its file, and what it is."""
 
     kind: str
@@ -66,15 +66,15 @@ def sync_folder(folder: Path) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:
     """Write the arrays to a new file, durable once this returns; the name appears last."""
-    places, offset = {}, 0
+    extents, offset = {}, 0
     for name, array in arrays.items():
         if array.dtype.str not in _TYPES or array.ndim != 1:
             raise TypeError(f"{name}: cannot store {array.ndim} dimensions of {array.dtype.str}")
         offset = _aligned(offset)
         data = np.ascontiguousarray(array)
-        places[name] = [array.dtype.str, len(array), offset, zlib.crc32(data.data)]
+        extents[name] = [array.dtype.str, len(array), offset, zlib.crc32(data.data)]
         offset += array.nbytes
-    header = json.dumps(places, separators=(",", ":")).encode()
+    header = json.dumps(extents, separators=(",", ":")).encode()
     checksum = zlib.crc32(header)
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
@@ -82,7 +82,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:
         file.write(header)
         base = _aligned(_PREFIX.size + len(header))
         for name, array in arrays.items():
-            file.write(b"\0" * (base + int(places[name][2]) - file.tell()))
+            file.write(b"\0" * (base + int(extents[name][2]) - file.tell()))
             file.write(np.ascontiguousarray(array).data)
         size = file.tell()
         file.flush()
@@ -111,26 +111,26 @@ class ArrayFile:
             raise IndexDamagedError(f"{path}: the header does not match its checksum")
         self._base = _aligned(_PREFIX.size + length)
         try:
-            self.places = _places(header, size - self._base)
+            self.extents = _extents(header, size - self._base)
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise IndexDamagedError(f"{path}: the header does not say where the arrays are") from None
 
     def __getitem__(self, name: str) -> Integers:
-        place = self.places[name]
-        return np.frombuffer(self._map, np.dtype(place.kind), place.length, self._base + place.offset)
+        extent = self.extents[name]
+        return np.frombuffer(self._map, np.dtype(extent.kind), extent.length, self._base + extent.offset)
 
     def damaged(self, names: Iterable[str]) -> list[str]:
         """Those of these arrays that do not match their checksums."""
-        return [name for name in names if zlib.crc32(self[name].data) != self.places[name].checksum]
+        return [name for name in names if zlib.crc32(self[name].data) != self.extents[name].checksum]
 
 
-def _places(header: bytes, room: int) -> dict[str, Place]:
+def _extents(header: bytes, room: int) -> dict[str, Extent]:
     """Raises ValueError, TypeError or AttributeError for a header that no writer makes of so many bytes."""
-    places = {name: Place(*fields) for name, fields in json.loads(header).items()}
-    for place in places.values():
-        numbers = (place.length, place.offset, place.checksum)
-        if place.kind not in _TYPES or not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError(place)
-        if place.offset % _ALIGNMENT or place.offset + place.bytes > room:
-            raise ValueError(place)
-    return places
+    extents = {name: Extent(*fields) for name, fields in json.loads(header).items()}
+    for extent in extents.values():
+        numbers = (extent.length, extent.offset, extent.checksum)
+        if extent.kind not in _TYPES or not all(isinstance(one, int) and one >= 0 for one in numbers):
+            raise ValueError(extent)
+        if extent.offset % _ALIGNMENT or extent.offset + extent.bytes > room:
+            raise ValueError(extent)
+    return extents

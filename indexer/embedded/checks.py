@@ -51,7 +51,7 @@ def reading(where: str | Path, segments: Sequence[Segment]) -> Iterator[None]:
 
 def _changed(segment: Segment) -> list[str]:
     path, file = segment.entry.file.path, segment.file
-    return [f"{path}: {name} does not match its checksum" for name in file.damaged(file.places)]
+    return [f"{path}: {name} does not match its checksum" for name in file.damaged(file.extents)]
 
 
 def _disagreeing(segment: Segment) -> list[str]:

@@ -48,7 +48,7 @@ _KINDS = {
 
 def check_segment(file: ArrayFile, rows: int) -> None:
     """Raises IndexDamagedError for what is not a segment of so many rows (1 or more)."""
-    kinds = {name: place.kind for name, place in file.places.items()}
+    kinds = {name: extent.kind for name, extent in file.extents.items()}
     if kinds.keys() != _KINDS.keys() or any(kind not in _KINDS[name] for name, kind in kinds.items()):
         raise IndexDamagedError(f"{file.path}: does not hold the arrays of a segment")
     for name in file.damaged(_checked_now(file)):
@@ -59,7 +59,7 @@ def check_segment(file: ArrayFile, rows: int) -> None:
 
 def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Bool:
     """Which rows are deleted. Raises IndexDamagedError for what are not the tombstones of so many."""
-    if [(name, place.kind, place.length) for name, place in file.places.items()] != [
+    if [(name, extent.kind, extent.length) for name, extent in file.extents.items()] != [
         ("deleted", "|u1", -(-rows // 8))
     ]:
         raise IndexDamagedError(f"{file.path}: does not hold the tombstones of its segment")
@@ -72,9 +72,9 @@ def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Bool:
 
 
 def _checked_now(file: ArrayFile) -> list[str]:
-    decisive = [name for name in file.places if name not in _SHOWN]
-    decisive.sort(key=lambda name: file.places[name].bytes)
-    ends = np.cumsum([file.places[name].bytes for name in decisive])
+    decisive = [name for name in file.extents if name not in _SHOWN]
+    decisive.sort(key=lambda name: file.extents[name].bytes)
+    ends = np.cumsum([file.extents[name].bytes for name in decisive])
     return decisive[: int(ends.searchsorted(_CHECKED_BYTES, side="right"))]
 
 

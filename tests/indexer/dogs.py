@@ -25,9 +25,9 @@ def built(where: str, number: int, keep: int = 1) -> str:
 
 def concrete(where: str) -> list[str]:
     """Every index behind the name, the oldest first."""
-    place = parse(where)
-    with connect(place) as client:
-        return [one.index for one in generations(client, place)]
+    address = parse(where)
+    with connect(address) as client:
+        return [one.index for one in generations(client, address)]
 
 
 def captions(where: str) -> int:

@@ -17,8 +17,8 @@ def overwrite(folder: Path, name: str, value: int, first: int = 0, last: int | N
     """Damage an array of the first segment: from byte `first` to `last`, every byte is `value`."""
     path, file = _first_segment(folder)
     data = bytearray(path.read_bytes())
-    base = -(-(16 + int.from_bytes(data[8:12], "little")) // 64) * 64 + file.places[name].offset
-    for place in range(file.places[name].bytes)[first:last]:
+    base = -(-(16 + int.from_bytes(data[8:12], "little")) // 64) * 64 + file.extents[name].offset
+    for place in range(file.extents[name].bytes)[first:last]:
         data[base + place] = value
     path.write_bytes(data)
 
@@ -35,7 +35,7 @@ def rewrite_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -
 def rewrite_arrays(folder: Path, change: Callable[[dict[str, Integers]], object]) -> None:
     """Of the first segment, with checksums that fit."""
     path, file = _first_segment(folder)
-    arrays = {name: file[name].copy() for name in file.places}
+    arrays = {name: file[name].copy() for name in file.extents}
     change(arrays)
     written = write_arrays(path, arrays)
     _expect(folder, written.bytes, written.checksum)

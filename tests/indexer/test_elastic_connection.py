@@ -183,10 +183,10 @@ def test_urls() -> None:
 def test_credentials_come_from_the_environment_or_files(tmp_path: Path) -> None:
     secret = tmp_path / "key"
     secret.write_text("k3y\n")
-    place = parse("http://host/captions")
+    address = parse("http://host/captions")
 
     def header(**environment: str) -> str:
-        with connect(place, environment) as client:
+        with connect(address, environment) as client:
             return str(client._headers.get("authorization"))
 
     assert header(ELASTICSEARCH_API_KEY_FILE=str(secret)) == "ApiKey k3y"
@@ -212,10 +212,10 @@ def test_settings_that_cannot_be_right(environment: dict[str, str], message: str
 
 
 def test_certificates_are_verified_unless_switched_off() -> None:
-    place = parse("https://localhost:9/captions")
+    address = parse("https://localhost:9/captions")
 
     def verifies(environment: dict[str, str]) -> ssl.VerifyMode:
-        with connect(place, environment) as client:
+        with connect(address, environment) as client:
             node = next(iter(client.transport.node_pool.all()))
             return ssl.CERT_REQUIRED if node.config.verify_certs else ssl.CERT_NONE
 

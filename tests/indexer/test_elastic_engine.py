@@ -113,25 +113,25 @@ def test_random_draws_distinct_images_equally_whatever_their_captions(elastic_wh
 
 
 def test_a_draw_is_the_same_however_many_shards_hold_the_images(elastic_where: str) -> None:
-    place = parse(elastic_where)
+    address = parse(elastic_where)
     records = [CaptionRecord(f"i{n}", f"caption number {m}") for n in range(40) for m in range(1 + n % 4)]
     draws = []
-    with connect(place) as client:
+    with connect(address) as client:
         for shards in (1, 3):
             template = index_template(SCHEMA_VERSION)
             client.indices.create(
-                index=f"{place.name}-{shards}",
+                index=f"{address.name}-{shards}",
                 settings={"number_of_shards": shards, "number_of_replicas": 0},
                 mappings=template.mappings,
             )
             first: dict[str, Any] = {"index": {}}
             sources = (to_source(record, analyzer(), now()) for record in records)
             client.bulk(
-                index=f"{place.name}-{shards}",
+                index=f"{address.name}-{shards}",
                 operations=[line for source in sources for line in (first, source)],
                 refresh=True,
             )
-            hits = [drawn(client, f"{place.name}-{shards}", 12, Filters(), seed) for seed in (0, 2**31 - 1)]
+            hits = [drawn(client, f"{address.name}-{shards}", 12, Filters(), seed) for seed in (0, 2**31 - 1)]
             draws.append([[hit["_source"]["image_id"] for hit in each] for each in hits])
     assert draws[0] == draws[1]
     assert [len(set(each)) for each in draws[0]] == [12, 12]
@@ -217,13 +217,13 @@ def test_an_index_that_must_not_be_read_says_so(elastic_where: str) -> None:
 def test_what_is_read_piece_by_piece_from_a_server_that_forgot_it_is_asked_for_again(
     elastic_where: str,
 ) -> None:
-    place = parse(elastic_where)
-    with ElasticIndex.open(elastic_where, create=True) as index, connect(place) as client:
+    address = parse(elastic_where)
+    with ElasticIndex.open(elastic_where, create=True) as index, connect(address) as client:
         index.add([DOG])
-        with clear_errors(place), Snapshot(client, place.name) as snapshot:
+        with clear_errors(address), Snapshot(client, address.name) as snapshot:
             snapshot.search(size=0)
             client.close_point_in_time(id=snapshot._id)
-            with pytest.raises(IndexUnavailableError, match=r"forgot .*; ask again"), clear_errors(place):
+            with pytest.raises(IndexUnavailableError, match=r"forgot .*; ask again"), clear_errors(address):
                 snapshot.search(size=0)
 
 
@@ -241,16 +241,16 @@ def test_the_mapping_is_strict_and_fits_the_documents(elastic_where: str) -> Non
 
 def half_available(where: str) -> int:
     """Make an index of two shards, of which the one node that may hold them takes one; captions stored."""
-    place, template = parse(where), index_template(1)
-    index = f"{place.name}-20260101-000000-000000"
-    with connect(place) as client:
+    address, template = parse(where), index_template(1)
+    index = f"{address.name}-20260101-000000-000000"
+    with connect(address) as client:
         node = next(iter(client.nodes.info(node_id="_local")["nodes"].values()))["name"]
         allocation = {"require._name": node, "total_shards_per_node": 1}
         client.indices.create(
             index=index,
             settings={"number_of_shards": 2, "number_of_replicas": 0, "routing.allocation": allocation},
             mappings={**template.mappings, "_meta": {"schema": 1, "analyzer": DEFAULT}},
-            aliases={place.name: {}},
+            aliases={address.name: {}},
             wait_for_active_shards=0,
         )
         client.cluster.health(index=index, wait_for_no_initializing_shards=True)

@@ -275,9 +275,9 @@ def test_whatever_request_of_a_writer_fails_is_made_again(proxy: Proxy, proxied:
         failing_at_first(proxy, done=done)
         assert index.status().captions == 6
     proxy.fault = lambda handler, path: False
-    place = parse(proxied)
-    with connect(place) as client:
-        assert len(generations(client, place)) == 2, "the live one, and the one that was gone back from"
+    address = parse(proxied)
+    with connect(address) as client:
+        assert len(generations(client, address)) == 2, "the live one, and the one that was gone back from"
 
 
 def test_who_only_reads_does_not_wait(proxy: Proxy, proxied: str) -> None:

@@ -32,13 +32,13 @@ NO_PROCESS = 1 << 30
 def test_only_on_this_very_machine_a_dead_process_frees_a_fresh_lock(
     elastic_where: str, monkeypatch: pytest.MonkeyPatch, host: str, machine: str, free: bool
 ) -> None:
-    place = parse(elastic_where)
+    address = parse(elastic_where)
     monkeypatch.setattr(lock, "machine", lambda: "this")
     held: dict[str, Any] = {"owner": "x", "purpose": "build x", "host": host, "machine": machine}
     held |= {"pid": NO_PROCESS, "at": time.time()}
-    with connect(place) as client:
-        client.index(index=f"{place.name}-builds", id="build", document=held)
-        mine = lock.BuildLock(client, place, "build mine")
+    with connect(address) as client:
+        client.index(index=f"{address.name}-builds", id="build", document=held)
+        mine = lock.BuildLock(client, address, "build mine")
         with nullcontext() if free else pytest.raises(IndexLockedError, match="build x"):
             mine.acquire()
         mine.release()
@@ -70,9 +70,9 @@ def losing_one_answer_about_the_lock(proxy: Proxy) -> Iterator[None]:
 
 @pytest.mark.elasticsearch
 def test_a_lost_answer_about_the_lock_ends_no_build(proxy: Proxy, proxied: str) -> None:
-    place = parse(proxied)
-    with connect(place) as client:
-        mine, other = BuildLock(client, place, "mine"), BuildLock(client, place, "other")
+    address = parse(proxied)
+    with connect(address) as client:
+        mine, other = BuildLock(client, address, "mine"), BuildLock(client, address, "other")
         with losing_one_answer_about_the_lock(proxy):
             mine.acquire()
         with losing_one_answer_about_the_lock(proxy):
@@ -91,14 +91,14 @@ def test_a_lost_answer_about_the_lock_ends_no_build(proxy: Proxy, proxied: str) 
 def test_a_lock_whose_last_beat_got_no_answer_at_all_is_confirmed_and_released(
     proxy: Proxy, proxied: str
 ) -> None:
-    place = parse(proxied)
+    address = parse(proxied)
 
     def losing_every_answer(handler: Handler, path: str) -> bool:
         handler.pass_on(handler.body, then_cut=True)
         return True
 
-    with connect(place) as client:
-        mine, other = BuildLock(client, place, "mine"), BuildLock(client, place, "other")
+    with connect(address) as client:
+        mine, other = BuildLock(client, address, "mine"), BuildLock(client, address, "other")
         mine.acquire()
         for use in (mine.confirm, mine.release):
             proxy.fault = losing_every_answer
@@ -123,14 +123,14 @@ def test_beats_beside_a_confirmation_do_not_disturb_it(
 
     monkeypatch.setattr(BuildLock, "_put", counted)
     monkeypatch.setattr(lock, "_BEAT", 0.0)
-    place = parse(elastic_where)
-    with connect(place) as client:
-        held = BuildLock(client, place, "mine")
+    address = parse(elastic_where)
+    with connect(address) as client:
+        held = BuildLock(client, address, "mine")
         held.acquire()
         for _ in range(50):
             held.confirm()
             assert beats.acquire(timeout=60), "no beat came"
         held.release()
-        other = BuildLock(client, place, "other")
+        other = BuildLock(client, address, "other")
         other.acquire()
         other.release()

@@ -13,7 +13,7 @@ from elasticsearch import Elasticsearch
 from captioner.tokens import DEFAULT
 from es_mappings import index_template
 from indexer.elastic import ElasticIndex
-from indexer.elastic.connection import Place, connect, parse
+from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.generations import generations, live_generation
 from indexer.elastic.patience import Patience
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
@@ -33,30 +33,30 @@ MORE = {"@timestamp": {"type": "date"}}
 
 
 @pytest.fixture
-def place(elastic_where: str) -> Place:
+def address(elastic_where: str) -> Address:
     return parse(elastic_where)
 
 
 @pytest.fixture
-def client(place: Place) -> Iterator[Elasticsearch]:
-    with connect(place) as client:
+def client(address: Address) -> Iterator[Elasticsearch]:
+    with connect(address) as client:
         yield client
 
 
-def live(client: Elasticsearch, place: Place) -> str:
-    found = live_generation(client, place)
+def live(client: Elasticsearch, address: Address) -> str:
+    found = live_generation(client, address)
     assert found is not None
     return found.index
 
 
-def without_shards(client: Elasticsearch, place: Place, day: str, **meta: str) -> str:
+def without_shards(client: Elasticsearch, address: Address, day: str, **meta: str) -> str:
     """An index whose shard no node may hold; the live one unless it is a draft."""
-    index = f"{place.name}-{day}-000000-000000"
+    index = f"{address.name}-{day}-000000-000000"
     client.indices.create(
         index=index,
         settings={"number_of_replicas": 0, "routing.allocation.require._name": "nowhere"},
         mappings={**index_template(1).mappings, "_meta": {"schema": 1, "analyzer": DEFAULT, **meta}},
-        aliases={f"{index}-draft" if "build" in meta else place.name: {}},
+        aliases={f"{index}-draft" if "build" in meta else address.name: {}},
         wait_for_active_shards=0,
     )
     return index
@@ -79,65 +79,65 @@ READS: tuple[Callable[[ElasticIndex], Any], ...] = (
 
 @pytest.mark.parametrize("create", [False, True])
 def test_an_index_that_vanishes_is_not_an_empty_one(
-    place: Place, client: Elasticsearch, create: bool
+    address: Address, client: Elasticsearch, create: bool
 ) -> None:
-    built(place.where, 2)
-    with ElasticIndex.open(place.where, create=create) as index:
-        client.indices.delete(index=live(client, place))
+    built(address.where, 2)
+    with ElasticIndex.open(address.where, create=create) as index:
+        client.indices.delete(index=live(client, address))
         for _ in range(2):
             for read in READS:
                 with pytest.raises(IndexNotFoundError, match="no such index"):
                     read(index)
-        built(place.where, 3)
+        built(address.where, 3)
         assert index.status().captions == 3
         assert len(index.candidates(frozenset({"dog"}), 5).found) == 3
 
 
 def test_an_index_that_this_process_made_and_that_vanishes_is_not_an_empty_one(
-    place: Place, client: Elasticsearch
+    address: Address, client: Elasticsearch
 ) -> None:
-    with ElasticIndex.open(place.where, create=True) as index:
+    with ElasticIndex.open(address.where, create=True) as index:
         assert index.status().captions == 0
         index.add(dogs(2))
-        client.indices.delete(index=live(client, place))
+        client.indices.delete(index=live(client, address))
         for read in READS:
             with pytest.raises(IndexNotFoundError, match="no such index"):
                 read(index)
 
 
 def test_an_index_that_cannot_be_searched_is_gone_back_from_and_built_anew(
-    place: Place, client: Elasticsearch
+    address: Address, client: Elasticsearch
 ) -> None:
-    built(place.where, 2)
-    sound = live(client, place)
-    client.indices.delete_alias(index=sound, name=place.name)
-    without_shards(client, place, "29990101", before=sound)
-    with ElasticIndex.open(place.where) as index:
+    built(address.where, 2)
+    sound = live(client, address)
+    client.indices.delete_alias(index=sound, name=address.name)
+    without_shards(client, address, "29990101", before=sound)
+    with ElasticIndex.open(address.where) as index:
         with pytest.raises(IndexUnavailableError, match="not available now"):
             index.candidates(frozenset({"dog"}), 5)
         assert index.rollback().captions == 2
-    client.indices.delete_alias(index=sound, name=place.name)
-    without_shards(client, place, "29990102")
-    built(place.where, 3)
+    client.indices.delete_alias(index=sound, name=address.name)
+    without_shards(client, address, "29990102")
+    built(address.where, 3)
 
 
-def test_a_closed_index_says_so_and_is_gone_back_from(place: Place, client: Elasticsearch) -> None:
-    built(place.where, 1)
-    built(place.where, 2)
-    client.indices.close(index=live(client, place))
-    with ElasticIndex.open(place.where) as index:
+def test_a_closed_index_says_so_and_is_gone_back_from(address: Address, client: Elasticsearch) -> None:
+    built(address.where, 1)
+    built(address.where, 2)
+    client.indices.close(index=live(client, address))
+    with ElasticIndex.open(address.where) as index:
         for read in READS:
             with pytest.raises(IndexUnavailableError, match=r"is closed; open it with POST \S+/_open, or"):
                 read(index)
         assert index.rollback().captions == 1
 
 
-def test_an_index_that_was_closed_is_not_gone_back_to(place: Place, client: Elasticsearch) -> None:
-    built(place.where, 1)
-    older = live(client, place)
-    built(place.where, 2)
+def test_an_index_that_was_closed_is_not_gone_back_to(address: Address, client: Elasticsearch) -> None:
+    built(address.where, 1)
+    older = live(client, address)
+    built(address.where, 2)
     client.indices.close(index=older)
-    with ElasticIndex.open(place.where) as index:
+    with ElasticIndex.open(address.where) as index:
         with pytest.raises(IndexUnavailableError, match=f"is closed; open it with POST {older}"):
             index.rollback()
         assert index.status().captions == 2
@@ -145,15 +145,17 @@ def test_an_index_that_was_closed_is_not_gone_back_to(place: Place, client: Elas
         assert index.rollback().captions == 1
 
 
-def test_a_live_index_that_is_closed_during_a_build_gives_way(place: Place, client: Elasticsearch) -> None:
-    built(place.where, 1)
-    older = live(client, place)
-    with ElasticIndex.open(place.where) as index, index.draft("k") as draft:
+def test_a_live_index_that_is_closed_during_a_build_gives_way(
+    address: Address, client: Elasticsearch
+) -> None:
+    built(address.where, 1)
+    older = live(client, address)
+    with ElasticIndex.open(address.where) as index, index.draft("k") as draft:
         draft.add(dogs(3))
         client.indices.close(index=older)
         assert draft.publish().captions == 3
-    assert list(client.indices.get_alias(name=place.name)) == [live(client, place)]
-    assert [one.index for one in generations(client, place) if one.closed] == [older]
+    assert list(client.indices.get_alias(name=address.name)) == [live(client, address)]
+    assert [one.index for one in generations(client, address) if one.closed] == [older]
 
 
 def vanishing(records: list[CaptionRecord], at: int, vanish: Callable[[], object]) -> Iterator[CaptionRecord]:
@@ -164,18 +166,20 @@ def vanishing(records: list[CaptionRecord], at: int, vanish: Callable[[], object
         yield record
 
 
-def test_an_addition_to_an_index_that_a_build_replaces_says_so(place: Place, client: Elasticsearch) -> None:
-    built(place.where, 1)
-    replaced = live(client, place)
+def test_an_addition_to_an_index_that_a_build_replaces_says_so(
+    address: Address, client: Elasticsearch
+) -> None:
+    built(address.where, 1)
+    replaced = live(client, address)
 
     def replace() -> None:
-        with ElasticIndex.open(place.where) as builder:
+        with ElasticIndex.open(address.where) as builder:
             builder.keep = 0
             with builder.draft("2") as draft:
                 draft.add(dogs(2))
                 draft.publish()
 
-    with ElasticIndex.open(place.where) as index:
+    with ElasticIndex.open(address.where) as index:
         with pytest.raises(IndexNotFoundError, match=f"{replaced} was deleted while it was written to"):
             index.add(vanishing(dogs(8_000), 4_000, replace))
         assert client.indices.exists(index=replaced).body is False
@@ -185,12 +189,12 @@ def test_an_addition_to_an_index_that_a_build_replaces_says_so(place: Place, cli
 
 @pytest.mark.parametrize("at", [0, 2])
 def test_a_draft_that_was_deleted_is_not_made_again_and_not_published(
-    place: Place, client: Elasticsearch, at: int
+    address: Address, client: Elasticsearch, at: int
 ) -> None:
-    built(place.where, 1)
-    with ElasticIndex.open(place.where) as index, index.draft("k") as draft:
+    built(address.where, 1)
+    with ElasticIndex.open(address.where) as index, index.draft("k") as draft:
         draft.add(dogs(at))
-        gone = generations(client, place)[-1].index
+        gone = generations(client, address)[-1].index
         client.indices.delete(index=gone)
         for write in (lambda: draft.add(dogs(5)), draft.publish, lambda: draft.known_images("")):
             with pytest.raises(IndexNotFoundError, match=f"{gone} was deleted while it was written to"):
@@ -199,33 +203,33 @@ def test_a_draft_that_was_deleted_is_not_made_again_and_not_published(
         assert index.status().captions == 1
 
 
-def test_a_deletion_from_an_index_that_vanishes_says_so(place: Place, client: Elasticsearch) -> None:
-    built(place.where, 3)
-    with ElasticIndex.open(place.where) as index:
+def test_a_deletion_from_an_index_that_vanishes_says_so(address: Address, client: Elasticsearch) -> None:
+    built(address.where, 3)
+    with ElasticIndex.open(address.where) as index:
         index.delete(["image0"])
-        vanished = live(client, place)
-        loader = index._loader(generations(client, place)[-1])
+        vanished = live(client, address)
+        loader = index._loader(generations(client, address)[-1])
         client.indices.delete(index=vanished)
         with pytest.raises(IndexNotFoundError, match=f"{vanished} was deleted while it was written to"):
             loader.remove([dogs(3)[1].document_id])
         assert client.indices.exists(index=vanished).body is False
 
 
-def test_a_closed_draft_refuses_no_single_captions(place: Place, client: Elasticsearch) -> None:
-    with ElasticIndex.open(place.where, create=True) as index, index.draft("k") as draft:
+def test_a_closed_draft_refuses_no_single_captions(address: Address, client: Elasticsearch) -> None:
+    with ElasticIndex.open(address.where, create=True) as index, index.draft("k") as draft:
         draft.add(dogs(1))
-        client.indices.close(index=generations(client, place)[-1].index)
+        client.indices.close(index=generations(client, address)[-1].index)
         with pytest.raises(IndexUnavailableError, match="is closed; open it with POST"):
             draft.add(dogs(3))
 
 
-def test_a_draft_that_refused_everything_is_begun_anew(place: Place, client: Elasticsearch) -> None:
+def test_a_draft_that_refused_everything_is_begun_anew(address: Address, client: Elasticsearch) -> None:
     """A template of the server's named a pipeline that is not there; now it is gone."""
-    template = f"{place.name}-template"
+    template = f"{address.name}-template"
     broken = {"settings": {"index.default_pipeline": "nope"}}
-    with ElasticIndex.open(place.where, create=True) as index:
+    with ElasticIndex.open(address.where, create=True) as index:
         client.indices.put_index_template(
-            name=template, index_patterns=[f"{place.name}-2*"], template=broken, priority=300
+            name=template, index_patterns=[f"{address.name}-2*"], template=broken, priority=300
         )
         try:
             with index.draft("k") as draft:
@@ -235,19 +239,19 @@ def test_a_draft_that_refused_everything_is_begun_anew(place: Place, client: Ela
         with index.draft("k") as draft:
             assert draft.add(dogs(2)).added == 2
             assert draft.publish().captions == 2
-    assert len(generations(client, place)) == 1
+    assert len(generations(client, address)) == 1
 
 
 @pytest.mark.parametrize(
     "settings", [{"default_pipeline": "nope"}, {"final_pipeline": "nope"}], ids=lambda one: next(iter(one))
 )
 def test_a_draft_before_which_a_pipeline_stands_is_begun_anew(
-    place: Place, client: Elasticsearch, settings: dict[str, str]
+    address: Address, client: Elasticsearch, settings: dict[str, str]
 ) -> None:
-    with ElasticIndex.open(place.where, create=True) as index:
+    with ElasticIndex.open(address.where, create=True) as index:
         with index.draft("k") as draft:
             draft.add(dogs(2))
-        client.indices.put_settings(index=generations(client, place)[-1].index, settings=settings)
+        client.indices.put_settings(index=generations(client, address)[-1].index, settings=settings)
         with index.draft("k") as draft:
             assert draft.known_images("") == frozenset()
             assert draft.add(dogs(3)).added == 3
@@ -266,28 +270,28 @@ def test_a_draft_before_which_a_pipeline_stands_is_begun_anew(
     ],
 )
 def test_a_draft_that_was_changed_is_begun_anew_but_for_a_field_more(
-    change: Callable[..., object], added: int, place: Place, client: Elasticsearch
+    change: Callable[..., object], added: int, address: Address, client: Elasticsearch
 ) -> None:
-    with ElasticIndex.open(place.where, create=True) as index:
+    with ElasticIndex.open(address.where, create=True) as index:
         with index.draft("k") as draft:
             draft.add(dogs(2))
-        change(client.indices, generations(client, place)[-1].index)
+        change(client.indices, generations(client, address)[-1].index)
         with index.draft("k") as draft:
             assert draft.add(dogs(3)).added == added
 
 
-def test_a_draft_that_lost_its_shard_is_begun_anew(place: Place, client: Elasticsearch) -> None:
-    without_shards(client, place, "20200101", build="k")
+def test_a_draft_that_lost_its_shard_is_begun_anew(address: Address, client: Elasticsearch) -> None:
+    without_shards(client, address, "20200101", build="k")
     pauses: list[float] = []
     patience = Patience(retries=2, sleep=lambda stopped, seconds: pauses.append(seconds))
     with (
-        ElasticIndex.open(place.where, create=True, patience=patience) as index,
+        ElasticIndex.open(address.where, create=True, patience=patience) as index,
         index.draft("k") as draft,
     ):
         assert pauses == [0.5, 1.0], "it might have come back"
         assert draft.add(dogs(3)).added == 3
         assert draft.publish().captions == 3
-    assert len(generations(client, place)) == 1
+    assert len(generations(client, address)) == 1
 
 
 def test_a_cluster_that_is_starting_has_no_answer_yet(
@@ -295,8 +299,8 @@ def test_a_cluster_that_is_starting_has_no_answer_yet(
 ) -> None:
     """It answers 404 of names and 503 of what needs shards (as measured before its state is recovered)."""
     built(elastic_where, 2)
-    place = parse(elastic_where)
-    with connect(place) as client:
+    address = parse(elastic_where)
+    with connect(address) as client:
 
         def unknown(**_: object) -> None:
             raise elasticsearch.NotFoundError("no such index", RESPONSE_404, {})
@@ -307,6 +311,6 @@ def test_a_cluster_that_is_starting_has_no_answer_yet(
         monkeypatch.setattr(client.indices, "get", unknown)
         monkeypatch.setattr(client, "count", starting)
         with pytest.raises(elasticsearch.ApiError, match="not recovered"):
-            live_generation(client, place)
+            live_generation(client, address)
         monkeypatch.setattr(client, "count", unknown)
-        assert live_generation(client, place) is None
+        assert live_generation(client, address) is None

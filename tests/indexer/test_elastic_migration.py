@@ -20,19 +20,19 @@ pytestmark = pytest.mark.elasticsearch
 
 def make_older(where: str) -> None:
     """Let the live index tell of an earlier schema."""
-    place = parse(where)
-    with connect(place) as client:
-        live = live_generation(client, place)
+    address = parse(where)
+    with connect(address) as client:
+        live = live_generation(client, address)
         assert live is not None
         client.indices.put_mapping(index=live.index, meta={**live.meta, "schema": 0})
 
 
 def test_migrate_brings_an_older_schema_up_to_date(elastic_where: str) -> None:
     """An index of schema 0: documents without sized_tokens, which this version cannot search."""
-    place = parse(elastic_where)
+    address = parse(elastic_where)
     mappings = {"_meta": {"schema": 0, "analyzer": "words/1"}, "dynamic": True}
-    body = {"mappings": mappings, "aliases": {place.name: {}}}
-    old = f"{place.server}/{place.name}-20200101-000000-000000"
+    body = {"mappings": mappings, "aliases": {address.name: {}}}
+    old = f"{address.server}/{address.name}-20200101-000000-000000"
     document = {
         "image_id": "1",
         "caption": "the dog",
@@ -85,9 +85,9 @@ def test_a_migration_keeps_what_was_kept(elastic_where: str) -> None:
 def test_a_concrete_index_is_not_migrated_by_its_own_name(elastic_where: str) -> None:
     live = built(elastic_where, 1)
     make_older(elastic_where)
-    place = parse(elastic_where)
+    address = parse(elastic_where)
     with pytest.raises(IndexMismatchError, match=f"name the whole: --index {elastic_where}$"):
-        migrate(f"{place.server}/{live}")
+        migrate(f"{address.server}/{live}")
     assert concrete(elastic_where) == [live]
 
 

@@ -84,18 +84,18 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 120) -> None:
 def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
     with server_folder() as folder:
         server = start(folder, nodes=3)
-        place = parse(f"{server.urls[0]}/captions")
-        with ElasticIndex.open(place.where, create=True) as index, index.draft("k") as draft:
+        address = parse(f"{server.urls[0]}/captions")
+        with ElasticIndex.open(address.where, create=True) as index, index.draft("k") as draft:
             draft.add(dogs(0, 2_000))
             draft.publish()
-        with connect(place) as client:
+        with connect(address) as client:
 
             def health() -> Any:
                 patient = client.options(request_timeout=150)
                 return patient.cluster.health(wait_for_status="green", timeout="120s")
 
             assert health()["status"] == "green"
-            shards: Any = client.cat.shards(index=place.name, format="json", h="prirep,node")
+            shards: Any = client.cat.shards(index=address.name, format="json", h="prirep,node")
             assert {shard["prirep"] for shard in shards} == {"p", "r"}  # one replica
             # A node that holds a copy dies, and not the one that is talked to.
             held = {shard["node"] for shard in shards}
@@ -105,7 +105,7 @@ def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
             done = threading.Event()
 
             def search() -> None:
-                with ElasticIndex.open(place.where) as reader:
+                with ElasticIndex.open(address.where) as reader:
                     while not done.is_set():
                         try:
                             found = reader.candidates(frozenset({"dog"}), 10).found
@@ -115,7 +115,7 @@ def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
                             errors.append(str(error))
 
             def write() -> None:
-                with ElasticIndex.open(place.where) as writer:
+                with ElasticIndex.open(address.where) as writer:
                     first = 2_000
                     while not done.is_set():
                         report = writer.add(dogs(first, 100))
@@ -130,7 +130,7 @@ def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
             until(lambda: len(added) > 3, "additions before")
             # Otherwise the server waits a minute for the node to come back before it makes a new replica.
             at_once = {"index.unassigned.node_left.delayed_timeout": "0s"}
-            client.indices.put_settings(index=place.name, settings=at_once)
+            client.indices.put_settings(index=address.name, settings=at_once)
             os.killpg(server.pids[victim], signal.SIGKILL)
             state.wait_for_end(server.pids[victim], 30)
             before = len(added)
@@ -143,5 +143,5 @@ def test_a_node_of_three_is_killed_while_searches_and_additions_run() -> None:
             # Requests that were under way on the dead node may fail, each in one clear line; none is wrong.
             assert not [error for error in errors if "hits" in error]
             assert all(count == 100 for count in added)
-            with ElasticIndex.open(place.where) as index:
+            with ElasticIndex.open(address.where) as index:
                 assert index.status().captions == 2_000 + sum(added)

@@ -62,9 +62,9 @@ def test_a_live_index_that_was_deleted_leads_to_the_newest_one_that_is_kept(elas
 def test_an_index_that_lost_its_name_is_gone_back_to(elastic_where: str) -> None:
     built(elastic_where, 1)
     nameless = built(elastic_where, 2)
-    place = parse(elastic_where)
-    with connect(place) as client:
-        client.indices.delete_alias(index=nameless, name=place.name)
+    address = parse(elastic_where)
+    with connect(address) as client:
+        client.indices.delete_alias(index=nameless, name=address.name)
     assert gone_back(elastic_where) == 2
     assert gone_back(elastic_where) == 1
 

@@ -150,8 +150,8 @@ def test_publish_refuses_a_draft_that_lost_captions(elastic_where: str) -> None:
     built(elastic_where, 1)
     with ElasticIndex.open(elastic_where) as index, index.draft("lossy") as draft:
         draft.add(dogs(3))
-        place, new = parse(elastic_where), concrete(elastic_where)[-1]
-        gone = f"{place.server}/{new}/_doc/{dogs(1)[0].document_id}"
+        address, new = parse(elastic_where), concrete(elastic_where)[-1]
+        gone = f"{address.server}/{new}/_doc/{dogs(1)[0].document_id}"
         urlopen(Request(gone, method="DELETE"), timeout=30).close()
         with pytest.raises(
             IndexDamagedError, match="holds 2 captions instead of 3; readers keep the old index"
@@ -212,9 +212,9 @@ def test_captions_of_an_index_built_anew_tell_its_analyzer(elastic_where: str) -
 def test_an_alias_whose_index_was_deleted_is_not_found(elastic_where: str) -> None:
     built(elastic_where, 2)
     with ElasticIndex.open(elastic_where) as reader:
-        place, index = parse(elastic_where), concrete(elastic_where)[0]
-        urlopen(Request(f"{place.server}/{index}", method="DELETE"), timeout=30).close()
-        with pytest.raises(IndexNotFoundError, match=f"{place.name}: no such index"):
+        address, index = parse(elastic_where), concrete(elastic_where)[0]
+        urlopen(Request(f"{address.server}/{index}", method="DELETE"), timeout=30).close()
+        with pytest.raises(IndexNotFoundError, match=f"{address.name}: no such index"):
             reader.candidates(frozenset({"dog"}), 5)
     with pytest.raises(IndexNotFoundError):
         ElasticIndex.open(elastic_where)

@@ -141,9 +141,9 @@ def test_of_a_small_index_everything_but_its_texts_is_checked_when_it_is_opened(
     sound: Path, tmp_path: Path
 ) -> None:
     with EmbeddedIndex.open(str(sound)) as index:
-        places = index._current().segments[0].file.places
+        extents = index._current().segments[0].file.extents
     texts = [f"{name}.{part}" for name in TEXTS for part in ("blob", "starts", "codes", "counts")]
-    for name in [one for one, place in places.items() if place.bytes and one not in texts]:
+    for name in [one for one, extent in extents.items() if extent.bytes and one not in texts]:
         folder = shutil.copytree(sound, tmp_path / name)
         overwrite(folder, name, 0xFE, 0, 1)
         with pytest.raises(IndexDamagedError, match=rf"{name} does not match its checksum"):

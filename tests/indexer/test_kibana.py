@@ -236,8 +236,8 @@ def test_the_server_gives_every_panel_what_the_data_hold(elastic_where: str) -> 
     with ElasticIndex.open(elastic_where, create=True) as index, index.draft("panels") as draft:
         draft.add(RECORDS)
         draft.publish()
-    place = parse(elastic_where)
-    found = answers(f"{place.server}/{place.name}")
+    address = parse(elastic_where)
+    found = answers(f"{address.server}/{address.name}")
     tokens = [analyzer()(record.caption) for record in RECORDS]
     scraped = [record for record in RECORDS if record.source == "scraped"]
     assert found["count"]["hits"]["total"]["value"] == len(RECORDS)
