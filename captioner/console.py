@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from captioner.asked import MOST_BEAM, USUAL_BEAM
 from captioner.outside import printable
+from captioner.signals import interrupting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -135,7 +136,7 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with interruptible("interrupted"):
+            with interruptible("interrupted"), interrupting():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise

@@ -1,4 +1,4 @@
-"""Signals that ask to stop (Ctrl-C, SIGTERM), held back while something must not be cut short."""
+"""Signals that ask to stop (Ctrl-C, SIGTERM): what they interrupt, and what they must not cut short."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 _Handlers = Mapping[int, Callable[[int, FrameType | None], object] | int]
+
+
+@contextlib.contextmanager
+def interrupting() -> Iterator[None]:
+    """Ctrl-C is KeyboardInterrupt here; at the end signals are again what they were, whatever came between.
+
+    So one that comes when a command has been interrupted already is not told of a second time.
+    """
+    before = _handlers()
+    try:
+        _handle({number: signal.default_int_handler for number in before if number == signal.SIGINT})
+        yield
+    finally:
+        _handle(before)
 
 
 @contextlib.contextmanager

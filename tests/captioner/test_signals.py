@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from captioner.signals import signals_held
+from captioner.signals import interrupting, signals_held
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -71,3 +71,18 @@ def test_other_threads_hold_nothing() -> None:
     thread.start()
     thread.join()
     assert held == [[]]
+
+
+def test_ctrl_c_interrupts_a_command_and_is_afterwards_what_it_was() -> None:
+    with interrupting():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with pytest.raises(KeyboardInterrupt) as interruption:
+            signal.raise_signal(signal.SIGINT)
+    assert interruption.value.args == ()
+    assert {signal.getsignal(one) for one in BOTH} == {_interrupt}
+
+
+def test_an_ignored_ctrl_c_interrupts_no_command() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupting():
+        signal.raise_signal(signal.SIGINT)
