@@ -115,6 +115,42 @@ def new_vocabulary(kind: Any, *_: Any) -> PickledVocabulary:
     return PickledVocabulary()
 
 
+def _number(of: Any, raw: Any) -> float:
+    return float(PickledArray().fill((), of, raw, False).array())
+
+
+def _from_buffer(buffer: Any, of: Any, shape: Any, order: Any) -> PickledArray:
+    return PickledArray().fill(shape, of, buffer, order == "F")
+
+
+def _tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
+    return torch.as_strided(storage, _few(size), _few(stride), offset)
+
+
+def _parameter(data: Tensor, *_: Any) -> Tensor:
+    return data
+
+
+_TAKING_NO_ROOM: Mapping[tuple[str, str], Any] = {
+    ("build_vocab", "Vocabulary"): PickledVocabulary,
+    ("__main__", "Vocabulary"): PickledVocabulary,
+    ("copyreg", "_reconstructor"): new_vocabulary,
+    ("copy_reg", "_reconstructor"): new_vocabulary,
+    ("numpy", "ndarray"): PickledArray,
+    ("numpy", "dtype"): PickledKind,
+    ("numpy.core.multiarray", "_reconstruct"): PickledArray,
+    ("numpy._core.multiarray", "_reconstruct"): PickledArray,
+    ("numpy.core.multiarray", "scalar"): _number,
+    ("numpy._core.multiarray", "scalar"): _number,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    **{("torch", name): dtype for name, dtype in _STORAGES.items()},
+}
+
+
 def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
     """All names that a file may use, by every version's name of the module, and what it gets for each.
 
@@ -136,37 +172,8 @@ def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
         room.make(len(_listed(pairs)))
         return OrderedDict((_key(key), value) for key, value in map(_listed, pairs))
 
-    def number(of: Any, raw: Any) -> float:
-        return float(PickledArray().fill((), of, raw, False).array())
-
-    def from_buffer(buffer: Any, of: Any, shape: Any, order: Any) -> PickledArray:
-        return PickledArray().fill(shape, of, buffer, order == "F")
-
-    def tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-        return torch.as_strided(storage, _few(size), _few(stride), offset)
-
-    def parameter(data: Tensor, *_: Any) -> Tensor:
-        return data
-
-    found: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): ordered,
-        ("build_vocab", "Vocabulary"): PickledVocabulary,
-        ("__main__", "Vocabulary"): PickledVocabulary,
-        ("_codecs", "encode"): text,
-        ("numpy", "ndarray"): PickledArray,
-        ("numpy", "dtype"): PickledKind,
-        ("torch._utils", "_rebuild_tensor"): tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): tensor,
-        ("torch._utils", "_rebuild_parameter"): parameter,
-    }
-    for module in ("copyreg", "copy_reg"):
-        found[module, "_reconstructor"] = new_vocabulary
-    for core in ("numpy.core", "numpy._core"):
-        found[f"{core}.multiarray", "_reconstruct"] = PickledArray
-        found[f"{core}.multiarray", "scalar"] = number
-        found[f"{core}.numeric", "_frombuffer"] = from_buffer
+    found = {**_TAKING_NO_ROOM, ("collections", "OrderedDict"): ordered, ("_codecs", "encode"): text}
     for module in ("builtins", "__builtin__"):
         found[module, "object"] = type("object", (), {})
         found[module, "bytearray"] = found[module, "bytes"] = octets
-    found |= {("torch", name): dtype for name, dtype in _STORAGES.items()}
     return found
