@@ -17,7 +17,7 @@ from captioner.captioner import MODELS
 MOST_BYTES = 40_000_000
 
 
-def main() -> int:
+def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("model", type=Path)
     options.add_argument("--card", type=Path, required=True)
@@ -28,8 +28,9 @@ def main() -> int:
     checkpoint.save(model, target, card=chosen.card.read_text(encoding="utf-8"))
     size = sum(path.stat().st_size for path in target.iterdir())
     print(f"{target}: {size / 1e6:.1f} MB")
-    return 0 if size <= MOST_BYTES else f"{size} bytes are more than {MOST_BYTES}"  # type: ignore[return-value]
+    if size > MOST_BYTES:
+        sys.exit(f"{size} bytes are more than {MOST_BYTES}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
