@@ -109,9 +109,7 @@ def write_picture(compared: Sequence[Compared], path: str | os.PathLike[str]) ->
 
 def _lines(caption: str) -> list[str]:
     words = zip(clean(caption).split(), repeat(False))
-    return [
-        " ".join(word for word, _ in line) for line in wrap(list(words), _WIDTH - 2 * _INSIDE, _TEXT, _LINES)
-    ]
+    return [" ".join(word for word, _ in line) for line in wrap(words, _WIDTH - 2 * _INSIDE, _TEXT, _LINES)]
 
 
 def _card_height(one: Compared) -> int:

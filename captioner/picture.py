@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from itertools import islice
 
 from PIL import Image, ImageFont, ImageOps
 
 from captioner.errors import PhotoError
 from captioner.files import is_file
+from captioner.marks import Mark, filled
 from captioner.photo import Photo, open_photo
 
-Mark = tuple[str, bool]  # a word, and whether it is marked
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 #: What montages and comparisons are drawn in, as captioner.page has it for HTML.
@@ -71,21 +72,14 @@ def data_uri(picture: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def wrap(words: Sequence[Mark], width: int, size: int, most: int) -> list[list[Mark]]:
+def wrap(words: Iterable[Mark], width: int, size: int, most: int) -> list[list[Mark]]:
     """Lines of words that fit into `width` pixels, at most `most` of them."""
-    lines: list[list[Mark]] = [[]]
-    used = 0.0
-    for word, mark in words:
-        text = fit(word, width, size)
-        length = extent(text, size)
-        if lines[-1] and used + length > width:
-            if len(lines) == most:
-                lines[-1][-1] = (fit(f"{lines[-1][-1][0]}…", width, size), lines[-1][-1][1])
-                break
-            lines.append([])
-            used = 0.0
-        lines[-1].append((text, mark))
-        used += length + extent(" ", size)
+    fitted = ((fit(word, width, size), mark) for word, mark in words)
+    lines = list(islice(filled(fitted, width, partial(extent, size=size)), most + 1)) or [[]]
+    if len(lines) > most:
+        lines.pop()
+        word, mark = lines[-1][-1]
+        lines[-1][-1] = fit(f"{word}…", width, size), mark
     return lines
 
 

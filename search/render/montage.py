@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from captioner.marks import Mark
 from captioner.outside import clean
 from captioner.picture import (
     CARD,
@@ -17,7 +18,6 @@ from captioner.picture import (
     MARK,
     PALE,
     PAPER,
-    Mark,
     extent,
     filling,
     fit_end,

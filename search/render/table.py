@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 
 from captioner.counted import counted
+from captioner.marks import Mark
 from captioner.outside import clean
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
@@ -95,9 +96,9 @@ def _header(results: Results, layout: _Layout) -> Iterator[str]:
 
 
 def _row(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iterator[str]:
-    captions = list(wrap(marked(hit.caption, hit.shared, analyze), layout.caption, _CAPTION_LINES)) or [[]]
+    captions = wrap(marked(hit.caption, hit.shared, analyze), layout.caption, _CAPTION_LINES) or [[]]
     shared_words = [(word, True) for word in spoken(hit.shared, hit.caption, analyze)]
-    shared = list(wrap(shared_words, layout.shared, _CAPTION_LINES)) if layout.shared else []
+    shared = wrap(shared_words, layout.shared, _CAPTION_LINES) if layout.shared else []
     for number in range(max(len(captions), len(shared))):
         cells = [" " * _RANK, " " * layout.image]
         score = " " * _SCORE
@@ -118,7 +119,7 @@ def _image(hit: Hit, layout: _Layout) -> str:
     return shorten_start(clean(hit.image_id), layout.image)
 
 
-def _styled(line: list[tuple[str, bool]], width: int) -> str:
+def _styled(line: list[Mark], width: int) -> str:
     plain = " ".join(word for word, _ in line)
     styled = " ".join(click.style(word, fg="green") if mark else word for word, mark in line)
     return styled + " " * max(0, width - columns(plain))

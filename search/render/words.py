@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
+from captioner.marks import Mark, filled
 from captioner.outside import clean
 from captioner.tokens import Analyzer, forms, plain_words, root_of
 from search.hits import Hit
@@ -18,7 +20,7 @@ _WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
 _AROUND_WORDS = ".,;:!?\"'()“”‘’…"
 
 
-def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[tuple[str, bool]]:
+def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[Mark]:
     """Pieces of a caption in order (words and the space between), each with whether it stands for a token."""
     return [(piece, not analyze(piece).isdisjoint(tokens)) for piece in _PIECES.findall(clean(caption))]
 
@@ -134,24 +136,17 @@ def pad(text: str, width: int) -> str:
     return text + " " * (width - columns(text))
 
 
-def wrap(pieces: list[tuple[str, bool]], width: int, lines: int) -> Iterator[list[tuple[str, bool]]]:
-    """Break marked words into at most `lines` lines of `width` columns; a cut shows as an ellipsis."""
-    words = [(shorten(word, width), mark) for word, mark in pieces if not word.isspace()]
-    for number in range(1, lines + 1):
-        line: list[tuple[str, bool]] = []
-        used = 0
-        while words and used + bool(line) + columns(words[0][0]) <= width:
-            used += bool(line) + columns(words[0][0])
-            line.append(words.pop(0))
-        if number == lines and words:
-            line = _with_ellipsis(line, width)
-        if line:
-            yield line
-        if not words:
-            return
+def wrap(pieces: Iterable[Mark], width: int, most: int) -> list[list[Mark]]:
+    """Break marked words into at most `most` lines of `width` columns; a cut shows as an ellipsis."""
+    words = ((shorten(word, width), mark) for word, mark in pieces if not word.isspace())
+    lines = list(islice(filled(words, width, columns), most + 1))
+    if len(lines) > most:
+        lines.pop()
+        lines[-1] = _with_ellipsis(lines[-1], width)
+    return lines
 
 
-def _with_ellipsis(line: list[tuple[str, bool]], width: int) -> list[tuple[str, bool]]:
+def _with_ellipsis(line: list[Mark], width: int) -> list[Mark]:
     while line and sum(columns(word) + 1 for word, _ in line) + 1 > width:
         line = line[:-1]
     return [*line, ("…", False)]

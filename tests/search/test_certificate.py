@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from captioner.picture import Mark, wrap
+from captioner.marks import Mark
+from captioner.picture import wrap
 from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render import montage as montages

@@ -134,7 +134,7 @@ def test_wide_and_combining_characters_are_measured() -> None:
 @given(texts, st.integers(4, 30), st.integers(1, 4))
 def test_wrapped_words_fit_and_only_a_cut_loses_any(text: str, width: int, most: int) -> None:
     words = [(word, False) for word in clean(text).split()]
-    lines = list(wrap(words, width, most))
+    lines = wrap(words, width, most)
     assert len(lines) <= most
     assert all(columns(" ".join(word for word, _ in line)) <= width for line in lines)
     flat = [word for line in lines for word, _ in line]

@@ -1,0 +1,22 @@
+"""Captions in words, of which some are marked, and the lines that they fill, however they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+Mark = tuple[str, bool]  # a word, and whether it is marked
+
+
+def filled(words: Iterable[Mark], width: float, extent: Callable[[str], float]) -> Iterator[list[Mark]]:
+    """Lines of up to `width`, with a blank between two words, none of which is wider than a line."""
+    line: list[Mark] = []
+    used = 0.0
+    for word, mark in words:
+        length = extent(word)
+        if line and used + length > width:
+            yield line
+            line, used = [], 0.0
+        line.append((word, mark))
+        used += length + extent(" ")
+    if line:
+        yield line
