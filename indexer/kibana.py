@@ -14,7 +14,7 @@ from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3Ht
 
 from indexer.elastic.connection import server_parts
 from indexer.elastic.credentials import authorization, verification
-from indexer.elastic.faults import no_answer
+from indexer.elastic.faults import no_answer, refusal
 from indexer.errors import IndexUnavailableError
 
 #: The alias that the objects are written for.
@@ -123,14 +123,12 @@ def _parsed(content: bytes) -> dict[str, Any]:
 
 def _refusal(base: str, status: int, content: bytes) -> str:
     advice = {
-        401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD",
         403: "not permitted; this user may not save objects in Kibana",
         404: "no such address; add Kibana's base path where it has one",
         503: "Kibana is not ready yet; try again in a minute",
     }.get(status, "add Kibana's base path where it has one" if 300 <= status < 400 else "")
-    said = " ".join(str(_parsed(content).get("message", "")).split())[:300]
-    told = f"Kibana answers {status}" + (f" ({said})" if said else "")
-    return f"{base}: {advice}; {told}" if advice else f"{base}: {told}"
+    told = " ".join(str(_parsed(content).get("message", "")).split())[:300]
+    return refusal(base, "Kibana", status, advice, told)
 
 
 def _failure(error: Mapping[str, Any]) -> str:

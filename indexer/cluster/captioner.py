@@ -52,7 +52,7 @@ class ClusterCaptioner:
         _quiet_and_in_order(ray.data.DataContext.get_current())
         gpus = int(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
         blocks = -(-len(addresses) // BATCH)
-        batches = (
+        captioned = (
             ray.data.from_items([{"image": address} for address in addresses], override_num_blocks=blocks)
             .map_batches(_read, batch_size=BATCH)
             .map_batches(
@@ -64,7 +64,7 @@ class ClusterCaptioner:
                 concurrency=(1, _pool(gpus, blocks)),
             )
         )
-        for row in batches.iter_rows():
+        for row in captioned.iter_rows():
             found = zip(row["texts"], row["scores"], row["ended"], strict=True)
             yield Captioned(
                 row["image"],

@@ -115,16 +115,21 @@ def api_error(address: Address, status: int, body: Any) -> IndexerError:
                 "reading paused for minutes); ask again"
             )
     advice = {
-        401: "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD",
         403: "not permitted; this user's role does not allow it",
         429: "overloaded; try again later",
         503: "not available now; try again later",
     }.get(status, "")
-    said = f"Elasticsearch answers {status}" + (
-        f" ({kind}: {reason})" if kind and status not in (401, 403) else ""
-    )
+    told = f"{kind}: {reason}" if kind and status not in (401, 403) else ""
     error = {429: IndexBusyError, 503: IndexIncompleteError}.get(status, IndexUnavailableError)
-    return error(f"{address.where}: {advice}; {said}" if advice else f"{address.where}: {said}")
+    return error(refusal(address.where, "Elasticsearch", status, advice, told))
+
+
+def refusal(where: str, who: str, status: int, advice: str, told: str) -> str:
+    """Of an answer that refuses: what to do, where that is known, and what was answered."""
+    if status == 401:
+        advice = "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD"
+    said = f"{who} answers {status}" + (f" ({told})" if told else "")
+    return f"{where}: {advice}; {said}" if advice else f"{where}: {said}"
 
 
 def _blocked(address: Address, reason: str) -> IndexUnavailableError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any
 
 import elastic_transport
@@ -38,9 +38,7 @@ class Snapshot:
         self._id, self.shards = opened["id"], int(opened["_shards"]["total"])
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # Unclosed it ends by itself, and the first error is the one to tell.
         with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
             self._client.close_point_in_time(id=self._id)
