@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.asked import USUAL_BEAM, Asked
 from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode, usual
 from captioner.device import choose_device, lower_precision
+from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster
 from captioner.guided import guided, numbers
@@ -90,16 +90,16 @@ class Captioner(StreamingCaptioner):
         with contextlib.nullcontext() if exact else lower_precision(self.device):
             return self._encoder(normalise(pixels.to(self.device))).float()
 
-    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
-        how = self.decoding(asked.beam, asked.captions, asked.diversity)
-        found = self._decoded(features, how, asked.captions)
-        short = [row for row, captions in enumerate(found) if len(captions) < asked.captions]
+    def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
+        how = self.decoding(effort.beam, effort.captions, effort.diversity)
+        found = self._decoded(features, how, effort.captions)
+        short = [row for row, captions in enumerate(found) if len(captions) < effort.captions]
         if how.groups > 1 and short:  # their groups agree: what is missing comes from a search without groups
-            plain = replace(self.decoding(asked.beam, asked.captions), runners_up=False)
-            for row, more in zip(short, self._decoded(features[short], plain, asked.captions), strict=True):
+            plain = replace(self.decoding(effort.beam, effort.captions), runners_up=False)
+            for row, more in zip(short, self._decoded(features[short], plain, effort.captions), strict=True):
                 there = {one.text for one in found[row]}
                 fresh = [one for one in more if one.text not in there]
-                found[row] = _ranked([*found[row], *fresh[: asked.captions - len(there)]])
+                found[row] = _ranked([*found[row], *fresh[: effort.captions - len(there)]])
         return found
 
     def _decoded(self, features: Tensor, how: Decoding, captions: int) -> list[tuple[Caption, ...]]:

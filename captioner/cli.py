@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.asked import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.console import (
     FILE,
     FOLDER,
@@ -22,6 +21,7 @@ from captioner.console import (
     tell,
     writing,
 )
+from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.errors import CaptionerError, PhotoError
 from captioner.outside import printable
 from captioner.train_command import consensus, train
@@ -60,7 +60,7 @@ def main() -> None:
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def caption(
-    photos: Sequence[str], model: str, captions: int, device: str | None, as_json: bool, **asked: Any
+    photos: Sequence[str], model: str, captions: int, device: str | None, as_json: bool, **effort: Any
 ) -> None:
     """Caption photos, or all photos of folders, in the order given.
 
@@ -70,7 +70,7 @@ def caption(
     from captioner.folders import PhotosBelow
 
     captioner, found = open_captioner(model, device), PhotosBelow(photos)
-    given = {name: value for name, value in asked.items() if value is not None}  # else the model's own
+    given = {name: value for name, value in effort.items() if value is not None}  # else the model's own
     done = failed = 0
     with progress_bar(None, "photo") as bar:
         for result in captioner.stream(found, captions=captions, **given):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
-from captioner.asked import MOST_BEAM, USUAL_BEAM
+from captioner.effort import MOST_BEAM, USUAL_BEAM
 from captioner.outside import printable
 from captioner.signals import interrupting
 

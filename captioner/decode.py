@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from captioner.asked import USUAL_BEAM
 from captioner.decoders import Decoder
+from captioner.effort import USUAL_BEAM
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
 

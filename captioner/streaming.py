@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.asked import Asked
+from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.photo_captioner import Caption, Captioned
@@ -60,7 +60,7 @@ class StreamingCaptioner(ABC):
         """A batch of pixels -> what `write` reads, a row a photo."""
 
     @abstractmethod
-    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
+    def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
         """Captions of each row of features, the best first."""
 
     def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
@@ -86,10 +86,10 @@ class StreamingCaptioner(ABC):
         than a word. On a CPU as many batches are in work at once as torch has threads; memory does not grow
         with photos.
         """
-        asked = Asked(self.usual_beam if beam is None else beam, captions, diversity)
-        return self._stream(photos, asked)
+        effort = Effort(self.usual_beam if beam is None else beam, captions, diversity)
+        return self._stream(photos, effort)
 
-    def _stream(self, photos: Iterable[Photo], asked: Asked) -> Generator[Captioned, None, None]:
+    def _stream(self, photos: Iterable[Photo], effort: Effort) -> Generator[Captioned, None, None]:
         """Threads open photos; workers, each alone on its core, look at a batch and write its captions.
 
         Torch could split one batch among the cores instead, as it does with a lone photo. But then they wait
@@ -102,12 +102,12 @@ class StreamingCaptioner(ABC):
             rounds = iter(lambda: list(itertools.islice(opened, workers * self.batch)), [])
             first = next(rounds, [])
             if len(first) < 2:
-                yield from self._captioned(first, asked)
+                yield from self._captioned(first, effort)
                 return
             workers = min(workers, len(first))
             batches = (batch for some in itertools.chain([first], rounds) for batch in _shared(some, workers))
             with _pool(workers, max(1, threads // workers)) as pool:
-                for done in _ahead(pool, lambda batch: self._captioned(batch, asked), batches, 2 * workers):
+                for done in _ahead(pool, lambda batch: self._captioned(batch, effort), batches, 2 * workers):
                     yield from done
 
     def _open(self, photo: Photo) -> _Opened:
@@ -118,12 +118,12 @@ class StreamingCaptioner(ABC):
             return _Opened(name, None, error=str(error))
         return _Opened(name, self.pixels(image), perceptual_hash(image))
 
-    def _captioned(self, batch: Sequence[_Opened], asked: Asked) -> list[Captioned]:
+    def _captioned(self, batch: Sequence[_Opened], effort: Effort) -> list[Captioned]:
         pixels = [one.pixels for one in batch if one.pixels is not None]
         written: list[tuple[Caption, ...]] = []
         if pixels:
             features = torch.cat(self._fitting(lambda rows: [self.features(rows)], torch.stack(pixels)))
-            written = self._fitting(lambda rows: self.write(rows, asked), features)
+            written = self._fitting(lambda rows: self.write(rows, effort), features)
         if not all(written):
             raise ModelError(f"{self.name}: writes nothing, since its scores are no numbers; it is damaged")
         found = iter(written)

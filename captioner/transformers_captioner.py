@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.asked import USUAL_BEAM, Asked
 from captioner.device import choose_device
 from captioner.digest import file_digest
+from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner
@@ -94,13 +94,13 @@ class TransformersCaptioner(StreamingCaptioner):
         return pixels.to(self.device)
 
     @torch.inference_mode()
-    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
-        if asked.diversity > 0:
+    def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
+        if effort.diversity > 0:
             raise ModelError(f"{self.name}: diversity is for this project's own models")
         found = self.model.generate(
             pixel_values=features,
-            num_beams=max(asked.beam, asked.captions),
-            num_return_sequences=asked.captions,
+            num_beams=max(effort.beam, effort.captions),
+            num_return_sequences=effort.captions,
             do_sample=False,
             max_new_tokens=_MAX_WORDS,
             return_dict_in_generate=True,
@@ -114,7 +114,7 @@ class TransformersCaptioner(StreamingCaptioner):
             )
         ]
         return [
-            tuple(captions[row : row + asked.captions]) for row in range(0, len(captions), asked.captions)
+            tuple(captions[row : row + effort.captions]) for row in range(0, len(captions), effort.captions)
         ]
 
     def _scores(self, found: Any) -> list[float]:

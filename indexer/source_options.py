@@ -9,8 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from captioner.asked import MOST_CAPTIONS
 from captioner.console import PLACE, Command, beam_option, no_place_for, with_options
+from captioner.effort import MOST_CAPTIONS
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer import sources

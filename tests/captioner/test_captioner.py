@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner.asked import Asked
 from captioner.captioner import Caption, Captioned, Captioner, find_model, open_captioner
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
 from captioner.decoders import ShowAndTellDecoder
+from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
 from captioner.fused import TOGETHER, faster
 from captioner.model import CaptionModel
@@ -164,9 +164,9 @@ def test_closing_drops_what_no_worker_has_begun(
 ) -> None:
     written, write = [], captioner.write
 
-    def counted(features: torch.Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
+    def counted(features: torch.Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
         written.append(len(features))
-        return write(features, asked)
+        return write(features, effort)
 
     monkeypatch.setattr(captioner, "write", counted)
     before = threading.active_count()

@@ -11,7 +11,6 @@ import torch
 from click.testing import CliRunner
 
 from captioner import checkpoint
-from captioner.asked import Asked
 from captioner.captioner import Captioner
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS, ConsensusSizes
@@ -19,6 +18,7 @@ from captioner.consensus import Consensus
 from captioner.consensus_training import add_consensus
 from captioner.datasets import CaptionedPhoto
 from captioner.decode import decode, usual
+from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.training_record import learnt_from
@@ -81,11 +81,11 @@ def test_the_caption_is_the_best_of_all_that_the_beam_closed(made: Path) -> None
     features = torch.randn(4, TINY.grid**2, captioner.model.encoder.channels)
     found = consensus.ranked(features, decode(captioner.decoder, features, captioner.decoding(3)))
     assert max(map(len, found)) > 3
-    written = captioner.write(features, Asked(3, 1, 0.0))
+    written = captioner.write(features, Effort(3, 1, 0.0))
     assert [[one.text for one in row] for row in written] == [
         [" ".join(WORDS.decode(row[0].ids))] for row in found
     ]
-    several = captioner.write(features, Asked(3, 3, 0.0))
+    several = captioner.write(features, Effort(3, 3, 0.0))
     for row, first in zip(several, written, strict=True):
         assert row[0].text == first[0].text and len(row) == 3
         assert [one.score for one in row] == sorted((one.score for one in row), reverse=True)
@@ -97,7 +97,7 @@ def test_greedy_and_diverse_captions_are_as_the_decoder_ranks_them(made: Path) -
     assert not captioner.decoding(3, 3, 0.5).runners_up
     features = torch.randn(3, TINY.grid**2, captioner.model.encoder.channels)
     greedy = decode(captioner.decoder, features, captioner.decoding(1))
-    assert [row[0].score for row in captioner.write(features, Asked(1, 1, 0.0))] == [
+    assert [row[0].score for row in captioner.write(features, Effort(1, 1, 0.0))] == [
         row[0].score for row in greedy
     ]
 

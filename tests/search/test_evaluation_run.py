@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import Tensor
 
-from captioner.asked import Asked
+from captioner.effort import Effort
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner
 from indexer.errors import IndexerError
@@ -170,8 +170,8 @@ class Describing(StreamingCaptioner):
     def features(self, pixels: Tensor) -> Tensor:
         return pixels[:, 0, 0, 0]
 
-    def write(self, features: Tensor, asked: Asked) -> list[tuple[Caption, ...]]:
-        texts = [texts_of(int(number))[: asked.captions] for number in features]
+    def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
+        texts = [texts_of(int(number))[: effort.captions] for number in features]
         return [tuple(Caption(f"{text} is seen", -1.0) for text in some) for some in texts]
 
 

@@ -1,4 +1,4 @@
-"""How captions are asked for, and the limits of it. Commands read these, so nothing here loads torch."""
+"""How hard captioning is to try, and the limits of it. Commands read these, so nothing here loads torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_DIVERSITY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Effort:
     """How captions are to be written. Raises ModelError for what is not possible."""
 
     beam: int  # 1: greedy
