@@ -20,7 +20,7 @@ from search.options import (
     Request,
     captions_option,
     ranked_options,
-    request,
+    read_request,
     shared_options,
 )
 from search.output import Count, Why, show
@@ -56,13 +56,13 @@ def similar(photos: tuple[str, ...], **options: Any) -> None:
     them are found, and each hit says by which. A photo that cannot be read gives one line, the others go on,
     and the exit code is 1.
     """
-    asked = request(options)
-    if asked.after and len(photos) > 1:
+    request = read_request(options)
+    if request.after and len(photos) > 1:
         raise click.UsageError("--after belongs to one query: give one photo with it")
-    with asked.open() as searcher:
-        answers = _similar(searcher, photos, asked)
-        count, why = _counting(searcher, asked), _why(searcher, asked)
-        _finish(show(answers, asked.output, several=len(photos) > 1, count=count, why=why))
+    with request.open() as searcher:
+        answers = _similar(searcher, photos, request)
+        count, why = _counting(searcher, request), _why(searcher, request)
+        _finish(show(answers, request.output, several=len(photos) > 1, count=count, why=why))
 
 
 @main.command()
@@ -70,13 +70,14 @@ def similar(photos: tuple[str, ...], **options: Any) -> None:
 @ranked_options
 def text(caption: str, **options: Any) -> None:
     """Images for a caption: "a dog playing on the beach"."""
-    asked = request(options)
+    request = read_request(options)
     if is_file(caption):
         tell(f"{caption} is a file; `search similar` searches by photos")
-    with asked.open() as searcher:
-        results = _blended(searcher, caption, asked) or searcher.text(caption, _k(asked), **asked.search)
-        count, why = _counting(searcher, asked), _why(searcher, asked)
-        show([Answer(results.caption, results)], asked.output, count=count, why=why)
+    with request.open() as searcher:
+        results = _blended(searcher, caption, request)
+        results = results or searcher.text(caption, _k(request), **request.search)
+        count, why = _counting(searcher, request), _why(searcher, request)
+        show([Answer(results.caption, results)], request.output, count=count, why=why)
 
 
 @main.command()
@@ -84,14 +85,14 @@ def text(caption: str, **options: Any) -> None:
 @ranked_options
 def image(image_id: str, **options: Any) -> None:
     """Images like one of the index, by the caption that agrees best with its others. Itself is no hit."""
-    asked = request(options)
-    with asked.open() as searcher:
+    request = read_request(options)
+    with request.open() as searcher:
         photo = indexed(searcher, image_id).record.image
-        results = _blended(searcher, IndexedImage(image_id), asked)
-        results = results or searcher.image(image_id, _k(asked), **asked.search)
-        count = _counting(searcher, asked, excluded=image_id)
-        why = _why(searcher, asked)
-        show([Answer(image_id, results, photo=photo)], asked.output, count=count, why=why)
+        results = _blended(searcher, IndexedImage(image_id), request)
+        results = results or searcher.image(image_id, _k(request), **request.search)
+        count = _counting(searcher, request, excluded=image_id)
+        why = _why(searcher, request)
+        show([Answer(image_id, results, photo=photo)], request.output, count=count, why=why)
 
 
 @main.command()
@@ -104,57 +105,57 @@ def image(image_id: str, **options: Any) -> None:
 @shared_options
 def random(seed: int | None, **options: Any) -> None:
     """Images drawn at random, to see what an index holds."""
-    asked = request(options)
-    with asked.open() as searcher:
-        drawn = searcher.random(asked.k, asked.filters, seed)
-        show([Answer("", drawn)], asked.output, why=_why(searcher, asked))
+    request = read_request(options)
+    with request.open() as searcher:
+        drawn = searcher.random(request.k, request.filters, seed)
+        show([Answer("", drawn)], request.output, why=_why(searcher, request))
 
 
-def _similar(searcher: Searcher, photos: tuple[str, ...], asked: Request) -> Iterator[Answer]:
+def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer]:
     gone = missing(photos)
     if len(gone) == len(photos):  # to say so takes no captioner
         yield from gone
         return
-    if not (asked.like or asked.unlike):
-        yield from searcher.similar_many(photos, _k(asked), **asked.search)
+    if not (request.like or request.unlike):
+        yield from searcher.similar_many(photos, _k(request), **request.search)
         return
-    like, unlike = as_captions(asked.like, asked.unlike, searcher)
+    like, unlike = as_captions(request.like, request.unlike, searcher)
     for photo in photos:
         try:
-            results = searcher.blend([Path(photo), *like], unlike, _k(asked), **asked.search)
+            results = searcher.blend([Path(photo), *like], unlike, _k(request), **request.search)
         except PhotoError as error:
             yield Answer(photo, error=str(error))
         else:
             yield Answer(photo, results, photo=photo)
 
 
-def _blended(searcher: Searcher, first: str | IndexedImage, asked: Request) -> Results | None:
+def _blended(searcher: Searcher, first: str | IndexedImage, request: Request) -> Results | None:
     """The answer to a query with further examples; None where there are none."""
-    if not (asked.like or asked.unlike):
+    if not (request.like or request.unlike):
         return None
-    like, unlike = as_captions(asked.like, asked.unlike, searcher)
-    return searcher.blend([first, *like], unlike, _k(asked), **asked.search)
+    like, unlike = as_captions(request.like, request.unlike, searcher)
+    return searcher.blend([first, *like], unlike, _k(request), **request.search)
 
 
-def _k(asked: Request) -> int:
+def _k(request: Request) -> int:
     """A count needs the query's words and no hits; one is the least there is."""
-    return 1 if asked.output.count else asked.k
+    return 1 if request.output.count else request.k
 
 
-def _counting(searcher: Searcher, asked: Request, excluded: str | None = None) -> Count | None:
-    if not asked.output.count:
+def _counting(searcher: Searcher, request: Request, excluded: str | None = None) -> Count | None:
+    if not request.output.count:
         return None
     left_out = [] if excluded is None else [excluded]
 
     def count(results: Results) -> int:
-        return searcher.count_any_of(results.asked, asked.min_score, asked.filters, left_out)
+        return searcher.count_any_of(results.asked, request.min_score, request.filters, left_out)
 
     return count
 
 
-def _why(searcher: Searcher, asked: Request) -> Why:
+def _why(searcher: Searcher, request: Request) -> Why:
     """Why nothing answers, as far as the filters are to blame."""
-    return lambda: absent(searcher.index, asked.filters)
+    return lambda: absent(searcher.index, request.filters)
 
 
 def _finish(whole: bool) -> None:

@@ -131,7 +131,7 @@ def ranked_options(command: Command) -> Command:
     return with_options(with_options(command, _RANKED), _SHARED)
 
 
-def request(options: Mapping[str, Any]) -> Request:
+def read_request(options: Mapping[str, Any]) -> Request:
     """Check what one option alone cannot tell; raises click.UsageError and QueryError."""
     _check(options)
     allowed = filters({name: options[name] for name in _FILTERS}, options["where"])

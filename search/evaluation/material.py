@@ -16,7 +16,7 @@ from search.evaluation.rows import FEW
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DataFolder:
     """Where data lies: FOLDER/coco/annotations, FOLDER/cxc/sis_val.csv, FOLDER/flickr8k."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Places:
 class Choices:
     """What to evaluate on. Without captions (from files, a captioner or held out) it is the ratings alone."""
 
-    data: Path  # as `Places` has it
+    data: Path  # as `DataFolder` has it
     captions: Path | None = None  # generated ones, as JSON lines; and the same by other ways to decode:
     greedy: Path | None = None
     diverse: Path | None = None
@@ -68,9 +68,9 @@ class Splits:
     archive: Photos
 
     @classmethod
-    def of(cls, places: Places, queries: int | None, archive: int | None) -> Splits:
+    def of(cls, folder: DataFolder, queries: int | None, archive: int | None) -> Splits:
         return cls(
-            data.flickr8k(places.flickr8k, "dev", queries), data.flickr8k(places.flickr8k, "train", archive)
+            data.flickr8k(folder.flickr8k, "dev", queries), data.flickr8k(folder.flickr8k, "train", archive)
         )
 
     def paths(self) -> list[Path]:
@@ -79,15 +79,15 @@ class Splits:
 
 def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Material:
     """All that was chosen. Raises EvaluationError where something is missing, IndexerError for the server."""
-    places = Places(chosen.data)
-    material = ratings_only(places)
+    folder = DataFolder(chosen.data)
+    material = ratings_only(folder)
     if not (chosen.captions or chosen.captioner or chosen.hold_out):
         return material
     if chosen.elasticsearch:  # before captions are written, which may take hours
         from search.evaluation.bm25 import check_server
 
         check_server(chosen.elasticsearch)
-    splits = Splits.of(places, chosen.queries, chosen.archive)
+    splits = Splits.of(folder, chosen.queries, chosen.archive)
     material = _captioned(material, splits, chosen, progress)
     if chosen.pictures:
         material = with_pictures(material, splits, chosen.cache, progress)
@@ -108,10 +108,10 @@ def _captioned(material: Material, splits: Splits, chosen: Choices, progress: Pr
     return material
 
 
-def ratings_only(places: Places) -> Material:
+def ratings_only(folder: DataFolder) -> Material:
     """Material for the first task alone: text, no photo."""
-    rated = data.coco_captions(places.coco)
-    return Material(data.rated_pairs(places.ratings, rated), rated, {}, {}, {}, {})
+    rated = data.coco_captions(folder.coco)
+    return Material(data.rated_pairs(folder.ratings, rated), rated, {}, {}, {}, {})
 
 
 def with_photos(

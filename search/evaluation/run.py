@@ -10,7 +10,7 @@ from pathlib import Path
 from search.evaluation import exchange, report
 from search.evaluation.data import Progress
 from search.evaluation.evaluation import ARCHIVES, Material, Result, Say, evaluate
-from search.evaluation.material import Choices, Places, gather
+from search.evaluation.material import Choices, DataFolder, gather
 from search.evaluation.rankers import Query
 from search.evaluation.rows import SEVERAL, USUAL
 
@@ -49,7 +49,7 @@ def run(
     """
     material = gather(chosen, progress)
     results = tuple(evaluate(material, seed, say))
-    about = report.origin(Places(chosen.data).digests(), seed)
+    about = report.origin(DataFolder(chosen.data).digests(), seed)
     table = report.markdown(results, about)
     output.mkdir(parents=True, exist_ok=True)
     (output / "report.md").write_text(table, encoding="utf-8")

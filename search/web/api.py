@@ -89,9 +89,9 @@ PhotoFile = Annotated[UploadFile | None, BeforeValidator(_a_file), File(descript
     response_model=SearchAnswer,
     responses=_problems(_400="Nothing to search for, or a wrong cursor.", _404="No such image as `like`."),
 )
-async def text(asked: Annotated[TextParameters, Query()], service: ServiceOf) -> Response:
+async def text(parameters: Annotated[TextParameters, Query()], service: ServiceOf) -> Response:
     """Images for a sentence, or for a caption whose tokens were edited (`add`, `drop`)."""
-    return JSONResponse(await service.text(asked))
+    return JSONResponse(await service.text(parameters))
 
 
 @router.get(
@@ -99,9 +99,9 @@ async def text(asked: Annotated[TextParameters, Query()], service: ServiceOf) ->
     response_model=CountAnswer,
     responses=_problems(_400="Nothing to search for.", _404="No such image as `like`."),
 )
-async def count(asked: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
+async def count(parameters: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
     """How many images reach a similarity to these words."""
-    return JSONResponse(await service.count(asked))
+    return JSONResponse(await service.count(parameters))
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def count(asked: Annotated[CountParameters, Query()], service: ServiceOf) 
 )
 async def similar(
     request: Request,
-    asked: Annotated[PhotoParameters, Query()],
+    parameters: Annotated[PhotoParameters, Query()],
     service: ServiceOf,
     photo: PhotoFile = None,
     url: Annotated[
@@ -130,7 +130,7 @@ async def similar(
     """
     began = getattr(request.state, "began", time.perf_counter())
     data = await _photo_of(service, photo, url)
-    return JSONResponse(await service.photo(data, asked, began))
+    return JSONResponse(await service.photo(data, parameters, began))
 
 
 async def _photo_of(service: Service, photo: UploadFile | None, url: str | None) -> bytes:
@@ -150,10 +150,10 @@ async def _photo_of(service: Service, photo: UploadFile | None, url: str | None)
     _400="The image's captions have no word to search for, or a wrong cursor.", _404="No such image."
 ))  # fmt: skip
 async def similar_to_image(
-    image_id: ImageId, asked: Annotated[SearchParameters, Query()], service: ServiceOf
+    image_id: ImageId, parameters: Annotated[SearchParameters, Query()], service: ServiceOf
 ) -> Response:
     """Images similar to one of the index."""
-    return JSONResponse(await service.similar_to_image(image_id, asked))
+    return JSONResponse(await service.similar_to_image(image_id, parameters))
 
 
 @router.get("/images/{image_id:path}/file", response_class=Response, responses=_problems(picture=True,
@@ -172,10 +172,13 @@ async def image_file(image_id: ImageId, request: Request, service: ServiceOf) ->
     _404="No such image, or no picture of it here."
 ))  # fmt: skip
 async def thumbnail(
-    image_id: ImageId, asked: Annotated[ThumbnailParameters, Query()], request: Request, service: ServiceOf
+    image_id: ImageId,
+    parameters: Annotated[ThumbnailParameters, Query()],
+    request: Request,
+    service: ServiceOf,
 ) -> Response:
     """A small JPEG of the picture."""
-    size = next((size for size in SIZES if size >= asked.size), SIZES[-1])
+    size = next((size for size in SIZES if size >= parameters.size), SIZES[-1])
     picture = await service.picture(image_id)
     headers = kept(f"{picture.version}-{size}")
     if current := not_modified(request, headers):
@@ -186,16 +189,16 @@ async def thumbnail(
 
 @router.get("/images/{image_id:path}", response_model=ImageAnswer, responses=_problems(_404="No such image."))
 async def image(
-    image_id: ImageId, asked: Annotated[ImageParameters, Query()], service: ServiceOf
+    image_id: ImageId, parameters: Annotated[ImageParameters, Query()], service: ServiceOf
 ) -> Response:
     """An image with all its captions."""
-    return JSONResponse(await service.image(image_id, asked))
+    return JSONResponse(await service.image(image_id, parameters))
 
 
 @router.get("/random", response_model=RandomAnswer)
-async def random(asked: Annotated[RandomParameters, Query()], service: ServiceOf) -> Response:
+async def random(parameters: Annotated[RandomParameters, Query()], service: ServiceOf) -> Response:
     """Images drawn at random, one caption each."""
-    return JSONResponse(await service.random(asked))
+    return JSONResponse(await service.random(parameters))
 
 
 @router.get("/status", response_model=StatusAnswer)

@@ -101,23 +101,28 @@ class Service:
         self.engine.close()
         self.files.close()
 
-    async def text(self, asked: TextParameters) -> dict[str, Any]:
+    async def text(self, parameters: TextParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            results = self._timed(lambda: self.searcher.any_of(self._wanted(asked), **asked.options))
+            results = self._timed(
+                lambda: self.searcher.any_of(self._wanted(parameters), **parameters.options)
+            )
             return self.presentation.results(
-                results, added=" ".join(asked.add), dropped=asked.drop, image_id=asked.like or None
+                results,
+                added=" ".join(parameters.add),
+                dropped=parameters.drop,
+                image_id=parameters.like or None,
             )
 
         return await self.engine.run(work)
 
-    async def photo(self, data: bytes, asked: PhotoParameters, began: float) -> dict[str, Any]:
+    async def photo(self, data: bytes, parameters: PhotoParameters, began: float) -> dict[str, Any]:
         """Caption a photo's file, then search with the captions. Raises PhotoError for what is none."""
         await self.files.run(lambda: media_type(data))
         self.metrics.step("read", time.perf_counter() - began)
-        captions = await self._caption(data, asked.captions)
+        captions = await self._caption(data, parameters.captions)
         return await self.engine.run(
             lambda: self.presentation.results(
-                self._timed(lambda: self.searcher.texts(captions, **asked.options))
+                self._timed(lambda: self.searcher.texts(captions, **parameters.options))
             )
         )
 
@@ -133,10 +138,10 @@ class Service:
             seconds = self.settings.caption_seconds
             raise too_slow(f"The photo had no caption after {seconds:.0f} s; try again later.") from None
 
-    async def similar_to_image(self, image_id: str, asked: SearchParameters) -> dict[str, Any]:
+    async def similar_to_image(self, image_id: str, parameters: SearchParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
             try:
-                results = self._timed(lambda: self.searcher.image(image_id, **asked.options))
+                results = self._timed(lambda: self.searcher.image(image_id, **parameters.options))
             except QueryError:
                 if self.index.captions([image_id]):
                     raise  # a wrong cursor
@@ -145,9 +150,9 @@ class Service:
 
         return await self.engine.run(work)
 
-    async def image(self, image_id: str, asked: ImageParameters) -> dict[str, Any]:
+    async def image(self, image_id: str, parameters: ImageParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            [sentence] = self._asked(asked)
+            [sentence] = self._asked(parameters)
             documents = self.index.captions([image_id]).get(image_id)
             if not documents:
                 raise _no_image(image_id)
@@ -156,17 +161,19 @@ class Service:
 
         return await self.engine.run(work)
 
-    async def count(self, asked: CountParameters) -> dict[str, Any]:
+    async def count(self, parameters: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            given = self._wanted(asked)
-            images = self.searcher.count_any_of(given, asked.min_score, asked.filters, asked.exclude)
-            return {"images": images, "min_score": asked.min_score}
+            given = self._wanted(parameters)
+            images = self.searcher.count_any_of(
+                given, parameters.min_score, parameters.filters, parameters.exclude
+            )
+            return {"images": images, "min_score": parameters.min_score}
 
         return await self.engine.run(work)
 
-    async def random(self, asked: RandomParameters) -> dict[str, Any]:
+    async def random(self, parameters: RandomParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            documents = self.index.random(asked.size, asked.filters, asked.seed)
+            documents = self.index.random(parameters.size, parameters.filters, parameters.seed)
             return {"images": self.presentation.images([document.record for document in documents])}
 
         return await self.engine.run(work)

@@ -34,8 +34,8 @@ class Google:
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
         start = int(cursor or "1")
-        asked = {"key": self.key, "cx": self.engine, "q": query, "searchType": "image", "safe": "active"}
-        status, answer = await ask.api(self.endpoint, {**asked, "num": str(_PAGE), "start": str(start)})
+        parameters = {"key": self.key, "cx": self.engine, "q": query, "searchType": "image", "safe": "active"}
+        status, answer = await ask.api(self.endpoint, {**parameters, "num": str(_PAGE), "start": str(start)})
         if status != 200:
             raise self._unanswered(status, answer)
         found = tuple(_item(entry, query) for entry in entries(answer, "items") if text_of(entry, "link"))

@@ -31,8 +31,8 @@ class Openverse:
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
         number = int(cursor or "1")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        asked = {"q": query, "page": str(number), "page_size": "20"}
-        status, answer = await ask.api(self.endpoint, asked, headers)
+        parameters = {"q": query, "page": str(number), "page_size": "20"}
+        status, answer = await ask.api(self.endpoint, parameters, headers)
         if status != 200:
             raise _unanswered(status, answer)
         found = tuple(_item(entry, query) for entry in entries(answer, "results") if text_of(entry, "url"))
