@@ -8,9 +8,10 @@ from torchvision import models
 
 @pytest.fixture
 def short_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ResNet of few blocks, for tests of training."""
+    """ResNets of few blocks of the same kind: the long ones differ in the number of blocks alone."""
 
     def short(weights: None = None) -> models.ResNet:
         return models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1])
 
     monkeypatch.setattr(models, "resnet101", short)
+    monkeypatch.setattr(models, "resnet152", short)

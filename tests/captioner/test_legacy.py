@@ -24,19 +24,10 @@ from tests.captioner.original import WORDS, DecoderRNN, EncoderCNN, original_cap
 
 
 @pytest.fixture
-def resnet(monkeypatch: pytest.MonkeyPatch) -> models.ResNet:
-    """A short ResNet of the same kind under both names: the long ones differ in the number of blocks alone.
-
-    Random weights, tamed so that features stay finite and differ between photos.
-    """
+def resnet(short_resnet: None) -> models.ResNet:
+    """Random weights, tamed so that features stay finite and differ between photos."""
     torch.manual_seed(0)
-
-    def short(weights: None = None) -> models.ResNet:
-        return models.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1])
-
-    monkeypatch.setattr(models, "resnet101", short)
-    monkeypatch.setattr(models, "resnet152", short)
-    network = short()
+    network = models.resnet101(weights=None)
     for module in network.modules():
         if isinstance(module, models.resnet.Bottleneck):
             module.bn3.weight.data.fill_(0.3)

@@ -72,8 +72,8 @@ class MemoryIndex(CaptionIndex):
             and score >= query.min_score
             and query.filters.matches(document.record)
         ]
-        found.sort(key=lambda candidate: (_order(candidate.position), candidate.document.record.document_id))
-        return (one for one in found if query.after is None or _order(one.position) > _order(query.after))
+        found.sort(key=lambda one: (order_of(one.position), one.document.record.document_id))
+        return (one for one in found if query.after is None or order_of(one.position) > order_of(query.after))
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         self.asked += 1
@@ -144,5 +144,5 @@ def brute_force(
     return best
 
 
-def _order(position: Position) -> tuple[float, str]:
+def order_of(position: Position) -> tuple[float, str]:
     return -position.score, position.image_id

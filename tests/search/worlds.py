@@ -14,7 +14,7 @@ from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Posit
 from search.hits import Results
 from search.searcher import Options, Searcher
 from tests.captioners import WithoutModel
-from tests.search.memory import MemoryIndex
+from tests.search.memory import MemoryIndex, order_of
 
 #: Few words, so that ties, equal captions and worse captions of one image are common.
 WORDS = ("bike", "cat", "dog", "egg", "fish", "goat", "hat")
@@ -48,8 +48,9 @@ class RoundingIndex(MemoryIndex):
 
     def matching(self, query: Query) -> Iterator[Candidate]:
         free = Query(query.tokens, query.filters, query.min_score)
-        noisy = sorted((self._noisy(one) for one in super().matching(free)), key=_order)
-        return (one for one in noisy if query.after is None or _order(one) > _place(query.after))
+        found = (self._noisy(one) for one in super().matching(free))
+        noisy = sorted(found, key=lambda one: order_of(one.position))
+        return (one for one in noisy if query.after is None or order_of(one.position) > order_of(query.after))
 
     def _noisy(self, candidate: Candidate) -> Candidate:
         key = candidate.document.record.document_id.encode()
@@ -121,11 +122,3 @@ def pages(search: Searcher, tokens: frozenset[str], k: int, **options: Unpack[Op
 
 def dog_and(length: int) -> str:
     return " ".join(["dog", *(f"x{number}" for number in range(length))])
-
-
-def _order(candidate: Candidate) -> tuple[float, str]:
-    return _place(candidate.position)
-
-
-def _place(position: Position) -> tuple[float, str]:
-    return -position.score, position.image_id
