@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -20,11 +21,11 @@ from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.photo_captioner import Caption, Captioned
-from captioner.threads import use_threads
 
 _T = TypeVar("_T")
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,19 @@ def _pool(size: int, threads: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def use_threads(count: int) -> None:
+    """From here on torch computes with `count` threads in the thread that calls this; the others keep theirs.
+
+    `torch.set_num_threads` sets the number of its own thread and, beside it, that of all threads which have
+    not computed yet. So a thread that has none asks for the latter first, and puts it back at once.
+    """
+    torch.get_num_threads()  # a thread takes the usual number when first asked; later it would undo this
+    with _ONE_AT_A_TIME, ThreadPoolExecutor(1) as another:
+        usual = another.submit(torch.get_num_threads).result()
+        torch.set_num_threads(count)
+        another.submit(torch.set_num_threads, usual).result()
 
 
 def _shared(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from captioner.threads import use_threads
+from captioner.streaming import use_threads
 
 
 def _after_work() -> int:
