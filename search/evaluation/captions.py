@@ -75,6 +75,6 @@ def of(images: Iterable[str], captions: Captions, most: int | None = None) -> Ca
     if missing:
         raise EvaluationError(
             f"no generated caption for {missing[0]} ({len(missing)} of {len(images)} images); "
-            "caption the whole split, or let --captioner do it"
+            "caption the whole split, or let a captioner do it"
         )
     return {image: captions[image][:most] for image in images}

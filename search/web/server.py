@@ -83,4 +83,4 @@ def socket_on(host: str, port: int) -> socket.socket:
         return listener
     except OSError as error:
         why = (error.strerror or str(error)).partition(" (while ")[0]  # Python tells the address once more
-        raise SearchError(f"cannot listen on {host} port {port}: {why}; choose another with --port") from None
+        raise SearchError(f"cannot listen on {host} port {port}: {why}; choose another port") from None

@@ -75,7 +75,7 @@ def test_a_port_that_is_taken(where: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, said = run("--index", where, "--port", port)
-    why = "Address already in use; choose another with --port"
+    why = "Address already in use; choose another port"
     assert (code, said.splitlines()[-1]) == (1, f"Error: cannot listen on 127.0.0.1 port {port}: {why}")
 
 
