@@ -14,5 +14,6 @@ tasks.py       people's ratings, photo to photo, caption to photo
 evaluation.py  every row through every task
 exchange.py    runs and relevance as other programs read them
 report.py      table, JSON, plot
+extra.py       packages that nothing but an evaluation needs
 run.py         all of it, from what was chosen to its files
 """
