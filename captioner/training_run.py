@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import BEST, Checkpoint
 from captioner.datasets import check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
@@ -22,7 +22,7 @@ from captioner.training_setup import Data, Prepared, Run, Watcher, prepare
 
 __all__ = ["BEST", "LOG", "STATE", "Data", "Run", "Watcher", "train"]
 
-STATE, BEST, LOG = "training-state.pt", "best", "training-log.csv"
+STATE, LOG = "training-state.pt", "training-log.csv"
 
 
 def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Checkpoint:

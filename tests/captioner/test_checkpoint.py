@@ -304,6 +304,14 @@ def test_an_interrupted_save_leaves_the_old_model(made: Checkpoint, folder: Path
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
+def test_the_folder_of_a_training_run_tells_where_its_model_is(made: Checkpoint, tmp_path: Path) -> None:
+    checkpoint.save(made, tmp_path / "best")
+    with pytest.raises(ModelError) as error:
+        checkpoint.load(tmp_path)
+    where = tmp_path / "best"
+    assert str(error.value) == f"{tmp_path}: no model here (that of this training run is in {where})"
+
+
 def test_a_new_model_takes_the_old_ones_place(folder: Path) -> None:
     before = checkpoint.load(folder).digest
     tiny_model(folder, seed=7)
