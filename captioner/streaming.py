@@ -19,7 +19,7 @@ from torch import Tensor
 
 from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
-from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
+from captioner.photo import Photo, check_listed, open_photo, perceptual_hash, photo_name
 from captioner.photo_captioner import Caption, Captioned
 
 _T = TypeVar("_T")
@@ -85,8 +85,9 @@ class StreamingCaptioner(ABC):
 
         `diversity` above 0 (0.5 is usual, 100 the most) makes several `captions` of a photo differ by more
         than a word. On a CPU as many batches are in work at once as torch has threads; memory does not grow
-        with photos.
+        with photos. Raises PhotoError for a single photo that is in no list.
         """
+        check_listed(photos)
         effort = Effort(self.usual_beam if beam is None else beam, captions, diversity)
         return self._stream(photos, effort)
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -253,6 +254,13 @@ def test_groups_that_agree_are_made_up_for(captioner: Captioner, beam: int, dive
 def test_what_cannot_be_asked_for_is_refused_at_once(captioner: Captioner, wrong: dict[str, int]) -> None:
     with pytest.raises(ModelError, match="not possible"):
         captioner.stream([], **wrong)
+
+
+@pytest.mark.parametrize("one", ["photo.jpg", Path("photo.jpg"), b"\xff\xd8", Image.new("RGB", (9, 9))])
+def test_a_single_photo_is_not_taken_for_many(captioner: Captioner, one: Any) -> None:
+    for given_to in (captioner.caption, captioner.stream):
+        with pytest.raises(PhotoError, match=r"^give photos as a list, also a single one: \["):
+            given_to(one)
 
 
 def test_a_model_that_cannot_write_is_an_error_and_no_silence(
