@@ -78,7 +78,9 @@ def build(
         try:
             _load(loading, sources, rejects)
         except IndexUnavailableError as error:
-            raise IndexUnavailableError(f"{error}; what was done is kept, the same build goes on") from error
+            raise IndexUnavailableError(
+                f"{error}; what was stored is kept, the same build goes on"
+            ) from error
         if loading.nothing:
             raise IndexerError(
                 f"nothing to index ({loading.empty:,} empty captions, {len(loading.problems):,} broken, "

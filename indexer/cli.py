@@ -74,7 +74,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
         retry_goes_alone(click.get_current_context())
         _add(where, None, rejects, as_json, options)
         return
-    again = f"interrupted: what was done is kept; the same command goes on; {where} is as it was"
+    again = f"interrupted: what was stored is kept; the same command goes on; {where} is as it was"
     _fill(building.build, lambda: _to_build(where, keep), again, analyzer, rejects, as_json, options)
 
 

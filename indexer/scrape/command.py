@@ -108,7 +108,7 @@ def _index(folder: Path, where: str, model: str) -> None:
 
     rejects = folder / "rejected.jsonl"
     scraped = shlex.quote(str(folder))
-    with interruptible(f"interrupted: what was captioned is kept; go on with --scraped {scraped}"):
+    with interruptible(f"interrupted: what was stored is kept; go on with --scraped {scraped}"):
         report = index_scraped(
             folder, where, Captioning(loader(model)), rejects=rejects, tell=tell, progress=progress_bar
         )

@@ -340,7 +340,7 @@ class TestInterruption:
         index = Down([CaptionRecord("old", "An old caption.")])
         index.down = True
         file = captions_file(tmp_path, "A dog.")
-        with pytest.raises(IndexUnavailableError, match="the server is down; what was done is kept"):
+        with pytest.raises(IndexUnavailableError, match="the server is down; what was stored is kept"):
             build(index, [JsonlSource(file)])
         assert [record.image_id for record in index.records] == ["old"]
         index.down = False

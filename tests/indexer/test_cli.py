@@ -453,7 +453,7 @@ def test_a_signal_leaves_the_draft_to_go_on_with(run: Run, tmp_path: Path, numbe
     out, err = command.communicate(timeout=60)
     assert (command.returncode, out) == (130, "")
     assert (
-        err == "interrupted: what was done is kept; the same command goes on; caption-index/ is as it was\n"
+        err == "interrupted: what was stored is kept; the same command goes on; caption-index/ is as it was\n"
     )
     assert json.loads(run("status", "--json").stdout)["sources"] == {"jsonl": 2}
     result = run(*arguments)
