@@ -205,6 +205,8 @@ class _Run:
             except UnansweredError as error:
                 if error.reason == "quota":
                     self.spent[provider.name] = error
+                if error.reason == "cursor":
+                    progress = SearchProgress(provider.name, query)
                 self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
                 break
             except Exception as error:  # as in `_work`

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, text_of
+from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, number_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.flickr.com/services/rest/"
@@ -43,7 +43,7 @@ class Flickr:
     limited: bool = True
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        number = int(cursor or "1")
+        number = number_from(cursor, "Flickr")
         status, answer = await ask.api(self.endpoint, self._asked(query, number))
         if status != 200 or not isinstance(answer, dict) or answer.get("stat") != "ok":
             raise self._unanswered(status, answer)

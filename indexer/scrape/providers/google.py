@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, text_of
+from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, number_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.googleapis.com/customsearch/v1"
@@ -33,7 +33,7 @@ class Google:
     limited: bool = True
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        start = int(cursor or "1")
+        start = number_from(cursor, "Google")
         parameters = {"key": self.key, "cx": self.engine, "q": query, "searchType": "image", "safe": "active"}
         status, answer = await ask.api(self.endpoint, {**parameters, "num": str(_PAGE), "start": str(start)})
         if status != 200:

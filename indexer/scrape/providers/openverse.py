@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, text_of
+from indexer.scrape.providers.protocol import Ask, Page, entries, number_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://api.openverse.org/v1/images/"
@@ -29,7 +29,7 @@ class Openverse:
     limited: bool = True
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        number = int(cursor or "1")
+        number = number_from(cursor, "Openverse")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         parameters = {"q": query, "page": str(number), "page_size": "20"}
         status, answer = await ask.api(self.endpoint, parameters, headers)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from indexer.errors import ScrapeError
-from indexer.scrape.items import Item
+from indexer.scrape.items import Item, UnansweredError
 from indexer.scrape.transport import Response
 
 
@@ -32,9 +33,9 @@ class Page:
 class Provider(Protocol):
     """Finds pictures for a query, one page at a time.
 
-    Raises UnansweredError when it cannot (quota, key, an error of the API); other queries go on.
-    `limited`: a search whose results have no natural end, so `per_query` holds. `delay`: seconds
-    between two requests to its `endpoint`, by its terms of use.
+    Raises UnansweredError when it cannot (quota, key, an error of the API, a cursor that is none of its
+    own); other queries go on. `limited`: a search whose results have no natural end, so `per_query` holds.
+    `delay`: seconds between two requests to its `endpoint`, by its terms of use.
     """
 
     @property
@@ -58,6 +59,22 @@ def key_from(environment: Mapping[str, str], variable: str, provider_name: str) 
     if not value:
         raise ScrapeError(f"provider {provider_name} needs a key: set {variable} in the environment")
     return value
+
+
+def number_from(cursor: str, provider_name: str) -> int:
+    """A cursor that counts pages or results from 1. Raises UnansweredError."""
+    if not re.fullmatch("[0-9]{0,9}", cursor):
+        raise wrong_cursor(cursor, provider_name)
+    return int(cursor or "1")
+
+
+def wrong_cursor(cursor: str, provider_name: str) -> UnansweredError:
+    """It comes from the manifest, which somebody may have edited."""
+    return UnansweredError(
+        "cursor",
+        f"{provider_name}: the manifest says to go on at {cursor[:40]!r}, which is no place in its results; "
+        "run again, and this query begins anew",
+    )
 
 
 def entries(answer: Any, *path: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, text_of
+from indexer.scrape.providers.protocol import Ask, Page, entries, text_of, wrong_cursor
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://commons.wikimedia.org/w/api.php"
@@ -66,7 +66,12 @@ def _asked(query: str) -> dict[str, str]:
 
 def _continued(cursor: str) -> dict[str, str]:
     """The `continue` object of the last answer goes back as it came."""
-    values = json.loads(cursor) if cursor else {}
+    try:
+        values = json.loads(cursor or "{}")
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise wrong_cursor(cursor, "Wikimedia Commons")
     return {str(name): str(value) for name, value in values.items()}
 
 

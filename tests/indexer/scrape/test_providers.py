@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import ScrapeError
-from indexer.scrape.items import Item
-from indexer.scrape.manifest import NAME, scraped_photos
+from indexer.scrape.items import Item, SearchProgress
+from indexer.scrape.manifest import NAME, ManifestWriter, scraped_photos
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.transport import Limits
@@ -149,6 +149,23 @@ def test_an_error_of_the_api_is_told_and_a_later_run_asks_again(
     assert "secret" not in told
     assert "not answered" in told
     site.pages[PATHS[name]] = working
+    assert scraping(["cats"], engine).total("downloaded") == 2
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("cursor", ["next", "-1", "9" * 5000, "[1]", "[" * 100_000])
+def test_a_cursor_of_an_edited_manifest_is_told_and_a_later_run_begins_anew(
+    name: str, cursor: str, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 2)
+    engine = provider(name, apis.environment())
+    scraping.folder.mkdir()
+    with ManifestWriter(scraping.folder) as manifest:
+        manifest.append(SearchProgress(name, "cats", cursor, used=1, taken=1))
+    (progress,) = scraping(["cats"], engine).unanswered
+    assert (progress.reason, progress.cursor) == ("cursor", "")
+    assert f"the manifest says to go on at '{cursor[:40]}', which is no place" in progress.detail
     assert scraping(["cats"], engine).total("downloaded") == 2
 
 
