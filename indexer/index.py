@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 from indexer.contract import CaptionIndex
-from indexer.urls import is_url, refuse_password
+from indexer.urls import is_url, place
 
 
-def open_index(where: str, *, create: bool = False) -> CaptionIndex:
+def open_index(where: str | os.PathLike[str], *, create: bool = False) -> CaptionIndex:
     """Open the index at `where`: a folder, or `http[s]://host:9200/NAME` for Elasticsearch.
 
     With `create`, a place that holds no index yet is opened too, ready for `draft` or `add`.
     Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError, IndexMismatchError
-    for an index of another version's schema or (without `create`) analyzer.
+    for an index of another version's schema or (without `create`) analyzer; IndexerError for other addresses.
     """
-    refuse_password(where)
+    where = place(where)
     # Each engine brings what it alone needs: the client of Elasticsearch, NumPy.
     if is_url(where):
         from indexer.elastic import ElasticIndex

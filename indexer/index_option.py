@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from captioner.console import Command
-from indexer.urls import refuse_password
+from indexer.urls import place
 
 
 def index_option(parameter: str) -> Callable[[Command], Command]:
@@ -28,9 +28,9 @@ def index_option(parameter: str) -> Callable[[Command], Command]:
 def named(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
     """Not empty, which would mean the current folder: `--index "$UNSET"` is a mistake.
 
-    Raises IndexerError for a URL with a password, before any other message can repeat it.
+    Raises IndexerError for what is no place of an index before other work (a scrape) is done, and for a
+    password before any other message can repeat it.
     """
     if where is not None and not where.strip():
         raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")
-    refuse_password(where or "")
-    return where
+    return None if where is None else place(where)

@@ -104,7 +104,7 @@ class Searcher:
         captions: int = 1,
     ) -> Searcher:
         """Open the index at `where` (folder or URL). `model` is the captioner for photos (name or folder)."""
-        return cls(open_index(os.fspath(where)), loader(model), beam, captions)
+        return cls(open_index(where), loader(model), beam, captions)
 
     def close(self) -> None:
         self.index.close()

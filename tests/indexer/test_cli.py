@@ -68,6 +68,12 @@ class TestBuild:
             assert held.sources == {"coco": 7, "flickr8k": 1, "folder": 2, "jsonl": 2}
             assert held.models == {"tiny@12345678": 6}
 
+    def test_an_address_without_http_makes_no_folder(self, run: Run, tmp_path: Path) -> None:
+        result = run("build", "--jsonl", two_captions(tmp_path), "--index", "localhost:9200/captions")
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: localhost:9200/captions: neither an index URL nor a folder")
+        assert not (tmp_path / "localhost:9200").exists()
+
     def test_json(self, run: Run, tmp_path: Path) -> None:
         report = json.loads(run("build", "--jsonl", two_captions(tmp_path), "--json").stdout)
         assert report["added"] == 2
