@@ -19,23 +19,20 @@ _PIECE = re.compile(r"\S+")
 _WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
 _AROUND_WORDS = ".,;:!?\"'()“”‘’…"
 
+_Word = tuple[int, str]  # where it begins in its caption, and as it is written there
+
 
 def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[Mark]:
     """Pieces of a caption in order (words and the space between), each with whether it stands for a token."""
-    return [(piece, not analyze(piece).isdisjoint(tokens)) for piece in _PIECES.findall(clean(caption))]
+    text = clean(caption)
+    starts = {start for start, _ in spans(text, tokens, analyze)}
+    return [(piece[0], not starts.isdisjoint(range(*piece.span()))) for piece in _PIECES.finditer(text)]
 
 
 def spans(caption: str, shared: Collection[str], analyze: Analyzer) -> list[tuple[int, int]]:
-    """Start and end (code points) of the words of `caption` that gave a token of `shared`."""
-
-    def giving(words: Iterable[tuple[int, str]]) -> list[tuple[int, int]]:
-        return [
-            (start, start + len(word))
-            for start, word in words
-            if not _tokens_of_word(analyze, word).isdisjoint(shared)
-        ]
-
-    return [span for parts, whole in _pieces(caption) for span in giving(parts) or giving([whole])]
+    """Start and end (code points) of the words of `caption` that stand for a token of `shared`."""
+    standing = _words_standing(caption, shared, analyze)
+    return sorted({(start, start + len(word)) for words in standing.values() for start, word in words})
 
 
 def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> dict[str, str]:
@@ -43,11 +40,13 @@ def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> d
 
     A stem that a word only implies stands for itself.
     """
-    found: dict[str, str] = {}
-    for word in _words(caption):
-        for token in _tokens_of_word(analyze, word) & forms(word):
-            found.setdefault(token, word.lower())
-    return {root: found.get(root, root) for root in map(root_of, tokens)}
+    tokens = frozenset(tokens)
+    standing = _words_standing(caption, tokens, analyze)
+    first = {root: words[0][1] for root, words in standing.items()}
+    return {
+        root: first[root].lower() if root in first and root in forms(first[root]) else root
+        for root in map(root_of, tokens)
+    }
 
 
 def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
@@ -56,34 +55,56 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
     A token that a word only implies is named with the word: "man (shirt)". Tokens that no single
     word gives follow as they are.
     """
-    left = dict.fromkeys(sorted(tokens))
-    found: list[str] = []
-    for word in _words(clean(caption)):
-        if hits := _tokens_of_word(analyze, word) & left.keys():
-            found.append(_named(word.lower(), plain_words(hits)))
-            for token in hits:
-                del left[token]
-    return found + [clean(token) for token in plain_words(left)]
+    standing = _words_standing(clean(caption), tokens, analyze)
+    roots: dict[_Word, list[str]] = {}
+    for root in sorted(standing):
+        roots.setdefault(standing[root][0], []).append(root)
+    named = [_named(word.lower(), given) for (_, word), given in sorted(roots.items())]
+    return named + [clean(root) for root in plain_words(tokens) if root not in standing]
 
 
-def _named(word: str, tokens: Collection[str]) -> str:
+def _named(word: str, roots: Collection[str]) -> str:
     """The word where it is meant itself, and otherwise what it implies, with the word behind."""
-    return word if not forms(word).isdisjoint(tokens) else f"{', '.join(tokens)} ({word})"
+    return word if not forms(word).isdisjoint(roots) else f"{', '.join(roots)} ({word})"
 
 
-def _words(caption: str) -> Iterator[str]:
-    return (word for parts, whole in _pieces(caption) for _, word in (*parts, whole))
+def _words_standing(caption: str, tokens: Collection[str], analyze: Analyzer) -> dict[str, list[_Word]]:
+    """For the stem of each token the words of the caption that stand for it, in order.
 
-
-def _pieces(caption: str) -> Iterator[tuple[list[tuple[int, str]], tuple[int, str]]]:
-    """What stands between spaces: its words and the whole, each with where it begins.
-
-    Some tokens only the whole gives: "10:30", and words of scripts whose marks are no letters.
+    A word that only implies it does so where no word is meant itself: in "a man in a helmet" the helmet
+    is no second man.
     """
+    themselves: dict[str, list[_Word]] = {}
+    implying: dict[str, list[_Word]] = {}
+    for (start, word), given in _words_giving(caption, frozenset(tokens), analyze):
+        own = forms(word)
+        for root in set(map(root_of, given)):
+            (themselves if root in own else implying).setdefault(root, []).append((start, word))
+    return implying | themselves
+
+
+def _words_giving(
+    caption: str, tokens: frozenset[str], analyze: Analyzer
+) -> Iterator[tuple[_Word, frozenset[str]]]:
+    """The words that give any of the tokens, each with those it gives."""
     for piece in _PIECE.finditer(caption):
-        parts = [(word.start(), word[0]) for word in _WORD.finditer(caption, *piece.span())]
-        whole = piece[0].strip(_AROUND_WORDS) or piece[0]
-        yield parts, (piece.start() + piece[0].index(whole), whole)
+        for words in _readings(piece):
+            found = [(word, given) for word in words if (given := _tokens_of_word(analyze, word[1]) & tokens)]
+            yield from found
+            if found:
+                break
+
+
+def _readings(piece: re.Match[str]) -> tuple[list[_Word], list[_Word], list[_Word]]:
+    """What stands between spaces as its words, as the whole, and with the punctuation around it.
+
+    Some tokens only the whole gives: "10:30", and words of scripts whose marks are no letters; and
+    those of the student's project have the punctuation.
+    """
+    start, text = piece.start(), piece[0]
+    whole = text.strip(_AROUND_WORDS) or text
+    words = [(start + word.start(), word[0]) for word in _WORD.finditer(text)]
+    return words, [(start + text.index(whole), whole)], [(start, text)]
 
 
 @lru_cache(maxsize=1 << 16)

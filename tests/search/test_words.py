@@ -148,3 +148,44 @@ def test_what_a_word_only_implies_is_named_with_the_word() -> None:
     assert "dog" in analyze(caption)
     assert spoken(frozenset({"dog"}), caption, analyze) == ["dog (puppy)"]
     assert spoken(frozenset({"puppi", "dog"}), caption, analyze) == ["puppy"]
+
+
+@pytest.mark.parametrize(
+    ("caption", "tokens", "said"),
+    [
+        ("a man in a helmet", {"man"}, ["man"]),
+        ("a helmet on a man", {"man"}, ["man"]),
+        ("a puppy and a dog", {"dog", "dog*2", "dog*3"}, ["dog"]),
+        ("a dog, a puppy", {"dog", "puppi", "puppi*2"}, ["dog", "puppy"]),
+        ("men near a helmet, men", {"men", "man"}, ["men", "man (helmet)"]),
+    ],
+)
+def test_a_word_that_implies_another_does_not_stand_for_it_where_that_is_said(
+    caption: str, tokens: set[str], said: list[str]
+) -> None:
+    assert spoken(tokens, caption, analyzer("english/2")) == said
+
+
+def test_a_word_that_implies_another_is_not_marked_for_it_where_that_is_said() -> None:
+    analyze = analyzer("english/2")
+    for caption in ("a man, in a (helmet)", "a helmet on a man"):
+        assert [caption[start:end] for start, end in spans(caption, {"man"}, analyze)] == ["man"]
+        assert [piece for piece, mark in marked(caption, {"man"}, analyze) if mark] in (["man,"], ["man"])
+    assert [piece for piece, mark in marked("a (helmet) lies", {"man"}, analyze) if mark] == ["(helmet)"]
+
+
+def test_no_word_is_shared_and_added_at_once() -> None:
+    index = MemoryIndex([CaptionRecord("i", "a man in a helmet is riding a bike")], "english/2")
+    hit = Searcher(index, NamingCaptioner).text("a man is riding a bike").hits[0]
+    analyze = analyzer("english/2")
+    assert reasons(hit, analyze).adds == ["helmet"]
+    marks = [piece for piece, mark in marked(hit.caption, hit.shared, analyze) if mark]
+    assert marks == reasons(hit, analyze).shared == ["man", "riding", "bike"]
+
+
+@pytest.mark.parametrize("word", ["dogs,", "two-tone.", "'cat'"])
+def test_words_that_punctuation_sticks_to_are_marked_and_named(word: str) -> None:
+    """As the tokens of the student's project are."""
+    caption, analyze = f"a {word} here", analyzer("seed/1")
+    assert [caption[start:end] for start, end in spans(caption, {word}, analyze)] == [word]
+    assert spoken({word}, caption, analyze) == [word]
