@@ -32,6 +32,7 @@ from captioner.picture import (
     leading,
     thumbnail,
     wrap,
+    write_png,
 )
 from captioner.streaming import StreamingCaptioner
 
@@ -104,7 +105,7 @@ def picture(compared: Sequence[Compared]) -> Image.Image:
 
 def write_picture(compared: Sequence[Compared], path: str | os.PathLike[str]) -> None:
     """Write the picture as PNG."""
-    picture(compared).save(Path(path), "PNG")
+    write_png(picture(compared), path)
 
 
 def _lines(caption: str) -> list[str]:

@@ -21,6 +21,9 @@ from captioner.signals import interrupting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+#: How a shell tells of a program that SIGPIPE ended, as it ends most whose reader (head, less) leaves.
+_READER_LEFT = 141
+
 
 def with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     """A command with these options, which its help lists in this order."""
@@ -71,13 +74,33 @@ class OutputFile(Place):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path: Path = super().convert(value, param, ctx)
-        if reason := no_place_for(path):
+        if reason := no_place_for(path) or _worth_keeping(path) or _named_twice(path, param, ctx):
             self.fail(reason, param, ctx)
         return path
 
 
+def _worth_keeping(file: Path) -> str:
+    """Why a file must not be written over: a photo that is named by mistake would be lost; else ""."""
+    if not file.exists():
+        return ""
+    from captioner.picture import is_of_others
+
+    lost = "is a picture that this program did not make, and would be lost; name another file"
+    return f"{file} {lost}" if is_of_others(file) else ""
+
+
+def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    """Why a second output of one command cannot go there: the first would be lost; else ""."""
+    if param is None or ctx is None:
+        return ""
+    first = ctx.meta.setdefault("outputs", {}).setdefault(file.resolve(), param)
+    return "" if first is param else f"{file} is the file of {first.opts[0]}, too; name two"
+
+
 def no_place_for(file: Path) -> str:
     """Why a file cannot be written where it is to be, as far as that is seen before the work; else ""."""
+    if str(file) == "-":
+        return "- is no file: standard output has the answer; name a file"
     folder = file.absolute().parent
     if not folder.is_dir():
         return f"no folder {folder} to write into"
@@ -99,10 +122,10 @@ def writing(path: Path) -> Iterator[Path]:
 class CommandGroup(click.Group):
     """A group whose commands turn the library's errors into one clear line.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage (click's own), 130 interrupted. `--debug` shows the
-    traceback. `errors` are the exception types that are messages for people; others are faults of
-    the program, and are shown as such in one line that asks for `--debug`. `lazy` commands (name ->
-    "module:attribute") are imported only when they are called, so that the others start at once.
+    Exit codes: 0 done, 1 failed, 2 wrong usage (click's own), 130 interrupted, 141 without a reader.
+    `--debug` shows the traceback. `errors` are the exception types that are messages for people; others
+    are faults of the program, and are shown as such in one line that asks for `--debug`. `lazy` commands
+    (name -> "module:attribute") are imported only when they are called, so that the others start at once.
     Each group has `--version`, and `-h` beside `--help`, also for its commands.
     """
 
@@ -141,9 +164,9 @@ class CommandGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except BrokenPipeError:
-            # The reader (head, less) has gone. Python would complain again while closing stdout.
+            # Python would complain again while closing stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(1) from None
+            raise click.exceptions.Exit(_READER_LEFT) from None
         except Exception as error:
             if ctx.meta.get("debug"):
                 raise

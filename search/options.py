@@ -22,10 +22,13 @@ _FILTERS = ("source", "kind", "split", "model", "query")
 
 index_option = named_index("index")
 html_option = click.option(
-    "--html", type=OutputFile(), metavar="FILE", help="Write a page with the pictures in it."
+    "--html", type=OutputFile(), metavar="FILE", help="Write a page with the pictures in it, over no photo."
 )
 montage_option = click.option(
-    "--montage", type=OutputFile(), metavar="FILE", help="Write one picture of all hits, as PNG."
+    "--montage",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write one picture of all hits, as PNG and over no photo.",
 )
 _SHARED = (
     index_option,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from PIL import Image, ImageDraw
 
@@ -25,6 +24,7 @@ from captioner.picture import (
     font,
     leading,
     wrap,
+    write_png,
 )
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results
@@ -54,7 +54,7 @@ def montage(answers: Sequence[Answer]) -> Image.Image:
 
 def write_montage(answers: Sequence[Answer], path: str | os.PathLike[str]) -> None:
     """Write the montage as PNG."""
-    montage(answers).save(Path(path), "PNG")
+    write_png(montage(answers), path)
 
 
 def _sheet(answer: Answer, results: Results) -> Image.Image:

@@ -14,9 +14,11 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from captioner.console import CommandGroup, OutputFile, progress_bar, tell
 from captioner.errors import CaptionerError, PhotoError
+from captioner.picture import write_png
 
 
 def group(error: BaseException | None) -> click.Group:
@@ -107,7 +109,7 @@ def test_a_reader_that_leaves_ends_the_program_without_a_word() -> None:
         assert process.stdout.readline() == b"line\n"
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 1
+    assert process.returncode == 141  # as a shell tells of a program that ended of SIGPIPE
 
 
 def test_no_bar_where_no_terminal_is(capsys: Any) -> None:
@@ -147,6 +149,14 @@ def test_names_from_outside_stay_on_their_line_and_in_their_colour(
     assert run(CaptionerError("a\x1bb")).stderr == "Error: a\\x1bb\n"
 
 
+def writing_into(*arguments: str | Path) -> Result:
+    """A command that would write into the files of --html and --montage."""
+    main = group(None)
+    for name in ("--html", "--montage"):
+        main.commands["work"].params.append(click.Option([name], type=OutputFile(), expose_value=False))
+    return CliRunner().invoke(main, ["work", *map(str, arguments)])
+
+
 @pytest.mark.parametrize(
     ("locked", "file", "message"),
     [
@@ -166,11 +176,49 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(
     allowed = os.access
     forbidden = tmp_path / locked if locked else None
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != forbidden and allowed(path, mode))
-    main = group(None)
-    main.commands["work"].params.append(click.Option(["--html"], type=OutputFile(), expose_value=False))
-    result = CliRunner().invoke(main, ["work", "--html", str(tmp_path / file)])
+    result = writing_into("--html", tmp_path / file)
     if message:
         assert result.exit_code == 2 and result.stdout == ""
         assert message.format(tmp_path) in result.stderr
     else:
         assert (result.exit_code, result.stdout) == (0, "done\n")
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "screenshot.png", "no-suffix", "other.CR2", "damaged.jpg"])
+def test_no_output_takes_the_place_of_a_picture(name: str, tmp_path: Path) -> None:
+    """Whatever its name is, or its content: one of both is enough, if this program did not draw it."""
+    file = tmp_path / name
+    if name in ("other.CR2", "damaged.jpg"):
+        file.write_bytes(b"what no program here reads")
+    else:
+        Image.new("RGB", (8, 8)).save(file, "PNG" if name.endswith("png") else "JPEG")
+    before = file.read_bytes()
+    for option in ("--html", "--montage"):
+        result = writing_into(option, file)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"{name} is a picture that this program did not make" in result.stderr
+    assert file.read_bytes() == before
+
+
+def test_an_output_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    earlier, empty, text = tmp_path / "m.png", tmp_path / "new.png", tmp_path / "page.html"
+    write_png(Image.new("RGB", (8, 8)), earlier)
+    empty.touch()  # as mktemp leaves it
+    text.write_text("<p>of yesterday")
+    for file in (earlier, empty, text):
+        assert writing_into("--montage", file).exit_code == 0
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert writing_into("--html", one, "--montage", other).exit_code == 0
+    (tmp_path / "link").symlink_to(one)
+    for same in (one, tmp_path / "." / "one", tmp_path / "link"):
+        result = writing_into("--html", one, "--montage", same)
+        assert result.exit_code == 2 and "is the file of --html, too" in result.stderr
+
+
+def test_a_dash_is_no_output_file() -> None:
+    result = writing_into("--html", "-")
+    assert result.exit_code == 2
+    assert "- is no file: standard output has the answer" in result.stderr

@@ -236,6 +236,17 @@ class TestSimilar:
         assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
         assert montage.read_bytes().startswith(b"\x89PNG")
 
+    def test_the_next_montage_replaces_the_last_one_and_never_a_photo(
+        self, run: Run, dog: Path, tmp_path: Path
+    ) -> None:
+        montage, photo = tmp_path / "m.png", dog.read_bytes()
+        assert [run("similar", dog, "--montage", montage).exit_code for _ in range(2)] == [0, 0]
+        for option in ("--montage", "--html"):
+            result = run("similar", dog, option, dog)
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert "a picture that this program did not make" in result.stderr
+        assert dog.read_bytes() == photo
+
     def test_one_bad_photo_of_several(self, run: Run, dog: Path, tmp_path: Path) -> None:
         missing = tmp_path / "missing.jpg"
         result = run("similar", dog, missing, dog, "--json")
