@@ -5,6 +5,9 @@ from __future__ import annotations
 from captioner.outside import clean
 from captioner.tokens import analyzer
 from search.hits import Results
+from search.render.words import shorten
+
+_SAID = 60  # columns of what was asked for
 
 
 def certificate(results: Results) -> str:
@@ -33,7 +36,7 @@ def no_hits(results: Results) -> str:
     if results.drawn:
         return f"no image in the index{' passes the filters' if results.filtered else ''}"
     if not results.tokens:
-        said = clean(results.caption)[:60]
+        said = shorten(clean(results.caption), _SAID)
         if analyzer(results.analyzer)(results.caption):  # of examples to be like and unlike
             return f"nothing to search for: in {said!r} no word is left"
         return f"nothing to search for: {said!r} holds no word that counts"
