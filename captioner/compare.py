@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 
 from captioner.counted import counted
 from captioner.errors import ModelError
-from captioner.outside import clean
-from captioner.page import document, safe
+from captioner.outside import clean, printable
+from captioner.page import document, named, safe
 from captioner.photo import Photo, photo_name
 from captioner.picture import (
     CARD,
@@ -137,7 +137,7 @@ def _draw_card(sheet: Image.Image, one: Compared, corner: tuple[int, int], heigh
             draw.text((left, top), line, INK, font(_TEXT))
             top += leading(_TEXT)
         top += 12
-    name = fit_end(clean(Path(photo_name(one.photo)).name), right - left, _SMALL)
+    name = fit_end(printable(Path(photo_name(one.photo)).name), right - left, _SMALL)
     draw.text((left, corner[1] + height - leading(_SMALL) - 8), name, PALE, font(_SMALL))
 
 
@@ -172,10 +172,10 @@ def _figure(one: Compared) -> str:
     if one.error is not None:
         return f'<figure><figcaption class="warn">{safe(one.error)}</figcaption></figure>'
     photo = thumbnail(one.photo, 720, 720)
-    name = safe(Path(photo_name(one.photo)).name)
-    image = f'<img src="{data_uri(photo)}" alt="{name}">' if photo is not None else ""
+    name = Path(photo_name(one.photo)).name
+    image = f'<img src="{data_uri(photo)}" alt="{safe(name)}">' if photo is not None else ""
     captions = "".join(
         f"<dt>{safe(written.model)}<span>{written.score:.2f}</span></dt><dd>{safe(written.caption)}</dd>"
         for written in one.captions
     )
-    return f'<figure>{image}<dl>{captions}</dl><figcaption class="pale">{name}</figcaption></figure>'
+    return f'<figure>{image}<dl>{captions}</dl><figcaption class="pale">{named(name)}</figcaption></figure>'

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from html import escape
 
-from captioner.outside import clean
+from captioner.outside import clean, printable
 
 #: What all pages share: the colours of captioner.picture, light and dark, and how text stands.
 _LOOK = """
@@ -20,12 +20,18 @@ body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; bac
   color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
 .pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
 .warn { color: var(--warn); font-weight: 600; }
+.name { white-space: pre-wrap; }
 """
 
 
 def safe(text: str) -> str:
     """Text from outside for a page: one line, escaped."""
     return escape(clean(text))
+
+
+def named(name: str) -> str:
+    """A name for a page, whole, with every blank: it is copied from there to ask by it."""
+    return f'<span class="name">{escape(printable(name))}</span>'
 
 
 def document(title: str, style: str, body: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from captioner.page import document, safe
+from captioner.page import document, named, safe
 from captioner.picture import data_uri, thumbnail
 from search.compare import Comparison, Found, Way
 
@@ -48,7 +48,7 @@ def _hit(hit: Found) -> str:
     note = " · only here" if hit.only_here else ""
     return (
         f'<li{own}>{_picture(hit.image, hit.caption, 360)}<p class="pale">{hit.score:.3f} · '
-        f"{safe(hit.image_id)}{note}</p><p>{safe(hit.caption)}</p>"
+        f"{named(hit.image_id)}{note}</p><p>{safe(hit.caption)}</p>"
         f'<p class="pale shared">{safe(", ".join(hit.shared))}</p></li>'
     )
 

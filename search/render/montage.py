@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from PIL import Image, ImageDraw
 
 from captioner.marks import Mark
-from captioner.outside import clean
+from captioner.outside import printable
 from captioner.picture import (
     CARD,
     EDGE,
@@ -126,7 +126,7 @@ def _card(hit: Hit, results: Results) -> Image.Image:
     _head(draw, hit, bool(results.tokens))
     top = _write(draw, lines, _INSIDE, _PICTURE_HEIGHT + head, _TEXT)
     which = f"by {results.number(hit)} · " if results.several else ""
-    name = which + fit_end(clean(hit.image_id), inner - round(extent(which, _SMALL)), _SMALL)
+    name = which + fit_end(printable(hit.image_id), inner - round(extent(which, _SMALL)), _SMALL)
     draw.text((_INSIDE, top + 4), name, PALE, font(_SMALL))
     return card
 
@@ -144,7 +144,7 @@ def _head(draw: ImageDraw.ImageDraw, hit: Hit, scored: bool) -> None:
 
 def _placeholder(hit: Hit) -> Image.Image:
     box = Image.new("RGB", (_CARD_WIDTH, _PICTURE_HEIGHT), EMPTY)
-    name = fit_end(clean(hit.image_id), _CARD_WIDTH - 2 * _INSIDE, _TEXT)
+    name = fit_end(printable(hit.image_id), _CARD_WIDTH - 2 * _INSIDE, _TEXT)
     draw = ImageDraw.Draw(box)
     middle = (_CARD_WIDTH // 2, _PICTURE_HEIGHT // 2)
     draw.text((middle[0], middle[1] - 12), "no picture here", PALE, font(_SMALL), anchor="mm")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from captioner.page import document, safe
+from captioner.page import document, named, safe
 from captioner.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
@@ -87,7 +87,7 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
     image = (
         f'<img src="{data_uri(picture)}" alt="{safe(hit.caption)}">'
         if picture
-        else f'<div class="missing">no picture here<br>{safe(hit.image_id)}</div>'
+        else f'<div class="missing">no picture here<br>{named(hit.image_id)}</div>'
     )
     scored = "".join(_scored(hit, results, analyze)) if results.tokens else ""
     meter = f'<meter value="{hit.jaccard:.4f}" aria-label="similarity"></meter>' if results.tokens else ""
@@ -95,7 +95,7 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
     return (
         f'<li>{image}{meter}<div class="text"><p class="score"><strong>{hit.rank}</strong>{score}</p>'
         f'<p class="caption">{_marked(hit.caption, hit.shared, analyze)}</p>{scored}'
-        f'<p class="pale">{safe(hit.image_id)}{_origin(hit)}</p></div></li>'
+        f'<p class="pale">{named(hit.image_id)}{_origin(hit)}</p></div></li>'
     )
 
 
@@ -104,12 +104,12 @@ def _scored(hit: Hit, results: Results, analyze: Analyzer) -> Iterator[str]:
     if results.several:
         yield f'<p class="words"><b>by</b> {safe(hit.asked.caption)}</p>'
     for label, words in (
-        ("lacks", why.lacks),
-        ("adds", why.adds),
-        ("near copies", hit.duplicates),
+        ("lacks", map(safe, why.lacks)),
+        ("adds", map(safe, why.adds)),
+        ("near copies", map(named, hit.duplicates)),
     ):
-        if words:
-            yield f'<p class="words"><b>{label}</b> {safe(", ".join(words))}</p>'
+        if listed := ", ".join(words):
+            yield f'<p class="words"><b>{label}</b> {listed}</p>'
 
 
 def _origin(hit: Hit) -> str:

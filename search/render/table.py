@@ -9,7 +9,7 @@ import click
 
 from captioner.counted import counted
 from captioner.marks import Mark
-from captioner.outside import clean
+from captioner.outside import clean, printable
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results
 from search.render.certificate import certificate
@@ -24,6 +24,7 @@ class _Layout:
     image: int
     caption: int
     shared: int
+    whole_ids: bool
 
 
 def table(
@@ -55,7 +56,7 @@ def _lines(results: Results, name: str, width: int, whole_ids: bool) -> Iterator
 
 def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterator[str]:
     if name:
-        yield click.style(shorten_start(clean(name), width), dim=True)
+        yield click.style(shorten_start(printable(name), width), dim=True)
     for number, asked in enumerate(results.asked, 1):
         before = f"{number} " if results.several else ""
         caption = marked(asked.caption, asked.tokens, analyze)
@@ -71,13 +72,16 @@ def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterat
 
 
 def _layout(results: Results, width: int, analyze: Analyzer, whole_ids: bool) -> _Layout:
-    """Images get what they need up to a quarter, shared words a quarter, captions the rest."""
+    """Images get what they need up to a quarter, shared words a quarter, captions the rest.
+
+    Whole ids are aligned up to half the width; longer ones stick out of their column.
+    """
     scores = _SCORE + len(_GAP) if results.tokens else 0
-    whole = max(len("image"), *(columns(clean(hit.image_id)) for hit in results.hits))
+    whole = max(len("image"), *(columns(printable(hit.image_id)) for hit in results.hits))
     image = min(whole, max(14, width // 4))
     shared = _shared(results, width // 4, analyze) if results.tokens else 0
     caption = width - _RANK - image - scores - shared - len(_GAP) * (3 if results.tokens else 2)
-    return _Layout(whole if whole_ids else image, caption, shared)
+    return _Layout(min(whole, width // 2) if whole_ids else image, caption, shared, whole_ids)
 
 
 def _shared(results: Results, most: int, analyze: Analyzer) -> int:
@@ -116,7 +120,8 @@ def _row(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iter
 
 
 def _image(hit: Hit, layout: _Layout) -> str:
-    return shorten_start(clean(hit.image_id), layout.image)
+    name = printable(hit.image_id)
+    return name if layout.whole_ids else shorten_start(name, layout.image)
 
 
 def _styled(line: list[Mark], width: int) -> str:

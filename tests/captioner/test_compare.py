@@ -122,7 +122,8 @@ def test_the_page_is_whole_and_loads_nothing(photos: Path, tmp_path: Path) -> No
     write_page([*some(photos / "coffee.png", 2), bad], tmp_path / "page.html")
     texts = Texts((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert texts.found["dd"] == ["a dog runs on the grass"] * 4
-    assert texts.found["dt"] == ["one", "two"] * 2 and texts.found["span"] == ["-0.50", "-1.25"] * 2
+    assert texts.found["dt"] == ["one", "two"] * 2
+    assert texts.found["span"] == ["-0.50", "-1.25", "coffee.png"] * 2
     assert texts.found["figcaption"][-1] == "gone.jpg: no such file"
     assert len(texts.loads) == 2 and all(one.startswith("data:image/jpeg;base64,") for one in texts.loads)
 

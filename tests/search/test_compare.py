@@ -64,6 +64,12 @@ def test_the_page_escapes_what_captions_say_and_loads_nothing() -> None:
     assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")
 
 
+def test_an_image_id_is_shown_as_it_is() -> None:
+    records = [CaptionRecord("two  blanks\n.jpg", "a cat")]
+    page = comparison_page(side_by_side("p.jpg", {"one": "a cat"}, ["english/2"], records))
+    assert r'<span class="name">two  blanks\n.jpg</span>' in page
+
+
 def test_the_command_compares_given_captions_and_writes_the_page(tmp_path: Path) -> None:
     where, page = str(tmp_path / "index"), tmp_path / "page.html"
     with open_index(where, create=True) as index:

@@ -77,6 +77,14 @@ class TestTable:
         assert row.split()[1] == name
         assert whole[whole.index(row) + 1].strip() == "−beach"
 
+    def test_one_long_id_does_not_widen_the_rows_of_the_others(self) -> None:
+        records = [CaptionRecord(name, "a dog") for name in ("a.jpg", "b" * 240, "c" * 45)]
+        results = Searcher(MemoryIndex(records), NamingCaptioner).random(3)
+        lines = table(results, width=100, color=False, whole_ids=True).splitlines()
+        rows = {line.split()[1][0]: line for line in lines[1:4]}
+        assert rows["b"].endswith(f"  {'b' * 240}  a dog")
+        assert rows["a"].index("a dog") == rows["c"].index("a dog") <= 60
+
     def test_one_near_copy_and_two(self, results: Results) -> None:
         for copies, said in ((("x",), "(and 1 near copy)"), (("x", "y"), "(and 2 near copies)")):
             hits = (replace(results.hits[0], duplicates=copies),)
@@ -92,6 +100,35 @@ class TestTable:
         text = table(search.random(3), color=False)
         assert "Jaccard" not in text
         assert "exact" not in text
+
+
+class TestNames:
+    """A name on the screen is the name: it is given to the next command as it is read there."""
+
+    NAME = "holidays/with  two \n.jpg"
+    SHOWN = r"holidays/with  two \n.jpg"
+
+    @pytest.fixture
+    def named(self) -> Results:
+        index = MemoryIndex([CaptionRecord(self.NAME, "a dog")])
+        return Searcher(index, NamingCaptioner).text("dog on a beach")
+
+    def test_the_table(self, named: Results) -> None:
+        lines = table(named, name=self.NAME, color=False, whole_ids=True).splitlines()
+        assert lines[0] == self.SHOWN
+        assert f"  1  {self.SHOWN}  0." in "\n".join(lines)
+
+    def test_the_page(self, named: Results) -> None:
+        copied = replace(named, hits=(replace(named.hits[0], duplicates=(self.NAME,)),))
+        text = page([Answer("q", copied)])
+        assert text.count(f'<span class="name">{self.SHOWN}</span>') == 3  # no picture, id, near copy
+        assert ".name { white-space: pre-wrap; }" in text
+
+    def test_the_montage(self, named: Results) -> None:
+        [hit] = named.hits
+        shown = replace(hit, record=replace(hit.record, image_id=self.SHOWN))
+        pictures = [montage([Answer("q", replace(named, hits=(one,)))]) for one in (hit, shown)]
+        assert ImageChops.difference(*pictures).getbbox() is None
 
 
 class TestSeveralCaptions:
