@@ -16,17 +16,24 @@ from captioner.console import PLACE, interruptible, progress_bar, tell
 from captioner.loader import loader
 from captioner.outside import printable
 from indexer.build import Captioning
+from indexer.errors import ScrapeError
 from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.items import Item
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import NAMES, provider
+from indexer.scrape.report import Report, why_no_photo
 from indexer.source_options import LINES
 
 
 @click.command()
 @click.argument("queries", nargs=-1, metavar="[QUERY]...")
-@click.option("--queries", "file", type=LINES, help="Queries, one a line (- is standard input).")
+@click.option(
+    "--queries",
+    "file",
+    type=LINES,
+    help="Queries: each line is one (no comments: # may begin one), blank ones are skipped (- is stdin).",
+)
 @click.option(
     "-o",
     "--output",
@@ -61,6 +68,10 @@ def scrape(
     Providers: openverse, wikimedia, flickr (key in FLICKR_API_KEY), google (GOOGLE_API_KEY and
     GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL or a file of URLs), page (QUERY is the URL of an HTML
     page); of these two, all photos are taken. Next: indexer build --scraped DIR.
+
+    What cannot be had for good (gone, no photo, against robots.txt) is counted and fails nothing. The exit
+    code is 1 where the same command may get more another time: a query was not answered, a site was down;
+    and where DIR holds no photo at all.
     """
     texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # Windows' files begin so
     wanted = [_checked(text) for text in texts if text.strip()]
@@ -70,15 +81,24 @@ def scrape(
     again = "interrupted: what was downloaded is kept; the same command goes on"
     with interruptible(again), closing(progress_bar(None, "photo", "scrape")) as bar:
         report = scraper.scrape(wanted, providers, Path(output), settings_of(options), on_item=_telling(bar))
-    click.echo(report.text())
-    if report.tells_of("private-address"):
-        tell("addresses that are not public were not asked; name those that may be with --allow-network")
+    _tell(report, output)
     if where:
         _index(Path(output), where, model)
     elif report.total("downloaded"):
         tell(f"next: indexer build --scraped {shlex.quote(output)}")
-    if report.unanswered or report.total("failed"):
+    if report.left():
         raise click.exceptions.Exit(1)
+
+
+def _tell(report: Report, output: str) -> None:
+    """The report, and in a line each what to do about it. Raises ScrapeError where there is no photo."""
+    click.echo(report.text())
+    if report.tells_of("private-address"):
+        tell("addresses that are not public were not asked; name those that may be with --allow-network")
+    if not report.holds_photos:
+        raise ScrapeError(f"{output}: holds no photo ({why_no_photo([report])})")
+    if left := report.left():
+        tell(left)
 
 
 def _checked(query: str) -> str:

@@ -94,6 +94,9 @@ class Ledger:
         row = self._row("SELECT kept FROM urls WHERE key = ?", _key(url))
         return bytes(row[0]) if row and row[0] else b""
 
+    def holds_photos(self) -> bool:
+        return self._row("SELECT 1 FROM urls WHERE kept IS NOT NULL LIMIT 1") is not None
+
     def knows(self, url: str) -> bool:
         return self._row("SELECT 1 FROM urls WHERE key = ?", _key(url)) is not None
 

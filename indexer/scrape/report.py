@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from captioner.counted import counted
 from captioner.outside import printable
-from indexer.scrape.items import Item, Reason, SearchProgress
+from indexer.scrape.items import PASSING, Item, Reason, SearchProgress
 
 _SHOWN = 20
 _HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")
@@ -23,6 +25,7 @@ class Report:
     bytes: int = 0
     seconds: float = 0.0
     unanswered: list[SearchProgress] = field(default_factory=list)
+    holds_photos: bool = False  # whether the folder does, by this run or an earlier one
 
     def count(self, item: Item) -> None:
         """Take in an item that has reached its final status."""
@@ -44,6 +47,19 @@ class Report:
         """Whether something ended for this reason, or was not answered for it."""
         ended = (its for _, its in self.reasons())
         return reason in ended or any(one.reason == reason for one in self.unanswered)
+
+    def left(self) -> str:
+        """What the same command may have more success with another time; "" where all is done.
+
+        What failed for good is done: no later run would ask for it.
+        """
+        passing = sum(count for (_, _, reason), count in self.ended.items() if reason in PASSING)
+        kinds = (
+            (len(self.unanswered), "query was not answered", "queries were not answered"),
+            (passing, "photo could not be had for now", "photos could not be had for now"),
+        )
+        parts = [counted(count, one, many) for count, one, many in kinds if count]
+        return f"{' and '.join(parts)}; the same command asks again" if parts else ""
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table: a row for each provider, and one for all."""
@@ -81,6 +97,16 @@ class Report:
         rate = self.total("downloaded") / self.seconds if self.seconds else 0.0
         known = f", {self.known:,} known from before" if self.known else ""
         return f"{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
+
+
+def why_no_photo(reports: Sequence[Report]) -> str:
+    """Why these runs gave none, in a few words."""
+    unanswered = [progress.detail for report in reports for progress in report.unanswered]
+    if unanswered:
+        return unanswered[0]
+    reasons = sorted({reason for report in reports for _, reason in report.reasons() if reason})
+    known = any(report.known for report in reports)  # and is not asked for again
+    return ", ".join(reasons) or f"nothing {'new ' if known else ''}was found"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

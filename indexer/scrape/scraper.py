@@ -98,6 +98,7 @@ def scrape(
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_SWITCH)
         asyncio.run(run.go(queries, providers, transport))
+        run.report.holds_photos = ledger.holds_photos()
         return run.report
 
 

@@ -15,7 +15,7 @@ from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.scrape import command
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.pictures import jpeg
-from tests.indexer.scrape.site import Site
+from tests.indexer.scrape.site import Answer, Site
 from tests.indexer.worlds import ColourCaptioner
 
 CONTACT = ("--contact", "mailto:tests@example.org")
@@ -47,11 +47,59 @@ def test_queries_from_arguments_and_a_file(site: Site, tmp_path: Path) -> None:
     assert len(list(folder.glob("images/*/*.jpg"))) == 6
 
 
-def test_a_failure_is_told_and_the_command_fails(site: Site, tmp_path: Path) -> None:
+def test_failures_for_good_are_counted_and_fail_nothing(site: Site, tmp_path: Path) -> None:
     good, bad = site.photo("/x.jpg", jpeg(1)), site.url("/missing.jpg")
-    result = _run(good, bad, "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    folder = tmp_path / "photos"
+    for ended, told in (("1  failed: not-found", True), ("2 known from before", False)):
+        result = _run(good, bad, "--provider", "urls", "-o", str(folder), *LOCAL)
+        assert result.exit_code == 0, result.output
+        assert ended in result.stdout
+        assert result.stderr == (f"next: indexer build --scraped {folder}\n" if told else "")
+
+
+def test_failures_that_may_pass_are_told_in_one_line(site: Site, tmp_path: Path) -> None:
+    site.pages["/busy.jpg"] = Answer(status=429, headers={"Retry-After": "1000"})
+    arguments = ("--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    assert _run(site.photo("/x.jpg", jpeg(1)), *arguments).exit_code == 0
+    result = _run(site.url("/busy.jpg"), *arguments)
     assert result.exit_code == 1
-    assert "1  failed: not-found" in result.stdout
+    assert result.stderr == "1 photo could not be had for now; the same command asks again\n"
+    site.photo("/busy.jpg", jpeg(2))
+    assert _run(site.url("/busy.jpg"), *arguments).exit_code == 0
+
+
+def test_queries_without_an_answer_are_told_in_one_line(site: Site, tmp_path: Path) -> None:
+    missing, folder = str(tmp_path / "missing.txt"), tmp_path / "photos"
+    good = site.photo("/x.jpg", jpeg(1))
+    result = _run(good, missing, "--provider", "urls", "-o", str(folder), *LOCAL)
+    assert result.exit_code == 1
+    assert "missing.txt: No such file" in result.stdout
+    assert result.stderr.splitlines() == [
+        "1 query was not answered; the same command asks again",
+        f"next: indexer build --scraped {folder}",
+    ]
+
+
+def test_no_photo_at_all_is_an_error_each_time(site: Site, tmp_path: Path) -> None:
+    folder, where = tmp_path / "photos", tmp_path / "index"
+    arguments = ("--provider", "urls", "-o", str(folder), "--index", str(where), *LOCAL)
+    for why in ("not-found", "nothing new was found"):
+        result = _run(site.url("/missing.jpg"), *arguments)
+        assert result.exit_code == 1
+        assert result.stderr == f"Error: {folder}: holds no photo ({why})\n"
+        assert not where.exists()
+
+
+def test_what_fails_for_good_leaves_the_index_whole(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "loader", lambda model: ColourCaptioner)
+    good, bad, where = site.photo("/x.jpg", jpeg(1)), site.url("/missing.jpg"), str(tmp_path / "index")
+    place = ("-o", str(tmp_path / "photos"), "--index", where)
+    result = _run(good, bad, "--provider", "urls", *place, *LOCAL)
+    assert result.exit_code == 0, result.output
+    with open_index(where) as index:
+        assert index.status().images == 1
 
 
 def test_a_file_that_is_no_list_of_addresses(tmp_path: Path) -> None:
@@ -99,8 +147,9 @@ def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
 
 
 def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) -> None:
-    result = _run("http://10.0.0.1/", "--provider", "urls", "-o", str(tmp_path / "photos"), *CONTACT)
-    assert result.exit_code == 0
+    given = (site.photo("/x.jpg", jpeg(1)), "http://10.0.0.1/")
+    result = _run(*given, "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    assert result.exit_code == 0, result.output
     assert "1  skipped: private-address" in result.stdout
     assert "--allow-network" in result.stderr
 
