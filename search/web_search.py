@@ -12,10 +12,10 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.tokens import FUNCTION_WORDS, words
 from indexer.build import Captioning
 from indexer.loading import Progress, Tell, no_progress
-from indexer.records import Filters
+from indexer.records import generated_by
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.providers import Provider
-from indexer.scrape.report import Report
+from indexer.scrape.report import Report, why_no_photo
 from indexer.scrape.scraper import OnItem, Settings, scrape
 from search.errors import QueryError
 from search.hits import Results
@@ -84,16 +84,22 @@ def search_web(
     place = folder / folder_name(queries[0])
     told = watch or Watch()
     asked, reports = _scrape(queries, providers, place, settings, told)
-    if not any(place.glob("images/*/*")):
-        raise QueryError(f"the web gave no photo for {queries[0]!r}: {_why(reports)}")
+    if not reports[-1].holds_photos:
+        raise QueryError(f"the web gave no photo for {queries[0]!r}: {why_no_photo(reports)}")
     where = str(place / "caption-index")
     index_scraped(
         place, where, Captioning(lambda: captioner, beam=beam), tell=told.tell, progress=told.progress
     )
-    written = Filters({"kind": ("generated",), "model": (captioner.identity,)})
     with Searcher.open(where) as searcher:
-        results = searcher.text(caption, k, filters=written, min_score=min_score)
+        results = _among_written(searcher, caption, captioner.identity, k, min_score)
     return Found(results, asked, reports, place)
+
+
+def _among_written(searcher: Searcher, caption: str, model: str, k: int, min_score: float) -> Results:
+    """The answer among what the captioner wrote: titles, and what other models wrote, are no part of it."""
+    found = searcher.text(caption, k, filters=generated_by(model), min_score=min_score)
+    written = searcher.index.status().models.get(model, 0)
+    return replace(found, captions=written, examined=min(found.examined, written), filtered=False)
 
 
 def folder_name(query: str) -> str:
@@ -124,11 +130,3 @@ def _scrape(
         if room <= 0:
             break
     return tuple(asked), tuple(reports)
-
-
-def _why(reports: Sequence[Report]) -> str:
-    unanswered = [progress.detail for report in reports for progress in report.unanswered]
-    if unanswered:
-        return unanswered[0]
-    reasons = sorted({reason for report in reports for _, reason in report.reasons() if reason})
-    return ", ".join(reasons) or "nothing was found"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -188,10 +189,22 @@ def test_the_command_shows_a_table(command: list[str], tmp_path: Path) -> None:
 def test_the_command_calls_no_part_of_the_answer_all(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, CAPTIONS[0], "-k", "2"])
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1].startswith("exact: the true top 2 among those that the filters let")
+    assert result.stdout.splitlines()[-1].startswith("exact: the true top 2 of 4 captions, ")
     assert "--after" not in result.output
+
+
+def test_the_answer_is_among_what_the_captioner_wrote(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither titles nor what another captioner wrote earlier can answer, so none of them is counted."""
+    other = Knowing({jpeg(number): "two men riding a horse" for number in range(4)})
+    other.identity = "other@12345678"
+    with monkeypatch.context() as earlier:
+        earlier.setattr("captioner.captioner.open_captioner", lambda model: other)
+        assert CliRunner().invoke(main, [*command, CAPTIONS[0]]).exit_code == 0
     result = CliRunner().invoke(main, [*command, CAPTIONS[0]])
-    assert result.stdout.splitlines()[-1].startswith("exact: all 3 that answer ")
+    assert re.match(r"exact: all 3 that answer, of 4 captions, [34] examined", result.stdout.splitlines()[-1])
+    assert json.loads(CliRunner().invoke(main, [*command, CAPTIONS[0], "--json"]).stdout)["captions"] == 4
 
 
 def test_the_command_gives_json(command: list[str]) -> None:
