@@ -39,6 +39,15 @@ def test_a_hit_is_headed_by_the_caption_that_its_reasons_are_of(at: Visitor) -> 
         ]
 
 
+def test_an_image_id_has_all_its_blanks(at: Visitor) -> None:
+    """It is copied from here to ask by it."""
+    index = MemoryIndex([CaptionRecord("two  blanks.jpg", "a dog")], PLAIN)
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=a dog&show=two  blanks.jpg")
+        visitor.has("dialog .origin dd", "blanks.jpg")
+        assert "two  blanks.jpg" in visitor.page.locator("dialog .origin dd").all_inner_texts()
+
+
 def test_a_picture_beyond_the_first_page_keeps_its_reasons(at: Visitor) -> None:
     """Its address is opened without the answer's page that it is on."""
     records = [CaptionRecord(f"{number}.jpg", "a dog runs on the beach") for number in range(30)]
