@@ -14,19 +14,6 @@ from indexer.errors import IndexerError
 
 SCHEMA_VERSION = 1
 
-#: Fields of a record that a search may filter by (exact match).
-KEYWORD_FIELDS = (
-    "image_id",
-    "source",
-    "kind",
-    "model",
-    "split",
-    "query",
-    "provider",
-    "license",
-    "creator",
-)
-
 
 def as_time(seconds: float) -> str:
     """Seconds since 1970 as documents, indices and manifests tell them: ISO 8601, UTC."""
@@ -65,6 +52,8 @@ class CaptionRecord:
 
 
 RECORD_FIELDS = tuple(one.name for one in fields(CaptionRecord))
+#: Fields of a record that a search may filter by (exact match).
+KEYWORD_FIELDS = tuple(name for name in RECORD_FIELDS if name != "caption")
 
 
 @dataclass(frozen=True, slots=True)

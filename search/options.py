@@ -11,7 +11,7 @@ import click
 
 from captioner.console import Command, Number, OutputFile, beam_option, with_options
 from indexer.index_option import index_option as named_index
-from indexer.records import Filters
+from indexer.records import KEYWORD_FIELDS, Filters
 from search.query import filters
 from search.searcher import Options, Searcher
 
@@ -50,7 +50,10 @@ _SHARED = (
     ),
     click.option("--query", multiple=True, metavar="TEXT", help="Only images found by this web query."),
     click.option(
-        "--where", multiple=True, metavar="FIELD=VALUE", help="Only where a field has this value; repeat."
+        "--where",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help=f"Only where a field has this value; repeat. Fields: {', '.join(KEYWORD_FIELDS)}.",
     ),
     click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
     html_option,

@@ -415,6 +415,6 @@ def test_templates_are_strict_and_carry_their_version(version: int) -> None:
 def test_the_newest_template_fits_the_records() -> None:
     fields = index_template(SCHEMA_VERSION).mappings["properties"]
     assert set(fields) == {*RECORD_FIELDS, "tokens", "sized_tokens", "token_count", "indexed_at"}
-    assert {name for name in (*KEYWORD_FIELDS, "phash") if fields[name]["type"] != "keyword"} == set()
+    assert {name for name in KEYWORD_FIELDS if fields[name]["type"] != "keyword"} == set()
     assert fields["sized_tokens"]["doc_values"] is False
     assert not (ROOT / f"es_mappings/captions-{SCHEMA_VERSION + 1}.json").exists()

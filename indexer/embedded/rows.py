@@ -11,12 +11,24 @@ import numpy as np
 
 from indexer.embedded.dtypes import Int64, UInt64
 from indexer.embedded.strings import Strings
-from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, CaptionRecord
+from indexer.records import RECORD_FIELDS, CaptionRecord
 
 #: Columns whose dictionary is sorted and without repeats, so that a value can be looked up.
-KEYWORDS = (*KEYWORD_FIELDS, "indexed_at")
-#: Columns that are only read for hits.
-TEXTS = tuple(name for name in RECORD_FIELDS if name not in KEYWORD_FIELDS)
+KEYWORDS = (
+    "image_id",
+    "source",
+    "kind",
+    "model",
+    "split",
+    "query",
+    "provider",
+    "license",
+    "creator",
+    "indexed_at",
+)
+#: Columns that are read for hits. Their dictionary is in any order and may repeat itself, so that no merge
+#: decodes it; to look a value up is to look at all of it.
+TEXTS = tuple(name for name in RECORD_FIELDS if name not in KEYWORDS)
 COLUMNS = (*KEYWORDS, *TEXTS)
 
 

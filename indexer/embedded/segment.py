@@ -12,7 +12,7 @@ import numpy as np
 from indexer.embedded.arrays import ArrayFile
 from indexer.embedded.dtypes import Bool, Int32, Int64, Integers, UInt64
 from indexer.embedded.manifest import SegmentEntry
-from indexer.embedded.rows import COLUMNS, Column, Rows
+from indexer.embedded.rows import COLUMNS, KEYWORDS, Column, Rows
 from indexer.embedded.shape import check_segment, deleted_rows
 from indexer.embedded.strings import Strings
 from indexer.embedded.token_sets import TokenSets
@@ -37,6 +37,7 @@ class StoredColumn:
         self.values = _strings(file, name)
         self.counts = file[f"{name}.counts"]
         self._codes = file[f"{name}.codes"]
+        self._sorted = name in KEYWORDS
 
     def codes(self, rows: Integers) -> Integers:
         return self._codes[rows] if len(self._codes) else np.zeros(len(rows), np.uint8)
@@ -57,9 +58,11 @@ class StoredColumn:
         return self._codes if len(self._codes) else np.zeros(rows, np.uint8)
 
     def places(self, values: Iterable[str]) -> Int64:
-        """Codes of those of the values that occur."""
-        found = {self.values.find(value) for value in values} - {-1}
-        return np.array(sorted(found), np.int64)
+        """Codes, ascending, of those of the values that occur: of a text perhaps several."""
+        if self._sorted:
+            found = {self.values.find(value) for value in values} - {-1}
+            return np.array(sorted(found), np.int64)
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *map(self.values.equal, values)]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from indexer.errors import IndexDamagedError
 
 #: Tables of strings.
 TABLES = ("vocabulary", *COLUMNS)
-#: Arrays of texts, which are only read for hits.
+#: Arrays of texts, which are read for hits, and decide what is found only by a filter that names them.
 _SHOWN = {f"{name}.{part}" for name in TEXTS for part in ("blob", "starts", "codes", "counts")}
 #: Of the others, which decide what is found, the smallest are compared with their checksums, up to so many
 #: bytes together (some 3 ms): those of a small index all, and of a large one those that do not grow with it.

@@ -82,7 +82,15 @@ class Strings:
     def beginning(self, beginning: str) -> Int64:
         """The places of the strings that begin so, in a table of any order."""
         wanted = encode(beginning)
-        places = np.flatnonzero(np.diff(self.starts) >= len(wanted))
+        return self._starting(wanted, np.flatnonzero(np.diff(self.starts) >= len(wanted)))
+
+    def equal(self, value: str) -> Int64:
+        """The places of `value` itself, in a table of any order that may repeat it."""
+        wanted = encode(value)
+        return self._starting(wanted, np.flatnonzero(np.diff(self.starts) == len(wanted)))
+
+    def _starting(self, wanted: bytes, places: Int64) -> Int64:
+        """Those of these places, of strings long enough, whose string starts with the bytes."""
         for offset in reversed(range(len(wanted))):  # paths differ sooner at the end than at the beginning
             places = places[self.blob[self.starts[places] + offset] == wanted[offset]]
         return places

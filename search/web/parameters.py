@@ -37,14 +37,19 @@ class FilterParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image_id: Values = _values("image id")
+    image: Values = _values("path or URL of the picture")
     source: Values = _values("source (coco, flickr8k, folder, scraped, ...)")
     kind: Values = _values("kind (reference, generated, title)")
     model: Values = _values("captioning model")
     split: Values = _values("split (train, val, ...)")
     query: Values = _values("web query that found the image")
     provider: Values = _values("web search that found the image")
-    license: Values = _values("licence")
+    page: Values = _values("web page that shows the image")
+    title: Values = _values("title")
     creator: Values = _values("creator")
+    license: Values = _values("licence")
+    attribution: Values = _values("attribution")
+    phash: Values = _values("perceptual hash of the picture (16 hex digits)")
 
     @property
     def filters(self) -> Filters:

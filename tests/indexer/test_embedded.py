@@ -106,6 +106,27 @@ def test_both_ways_to_filter_give_what_brute_force_gives(
         assert found(index, tokens, 12, source=source) == brute.top(tokens, 12, source)
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_filter_by_a_text_finds_it_wherever_its_table_has_it(tmp_path: Path, joined: bool) -> None:
+    """Tables of texts are in no order, and joined ones hold a text as often as there were parts."""
+    titles = ["b", "", "a", "ä", "b", "bb"]
+    every = [CaptionRecord(f"i{number}", "a dog", title=title) for number, title in enumerate(titles)]
+    with built(tmp_path / "index", every, parts=3) as index:
+        if joined:
+            with index.draft("again", ANALYZER) as draft:
+                for one in every:
+                    draft.add([one])
+                draft.publish()
+            assert index.status().details["segments"] == 1
+        dog = frozenset({"dog"})
+        for title in (*titles, "c", "bbb", "\u00e4 "):
+            expected = [f"i{number}" for number, held in enumerate(titles) if held == title]
+            assert [image for _, image in found(index, dog, 9, title=title)] == expected
+            assert index.count(dog, 1.0, Filters({"title": title})) == len(expected)
+            drawn = index.random(9, Filters({"title": [title, title]}))
+            assert sorted(one.record.image_id for one in drawn) == expected
+
+
 def test_a_filter_by_images_finds_only_these(sources: tuple[EmbeddedIndex, BruteForce]) -> None:
     index, brute = sources
     tokens = frozenset(brute.holders)

@@ -36,9 +36,9 @@ def test_no_filters_are_false() -> None:
         ({"source": b"coco"}, "a filter's field and values are texts, {'source': 'coco'}, not b'coco'"),
         ({"source": ["coco", 1]}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
         (
-            {"kind": "title", "title": "x"},
-            "no field 'title' to filter by; there are image_id, source, kind, model, split, query, provider, "
-            "license, creator",
+            {"kind": "title", "caption": "x"},
+            "no field 'caption' to filter by; there are image_id, image, source, kind, model, split, query, "
+            "provider, page, title, creator, license, attribution, phash",
         ),
         ({"kind": "title", 1: "coco"}, "a filter's field and values are texts, {'source': 'coco'}, not 1"),
     ],

@@ -112,6 +112,7 @@ class TestText:
             (["--model", "other"], []),
             (["--split", "val", "--kind", "reference"], ["dog-beach"]),
             (["--where", "license=CC BY 4.0"], []),
+            (["--where", "phash=00000000000000fe", "--where", "attribution="], ["dog-snow-copy"]),
             (["--min-score", "0.5"], ["dog-snow", "dog-snow-copy"]),
             (["--fold-duplicates"], ["dog-snow", "dog-beach"]),
             (["-k", "1"], ["dog-snow"]),
@@ -134,6 +135,10 @@ class TestText:
             (["--split", "a", "--split", "b"], "no caption has the split 'a' or 'b'; there is 'val'\n"),
             (["--query", "x"], "no caption has the query 'x'; of those looked at, none has any query\n"),
             (["--where", "license=CC BY 4.0"], ""),
+            (
+                ["--where", "attribution=me"],
+                "no caption has the attribution 'me'; of those looked at, none has any attribution\n",
+            ),
             (["--kind", "generated", "--source", "coco"], ""),
         ],
     )
