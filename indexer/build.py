@@ -102,16 +102,18 @@ def add(
 ) -> BuildReport:
     """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
 
-    Photos that have a caption by the same captioner are not captioned again, unless their file has become
-    another photo since; those that moved keep their captions (`indexer.renewal`), and those that lie in two
-    of the folders named the image id that they have (`indexer.places`). Those that are gone from a folder
-    stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises IndexMismatchError
-    where the index was made by another analyzer than `analyzer`, or by one that this version does not know.
+    Photos that have as many captions by the same captioner as are asked for are not captioned again, unless
+    their file has become another photo since; those that moved keep their captions (`indexer.renewal`), and
+    those that lie in two of the folders named the image id that they have (`indexer.places`). Those that are
+    gone from a folder stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises
+    IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that this
+    version does not know.
     """
     _check_analyzer(index, analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
-    live = Renewing(index, captioning.captioner.identity if captioning else "", tell)
+    model, captions = (captioning.captioner.identity, captioning.captions) if captioning else ("", 1)
+    live = Renewing(index, model, captions, tell)
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
     report = _report(loading, sources, index.status(), started)

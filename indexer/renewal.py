@@ -64,7 +64,10 @@ def has_moved(photo: str, document: Document) -> bool:
 
 
 class Renewing:
-    """An index as `add` sees it: which photos have their caption, and where new captions go.
+    """An index as `add` sees it: which photos have their captions, and where new ones go.
+
+    A photo has them when there are as many by this model as this run writes of each (`captions`); where
+    there are fewer, those that are there stay, and what is written anew comes beside them.
 
     A file is one image: a photo that the index knows under another id goes by that one.
 
@@ -73,8 +76,10 @@ class Renewing:
     moved tell of the place where it is now.
     """
 
-    def __init__(self, index: CaptionIndex, model: str, tell: Callable[[Problem], None]) -> None:
-        self._index, self._model = index, model
+    def __init__(
+        self, index: CaptionIndex, model: str, captions: int, tell: Callable[[Problem], None]
+    ) -> None:
+        self._index, self._model, self._captions = index, model, captions
         self._ids = IdsOfFiles(index, tell)
         self.renewed = 0  # photos whose captions were replaced
         self.moved = 0  # photos whose captions were taken over from another place
@@ -107,18 +112,21 @@ class Renewing:
     def _place(self, photo: CaptionRecord, held: Sequence[Document]) -> str | None:
         """Of the picture that this captioner captioned, or of another one that has this photo's image id.
 
-        None for a photo that wants captions, since it has none or its file has changed.
-        That one is known by a caption of any model, if its file is there. A scraped photo's image id is
-        made of its content, so there is no other picture.
+        None for a photo that wants captions, since it has none, or fewer than are to be written, or its file
+        has changed. That other one is known by a caption of any model, if its file is there. A scraped
+        photo's image id is made of its content, so there is no other picture.
         """
         generated = [one for one in held if one.record.kind == "generated"]
         here = [one for one in generated if is_same_file(photo.image, one.record.image)]
         if any(has_changed(photo.image, one) for one in here):
             self._outdated[photo.image_id] = here
             return None
-        own = (one for one in (*here, *generated) if one.record.model == self._model)
+        own = [one for one in generated if one.record.model == self._model]
+        written = [one for one in own if one in here]
+        if 0 < len(written) < self._captions:
+            return None
         others = (one for one in generated if one not in here and is_there(one.record.image))
-        taken = chain(own, others if photo.source != "scraped" else ())
+        taken = chain(written, own, others if photo.source != "scraped" else ())
         return next((one.record.image for one in taken), None)
 
     @staticmethod

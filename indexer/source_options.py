@@ -58,7 +58,7 @@ _SOURCES = (
         type=click.IntRange(1, MOST_CAPTIONS),
         default=1,
         show_default=True,
-        help="Captions to write for each photo.",
+        help="Captions to write for each photo; `add` writes them where it has fewer by this model.",
     ),
     click.option(
         "--rejects",

@@ -97,7 +97,7 @@ class TestChangedPhotos:
         title = CaptionRecord("moved.png", "A title.", source="scraped", kind="title")
         with open_index(fresh_where, create=True) as index:
             index.add([title])
-            add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner(), captions=2))
             add(index, [FolderSource(folder)], captioning(ColourCaptioner("other")))
             earlier = (folder / "moved.png").stat().st_mtime - 1000
             write_noise(elsewhere, 11)
@@ -129,6 +129,26 @@ class TestChangedPhotos:
             (tmp_path / "photos" / "a.png").write_bytes(b"no photo")
             report = add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
             assert (report.renewed, len(report.problems), report.status.captions) == (0, 1, 1)
+
+
+class TestMoreCaptions:
+    """More captions of each photo than an earlier run wrote."""
+
+    def test_photos_with_fewer_captions_of_this_captioner_get_them(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        for number, name in enumerate(("a.png", "b.png")):
+            write_noise(tmp_path / "photos" / name, number)
+        source = FolderSource(tmp_path / "photos")
+        with open_index(fresh_where, create=True) as index:
+            add(index, [source], captioning(ColourCaptioner("other"), captions=3))
+            add(index, [source], captioning(ColourCaptioner()))
+            more = add(index, [source], captioning(ColourCaptioner(), captions=3))
+            assert (more.added, more.unchanged, more.captioned, more.known, more.renewed) == (4, 2, 2, 0, 0)
+            assert more.status.models == {"other@12345678": 6, "colour@12345678": 6}
+            for captions in (3, 2, 1):
+                again = add(index, [source], captioning(ColourCaptioner(), captions=captions))
+                assert (again.captioned, again.known, again.status.captions) == (0, 2, 12)
 
 
 class TestMovedPhotos:
