@@ -74,7 +74,11 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
         retry_goes_alone(click.get_current_context())
         _add(where, None, rejects, as_json, options)
         return
-    again = f"interrupted: what was stored is kept; the same command goes on; {where} is as it was"
+
+    def again(index: CaptionIndex) -> str:
+        state = "is as it was" if _holds_captions(index) else "has no captions yet"
+        return f"interrupted: what was stored is kept; the same command goes on; {where} {state}"
+
     _fill(building.build, lambda: _to_build(where, keep), again, analyzer, rejects, as_json, options)
 
 
@@ -99,15 +103,23 @@ def _to_build(where: str, keep: int | None) -> CaptionIndex:
     return index
 
 
+def _holds_captions(index: CaptionIndex) -> bool:
+    """Before a build, whose interruption shall not wait for a server."""
+    try:
+        return index.caption_count() > 0
+    except IndexerError:  # such as a damaged one: the build tells, or takes its place
+        return True
+
+
 def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options: dict[str, Any]) -> None:
     again = f"interrupted: what was added stays in {where}; the same command goes on"
-    _fill(building.add, lambda: open_index(where), again, analyzer, rejects, as_json, options)
+    _fill(building.add, lambda: open_index(where), lambda _: again, analyzer, rejects, as_json, options)
 
 
 def _fill(
     work: Callable[..., BuildReport],
     opened: Callable[[], CaptionIndex],
-    again: str,
+    again: Callable[[CaptionIndex], str],
     analyzer: str | None,
     rejects: str,
     as_json: bool,
@@ -116,7 +128,7 @@ def _fill(
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
     check_rejects(rejects)
     found, captioning = read_sources(options), read_captioning(options)
-    with opened() as index, interruptible(again):
+    with opened() as index, interruptible(again(index)):
         report = work(
             index,
             found,

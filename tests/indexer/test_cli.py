@@ -467,6 +467,21 @@ def test_a_signal_leaves_the_draft_to_go_on_with(run: Run, tmp_path: Path, numbe
     assert json.loads(run("status", "--json").stdout)["sources"] == {"folder": 4}
 
 
+def test_an_interrupted_first_build_claims_no_index(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> ColourCaptioner:
+        raise KeyboardInterrupt
+
+    write_photo(tmp_path / "photos" / "a.jpg")
+    monkeypatch.setattr("captioner.captioner.open_captioner", interrupted)
+    result = run("build", "--folder", "photos")
+    assert result.exit_code == 130
+    assert result.stderr.startswith("interrupted: ")
+    assert result.stderr.endswith("; the same command goes on; caption-index/ has no captions yet\n")
+    assert not (tmp_path / "caption-index").exists()
+
+
 def test_a_reader_that_leaves_early_gets_no_traceback(run: Run, tmp_path: Path) -> None:
     run("build", "--jsonl", two_captions(tmp_path))
     reading, writing = os.pipe()
@@ -481,7 +496,7 @@ def test_a_reader_that_leaves_early_gets_no_traceback(run: Run, tmp_path: Path) 
         check=False,
     )
     os.close(writing)
-    assert (command.returncode, command.stderr) == (1, "")
+    assert (command.returncode, command.stderr) == (141, "")
 
 
 def test_captions_are_indexed_without_torch_and_without_elasticsearch(tmp_path: Path) -> None:
