@@ -7,13 +7,14 @@ its own through the engine; their captions are ranked together.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from indexer.contract import View
 from indexer.records import Candidates, Filters, Query
-from search.cursor import Cursor
+from search.cursor import Cursor, fingerprint
 from search.duplicates import fold_duplicates, picture_hash
 from search.hits import Folded, ScoredCaption
 from search.jaccard import fold, rank, reaches
@@ -36,9 +37,16 @@ class Plan:
     filters: Filters
     min_score: float
     fold_duplicates: bool
-    fingerprint: str  # what a cursor must agree with
+    excluded: frozenset[str]  # images that are part of the question
+    analyzer: str
+    engine: str
     cursor: Cursor | None = None
-    excluded: frozenset[str] = frozenset()  # images that are part of the question
+
+    @property
+    def fingerprint(self) -> str:
+        """What a cursor must agree with."""
+        settings = (self.analyzer, self.engine, self.min_score, self.fold_duplicates, sorted(self.excluded))
+        return fingerprint(self.sets, self.filters, *settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Page:
     exact: bool
     examined: int
     more: bool  # whether there may be images behind them
-    next: Cursor | None
+    following: Callable[[], Cursor] | None  # where the next page begins; None where there is none
     engine_seconds: float  # spent on candidates; of searches that went on together, each one's share
 
 
@@ -108,15 +116,14 @@ class Pursuit:
     def page(self, engine_seconds: float) -> Page:
         images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
         more = bool(images) and (bool(later) or any(strand.has_more for strand in self.strands))
-        following = (
-            next_cursor(
-                self.plan.fingerprint, images, later, self.strands, self.plan.cursor, self._hashes(images)
-            )
-            if more
-            else None
-        )
+        following = partial(self._cursor, images, later) if more else None
         examined = sum(strand.examined for strand in self.strands)
         return Page(tuple(images), self.exact, examined, more, following, engine_seconds)
+
+    def _cursor(self, page: Sequence[Folded], later: Sequence[Folded]) -> Cursor:
+        """Made when it is asked for: most searches end with their first page."""
+        plan = self.plan
+        return next_cursor(plan.fingerprint, page, later, self.strands, plan.cursor, self._hashes(page))
 
     @property
     def _earlier_hashes(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 from captioner.errors import PhotoError
@@ -17,8 +17,8 @@ from indexer.batching import batches
 from indexer.contract import CaptionIndex, View
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Document
-from search import cursor as cursors
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
+from search.cursor import decode
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
@@ -276,18 +276,19 @@ class Searcher:
         k = hits_wanted(k)
         if not 0.0 <= min_score <= 1.0:
             raise QueryError(f"a least score is from 0 to 1, not {min_score}")
-        sets, allowed = tuple(one.tokens for one in question.asked), as_filters(filters)
-        fingerprint = cursors.fingerprint(
-            sets,
-            allowed,
-            question.asked[0].analyzer,
-            self.index.engine,
+        plan = Plan(
+            tuple(one.tokens for one in question.asked),
+            k,
+            as_filters(filters),
             float(min_score),
             bool(fold_duplicates),
-            sorted(question.excluded),
+            question.excluded,
+            question.asked[0].analyzer,
+            self.index.engine,
         )
-        cursor = cursors.decode(after, fingerprint, len(sets)) if after else None
-        return Plan(sets, k, allowed, min_score, fold_duplicates, fingerprint, cursor, question.excluded)
+        if not after:
+            return plan
+        return replace(plan, cursor=decode(after, plan.fingerprint, len(plan.sets)))
 
     def _results(self, question: _Question, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
@@ -302,7 +303,7 @@ class Searcher:
             examined=min(page.examined, captions),
             captions=captions,
             took_ms=took_ms,
-            next=page.next,
+            following=page.following,
             analyzer=question.asked[0].analyzer,
             more=page.more,
             filtered=bool(plan.filters),

@@ -98,6 +98,6 @@ def _show(query: str, photo: Path | None, found: Found, output: Output) -> None:
         for progress in report.unanswered:
             tell(f"{progress.provider}: {progress.detail}")
     # The index is remade as the search goes on, so that a cursor into it would not hold.
-    answer = Answer(query, replace(found.results, next=None), photo=photo)
+    answer = Answer(query, replace(found.results, following=None), photo=photo)
     show([answer], output)
     click.echo(f"downloads, titles and licences: {found.folder}", err=True)

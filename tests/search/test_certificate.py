@@ -104,7 +104,7 @@ def test_every_form_says_the_same(case: tuple[Results, str], monkeypatch: pytest
 
 def test_more_may_exist_where_no_cursor_is_given(search: Searcher) -> None:
     """As `search web` shows its answers: the index is remade, so that a cursor would not hold."""
-    without = replace(search.text("dog on a beach", 2), next=None)
+    without = replace(search.text("dog on a beach", 2), following=None)
     assert certificate(without).startswith("exact: the true top 2 of")
     assert without.as_json()["more"] is True
     assert "more" not in search.text("dog on a beach", 2).as_json()
