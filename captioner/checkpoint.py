@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from captioner.card import model_card
 from captioner.configuration import ConsensusSizes, ModelConfig
 from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
@@ -57,6 +58,7 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = True) -> str:
     """Write the model to `folder` in one step, and give the SHA-256 of its weights.
 
+    `card`: a text of people's; without one the model's card is made from what is known of it.
     `half`: store floating point as float16 (for use; training resumes from its own full state).
     Raises ModelError when the disk is full, or the folder cannot be written or holds anything but a
     model; an older model in the same folder is whole until the new one is.
@@ -77,11 +79,15 @@ def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = T
             (new / WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner alone
             vocabulary.save(new / VOCABULARY)
             (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            if card:
-                (new / CARD).write_text(card, encoding="utf-8")
+            (new / CARD).write_text(card or card_of(checkpoint), encoding="utf-8")
             return file_digest(new / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder}: the model could not be saved ({error})") from None
+
+
+def card_of(checkpoint: Checkpoint) -> str:
+    """The card that is made for a model where nobody wrote one."""
+    return model_card(checkpoint.model.config, len(checkpoint.vocabulary), checkpoint.about)
 
 
 def check_place(folder: Path) -> None:

@@ -91,7 +91,8 @@ def add_consensus(
     An earlier consensus goes. `names`: of the data, for the model's record. Raises DataError and ModelError.
     """
     folder = find_model(model)
-    begun, card = checkpoint.load(folder), checkpoint.read_card(folder)
+    begun = checkpoint.load(folder)
+    card = _peoples_card(begun, folder)
     if not isinstance(begun.model.decoder, AttentionDecoder):
         raise ModelError(
             f"{folder}: models of the student project's kinds write as they did, by no consensus"
@@ -104,6 +105,12 @@ def add_consensus(
     made = Checkpoint(begun.model.cpu(), begun.vocabulary, _about(begun.about, photos, names))
     checkpoint.save(made, out, card=card)
     return checkpoint.load(out)
+
+
+def _peoples_card(begun: Checkpoint, folder: Path) -> str:
+    """What somebody wrote of the model; a card that was made for it is made anew for what comes of it."""
+    card = checkpoint.read_card(folder)
+    return "" if card == checkpoint.card_of(begun) else card
 
 
 def _about(

@@ -38,6 +38,10 @@ class LegacyFiles:
     vocabulary: Path
     weights_matrix: Path | None = None  # model5's GloVe rows, where the decoder's file lacks them
 
+    def names(self) -> list[str]:
+        given = (self.encoder, self.decoder, self.vocabulary, self.weights_matrix)
+        return [path.name for path in given if path is not None]
+
 
 def import_model(files: LegacyFiles, arch: str) -> Checkpoint:
     """Build the model `arch` (model1 to model5) from its files. Raises ModelError, naming the file.
@@ -51,7 +55,7 @@ def import_model(files: LegacyFiles, arch: str) -> Checkpoint:
     model = CaptionModel.unfilled(config, len(vocabulary))
     _load(model.encoder, _state(files.encoder, "encoder"), files.encoder, arch)
     _load(model.decoder, _decoder_state(files, config, len(vocabulary)), files.decoder, arch)
-    about = {"data": [], "imported_as": arch, "files": [files.encoder.name, files.decoder.name]}
+    about = {"data": [], "imported_as": arch, "files": files.names()}
     return Checkpoint(model.eval(), vocabulary, about)
 
 

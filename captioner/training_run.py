@@ -118,6 +118,8 @@ def _about(run: Run, data: Data) -> dict[str, Any]:
     """What is known of the model before the first epoch."""
     return {
         "photos": len(data.train),
+        "captions": sum(len(photo.captions) for photo in data.train),
+        "dev_photos": len(data.dev),
         "recipe": asdict(run.recipe),
         **learnt(data.names, _names(data), _earlier(run)),
     }

@@ -113,6 +113,18 @@ def test_a_model_remembers_what_its_consensus_is_of(
     assert Captioner.load(made, "cpu").identity != Captioner.load(plain, "cpu").identity
 
 
+def test_peoples_card_is_passed_on_and_a_made_one_made_anew(
+    plain: Path, photos: Sequence[CaptionedPhoto], tmp_path: Path
+) -> None:
+    add_consensus(plain, photos, ("colours",), tmp_path / "made", "cpu")
+    card = checkpoint.read_card(tmp_path / "made")
+    assert f"With a consensus of {len(photos)} photos' captions." in card and "CIDEr-D" not in card
+    written = checkpoint.load(plain)
+    checkpoint.save(written, tmp_path / "plain", card="# Ours\n")
+    add_consensus(tmp_path / "plain", photos, ("colours",), tmp_path / "ours", "cpu")
+    assert checkpoint.read_card(tmp_path / "ours") == "# Ours\n"
+
+
 def test_a_consensus_is_replaced_in_its_place(made: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     add_consensus(made, coloured_photos(tmp_path / "photos", 12), ("colours",), model, "cpu")

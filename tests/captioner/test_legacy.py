@@ -102,6 +102,9 @@ def test_import_then_caption_gives_what_the_original_gives(
     result = CliRunner().invoke(main, command, catch_exceptions=False)
 
     assert result.exit_code == 0, result.output
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    assert f"Imported as {arch} from encoder.ckpt, decoder.ckpt, vocab.pkl" in card
+    assert "**Data.** Not known.\n" in card and str(tmp_path) not in card
     captions = [one.text for one in Captioner.load(tmp_path / "model", device="cpu").caption(few_photos)]
     expected = [original_caption(encoder, decoder, WORDS, photo) for photo in few_photos]
     assert captions == expected

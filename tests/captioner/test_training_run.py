@@ -86,6 +86,12 @@ def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
     made = train(small_run(tmp_path, cache), data, Watch())
     assert made.about["data"] == ["colours"]
     assert learnt_from(made.about, ["photo0.png", "photo6.png"]) == ["photo0.png"]
+    card = checkpoint.read_card(tmp_path / BEST)
+    epoch, score = made.about["epoch"], made.about["dev_cider_d"]
+    assert f"{len(made.vocabulary)} words.\n" in card and "LSTM of 1 layer with 16 units" in card
+    assert "**Data.** colours. The last training learnt from 6 photos with 12 captions, and was" in card
+    assert f"Epoch {epoch} of 2 is kept: dev CIDEr-D {score}. By epochs 2, " in card
+    assert card.endswith("seed 0.\n") and str(tmp_path) not in card
     lines = (tmp_path / "training-log.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
 

@@ -1,0 +1,59 @@
+"""MODEL_CARD.md of a model that nobody has written one for: what config.json knows, for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from captioner.configuration import ModelConfig
+from captioner.counted import counted
+from captioner.outside import printable
+
+
+def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str:
+    """The card's text. `words`: of the vocabulary. What `about` does not tell is left out."""
+    parts = (
+        f"**Architecture.** {_architecture(config, words)}",
+        f"**Data.** {' '.join(_data(about))}",
+        *(f"**Training.** {line}" for line in _training(about)),
+        *(f"**Origin.** {line}" for line in _origin(about)),
+    )
+    return "\n\n".join(["# Model card", "Made from what config.json tells.", *map(printable, parts)]) + "\n"
+
+
+def _architecture(config: ModelConfig, words: int) -> str:
+    side = config.preprocess.size
+    built = (
+        f"Encoder {config.encoder}, which sees photos of {side}x{side} pixels; decoder {config.decoder}: "
+        f"LSTM of {counted(config.layers, 'layer')} with {config.hidden} units, "
+        f"embeddings of {config.embedding}, {counted(words, 'word')}."
+    )
+    agreed = config.consensus
+    return f"{built} With a consensus of {counted(agreed.photos, 'photo')}' captions." if agreed else built
+
+
+def _data(about: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{', '.join(map(str, about.get('data') or ())) or 'Not known'}."
+    photos, captions, dev = (about.get(name) for name in ("photos", "captions", "dev_photos"))
+    if isinstance(photos, int) and isinstance(captions, int) and isinstance(dev, int):
+        learnt = f"{counted(photos, 'photo')} with {counted(captions, 'caption')}"
+        yield f"The last training learnt from {learnt}, and was scored on {counted(dev, 'other')}."
+
+
+def _training(about: Mapping[str, Any]) -> Iterator[str]:
+    recipe = about.get("recipe")
+    if isinstance(recipe, Mapping):
+        chosen = ", ".join(f"{name} {value}" for name, value in recipe.items())
+        best = f"Epoch {about.get('epoch')} of {recipe.get('epochs')} is kept"
+        yield f"{best}{_score(about)}. By {chosen}."
+
+
+def _score(about: Mapping[str, Any]) -> str:
+    """Without one where the captions are others than those that were scored."""
+    return f": dev CIDEr-D {about['dev_cider_d']}" if "dev_cider_d" in about else ""
+
+
+def _origin(about: Mapping[str, Any]) -> Iterator[str]:
+    files = about.get("files")
+    if isinstance(files, list):
+        yield f"Imported as {about.get('imported_as')} from {', '.join(map(str, files))}."
