@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from reprlib import repr as shortened
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from indexer.errors import IndexerError, IndexMismatchError
 from indexer.records import (
     NO_FILTERS,
     AddReport,
+    Allowed,
     Candidates,
     CaptionRecord,
     Document,
@@ -21,6 +23,8 @@ from indexer.records import (
     IndexStatus,
     Position,
     Query,
+    Rejected,
+    unfit,
 )
 
 _Self = TypeVar("_Self", bound="_Closing")
@@ -72,7 +76,7 @@ class View(ABC):
         self,
         tokens: frozenset[str],
         limit: int,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         *,
         min_score: float = 0.0,
         after: Position | None = None,
@@ -82,7 +86,7 @@ class View(ABC):
         Equal scores come in ascending image id. Everything left out scores at most `.bound`.
         Tokens that the index does not know count in the size of the query. `limit` is 1 or more.
         """
-        return self.candidates_many([Query(tokens, filters, min_score, after)], limit)[0]
+        return self.candidates_many([Query(tokens, Filters(filters), min_score, after)], limit)[0]
 
     @abstractmethod
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
@@ -97,7 +101,7 @@ class View(ABC):
         self,
         tokens: frozenset[str],
         min_score: float,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
         excluded: Iterable[str] = (),
     ) -> int:
@@ -107,7 +111,7 @@ class View(ABC):
         """
 
     @abstractmethod
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         """One caption each of up to `size` distinct images, every image equally likely.
 
         A seed draws the same images again from an index that was built of the same captions.
@@ -182,10 +186,34 @@ def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] 
     return list(given)
 
 
-def check_limit(limit: int) -> None:
-    """Raises IndexerError below 1: an answer without candidates has no bound on what it left out."""
-    if limit < 1:
-        raise IndexerError(f"limit is the number of captions wanted, 1 or more, not {limit}")
+def storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Iterator[CaptionRecord]:
+    """The records that can be stored, one after the other; those that cannot go to `rejected` at their turn.
+
+    Raises IndexerError for what is no record: at once where nothing can be taken from what is given.
+    """
+    if not isinstance(given, Iterable):
+        raise IndexerError(f"captions are given as a list of CaptionRecord, not {shortened(given)}")
+    return _storable(given, rejected)
+
+
+def _storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Iterator[CaptionRecord]:
+    for record in given:
+        if not isinstance(record, CaptionRecord):
+            raise IndexerError(f"a caption is given as CaptionRecord, not {shortened(record)}")
+        if reason := unfit(record):
+            rejected.append(Rejected(record, reason))
+        else:
+            yield record
+
+
+def check_limit(
+    limit: int,
+    what: str = "limit is the number of captions wanted",
+    error: type[Exception] = IndexerError,
+) -> None:
+    """Raises `error` for no whole number, and below 1: no candidates have no bound on what they leave out."""
+    if not isinstance(limit, Integral) or limit < 1:
+        raise error(f"{what}, a whole number of 1 or more, not {shortened(limit)}")
 
 
 def known_analyzer(where: str, name: str) -> Analyzer:

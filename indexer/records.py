@@ -24,6 +24,11 @@ def now() -> str:
     return as_time(time.time())
 
 
+#: What makes a document's id, and what separates the parts, so that it is in none of them.
+_IDENTITY = ("image_id", "source", "kind", "model", "caption")
+_SEPARATOR = "\x1f"
+
+
 @dataclass(frozen=True, slots=True)
 class CaptionRecord:
     """One caption of one image, before its tokens are known. Empty strings mean "not known"."""
@@ -47,13 +52,26 @@ class CaptionRecord:
     @property
     def document_id(self) -> str:
         """Made from the content, so that indexing the same caption twice changes nothing."""
-        parts = (self.image_id, self.source, self.kind, self.model, self.caption)
-        return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        parts = (getattr(self, name) for name in _IDENTITY)
+        return hashlib.sha256(_SEPARATOR.join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 RECORD_FIELDS = tuple(one.name for one in fields(CaptionRecord))
 #: Fields of a record that a search may filter by (exact match).
 KEYWORD_FIELDS = tuple(name for name in RECORD_FIELDS if name != "caption")
+
+
+def unfit(record: CaptionRecord) -> str:
+    """Why a record cannot be stored; empty where it can."""
+    for name in RECORD_FIELDS:
+        value = getattr(record, name)
+        if not isinstance(value, str):
+            return f"{name} must be a string, not {type(value).__name__}"
+    for name in _IDENTITY:
+        # Two captions could have one id, and one of them be lost.
+        if _SEPARATOR in getattr(record, name):
+            return f"{name} has the character U+001F, which separates the parts of a document's id"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +87,14 @@ class Document:
 class Filters:
     """Which documents may answer: field -> allowed values; every named field must match one.
 
-    A single value may stand for itself: `Filters({"source": "coco"})`. Raises IndexerError for what are no
-    fields and values, and for fields other than KEYWORD_FIELDS.
+    A single value may stand for itself: `Filters({"source": "coco"})`; filters may be given, too. Raises
+    IndexerError for what are no fields and values, and for fields other than KEYWORD_FIELDS.
     """
 
     where: Mapping[str, tuple[str, ...]]
 
-    def __init__(self, where: Mapping[str, Iterable[str]] | None = None) -> None:
-        where = {} if where is None else where
+    def __init__(self, where: Allowed | None = None) -> None:
+        where = {} if where is None else where.where if isinstance(where, Filters) else where
         if not isinstance(where, Mapping):
             raise IndexerError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(where)}")
         object.__setattr__(self, "where", {name: _values(name, given) for name, given in where.items()})
@@ -103,6 +121,8 @@ def _values(name: str, given: Any) -> tuple[str, ...]:
 
 
 NO_FILTERS = Filters()
+#: Filters as they may be given: whole, or field -> value or values.
+Allowed = Filters | Mapping[str, Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from indexer.contract import CaptionIndex, listed
+from indexer.contract import CaptionIndex, check_limit, listed
 from indexer.errors import IndexerError
-from indexer.records import CaptionRecord, Document, Filters
+from indexer.records import Allowed, CaptionRecord, Document, Filters
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
 
-#: Filters as they may be given: whole, or field -> value or values.
-Allowed = Filters | Mapping[str, Collection[str]]
 #: Elasticsearch takes no higher one.
 HIGHEST_SEED = 2**31 - 1
 _T = TypeVar("_T")
@@ -26,9 +24,8 @@ def several(given: Iterable[_T], what: str) -> list[_T]:
 
 
 def hits_wanted(k: int) -> int:
-    """`k`, unless it is below 1; raises QueryError."""
-    if k < 1:
-        raise QueryError(f"k is the number of hits wanted, 1 or more, not {k}")
+    """`k`, unless it is no whole number of 1 or more; raises QueryError."""
+    check_limit(k, "k is the number of hits wanted", QueryError)
     return k
 
 
@@ -41,8 +38,6 @@ def seed_given(seed: int | None) -> int | None:
 
 def as_filters(given: Allowed) -> Filters:
     """Filters, however they were given; raises QueryError for what are none."""
-    if isinstance(given, Filters):
-        return given
     try:
         return Filters(given)
     except IndexerError as error:

@@ -16,14 +16,13 @@ from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
 from indexer.contract import CaptionIndex, View
 from indexer.index import open_index
-from indexer.records import NO_FILTERS, Document
+from indexer.records import NO_FILTERS, Allowed, Document
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
 from search.cursor import decode
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import (
-    Allowed,
     as_filters,
     blended,
     distinct,

@@ -13,7 +13,7 @@ from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
 from indexer.batching import batches
-from indexer.contract import CaptionIndex, check_limit, known_analyzer, listed
+from indexer.contract import CaptionIndex, check_limit, known_analyzer, listed, storable
 from indexer.elastic import rollout
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, findable, problem, to_document
@@ -31,12 +31,14 @@ from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
     AddReport,
+    Allowed,
     Candidates,
     CaptionRecord,
     Document,
     Filters,
     IndexStatus,
     Query,
+    Rejected,
 )
 
 #: Lines of a check; where so many documents are wrong, the rest need not be read.
@@ -188,22 +190,23 @@ class ElasticIndex(CaptionIndex):
         self,
         tokens: frozenset[str],
         min_score: float,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
         excluded: Iterable[str] = (),
     ) -> int:
+        allowed = Filters(filters)
         with clear_errors(self._address):
             if self._is_empty_place():
                 return 0
             before = self._live
-            images = self._ranking.count([tokens, *also], min_score, filters, listed(excluded))
+            images = self._ranking.count([tokens, *also], min_score, allowed, listed(excluded))
             self._reload()  # a number does not tell what index it comes from
             self._check_analyzer(before)
             return images
 
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         seed = chance.getrandbits(31) if seed is None else seed
-        return self._ask(partial(self._random, size, filters, seed))
+        return self._ask(partial(self._random, size, Filters(filters), seed))
 
     def _random(self, size: int, filters: Filters, seed: int) -> Sequence[Document]:
         live = self._reload()
@@ -273,6 +276,10 @@ class ElasticIndex(CaptionIndex):
     # --- writing
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        rejected: list[Rejected] = []
+        return self._add(storable(records, rejected)) + AddReport(rejected=tuple(rejected))
+
+    def _add(self, records: Iterable[CaptionRecord]) -> AddReport:
         live = self._to_change()
         if live is None:
             live = rollout.create_first(self._client, self._address, self.analyzer, self._patient)
@@ -291,10 +298,12 @@ class ElasticIndex(CaptionIndex):
         return removed
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        rejected: list[Rejected] = []
+        sound = list(storable(records, rejected))  # before anything is removed
         live = self._to_change()
         if live is not None:
             self._loader(live).remove([document.record.document_id for document in old])
-        return self.add(records)
+        return self._add(sound) + AddReport(rejected=tuple(rejected))
 
     def _to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""

@@ -9,7 +9,7 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.contract import Draft
+from indexer.contract import Draft, storable
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses
 from indexer.elastic.faults import closed_error, not_found
@@ -34,7 +34,7 @@ from indexer.errors import (
     IndexMismatchError,
     IndexNotFoundError,
 )
-from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
+from indexer.records import AddReport, CaptionRecord, IndexStatus, Rejected, generated_by, now
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
 _MERGE_UP_TO = 20 * 1024**3
@@ -115,7 +115,9 @@ class ElasticDraft(Draft):
         self._load()
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        return self.add_dated((record, "") for record in records)
+        rejected: list[Rejected] = []
+        report = self.add_dated((record, "") for record in storable(records, rejected))
+        return report + AddReport(rejected=tuple(rejected))
 
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""

@@ -24,10 +24,10 @@ from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
     AddReport,
+    Allowed,
     Candidates,
     CaptionRecord,
     Document,
-    Filters,
     IndexStatus,
     Query,
     now,
@@ -165,13 +165,13 @@ class EmbeddedIndex(CaptionIndex):
         self,
         tokens: frozenset[str],
         min_score: float,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
         excluded: Iterable[str] = (),
     ) -> int:
         return self.view().count(tokens, min_score, filters, also, excluded)
 
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         return self.view().random(size, filters, seed)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from indexer.contract import View, check_limit, listed
 from indexer.embedded.answer import answer, count_images, random_rows
 from indexer.embedded.checks import reading
 from indexer.embedded.snapshot import Snapshot
-from indexer.records import NO_FILTERS, Candidates, Document, Filters, Query
+from indexer.records import NO_FILTERS, Allowed, Candidates, Document, Filters, Query
 
 
 class EmbeddedView(View):
@@ -33,11 +33,11 @@ class EmbeddedView(View):
         self,
         tokens: frozenset[str],
         min_score: float,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
         excluded: Iterable[str] = (),
     ) -> int:
-        queries = [Query(one, filters, min_score) for one in (tokens, *also)]
+        queries = [Query(one, Filters(filters), min_score) for one in (tokens, *also)]
         without = listed(excluded)
         with reading(self.where, self._segments):
             return count_images(self._segments, queries, without)
@@ -52,7 +52,8 @@ class EmbeddedView(View):
                     found.setdefault(document.record.image_id, []).append(document)
         return found
 
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        allowed = Filters(filters)
         with reading(self.where, self._segments):
-            chosen = random_rows(self._segments, size, filters, seed)
+            chosen = random_rows(self._segments, size, allowed, seed)
             return [self._segments[number].documents(np.array([row]))[0] for number, row in chosen]

@@ -15,7 +15,7 @@ import numpy as np
 
 from captioner.tokens import Analyzer
 from indexer.batching import batches
-from indexer.contract import known_analyzer
+from indexer.contract import known_analyzer, storable
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.dtypes import Int64, Integers, UInt64
@@ -26,7 +26,7 @@ from indexer.embedded.rows import Rows, document_keys, join_rows, rows_of
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.errors import IndexUnavailableError
-from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, now
+from indexer.records import AddReport, CaptionRecord, Rejected, now
 
 #: Captions held in memory before they become a segment.
 SPILL_ROWS = 200_000
@@ -59,15 +59,6 @@ def open_for_writing(folder: Path) -> WriteLock:
     with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return WriteLock(folder)
-
-
-def _checked(record: CaptionRecord) -> str:
-    """Why a record cannot be stored; empty where it can."""
-    for name in RECORD_FIELDS:
-        value = getattr(record, name)
-        if not isinstance(value, str):
-            return f"{name} is {type(value).__name__}, not text"
-    return ""
 
 
 class _Held:
@@ -138,7 +129,8 @@ class Writer:
         segments, total, stamp = list(present), AddReport(), now()
         gone: dict[int, set[int]] = {}
         held = _Held(self._analyse)
-        for batch in batches(records, _BATCH_ROWS):
+        rejected: list[Rejected] = []
+        for batch in batches(storable(records, rejected), _BATCH_ROWS):
             total += self._take(batch, segments, held, gone)
             if len(held.places) >= SPILL_ROWS:
                 segments.append(self._segment(held.rows(stamp)))
@@ -146,7 +138,7 @@ class Writer:
         if held.places:
             segments.append(self._segment(held.rows(stamp)))
         rows = [np.array(sorted(gone.get(number, ())), np.int64) for number in range(len(segments))]
-        return self._without(segments, rows), total
+        return self._without(segments, rows), total + AddReport(rejected=tuple(rejected))
 
     def _take(
         self,
@@ -156,15 +148,12 @@ class Writer:
         gone: dict[int, set[int]],
     ) -> AddReport:
         """Hold what is new or differs from what is stored, whose rows (by segment) are `gone` then."""
-        reasons = [(record, _checked(record)) for record in batch]
-        rejected = tuple(Rejected(record, reason) for record, reason in reasons if reason)
-        sound = [record for record, reason in reasons if not reason]
-        keys = document_keys([record.document_id for record in sound])
+        keys = document_keys([record.document_id for record in batch])
         with reading(self._root, segments):
             stored = _stored(segments, keys)
         raw = keys.tobytes()
         added = 0
-        for place, record in enumerate(sound):
+        for place, record in enumerate(batch):
             key = raw[16 * place : 16 * place + 16]
             number, row, there = stored.get(place, _NOWHERE)
             if record == held.get(key, there):
@@ -173,7 +162,7 @@ class Writer:
             added += 1
             if there is not None:
                 gone.setdefault(number, set()).add(row)
-        return AddReport(added, len(sound) - added, rejected)
+        return AddReport(added, len(batch) - added)
 
     def _segment(self, rows: Rows) -> Segment:
         entry = SegmentEntry(self._write("segment", segment_arrays(rows)), len(rows))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from indexer.records import RECORD_FIELDS, CaptionRecord
+from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
 from indexer.sources.source import Item, Problem, Source, existing_file, stamp
 
 #: Longer lines are not read: a caption of 10,000 words has 60,000 bytes.
@@ -64,15 +64,13 @@ def record(values: Any) -> CaptionRecord:
     given = {name: value for name, value in values.items() if name in RECORD_FIELDS and value is not None}
     if type(given.get("image_id")) is int:
         given["image_id"] = str(given["image_id"])
-    for name, value in given.items():
-        if not isinstance(value, str):
-            raise ValueError(f"{name} must be a string, not {type(value).__name__}")
     for name in ("image_id", "caption"):
         if name not in given:
             raise ValueError(f"has no {name}")
-    if not given["image_id"]:
-        raise ValueError("image_id is empty")
-    return CaptionRecord(**given)
+    made = CaptionRecord(**given)
+    if reason := unfit(made) or ("" if made.image_id else "image_id is empty"):
+        raise ValueError(reason)
+    return made
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -89,12 +90,12 @@ class TestCandidates:
         query = Query(tokens(caption))
         check_answer(library.candidates(query.tokens, limit), query, limit, ranked(RECORDS, query))
 
-    @pytest.mark.parametrize("limit", [0, -1])
+    @pytest.mark.parametrize("limit", [0, -1, 2.5, "3"])
     def test_no_candidates_wanted_is_no_answer_that_leaves_nothing_out(
-        self, empty: CaptionIndex, limit: int
+        self, empty: CaptionIndex, limit: Any
     ) -> None:
         for ask in (lambda: empty.candidates(tokens("dog"), limit), lambda: empty.candidates_many([], limit)):
-            with pytest.raises(IndexerError, match=f"1 or more, not {limit}"):
+            with pytest.raises(IndexerError, match=f"a whole number of 1 or more, not {limit!r}"):
                 ask()
 
     def test_unknown_words_count_in_the_query(self, library: CaptionIndex) -> None:
@@ -140,6 +141,22 @@ class TestCandidates:
         expected = ranked(RECORDS, query)
         check_answer(library.candidates(query.tokens, 10, query.filters), query, 10, expected)
         assert library.count(query.tokens, 0.01, query.filters) == len({image for _, image, _ in expected})
+
+    def test_filters_may_be_given_as_fields_and_values(self, library: CaptionIndex) -> None:
+        dog, where = tokens("A dog runs on a beach"), {"source": "folder"}
+        for allowed in (where, Filters(where)):
+            [found] = library.candidates(dog, 9, allowed).found
+            assert found.document.record.image_id == "2"
+            assert library.count(dog, 0.1, allowed) == 1
+            assert [one.record.image_id for one in library.random(9, allowed)] == ["2"]
+        nothing: Any = "coco"
+        for ask in (
+            lambda: library.candidates(dog, 9, nothing),
+            lambda: library.count(dog, 0.1, nothing),
+            lambda: library.random(9, nothing),
+        ):
+            with pytest.raises(IndexerError, match="filters are fields and values"):
+                ask()
 
     def test_a_threshold_is_inclusive(self, library: CaptionIndex) -> None:
         query = tokens("dog beach")  # two of the three words of captions 1 and 2

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,7 @@ from captioner.tokens import _ANALYZERS, DEFAULT
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
 from indexer.index import open_index
-from indexer.records import AddReport, Candidates, CaptionRecord, Filters, Query
+from indexer.records import AddReport, Candidates, CaptionRecord, Filters, Query, Rejected
 from tests.indexer.oracle import ANALYZER, RECORDS, check_answer, ranked, record, tokens
 from tests.search.memory import MemoryIndex
 
@@ -92,6 +93,54 @@ class TestAdding:
                 assert [
                     hit.document.record.image_id for hit in one.candidates(tokens("giraffe"), 5).found
                 ] == ["9"]
+
+    @pytest.mark.parametrize(
+        ("broken", "reason"),
+        [
+            (CaptionRecord("bad", "a dog", license=None), "license must be a string, not NoneType"),  # type: ignore[arg-type]
+            (CaptionRecord(9, "a dog"), "image_id must be a string, not int"),  # type: ignore[arg-type]
+            *(
+                (
+                    replace(RECORDS[0], **{name: "a\x1fb"}),
+                    f"{name} has the character U+001F, which separates the parts of a document's id",
+                )
+                for name in ("image_id", "source", "kind", "model", "caption")
+            ),
+        ],
+    )
+    def test_a_record_that_cannot_be_stored_is_told_of_and_the_rest_goes_on(
+        self, index: CaptionIndex, broken: CaptionRecord, reason: str
+    ) -> None:
+        report = AddReport(2, 0, (Rejected(broken, reason),))
+        with index.draft("k", ANALYZER) as draft:
+            assert draft.add([RECORDS[0], broken, RECORDS[3]]) == report
+            assert draft.publish().captions == 2
+        assert index.add([RECORDS[4], broken, RECORDS[5]]) == report
+        assert index.replace((), [broken]) == AddReport(0, 0, report.rejected)
+        assert index.status().captions == 4
+
+    def test_other_fields_may_hold_what_separates_the_parts_of_an_id(self, filled: CaptionIndex) -> None:
+        titled = replace(RECORDS[0], title="a\x1fb")
+        assert filled.add([titled]) == AddReport(1)
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            (RECORDS[0], r"captions are given as a list of CaptionRecord, not CaptionRecord"),
+            (None, "captions are given as a list of CaptionRecord, not None"),
+            ([RECORDS[3], {"image_id": "1"}], r"a caption is given as CaptionRecord, not {'image_id': '1'}"),
+            ("a dog", "a caption is given as CaptionRecord, not 'a'"),
+        ],
+    )
+    def test_what_is_no_record_is_refused(self, filled: CaptionIndex, given: Any, said: str) -> None:
+        before = filled.captions(["1"])["1"]
+        with filled.draft("k", ANALYZER) as draft, pytest.raises(IndexerError, match=said):
+            draft.add(given)
+        for ask in (filled.add, lambda records: filled.replace(before, records)):
+            with pytest.raises(IndexerError, match=said) as error:
+                ask(given)
+            assert "\n" not in str(error.value)
+        assert filled.captions(["1"])["1"] == before
 
 
 class TestDeleting:

@@ -110,10 +110,3 @@ def test_a_source_that_fails_adds_nothing(small_index: Path) -> None:
         index.add(failing())
     assert index.captions(["8"]) == {}
     assert index.add([record("8")]).added == 1
-
-
-def test_a_record_that_is_no_record_is_told_of_and_the_rest_goes_on(small_index: Path) -> None:
-    broken = CaptionRecord("bad", "a dog", license=None)  # type: ignore[arg-type]
-    report = EmbeddedIndex.open(str(small_index)).add([record("7"), broken, record("8")])
-    (rejected,) = report.rejected
-    assert (report.added, rejected.record, rejected.reason) == (2, broken, "license is NoneType, not text")

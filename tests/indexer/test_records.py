@@ -16,6 +16,10 @@ def test_a_text_is_one_value() -> None:
     assert not Filters({"source": "coco"}).matches(CaptionRecord("1", "a dog", source="c"))
 
 
+def test_filters_of_filters_are_the_same() -> None:
+    assert Filters(Filters({"source": "coco"})) == Filters({"source": "coco"})
+
+
 def test_values_are_taken_once_and_kept() -> None:
     given = ["coco"]
     filters = Filters({"source": given, "kind": iter(["title", "reference"])})

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import SourceError
-from indexer.records import CaptionRecord, Rejected
+from indexer.records import CaptionRecord, Rejected, unfit
 from indexer.rejects import write_rejects
 from indexer.scrape.manifest import scraped_photos
 from indexer.sources import (
@@ -232,6 +232,7 @@ class TestJsonl:
             b"\xff\xfe",
             b"[" * 100_000,
             b'{"image_id": "", "caption": "x"}',
+            b'{"image_id": "a", "caption": "A\\u001fdog."}',
             good,
         )
         file.write_bytes(b"\n".join(lines))
@@ -247,6 +248,8 @@ class TestJsonl:
             "captions.jsonl: line 9: is not UTF-8 (byte 1)",
             "captions.jsonl: line 10: is nested too deeply",
             "captions.jsonl: line 11: image_id is empty",
+            "captions.jsonl: line 12: caption has the character U+001F, which separates the parts of a "
+            "document's id",
         ]
 
     def test_an_endless_line_is_not_held_in_memory(self, tmp_path: Path) -> None:
@@ -272,7 +275,7 @@ class TestJsonl:
                 kind=TEXT,
                 license=TEXT,
                 title=TEXT,
-            )
+            ).filter(lambda record: not unfit(record))
         )
     )
     def test_a_report_of_rejected_captions_is_read_again_as_it_was(

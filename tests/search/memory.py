@@ -12,6 +12,7 @@ from indexer.contract import CaptionIndex, Draft, listed
 from indexer.records import (
     NO_FILTERS,
     AddReport,
+    Allowed,
     Candidate,
     Candidates,
     CaptionRecord,
@@ -100,18 +101,19 @@ class MemoryIndex(CaptionIndex):
         self,
         tokens: frozenset[str],
         min_score: float,
-        filters: Filters = NO_FILTERS,
+        filters: Allowed = NO_FILTERS,
         also: Sequence[frozenset[str]] = (),
         excluded: Iterable[str] = (),
     ) -> int:
-        reached = [self.matching(Query(one, filters, min_score)) for one in (tokens, *also)]
+        reached = [self.matching(Query(one, Filters(filters), min_score)) for one in (tokens, *also)]
         return len({one.document.record.image_id for each in reached for one in each} - {*excluded})
 
-    def random(self, size: int, filters: Filters = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        allowed = Filters(filters)
         one_each = {
             document.record.image_id: document
             for document in self.documents.values()
-            if filters.matches(document.record)
+            if allowed.matches(document.record)
         }
         return random.Random(seed).sample(sorted(one_each.values(), key=repr), min(size, len(one_each)))
 

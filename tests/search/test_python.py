@@ -83,10 +83,10 @@ def test_filters_that_are_none(searcher: Searcher, filters: Any) -> None:
             ask("a dog", filters=filters)
 
 
-@pytest.mark.parametrize("k", [0, -1])
-def test_no_image_is_no_number_of_images(searcher: Searcher, k: int) -> None:
+@pytest.mark.parametrize("k", [0, -1, 2.5, "3", None])
+def test_no_image_is_no_number_of_images(searcher: Searcher, k: Any) -> None:
     for ask in (searcher.random, lambda k: searcher.text("a dog", k)):
-        with pytest.raises(QueryError, match=f"1 or more, not {k}"):
+        with pytest.raises(QueryError, match=f"hits wanted, a whole number of 1 or more, not {k!r}"):
             ask(k)
 
 
