@@ -188,7 +188,7 @@ def status(as_json: bool, check: bool, where: str) -> None:
         held = index.status()
     click.echo(json.dumps(asdict(held)) if as_json else "\n".join(status_lines(held)))
     for problem in problems:
-        click.echo(problem, err=True)
+        tell(problem)
     if check:
         click.echo("checked: damaged; build it again" if problems else "checked: sound", err=True)
     if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from numbers import Integral
 from reprlib import repr as shortened
 from typing import TypeVar
@@ -26,6 +27,9 @@ from indexer.records import (
     Rejected,
     unfit,
 )
+
+#: Lines that a check tells of documents.
+_TOLD = 20
 
 _Self = TypeVar("_Self", bound="_Closing")
 _T = TypeVar("_T")
@@ -167,7 +171,7 @@ class CaptionIndex(View, _Closing):
     def check(self) -> Sequence[str]:
         """Read everything that is stored; one line for each part that is not as it was written.
 
-        Checksums tell where there are some, otherwise what each caption makes of itself.
+        And one for each document that is not what its caption makes of it, up to a few.
         """
         return ()
 
@@ -214,6 +218,17 @@ def check_limit(
     """Raises `error` for no whole number, and below 1: no candidates have no bound on what they leave out."""
     if not isinstance(limit, Integral) or limit < 1:
         raise error(f"{what}, a whole number of 1 or more, not {shortened(limit)}")
+
+
+def not_as_made(document_id: str, image_id: str, wrong: Iterable[str]) -> str:
+    """A line of a check: what of a document its caption does not make so."""
+    return f"document {document_id} (image {image_id}): {' and '.join(wrong)} not as its caption makes it"
+
+
+def first_told(lines: Iterable[str]) -> list[str]:
+    """The first lines of a check: where so much is wrong, the rest need not be read."""
+    told = list(islice(lines, _TOLD + 1))
+    return [*told[:_TOLD], "and more"] if len(told) > _TOLD else told
 
 
 def known_analyzer(where: str, name: str) -> Analyzer:

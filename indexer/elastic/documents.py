@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from captioner.tokens import Analyzer
+from indexer.contract import not_as_made
 from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
 #: Bytes of the longest term in UTF-8. Lucene takes no document with a longer one, and the server no search.
@@ -69,12 +70,7 @@ def problem(document_id: str, source: Mapping[str, Any], analyze: Analyzer) -> s
     strange = [name for name in sorted({*made, *source}) if made.get(name) != source.get(name)]
     if record.document_id != document_id:
         strange.append("its id")
-    told = " and ".join(strange)
-    return (
-        f"document {document_id} (image {record.image_id}): {told} not as its caption makes it"
-        if told
-        else ""
-    )
+    return not_as_made(document_id, record.image_id, strange) if strange else ""
 
 
 def filter_clauses(filters: Filters) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random as chance
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import TypeVar
 
 import elasticsearch
@@ -13,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
 from indexer.batching import batches
-from indexer.contract import CaptionIndex, check_limit, known_analyzer, listed, storable
+from indexer.contract import CaptionIndex, check_limit, first_told, known_analyzer, listed, storable
 from indexer.elastic import rollout
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, findable, problem, to_document
@@ -41,8 +40,6 @@ from indexer.records import (
     Rejected,
 )
 
-#: Lines of a check; where so many documents are wrong, the rest need not be read.
-_TOLD = 20
 _T = TypeVar("_T")
 
 
@@ -255,8 +252,7 @@ class ElasticIndex(CaptionIndex):
             with Snapshot(self._client, live.index) as snapshot:
                 hits = snapshot.stream({"match_all": {}})
                 found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
-                told = list(islice(filter(None, found), _TOLD + 1))
-        return [*told[:_TOLD], "and more"] if len(told) > _TOLD else told
+                return first_told(filter(None, found))
 
     def _details(self, live: Generation) -> dict[str, str | int | float]:
         """The engine's own facts; each is left out where the user's role does not permit to ask for it."""

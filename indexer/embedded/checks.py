@@ -1,4 +1,6 @@
-"""What is asked of whole segments, which reads them all: is it what was written, and do the arrays agree?"""
+"""What is asked of whole segments, which reads them all: is it what was written, do the arrays agree with one
+another, and do captions make what is stored with them?
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.embedded.dtypes import Integers
+from captioner.tokens import Analyzer
+from indexer.contract import not_as_made
+from indexer.embedded.dtypes import Int64, Integers
 from indexer.embedded.layout import postings_of
-from indexer.embedded.rows import COLUMNS, TEXTS
+from indexer.embedded.rows import COLUMNS, TEXTS, document_keys
 from indexer.embedded.segment import Segment
 from indexer.embedded.shape import rises
 from indexer.embedded.strings import Strings
@@ -20,6 +24,9 @@ from indexer.errors import IndexDamagedError
 
 #: What reading damaged arrays ends in.
 _ENDINGS = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
+
+#: Captions that are read at once, to be compared with what they make.
+_AT_ONCE = 4096
 
 
 def damage(where: str | Path, reason: str) -> IndexDamagedError:
@@ -47,6 +54,29 @@ def reading(where: str | Path, segments: Sequence[Segment]) -> Iterator[None]:
         if found := problems(segments):
             raise damage(where, found[0]) from error
         raise
+
+
+def strangers(segments: Sequence[Segment], analyze: Analyzer) -> Iterator[str]:
+    """One line for each caption that does not make the tokens, or the id, that it has.
+
+    Of segments in which there are no `problems`.
+    """
+    for segment in segments:
+        rows = segment.live_rows()
+        for begin in range(0, len(rows), _AT_ONCE):
+            yield from _strange(segment, rows[begin : begin + _AT_ONCE], analyze)
+
+
+def _strange(segment: Segment, rows: Int64, analyze: Analyzer) -> Iterator[str]:
+    documents = segment.documents(rows)
+    held, places = segment.find(document_keys([one.record.document_id for one in documents]))
+    found = np.full(len(rows), -1)
+    found[held] = places
+    for document, has_its_id in zip(documents, (found == rows).tolist(), strict=True):
+        record = document.record
+        checked = {"tokens": document.tokens == analyze(record.caption), "its id": has_its_id}
+        if wrong := [name for name, right in checked.items() if not right]:
+            yield not_as_made(record.document_id, record.image_id, wrong)
 
 
 def _changed(segment: Segment) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, known_analyzer, listed
+from indexer.contract import CaptionIndex, first_told, known_analyzer, listed
 from indexer.embedded.answer import distinct_images
-from indexer.embedded.checks import problems, reading
+from indexer.embedded.checks import problems, reading, strangers
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.ranking import COUNTING
@@ -214,7 +214,10 @@ class EmbeddedIndex(CaptionIndex):
         return self._current().manifest.captions
 
     def check(self) -> list[str]:
-        return problems(self._current().segments)
+        manifest, segments = self._current().manifest, self._current().segments
+        return problems(segments) or first_told(
+            strangers(segments, known_analyzer(self.where, manifest.analyzer))
+        )
 
     def close(self) -> None:
         """Let go of the files. A search that is running keeps them until it ends."""

@@ -176,6 +176,35 @@ def test_a_check_finds_arrays_that_do_not_agree(
                 assert str(file) in str(error)
 
 
+@pytest.mark.parametrize(
+    ("forge", "told"),
+    [
+        (changed("vocabulary.blob", 5, ord("t")), {"1": "tokens", "3": "tokens"}),  # of dog
+        (changed("id.low", 0, 7), {"1": "its id"}),
+        (changed("caption.blob", 2, ord("f")), {"1": "tokens and its id"}),
+        (changed("image_id.blob", 0, ord("0")), {"0": "its id"}),
+    ],
+    ids=["token", "id", "caption", "image"],
+)
+def test_a_check_finds_captions_of_which_something_else_was_made(
+    small_index: Path, forge: Callable[[dict[str, Integers]], object], told: dict[str, str]
+) -> None:
+    rewrite_arrays(small_index, forge)
+    with EmbeddedIndex.open(str(small_index)) as index:
+        for line, (image_id, what) in zip(index.check(), told.items(), strict=True):
+            assert line.endswith(f" (image {image_id}): {what} not as its caption makes it")
+        index.delete(told)
+        assert index.check() == []
+
+
+def test_a_check_that_finds_much_wrong_tells_of_some(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    with EmbeddedIndex.open(str(folder), create=True) as index:
+        index.add([record(str(number)) for number in range(30)])
+        rewrite_manifest(folder, lambda fields: fields.update(analyzer="words/1"))
+        assert index.check()[20:] == ["and more"]
+
+
 def test_a_check_finds_nothing_in_what_writers_make(tmp_path: Path) -> None:
     chance = random.Random(3)
     index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
