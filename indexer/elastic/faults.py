@@ -38,7 +38,7 @@ def clear_errors(address: Address) -> Iterator[None]:
     try:
         yield
     except elasticsearch.UnsupportedProductError:
-        raise IndexUnavailableError(f"{address.server}: what answers there is not Elasticsearch") from None
+        raise _not_this(address.server) from None
     except elasticsearch.ApiError as error:
         raise api_error(address, error.status_code, error.body) from error
     except elastic_transport.TransportError as error:
@@ -55,7 +55,7 @@ def no_answer(
                 f"{server}: no answer in time; the server is busy or unreachable, try again"
             )
         case elastic_transport.SerializationError():
-            return IndexUnavailableError(f"{server}: what answers there is not {program}")
+            return _not_this(server, program)
         case elastic_transport.ConnectionError():
             return _no_connection(server, error, program)
     return IndexUnavailableError(f"{server}: {type(error).__name__}")
@@ -73,7 +73,7 @@ def _no_connection(
         case http.client.IncompleteRead():
             return ContactLostError(f"{server}: its answer was cut off; try again")
         case http.client.HTTPException():
-            return IndexUnavailableError(f"{server}: what answers there is not {program}")
+            return _not_this(server, program)
         case ssl.SSLCertVerificationError(verify_message=why):
             return _unverified(server, why)
         case ssl.SSLError() as below:
@@ -81,6 +81,19 @@ def _no_connection(
         case None if isinstance(error, elastic_transport.TlsError):  # the client compares fingerprints itself
             return _unverified(server, str(error.message))
     return ContactLostError(f"{server}: cannot connect; is {program} running there?")
+
+
+def check_signed(address: Address, error: elasticsearch.ApiError) -> None:
+    """Raises IndexUnavailableError for an answer of something else than Elasticsearch.
+
+    The client itself looks only where the answer is no error.
+    """
+    if error.meta.headers.get("x-elastic-product") != "Elasticsearch":
+        raise _not_this(address.server) from error
+
+
+def _not_this(server: str, program: str = "Elasticsearch") -> IndexUnavailableError:
+    return IndexUnavailableError(f"{server}: what answers there is not {program}")
 
 
 def _unverified(server: str, why: str) -> IndexUnavailableError:

@@ -18,7 +18,7 @@ from elasticsearch import Elasticsearch
 
 from es_mappings import index_template
 from indexer.elastic.connection import Address
-from indexer.elastic.faults import not_found
+from indexer.elastic.faults import check_signed, not_found
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import SCHEMA_VERSION, as_time
 
@@ -145,7 +145,8 @@ def live_generation(
     """
     try:
         found = dict(client.indices.get(index=address.name).items())
-    except elasticsearch.NotFoundError:
+    except elasticsearch.NotFoundError as error:
+        check_signed(address, error)
         # A cluster that is starting knows no name yet; it says so (503) only of what needs shards.
         with suppress(elasticsearch.NotFoundError):
             client.count(index=address.name)

@@ -19,13 +19,14 @@ from indexer.elastic.patience import Patience
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord
 from tests.indexer.dogs import built, dogs
+from tests.indexer.proxy import PRODUCT
 
 pytestmark = pytest.mark.elasticsearch
 
 
 def response(status: int) -> ApiResponseMeta:
     node = NodeConfig("http", "localhost", 9200)
-    return ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, node)
+    return ApiResponseMeta(status, "1.1", HttpHeaders(PRODUCT), 0.0, node)
 
 
 RESPONSE_404, RESPONSE_503 = response(404), response(503)

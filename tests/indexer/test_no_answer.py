@@ -101,6 +101,14 @@ def test_what_is_no_such_server(talker: Talker, program: str, scheme: str, says:
     assert isinstance(caught.value, ContactLostError) == ("closed" in message or "cut off" in message)
 
 
+def test_a_server_of_something_else_that_knows_no_such_page_is_no_elasticsearch(talker: Talker) -> None:
+    """Such as any web server; the client looks who answers only where the answer is no error."""
+    talker.says = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+    url = f"http://{talker.address}"
+    with pytest.raises(IndexUnavailableError, match=f"^{url}: what answers there is not Elasticsearch$"):
+        ElasticIndex.open(f"{url}/captions")
+
+
 @pytest.mark.parametrize("program", ASK)
 @pytest.mark.parametrize("url", ["http://lo st:9", "http://localhost:9/a b", "http://localhost:9/küche"])
 def test_what_no_address_holds_is_refused(program: str, url: str) -> None:
