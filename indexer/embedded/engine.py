@@ -103,7 +103,9 @@ class EmbeddedIndex(CaptionIndex):
                 self._snapshot = snapshot = open_snapshot(self._folder, previous=snapshot)
         except FileNotFoundError:
             if snapshot.stamp is not None:
-                raise IndexNotFoundError(f"{self.where}: the index is gone") from None
+                raise IndexNotFoundError(
+                    f"{self.where}: the index is gone; make one with `indexer build`"
+                ) from None
         return snapshot
 
     # Writing.

@@ -30,7 +30,7 @@ def test_a_folder_of_other_files_is_not_made_an_index(tmp_path: Path) -> None:
 def test_an_index_that_was_removed_is_told_of(small_index: Path) -> None:
     index = EmbeddedIndex.open(str(small_index))
     (small_index / "manifest.json").unlink()
-    with pytest.raises(IndexNotFoundError, match="gone"):
+    with pytest.raises(IndexNotFoundError, match="the index is gone; make one with `indexer build`"):
         index.candidates(DOG, 5)
 
 
