@@ -10,7 +10,7 @@ import * as detail from "./detail.js";
 import { byId, h, many, say } from "./dom.js";
 import { closeBeside, showFilters } from "./filters.js";
 import * as photos from "./photos.js";
-import { ending, proof, spoken } from "./proof.js";
+import { continued, ending, proof, spoken } from "./proof.js";
 import { compared, explain } from "./reason.js";
 import * as server from "./server.js";
 import { copyLink, save } from "./share.js";
@@ -21,7 +21,7 @@ const PAGE = 24;
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 
 let state = { ...NOTHING };
-let answer = null; // the last page of the answer to `state`; none before it is there, and none where asking failed
+let answer = null; // to `state`, as its last page has it; none before it is there, and none where asking failed
 let hits = []; // of all its pages
 let shown = ""; // whose answer the page shows, by `subject`
 let photo = ""; // the URL of the visitor's photo that `state` is about, as far as this page has it
@@ -131,6 +131,12 @@ async function search() {
   }, again);
 }
 
+/** What is found now, from its beginning: the button that asked for it goes with the answer. */
+function searchAgain() {
+  toTop();
+  return search();
+}
+
 async function searchPhoto(file) {
   const unusable = photos.refusal(file, server.status()?.upload_bytes);
   if (unusable) return refuse(unusable);
@@ -215,7 +221,7 @@ function append(found) {
   byId("grid").append(...found.hits.map((hit) => card(hit, showing(hit.image_id))));
   byId("grid").removeAttribute("aria-busy");
   byId("results-title").textContent = hits.length ? "Most alike first" : "No picture found";
-  byId("certificate").replaceChildren(...proof(answer, hits.length));
+  byId("certificate").replaceChildren(...proof(answer, hits.length, searchAgain));
   byId("more").hidden = !answer.cursor;
   byId("end").textContent = ending(answer, hits.length, state);
   say(spoken(answer, found.hits.length, hits.length, state));
@@ -232,7 +238,7 @@ async function showMore() {
   try {
     const [path, values] = question(state);
     const found = await get(path, { ...values, k: PAGE, after: answer.cursor }, signal);
-    answer = { ...found, query: answer.query };
+    answer = continued(answer, found);
     append(found);
     hideTrouble(byId("more-trouble"));
   } catch (error) {

@@ -2,12 +2,22 @@
 
 import { h, icon, many, number, score } from "./dom.js";
 
-/** `shown`: how many pictures the page shows, of all the answer's pages so far. */
-export const proofText = (answer, shown) => `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${many(answer.captions, "caption")}`;
+/** An answer with one more page: proven as long as each page is, and as long as all are of the index as it was. */
+export function continued(answer, page) {
+  const changed = answer.changed || page.captions !== answer.captions;
+  return { ...page, query: answer.query, exact: answer.exact && page.exact && !changed, changed };
+}
 
-export function proof(answer, shown) {
+const CHANGED = "The index has changed";
+
+/** `shown`: how many pictures the page shows, of all the answer's pages so far. */
+const proofText = (answer, shown) => (answer.changed ? CHANGED : `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${many(answer.captions, "caption")}`);
+
+/** `again`: search once more, for what an index that has changed holds now. */
+export function proof(answer, shown, again) {
   if (!shown) return [];
   const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer, shown));
+  if (answer.changed) return [badge, h("button", { className: "button", type: "button", onclick: again }, "Search again")];
   badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";
   return [badge, h("span", { className: "took" }, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
 }
@@ -15,7 +25,7 @@ export function proof(answer, shown) {
 /** The line below the last picture, or in place of the first; `state`: what was asked. */
 export function ending(answer, shown, state) {
   if (!shown) return nothing(answer.query, state);
-  if (answer.cursor) return "";
+  if (answer.cursor || answer.changed) return "";
   if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
   const other = state.source.length || state.kind.length ? "No other picture with these filters" : "No other picture";
   return state.min ? `${other} reaches ${score(state.min)}.` : `${other} shares a word with this.`;

@@ -1,0 +1,81 @@
+"""The page while captions come and go: nothing is said of an answer that the index no longer bears out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Route, expect
+
+import search.searcher
+import search.web.service
+from indexer.records import CaptionRecord
+from search.web.app import create_app
+from tests.search.memory import MemoryIndex
+from tests.search.web.browser import Visit
+from tests.search.web.conftest import Visitor, listening
+from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import crowd
+
+pytestmark = pytest.mark.browser
+
+PENGUIN = "a penguin walks over the ice"
+
+
+@pytest.fixture(autouse=True)
+def counted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server remembers for some time it asks anew."""
+    monkeypatch.setattr(search.searcher, "COUNT_SECONDS", -1.0)
+    monkeypatch.setattr(search.web.service, "STATUS_SECONDS", -1.0)
+
+
+def scrolled(visitor: Visit) -> None:
+    visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+
+
+def test_pages_of_a_changed_index_are_not_proven(at: Visitor) -> None:
+    index = MemoryIndex(crowd(60))
+
+    def grow(route: Route) -> None:
+        index.add([CaptionRecord(f"new-{number}", PENGUIN) for number in range(3)])
+        route.continue_()
+
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.route("**/text?*after=*", grow)
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.settled()
+        scrolled(visitor)
+        visitor.page.locator(".card:nth-child(25)").wait_for(state="attached")
+        scrolled(visitor)
+        visitor.page.locator(".card:nth-child(60)").wait_for(state="attached")
+        certificate = visitor.page.locator(".certificate")
+        expect(certificate).to_contain_text("The index has changed")
+        expect(certificate).not_to_contain_text("top")
+        expect(visitor.page.locator("#said")).to_have_text(
+            re.compile("pictures shown. The index has changed")
+        )
+        expect(visitor.page.locator("#end")).to_have_text("")
+        assert visitor.barriers() == []
+        with visitor.page.expect_download() as download:
+            visitor.page.get_by_role("button", name="JSON").click()
+        assert json.loads(Path(download.value.path()).read_text())["exact"] is False
+        visitor.page.get_by_role("button", name="Search again").click()
+        visitor.has(".certificate", "Exact: the true top 24 of 63 captions")
+        assert {f"new-{number}" for number in range(3)} == set(visitor.cards()[:3])
+        assert visitor.page.evaluate("scrollY") == 0
+
+
+def test_one_page_that_is_not_proven_leaves_none_proven(at: Visitor) -> None:
+    """What it may have left out stands before the pages that come."""
+
+    def unproven(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"exact": False})
+
+    with listening(create_app(MemoryIndex(crowd(40)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.route(lambda url: "/text?" in url and "after=" not in url, unproven)
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.has(".certificate", "Not proven: the likely top 24 of 40 captions")
+        scrolled(visitor)
+        visitor.has(".certificate", "Not proven: the likely top 40 of 40 captions")
