@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
+from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
-from tests.search.web.browser import Visit
+from tests.search.web.browser import Visit, visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 
 pytestmark = pytest.mark.browser
 
 CAT = "an orange cat looks at the camera"
+LONG = "a dog runs over the wide green grass of the park behind a ball that a man throws"
 
 
 def test_a_hit_is_headed_by_the_caption_that_its_reasons_are_of(at: Visitor) -> None:
@@ -37,6 +40,33 @@ def test_a_hit_is_headed_by_the_caption_that_its_reasons_are_of(at: Visitor) -> 
         assert visitor.page.locator("dialog .all-captions .caption").all_text_contents() == [
             record.caption for record in records
         ]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 650), (800, 360), (640, 430)])
+def test_an_opened_picture_is_seen_whatever_stands_beside_it(
+    browser: Browser, pictures: Path, records: list[CaptionRecord], width: int, height: int
+) -> None:
+    """Its captions may be longer than the window; and where there is no picture the way out is seen, too."""
+    places = {"rocket": str(pictures / "rocket.jpg"), "none": ""}
+    index = MemoryIndex(
+        (
+            CaptionRecord(name, f"{LONG} {number}", image=place)
+            for name, place in places.items()
+            for number in range(6)
+        ),
+        PLAIN,
+    )
+    app = create_app(index, FakeCaptioner, Settings(images=(pictures,)))
+    viewport = {"width": width, "height": height}
+    with listening(app) as url, visit(browser, url, "desktop", viewport=viewport) as visitor:
+        for name, seen in ("rocket", "img"), ("none", ".stand-in span"):
+            visitor.open(f"/?q=a dog&show={name}")
+            picture = visitor.page.locator(f".detail-picture {seen}")
+            expect(picture).to_be_in_viewport(ratio=0.99)
+            expect(visitor.page.get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
+            if width > 640:  # beside the captions it stays while they are read
+                visitor.page.locator("#detail").evaluate("it => it.scrollTo(0, it.scrollHeight)")
+                expect(picture).to_be_in_viewport(ratio=0.99)
 
 
 def test_an_image_id_has_all_its_blanks(at: Visitor) -> None:

@@ -390,6 +390,9 @@ def test_a_photo_that_the_browser_cannot_show(visitor: Visit, tmp_path: Path) ->
     visitor.has("#query-caption", "a ginger cat")
     visitor.page.locator("#query-picture .stand-in").wait_for()
     assert visitor.page.locator("#query-picture img").count() == 0
+    middles = "all => all.map(it => it.getBoundingClientRect()).map(it => it.x + it.width / 2)"
+    around, mark = visitor.page.locator("#query-picture, #query-picture .stand-in span").evaluate_all(middles)
+    assert around == pytest.approx(mark, abs=1)
     assert visitor.barriers() == []
 
 
