@@ -3,14 +3,14 @@
 import { Trouble, signIn } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 
-const MISSING = 404; // asking again will not bring it
+const FINAL = [400, 404, 413, 422]; // the same, asked again, has the same answer
 
 /** `again` tries once more what failed; `place`: beside what it is about. */
 export function showTrouble(error, again, place = byId("trouble")) {
   if (!(error instanceof Trouble)) console.error(error);
   const parts = [
     h("div", {}, h("strong", {}, error.title ?? "A fault of this page"), h("p", {}, error.detail ?? String(error))),
-    again && error.status !== MISSING && h("button", { className: "button", type: "button", onclick: again }, "Try again"),
+    again && !FINAL.includes(error.status) && h("button", { className: "button", type: "button", onclick: again }, "Try again"),
     h("button", { className: "quiet icon-only", type: "button", "aria-label": "Dismiss the message", onclick: () => hideTrouble(place) }, icon("close")),
   ];
   place.replaceChildren(...parts.filter(Boolean));

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import FilePayload, Route, expect
+from playwright.sync_api import Browser, FilePayload, Route, expect
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
-from tests.search.web.browser import Visit
+from tests.search.web.browser import Visit, visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd
@@ -380,6 +380,30 @@ def test_a_message_without_a_way_on_has_no_word_for_it(visitor: Visit) -> None:
     visitor.open("/?show=nosuch")
     visitor.has("#trouble", "Not found")
     assert "null" not in visitor.page.locator("#trouble").inner_text()
+
+
+@pytest.mark.parametrize("address", ["/?show=nosuch", "/?q= &min=0.1", "a photo"])
+def test_what_stays_wrong_is_not_tried_again(visitor: Visit, tmp_path: Path, address: str) -> None:
+    visitor.expected = {400, 404, 422}
+    if address == "a photo":
+        visitor.choose_no_photo(tmp_path)
+    else:
+        visitor.open(address)
+    visitor.page.locator("#trouble p").wait_for()
+    assert visitor.page.locator("#trouble button").evaluate_all("all => all.map(it => it.ariaLabel)") == [
+        "Dismiss the message"
+    ]
+
+
+def test_a_message_has_room_on_a_narrow_phone(browser: Browser, site: str) -> None:
+    with visit(browser, site, "phone", viewport={"width": 360, "height": 700}) as visitor:
+        searched_and_cut(visitor, "a cat")
+        ask(visitor, "a rocket")
+        visitor.has("#trouble", "The server answered 503")
+        widths = "all => all.map(it => it.clientWidth)"
+        box, text = visitor.page.locator("#trouble, #trouble > div").evaluate_all(widths)
+        assert text > 0.75 * box, "the ways on stand below"
+        assert visitor.barriers() == []
 
 
 def test_a_photo_that_the_browser_cannot_show(visitor: Visit, tmp_path: Path) -> None:
