@@ -80,7 +80,7 @@ function begin() {
   answer = null;
   hits = [];
   hideTrouble();
-  if (!server.status()) server.ask();
+  server.keepUp();
   byId("certificate").replaceChildren();
   return running.signal;
 }
@@ -217,6 +217,7 @@ function showAnswer(found) {
 }
 
 function append(found) {
+  server.compareWith(found);
   hits.push(...found.hits);
   byId("grid").append(...found.hits.map((hit) => card(hit, showing(hit.image_id))));
   byId("grid").removeAttribute("aria-busy");
@@ -305,6 +306,7 @@ async function tried(act, again) {
 }
 
 function fail(error, again, place) {
+  server.doubt();
   byId("working").hidden = true;
   byId("grid").removeAttribute("aria-busy");
   if (!answer) clearAnswer();

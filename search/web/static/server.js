@@ -2,8 +2,11 @@
 
 import { get } from "./api.js";
 
+const LASTS = 60_000; // ms that the status is good for; the server itself counts no more often
+
 const news = new EventTarget();
 let told = null; // the last answer
+let good = 0; // until when, by the page's clock
 let asking = null; // a promise as long as one is under way
 
 /** The status as far as it is known, or null. Nothing waits for it: on a large index it can take seconds. */
@@ -18,7 +21,17 @@ export function ask() {
   return asking;
 }
 
+/** Ask where the status is not known, or no longer to be relied upon. */
+export const keepUp = () => performance.now() < good || ask();
+
+/** The status is asked for anew with the next search: the server may have been another since. */
+export const doubt = () => (good = 0);
+
+/** Ask where an answer tells of another number of captions than the status. */
+export const compareWith = ({ captions }) => told && told.captions !== captions && ask();
+
 function tell(answer) {
   told = answer;
+  good = performance.now() + LASTS;
   news.dispatchEvent(new Event("told"));
 }

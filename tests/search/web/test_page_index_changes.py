@@ -17,7 +17,7 @@ from tests.search.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
-from tests.search.web.gallery import crowd
+from tests.search.web.gallery import Gallery, crowd
 
 pytestmark = pytest.mark.browser
 
@@ -33,6 +33,11 @@ def counted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def scrolled(visitor: Visit) -> None:
     visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+
+
+def ask(visitor: Visit, sentence: str) -> None:
+    visitor.page.fill("#q", sentence)
+    visitor.page.press("#q", "Enter")
 
 
 def test_pages_of_a_changed_index_are_not_proven(at: Visitor) -> None:
@@ -79,3 +84,37 @@ def test_one_page_that_is_not_proven_leaves_none_proven(at: Visitor) -> None:
         visitor.has(".certificate", "Not proven: the likely top 24 of 40 captions")
         scrolled(visitor)
         visitor.has(".certificate", "Not proven: the likely top 40 of 40 captions")
+
+
+def test_what_the_server_holds_is_asked_again_when_an_answer_tells_of_more(at: Visitor) -> None:
+    index = Gallery(crowd(3))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        holdings = visitor.page.locator("#holdings")
+        visitor.open(f"/?q={PENGUIN}")
+        expect(holdings).to_have_text("3 pictures, 3 captions")
+        index.add([CaptionRecord("new", PENGUIN, source="zoo")])
+        ask(visitor, "penguins on ice")
+        visitor.has(".certificate", "of 4 captions")
+        visitor.page.locator("#f-source-zoo").wait_for(state="attached")
+        expect(holdings).to_have_text("4 pictures, 4 captions")
+
+
+@pytest.mark.parametrize("why", ["old", "failed"])
+def test_a_status_that_is_not_to_be_relied_upon_is_asked_again(at: Visitor, why: str) -> None:
+    """The number of captions may be the same in another index."""
+    index = Gallery(crowd(3))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {503}
+        visitor.page.clock.install()
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.page.locator("#f-source-crowd").wait_for(state="attached")
+        index.documents.clear()
+        index.add(CaptionRecord(str(number), PENGUIN, source="zoo") for number in range(3))
+        if why == "old":
+            visitor.page.clock.fast_forward(61_000)
+        else:
+            visitor.page.route("**/text?*", lambda route: route.fulfill(status=503), times=1)
+            ask(visitor, "ice")
+            visitor.has("#trouble", "The server answered 503")
+        ask(visitor, "penguins on ice")
+        visitor.page.locator("#f-source-zoo").wait_for(state="attached")
