@@ -34,7 +34,7 @@ dialog.addEventListener("keydown", (event) => {
 });
 
 /** Fill and open the dialog. Its captions are compared with the searches `compared`; `explain` makes of what comes the image and the hit that it is, if any. */
-export async function open(imageId, { compared, explain, words, onsimilar, onstep, address }) {
+export async function open(imageId, { compared, explain, words, onsimilar, before, after, address }) {
   asking.abort();
   asking = new AbortController();
   const path = `/images/${encodeURIComponent(imageId)}`;
@@ -49,8 +49,7 @@ export async function open(imageId, { compared, explain, words, onsimilar, onste
       h(
         "div",
         { className: "detail-bar" },
-        onstep && stepButton("left", "Previous picture", () => onstep(-1)),
-        onstep && stepButton("right", "Next picture", () => onstep(1)),
+        (before || after) && [stepButton("left", "Previous picture", before), stepButton("right", "Next picture", after)],
         h("span", { className: "grow" }),
         h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: () => leave() }, icon("close")),
       ),
@@ -85,7 +84,7 @@ export function takeOver(event, act) {
   act();
 }
 
-const stepButton = (name, label, act) => h("button", { className: "quiet icon-only", type: "button", "aria-label": label, onclick: act }, icon(name));
+const stepButton = (name, label, act) => h("button", { className: "quiet icon-only", type: "button", "aria-label": label, disabled: !act, onclick: act }, icon(name));
 
 /** The picture as large as a browser shows it. */
 const largest = (image) => (UNSHOWN.includes(image.media_type) ? `${image.thumbnail}?size=${LARGEST}` : image.file);

@@ -230,23 +230,28 @@ function append(found) {
 
 const count = (least) => showCount(answer?.query?.tokens.length ? state : null, least);
 
-let appending = false;
+let appending = null; // a promise as long as a page is under way
 
-async function showMore() {
-  if (appending || !answer?.cursor) return;
-  appending = true;
-  const signal = running.signal;
-  try {
+/** The answer's next page, for everyone who waits for it. */
+function nextPage() {
+  appending ??= (async () => {
     const [path, values] = question(state);
-    const found = await get(path, { ...values, k: PAGE, after: answer.cursor }, signal);
+    const found = await get(path, { ...values, k: PAGE, after: answer.cursor }, running.signal);
     answer = continued(answer, found);
     append(found);
     hideTrouble(byId("more-trouble"));
+  })().finally(() => (appending = null));
+  return appending;
+}
+
+async function showMore() {
+  if (appending || !answer?.cursor) return;
+  const { signal } = running;
+  try {
+    await nextPage();
   } catch (error) {
     if (error.name !== "AbortError") fail(error, showMore, byId("more-trouble"));
     return;
-  } finally {
-    appending = false;
   }
   if (!signal.aborted && endIsNear()) showMore();
 }
@@ -257,10 +262,6 @@ const endIsNear = () => byId("more").getBoundingClientRect().top < innerHeight +
 
 async function showDetail(imageId) {
   const at = hits.findIndex((hit) => hit.image_id === imageId);
-  const stepTo = (step) => {
-    const next = hits[at + step];
-    if (next) go({ show: next.image_id });
-  };
   const open = () =>
     detail.open(imageId, {
       compared: compared(state, answer.query, hits[at]),
@@ -268,7 +269,8 @@ async function showDetail(imageId) {
       words: answer?.query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),
-      onstep: at >= 0 && hits.length > 1 ? stepTo : null,
+      before: at > 0 ? () => stepTo(at - 1) : null,
+      after: at >= 0 && (hits[at + 1] || answer.cursor) ? () => stepTo(at + 1) : null,
     });
   try {
     await open();
@@ -277,6 +279,19 @@ async function showDetail(imageId) {
     if (error.name === "AbortError") return;
     detail.close(); // the one before, which would lie over the message
     fail(error, again);
+  }
+}
+
+/** Show the hit at this place, where the answer's pages must first come to it too. */
+async function stepTo(at) {
+  const from = state;
+  try {
+    if (!hits[at] && answer.cursor) await nextPage();
+    if (state === from) await (hits[at] ? go({ show: hits[at].image_id }) : showDetail(from.show));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    detail.close();
+    fail(error, () => stepTo(at));
   }
 }
 

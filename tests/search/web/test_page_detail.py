@@ -15,6 +15,7 @@ from tests.search.memory import MemoryIndex
 from tests.search.web.browser import Visit, visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.gallery import crowd
 
 pytestmark = pytest.mark.browser
 
@@ -190,3 +191,43 @@ def test_a_dragged_card_is_a_link_and_no_file_for_the_page(visitor: Visit) -> No
     visitor.settled()
     pictures = visitor.page.locator(".card img")
     assert pictures.evaluate_all("all => all.map(one => one.draggable)") == [False] * pictures.count()
+
+
+def test_next_leads_through_all_pages_and_ends_at_the_last(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(26)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.add_init_script("IntersectionObserver = class { observe() {} }")
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        step = {
+            way: visitor.page.get_by_role("button", name=f"{way} picture") for way in ("Previous", "Next")
+        }
+        opened(visitor, 0)
+        expect(step["Previous"]).to_be_disabled()
+        assert visitor.barriers() == []
+        visitor.page.keyboard.press("Escape")
+        left(visitor)
+        opened(visitor, 23)
+        last = visitor.cards()[-1]
+        visitor.page.keyboard.press("ArrowRight")
+        visitor.page.wait_for_function("before => detail.dataset.shows !== before", arg=last)
+        assert visitor.page.evaluate("detail.dataset.shows") == visitor.cards()[24]
+        step["Next"].click()
+        visitor.page.wait_for_function("shown => detail.dataset.shows === shown", arg=visitor.cards()[25])
+        expect(step["Next"]).to_be_disabled()
+        expect(step["Previous"]).to_be_enabled()
+
+
+def test_a_next_page_that_fails_is_told_in_front_of_the_picture(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(26)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {503}
+        visitor.page.route("**/text?*after=*", lambda route: route.fulfill(status=503))
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        opened(visitor, 23)
+        visitor.page.keyboard.press("ArrowRight")
+        visitor.has("#trouble", "The server answered 503")
+        assert visitor.page.locator("dialog[open]").count() == 0
+        visitor.page.unroute("**/text?*after=*")
+        visitor.page.locator("#trouble").get_by_role("button", name="Try again").click()
+        visitor.page.locator("dialog[open]").wait_for()
+        assert visitor.page.evaluate("detail.dataset.shows") == visitor.cards()[24]
