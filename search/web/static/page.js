@@ -38,7 +38,7 @@ function go(change, { replace = false, mark = {} } = {}) {
   const itsPhoto = next.photo && !anew ? photo : "";
   const kept = { ...(next.show ? { opened: true } : mark), photo: itsPhoto };
   // From one picture to another is no step: what opened the first one is still behind it.
-  if (replace || (next.show && state.show)) history.replaceState(next.show ? history.state : kept, "", address);
+  if (replace || history.state?.waiting || (next.show && state.show)) history.replaceState(next.show ? history.state : kept, "", address);
   else if (address !== write(read())) history.pushState(kept, "", address);
   const arrived = arrive(next, itsPhoto);
   if (anew) toTop();
@@ -64,11 +64,13 @@ async function arrive(next, itsPhoto = photo) {
   if (next.show && state === next && answer) await showDetail(next.show);
 }
 
+let arrived = null; // a promise: that the page shows where the browser led last
+
 /** Where the browser led: by the address, Back or Forward. */
 function arriveByBrowser() {
   leaving = false;
   const itsPhoto = history.state?.photo;
-  return arrive(read(), photos.isKept(itsPhoto) ? itsPhoto : "");
+  arrived = arrive(read(), photos.isKept(itsPhoto) ? itsPhoto : "");
 }
 
 const again = () => arrive(state);
@@ -144,13 +146,14 @@ async function searchPhoto(file) {
   const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
   const url = URL.createObjectURL(file);
   detail.close();
+  wait();
   showAsking(asking, url);
   toTop();
   try {
     const found = await photos.send(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, signal);
     photo = photos.keep(url);
     state = { ...asking, q: found.query.caption, also: others(found.query) };
-    history.pushState({ photo }, "", write(state));
+    history.replaceState({ photo }, "", write(state));
     showAnswer(found);
   } catch (error) {
     URL.revokeObjectURL(url);
@@ -164,9 +167,22 @@ function refuse(unusable) {
   showTrouble(unusable);
 }
 
-/** Show what the address says again, and why nothing else is shown. */
+/** A photo is a step from when it is shown, so that Back gives it up; what is shown next takes this step's place. */
+function wait() {
+  const { waiting, opened } = history.state ?? {};
+  if (state.show && !opened) history.replaceState(history.state, "", write({ ...state, show: "" }));
+  state = { ...state, show: "" };
+  const step = [{ photo, waiting: true }, "", write(state)];
+  if (waiting || opened) history.replaceState(...step);
+  else history.pushState(...step);
+}
+
+/** Show again what there was before the photo, and why nothing else is shown. */
 async function goBack(error, again) {
-  const arrived = go({}, { replace: true });
+  await new Promise((resolve) => {
+    addEventListener("popstate", resolve, { once: true });
+    history.back();
+  });
   const { signal } = running;
   await arrived;
   if (!signal.aborted) fail(error, again);

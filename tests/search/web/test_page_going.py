@@ -132,3 +132,69 @@ def test_words_being_written_stay_when_others_are_shown(visitor: Visit) -> None:
     visitor.has(".certificate", "Exact: the true top")
     visitor.page.click("#clear")
     assert visitor.page.input_value("#q") == ""
+
+
+def captioning(visitor: Visit, photo: Path) -> None:
+    visitor.page.set_input_files("#choose", photo)
+    visitor.has("#working-text", "Writing a caption…")
+
+
+def test_a_photo_under_way_is_given_up_by_back(at: Visitor, photos: Path) -> None:
+    captioner = FakeCaptioner("a penguin", gate=threading.Event())
+    with listening(create_app(MemoryIndex(crowd(30)), lambda: captioner)) as url, at(url) as visitor:
+        visitor.open()
+        visitor.settled()
+        visitor.page.fill("#q", "ice")
+        visitor.page.press("#q", "Enter")
+        visitor.has(".certificate", "Exact: the true top")
+        steps: Any = visitor.page.evaluate("history.length")
+        captioning(visitor, photos / "rocket.jpg")
+        visitor.page.go_back()
+        visitor.has(".certificate", "Exact: the true top")
+        expect(visitor.page.locator("#working")).to_be_hidden()
+        assert visitor.page.url.endswith("/?q=ice")
+        captioning(visitor, photos / "rocket.jpg")
+        captioning(visitor, photos / "chelsea.png")
+        assert captioner.gate is not None
+        captioner.gate.set()
+        visitor.has("#query-caption", "a penguin")
+        assert visitor.page.evaluate("history.length") == steps + 1
+        visitor.page.go_back()
+        visitor.has("#query-label", "Your words")
+        visitor.page.go_back()
+        visitor.has("#results-title", "Or begin with one of these")
+
+
+def test_what_is_asked_in_place_of_a_photo_takes_its_step(at: Visitor, photos: Path) -> None:
+    captioner = FakeCaptioner("a penguin", gate=threading.Event())
+    with listening(create_app(MemoryIndex(crowd(30)), lambda: captioner)) as url, at(url) as visitor:
+        visitor.open("/?q=ice")
+        visitor.settled()
+        captioning(visitor, photos / "rocket.jpg")
+        visitor.page.fill("#q", "a penguin walks")
+        visitor.page.press("#q", "Enter")
+        visitor.has(".chip", "walks")
+        assert captioner.gate is not None
+        captioner.gate.set()
+        visitor.page.go_back()
+        visitor.has(".chip", "ice")
+        assert visitor.page.url.endswith("/?q=ice")
+
+
+def test_a_photo_that_fails_is_no_step(visitor: Visit, tmp_path: Path) -> None:
+    """Nor is the picture that was open when it was given."""
+    visitor.expected = {422}
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a photo at all")
+    visitor.open()
+    visitor.settled()
+    visitor.page.fill("#q", CAT)
+    visitor.page.press("#q", "Enter")
+    visitor.has(".certificate", "Exact: the true top")
+    visitor.page.locator(".card a").first.click()
+    visitor.page.locator("dialog[open]").wait_for()
+    visitor.page.set_input_files("#choose", bad)
+    visitor.has("#trouble", "The photo cannot be used")
+    assert visitor.page.locator("dialog[open]").count() == 0 and "show=" not in visitor.page.url
+    visitor.page.go_back()
+    visitor.has("#results-title", "Or begin with one of these")
