@@ -10,6 +10,7 @@ const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // brow
 
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown
+let awaited = false; // whether a picture is about to be shown
 let leave = close;
 
 /** `act`: what is to happen when a visitor is done with a picture, whether by key, by button or by a press beside it. */
@@ -26,6 +27,11 @@ dialog.addEventListener("cancel", (event) => {
   event.preventDefault();
   leave();
 });
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !awaited || dialog.open) return;
+  asking.abort(); // at once: it is no longer wanted, even if it comes before the page has gone back
+  leave();
+});
 dialog.addEventListener("click", (event) => event.target === dialog && leave());
 dialog.addEventListener("keydown", (event) => {
   if (modified(event)) return;
@@ -38,7 +44,7 @@ export async function open(imageId, { compared, explain, words, onsimilar, befor
   asking.abort();
   asking = new AbortController();
   const path = `/images/${encodeURIComponent(imageId)}`;
-  const images = await Promise.all(compared.map((search) => get(path, search, asking.signal)));
+  const images = await awaiting(Promise.all(compared.map((search) => get(path, search, asking.signal))));
   const { image, hit } = explain(images);
   const { caption, spans } = hit ?? image.captions[0]; // a filter may keep an image's best caption from answering
   dialog.replaceChildren(
@@ -70,6 +76,17 @@ export async function open(imageId, { compared, explain, words, onsimilar, befor
   // The parts are new, so the focus has to be told where it is; the caption is what has changed.
   byId("detail-caption").focus({ preventScroll: true });
   dialog.scrollTop = 0;
+}
+
+/** Note, as long as it takes, that an answer is awaited: of several only the last, as the others are given up. */
+async function awaiting(answer) {
+  const { signal } = asking;
+  awaited = true;
+  try {
+    return await answer;
+  } finally {
+    if (signal === asking.signal) awaited = false;
+  }
 }
 
 export function close() {

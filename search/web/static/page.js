@@ -52,6 +52,7 @@ function toTop() {
 }
 
 const showing = (imageId) => write({ ...state, show: imageId });
+const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(imageId));
 const similarTo = (imageId) => write({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: imageId });
 
 async function arrive(next, itsPhoto = photo) {
@@ -289,12 +290,15 @@ async function showDetail(imageId) {
       after: at >= 0 && (hits[at + 1] || answer.cursor) ? () => stepTo(at + 1) : null,
     });
   try {
+    linksTo(imageId).forEach((link) => (link.ariaBusy = "true"));
     await open();
     hideTrouble(byId("trouble"));
   } catch (error) {
     if (error.name === "AbortError") return;
     detail.close(); // the one before, which would lie over the message
     fail(error, again);
+  } finally {
+    linksTo(imageId).forEach((link) => (link.ariaBusy = null));
   }
 }
 
@@ -322,7 +326,7 @@ function leave() {
 
 detail.whenLeft(leave);
 detail.whenClosed((imageId) => {
-  const links = [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(imageId));
+  const links = linksTo(imageId);
   if (!links.includes(document.activeElement)) links.at(-1)?.focus();
 });
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
@@ -231,3 +231,23 @@ def test_a_next_page_that_fails_is_told_in_front_of_the_picture(at: Visitor) -> 
         visitor.page.locator("#trouble").get_by_role("button", name="Try again").click()
         visitor.page.locator("dialog[open]").wait_for()
         assert visitor.page.evaluate("detail.dataset.shows") == visitor.cards()[24]
+
+
+def test_a_picture_on_its_way_is_seen_to_be_and_can_be_given_up(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    held: list[Route] = []
+    visitor.page.route("**/images/*?q=*", lambda route: held.append(route))
+    card = visitor.page.locator(".card a").first
+    with visitor.page.expect_request("**/images/*?q=*"):
+        card.click()
+    expect(card).to_have_attribute("aria-busy", "true")
+    assert float(card.evaluate("card => getComputedStyle(card).opacity")) < 1
+    with visitor.page.expect_event("requestfailed"):
+        visitor.page.keyboard.press("Escape")
+    left(visitor)
+    expect(card).not_to_have_attribute("aria-busy", "true")
+    expect(card).to_be_focused()
+    visitor.page.unroute("**/images/*?q=*")
+    opened(visitor, 0)
+    expect(card).not_to_have_attribute("aria-busy", "true")
