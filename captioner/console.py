@@ -93,7 +93,7 @@ def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context |
     """Why a second output of one command cannot go there: the first would be lost; else ""."""
     if param is None or ctx is None:
         return ""
-    first = ctx.meta.setdefault("outputs", {}).setdefault(file.resolve(), param)
+    first = ctx.meta.setdefault("outputs", {}).setdefault(os.path.realpath(file), param)
     return "" if first is param else f"{file} is the file of {first.opts[0]}, too; name two"
 
 

@@ -39,6 +39,7 @@ class LegacyFiles:
     weights_matrix: Path | None = None  # model5's GloVe rows, where the decoder's file lacks them
 
     def names(self) -> list[str]:
+        """The files' names, without their folders."""
         given = (self.encoder, self.decoder, self.vocabulary, self.weights_matrix)
         return [path.name for path in given if path is not None]
 

@@ -15,14 +15,17 @@ _INTERRUPTED = 130
 
 
 def captioner() -> None:
+    """The command `captioner`."""
     _start("captioner.cli")
 
 
 def indexer() -> None:
+    """The command `indexer`."""
     _start("indexer.cli")
 
 
 def search() -> None:
+    """The command `search`."""
     _start("search.cli")
 
 

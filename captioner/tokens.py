@@ -128,6 +128,7 @@ def _english_2(caption: str) -> frozenset[str]:
     return frozenset(token for word in words(caption) for token in tokens(word))
 
 
+@lru_cache(maxsize=1 << 16)
 def forms(word: str) -> frozenset[str]:
     """A word, its parts and their stems: tokens that stand for the word itself, not for what it implies."""
     stem = _stemmer()

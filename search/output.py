@@ -86,7 +86,7 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
     color = seen and not os.environ.get("NO_COLOR")
     text = table(answer.results, name=name, width=width, color=color, whole_ids=not seen)
     click.echo(text + ("\n" if several else ""), color=color)
-    if answer.results.next and not several:
+    if answer.results.following and not several:
         click.echo(_next_page(answer.results.cursor), err=True)
 
 

@@ -95,16 +95,17 @@ def _words_giving(
                 break
 
 
-def _readings(piece: re.Match[str]) -> tuple[list[_Word], list[_Word], list[_Word]]:
+def _readings(piece: re.Match[str]) -> Iterator[list[_Word]]:
     """What stands between spaces as its words, as the whole, and with the punctuation around it.
 
     Some tokens only the whole gives: "10:30", and words of scripts whose marks are no letters; and
     those of the student's project have the punctuation.
     """
     start, text = piece.start(), piece[0]
+    yield [(start + word.start(), word[0]) for word in _WORD.finditer(text)]
     whole = text.strip(_AROUND_WORDS) or text
-    words = [(start + word.start(), word[0]) for word in _WORD.finditer(text)]
-    return words, [(start + text.index(whole), whole)], [(start, text)]
+    yield [(start + text.index(whole), whole)]
+    yield [(start, text)]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -244,4 +244,4 @@ def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, folder: Path
         assert process.stdout is not None and process.stderr is not None and process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-    assert process.returncode == 1
+    assert process.returncode == 141
