@@ -2,17 +2,36 @@
 
 import { asked, h, icon, rootOf } from "./dom.js";
 
+let before = new Set(); // tokens of the answer that is shown
+let added = []; // words that a visitor has added since
+
+const tokensOf = (query) => new Set(asked(query).flatMap((one) => one.tokens));
+
+/** The words just added, where the answer to them shows that they bring none to search for, such as “the”. */
+export function idle(query) {
+  const words = added;
+  added = [];
+  return [...tokensOf(query)].some((token) => !before.has(token)) ? [] : words;
+}
+
 /** `go` changes the search as it is when a chip is pressed: the answer to the press before may still be under way. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
   const captions = asked(query);
   const spoken = captions.map((one) => one.caption).join(" ").toLowerCase().match(/[\p{L}\p{M}\p{N}]+(?:(?:[-'’./]|:(?=\p{N}))[\p{L}\p{M}\p{N}]+)*/gu) ?? [];
   const at = (word) => (spoken.includes(word) ? spoken.indexOf(word) : spoken.length);
-  const chips = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
+  const words = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
     .map((token) => ({ token, word: query.words[token] ?? token }))
-    .sort((one, other) => at(one.word) - at(other.word) || one.word.localeCompare(other.word))
-    .map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
-  place.replaceChildren(...chips, adder((word) => go(({ add }) => ({ add: [...new Set([...add, word])] })), state.add.length ? () => go({ add: [] }) : null));
+    .sort((one, other) => at(one.word) - at(other.word) || one.word.localeCompare(other.word));
+  const chips = words.map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
+  const take = (word) => ({ add, drop }) => {
+    const known = words.find((one) => one.word.toLowerCase() === word.toLowerCase())?.token;
+    if (drop.includes(known)) return { drop: drop.filter((one) => one !== known) };
+    if (!add.includes(word)) added.push(word);
+    return { add: [...new Set([...add, word])] };
+  };
+  before = tokensOf(query);
+  place.replaceChildren(...chips, adder((word) => go(take(word)), state.add.length ? () => go({ add: [] }) : null));
   if (focused === undefined) return;
   const again = [...place.querySelectorAll("[data-token]")].find((one) => one.dataset.token === focused);
   (again ?? chips.at(-1) ?? place.querySelector("input")).focus();

@@ -4,11 +4,12 @@ import { NOTHING, isSearch, options, question, read, write } from "./address.js"
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
 import { card, ghost, moveByArrows, picture } from "./cards.js";
-import { showChips } from "./chips.js";
+import { idle, showChips } from "./chips.js";
 import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
 import { byId, h, many, say } from "./dom.js";
 import { closeBeside, showFilters } from "./filters.js";
+import { note } from "./note.js";
 import * as photos from "./photos.js";
 import { continued, ending, proof, spoken } from "./proof.js";
 import { compared, explain } from "./reason.js";
@@ -227,10 +228,21 @@ function showAnswer(found) {
   byId("tools").hidden = false;
   showCaptions(found.query.caption, others(found.query));
   document.title = `${found.query.caption || "Search"} · Caption Search`;
+  const vain = leaveOut(idle(found.query));
   showChips(byId("chips"), found.query, state, go);
   byId("grid").replaceChildren();
   append(found);
   count(state.min);
+  if (vain.length) note(`${vain.map((word) => `“${word}”`).join(" and ")} adds no word to the search`);
+}
+
+/** Keep words that make no difference out of the address; gives those that were in it. */
+function leaveOut(words) {
+  const vain = state.add.filter((word) => words.includes(word));
+  if (!vain.length) return vain;
+  state = { ...state, add: state.add.filter((word) => !vain.includes(word)) };
+  history.replaceState(history.state, "", write(state));
+  return vain;
 }
 
 function append(found) {

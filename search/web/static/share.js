@@ -1,9 +1,7 @@
 // What people take away: a link to the search, and its answers as a file.
 
-import { byId, h, say } from "./dom.js";
-
-const place = byId("note");
-let hiding;
+import { byId, h } from "./dom.js";
+import { hideNote, keepNote, note } from "./note.js";
 
 export async function copyLink() {
   try {
@@ -11,22 +9,14 @@ export async function copyLink() {
   } catch {
     return offerLink(); // browsers keep the clipboard from pages that came over plain http
   }
-  place.replaceChildren("The link is copied");
-  place.hidden = false;
-  say("The link is copied");
-  clearTimeout(hiding);
-  hiding = setTimeout(hide, 2500);
+  note("The link is copied");
 }
-
-const hide = () => (place.hidden = true);
 
 /** Show the link, selected, as long as a visitor is at it. */
 function offerLink() {
-  clearTimeout(hiding);
-  const field = h("input", { type: "text", readOnly: true, value: location.href, onblur: hide });
+  const field = h("input", { type: "text", readOnly: true, value: location.href, onblur: hideNote });
   field.addEventListener("keydown", (event) => event.key === "Escape" && byId("share").focus());
-  place.replaceChildren(h("label", {}, "Copy this link", field));
-  place.hidden = false;
+  keepNote(h("label", {}, "Copy this link", field));
   field.select();
 }
 

@@ -117,3 +117,40 @@ def test_the_browsers_keys_are_left_to_it(visitor: Visit, keys: tuple[str, str])
     before = visitor.page.url
     caption.evaluate(press, keys)
     assert visitor.page.url == before
+
+
+def add(visitor: Visit, word: str) -> None:
+    visitor.page.fill(".adder input", word)
+    visitor.page.press(".adder input", "Enter")
+
+
+def test_a_word_that_was_left_out_is_taken_in_by_writing_it_again(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    visitor.page.get_by_role("button", name="orange").click()
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+    visitor.has("#count", "3 pictures")
+    add(visitor, "Orange")
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for(state="detached")
+    visitor.has("#count", "4 pictures")
+    assert "drop=" not in visitor.page.url and "add=" not in visitor.page.url
+
+
+def test_a_word_that_makes_no_difference_is_told_and_left_out(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    for word in "the", "cats":
+        add(visitor, word)
+        visitor.has("#note", f"“{word}” adds no word to the search")
+        expect(visitor.page.locator("#said")).to_have_text(f"“{word}” adds no word to the search")
+        assert "add=" not in visitor.page.url
+    add(visitor, "snow")
+    visitor.page.get_by_role("button", name="snow", exact=True).wait_for()
+    add(visitor, "snow")  # it is there: nothing is asked
+    visitor.page.locator(".chip", has_text="orange").click()
+    visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+    visitor.has(".certificate", "Exact: the true top")
+    assert "add=snow" in visitor.page.url
+    visitor.page.reload()
+    visitor.page.get_by_role("button", name="snow", exact=True).wait_for()
+    assert "add=snow" in visitor.page.url
