@@ -60,7 +60,7 @@ export async function open(imageId, { compared, explain, words, onsimilar, befor
         h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: () => leave() }, icon("close")),
       ),
       h("h2", { id: "detail-caption", className: "detail-caption", tabIndex: -1 }, marked(caption, spans)),
-      hit ? reason(hit, Object.assign({}, ...image.captions.map((one) => one.words), words)) : null,
+      hit ? reason(hit, image.captions.find((one) => one.caption === hit.caption)?.words, words) : null,
       h(
         "div",
         { className: "detail-actions" },

@@ -29,10 +29,14 @@ export function explain(images, state, query, hit) {
   return hits.reduce((best, one) => (best.hit?.jaccard >= one.hit.jaccard ? best : one), { image });
 }
 
-/** `words`: what each stem is called. */
-export function reason(hit, words) {
+/** What each stem is called: as in the search, or as in the caption where the search only implies it, for such a stem is called as it is. */
+const called = (itsWords, words) => ({ ...itsWords, ...Object.fromEntries(Object.entries(words).filter(([stem, word]) => word !== stem)) });
+
+/** `itsWords` and `words`: what its caption and the search call each stem. */
+export function reason(hit, itsWords, words) {
+  const names = called(itsWords, words);
   const group = (label, tokens, kind) =>
-    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, words[root] ?? root, times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
+    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, names[root] ?? root, times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
   const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
   const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
   const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from captioner.tokens import DEFAULT
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
@@ -112,6 +113,28 @@ def test_a_picture_beyond_the_first_page_keeps_its_reasons(at: Visitor) -> None:
         visitor.open("/?like=far.jpg&show=far.jpg")
         visitor.page.locator("dialog .all-captions").wait_for()
         assert visitor.page.locator("dialog .reason").count() == 0
+
+
+def test_reasons_are_words_of_the_captions_where_there_are_any(at: Visitor) -> None:
+    """A stem that one caption only implies is called as the other one says it."""
+    records = [
+        CaptionRecord("rider", "a man rides a motorcycle"),
+        CaptionRecord("herd", "a zebra standing on the grass"),
+        CaptionRecord("herd", "a zebra stands on the grass of a wide plain"),
+    ]
+    named = {
+        "motorbike": ("rider", ["motorcycle"]),
+        "zebra grass": ("herd", ["grass", "standing", "zebra"]),
+        "zebras": ("herd", ["standing", "zebras"]),
+    }
+    with listening(create_app(MemoryIndex(records, DEFAULT), FakeCaptioner)) as url, at(url) as visitor:
+        for sentence, (image, words) in named.items():
+            visitor.open(f"/?q={sentence}&show={image}")
+            visitor.page.locator("dialog .reason").wait_for()
+            shared = visitor.page.locator("dialog .word.both").evaluate_all(
+                "all => all.map(it => it.firstChild.textContent)"
+            )
+            assert sorted(shared) == words
 
 
 def test_the_focus_goes_back_to_what_was_opened(visitor: Visit) -> None:
