@@ -15,6 +15,7 @@ import { continued, ending, proof, spoken } from "./proof.js";
 import { compared, explain } from "./reason.js";
 import * as server from "./server.js";
 import { copyLink, save } from "./share.js";
+import * as steps from "./steps.js";
 import { showCount, showThreshold, whenMoved } from "./threshold.js";
 import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
 
@@ -39,8 +40,8 @@ function go(change, { replace = false, mark = {} } = {}) {
   const itsPhoto = next.photo && !anew ? photo : "";
   const kept = { ...(next.show ? { opened: true } : mark), photo: itsPhoto };
   // From one picture to another is no step: what opened the first one is still behind it.
-  if (replace || history.state?.waiting || (next.show && state.show)) history.replaceState(next.show ? history.state : kept, "", address);
-  else if (address !== write(read())) history.pushState(kept, "", address);
+  if (next.show && (replace || state.show)) steps.rename(address);
+  else steps.step(address, kept, replace);
   const arrived = arrive(next, itsPhoto);
   if (anew) toTop();
   return arrived;
@@ -70,8 +71,7 @@ let arrived = null; // a promise: that the page shows where the browser led last
 
 /** Where the browser led: by the address, Back or Forward. */
 function arriveByBrowser() {
-  leaving = false;
-  const itsPhoto = history.state?.photo;
+  const itsPhoto = steps.here().photo;
   arrived = arrive(read(), photos.isKept(itsPhoto) ? itsPhoto : "");
 }
 
@@ -148,14 +148,15 @@ async function searchPhoto(file) {
   const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
   const url = URL.createObjectURL(file);
   detail.close();
-  wait();
+  state = { ...state, show: "" };
+  steps.wait(write(state), photo);
   showAsking(asking, url);
   toTop();
   try {
     const found = await photos.send(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, signal);
     photo = photos.keep(url);
     state = { ...asking, q: found.query.caption, also: others(found.query) };
-    history.replaceState({ photo }, "", write(state));
+    steps.step(write(state), { photo }, true);
     showAnswer(found);
   } catch (error) {
     URL.revokeObjectURL(url);
@@ -169,22 +170,9 @@ function refuse(unusable) {
   showTrouble(unusable);
 }
 
-/** A photo is a step from when it is shown, so that Back gives it up; what is shown next takes this step's place. */
-function wait() {
-  const { waiting, opened } = history.state ?? {};
-  if (state.show && !opened) history.replaceState(history.state, "", write({ ...state, show: "" }));
-  state = { ...state, show: "" };
-  const step = [{ photo, waiting: true }, "", write(state)];
-  if (waiting || opened) history.replaceState(...step);
-  else history.pushState(...step);
-}
-
 /** Show again what there was before the photo, and why nothing else is shown. */
 async function goBack(error, again) {
-  await new Promise((resolve) => {
-    addEventListener("popstate", resolve, { once: true });
-    history.back();
-  });
+  await steps.back();
   const { signal } = running;
   await arrived;
   if (!signal.aborted) fail(error, again);
@@ -241,7 +229,7 @@ function leaveOut(words) {
   const vain = state.add.filter((word) => words.includes(word));
   if (!vain.length) return vain;
   state = { ...state, add: state.add.filter((word) => !vain.includes(word)) };
-  history.replaceState(history.state, "", write(state));
+  steps.rename(write(state));
   return vain;
 }
 
@@ -327,13 +315,9 @@ async function stepTo(at) {
   }
 }
 
-let leaving = false;
-
 /** Close the picture: back to where it was opened, so that Back never leads to it; in place where its address opened it. */
 function leave() {
-  if (!history.state?.opened) return go({ show: "" }, { replace: true });
-  if (!leaving) history.back();
-  leaving = true;
+  if (!steps.backFromPicture()) go({ show: "" }, { replace: true });
 }
 
 detail.whenLeft(leave);
@@ -383,7 +367,7 @@ byId("grid").addEventListener("click", (event) => {
   detail.takeOver(event, () => go(show ? { show } : meant)); // a picture of the answer that is still shown opens in the search as it is now
 });
 // As long as only the slider is moved, it is one step.
-whenMoved(count, (min) => go({ min }, { replace: Boolean(history.state?.moved), mark: { moved: true } }));
+whenMoved(count, (min) => go({ min }, { replace: Boolean(steps.here().moved), mark: { moved: true } }));
 closeBeside(byId("filters"));
 byId("save").addEventListener("click", () => answer && save({ ...answer, hits }));
 byId("share").addEventListener("click", copyLink);
