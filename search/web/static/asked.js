@@ -1,6 +1,6 @@
 // What is searched for, above the answers: words, a photo or an image, with its captions.
 
-import { asked, byId, h } from "./dom.js";
+import { asked, byId, clean, h } from "./dom.js";
 
 export function showAsked({ q, also, like, photo }) {
   byId("query").hidden = false;
@@ -22,7 +22,7 @@ export function showPicture(shown, room = true) {
 export const others = (query) => asked(query).slice(1).map((one) => one.caption);
 
 export function showCaptions(first, rest) {
-  byId("query-caption").textContent = first;
-  byId("query-also").replaceChildren(...rest.map((caption) => h("li", {}, caption)));
+  byId("query-caption").textContent = clean(first);
+  byId("query-also").replaceChildren(...rest.map((caption) => h("li", { dir: "auto" }, caption)));
   if (rest.length) byId("query-label").textContent = "Captions of your photo";
 }

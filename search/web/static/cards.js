@@ -1,6 +1,6 @@
 // A picture in the grid, and the picture itself wherever it is shown.
 
-import { counted, h, many, marked, modified, score } from "./dom.js";
+import { counted, foundBy, h, many, marked, modified, score } from "./dom.js";
 import { status, whenTold } from "./server.js";
 
 /** The picture of an image, or a quiet stand-in where there is none to show. A visitor's own photo is `{ image_id, photo: its URL }`. */
@@ -28,7 +28,7 @@ function standIn(image) {
 
 function credit(image) {
   const by = image.attribution || image.creator;
-  return [h("span", { className: "source" }, image.source), by ? h("span", { className: "by" }, by) : null];
+  return [h("span", { className: "source" }, image.source), by ? h("span", { className: "by", dir: "auto" }, by) : null];
 }
 
 /** `address` is where a click leads; the page opens it in place. */
@@ -45,8 +45,8 @@ export function card(image, address) {
       { href: address },
       h("span", { className: "frame" }, picture(image, 320), scored && h("span", { className: "score" }, h("span", { className: "hidden" }, "Score "), score(image.jaccard))),
       bar,
-      h("span", { className: "caption" }, scored ? marked(image.caption, image.spans) : image.caption),
-      image.query_caption ? h("span", { className: "asked" }, `found by “${image.query_caption}”`) : null,
+      h("span", { className: "caption", dir: "auto" }, scored ? marked(image.caption, image.spans) : image.caption),
+      foundBy(image.query_caption),
       h("span", { className: "foot" }, scored && h("span", { className: "share", title: `${image.overlap} of ${image.union}, as telling words count more` }, words), ...credit(image)),
       image.duplicates?.length ? h("span", { className: "copies" }, `and ${image.duplicates.length} like it`) : null,
     ),

@@ -38,7 +38,7 @@ export function showChips(place, query, state, go) {
 }
 
 function chip(token, word, on, toggle) {
-  const shown = h("button", { className: "chip", type: "button", "aria-pressed": String(on), data: { token }, title: on ? `Search without “${word}”` : `Search with “${word}” again` }, word);
+  const shown = h("button", { className: "chip", dir: "auto", type: "button", "aria-pressed": String(on), data: { token }, title: on ? `Search without “${word}”` : `Search with “${word}” again` }, word);
   shown.addEventListener("click", () => {
     const now = shown.ariaPressed !== "true";
     shown.ariaPressed = String(now); // at once: the answer may take its time

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { picture } from "./cards.js";
-import { byId, h, icon, marked, modified, score, webLink } from "./dom.js";
+import { byId, h, icon, marked, modified, printable, score, webLink } from "./dom.js";
 import { reason } from "./reason.js";
 
 const LARGEST = 1280; // pixels a side of a thumbnail
@@ -59,7 +59,7 @@ export async function open(imageId, { compared, explain, words, onsimilar, befor
         h("span", { className: "grow" }),
         h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: () => leave() }, icon("close")),
       ),
-      h("h2", { id: "detail-caption", className: "detail-caption", tabIndex: -1 }, marked(caption, spans)),
+      h("h2", { id: "detail-caption", className: "detail-caption", dir: "auto", tabIndex: -1 }, marked(caption, spans)),
       hit ? reason(hit, image.captions.find((one) => one.caption === hit.caption)?.words, words) : null,
       h(
         "div",
@@ -121,7 +121,7 @@ function captions(image) {
       "ul",
       {},
       ...image.captions.map((one) =>
-        h("li", {}, h("span", { className: "caption" }, marked(one.caption, one.spans)), h("span", { className: "foot" }, one.jaccard === null ? null : h("span", { className: "share" }, score(one.jaccard)), h("span", { className: "source" }, one.kind), one.model ? h("span", { className: "by" }, one.model) : null)),
+        h("li", {}, h("span", { className: "caption", dir: "auto" }, marked(one.caption, one.spans)), h("span", { className: "foot" }, one.jaccard === null ? null : h("span", { className: "share" }, score(one.jaccard)), h("span", { className: "source" }, one.kind), one.model ? h("span", { className: "by", dir: "auto" }, one.model) : null)),
       ),
     ),
   );
@@ -135,7 +135,7 @@ function origin(image) {
     ["Attribution", image.attribution],
     ["Licence", webLink(image.license, image.license) ?? image.license],
     ["Page", webLink(image.page, image.page)],
-    ["Image id", image.image_id],
+    ["Image id", printable(image.image_id)],
   ].filter(([, value]) => value);
-  return h("dl", { className: "origin" }, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h("dl", { className: "origin" }, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)]));
 }

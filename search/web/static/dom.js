@@ -12,7 +12,8 @@ export function h(tag, properties = {}, ...children) {
     else if (name in element && !name.includes("-")) element[name] = value;
     else if (value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  const given = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...given.map((child) => (typeof child === "string" ? clean(child) : child)));
   return element;
 }
 
@@ -24,6 +25,19 @@ export function icon(name) {
   use.setAttribute("href", `#i-${name}`);
   svg.append(use);
   return svg;
+}
+
+const REFUSED = /[\p{Cc}\p{Cs}\p{Cn}\p{Co}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A text as the command line shows it: nothing in it turns a line around. One mark for one character, so that spans stay true; blanks are the browser's. */
+export const clean = (text) => text.replace(REFUSED, (one) => (/\s/.test(one) ? one : "\ufffd"));
+
+/** A name whose every character can be told, as the command line writes it. */
+export const printable = (text) => text.replace(REFUSED, escaped);
+
+function escaped(character) {
+  const code = character.codePointAt(0).toString(16);
+  return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
 }
 
 export const byId = (id) => document.getElementById(id);
@@ -40,6 +54,9 @@ export function marked(caption, spans) {
   parts.push(characters.slice(at).join(""));
   return parts.filter((part) => part !== "");
 }
+
+/** By which of the captions asked a picture was found; the caption reads in its own direction. */
+export const foundBy = (asked) => (asked ? h("span", { className: "asked" }, "found by “", h("bdi", {}, asked), "”") : null);
 
 export const number = (value) => value.toLocaleString("en");
 

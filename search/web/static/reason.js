@@ -1,7 +1,7 @@
 // Why a picture is an answer: the words that it shares with what was asked, and those that it does not.
 
 import { isSearch, sentence } from "./address.js";
-import { asked, counted, h, rootOf, score } from "./dom.js";
+import { asked, counted, foundBy, h, rootOf, score } from "./dom.js";
 
 /** What a caption of an image, compared with one of the captions asked, would be as a hit. */
 function hitOf(caption, { caption: query, tokens }, several) {
@@ -36,7 +36,7 @@ const called = (itsWords, words) => ({ ...itsWords, ...Object.fromEntries(Object
 export function reason(hit, itsWords, words) {
   const names = called(itsWords, words);
   const group = (label, tokens, kind) =>
-    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, names[root] ?? root, times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
+    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, h("bdi", {}, names[root] ?? root), times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
   const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
   const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
   const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));
@@ -47,7 +47,7 @@ export function reason(hit, itsWords, words) {
     { className: "reason", "aria-label": "Why this picture" },
     h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} shared`, weighted ? h("small", {}, " (telling words count up to three times)") : null),
     bar,
-    hit.query_caption ? h("p", { className: "asked" }, `found by “${hit.query_caption}”`) : null,
+    foundBy(hit.query_caption),
     h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", others(hit.missing), "yours"), ...group("Only in its caption", others(hit.extra), "its")),
   );
 }
