@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -40,12 +39,6 @@ Photo = str | os.PathLike[str] | bytes | Image.Image
 def photo_name(photo: Photo) -> str:
     """What to call a photo in messages and results."""
     return os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else "<photo>"
-
-
-def check_listed(photos: object) -> None:
-    """Raise PhotoError for one photo where many are taken: a path's letters would be opened, one by one."""
-    if isinstance(photos, str | bytes | os.PathLike | Image.Image):
-        raise PhotoError(f"give photos as a list, also a single one: [{shortened(photos)}]")
 
 
 def check_there(photo: str) -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.effort import Effort
-from captioner.errors import ModelError, PhotoError
-from captioner.photo import Photo, check_listed, open_photo, perceptual_hash, photo_name
+from captioner.errors import ModelError, PhotoError, check_listed
+from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.photo_captioner import Caption, Captioned
 
 _T = TypeVar("_T")
@@ -87,7 +87,7 @@ class StreamingCaptioner(ABC):
         than a word. On a CPU as many batches are in work at once as torch has threads; memory does not grow
         with photos. Raises PhotoError for a single photo that is in no list.
         """
-        check_listed(photos)
+        check_listed(photos, "photos", PhotoError)
         effort = Effort(self.usual_beam if beam is None else beam, captions, diversity)
         return self._stream(photos, effort)
 

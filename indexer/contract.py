@@ -9,7 +9,7 @@ from numbers import Integral
 from reprlib import repr as shortened
 from typing import TypeVar
 
-from captioner.errors import AnalyzerError
+from captioner.errors import AnalyzerError, check_listed
 from captioner.tokens import DEFAULT, Analyzer
 from captioner.tokens import analyzer as analyzer_named
 from indexer.errors import IndexerError, IndexMismatchError
@@ -184,9 +184,8 @@ class CaptionIndex(View, _Closing):
 
 
 def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] = IndexerError) -> list[_T]:
-    """All that was given. Raises `error` for a single text, whose characters would be taken for several."""
-    if isinstance(given, str | bytes):
-        raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")
+    """All that was given. Raises `error` for a single thing: a text's letters would be taken for several."""
+    check_listed(given, what, error)
     return list(given)
 
 

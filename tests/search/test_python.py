@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,8 @@ def test_what_a_search_takes_and_gives_is_exported() -> None:
         (lambda one: one.blend(["a dog"], "beach"), "examples"),
         (lambda one: list(one.similar_many("photo.jpg")), "photos"),
         (lambda one: list(one.similar_many(b"a photo's bytes")), "photos"),
+        (lambda one: list(one.similar_many(Path("photo.jpg"))), "photos"),
+        (lambda one: one.blend(Path("photo.jpg")), "examples"),
         (lambda one: one.count_any_of("dog", 0.5), "captions"),
         (lambda one: one.count_any_of([DOG], 0.5, excluded="i0"), "image ids"),
     ],
