@@ -15,11 +15,14 @@ _ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:/|[^/\\]+:[0-9]+/)", re.IGNORECA
 def place(where: str | os.PathLike[str]) -> str:
     """Where an index is, or is to be: a folder, or a URL.
 
-    Raises IndexerError for any other address, which would become a folder of that name, and for a password.
+    Raises IndexerError for any other address, which would become a folder of that name, and for a password;
+    a folder that is there may be named like either.
     """
     where = os.fspath(where)
+    if not is_url(where) and _is_folder(where):
+        return where
     refuse_password(where)
-    if _ADDRESS.match(where) and not is_url(where) and not _is_folder(where):
+    if _ADDRESS.match(where) and not is_url(where):
         raise IndexerError(
             f"{where}: neither an index URL nor a folder that is there; write http[s]://HOST:9200/NAME for "
             f"Elasticsearch, or ./{where} for a new folder"

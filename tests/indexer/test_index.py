@@ -54,7 +54,7 @@ def test_an_address_that_is_no_url_of_elasticsearch_is_no_new_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("where", ADDRESSES)
+@pytest.mark.parametrize("where", [*ADDRESSES, "host:1/me@home"])
 def test_a_folder_may_be_named_so(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with open_index(f"./{where}", create=True) as index:
