@@ -19,6 +19,7 @@ from indexer.scrape.report import Report, why_no_photo
 from indexer.scrape.scraper import OnItem, Settings, scrape
 from search.errors import QueryError
 from search.hits import Results
+from search.render.certificate import no_word_counts
 from search.searcher import Searcher, captions_of
 
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
@@ -56,7 +57,7 @@ def web_queries(caption: str) -> list[str]:
     """
     content = [word for word in dict.fromkeys(words(caption)) if word not in FUNCTION_WORDS][:_LONGEST]
     if not content:
-        raise QueryError(f"nothing to search for: {caption[:60]!r} holds no word that counts")
+        raise QueryError(no_word_counts(caption))
     least = min(_SHORTEST, len(content))
     return [" ".join(content[:size]) for size in range(len(content), least - 1, -1)]
 

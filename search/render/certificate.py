@@ -36,8 +36,16 @@ def no_hits(results: Results) -> str:
     if results.drawn:
         return f"no image in the index{' passes the filters' if results.filtered else ''}"
     if not results.tokens:
-        said = shorten(clean(results.caption), _SAID)
         if analyzer(results.analyzer)(results.caption):  # of examples to be like and unlike
-            return f"nothing to search for: in {said!r} no word is left"
-        return f"nothing to search for: {said!r} holds no word that counts"
+            return f"nothing to search for: in {_said(results.caption)} no word is left"
+        return no_word_counts(results.caption)
     return "no further image answers" if results.continued else "no image answers"
+
+
+def no_word_counts(caption: str) -> str:
+    """Why a caption cannot be searched for."""
+    return f"nothing to search for: {_said(caption)} holds no word that counts"
+
+
+def _said(caption: str) -> str:
+    return repr(shorten(clean(caption), _SAID))

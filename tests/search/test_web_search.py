@@ -79,8 +79,10 @@ def test_queries_are_content_words_ever_fewer() -> None:
 
 
 def test_a_caption_without_content() -> None:
-    with pytest.raises(QueryError, match="nothing to search for"):
+    with pytest.raises(QueryError, match="nothing to search for: 'it is what it is' holds no word"):
         web_queries("it is what it is")
+    with pytest.raises(QueryError, match="of …' holds no word that counts"):
+        web_queries("of the " * 20)
 
 
 @pytest.mark.parametrize(
