@@ -10,11 +10,12 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Protocol
 
+from captioner.outside import printable
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
 from indexer.batching import batches
 from indexer.places import LookedUp, RealPaths, is_same_file
-from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Item, Problem, Source
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
@@ -189,10 +190,8 @@ class Loading:
         for item in items:
             if isinstance(item, Problem):
                 self._note(item)
-            elif not _is_unicode(item):
-                self._note(
-                    Problem(ascii(item.image or item.image_id)[1:-1], "its name or text is not valid Unicode")
-                )
+            elif reason := _unusable(item):
+                self._note(Problem(printable(str(item.image or item.image_id)), reason))
             else:
                 yield item
 
@@ -234,13 +233,19 @@ def _is_one(photo: CaptionRecord, place: str) -> bool:
 _texts = attrgetter(*RECORD_FIELDS)
 
 
-def _is_unicode(record: CaptionRecord) -> bool:
-    """Whether it can be stored as UTF-8; lone surrogates come from odd file names and JSON escapes."""
-    text = "".join(_texts(record))
+def _unusable(record: CaptionRecord) -> str:
+    """Why it cannot be taken, since its fields are no texts or cannot be stored as UTF-8; else "".
+
+    Lone surrogates come from odd file names and JSON escapes.
+    """
+    try:
+        text = "".join(_texts(record))
+    except TypeError:
+        return unfit(record)
     if text.isascii():
-        return True
+        return ""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return "its name or text is not valid Unicode"
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from indexer import loading
 from indexer.build import Captioning, add, build, delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
-from indexer.records import AddReport, CaptionRecord
-from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
+from indexer.sources import CocoSource, FolderSource, Item, JsonlSource, Problem, ScrapedSource, Source
 from tests.indexer.worlds import (
     ColourCaptioner,
     DraftingIndex,
@@ -34,6 +34,24 @@ from tests.indexer.worlds import (
 
 def never() -> ColourCaptioner:
     raise AssertionError("no captioner is needed here")
+
+
+class Given(Source):
+    """A source of a library's user."""
+
+    name = "given"
+
+    def __init__(self, records: Sequence[CaptionRecord]) -> None:
+        self._records = records
+
+    def fingerprint(self) -> str:
+        return "given"
+
+    def captions(self) -> Iterator[Item]:
+        return iter(self._records)
+
+    def caption_count(self) -> int:
+        return len(self._records)
 
 
 class TestBuild:
@@ -177,6 +195,19 @@ class TestBuild:
         assert [str(problem) for problem in report.problems] == [
             "a\\ud800: its name or text is not valid Unicode"
         ]
+
+    @pytest.mark.parametrize("value", [5, None, b"text", Path("a.jpg"), ["a"]])
+    @pytest.mark.parametrize("name", RECORD_FIELDS)
+    def test_a_record_of_a_source_of_ones_own_that_holds_no_text_is_told_of(
+        self, name: str, value: object
+    ) -> None:
+        good = CaptionRecord("b", "A dog.")
+        fields: Any = {"image_id": "a", "caption": "A cat.", name: value}
+        index = DraftingIndex()
+        report = build(index, [Given([CaptionRecord(**fields), good])])
+        assert (index.records, report.added) == ([good], 1)
+        [problem] = report.problems
+        assert problem.reason == f"{name} must be a string, not {type(value).__name__}"
 
     def test_with_nothing_to_index_the_old_index_stays(self, tmp_path: Path) -> None:
         index = DraftingIndex([CaptionRecord("old", "An old caption.")])
