@@ -2,18 +2,21 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+const READ = ["title", "alt", "aria-label", "placeholder"]; // attributes that people see or hear
+
 /** An element: properties by name, `on…` for listeners, `data` for data attributes, `aria-…` and others as attributes. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (value === undefined || value === null) continue;
+  for (const [name, given] of Object.entries(properties)) {
+    if (given === undefined || given === null) continue;
+    const value = READ.includes(name) ? clean(given) : given;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name in element && !name.includes("-")) element[name] = value;
     else if (value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  const given = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
-  element.append(...given.map((child) => (typeof child === "string" ? clean(child) : child)));
+  const parts = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...parts.map((child) => (typeof child === "string" ? clean(child) : child)));
   return element;
 }
 
@@ -76,7 +79,7 @@ export const modified = (event) => event.altKey || event.ctrlKey || event.metaKe
 
 /** Tell people who listen to the page. */
 export function say(text) {
-  byId("said").textContent = text;
+  byId("said").textContent = clean(text);
 }
 
 /** A token's stem: telling words count two or three times, as "cat", "cat*2", "cat*3". */

@@ -1,12 +1,12 @@
 // A short note over the page, which goes by itself or with what is in it.
 
-import { byId, say } from "./dom.js";
+import { byId, clean, say } from "./dom.js";
 
 const place = byId("note");
 let hiding;
 
 export function note(text) {
-  keepNote(text);
+  keepNote(clean(text));
   say(text);
   hiding = setTimeout(hideNote, 2500);
 }

@@ -7,7 +7,7 @@ import { card, ghost, moveByArrows, picture } from "./cards.js";
 import { idle, showChips } from "./chips.js";
 import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
-import { byId, h, many, say } from "./dom.js";
+import { byId, clean, h, many, say } from "./dom.js";
 import { closeBeside, showFilters } from "./filters.js";
 import { note } from "./note.js";
 import * as photos from "./photos.js";
@@ -215,7 +215,7 @@ function showAnswer(found) {
   byId("working").hidden = true;
   byId("tools").hidden = false;
   showCaptions(found.query.caption, others(found.query));
-  document.title = `${found.query.caption || "Search"} · Caption Search`;
+  document.title = `${clean(found.query.caption) || "Search"} · Caption Search`;
   const vain = leaveOut(idle(found.query));
   showChips(byId("chips"), found.query, state, go);
   byId("grid").replaceChildren();

@@ -51,3 +51,19 @@ def test_nothing_in_a_text_turns_a_line_around(at: Visitor) -> None:
         assert "bidi" in visitor.page.locator("#detail-caption mark").all_text_contents()
         expect(visitor.page.locator("dialog .all-captions .by")).to_have_text("m\ufffdodel")
         assert r"\u202eevil\x0a" in visitor.page.locator("dialog .origin dd").all_text_contents()
+
+
+def test_what_is_read_beside_the_page_does_not_turn_around_either(at: Visitor) -> None:
+    """The tab, what is told of a word that is pointed at, and a note."""
+    index = MemoryIndex([CaptionRecord("x", "a dog")], PLAIN)
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=a dog \u202ebidi&drop=c\u2066at")
+        visitor.settled()
+        assert visitor.page.title() == "a dog \ufffdbidi · Caption Search"
+        expect(visitor.page.locator('.chip[aria-pressed="false"]')).to_have_attribute(
+            "title", "Search with “c\ufffdat” again"
+        )
+        visitor.page.fill(".adder input", "the \u202e a")
+        visitor.page.press(".adder input", "Enter")
+        for place in "#note", "#said":
+            expect(visitor.page.locator(place)).to_have_text("“the \ufffd a” adds no word to the search")
