@@ -76,7 +76,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
         return
 
     def again(index: CaptionIndex) -> str:
-        state = "is as it was" if _holds_captions(index) else "has no captions yet"
+        state = "has no captions yet" if _is_empty(index) else "is as it was"
         return f"interrupted: what was stored is kept; the same command goes on; {where} {state}"
 
     _fill(building.build, lambda: _to_build(where, keep), again, analyzer, rejects, as_json, options)
@@ -103,12 +103,12 @@ def _to_build(where: str, keep: int | None) -> CaptionIndex:
     return index
 
 
-def _holds_captions(index: CaptionIndex) -> bool:
-    """Before a build, whose interruption shall not wait for a server."""
+def _is_empty(index: CaptionIndex) -> bool:
+    """As far as it is known without a question to a server, which could keep a build from beginning."""
     try:
-        return index.caption_count() > 0
+        return index.view().known_count == 0
     except IndexerError:  # such as a damaged one: the build tells, or takes its place
-        return True
+        return False
 
 
 def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options: dict[str, Any]) -> None:

@@ -89,6 +89,11 @@ class ElasticIndex(CaptionIndex):
         return live.analyzer if live else DEFAULT
 
     @property
+    def known_count(self) -> int | None:  # type: ignore[override]
+        """None where there was an index when the server was asked last."""
+        return 0 if self._live is None else None
+
+    @property
     def _ranking(self) -> Ranking:
         """Made at the first search: a build and a rollback begin where the live index cannot be searched."""
         ranking = self._looked

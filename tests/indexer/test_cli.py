@@ -20,6 +20,7 @@ from captioner.tokens import DEFAULT
 from indexer import open_index
 from indexer.cli import main
 from indexer.records import CaptionRecord
+from tests.indexer.proxy import Proxy
 from tests.indexer.worlds import ColourCaptioner, write_coco, write_jsonl, write_photo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -423,6 +424,7 @@ def test_every_command_has_help(run: Run) -> None:
 _SLOW = """
 import signal, sys
 from captioner import captioner
+from tests.indexer.proxy import Proxy
 from tests.indexer.worlds import ColourCaptioner
 
 class Waits(ColourCaptioner):
@@ -467,12 +469,13 @@ def test_a_signal_leaves_the_draft_to_go_on_with(run: Run, tmp_path: Path, numbe
     assert json.loads(run("status", "--json").stdout)["sources"] == {"folder": 4}
 
 
+def interrupted(*_: object) -> ColourCaptioner:
+    raise KeyboardInterrupt
+
+
 def test_an_interrupted_first_build_claims_no_index(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> ColourCaptioner:
-        raise KeyboardInterrupt
-
     write_photo(tmp_path / "photos" / "a.jpg")
     monkeypatch.setattr("captioner.captioner.open_captioner", interrupted)
     result = run("build", "--folder", "photos")
@@ -480,6 +483,23 @@ def test_an_interrupted_first_build_claims_no_index(
     assert result.stderr.startswith("interrupted: ")
     assert result.stderr.endswith("; the same command goes on; caption-index/ has no captions yet\n")
     assert not (tmp_path / "caption-index").exists()
+
+
+@pytest.mark.elasticsearch
+def test_what_an_interrupted_build_says_costs_no_question_to_a_server(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: Proxy, proxied: str
+) -> None:
+    def interrupted_build() -> str:
+        with monkeypatch.context() as now:
+            now.setattr("captioner.captioner.open_captioner", interrupted)
+            return run("build", "--folder", "photos", "--index", proxied).stderr
+
+    write_photo(tmp_path / "photos" / "a.jpg")
+    assert interrupted_build().endswith(f"{proxied} has no captions yet\n")
+    run("build", "--jsonl", two_captions(tmp_path), "--index", proxied)
+    before = len(proxy.requests)
+    assert interrupted_build().endswith(f"{proxied} is as it was\n")
+    assert not [path for path in proxy.requests[before:] if "_count" in path]
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(run: Run, tmp_path: Path) -> None:
