@@ -32,6 +32,9 @@ export function write(state) {
   return text ? `/?${text}` : "/";
 }
 
+/** The address of a search with one of its pictures opened. */
+export const showing = (state, imageId) => write({ ...state, show: imageId });
+
 export const isSearch = (state) => Boolean(state.q || state.like);
 
 /** Filters and limits that every search of this state takes. */

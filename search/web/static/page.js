@@ -1,17 +1,17 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, isSearch, options, question, read, write } from "./address.js";
+import { NOTHING, isSearch, options, read, showing, write } from "./address.js";
+import * as answer from "./answer.js";
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
-import { card, ghost, moveByArrows, picture } from "./cards.js";
+import { moveByArrows, picture } from "./cards.js";
 import { idle, showChips } from "./chips.js";
 import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
-import { byId, clean, h, many, say } from "./dom.js";
+import { byId, clean, h, many } from "./dom.js";
 import { closeBeside, showFilters } from "./filters.js";
 import { note } from "./note.js";
 import * as photos from "./photos.js";
-import { continued, ending, proof, spoken } from "./proof.js";
 import { compared, explain } from "./reason.js";
 import * as server from "./server.js";
 import { copyLink, save } from "./share.js";
@@ -19,12 +19,9 @@ import * as steps from "./steps.js";
 import { showCount, showThreshold, whenMoved } from "./threshold.js";
 import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
 
-const PAGE = 24;
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 
 let state = { ...NOTHING };
-let answer = null; // to `state`, as its last page has it; none before it is there, and none where asking failed
-let hits = []; // of all its pages
 let shown = ""; // whose answer the page shows, by `subject`
 let photo = ""; // the URL of the visitor's photo that `state` is about, as far as this page has it
 let running = new AbortController();
@@ -53,8 +50,7 @@ function toTop() {
   byId("results-title").focus({ preventScroll: true });
 }
 
-const showing = (imageId) => write({ ...state, show: imageId });
-const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(imageId));
+const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(state, imageId));
 const similarTo = (imageId) => write({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: imageId });
 
 async function arrive(next, itsPhoto = photo) {
@@ -63,8 +59,8 @@ async function arrive(next, itsPhoto = photo) {
   state = next;
   photo = itsPhoto;
   if (!same || !next.show) detail.close();
-  if (!same || !answer) await (isSearch(next) ? search() : start());
-  if (next.show && state === next && answer) await showDetail(next.show);
+  if (!same || !answer.current()) await (isSearch(next) ? search() : start());
+  if (next.show && state === next && answer.current()) await showDetail(next.show);
 }
 
 let arrived = null; // a promise: that the page shows where the browser led last
@@ -81,34 +77,29 @@ const again = () => arrive(state);
 function begin() {
   running.abort();
   running = new AbortController();
-  answer = null;
-  hits = [];
+  answer.forget();
   hideTrouble();
   server.keepUp();
-  byId("certificate").replaceChildren();
   return running.signal;
 }
 
 /** What is searched for, whatever words of it are left out and however it is narrowed. */
 const subject = ({ q, also, like }) => write({ q, also, like });
 
-/** Take away an answer that is not to what is asked now. */
-function clearAnswer(...ghosts) {
+/** Take away an answer that is not to what is asked now, for the places of `count` pictures to come. */
+function clearAnswer(count) {
   shown = "";
   document.title = "Caption Search"; // until an answer names it
   byId("tools").hidden = true;
   byId("chips").replaceChildren();
-  byId("certificate").replaceChildren();
-  byId("grid").replaceChildren(...ghosts);
+  answer.clear(count);
 }
-
-const ghosts = (count) => Array.from({ length: count }, ghost);
 
 // ---- the start page --------------------------------------------------------------------------
 
 async function start() {
   const signal = begin();
-  clearAnswer(...ghosts(12));
+  clearAnswer(12);
   if (document.body.dataset.view !== "start") byId("q").value = ""; // what a visitor is writing here stays
   document.body.dataset.view = "start";
   for (const id of ["query", "more"]) byId(id).hidden = true;
@@ -117,10 +108,9 @@ async function start() {
   byId("shuffle").hidden = false;
   await tried(async () => {
     const { images } = await get("/random", { size: 12, seed }, signal);
-    byId("grid").replaceChildren(...images.map((image) => card(image, similarTo(image.image_id))));
+    answer.showDrawn(images, similarTo);
     byId("results-title").textContent = images.length ? "Or begin with one of these" : "The index is empty";
     byId("shuffle").hidden = !images.length;
-    answer = { start: true };
   }, again);
 }
 
@@ -129,10 +119,7 @@ async function start() {
 async function search() {
   const signal = begin();
   showAsking(state, photo);
-  await tried(async () => {
-    const [path, values] = question(state);
-    showAnswer(await get(path, { ...values, k: PAGE }, signal));
-  }, again);
+  await tried(async () => showAnswer(await answer.page(state, signal)), again);
 }
 
 /** What is found now, from its beginning: the button that asked for it goes with the answer. */
@@ -153,7 +140,7 @@ async function searchPhoto(file) {
   showAsking(asking, url);
   toTop();
   try {
-    const found = await photos.send(file, { ...options(asking), k: PAGE, captions: PHOTO_CAPTIONS }, signal);
+    const found = await photos.send(file, { ...options(asking), k: answer.PAGE, captions: PHOTO_CAPTIONS }, signal);
     photo = photos.keep(url);
     state = { ...asking, q: found.query.caption, also: others(found.query) };
     steps.step(write(state), { photo }, true);
@@ -191,7 +178,7 @@ function showAsking(asking, url) {
   // The same search with other words or limits: what it found so far stays, dimmed, and a pressed chip keeps the focus.
   if (shown !== subject(asking)) {
     byId("results-title").textContent = "Looking…";
-    clearAnswer(...ghosts(8));
+    clearAnswer(8);
   }
   byId("grid").setAttribute("aria-busy", "true");
 }
@@ -203,14 +190,13 @@ async function showAskedPicture({ like }, url) {
     const image = await get(`/images/${encodeURIComponent(like)}`, {}, running.signal);
     if (like !== state.like) return;
     const open = (event) => detail.takeOver(event, () => go({ show: like }));
-    showPicture(h("a", { href: showing(like), "aria-label": "Open the picture asked about", onclick: open }, picture(image, 320, true)));
+    showPicture(h("a", { href: showing(state, like), "aria-label": "Open the picture asked about", onclick: open }, picture(image, 320, true)));
   } catch {
     // the search itself says what is wrong
   }
 }
 
 function showAnswer(found) {
-  answer = found;
   shown = subject(state);
   byId("working").hidden = true;
   byId("tools").hidden = false;
@@ -218,8 +204,7 @@ function showAnswer(found) {
   document.title = `${clean(found.query.caption) || "Search"} · Caption Search`;
   const vain = leaveOut(idle(found.query));
   showChips(byId("chips"), found.query, state, go);
-  byId("grid").replaceChildren();
-  append(found);
+  answer.show(found, state, running.signal, searchAgain);
   count(state.min);
   if (vain.length) note(`${vain.map((word) => `“${word}”`).join(" and ")} adds no word to the search`);
 }
@@ -233,61 +218,22 @@ function leaveOut(words) {
   return vain;
 }
 
-function append(found) {
-  server.compareWith(found);
-  hits.push(...found.hits);
-  byId("grid").append(...found.hits.map((hit) => card(hit, showing(hit.image_id))));
-  byId("grid").removeAttribute("aria-busy");
-  byId("results-title").textContent = hits.length ? "Most alike first" : "No picture found";
-  byId("certificate").replaceChildren(...proof(answer, hits.length, searchAgain));
-  byId("more").hidden = !answer.cursor;
-  byId("end").textContent = ending(answer, hits.length, state);
-  say(spoken(answer, found.hits.length, hits.length, state));
-}
-
-const count = (least) => showCount(answer?.query?.tokens.length ? state : null, least);
-
-let appending = null; // a promise as long as a page is under way
-
-/** The answer's next page, for everyone who waits for it. */
-function nextPage() {
-  appending ??= (async () => {
-    const [path, values] = question(state);
-    const found = await get(path, { ...values, k: PAGE, after: answer.cursor }, running.signal);
-    answer = continued(answer, found);
-    append(found);
-    hideTrouble(byId("more-trouble"));
-  })().finally(() => (appending = null));
-  return appending;
-}
-
-async function showMore() {
-  if (appending || !answer?.cursor) return;
-  const { signal } = running;
-  try {
-    await nextPage();
-  } catch (error) {
-    if (error.name !== "AbortError") fail(error, showMore, byId("more-trouble"));
-    return;
-  }
-  if (!signal.aborted && endIsNear()) showMore();
-}
-
-const endIsNear = () => byId("more").getBoundingClientRect().top < innerHeight + 600 && !byId("more").hidden;
+const count = (least) => showCount(answer.current()?.query?.tokens.length ? state : null, least);
 
 // ---- the picture in full ---------------------------------------------------------------------
 
 async function showDetail(imageId) {
+  const { query, hits, cursor } = answer.current();
   const at = hits.findIndex((hit) => hit.image_id === imageId);
   const open = () =>
     detail.open(imageId, {
-      compared: compared(state, answer.query, hits[at]),
-      explain: (images) => explain(images, state, answer.query, hits[at]),
-      words: answer?.query?.words ?? {},
+      compared: compared(state, query, hits[at]),
+      explain: (images) => explain(images, state, query, hits[at]),
+      words: query?.words ?? {},
       address: similarTo,
       onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),
       before: at > 0 ? () => stepTo(at - 1) : null,
-      after: at >= 0 && (hits[at + 1] || answer.cursor) ? () => stepTo(at + 1) : null,
+      after: at >= 0 && (hits[at + 1] || cursor) ? () => stepTo(at + 1) : null,
     });
   try {
     linksTo(imageId).forEach((link) => (link.ariaBusy = "true"));
@@ -306,8 +252,10 @@ async function showDetail(imageId) {
 async function stepTo(at) {
   const from = state;
   try {
-    if (!hits[at] && answer.cursor) await nextPage();
-    if (state === from) await (hits[at] ? go({ show: hits[at].image_id }) : showDetail(from.show));
+    const { hits, cursor } = answer.current();
+    if (!hits[at] && cursor) await answer.nextPage();
+    const hit = answer.current()?.hits[at];
+    if (state === from) await (hit ? go({ show: hit.image_id }) : showDetail(from.show));
   } catch (error) {
     if (error.name === "AbortError") return;
     detail.close();
@@ -340,11 +288,13 @@ function fail(error, again, place) {
   server.doubt();
   byId("working").hidden = true;
   byId("grid").removeAttribute("aria-busy");
-  if (!answer) clearAnswer();
+  if (!answer.current()) clearAnswer();
   if (!byId("grid").children.length) byId("results-title").textContent = "";
   if (error.status === 401) askForToken(error, again);
   else showTrouble(error, again, place);
 }
+
+answer.whenPageFails(fail);
 
 // ---- what people do --------------------------------------------------------------------------
 
@@ -359,7 +309,6 @@ byId("shuffle").addEventListener("click", () => {
   seed += 1;
   start();
 });
-byId("more").addEventListener("click", showMore);
 byId("grid").addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link) return;
@@ -369,10 +318,9 @@ byId("grid").addEventListener("click", (event) => {
 // As long as only the slider is moved, it is one step.
 whenMoved(count, (min) => go({ min }, { replace: Boolean(steps.here().moved), mark: { moved: true } }));
 closeBeside(byId("filters"));
-byId("save").addEventListener("click", () => answer && save({ ...answer, hits }));
+byId("save").addEventListener("click", () => answer.current() && save(answer.current()));
 byId("share").addEventListener("click", copyLink);
 addEventListener("popstate", arriveByBrowser);
-new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "600px" }).observe(byId("more"));
 moveByArrows(byId("grid"));
 
 // ---- beginning -------------------------------------------------------------------------------

@@ -2,39 +2,39 @@
 
 import { h, icon, many, number, score } from "./dom.js";
 
-/** An answer with one more page: proven as long as each page is, and as long as all are of the index as it was. */
+/** An answer with one more page, as one: proven as long as each page is, and as long as all are of the index as it was. */
 export function continued(answer, page) {
   const changed = answer.changed || page.captions !== answer.captions;
-  return { ...page, query: answer.query, exact: answer.exact && page.exact && !changed, changed };
+  return { ...page, query: answer.query, hits: [...answer.hits, ...page.hits], exact: answer.exact && page.exact && !changed, changed };
 }
 
 const CHANGED = "The index has changed";
 
-/** `shown`: how many pictures the page shows, of all the answer's pages so far. */
-const proofText = (answer, shown) => (answer.changed ? CHANGED : `${answer.exact ? "Exact: the true" : "Not proven: the likely"} top ${number(shown)} of ${many(answer.captions, "caption")}`);
+const proofText = ({ changed, exact, hits, captions }) => (changed ? CHANGED : `${exact ? "Exact: the true" : "Not proven: the likely"} top ${number(hits.length)} of ${many(captions, "caption")}`);
 
 /** `again`: search once more, for what an index that has changed holds now. */
-export function proof(answer, shown, again) {
-  if (!shown) return [];
-  const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer, shown));
+export function proof(answer, again) {
+  if (!answer.hits.length) return [];
+  const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer));
   if (answer.changed) return [badge, h("button", { className: "button", type: "button", onclick: again }, "Search again")];
   badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";
   return [badge, h("span", { className: "took" }, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
 }
 
 /** The line below the last picture, or in place of the first; `state`: what was asked. */
-export function ending(answer, shown, state) {
-  if (!shown) return nothing(answer.query, state);
+export function ending(answer, state) {
+  if (!answer.hits.length) return nothing(answer.query, state);
   if (answer.cursor || answer.changed) return "";
   if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
   const other = state.source.length || state.kind.length ? "No other picture with these filters" : "No other picture";
   return state.min ? `${other} reaches ${score(state.min)}.` : `${other} shares a word with this.`;
 }
 
-/** What people who listen are told when `fresh` of the `shown` pictures have come. */
-export function spoken(answer, fresh, shown, state) {
-  if (!shown) return `No picture found. ${ending(answer, shown, state)}`;
-  return `${fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer, shown)}`;
+/** What people who listen are told when `fresh` of the pictures have come. */
+export function spoken(answer, fresh, state) {
+  const shown = answer.hits.length;
+  if (!shown) return `No picture found. ${ending(answer, state)}`;
+  return `${fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer)}`;
 }
 
 function nothing(query, state) {

@@ -28,7 +28,7 @@ export const keepUp = () => performance.now() < good || ask();
 export const doubt = () => (good = 0);
 
 /** Ask where an answer tells of another number of captions than the status. */
-export const compareWith = ({ captions }) => told && told.captions !== captions && ask();
+export const compareWith = (captions) => told && told.captions !== captions && ask();
 
 function tell(answer) {
   told = answer;

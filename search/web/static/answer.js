@@ -1,0 +1,97 @@
+// The answer to what is asked: its pages as far as a visitor has come, and what the page says of them.
+
+import { NOTHING, question, showing } from "./address.js";
+import { get } from "./api.js";
+import { card, ghost } from "./cards.js";
+import { byId, say } from "./dom.js";
+import { continued, ending, proof, spoken } from "./proof.js";
+import { compareWith } from "./server.js";
+import { hideTrouble } from "./trouble.js";
+
+export const PAGE = 24;
+
+const grid = byId("grid");
+const more = byId("more");
+
+let answer = null; // all its pages so far, as one; none before the first is there, and none where asking failed
+let asked = NOTHING; // what it answers
+let anew = null; // asks that anew
+let signal = null; // ends the page that is under way
+let appending = null; // a promise as long as one is
+let failed = () => {};
+
+export const current = () => answer;
+
+/** Wait for another one: this one may still be seen, but nothing is said of it. */
+export function forget() {
+  answer = null;
+  byId("certificate").replaceChildren();
+}
+
+/** Take it off the page, for the places of `count` pictures to come. */
+export function clear(count = 0) {
+  grid.replaceChildren(...Array.from({ length: count }, ghost));
+}
+
+/** A page of the answer to `state`: the first one, or that behind a cursor. */
+export function page(state, signal, after = null) {
+  const [path, values] = question(state);
+  return get(path, { ...values, k: PAGE, after }, signal);
+}
+
+/** Show its first page; `again` asks anew, and `until` is aborted when something else is asked. */
+export function show(first, state, until, again) {
+  [answer, asked, signal, anew] = [first, state, until, again];
+  grid.replaceChildren();
+  append(first);
+}
+
+/** Show pictures that nothing was asked for. */
+export function showDrawn(images, address) {
+  answer = { hits: [] };
+  grid.replaceChildren(...images.map((image) => card(image, address(image.image_id))));
+}
+
+function append({ captions, hits }) {
+  compareWith(captions);
+  grid.append(...hits.map((hit) => card(hit, showing(asked, hit.image_id))));
+  grid.removeAttribute("aria-busy");
+  byId("results-title").textContent = answer.hits.length ? "Most alike first" : "No picture found";
+  byId("certificate").replaceChildren(...proof(answer, anew));
+  more.hidden = !answer.cursor;
+  byId("end").textContent = ending(answer, asked);
+  say(spoken(answer, hits.length, asked));
+}
+
+/** Its next page, for everyone who waits for it. */
+export function nextPage() {
+  appending ??= (async () => {
+    const next = await page(asked, signal, answer.cursor);
+    answer = continued(answer, next);
+    append(next);
+    hideTrouble(byId("more-trouble"));
+  })().finally(() => (appending = null));
+  return appending;
+}
+
+/** `act` hears of a page that did not come: why, what asks for it again, and where that is told. */
+export function whenPageFails(act) {
+  failed = act;
+}
+
+async function showMore() {
+  if (appending || !answer?.cursor) return;
+  const until = signal;
+  try {
+    await nextPage();
+  } catch (error) {
+    if (error.name !== "AbortError") failed(error, showMore, byId("more-trouble"));
+    return;
+  }
+  if (!until.aborted && endIsNear()) showMore();
+}
+
+const endIsNear = () => more.getBoundingClientRect().top < innerHeight + 600 && !more.hidden;
+
+more.addEventListener("click", showMore);
+new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "600px" }).observe(more);
