@@ -4,8 +4,8 @@ import { NOTHING, question, showing } from "./address.js";
 import { get } from "./api.js";
 import { card, ghost } from "./cards.js";
 import { byId, say } from "./dom.js";
-import { continued, ending, proof, spoken } from "./proof.js";
-import { compareWith } from "./server.js";
+import { continued, ending, outdated, proof, spoken } from "./proof.js";
+import * as server from "./server.js";
 import { hideTrouble } from "./trouble.js";
 
 export const PAGE = 24;
@@ -15,6 +15,7 @@ const more = byId("more");
 
 let answer = null; // all its pages so far, as one; none before the first is there, and none where asking failed
 let asked = NOTHING; // what it answers
+let from = 0; // when that was asked, by the page's clock
 let anew = null; // asks that anew
 let signal = null; // ends the page that is under way
 let appending = null; // a promise as long as one is
@@ -25,6 +26,7 @@ export const current = () => answer;
 /** Wait for another one: this one may still be seen, but nothing is said of it. */
 export function forget() {
   answer = null;
+  from = performance.now();
   byId("certificate").replaceChildren();
 }
 
@@ -53,18 +55,31 @@ export function showDrawn(images, address) {
 }
 
 function append({ captions, hits }) {
-  compareWith(captions);
+  server.compareWith(captions, from);
   grid.append(...hits.map((hit) => card(hit, showing(asked, hit.image_id))));
   grid.removeAttribute("aria-busy");
   byId("results-title").textContent = answer.hits.length ? "Most alike first" : "No picture found";
-  byId("certificate").replaceChildren(...proof(answer, anew));
   more.hidden = !answer.cursor;
+  tell(hits.length);
+}
+
+/** Say what is known of it now that `fresh` of its pictures have come. */
+function tell(fresh) {
+  byId("certificate").replaceChildren(...proof(answer, anew));
   byId("end").textContent = ending(answer, asked);
-  say(spoken(answer, hits.length, asked));
+  say(spoken(answer, fresh, asked));
+}
+
+/** Say of what was asked before `built` that the index has been built anew since. */
+export function outdate(built) {
+  if (!answer?.query || from >= built) return;
+  answer = outdated(answer);
+  tell(answer.hits.length);
 }
 
 /** Its next page, for everyone who waits for it. */
 export function nextPage() {
+  server.keepUp();
   appending ??= (async () => {
     const next = await page(asked, signal, answer.cursor);
     answer = continued(answer, next);

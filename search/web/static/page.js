@@ -77,9 +77,9 @@ const again = () => arrive(state);
 function begin() {
   running.abort();
   running = new AbortController();
-  answer.forget();
   hideTrouble();
   server.keepUp();
+  answer.forget();
   return running.signal;
 }
 
@@ -329,4 +329,6 @@ server.whenTold((status) => {
   byId("holdings").textContent = `${many(status.images, "picture")}, ${many(status.captions, "caption")}`;
   showFilters(byId("sheet"), byId("filter-count"), status, state, go);
 });
+server.whenBuiltAnew((from) => (document.body.dataset.view === "start" ? start() : answer.outdate(from)));
+document.addEventListener("visibilitychange", () => document.hidden || server.keepUp());
 arriveByBrowser();

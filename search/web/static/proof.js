@@ -2,10 +2,13 @@
 
 import { h, icon, many, number, score } from "./dom.js";
 
+/** An answer of which some may be of the index as it was before. */
+export const outdated = (answer) => ({ ...answer, exact: false, changed: true });
+
 /** An answer with one more page, as one: proven as long as each page is, and as long as all are of the index as it was. */
 export function continued(answer, page) {
-  const changed = answer.changed || page.captions !== answer.captions;
-  return { ...page, query: answer.query, hits: [...answer.hits, ...page.hits], exact: answer.exact && page.exact && !changed, changed };
+  const both = { ...page, query: answer.query, hits: [...answer.hits, ...page.hits], exact: answer.exact && page.exact };
+  return answer.changed || page.captions !== answer.captions ? outdated(both) : both;
 }
 
 const CHANGED = "The index has changed";
@@ -14,7 +17,7 @@ const proofText = ({ changed, exact, hits, captions }) => (changed ? CHANGED : `
 
 /** `again`: search once more, for what an index that has changed holds now. */
 export function proof(answer, again) {
-  if (!answer.hits.length) return [];
+  if (!answer.hits.length && !answer.changed) return [];
   const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer));
   if (answer.changed) return [badge, h("button", { className: "button", type: "button", onclick: again }, "Search again")];
   badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";

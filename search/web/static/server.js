@@ -15,9 +15,12 @@ export const status = () => told;
 /** Act each time that the status comes. */
 export const whenTold = (act, options) => news.addEventListener("told", () => act(told), options);
 
+/** Act where the status tells of an index built anew, of however many captions; `act` hears from when on what was asked is asked of it. */
+export const whenBuiltAnew = (act) => news.addEventListener("built-anew", ({ detail }) => act(detail));
+
 /** Ask, unless that is under way. Nobody hears that it failed: the search itself will say what is wrong, and the next one asks again. */
-export function ask() {
-  asking ??= get("/status").then(tell, () => {}).finally(() => (asking = null));
+export function ask(from = performance.now()) {
+  asking ??= get("/status").then((answer) => tell(answer, from), () => {}).finally(() => (asking = null));
   return asking;
 }
 
@@ -27,11 +30,13 @@ export const keepUp = () => performance.now() < good || ask();
 /** The status is asked for anew with the next search: the server may have been another since. */
 export const doubt = () => (good = 0);
 
-/** Ask where an answer tells of another number of captions than the status. */
-export const compareWith = (captions) => told && told.captions !== captions && ask();
+/** Ask where an answer, itself asked for at `from`, tells of another number of captions than the status. */
+export const compareWith = (captions, from) => told && told.captions !== captions && ask(from);
 
-function tell(answer) {
+function tell(answer, from) {
+  const anew = told && told.built_at !== answer.built_at;
   told = answer;
   good = performance.now() + LASTS;
   news.dispatchEvent(new Event("told"));
+  if (anew) news.dispatchEvent(new CustomEvent("built-anew", { detail: from }));
 }

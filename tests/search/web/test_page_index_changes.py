@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Route, expect
 
 import search.searcher
 import search.web.service
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, IndexStatus
 from search.web.app import create_app
 from tests.search.memory import MemoryIndex
 from tests.search.web.browser import Visit
@@ -118,3 +119,81 @@ def test_a_status_that_is_not_to_be_relied_upon_is_asked_again(at: Visitor, why:
             visitor.has("#trouble", "The server answered 503")
         ask(visitor, "penguins on ice")
         visitor.page.locator("#f-source-zoo").wait_for(state="attached")
+
+
+class Rebuilt(Gallery):
+    """An index that can be built anew of as many captions."""
+
+    built = "2026-01-01T00:00:00Z"
+
+    def status(self) -> IndexStatus:
+        return replace(super().status(), built_at=self.built)
+
+    def build(self, source: str) -> None:
+        before = [document.record for document in self.documents.values()]
+        self.documents.clear()
+        self.add(replace(one, image_id=f"{source}-{one.image_id}", source=source) for one in before)
+        self.built = "2026-01-02T00:00:00Z"
+
+
+COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
+
+
+@pytest.mark.parametrize("way", ["comes back", "goes on"])
+def test_an_index_built_anew_of_as_many_captions_is_noticed(at: Visitor, way: str) -> None:
+    index = Rebuilt(crowd(60))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        certificate = visitor.page.locator(".certificate")
+        visitor.page.clock.install()
+        visitor.open(f"/?q={PENGUIN}")
+        expect(visitor.page.locator("#holdings")).to_have_text("60 pictures, 60 captions")
+        visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
+        index.build("zoo")
+        visitor.page.clock.fast_forward(61_000)
+        if way == "goes on":
+            scrolled(visitor)
+            visitor.page.locator(".card:nth-child(25)").wait_for(state="attached")
+        else:
+            visitor.page.evaluate(COME_BACK)
+        expect(certificate).to_contain_text("The index has changed")
+        expect(certificate).not_to_contain_text("top")
+        expect(visitor.page.locator("#said")).to_have_text(
+            re.compile("pictures shown. The index has changed")
+        )
+        visitor.page.locator("#f-source-zoo").wait_for(state="attached")
+        visitor.page.get_by_role("button", name="Search again").click()
+        visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
+        assert all(image_id.startswith("zoo-") for image_id in visitor.cards())
+
+
+def test_what_is_asked_with_the_news_of_an_index_built_anew_is_proven(at: Visitor) -> None:
+    index = Rebuilt(crowd(3))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.clock.install()
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.page.locator("#f-source-crowd").wait_for(state="attached")
+        index.build("zoo")
+        visitor.page.clock.fast_forward(61_000)
+        ask(visitor, "ice")
+        visitor.page.locator("#f-source-zoo").wait_for(state="attached")
+        visitor.has(".certificate", "Exact: the true top 3 of 3 captions")
+        index.add([CaptionRecord("new", PENGUIN)])
+        index.built = "2026-01-03T00:00:00Z"
+        ask(visitor, "a penguin")
+        expect(visitor.page.locator("#holdings")).to_have_text("4 pictures, 4 captions")
+        visitor.has(".certificate", "Exact: the true top 4 of 4 captions")
+
+
+def test_the_start_shows_pictures_of_the_index_that_there_is(at: Visitor) -> None:
+    index = Rebuilt(crowd(3))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.clock.install()
+        visitor.open()
+        visitor.page.locator("#f-source-crowd").wait_for(state="attached")
+        visitor.settled()
+        index.build("zoo")
+        visitor.page.evaluate(COME_BACK)
+        visitor.page.clock.fast_forward(61_000)
+        visitor.page.evaluate(COME_BACK)
+        visitor.page.locator('.card[data-id^="zoo-"]').first.wait_for()
+        assert all(image_id.startswith("zoo-") for image_id in visitor.cards())
