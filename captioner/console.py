@@ -74,9 +74,13 @@ class OutputFile(Place):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path: Path = super().convert(value, param, ctx)
-        if reason := no_place_for(path) or _worth_keeping(path) or _named_twice(path, param, ctx):
+        if reason := self.refused(path) or _named_twice(path, param, ctx):
             self.fail(reason, param, ctx)
         return path
+
+    def refused(self, file: Path) -> str:
+        """Why it cannot, or must not, be written; else ""."""
+        return no_place_for(file) or _worth_keeping(file)
 
 
 def _worth_keeping(file: Path) -> str:
@@ -85,8 +89,12 @@ def _worth_keeping(file: Path) -> str:
         return ""
     from captioner.picture import is_of_others
 
-    lost = "is a picture that this program did not make, and would be lost; name another file"
-    return f"{file} {lost}" if is_of_others(file) else ""
+    kind = "a picture, or named like one, without the mark of those that this program makes"
+    return would_be_lost(file, kind) if is_of_others(file) else ""
+
+
+def would_be_lost(file: Path, kind: str) -> str:
+    return f"{file} is {kind}, and would be lost; name another file, or delete it first"
 
 
 def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -103,9 +111,9 @@ def no_place_for(file: Path) -> str:
         return "- is no file: standard output has the answer; name a file"
     folder = file.absolute().parent
     if not folder.is_dir():
-        return f"no folder {folder} to write into"
+        return f"no folder {folder} to write into; name another file"
     may_write = os.access(file, os.W_OK) or os.access(folder, os.W_OK | os.X_OK)
-    return "" if may_write else f"no permission to write into {folder}"
+    return "" if may_write else f"no permission to write into {folder}; name another file"
 
 
 @contextmanager

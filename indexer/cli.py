@@ -31,7 +31,6 @@ from indexer.gone import delete_gone
 from indexer.report import finish, next_command, status_lines
 from indexer.source_options import (
     LINES,
-    check_rejects,
     read_captioning,
     read_sources,
     retry_goes_alone,
@@ -64,7 +63,7 @@ def main() -> None:
     help="How captions become tokens.",
 )
 @click.option("--keep", type=click.IntRange(0, 100), help="Elasticsearch: older indices kept for rollback.")
-def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bool, **options: Any) -> None:
+def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: bool, **options: Any) -> None:
     """Make the index anew from all sources given.
 
     The old index answers until the new one is whole. Stopped with Ctrl-C, the same command goes on
@@ -85,7 +84,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: str, as_json: bo
 @main.command()
 @source_options
 @click.option("--analyzer", type=click.Choice(analyzers()), help="Refuse an index that another one made.")
-def add(where: str, analyzer: str | None, rejects: str, as_json: bool, **options: Any) -> None:
+def add(where: str, analyzer: str | None, rejects: Path, as_json: bool, **options: Any) -> None:
     """Add captions to the index that is there.
 
     A caption that it has already is not stored twice: what is told of it now (image, licence, ...)
@@ -111,7 +110,7 @@ def _is_empty(index: CaptionIndex) -> bool:
         return False
 
 
-def _add(where: str, analyzer: str | None, rejects: str, as_json: bool, options: dict[str, Any]) -> None:
+def _add(where: str, analyzer: str | None, rejects: Path, as_json: bool, options: dict[str, Any]) -> None:
     again = f"interrupted: what was added stays in {where}; the same command goes on"
     _fill(building.add, lambda: open_index(where), lambda _: again, analyzer, rejects, as_json, options)
 
@@ -121,12 +120,11 @@ def _fill(
     opened: Callable[[], CaptionIndex],
     again: Callable[[CaptionIndex], str],
     analyzer: str | None,
-    rejects: str,
+    rejects: Path,
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
-    check_rejects(rejects)
     found, captioning = read_sources(options), read_captioning(options)
     with opened() as index, interruptible(again(index)):
         report = work(
@@ -134,11 +132,11 @@ def _fill(
             found,
             captioning,
             analyzer=analyzer,
-            rejects=Path(rejects),
+            rejects=rejects,
             tell=tell,
             progress=progress_bar,
         )
-    finish(report, Path(rejects), as_json)
+    finish(report, rejects, as_json)
 
 
 @main.command()

@@ -9,6 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from indexer.records import Rejected
+from indexer.sources.jsonl import MAX_LINE
+
+#: What a line of a report has, beside the other fields.
+_REPORTED = {"reason", "image_id", "caption"}
 
 
 def write_rejects(file: Path, rejected: Sequence[Rejected], *, append: bool = False) -> None:
@@ -20,9 +24,26 @@ def write_rejects(file: Path, rejected: Sequence[Rejected], *, append: bool = Fa
     lines = (json.dumps({"reason": item.reason, **asdict(item.record)}) + "\n" for item in rejected)
     new = beside(file)
     new.write_text(before + "".join(lines), encoding="utf-8")
-    new.replace(file)
+    if new != file:
+        new.replace(file)
 
 
 def beside(file: Path) -> Path:
-    """Where the report is written before it takes its place."""
-    return file.with_name(f".{file.name}.{os.getpid()}")
+    """Where the report is written before it takes its place, which that of a device (/dev/null) must not."""
+    return file if _is_device(file) else file.with_name(f".{file.name}.{os.getpid()}")
+
+
+def has_room(file: Path) -> bool:
+    """Whether a report may be written there: an earlier one makes room for it, and no other file does."""
+    if not file.exists() or _is_device(file):
+        return True
+    with file.open("rb") as opened:
+        first = opened.readline(MAX_LINE)
+    try:
+        return not first or json.loads(first).keys() >= _REPORTED
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
+def _is_device(file: Path) -> bool:
+    return file.exists() and not file.is_file()

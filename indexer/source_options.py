@@ -9,20 +9,38 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from captioner.console import PLACE, Command, beam_option, no_place_for, with_options
+from captioner.console import (
+    PLACE,
+    Command,
+    OutputFile,
+    beam_option,
+    no_place_for,
+    with_options,
+    would_be_lost,
+)
 from captioner.effort import MOST_CAPTIONS
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
-from indexer.rejects import beside
+from indexer.rejects import beside, has_room
 
 #: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
 LINES = click.File(encoding="utf-8", errors="surrogateescape")
 
 
 where_option = index_option("where")
+
+
+class RejectsFile(OutputFile):
+    """The report of what an index refuses. It takes the place of no file that may be a source."""
+
+    def refused(self, file: Path) -> str:
+        if reason := super().refused(file) or no_place_for(beside(file)):
+            return reason
+        return "" if has_room(file) else would_be_lost(file, "no earlier report of refused captions")
+
 
 _SOURCES = (
     click.option(
@@ -62,7 +80,7 @@ _SOURCES = (
     ),
     click.option(
         "--rejects",
-        type=PLACE,
+        type=RejectsFile(),
         metavar="FILE",
         default="rejected.jsonl",
         show_default=True,
@@ -105,15 +123,6 @@ def read_sources(options: dict[str, Any]) -> list[sources.Source]:
     if not found:
         raise click.UsageError("Say what to index: --coco, --flickr8k, --jsonl, --folder or --scraped.")
     return found
-
-
-def check_rejects(rejects: str) -> None:
-    """Before any work: a report that cannot be written would end it just before it is done."""
-    file = Path(rejects)
-    if file.is_dir():
-        raise click.UsageError(f"--rejects names a file; {file} is a folder.")
-    if reason := no_place_for(beside(file)):
-        raise click.UsageError(f"{reason}: name a place for {file.name} with --rejects.")
 
 
 def _addressed(address: str) -> sources.Source:

@@ -196,7 +196,7 @@ def test_no_output_takes_the_place_of_a_picture(name: str, tmp_path: Path) -> No
     for option in ("--html", "--montage"):
         result = writing_into(option, file)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert f"{name} is a picture that this program did not make" in result.stderr
+        assert f"{name} is a picture, or named like one, without the mark" in result.stderr
     assert file.read_bytes() == before
 
 

@@ -19,7 +19,8 @@ from captioner.formats import NAMES
 from captioner.tokens import DEFAULT
 from indexer import open_index
 from indexer.cli import main
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Rejected
+from indexer.rejects import write_rejects
 from tests.indexer.proxy import Proxy
 from tests.indexer.worlds import ColourCaptioner, write_coco, write_jsonl, write_photo
 
@@ -186,8 +187,9 @@ class TestOptions:
         ("option", "value", "message"),
         [
             ("--index", " ", "is empty; name a folder, or http"),
-            ("--rejects", "nowhere/rejected.jsonl", "nowhere to write into: name a place for rejected.jsonl"),
-            ("--rejects", ".", "--rejects names a file; . is a folder"),
+            ("--rejects", "nowhere/rejected.jsonl", "nowhere to write into; name another file"),
+            ("--rejects", ".", "'--rejects': File '.' is a directory"),
+            ("--rejects", "-", "- is no file"),
             ("--rejects", "", "is empty; name a place"),
             ("--folder", "", "'--folder': is empty; name a place"),
             ("--images", "", "'--images': is empty; name a place"),
@@ -212,8 +214,35 @@ class TestOptions:
         )
         result = run("build", "--jsonl", two_captions(tmp_path), "--rejects", "locked/old.jsonl")
         assert result.exit_code == 2
-        assert f"no permission to write into {tmp_path / 'locked'}: name a place" in result.stderr
+        assert f"no permission to write into {tmp_path / 'locked'}; name another file" in result.stderr
         assert not (tmp_path / "caption-index").exists()
+
+    @pytest.mark.parametrize("name", ["captions.jsonl", "coco.json", "captions.txt", "a.jpg", "deep.json"])
+    @pytest.mark.parametrize("option", ["--rejects", None])
+    def test_no_report_takes_the_place_of_a_source(
+        self, run: Run, tmp_path: Path, name: str, option: str | None
+    ) -> None:
+        two_captions(tmp_path)
+        write_coco(tmp_path / "coco.json")
+        write_photo(tmp_path / "a.jpg")
+        (tmp_path / "captions.txt").write_text("image,caption\n1_a.jpg,A hen .\n")
+        (tmp_path / "deep.json").write_text("[" * 100_000)
+        file = tmp_path / name
+        if option is None:
+            file = file.rename(tmp_path / "rejected.jsonl")
+        before = file.read_bytes()
+        source = file if name == "captions.jsonl" else write_jsonl(tmp_path / "other", {"image_id": "a"})
+        result = run("build", "--jsonl", source, *([option, file] if option else []))
+        assert result.exit_code == 2
+        assert "and would be lost; name another file, or delete it first" in result.stderr
+        assert file.read_bytes() == before
+
+    def test_a_report_takes_the_place_of_an_earlier_one(self, run: Run, tmp_path: Path) -> None:
+        rejects = tmp_path / "old.jsonl"
+        write_rejects(rejects, [Rejected(CaptionRecord("a.jpg", "A dog."), "refused")])
+        for file in (rejects, tmp_path / "new.jsonl", "/dev/null"):
+            assert run("build", "--jsonl", two_captions(tmp_path), "--rejects", file).exit_code == 0
+        assert run("add", "--retry", rejects, "--rejects", rejects).exit_code == 0
 
 
 class TestAdd:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from indexer import loading
 from indexer.build import add, build
-from indexer.records import AddReport, CaptionRecord
+from indexer.records import AddReport, CaptionRecord, Rejected
+from indexer.rejects import beside, has_room, write_rejects
 from indexer.sources import JsonlSource, Problem
 from tests.indexer.worlds import DraftingIndex, captions_file, write_jsonl
 
@@ -36,6 +38,12 @@ class TestRejects:
         assert [json.loads(line)["caption"] for line in rejects.read_text().splitlines()] == [
             "A refused dog."
         ]
+
+    def test_a_device_stays_one(self) -> None:
+        device = Path(os.devnull)
+        assert beside(device) == device  # first: root may put a file in its place
+        write_rejects(device, [Rejected(CaptionRecord("a.jpg", "A dog."), "refused")])
+        assert device.is_char_device() and has_room(device)
 
     def test_a_run_that_does_not_end_adds_to_the_report(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
