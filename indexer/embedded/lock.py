@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from indexer.errors import IndexLockedError
-from indexer.file_lock import lock_file
+from indexer.file_lock import lock_file, unlock_file
 
 _NAME = "write.lock"
 
@@ -17,19 +17,25 @@ class WriteLock:
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o644)
         if not lock_file(self._descriptor):
-            holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            holder = _holder(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
             raise IndexLockedError(
-                f"{folder}: another writer (process {holder}) is at work on this index; "
+                f"{folder}: another writer ({holder}) is at work on this index; "
                 "searching goes on, write again when it has finished"
             )
+        self._process = os.getpid()
         os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
+        os.write(self._descriptor, f"{self._process}\n".encode("ascii"))
 
     def release(self) -> None:
-        """Let others write. The file stays: removing it would let two writers lock different files."""
+        """Let others write. The file stays: removing it would let two writers lock different files.
+
+        A child that was forked while it was held lets go of its copy only.
+        """
         if self._descriptor >= 0:
+            if self._process == os.getpid():
+                unlock_file(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -38,3 +44,8 @@ class WriteLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _holder(descriptor: int) -> str:
+    written = os.read(descriptor, 20).decode("ascii", "replace").strip()
+    return "this process" if written == str(os.getpid()) else f"process {written or 'unknown'}"

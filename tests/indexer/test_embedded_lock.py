@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +22,7 @@ def test_a_second_writer_is_told_who_writes(small_index: Path) -> None:
             lambda: second.delete(["1"]),
             lambda: second.draft("x"),
         ):
-            with pytest.raises(IndexLockedError, match=rf"another writer \(process {os.getpid()}\)"):
+            with pytest.raises(IndexLockedError, match=r"another writer \(this process\) is at work"):
                 attempt()
         assert len(second.candidates(DOG, 5).found) == 2
         draft.add([record("9")])
@@ -37,3 +36,49 @@ def test_the_lock_goes_with_its_process(small_index: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", code, str(small_index)], cwd=ROOT).returncode == -9
     assert EmbeddedIndex.open(str(small_index)).add([record("9")]).added == 1
+
+
+#: A child is forked while a draft is held, and then another writer begins.
+FORKING = """
+import multiprocessing, sys
+from indexer import CaptionRecord, IndexerError, open_index
+
+index = open_index(sys.argv[1])
+processes = multiprocessing.get_context("fork")
+
+def add(index):
+    try:
+        print(index.add([CaptionRecord("9", "a bird")]).added)
+    except IndexerError as error:
+        print(error)
+"""
+A_CHILD_STAYS = """
+with index.draft("k") as draft:
+    ended = processes.Event()
+    child = processes.Process(target=ended.wait, daemon=True)
+    child.start()
+add(index)
+ended.set()
+child.join()
+"""
+A_CHILD_CLOSES = """
+with index.draft("k") as draft:
+    child = processes.Process(target=draft.close)
+    child.start()
+    child.join()
+    add(index)
+"""
+
+
+def said(code: str, folder: Path) -> str:
+    """By a process of its own: to fork one with threads, as that of the tests may be, is warned of."""
+    command = [sys.executable, "-c", FORKING + code, str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_child_that_was_forked_while_it_was_held_keeps_no_lock(small_index: Path) -> None:
+    assert said(A_CHILD_STAYS, small_index) == "1\n"
+
+
+def test_a_child_lets_go_of_its_own_copy_only(small_index: Path) -> None:
+    assert "another writer (this process) is at work on this index" in said(A_CHILD_CLOSES, small_index)
