@@ -7,13 +7,15 @@ has the answer compares it with the name that the index has by then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from reprlib import repr as shortened
 from typing import Any
 
 from captioner.tokens import Analyzer
 from indexer.contract import View, known_analyzer
 from indexer.errors import IndexMismatchError
+from search.errors import QueryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,10 @@ class Asked:
     caption: str
     tokens: frozenset[str]
     analyzer: str = ""  # what made the tokens; not told, it is the index's when they are given to a search
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tokens, frozenset):  # a text's letters would be searched for
+            raise QueryError(f"tokens are given as a frozenset, not {shortened(self.tokens)}")
 
     def as_json(self) -> dict[str, Any]:
         return {"caption": self.caption, "tokens": sorted(self.tokens)}
@@ -49,16 +55,23 @@ def analysed(index: View, captions: Iterable[str]) -> list[Asked]:
     return [Asked(caption, analyze(caption), name) for caption in captions]
 
 
-def told(index: View, asked: Iterable[Asked]) -> list[Asked]:
-    """The same, all with an analyzer: the index's at this moment where none was told."""
+def told(index: View, asked: Sequence[Asked]) -> list[Asked]:
+    """The same, all with an analyzer: the index's at this moment where none was told.
+
+    Raises IndexMismatchError for tokens of another one.
+    """
     now = index.analyzer
-    return [one if one.analyzer else replace(one, analyzer=now) for one in asked]
+    given = [one if one.analyzer else replace(one, analyzer=now) for one in asked]
+    check_analyzer(index, given)
+    return given
 
 
 def check_analyzer(index: View, asked: Iterable[Asked]) -> None:
     """To be called when the index has answered: what was asked in another analyzer's tokens has no answer."""
     now = index.analyzer
-    if any(one.analyzer != now for one in asked):
-        raise IndexMismatchError(
-            f"{index.where}: was built anew with the analyzer {now} during the search; search again"
-        )
+    for one in asked:
+        if one.analyzer != now:
+            raise IndexMismatchError(
+                f"{index.where}: its analyzer is {now}, and {one.analyzer} made the tokens searched for; "
+                "if it was built anew meanwhile, search again"
+            )

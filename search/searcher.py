@@ -6,11 +6,13 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
-from captioner.errors import PhotoError
+from captioner.effort import USUAL_BEAM, Effort
+from captioner.errors import PhotoError, check_listed
 from captioner.loader import loader
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
@@ -27,10 +29,12 @@ from search.query import (
     blended,
     distinct,
     hits_wanted,
+    least_score,
     representative,
     seed_given,
     several,
 )
+from search.wanted import Options, Wanted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -41,15 +45,6 @@ if TYPE_CHECKING:
 BATCH = 32
 #: How long the number of captions is remembered, which is costly to ask a server for on every search.
 COUNT_SECONDS = 5.0
-
-
-class Options(TypedDict, total=False):
-    """What every search takes besides the query and `k`."""
-
-    filters: Allowed  # which captions may answer
-    min_score: float  # least Jaccard similarity, 0 to 1
-    after: str | None  # the cursor of the page before
-    fold_duplicates: bool  # near copies of a picture count as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +78,7 @@ class Searcher:
         beam: int | None = None,
         captions: int = 1,
     ) -> None:
-        if captions < 1:
-            raise QueryError(f"a photo is searched for by 1 caption or more, not {captions}")
+        Effort(USUAL_BEAM if beam is None else beam, captions, 0.0)  # refused before a photo is given
         self.index = index
         self.beam = beam
         self.captions = captions
@@ -98,7 +92,7 @@ class Searcher:
     def open(
         cls,
         where: str | os.PathLike[str],
-        model: str = "default",
+        model: str | os.PathLike[str] = "default",
         beam: int | None = None,
         captions: int = 1,
     ) -> Searcher:
@@ -127,21 +121,29 @@ class Searcher:
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
-        return self.texts(captions_of(photo, self.captioner, self.beam, self.captions), k, **options)
+        wanted = Wanted.of(k, **options)
+        captions = captions_of(photo, self.captioner, self.beam, self.captions)
+        return self._one(self._question(captions), wanted)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
     ) -> Iterator[Answer]:
-        """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on."""
-        given = several(photos, "photos")
-        stream = self.captioner.stream(given, beam=self.beam, captions=self.captions)
-        captioned = zip(given, stream, strict=True)
-        for batch in batches(captioned, BATCH):
-            good = [self._question(_texts(one)) for _, one in batch if one.error is None]
-            results = iter(self._ask(good, k, **options))
-            for photo, one in batch:
+        """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on.
+
+        Photos are taken as they are needed, so there may be any number of them.
+        """
+        check_listed(photos, "photos", QueryError)
+        return self._similar_many(photos, Wanted.of(k, **options))
+
+    def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
+        taken: deque[Photo] = deque()  # those that the captioner, which runs ahead, has not given back
+        stream = self.captioner.stream(_noted(photos, taken), beam=self.beam, captions=self.captions)
+        for batch in batches(stream, BATCH):
+            good = [self._question(_texts(one)) for one in batch if one.error is None]
+            results = iter(self._ask(good, wanted))
+            for one in batch:
                 found = next(results) if one.error is None else None
-                yield Answer(one.image, found, one.error, photo)
+                yield Answer(one.image, found, one.error, taken.popleft())
 
     def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like this one."""
@@ -149,7 +151,7 @@ class Searcher:
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like one of these (at least one), the best first."""
-        return self._one(self._question(captions), k, **options)
+        return self._one(self._question(captions), Wanted.of(k, **options))
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
@@ -157,14 +159,14 @@ class Searcher:
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._one(_Question(self._told(asked)), k, **options)
+        return self._one(_Question(self._told(asked)), Wanted.of(k, **options))
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
         It is searched by the caption that agrees best with its other captions (`representative`).
         """
-        return self._one(self._example(IndexedImage(image_id)), k, **options)
+        return self._one(self._example(IndexedImage(image_id)), Wanted.of(k, **options))
 
     def blend(
         self,
@@ -178,17 +180,18 @@ class Searcher:
         Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
         again a set, so the answer is ranked, explained and certified as any other.
         """
+        wanted = Wanted.of(k, **options)
         liked, unliked = (
-            [self._example(one) for one in several(given, "examples")] for given in (like, unlike)
+            [self._example(one) for one in several(given, "examples", object)] for given in (like, unlike)
         )
         examples = liked + unliked
         check_analyzer(self.index, (one for example in examples for one in example.asked))
-        wanted, unwanted = ([example.asked[0] for example in given] for given in (liked, unliked))
-        tokens = blended([one.tokens for one in wanted], [one.tokens for one in unwanted])
-        caption = " + ".join(one.caption for one in wanted) + "".join(f" - {one.caption}" for one in unwanted)
+        likes, dislikes = ([example.asked[0] for example in given] for given in (liked, unliked))
+        tokens = blended([one.tokens for one in likes], [one.tokens for one in dislikes])
+        caption = " + ".join(one.caption for one in likes) + "".join(f" - {one.caption}" for one in dislikes)
         excluded = frozenset[str]().union(*(example.excluded for example in examples))
-        asked = Asked(caption, tokens, wanted[0].analyzer)
-        return self._one(_Question((asked,), excluded), k, **options)
+        asked = Asked(caption, tokens, likes[0].analyzer)
+        return self._one(_Question((asked,), excluded), wanted)
 
     def count_any_of(
         self,
@@ -201,12 +204,12 @@ class Searcher:
 
         `min_score` is above 0. An image counts once.
         """
-        if not 0.0 < min_score <= 1.0:
-            raise QueryError(f"a count needs a least score above 0 and up to 1, not {min_score}")
+        if not (least := least_score(min_score)):
+            raise QueryError("a count needs a least score above 0")
         asked, allowed = self._told(asked), as_filters(filters)
         queries = [one.tokens for one in asked if one.tokens]
         view, left_out = self.index.view(), several(excluded, "image ids")
-        images = view.count(queries[0], min_score, allowed, queries[1:], left_out) if queries else 0
+        images = view.count(queries[0], least, allowed, queries[1:], left_out) if queries else 0
         check_analyzer(view, asked)
         return images
 
@@ -239,7 +242,8 @@ class Searcher:
         return _Question(distinct(analysed(self.index, several(captions, "captions"))))
 
     def _told(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
-        return distinct(told(self.index, several(asked, "captions")))
+        given = told(self.index, several(asked, "captions", Asked))
+        return distinct(given)
 
     def _example(self, example: str | Photo | IndexedImage) -> _Question:
         if isinstance(example, IndexedImage):
@@ -248,12 +252,12 @@ class Searcher:
             return _Question((asked,), frozenset({example.image_id}))
         return self._question([example if isinstance(example, str) else self.caption(example)])
 
-    def _one(self, question: _Question, k: int, **options: Unpack[Options]) -> Results:
-        return self._ask([question], k, **options)[0]
+    def _one(self, question: _Question, wanted: Wanted) -> Results:
+        return self._ask([question], wanted)[0]
 
-    def _ask(self, questions: Sequence[_Question], k: int, **options: Unpack[Options]) -> list[Results]:
+    def _ask(self, questions: Sequence[_Question], wanted: Wanted) -> list[Results]:
         started = time.perf_counter()
-        plans = [self._plan(question, k, **options) for question in questions]
+        plans = [self._plan(question, wanted) for question in questions]
         view = self.index.view()
         pages = pursue(view, plans)
         check_analyzer(view, (one for question in questions for one in question.asked))
@@ -263,31 +267,20 @@ class Searcher:
             for question, plan, page in zip(questions, plans, pages, strict=True)
         ]
 
-    def _plan(
-        self,
-        question: _Question,
-        k: int,
-        filters: Allowed = NO_FILTERS,
-        min_score: float = 0.0,
-        after: str | None = None,
-        fold_duplicates: bool = False,
-    ) -> Plan:
-        k = hits_wanted(k)
-        if not 0.0 <= min_score <= 1.0:
-            raise QueryError(f"a least score is from 0 to 1, not {min_score}")
+    def _plan(self, question: _Question, wanted: Wanted) -> Plan:
         plan = Plan(
             tuple(one.tokens for one in question.asked),
-            k,
-            as_filters(filters),
-            float(min_score),
-            bool(fold_duplicates),
+            wanted.k,
+            wanted.filters,
+            wanted.min_score,
+            wanted.fold_duplicates,
             question.excluded,
             question.asked[0].analyzer,
             self.index.engine,
         )
-        if not after:
+        if not wanted.after:
             return plan
-        return replace(plan, cursor=decode(after, plan.fingerprint, len(plan.sets)))
+        return replace(plan, cursor=decode(wanted.after, plan.fingerprint, len(plan.sets)))
 
     def _results(self, question: _Question, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
@@ -319,6 +312,12 @@ class Searcher:
             captions = self.index.caption_count()
             self._counted = now, captions
         return captions
+
+
+def _noted(photos: Iterable[Photo], taken: deque[Photo]) -> Iterator[Photo]:
+    for photo in photos:
+        taken.append(photo)
+        yield photo
 
 
 def captions_of(

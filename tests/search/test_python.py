@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import indexer
 import search
+from indexer.errors import IndexMismatchError
 from search import Asked, Filters, IndexedImage, QueryError, Searcher
 from tests.search.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
 DOG = Asked("a dog", frozenset({"dog"}))
+LETTERS: Any = "dog"
 
 
 @pytest.fixture
@@ -91,6 +95,59 @@ def test_no_image_is_no_number_of_images(searcher: Searcher, k: Any) -> None:
     for ask in (searcher.random, lambda k: searcher.text("a dog", k)):
         with pytest.raises(QueryError, match=f"hits wanted, a whole number of 1 or more, not {k!r}"):
             ask(k)
+
+
+def test_numbers_of_numpy_are_numbers(searcher: Searcher) -> None:
+    narrow: Any = np.uint8(100)
+    assert searcher.text("a dog", narrow).hits == searcher.text("a dog", 100).hits
+    drawn: Any = np.int64(3)
+    assert searcher.random(2, seed=drawn).hits == searcher.random(2, seed=3).hits
+    least: Any = np.float32(0.5)
+    assert searcher.text("a dog", min_score=least).hits == searcher.text("a dog", min_score=0.5).hits
+
+
+@pytest.mark.parametrize("least", [None, "0.3", float("nan"), -0.1, 1.1])
+def test_what_is_no_similarity(searcher: Searcher, least: Any) -> None:
+    for ask in (searcher.text, lambda _, min_score: searcher.count_any_of([DOG], min_score)):
+        with pytest.raises(QueryError, match=f"a least score is from 0 to 1, not {least!r}"):
+            ask("a dog", min_score=least)
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (lambda one: one.texts(["a dog", float("nan")]), "captions are given here as text, not nan"),
+        (lambda one: one.tokens([None]), "tokens are given here as text, not None"),
+        (lambda one: one.any_of(["a dog"]), "captions are given here as Asked, not 'a dog'"),
+        (lambda one: one.count_any_of([DOG], 0.5, excluded=[3]), "image ids are given here as text, not 3"),
+        (lambda _: Asked("a dog", LETTERS), "tokens are given as a frozenset, not 'dog'"),
+        (lambda one: one.text("a dog", after=3), "after is the cursor that a search gave, a text, not 3"),
+    ],
+)
+def test_what_is_no_text(searcher: Searcher, ask: Callable[[Any], object], what: str) -> None:
+    with pytest.raises(QueryError, match=what):
+        ask(searcher)
+
+
+def test_tokens_of_another_analyzer_are_told_as_such(searcher: Searcher) -> None:
+    with pytest.raises(IndexMismatchError, match="analyzer is english/1, and words/1 made"):
+        searcher.any_of([Asked("a dog", frozenset({"dog"}), "words/1")])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda one: one.similar("no photo", k=0), lambda one: one.similar_many(iter(["no photo"]), k=0)],
+)
+def test_options_are_looked_at_before_photos(searcher: Searcher, ask: Callable[[Any], object]) -> None:
+    with pytest.raises(QueryError, match="hits wanted"):
+        ask(searcher)
+
+
+def test_photos_are_taken_as_they_are_needed(searcher: Searcher) -> None:
+    endless = (f"no-photo-{number}.jpg" for number in itertools.count())
+    answers = list(itertools.islice(searcher.similar_many(endless), 3))
+    assert [answer.photo for answer in answers] == ["no-photo-0.jpg", "no-photo-1.jpg", "no-photo-2.jpg"]
+    assert all(answer.error for answer in answers)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31])

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import Unpack
 
+from captioner.errors import ModelError
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Candidates, CaptionRecord, Filters, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.hits import Results
 from search.jaccard import explain, similarity
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
+from search.wanted import Options
 from tests.jaccard import jaccard
 from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
@@ -289,9 +291,10 @@ class TestPhotos:
         assert [len(answer.results.hits) for answer in answers if answer.results] == [2] * 5
         assert index.asked == 1
 
-    def test_none_is_no_number_of_captions(self) -> None:
-        with pytest.raises(QueryError, match="1 caption or more, not 0"):
-            Searcher(MemoryIndex(), NamingCaptioner, captions=0)
+    @pytest.mark.parametrize("effort", [{"captions": 0}, {"captions": 51}, {"beam": 0}])
+    def test_what_no_captioner_does_is_refused_at_once(self, effort: dict[str, int]) -> None:
+        with pytest.raises(ModelError, match="not possible"):
+            Searcher(MemoryIndex(), NamingCaptioner, **effort)
 
 
 class CountingIndex(MemoryIndex):

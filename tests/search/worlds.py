@@ -12,7 +12,8 @@ from typing_extensions import Unpack
 from indexer.contract import CaptionIndex
 from indexer.records import Candidate, Candidates, CaptionRecord, Filters, Position, Query
 from search.hits import Results
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
+from search.wanted import Options
 from tests.captioners import WithoutModel
 from tests.search.memory import MemoryIndex, order_of
 
