@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from captioner.counted import counted
 from captioner.outside import printable
 from indexer.scrape.items import PASSING, Item, Reason, SearchProgress
+from indexer.scrape.patience import NOT_ASKED
 
 _SHOWN = 20
 _HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")
@@ -89,9 +90,20 @@ class Report:
         return ["", *lines] if lines else []
 
     def _search_lines(self) -> list[str]:
-        shown = [f"  {one.provider} {one.query!r}: {one.detail}" for one in self.unanswered[:_SHOWN]]
-        more = len(self.unanswered) - len(shown)
-        return (["", "not answered:"] if shown else []) + shown + ([f"  and {more:,} more"] if more else [])
+        asked = [one for one in self.unanswered if one.reason != NOT_ASKED]
+        shown = [f"  {one.provider} {one.query!r}: {one.detail}" for one in asked[:_SHOWN]]
+        more = len(asked) - len(shown)
+        lines = shown + ([f"  and {more:,} more"] if more else []) + self._stopped_lines()
+        return ["", "not answered:", *lines] if lines else []
+
+    def _stopped_lines(self) -> list[str]:
+        """A line for each provider that was asked no more."""
+        left = Counter(one.provider for one in self.unanswered if one.reason == NOT_ASKED)
+        return [
+            f"  {provider} was asked no more in this run: "
+            f"{counted(count, 'query was not asked', 'queries were not asked')}"
+            for provider, count in left.items()
+        ]
 
     def _totals(self) -> str:
         rate = self.total("downloaded") / self.seconds if self.seconds else 0.0

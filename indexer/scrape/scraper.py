@@ -24,12 +24,13 @@ from indexer.scrape.keeping import THREADS, Keeper
 from indexer.scrape.ledger import Ledger, pending
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.pace import Clock, Pace
+from indexer.scrape.patience import NOT_ASKED, Patience
 from indexer.scrape.providers.protocol import Page, Provider
 from indexer.scrape.report import Report
 from indexer.scrape.robots import AGENT
 from indexer.scrape.transport import HttpTransport, Limits, Transport
 
-#: Searches asked at the same time; each provider answers one after the other anyway.
+#: Lists and pages that are read at the same time; an API is asked one query after the other.
 _SEARCHES = 4
 
 #: Seconds after which a thread that keeps photos hands over to the event loop. With Python's 5 ms the loop
@@ -135,7 +136,7 @@ class _Run:
         self.on_item = on_item
         self.clock = clock
         self.report = Report()
-        self.spent: dict[str, UnansweredError] = {}  # providers that can answer nothing more in this run
+        self.patience = Patience()
         self.guard = Guard(settings.allowed_networks)
         self.frontier = Frontier(settings.per_host)
         self.keeper = Keeper(folder, ledger, settings.smallest_side)
@@ -183,29 +184,26 @@ class _Run:
         for item in pending(self.folder, self.ledger, self.reopened, refresh=refresh):
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
-        searches = ((provider, query) for query in dict.fromkeys(queries) for provider in providers)
-        await _together([self._search_all(searches, fetcher) for _ in range(_SEARCHES)])
+        texts = [*dict.fromkeys(queries)]
+        turns = [(provider, turn) for provider in providers for turn in _turns(provider, texts)]
+        await _together([self._search_all(provider, turn, fetcher) for provider, turn in turns])
         self.frontier.close()
 
-    async def _search_all(self, searches: Iterable[tuple[Provider, str]], fetcher: Fetcher) -> None:
-        for provider, query in searches:
-            spent = self.spent.get(provider.name)
-            if spent is None:
-                await self._search(provider, query, fetcher)
-            else:
-                self._unanswered(
-                    replace(self._begun(provider, query), reason=spent.reason, detail=spent.detail)
-                )
+    async def _search_all(self, provider: Provider, queries: Iterator[str], fetcher: Fetcher) -> None:
+        for query in queries:
+            await self._search(provider, query, fetcher)
 
     async def _search(self, provider: Provider, query: str, fetcher: Fetcher) -> None:
         """Page by page until enough results are taken or there are no more."""
         progress = self._begun(provider, query)
         while not progress.exhausted and self._room(provider, progress):
+            if spent := self.patience.spent(provider):
+                self._unanswered(replace(progress, reason=NOT_ASKED, detail=spent))
+                break
             try:
                 page = await provider.search(query, progress.cursor, fetcher)
             except UnansweredError as error:
-                if error.reason == "quota":
-                    self.spent[provider.name] = error
+                self.patience.failed(provider, error)
                 if error.reason == "cursor":
                     progress = SearchProgress(provider.name, query)
                 self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
@@ -213,6 +211,7 @@ class _Run:
             except Exception as error:  # as in `_work`
                 self._unanswered(replace(progress, reason="fault", detail=_fault(error)))
                 break
+            self.patience.answered(provider)
             chosen = page.found[progress.used :][: self._room(provider, progress)]
             await self._found(chosen)
             progress = _advanced(progress, page, len(chosen))
@@ -289,6 +288,11 @@ class _Run:
 
     def _time(self) -> str:
         return as_time(self.clock.now())
+
+
+def _turns(provider: Provider, queries: Iterable[str]) -> list[Iterator[str]]:
+    """Those who ask, each the next query: one for an API, as all their etiquettes want it."""
+    return [iter(queries)] * (1 if provider.endpoint else _SEARCHES)
 
 
 def _advanced(progress: SearchProgress, page: Page, taken: int) -> SearchProgress:

@@ -48,10 +48,12 @@ class Google:
         error = answer.get("error") if isinstance(answer, dict) else None
         error = error if isinstance(error, dict) else {}
         reasons = {text_of(entry, "reason") for entry in entries(error, "errors")}
-        spent = status == 429 or reasons & _QUOTA
-        reason = "quota" if spent else "key" if status in (400, 401, 403) else "api-error"
         # Google's own message may repeat what it was sent.
         message = plain_text(error.get("message")).replace(self.key, "***").replace(self.engine, "***")
+        spent = status == 429 or reasons & _QUOTA
+        # A wrong key is a bad request as well, and so is an odd query: only the message tells them apart.
+        refused = status in (401, 403) or "API key" in message
+        reason = "quota" if spent else "key" if refused else "api-error"
         return UnansweredError(reason, f"Google: HTTP {status} {message}".strip())
 
 

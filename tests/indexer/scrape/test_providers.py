@@ -201,7 +201,73 @@ def test_a_spent_quota_is_told_in_googles_words_and_nothing_more_is_asked(
     report = scraping(queries, provider("google", apis.environment()), attempts=3)
     assert {progress.query for progress in report.unanswered} == set(queries)
     assert {progress.detail for progress in report.unanswered} == {"Google: HTTP 429 Quota exceeded for ***"}
-    assert len(_asked(site, "google")) <= 4  # the searches under way at the same time
+    assert len(_asked(site, "google")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "asked"),
+    [
+        ("openverse", as_json({"detail": "Invalid token."}, 401), 1),
+        ("openverse", as_json({"detail": "Expected available in 40000 seconds."}, 429), 2),
+        ("openverse", Answer(b"<html>down</html>", status=500), 2),
+        ("openverse", Answer(b"<html>moved</html>"), 2),
+        ("wikimedia", as_json({"error": {"code": "ratelimited", "info": "Too often"}}), 2),
+        ("google", google_error(400, "API key not valid: google-secret", "badRequest"), 1),
+        ("google", google_error(400, "Request contains an invalid argument.", "badRequest"), 12),
+        ("flickr", as_json({"stat": "fail", "code": 100, "message": "Invalid API Key"}), 1),
+        ("flickr", as_json({"stat": "fail", "code": 1, "message": "Too many tags"}), 12),
+    ],
+)
+def test_what_keeps_all_queries_from_an_answer_is_asked_no_more(
+    name: str, answer: Answer, asked: int, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    working, site.pages[PATHS[name]] = site.pages[PATHS[name]], answer
+    queries = [f"cats {number}" for number in range(12)]
+    for number, query in enumerate(queries):
+        apis.pictures[query] = [Picture(site.photo(f"/{number}.jpg", jpeg(number)), query)]
+    report = scraping(queries, provider(name, apis.environment()))
+    assert len(_asked(site, name)) == asked
+    reasons = [progress.reason for progress in report.unanswered]
+    assert (len(reasons), reasons.count("not-asked")) == (12, 12 - asked)
+    line = f"  {name} was asked no more in this run: {12 - asked} queries were not asked"
+    assert (line in report.text().splitlines()) == (asked < 12)
+    site.pages[PATHS[name]] = working
+    assert scraping(queries, provider(name, apis.environment())).total("downloaded") == 12
+
+
+def test_an_answered_query_is_answered_though_its_provider_is_spent(site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 2)
+    engine = provider("openverse", apis.environment())
+    scraping(["cats"], engine)
+    site.pages[PATHS["openverse"]] = as_json({"detail": "Invalid token."}, 401)
+    report = scraping(["dogs", "cats"], engine)
+    assert [(progress.query, progress.reason) for progress in report.unanswered] == [("dogs", "key")]
+
+
+def test_a_failure_between_answers_stops_nothing(site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    site.pages[PATHS["openverse"]] = lambda request: (
+        Answer(status=500) if int(request.query["q"]) % 2 else apis.openverse(request)
+    )
+    report = scraping([str(number) for number in range(8)], provider("openverse", apis.environment()))
+    assert [progress.query for progress in report.unanswered] == ["1", "3", "5", "7"]
+
+
+def test_pages_that_cannot_be_read_say_nothing_of_others(site: Site, scraping: Scraping) -> None:
+    pages = [site.url(f"/{number}") for number in range(12)]
+    for number in range(12):
+        site.pages[f"/{number}"] = Answer(status=500)
+    report = scraping(pages, HtmlPage())
+    assert [progress.reason for progress in report.unanswered] == ["server-error"] * 12
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_api_is_asked_one_request_after_the_other(name: str, site: Site, scraping: Scraping) -> None:
+    apis, site.latency = Apis(site), 0.01
+    scraping([f"nothing like it {number}" for number in range(8)], provider(name, apis.environment()))
+    assert (len(_asked(site, name)), site.most_busy) == (8, 1)
 
 
 @pytest.mark.parametrize("name", ENGINES)
