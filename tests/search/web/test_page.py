@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import threading
@@ -341,6 +342,32 @@ def test_a_small_screen_and_long_words(at: Visitor) -> None:
             assert button is not None and button["x"] + button["width"] <= 320
 
 
+def test_a_photos_captions_on_a_small_screen(
+    records: list[CaptionRecord], pictures: Path, photos: Path, at: Visitor
+) -> None:
+    """Nothing lies over anything else."""
+    captioner = FakeCaptioner("a ginger cat looking at the camera", ("an orange cat", "a cat"))
+    app = create_app(Gallery(records, PLAIN), lambda: captioner, Settings(images=(pictures,)))
+    with listening(app) as url, at(url) as visitor:
+        visitor.page.set_viewport_size({"width": 320, "height": 640})
+        visitor.open()
+        visitor.settled()
+        visitor.page.set_input_files("#choose", photos / "chelsea.png")
+        visitor.has("#query-label", "Captions of your photo")
+        visitor.settled()
+        parts = "#query-picture, #query-label, #query-caption, #query-also, .chip, .adder, #clear"
+        boxes = visitor.page.locator(parts).evaluate_all(
+            """all => all.map(one => {
+                const range = document.createRange()
+                range.selectNodeContents(one)
+                return (one.id === "query-label" ? range : one).getBoundingClientRect().toJSON()
+            })"""
+        )
+        for one, other in itertools.combinations(boxes, 2):
+            beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+            assert beside or one["bottom"] <= other["top"] or other["bottom"] <= one["top"], (one, other)
+
+
 def test_by_keyboard_alone(visitor: Visit) -> None:
     visitor.open()
     visitor.settled()
@@ -380,6 +407,14 @@ def test_dark_mode(at: Visitor, site: str) -> None:
         assert visitor.page.evaluate(shade) != dark
         visitor.page.reload()
         assert visitor.page.evaluate(shade) != dark, "the choice is kept"
+
+
+def test_nothing_sweeps_for_who_wants_less_motion(at: Visitor, site: str) -> None:
+    with at(site, reduced_motion="reduce") as visitor:
+        visitor.page.route("**/text?**", lambda route: None)
+        visitor.open(f"/?q={CAT}")
+        visitor.page.locator(".ghost").first.wait_for()
+        assert visitor.page.evaluate("document.getAnimations().length") == 0
 
 
 def test_a_bad_photo_is_explained(visitor: Visit, tmp_path: Path) -> None:
@@ -447,6 +482,7 @@ def test_signing_in(at: Visitor, records: list[CaptionRecord], pictures: Path) -
         visitor.page.press("#token", "Enter")
         visitor.has("#sign-in-trouble", "not this server's token")
         assert visitor.barriers() == []
+        assert visitor.page.evaluate("document.getElementById('sign-in').scrollLeft") == 0
         visitor.page.fill("#token", "correct horse battery")
         visitor.page.press("#token", "Enter")
         visitor.settled()
