@@ -11,6 +11,7 @@ const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // brow
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown
 let awaited = false; // whether a picture is about to be shown
+let pressed = null; // where the last press began
 let leave = close;
 
 /** `act`: what is to happen when a visitor is done with a picture, whether by key, by button or by a press beside it. */
@@ -32,7 +33,9 @@ addEventListener("keydown", (event) => {
   asking.abort(); // at once: it is no longer wanted, even if it comes before the page has gone back
   leave();
 });
-dialog.addEventListener("click", (event) => event.target === dialog && leave());
+// A press beside it, that is; one that selects a text may end there.
+dialog.addEventListener("pointerdown", (event) => (pressed = event.target));
+dialog.addEventListener("click", (event) => event.target === dialog && pressed === dialog && leave());
 dialog.addEventListener("keydown", (event) => {
   if (modified(event)) return;
   const label = { ArrowLeft: "Previous picture", ArrowRight: "Next picture" }[event.key];
