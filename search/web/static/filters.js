@@ -35,9 +35,11 @@ function tick(id, label, count, checked, change) {
   return h("label", { className: "tick" }, h("input", { type: "checkbox", id: `f-${id}`, checked, onchange: (event) => change(event.target.checked) }), h("span", {}, label), count === undefined || count === null ? null : h("span", { className: "of" }, number(count)));
 }
 
-/** Close the sheet when a visitor turns away from it: by Esc, or by a press beside it. */
+/** Close the sheet when a visitor turns away from it: by Esc, by a press beside it, or by what has the focus next, which it may lie over. */
 export function closeBeside(sheet) {
-  addEventListener("pointerdown", (event) => sheet.contains(event.target) || (sheet.open = false));
+  const turnTo = (part) => sheet.contains(part) || (sheet.open = false);
+  addEventListener("pointerdown", (event) => turnTo(event.target));
+  sheet.addEventListener("focusout", (event) => event.relatedTarget && turnTo(event.relatedTarget));
   sheet.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !sheet.open) return;
     sheet.open = false;
