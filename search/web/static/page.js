@@ -51,7 +51,10 @@ function toTop() {
 }
 
 const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(state, imageId));
-const similarTo = (imageId) => write({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: imageId });
+
+/** Another search, with the filters of this one. */
+const another = (asking) => ({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, ...asking });
+const similarTo = (imageId) => write(another({ like: imageId }));
 
 async function arrive(next, itsPhoto = photo) {
   const before = state;
@@ -132,7 +135,7 @@ async function searchPhoto(file) {
   const unusable = photos.refusal(file, server.status()?.upload_bytes);
   if (unusable) return refuse(unusable);
   const signal = begin();
-  const asking = { ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, photo: true };
+  const asking = another({ min: state.min, photo: true });
   const url = URL.createObjectURL(file);
   detail.close();
   state = { ...state, show: "" };
@@ -231,7 +234,7 @@ async function showDetail(imageId) {
       explain: (images) => explain(images, state, query, hits[at]),
       words: query?.words ?? {},
       address: similarTo,
-      onsimilar: (id) => go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, like: id }),
+      onsimilar: (id) => go(another({ like: id })),
       before: at > 0 ? () => stepTo(at - 1) : null,
       after: at >= 0 && (hits[at + 1] || cursor) ? () => stepTo(at + 1) : null,
     });
@@ -289,7 +292,7 @@ function fail(error, again, place) {
   byId("working").hidden = true;
   byId("grid").removeAttribute("aria-busy");
   if (!answer.current()) clearAnswer();
-  if (!byId("grid").children.length) byId("results-title").textContent = "";
+  if (!byId("grid").children.length) byId("results-title").textContent = "Nothing to show";
   if (error.status === 401) askForToken(error, again);
   else showTrouble(error, again, place);
 }
@@ -300,11 +303,12 @@ answer.whenPageFails(fail);
 
 whenAsked((q) => {
   toTop(); // also where the same is asked again
-  go({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, min: state.min, q });
+  go(another({ min: state.min, q }));
 });
 photos.take(searchPhoto);
-byId("home").addEventListener("click", (event) => detail.takeOver(event, () => go({ ...NOTHING })));
-byId("clear").addEventListener("click", () => go({ ...NOTHING }));
+byId("skip").addEventListener("click", (event) => detail.takeOver(event, () => byId("results").focus())); // by its address it would be a step in the history
+byId("home").addEventListener("click", (event) => detail.takeOver(event, () => go(NOTHING)));
+byId("clear").addEventListener("click", () => go(NOTHING));
 byId("shuffle").addEventListener("click", () => {
   seed += 1;
   start();

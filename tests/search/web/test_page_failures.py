@@ -72,6 +72,7 @@ def test_a_failed_search_shows_no_other_searches_answer(visitor: Visit) -> None:
     ask(visitor, "a rocket")
     visitor.has("#trouble", "The server answered 503")
     nothing_is_shown(visitor)
+    expect(visitor.page.locator("#results-title")).to_have_text("Nothing to show")
     assert visitor.barriers() == []
     text.cut = False
     visitor.page.press("#q", "Enter")

@@ -198,3 +198,15 @@ def test_a_photo_that_fails_is_no_step(visitor: Visit, tmp_path: Path) -> None:
     assert visitor.page.locator("dialog[open]").count() == 0 and "show=" not in visitor.page.url
     visitor.page.go_back()
     visitor.has("#results-title", "Or begin with one of these")
+
+
+def test_skipping_to_the_pictures_leads_nowhere_else(visitor: Visit, photos: Path) -> None:
+    visitor.open()
+    visitor.settled()
+    visitor.page.set_input_files("#choose", photos / "chelsea.png")
+    visitor.has(".certificate", "Exact: the true top")
+    before = visitor.page.evaluate("[location.href, history.length]")
+    visitor.page.locator(".skip").press("Enter")
+    expect(visitor.page.locator("#results")).to_be_focused()
+    assert visitor.page.evaluate("[location.href, history.length]") == before
+    assert visitor.page.locator("#query-picture img").count() == 1
