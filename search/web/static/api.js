@@ -8,14 +8,12 @@ export class Trouble extends Error {
     this.title = problem.title;
     this.detail = problem.detail;
     this.status = problem.status;
-    this.kind = (problem.type || "").split(":").pop();
     this.retryAfter = retryAfter;
   }
 }
 
 const unreachable = () =>
   new Trouble({
-    type: "unreachable",
     title: "The server does not answer",
     status: 0,
     detail: "It may have been stopped, or the connection is down.",
@@ -28,7 +26,7 @@ function troubleOf(status, text, retryAfter) {
   } catch {
     // not a problem document: something between the page and the server answered
   }
-  return new Trouble({ type: "", title: "That did not work", status, detail: `The server answered ${status}.` });
+  return new Trouble({ title: "That did not work", status, detail: `The server answered ${status}.` });
 }
 
 /** Parameters with lists repeated and empty values left out. */

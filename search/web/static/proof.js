@@ -21,7 +21,7 @@ export function proof(answer, again) {
   const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer));
   if (answer.changed) return [badge, h("button", { className: "button", type: "button", onclick: again }, "Search again")];
   badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";
-  return [badge, h("span", { className: "took" }, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
+  return [badge, h("span", {}, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
 }
 
 /** The line below the last picture, or in place of the first; `state`: what was asked. */
