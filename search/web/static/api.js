@@ -12,12 +12,17 @@ export class Trouble extends Error {
   }
 }
 
-const unreachable = () =>
-  new Trouble({
-    title: "The server does not answer",
-    status: 0,
-    detail: "It may have been stopped, or the connection is down.",
-  });
+const noAnswer = (detail) => new Trouble({ title: "The server does not answer", status: 0, detail });
+
+const unreachable = () => noAnswer("It may have been stopped, or the connection is down.");
+
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw noAnswer("Something else answered in its place.");
+  }
+}
 
 function troubleOf(status, text, retryAfter) {
   try {
@@ -30,7 +35,7 @@ function troubleOf(status, text, retryAfter) {
 }
 
 /** Parameters with lists repeated and empty values left out. */
-export function parameters(values) {
+function parameters(values) {
   const out = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     for (const one of Array.isArray(value) ? value : [value]) {
@@ -40,31 +45,32 @@ export function parameters(values) {
   return out;
 }
 
+/** The text that the server answers, whole. */
 async function reach(path, options) {
-  let answer;
+  let answer, text;
   try {
     answer = await fetch(`${ROOT}${path}`, options);
+    text = await answer.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
   }
-  if (!answer.ok) throw troubleOf(answer.status, await answer.text(), answer.headers.get("Retry-After"));
-  return answer;
+  if (!answer.ok) throw troubleOf(answer.status, text, answer.headers.get("Retry-After"));
+  return text;
 }
 
 export async function get(path, values = {}, signal = undefined) {
-  const answer = await reach(`${path}?${parameters(values)}`, { signal, headers: { Accept: "application/json" } });
-  return answer.json();
+  return read(await reach(`${path}?${parameters(values)}`, { signal, headers: { Accept: "application/json" } }));
 }
 
 /** Send a photo; `progress` hears the share that is sent, 0 to 1. (fetch cannot tell how far an upload is.) */
-export function sendPhoto(photo, values, progress, signal) {
-  return new Promise((resolve, reject) => {
+export async function sendPhoto(photo, values, progress, signal) {
+  const text = await new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", `${ROOT}/similar?${parameters(values)}`);
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.addEventListener("load", () => {
-      if (request.status === 200) resolve(JSON.parse(request.responseText));
+      if (request.status === 200) resolve(request.responseText);
       else reject(troubleOf(request.status, request.responseText, request.getResponseHeader("Retry-After")));
     });
     request.addEventListener("error", () => reject(unreachable()));
@@ -74,6 +80,7 @@ export function sendPhoto(photo, values, progress, signal) {
     form.append("photo", photo, "photo");
     request.send(form);
   });
+  return read(text);
 }
 
 export async function signIn(token) {

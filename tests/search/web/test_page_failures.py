@@ -169,6 +169,22 @@ def test_long_captions_are_like_any_other(at: Visitor, address: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["photo", "words"])
+def test_an_answer_that_is_not_the_servers_is_told(visitor: Visit, photos: Path, way: str) -> None:
+    """As where a network asks its visitors to sign in."""
+    visitor.open()
+    visitor.settled()
+    visitor.page.route(re.compile(r"/(text|similar)\?"), lambda route: route.fulfill(body="<p>Welcome!"))
+    if way == "photo":
+        visitor.page.set_input_files("#choose", photos / "rocket.jpg")
+    else:
+        ask(visitor, "a ginger cat")
+    visitor.has("#trouble", "Something else answered in its place")
+    visitor.page.unroute_all()
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.has(".chip", "ginger")
+
+
+@pytest.mark.parametrize("way", ["photo", "words"])
 def test_what_is_asked_before_the_server_is_known_is_answered(visitor: Visit, photos: Path, way: str) -> None:
     held: list[Route] = []
     visitor.page.route("**/status?*", lambda route: held.append(route))
