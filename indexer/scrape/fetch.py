@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from yarl import URL
 
 from indexer.scrape.addresses import Guard, Network
-from indexer.scrape.items import RefusalError, UnansweredError
+from indexer.scrape.items import PASSING, RefusalError, UnansweredError
 from indexer.scrape.pace import Clock, Pace, retry_after
+from indexer.scrape.providers.protocol import FindError
 from indexer.scrape.robots import LARGEST, Robots, check_robots_tag
 from indexer.scrape.transport import Check, HttpTransport, Limits, Response, Transport
 
@@ -72,9 +73,13 @@ class Fetcher:
         return await self._retry(lambda: self._follow(url, wanted))
 
     async def api(
-        self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Any]:
-        """Status and JSON of a documented API's answer, also of its errors (they tell them apart).
+        self,
+        url: str,
+        query: Mapping[str, str],
+        find_error: FindError,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """JSON of a documented API's answer. Raises UnansweredError, also for an error found in it.
 
         robots.txt is for crawlers and closes many an API's path (Wikimedia's, for one); an API's own
         terms and limits hold instead. Secrets may be in `query` and `headers`, so no message has them.
@@ -83,21 +88,29 @@ class Fetcher:
         address = str(URL(url).update_query(query))
         wanted = _Wanted(sent, _check_api, self._of_text, api=True)
         try:
-            response = await self._retry(lambda: self._follow(address, wanted))
+            return await self._retry(lambda: self._answer(address, wanted, find_error))
         except RefusalError as refusal:
             raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
-        try:
-            return response.status, json.loads(response.body)
-        except (ValueError, RecursionError):
-            host = URL(url).host
-            raise UnansweredError("bad-answer", f"{host}: HTTP {response.status}, not JSON") from None
+
+    async def _answer(self, address: str, wanted: _Wanted, find_error: FindError) -> Any:
+        """An API may say within its JSON that it is asked too much, and then has to rest as any host."""
+        response = await self._follow(address, wanted)
+        host, answer = response.url.host or "", _json(response)
+        error = find_error(response.status, answer)
+        wait = retry_after(response.headers.get("Retry-After"), self.pace.clock.now())
+        if error is not None and (error.reason in PASSING or wait is not None):
+            raise UnansweredError(error.reason, error.detail, self.pace.refused(host, wait))
+        self.pace.answered(host)
+        if error is not None:
+            raise error
+        return answer
 
     async def _retry(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         """Try again what may pass, waiting longer each time; what is final is raised at once."""
         for number in range(1, self.manners.attempts):
             try:
                 return await attempt()
-            except RefusalError as refusal:
+            except (RefusalError, UnansweredError) as refusal:
                 wait = refusal.retry_after
                 again = refusal.is_passing and refusal.reason != "robots-unreachable"  # known for this run
                 if not again or (wait or 0.0) > self.pace.longest_wait:
@@ -153,18 +166,18 @@ class Fetcher:
     def _check_status(self, status: int, headers: Mapping[str, str], host: str, api: bool) -> None:
         """Overload is the host's affair as a whole: all its requests wait.
 
-        An API that refuses without saying for how long may have a spent quota; its provider reads why.
+        An API that refuses may have a spent quota; its provider reads why, see `_answer`.
         """
+        if api and status < 500:
+            return
         if status != 429 and status < 500:
+            self.pace.answered(host)
             return
         wait = retry_after(headers.get("Retry-After"), self.pace.clock.now())
-        if api and status == 429 and wait is None:
-            return
-        if wait is not None:
-            self.pace.pause(host, wait)
+        rest = self.pace.refused(host, wait) if status == 429 or wait is not None else None
         if status == 429 or (status == 503 and wait is not None):
-            raise RefusalError("rate-limited", f"HTTP {status}", retry_after=wait)
-        raise RefusalError("server-error", f"HTTP {status}", retry_after=wait)
+            raise RefusalError("rate-limited", f"HTTP {status}", retry_after=rest)
+        raise RefusalError("server-error", f"HTTP {status}", retry_after=rest)
 
     async def _read_robots(self, url: URL) -> str | None:
         """robots.txt as text; None where the site has none (any 4xx but 429)."""
@@ -181,6 +194,17 @@ async def fetch_one(url: str, limits: Limits, user_agent: str, allowed: tuple[Ne
     async with HttpTransport(guard, concurrency=1) as transport:
         fetcher = Fetcher(transport, Pace(Clock()), guard, Manners(user_agent, attempts=1), limits)
         return (await fetcher.photo(url)).body
+
+
+def _json(response: Response) -> Any:
+    """What an API says; None for a refusal in other words, as those of a proxy before it."""
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError):
+        if response.status == 429:
+            return None
+        detail = f"{response.url.host}: HTTP {response.status}, not JSON"
+        raise UnansweredError("bad-answer", detail) from None
 
 
 def _check_photo(status: int, headers: Mapping[str, str]) -> None:

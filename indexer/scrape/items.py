@@ -118,10 +118,15 @@ class RefusalError(ScrapeError):
 class UnansweredError(ScrapeError):
     """A provider that could not answer a query: bad key, spent quota, an error of its API."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.retry_after = retry_after
+
+    @property
+    def is_passing(self) -> bool:
+        return self.retry_after is not None
 
 
 # What a line of a manifest may tell

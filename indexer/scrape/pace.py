@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,10 @@ from indexer.scrape.items import RefusalError
 
 #: Hosts remembered; beyond it those at rest are forgotten, so that memory stays flat.
 _HOSTS = 4096
+
+#: Seconds that a host rests that is asked too much and does not say for how long (what MediaWiki wants at
+#: least), doubled each time in a row.
+_REST = 5.0
 
 
 class Clock:
@@ -35,6 +40,7 @@ class _Host:
     delay: float
     next_at: float = 0.0  # when the next request may start
     paused_until: float = 0.0
+    refusals: int = 0  # in a row
     turns: int = field(default=0)  # requests under way or waiting
 
     def is_at_rest(self, now: float) -> bool:
@@ -45,7 +51,8 @@ class Pace:
     """Lets every request wait for its host's turn.
 
     `per_host` connections at once, `delay` seconds between the starts of two requests. A host that
-    asks to wait longer than `longest_wait` seconds is not waited for: RefusalError("rate-limited").
+    asks to wait longer than `longest_wait` seconds is not waited for: RefusalError("rate-limited"). Nor is
+    one that refuses time and again, until it would have to rest that long.
     """
 
     def __init__(
@@ -83,10 +90,32 @@ class Pace:
         now = self.clock.monotonic()
         wait = host.paused_until - now
         if wait > self.longest_wait:
-            raise RefusalError("rate-limited", f"{name} asks to wait {wait:.0f} s", retry_after=wait)
+            given_up = f"{name} refused {host.refusals} times in a row and is asked no more in this run"
+            asks = given_up if math.isinf(wait) else f"{name} asks to wait {wait:.0f} s"
+            raise RefusalError("rate-limited", asks, retry_after=wait)
         start = max(now, host.next_at)
         host.next_at = start + host.delay
         return start
+
+    def refused(self, name: str, wait: float | None) -> float:
+        """Let a host rest that is asked too much: for `wait` seconds, or for longer than the last time.
+
+        Refusals that come while it rests are one with the first: they were asked for before. Gives the
+        seconds that are left; they have no end for a host that is given up.
+        """
+        host, now = self._host(name), self.clock.monotonic()
+        if host.paused_until <= now:
+            rest = _REST * 2**host.refusals
+            host.refusals += 1
+            wait = math.inf if rest > self.longest_wait else rest if wait is None else wait
+        self.pause(name, wait or 0.0)
+        return host.paused_until - now
+
+    def answered(self, name: str) -> None:
+        """A host that does not rest is asked no more than it bears."""
+        host = self._host(name)
+        if host.paused_until <= self.clock.monotonic():
+            host.refusals = 0
 
     def pause(self, name: str, seconds: float) -> None:
         """No request to this host before `seconds` have passed (Retry-After)."""

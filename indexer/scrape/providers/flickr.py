@@ -28,6 +28,8 @@ _LICENSES = {
     "9": ("CC0 1.0", f"{_CC}/publicdomain/zero/1.0/"),
     "10": ("Public Domain Mark 1.0", f"{_CC}/publicdomain/mark/1.0/"),
 }
+#: What some of its error codes mean; that it is not available it also says to those who ask too much.
+_REASONS = {"100": "key", **dict.fromkeys(("0", "10", "105", "201"), "server-error")}
 #: Sizes that Flickr may offer, the ones around 1,024 pixels first.
 _SIZES = ("url_l", "url_c", "url_z", "url_m")
 
@@ -44,9 +46,7 @@ class Flickr:
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
         number = number_from(cursor, "Flickr")
-        status, answer = await ask.api(self.endpoint, self._asked(query, number))
-        if status != 200 or not isinstance(answer, dict) or answer.get("stat") != "ok":
-            raise self._unanswered(status, answer)
+        answer = await ask.api(self.endpoint, self._asked(query, number), self._error)
         found = tuple(
             _item(photo, url, query) for photo in entries(answer, "photos", "photo") if (url := _url(photo))
         )
@@ -70,10 +70,11 @@ class Flickr:
             "nojsoncallback": "1",
         }
 
-    def _unanswered(self, status: int, answer: Any) -> UnansweredError:
+    def _error(self, status: int, answer: Any) -> UnansweredError | None:
         answer = answer if isinstance(answer, dict) else {}
-        limited = "rate-limited" if status == 429 else "api-error"
-        reason = "key" if answer.get("code") == 100 else limited
+        if status == 200 and answer.get("stat") == "ok":
+            return None
+        reason = "rate-limited" if status == 429 else _REASONS.get(str(answer.get("code")), "api-error")
         message = plain_text(answer.get("message")).replace(self.key, "***")
         return UnansweredError(reason, f"Flickr: HTTP {status} {message}".strip())
 

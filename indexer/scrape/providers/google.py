@@ -35,16 +35,17 @@ class Google:
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
         start = number_from(cursor, "Google")
         parameters = {"key": self.key, "cx": self.engine, "q": query, "searchType": "image", "safe": "active"}
-        status, answer = await ask.api(self.endpoint, {**parameters, "num": str(_PAGE), "start": str(start)})
-        if status != 200:
-            raise self._unanswered(status, answer)
+        parameters |= {"num": str(_PAGE), "start": str(start)}
+        answer = await ask.api(self.endpoint, parameters, self._error)
         found = tuple(_item(entry, query) for entry in entries(answer, "items") if text_of(entry, "link"))
         following = entries(answer, "queries", "nextPage")
         index = following[0].get("startIndex") if following else None
         more = isinstance(index, int) and start < index <= _LAST - _PAGE + 1
         return Page(found, str(index) if more else None)
 
-    def _unanswered(self, status: int, answer: Any) -> UnansweredError:
+    def _error(self, status: int, answer: Any) -> UnansweredError | None:
+        if status == 200:
+            return None
         error = answer.get("error") if isinstance(answer, dict) else None
         error = error if isinstance(error, dict) else {}
         reasons = {text_of(entry, "reason") for entry in entries(error, "errors")}

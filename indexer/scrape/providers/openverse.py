@@ -32,9 +32,7 @@ class Openverse:
         number = number_from(cursor, "Openverse")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         parameters = {"q": query, "page": str(number), "page_size": "20"}
-        status, answer = await ask.api(self.endpoint, parameters, headers)
-        if status != 200:
-            raise _unanswered(status, answer)
+        answer = await ask.api(self.endpoint, parameters, _error, headers)
         found = tuple(_item(entry, query) for entry in entries(answer, "results") if text_of(entry, "url"))
         last = answer.get("page_count", 0) if isinstance(answer, dict) else 0
         more = isinstance(last, int) and number < min(last, _PAGES)
@@ -45,7 +43,9 @@ def from_environment(environment: Mapping[str, str]) -> Openverse:
     return Openverse(environment.get("OPENVERSE_API") or ENDPOINT, environment.get("OPENVERSE_TOKEN", ""))
 
 
-def _unanswered(status: int, answer: Any) -> UnansweredError:
+def _error(status: int, answer: Any) -> UnansweredError | None:
+    if status == 200:
+        return None
     detail = plain_text(answer.get("detail")) if isinstance(answer, dict) else ""
     reason = "key" if status in (401, 403) else "rate-limited" if status == 429 else "api-error"
     return UnansweredError(reason, f"Openverse: HTTP {status} {detail}".strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,13 +11,20 @@ from indexer.errors import ScrapeError
 from indexer.scrape.items import Item, UnansweredError
 from indexer.scrape.transport import Response
 
+#: Finds the error in an API's answer, by its status and its JSON (None for what is none).
+FindError = Callable[[int, Any], UnansweredError | None]
+
 
 class Ask(Protocol):
     """How a provider reaches the web: `indexer.scrape.fetch.Fetcher`."""
 
     async def api(
-        self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Any]: ...
+        self,
+        url: str,
+        query: Mapping[str, str],
+        find_error: FindError,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any: ...
 
     async def page(self, url: str) -> Response: ...
 

@@ -32,10 +32,7 @@ class Wikimedia:
     limited: bool = True
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        status, answer = await ask.api(self.endpoint, {**_asked(query), **_continued(cursor)})
-        error = answer.get("error") if isinstance(answer, dict) else None
-        if status != 200 or isinstance(error, dict):
-            raise _unanswered(status, error)
+        answer = await ask.api(self.endpoint, {**_asked(query), **_continued(cursor)}, _error)
         # The generator's order is in `index`; formatversion 2 gives the pages as a list.
         pages = sorted(entries(answer, "query", "pages"), key=lambda page: page.get("index") or 0)
         found = tuple(item for page in pages for item in _items(page, query))
@@ -75,10 +72,13 @@ def _continued(cursor: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
 
-def _unanswered(status: int, error: Mapping[str, Any] | None) -> UnansweredError:
-    code = text_of(error, "code") if error else f"HTTP {status}"
-    info = plain_text(error.get("info")) if error else ""
-    reason = "rate-limited" if code in ("ratelimited", "maxlag", "HTTP 429") else "api-error"
+def _error(status: int, answer: Any) -> UnansweredError | None:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if status == 200 and not isinstance(error, dict):
+        return None
+    error = error if isinstance(error, dict) else {}
+    code, info = text_of(error, "code") or f"HTTP {status}", plain_text(error.get("info"))
+    reason = "rate-limited" if status == 429 or code in ("ratelimited", "maxlag") else "api-error"
     return UnansweredError(reason, f"Wikimedia Commons: {code} {info}".strip())
 
 

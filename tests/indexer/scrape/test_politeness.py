@@ -125,6 +125,55 @@ def test_a_host_that_asks_for_too_long_a_pause_is_left_for_a_later_run(
     assert {scraping.outcome(each)[0] for each in (url, *others)} <= {"downloaded", "duplicate"}
 
 
+def test_a_host_that_refuses_without_saying_for_how_long_rests_ever_longer(
+    site: Site, scraping: Scraping
+) -> None:
+    answers = iter([Answer(status=429)] * 3)
+    site.pages["/busy.jpg"] = lambda request: next(answers, Answer(jpeg(1), "image/jpeg"))
+    other = site.photo("/other.jpg", jpeg(2))
+    scraping([site.url("/busy.jpg"), other], attempts=4, per_host=1)
+    assert {scraping.outcome(url) for url in scraping.items()} == {("downloaded", "")}
+    assert scraping.clock.slept == [5.0, 10.0, 20.0]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}])
+def test_a_host_that_refuses_time_and_again_is_given_up(
+    headers: dict[str, str], site: Site, scraping: Scraping
+) -> None:
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(20)]
+    working = dict(site.pages)
+    site.pages.update(dict.fromkeys(working, Answer(status=429, headers=headers)))
+    report = scraping(urls, attempts=3, per_host=1)
+    assert len(site.paths()) == 5
+    assert report.reasons() == {("failed", "rate-limited"): 20}
+    told = "127.0.0.1 refused 5 times in a row and is asked no more in this run"
+    assert [item.detail for item in scraping.items().values()].count(told) == 18
+    site.pages.update(working)
+    assert scraping([]).total("downloaded") == 20
+
+
+def test_refusals_between_answers_give_up_no_host(site: Site, scraping: Scraping) -> None:
+    for number in range(12):
+        _busy_at_first(site, f"/{number}.jpg", "")
+    urls = [site.url(f"/{number}.jpg") for number in range(12)]
+    scraping(urls, attempts=2, per_host=1)
+    assert scraping.clock.slept == [5.0] * 12
+    assert {scraping.outcome(url)[0] for url in urls} == {"downloaded", "duplicate"}
+
+
+def test_refusals_of_what_was_asked_at_once_are_one() -> None:
+    clock = Waking()
+
+    async def all_at_once() -> list[float]:
+        pace = Pace(clock, per_host=8, delay=0.0)
+        first = [pace.refused("a.example", None) for _ in range(8)]
+        pace.answered("a.example")  # what was asked before, too
+        clock.time += 5.0
+        return [*first, pace.refused("a.example", None)]
+
+    assert asyncio.run(all_at_once()) == [5.0] * 8 + [10.0]
+
+
 def test_passing_failures_are_tried_again_ever_later(site: Site, scraping: Scraping) -> None:
     site.pages["/x.jpg"] = Answer(status=500)
     scraping([site.url("/x.jpg")], attempts=4)

@@ -131,7 +131,8 @@ ERRORS = [
     ("google", google_error(403, "Daily Limit Exceeded for google-secret", "dailyLimitExceeded"), "quota"),
     ("google", google_error(400, "API key not valid: google-secret", "badRequest"), "key"),
     ("flickr", as_json({"stat": "fail", "code": 100, "message": "Invalid API Key flickr-secret"}), "key"),
-    ("flickr", as_json({"stat": "fail", "code": 105, "message": "Service unavailable"}), "api-error"),
+    ("flickr", as_json({"stat": "fail", "code": 105, "message": "Service unavailable"}), "server-error"),
+    ("flickr", as_json({"stat": "fail", "code": 1, "message": "Too many tags"}), "api-error"),
 ]
 
 
@@ -280,6 +281,49 @@ def test_an_api_that_says_how_long_to_wait_is_asked_again(name: str, site: Site,
     site.pages[PATHS[name]] = lambda request: next(answers, None) or working(request)
     report = scraping(["cats"], provider(name, apis.environment()), attempts=2)
     assert report.total("downloaded") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "busy", "rest"),
+    [
+        (
+            "wikimedia",
+            as_json({"error": {"code": "maxlag", "info": ""}}, 200, **{"Retry-After": "7"}),
+            7.0,
+        ),
+        ("wikimedia", as_json({"error": {"code": "maxlag", "info": "6 seconds lagged"}}), 5.0),
+        ("wikimedia", as_json({"error": {"code": "ratelimited", "info": "Too often"}}), 5.0),
+        ("openverse", as_json({"detail": "Request was throttled."}, 429), 5.0),
+        ("openverse", Answer(b"<html>Too many requests</html>", status=429), 5.0),
+        ("flickr", as_json({"stat": "fail", "code": 105, "message": "Service unavailable"}), 5.0),
+    ],
+)
+def test_an_api_that_is_asked_too_much_rests_and_is_asked_again(
+    name: str, busy: Answer, rest: float, site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    apis.pictures["cats"] = _pictures(site, 2)
+    working = site.pages[PATHS[name]]
+    assert callable(working)
+    answers = iter([busy])
+    site.pages[PATHS[name]] = lambda request: next(answers, None) or working(request)
+    report = scraping(["cats"], provider(name, apis.environment()), attempts=2, per_host=1)
+    assert report.total("downloaded") == 2
+    assert scraping.clock.slept[0] == rest
+
+
+def test_a_throttle_that_is_longer_than_a_run_waits_is_told_in_its_words(
+    site: Site, scraping: Scraping
+) -> None:
+    apis = Apis(site)
+    detail = "Request was throttled. Expected available in 40000 seconds."
+    site.pages[PATHS["openverse"]] = as_json({"detail": detail}, 429, **{"Retry-After": "40000"})
+    queries = [f"cats {number}" for number in range(12)]
+    report = scraping(queries, provider("openverse", apis.environment()), attempts=3)
+    assert len(_asked(site, "openverse")) == 1
+    assert report.unanswered[0].detail == f"Openverse: HTTP 429 {detail}"
+    assert [progress.reason for progress in report.unanswered[2:]] == ["not-asked"] * 10
+    assert scraping.clock.slept == []
 
 
 async def _no_http(request: Request, writer: asyncio.StreamWriter) -> None:
