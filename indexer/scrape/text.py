@@ -10,6 +10,8 @@ from html import unescape
 from lxml import etree
 
 _LONGEST = 500
+#: Characters of a credit line that is taken as it is given; in a longer one the title alone may be that long.
+_LONGEST_CREDIT = 2_000
 #: Elements whose text is not for readers.
 _SILENT = frozenset({"script", "style", "template", "noscript"})
 
@@ -71,6 +73,10 @@ def plain_text(value: object) -> str:
     Titles are untrusted: markup is dropped, entities are decoded (twice, for those escaped twice),
     and so are control, surrogate and bidirectional characters that would garble a terminal or a page.
     """
+    return _clean(value)[:_LONGEST].rstrip()
+
+
+def _clean(value: object) -> str:
     if not isinstance(value, str):
         return ""
     text = unescape(_without_markup(value))
@@ -78,7 +84,7 @@ def plain_text(value: object) -> str:
         text = _without_markup(text)
     kept = "".join(" " if character.isspace() else character for character in text)
     kept = "".join(character for character in kept if not _garbles(character))
-    return " ".join(unicodedata.normalize("NFC", kept).split())[:_LONGEST].rstrip()
+    return " ".join(unicodedata.normalize("NFC", kept).split())
 
 
 def _without_markup(text: str) -> str:
@@ -96,8 +102,14 @@ def _garbles(character: str) -> bool:
     return unicodedata.category(character).startswith("C") and character not in "\u200c\u200d"
 
 
-def attribution(title: str, creator: str, license_name: str, page: str) -> str:
-    """A credit line where the provider gives none: title, creator, licence, source."""
+def attribution(title: str, creator: str, license_name: str, page: str, given: object = None) -> str:
+    """A credit line: the one given, or one made of title, creator, licence and source.
+
+    One that is too long to keep whole would lose the licence at its end, so it is made anew.
+    """
+    own = _clean(given)
+    if 0 < len(own) <= _LONGEST_CREDIT:
+        return own
     named = f'"{title}"' if title else "Untitled"
     by = f" by {creator}" if creator else ""
     under = f", {license_name}" if license_name else ""

@@ -63,7 +63,7 @@ def _item(entry: Mapping[str, Any], query: str) -> Item:
         creator=creator,
         license=named,
         license_url=text_of(entry, "license_url"),
-        attribution=plain_text(entry.get("attribution")) or attribution(title, creator, named, page),
+        attribution=attribution(title, creator, named, page, given=entry.get("attribution")),
     )
 
 

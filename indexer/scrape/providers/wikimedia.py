@@ -94,8 +94,8 @@ def _item(info: Mapping[str, Any], title: str, query: str) -> Item | None:
     url = text_of(info, "thumburl") or text_of(info, "url")
     if not url:
         return None
-    page, creator = text_of(info, "descriptionurl"), _metadata(info, "Artist")
-    named = _metadata(info, "LicenseShortName")
+    page, creator = text_of(info, "descriptionurl"), plain_text(_metadata(info, "Artist"))
+    named = plain_text(_metadata(info, "LicenseShortName"))
     return Item(
         url=url,
         provider="wikimedia",
@@ -104,13 +104,13 @@ def _item(info: Mapping[str, Any], title: str, query: str) -> Item | None:
         page=page,
         creator=creator,
         license=named,
-        license_url=_metadata(info, "LicenseUrl"),
-        attribution=_metadata(info, "Attribution") or attribution(title, creator, named, page),
+        license_url=plain_text(_metadata(info, "LicenseUrl")),
+        attribution=attribution(title, creator, named, page, given=_metadata(info, "Attribution")),
     )
 
 
-def _metadata(info: Mapping[str, Any], name: str) -> str:
+def _metadata(info: Mapping[str, Any], name: str) -> object:
     """A value of extmetadata, which is HTML."""
     metadata = info.get("extmetadata")
     entry = metadata.get(name) if isinstance(metadata, dict) else None
-    return plain_text(entry.get("value")) if isinstance(entry, dict) else ""
+    return entry.get("value") if isinstance(entry, dict) else None

@@ -104,6 +104,18 @@ def test_title_page_creator_licence_and_attribution_reach_the_records(
     assert (record.provider, record.query) == (name, "cats")
 
 
+@pytest.mark.parametrize("words", [120, 800])
+def test_a_long_title_costs_neither_creator_nor_licence(words: int, site: Site, scraping: Scraping) -> None:
+    apis, title = Apis(site), " ".join(["a long title"] * (words // 3))
+    apis.pictures["cats"] = _pictures(site, 1, title)
+    scraping(["cats"], provider("openverse", apis.environment()))
+    (item,) = scraping.items().values()
+    assert len(item.title) == 500
+    made = f'"{item.title}" by Ann Example, CC BY-SA 2.0, https://stocksnap.example/photo/XNVBVXO3B7'
+    given = f'"{title} 0" by Ann Example is licensed under CC BY-SA 2.0.'
+    assert item.attribution == (given if len(given) <= 2_000 else made)
+
+
 ERRORS = [
     ("openverse", as_json({"detail": "Authentication credentials were not provided."}, 401), "key"),
     (
