@@ -56,6 +56,8 @@ class Guard:
 
     def check_url(self, text: str) -> URL:
         """The URL, without fragment. Raises RefusalError for other schemes, credentials, or no host."""
+        if any(character in text for character in "\t\r\n"):  # which a URL would leave out
+            raise RefusalError("bad-url", "not a web address (a tab or line break is in it)", "skipped")
         try:
             url = URL(text).with_fragment(None)
             host, port = url.host, url.port  # decoded when asked for; a host that begins with xn-- may not be

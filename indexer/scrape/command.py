@@ -66,8 +66,9 @@ def scrape(
     """Find photos for each QUERY and download them politely.
 
     Providers: openverse, wikimedia, flickr (key in FLICKR_API_KEY), google (GOOGLE_API_KEY and
-    GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL or a file of URLs), page (QUERY is the URL of an HTML
-    page); of these two, all photos are taken. Next: indexer build --scraped DIR.
+    GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL, optionally with a tab and a title after it, or a
+    file of such lines), page (QUERY is the URL of an HTML page); of these two, all photos are taken. Next:
+    indexer build --scraped DIR.
 
     What cannot be had for good (gone, no photo, against robots.txt) is counted and fails nothing. The exit
     code is 1 where the same command may get more another time: a query was not answered, a site was down;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,7 +34,7 @@ _CHARSETS = (
 
 @dataclass(frozen=True)
 class UrlList:
-    """The query is a URL, or a file with a URL a line, optionally followed by a tab and a title."""
+    """The query is a URL, optionally followed by a tab and a title, or a file of such lines and comments."""
 
     name: str = "urls"
     endpoint: str = ""
@@ -42,8 +42,8 @@ class UrlList:
     limited: bool = False
 
     async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        if query.lower().startswith(_SCHEMES):
-            return Page((Item(url=query, provider=self.name, query=query),), None)
+        if query.lower().startswith((*_SCHEMES, "#")):  # a line of a file, as --queries gives it
+            return Page(self._items([query], query.partition("\t")[0]), None)
         try:
             return self._read(query, int(cursor or "0"))
         except (OSError, ValueError) as error:  # ValueError: a NUL, which no file has in its name
@@ -60,9 +60,11 @@ class UrlList:
                 raise UnansweredError("no-list", f"{query}: holds no web address ({wanted})")
             file.seek(start)
             lines = list(islice(_lines_of(file), _LINES))
-        texts = map(_text, lines)
-        items = tuple(self._item(text, query) for text in texts if text and not text.startswith("#"))
-        return Page(items, str(start + sum(map(len, lines))) if len(lines) == _LINES else None)
+        following = str(start + sum(map(len, lines))) if len(lines) == _LINES else None
+        return Page(self._items(map(_text, lines), query), following)
+
+    def _items(self, texts: Iterable[str], query: str) -> tuple[Item, ...]:
+        return tuple(self._item(text, query) for text in texts if text and not text.startswith("#"))
 
     def _item(self, text: str, query: str) -> Item:
         url, _, title = text.partition("\t")

@@ -13,6 +13,7 @@ from indexer.embedded.draft import EmbeddedDraft
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.scrape import command
+from indexer.scrape.manifest import scraped_photos
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site
@@ -100,6 +101,17 @@ def test_what_fails_for_good_leaves_the_index_whole(
     assert result.exit_code == 0, result.output
     with open_index(where) as index:
         assert index.status().images == 1
+
+
+def test_a_list_of_addresses_is_the_same_as_query_and_as_file_of_queries(site: Site, tmp_path: Path) -> None:
+    listed, url = tmp_path / "list.txt", site.photo("/x.jpg", jpeg(1))
+    listed.write_text(f"# mine\n{url}\tA grey  cat\r\n\n", "utf-8")
+    for name, given in (("query", [str(listed)]), ("file", ["--queries", str(listed)])):
+        result = _run(*given, "--provider", "urls", "-o", str(tmp_path / name), *LOCAL)
+        assert result.exit_code == 0, result.output
+        (record,) = scraped_photos(tmp_path / name)
+        assert record.title == "A grey cat"
+    assert set(site.paths()) == {"/x.jpg"}
 
 
 def test_a_file_that_is_no_list_of_addresses(tmp_path: Path) -> None:

@@ -459,6 +459,11 @@ def test_titles_with_odd_markup_reach_the_manifest(site: Site, scraping: Scrapin
     assert [scraping.items()[url].title for url in urls] == ["Scan", "A dog"]
 
 
+def test_a_page_has_no_title_beside_its_address(site: Site, scraping: Scraping) -> None:
+    (unanswered,) = scraping([site.url("/page\tMy cats")], HtmlPage()).unanswered
+    assert (unanswered.reason, site.paths()) == ("bad-url", [])
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_odd_title_costs_nothing_else(name: str, site: Site, scraping: Scraping) -> None:
     apis = Apis(site)
