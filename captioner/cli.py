@@ -198,8 +198,8 @@ def import_command(
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
-@click.option("--html", type=OutputFile(), help="Write a self-contained page, over no photo.")
-@click.option("--png", type=OutputFile(), help="Write a picture, as PNG and over no photo.")
+@click.option("--html", type=OutputFile(), help="Write a self-contained page, over no file of others.")
+@click.option("--png", type=OutputFile(), help="Write a picture, as PNG and over no file of others.")
 @beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def compare(

@@ -16,6 +16,8 @@ import click
 from tqdm import tqdm
 
 from captioner.effort import MOST_BEAM, USUAL_BEAM
+from captioner.files import is_file
+from captioner.made import is_made_here
 from captioner.outside import printable
 from captioner.signals import interrupting
 
@@ -67,7 +69,13 @@ class Number(click.FloatRange):
 
 
 class OutputFile(Place):
-    """A file to be written; that there is no place for it is told before the work, not at its end."""
+    """A file to be written; that there is no place for it is told before the work, not at its end.
+
+    It takes the place of an earlier one (`earlier` says what that is) and of no other file: a photo, or what
+    is being read, could be named by mistake, and would be lost.
+    """
+
+    earlier = "page or picture with this program's mark"
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, readable=False, writable=True, path_type=Path)
@@ -80,21 +88,13 @@ class OutputFile(Place):
 
     def refused(self, file: Path) -> str:
         """Why it cannot, or must not, be written; else ""."""
-        return no_place_for(file) or _worth_keeping(file)
+        if (reason := no_place_for(file)) or not is_file(file) or self.is_earlier(file):
+            return reason
+        return f"{file} is no {self.earlier}, and would be lost; name another file, or delete it first"
 
-
-def _worth_keeping(file: Path) -> str:
-    """Why a file must not be written over: a photo that is named by mistake would be lost; else ""."""
-    if not file.exists():
-        return ""
-    from captioner.picture import is_of_others
-
-    kind = "a picture, or named like one, without the mark of those that this program makes"
-    return would_be_lost(file, kind) if is_of_others(file) else ""
-
-
-def would_be_lost(file: Path, kind: str) -> str:
-    return f"{file} is {kind}, and would be lost; name another file, or delete it first"
+    def is_earlier(self, file: Path) -> bool:
+        """Whether a file, which is none but of the usual kind, may be written over."""
+        return is_made_here(file)
 
 
 def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:

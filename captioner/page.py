@@ -6,6 +6,7 @@ import base64
 import hashlib
 from html import escape
 
+from captioner.made import META
 from captioner.outside import clean, printable
 
 #: What all pages share: the colours of captioner.picture, light and dark, and how text stands.
@@ -43,6 +44,7 @@ def document(title: str, style: str, body: str) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"{META}\n"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="referrer" content="no-referrer">\n<title>{safe(title)}</title>\n'

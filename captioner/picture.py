@@ -7,7 +7,6 @@ import io
 import os
 import unicodedata
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -16,19 +15,15 @@ from PIL import Image, ImageFont, ImageOps, PngImagePlugin
 
 from captioner.errors import PhotoError
 from captioner.files import is_file
-from captioner.formats import SUFFIXES, UNREAD
+from captioner.made import NOTE
 from captioner.marks import Mark, filled
-from captioner.photo import Photo, media_type, open_photo
+from captioner.photo import Photo, open_photo
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 #: What montages and comparisons are drawn in, as captioner.page has it for HTML.
 PAPER, CARD, EDGE, EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
 INK, PALE, MARK = "#22262b", "#767c85", "#0b7a4b"
-
-#: What a picture that is drawn here says of itself, so that an output takes the place of no other one.
-_MAKER = ("Software", "caption-search")
-_NOTED_WITHIN = 128  # bytes of a PNG: notes come before pixels
 
 _LEADING = 1.32
 
@@ -83,21 +78,8 @@ def data_uri(picture: Image.Image) -> str:
 def write_png(picture: Image.Image, path: str | os.PathLike[str]) -> None:
     """Write a picture that was drawn here, with a note that it was."""
     note = PngImagePlugin.PngInfo()
-    note.add_text(*_MAKER)
+    note.add_text(*NOTE)
     picture.save(Path(path), "PNG", pnginfo=note)
-
-
-def is_of_others(file: Path) -> bool:
-    """Whether a picture lies at this path that was not drawn here, by its content or by its name."""
-    if not file.is_file():
-        return False
-    with file.open("rb") as opened:
-        beginning = opened.read(_NOTED_WITHIN)
-    if not beginning or "\0".join(_MAKER).encode() in beginning:
-        return False
-    with suppress(PhotoError):
-        return bool(media_type(file))
-    return file.suffix.lower() in SUFFIXES | UNREAD
 
 
 def wrap(words: Iterable[Mark], width: int, size: int, most: int) -> list[list[Mark]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captioner.console import (
+    FOLDER,
     PLACE,
     CommandGroup,
     interruptible,
@@ -234,17 +235,17 @@ def _elastic(where: str) -> type[ElasticIndex]:
 @main.command()
 @click.argument("name", type=click.Choice(sorted(DATA_SETS)))
 @click.option(
-    "-o", "--output", default="coco", show_default=True, type=PLACE, metavar="DIR", help="Where to put it."
+    "-o", "--output", default="coco", show_default=True, type=FOLDER, metavar="DIR", help="Where to put it."
 )
 @click.option("--address", metavar="URL", help="Another server with the same paths.")
-def download(name: str, output: str, address: str | None) -> None:
+def download(name: str, output: Path, address: str | None) -> None:
     """Fetch a published data set.
 
     coco-val2017 is 1.1 GB to download. Stopped, the same command goes on.
     """
     again = "interrupted: what was downloaded is kept; the same command goes on"
     with interruptible(again):
-        places = download_data_set(DATA_SETS[name], Path(output), address=address, progress=progress_bar)
+        places = download_data_set(DATA_SETS[name], output, address=address, progress=progress_bar)
     for place in places:
         click.echo(place)
     usage = (word.format(folder=output) for word in DATA_SETS[name].usage)

@@ -33,10 +33,8 @@ def beside(file: Path) -> Path:
     return file if _is_device(file) else file.with_name(f".{file.name}.{os.getpid()}")
 
 
-def has_room(file: Path) -> bool:
-    """Whether a report may be written there: an earlier one makes room for it, and no other file does."""
-    if not file.exists() or _is_device(file):
-        return True
+def is_report(file: Path) -> bool:
+    """Whether a file is a report, by its first line, or empty."""
     with file.open("rb") as opened:
         first = opened.readline(MAX_LINE)
     try:

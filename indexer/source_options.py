@@ -16,7 +16,6 @@ from captioner.console import (
     beam_option,
     no_place_for,
     with_options,
-    would_be_lost,
 )
 from captioner.effort import MOST_CAPTIONS
 from captioner.loader import loader
@@ -24,7 +23,7 @@ from captioner.photo_captioner import PhotoCaptioner
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
-from indexer.rejects import beside, has_room
+from indexer.rejects import beside, is_report
 
 #: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
 LINES = click.File(encoding="utf-8", errors="surrogateescape")
@@ -34,12 +33,15 @@ where_option = index_option("where")
 
 
 class RejectsFile(OutputFile):
-    """The report of what an index refuses. It takes the place of no file that may be a source."""
+    """The report of what an index refuses."""
+
+    earlier = "earlier report of refused captions"
 
     def refused(self, file: Path) -> str:
-        if reason := super().refused(file) or no_place_for(beside(file)):
-            return reason
-        return "" if has_room(file) else would_be_lost(file, "no earlier report of refused captions")
+        return super().refused(file) or no_place_for(beside(file))
+
+    def is_earlier(self, file: Path) -> bool:
+        return is_report(file)
 
 
 _SOURCES = (

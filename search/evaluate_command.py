@@ -14,6 +14,19 @@ from search.errors import EvaluationError
 _FILE = Place(exists=True, dir_okay=False, path_type=Path)
 
 
+class _TextFile(OutputFile):
+    """What something is put into; the rest stays."""
+
+    earlier = "text in UTF-8"
+
+    def is_earlier(self, file: Path) -> bool:
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+
 @click.command()
 @click.option(
     "--data", envvar="CAPTION_DATA", type=FOLDER, metavar="DIR", help="Folder with coco, cxc and flickr8k."
@@ -51,7 +64,7 @@ _FILE = Place(exists=True, dir_okay=False, path_type=Path)
     metavar="DIR",
     help="Table, figures, plot and exchange files.",
 )
-@click.option("--insert", type=OutputFile(), metavar="MD", help="Put the table there.")
+@click.option("--insert", type=_TextFile(), metavar="MD", help="Put the table there.")
 @click.option("--run", "run_file", type=_FILE, metavar="FILE", help="Only measure this TREC run ...")
 @click.option("--relevance", type=_FILE, metavar="FILE", help="... by these qrels.")
 def evaluate(run_file: Path | None, relevance: Path | None, **options: Any) -> None:

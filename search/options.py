@@ -13,7 +13,8 @@ from captioner.console import Command, Number, OutputFile, beam_option, with_opt
 from indexer.index_option import index_option as named_index
 from indexer.records import KEYWORD_FIELDS, Filters
 from search.query import filters
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
+from search.wanted import Options
 
 #: Most captions of a photo that are searched for; each is a search of its own.
 _MOST_SEARCHED = 20
@@ -22,13 +23,16 @@ _FILTERS = ("source", "kind", "split", "model", "query")
 
 index_option = named_index("index")
 html_option = click.option(
-    "--html", type=OutputFile(), metavar="FILE", help="Write a page with the pictures in it, over no photo."
+    "--html",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write a page with the pictures in it, over no file of others.",
 )
 montage_option = click.option(
     "--montage",
     type=OutputFile(),
     metavar="FILE",
-    help="Write one picture of all hits, as PNG and over no photo.",
+    help="Write one picture of all hits, as PNG and over no file of others.",
 )
 _SHARED = (
     index_option,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from captioner.console import PLACE, Number, beam_option, progress_bar, tell
+from captioner.console import FOLDER, Number, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
 from search.given import check_photos, is_photo
@@ -29,7 +29,7 @@ from search.web_search import Found, Watch, search_web
     "--output",
     default="web-search",
     show_default=True,
-    type=PLACE,
+    type=FOLDER,
     metavar="DIR",
     help="Where the downloads go, a folder for each query.",
 )
@@ -43,7 +43,7 @@ from search.web_search import Found, Watch, search_web
 def web(
     query: str,
     k: int,
-    output: str,
+    output: Path,
     min_score: float,
     model: str,
     beam: int | None,
@@ -68,7 +68,7 @@ def web(
             photo or query,
             captioner,
             providers,
-            Path(output),
+            output,
             settings_of(options),
             k=k,
             beam=beam,

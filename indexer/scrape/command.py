@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from captioner.console import PLACE, interruptible, progress_bar, tell
+from captioner.console import FOLDER, interruptible, progress_bar, tell
 from captioner.loader import loader
 from captioner.outside import printable
 from indexer.build import Captioning
@@ -39,7 +39,7 @@ from indexer.source_options import LINES
     "--output",
     default="scraped",
     show_default=True,
-    type=PLACE,
+    type=FOLDER,
     metavar="DIR",
     help="Where photos and manifest go; a second run goes on in it.",
 )
@@ -58,7 +58,7 @@ from indexer.source_options import LINES
 def scrape(
     queries: tuple[str, ...],
     file: Iterable[str] | None,
-    output: str,
+    output: Path,
     where: str | None,
     model: str,
     **options: Any,
@@ -81,17 +81,17 @@ def scrape(
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
     again = "interrupted: what was downloaded is kept; the same command goes on"
     with interruptible(again), closing(progress_bar(None, "photo", "scrape")) as bar:
-        report = scraper.scrape(wanted, providers, Path(output), settings_of(options), on_item=_telling(bar))
+        report = scraper.scrape(wanted, providers, output, settings_of(options), on_item=_telling(bar))
     _tell(report, output)
     if where:
-        _index(Path(output), where, model)
+        _index(output, where, model)
     elif report.total("downloaded"):
-        tell(f"next: indexer build --scraped {shlex.quote(output)}")
+        tell(f"next: indexer build --scraped {shlex.quote(str(output))}")
     if report.left():
         raise click.exceptions.Exit(1)
 
 
-def _tell(report: Report, output: str) -> None:
+def _tell(report: Report, output: Path) -> None:
     """The report, and in a line each what to do about it. Raises ScrapeError where there is no photo."""
     click.echo(report.text())
     if report.tells_of("private-address"):

@@ -71,9 +71,9 @@ def existing_file(path: str | os.PathLike[str], what: str) -> Path:
     file = Path(path).absolute()
     if file.is_dir():
         raise SourceError(f"{path}: is a folder, not a file ({what})")
-    if not file.exists():
+    if not file.exists() and file.name != "-":
         raise SourceError(f"{path}: no such file ({what})")
-    if not file.is_file():
+    if not file.is_file():  # nor is "-", as which other programs read a pipe
         raise SourceError(f"{path}: is a pipe or a device; write {what} into a file first")
     if not os.access(file, os.R_OK):
         raise SourceError(f"{path}: no permission to read it")

@@ -18,6 +18,7 @@ from PIL import Image
 
 from captioner.console import CommandGroup, OutputFile, progress_bar, tell
 from captioner.errors import CaptionerError, PhotoError
+from captioner.page import document
 from captioner.picture import write_png
 
 
@@ -184,28 +185,28 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(
         assert (result.exit_code, result.stdout) == (0, "done\n")
 
 
-@pytest.mark.parametrize("name", ["photo.jpg", "screenshot.png", "no-suffix", "other.CR2", "damaged.jpg"])
-def test_no_output_takes_the_place_of_a_picture(name: str, tmp_path: Path) -> None:
-    """Whatever its name is, or its content: one of both is enough, if this program did not draw it."""
+@pytest.mark.parametrize("name", ["photo.jpg", "screenshot.png", "no-suffix", "damaged.jpg", "manifest.json"])
+def test_no_output_takes_the_place_of_a_file_of_others(name: str, tmp_path: Path) -> None:
     file = tmp_path / name
-    if name in ("other.CR2", "damaged.jpg"):
-        file.write_bytes(b"what no program here reads")
+    if name in ("damaged.jpg", "manifest.json"):
+        file.write_bytes(b"{}")
     else:
         Image.new("RGB", (8, 8)).save(file, "PNG" if name.endswith("png") else "JPEG")
     before = file.read_bytes()
     for option in ("--html", "--montage"):
         result = writing_into(option, file)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert f"{name} is a picture, or named like one, without the mark" in result.stderr
+        lost = "is no page or picture with this program's mark, and would be lost"
+        assert f"{file} {lost}; name another file, or delete it first\n" in result.stderr
     assert file.read_bytes() == before
 
 
 def test_an_output_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
-    earlier, empty, text = tmp_path / "m.png", tmp_path / "new.png", tmp_path / "page.html"
+    earlier, empty, page = tmp_path / "m.png", tmp_path / "new.png", tmp_path / "page.png"
     write_png(Image.new("RGB", (8, 8)), earlier)
     empty.touch()  # as mktemp leaves it
-    text.write_text("<p>of yesterday")
-    for file in (earlier, empty, text):
+    page.write_text(document("of yesterday", "", ""))  # whatever it is called
+    for file in (earlier, empty, page, os.devnull):
         assert writing_into("--montage", file).exit_code == 0
 
 

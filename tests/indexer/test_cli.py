@@ -403,6 +403,14 @@ class TestDownload:
         command = shlex.split(result.stderr.removeprefix("next: indexer "))
         assert "3 captions added" in run(*command).stdout
 
+    @pytest.mark.parametrize(
+        "command", [["download", "coco-val2017"], ["scrape", "a dog", "--contact", "me@example.org"]]
+    )
+    def test_a_file_is_no_folder_to_put_things_in(self, run: Run, tmp_path: Path, command: list[str]) -> None:
+        result = run(*command, "-o", two_captions(tmp_path))
+        assert result.exit_code == 2
+        assert "captions.jsonl' is a file" in result.stderr
+
     def test_a_server_that_is_not_there(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("indexer.download.TRIES", 1)
         result = run("download", "coco-val2017", "--address", "http://127.0.0.1:1")

@@ -442,6 +442,6 @@ class TestScraped:
 
 def test_a_file_of_captions_is_an_ordinary_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jsonl")
-    for place in (tmp_path / "pipe.jsonl", Path(os.devnull)):
+    for place in (tmp_path / "pipe.jsonl", Path(os.devnull), "-"):
         with pytest.raises(SourceError, match="is a pipe or a device; write captions as JSON lines into a"):
             JsonlSource(place)

@@ -249,7 +249,7 @@ class TestSimilar:
         for option in ("--montage", "--html"):
             result = run("similar", dog, option, dog)
             assert (result.exit_code, result.stdout) == (2, "")
-            assert "is a picture, or named like one, without the mark" in result.stderr
+            assert "is no page or picture with this program's mark" in result.stderr
         assert dog.read_bytes() == photo
 
     def test_one_bad_photo_of_several(self, run: Run, dog: Path, tmp_path: Path) -> None:

@@ -170,6 +170,15 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
 
 
+def test_a_table_is_put_into_text_alone(tmp_path: Path) -> None:
+    file = tmp_path / "plot.png"
+    for content, said in ((b"\x89PNG", "is no text in UTF-8"), (b"# Figures", "--data DIR")):
+        file.write_bytes(content)
+        done = CliRunner().invoke(main, ["evaluate", "--insert", str(file)], env={"CAPTION_DATA": ""})
+        assert done.exit_code == 2 and said in done.output
+        assert file.read_bytes() == content
+
+
 def test_a_small_real_evaluation_writes_its_report(shared_data: Path, tmp_path: Path) -> None:
     output, page = tmp_path / "report", tmp_path / "evaluation.md"
     options = ["--hold-out", "--queries", "12", "--archive", "120", "--elasticsearch", ""]
