@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from numbers import Integral
+from pathlib import Path
 from reprlib import repr as shortened
 from typing import TypeVar
 
@@ -49,7 +50,10 @@ class _Closing(ABC):
 
 
 class Draft(_Closing):
-    """An index that is being built, seen by nobody before `publish`. Closed early, it can be gone on with."""
+    """An index that is being built, seen by nobody before `publish`. Closed early, it can be gone on with.
+
+    Closed, as it is once it was published, it takes nothing more: others may write by then.
+    """
 
     @abstractmethod
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
@@ -125,8 +129,8 @@ class View(ABC):
 class CaptionIndex(View, _Closing):
     """Captions with their token sets, searchable by token.
 
-    The index remembers the analyzer that made its tokens, and analyses what is added with it.
-    All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
+    The index remembers the analyzer that made its tokens, and analyses what is added with it. Closed, it
+    has no answers. All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
     """
 
     @abstractmethod
@@ -187,6 +191,11 @@ def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] 
     """All that was given. Raises `error` for a single thing: a text's letters would be taken for several."""
     check_listed(given, what, error)
     return list(given)
+
+
+def closed(where: str | Path, what: str = "index") -> IndexerError:
+    """Of an index or a draft that was closed before it was asked."""
+    return IndexerError(f"{where}: this {what} is closed; open it again")
 
 
 def storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Iterator[CaptionRecord]:

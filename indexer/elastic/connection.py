@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from elastic_transport import NodeConfig, TransportError, Urllib3HttpNode
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.credentials import authorization, verification
@@ -83,6 +84,32 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
+class ClosedError(TransportError):
+    """A client that was closed before it was asked: its server may well be there."""
+
+
+class _Node(Urllib3HttpNode):
+    """The sockets of one process. Those that a child was forked with are its parent's, whose answers it
+    would take for its own.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        self._process = os.getpid()
+        self._closed = False
+
+    def perform_request(self, *request: Any, **options: Any) -> Any:
+        if self._closed:
+            raise ClosedError("closed")
+        if self._process != os.getpid():
+            self.pool, self._process = Urllib3HttpNode(self.config).pool, os.getpid()
+        return super().perform_request(*request, **options)
+
+    def close(self) -> None:
+        self._closed = True
+        super().close()
+
+
 def connect(address: Address, environment: Mapping[str, str] | None = None) -> Elasticsearch:
     """A client with the credentials of the environment; it does not connect yet.
 
@@ -93,4 +120,4 @@ def connect(address: Address, environment: Mapping[str, str] | None = None) -> E
     options["headers"] = authorization(environment)
     if address.server.startswith("https://"):
         options |= verification(environment)
-    return Elasticsearch(address.server, **options)
+    return Elasticsearch(address.server, node_class=_Node, **options)

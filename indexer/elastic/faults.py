@@ -12,7 +12,8 @@ from typing import Any
 import elastic_transport
 import elasticsearch
 
-from indexer.elastic.connection import Address
+from indexer.contract import closed
+from indexer.elastic.connection import Address, ClosedError
 from indexer.errors import (
     ContactLostError,
     IndexBusyError,
@@ -41,6 +42,8 @@ def clear_errors(address: Address) -> Iterator[None]:
         raise _not_this(address.server) from None
     except elasticsearch.ApiError as error:
         raise api_error(address, error.status_code, error.body) from error
+    except ClosedError:
+        raise closed(address.where) from None
     except elastic_transport.TransportError as error:
         raise no_answer(address.server, error) from error
 

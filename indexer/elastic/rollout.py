@@ -9,7 +9,7 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.contract import Draft, storable
+from indexer.contract import Draft, closed, storable
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses
 from indexer.elastic.faults import closed_error, not_found
@@ -60,6 +60,7 @@ class ElasticDraft(Draft):
         self._patience = patience
         self._ask = Patient(address, patience).ask
         self._done = done
+        self._closed = False
         self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
             # Refuse what is not ours before any work.
@@ -114,6 +115,11 @@ class ElasticDraft(Draft):
             self._draft, self._known = self._open(key, analyzer)
         self._load()
 
+    def _check_open(self) -> None:
+        """Without the lock, what it writes could be deleted by another build, or be live by now."""
+        if self._closed:
+            raise closed(self._address.where, "draft")
+
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         rejected: list[Rejected] = []
         report = self.add_dated((record, "") for record in storable(records, rejected))
@@ -121,6 +127,7 @@ class ElasticDraft(Draft):
 
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
+        self._check_open()
         if self._failed:
             self._known, self._loader.created = self._ask(self._count), 0
         self._failed = True
@@ -138,6 +145,7 @@ class ElasticDraft(Draft):
         return int(answer["hits"]["total"]["value"])
 
     def known_images(self, model: str) -> frozenset[str]:
+        self._check_open()
         return self._ask(partial(self._images, model))
 
     def _images(self, model: str) -> frozenset[str]:
@@ -147,6 +155,7 @@ class ElasticDraft(Draft):
             return frozenset(snapshot.images({"bool": {"filter": clauses}}))
 
     def publish(self) -> IndexStatus:
+        self._check_open()
         count, expected = self._ask(self._count), self._known + self._loader.created
         if count != expected:
             raise IndexDamagedError(
@@ -193,6 +202,7 @@ class ElasticDraft(Draft):
         move_alias(self._client, self._address, index, no_draft)
 
     def close(self) -> None:
+        self._closed = True
         self._lock.release()
 
 

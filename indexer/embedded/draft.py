@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.contract import Draft
+from indexer.contract import Draft, closed
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import open_snapshot
@@ -95,6 +95,7 @@ class EmbeddedDraft(Draft):
     def __init__(self, folder: Path, key: str, analyzer: str, status: Callable[[], IndexStatus]) -> None:
         self._lock = open_for_writing(folder)
         self._folder, self._status = folder, status
+        self._closed = False
         try:
             with clear_errors(folder):
                 sweep_drafts(folder)
@@ -107,7 +108,13 @@ class EmbeddedDraft(Draft):
             self.close()
             raise
 
+    def _check_open(self) -> None:
+        """Without the lock, what it writes could be another's by now."""
+        if self._closed:
+            raise closed(self._folder, "draft")
+
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        self._check_open()
         with self._writer.swept_on_failure():
             present = self._writer.snapshot.segments
             segments, report = self._writer.with_records(records, present)
@@ -118,6 +125,7 @@ class EmbeddedDraft(Draft):
         return report
 
     def known_images(self, model: str) -> frozenset[str]:
+        self._check_open()
         found, segments = set[str](), self._writer.snapshot.segments
         with reading(self._folder, segments):
             for segment in segments:
@@ -127,6 +135,7 @@ class EmbeddedDraft(Draft):
         return frozenset(found)
 
     def publish(self) -> IndexStatus:
+        self._check_open()
         with clear_errors(self._folder), self._writer.swept_on_failure():
             self._merge_and_check()
             built = self._writer.snapshot.manifest
@@ -157,4 +166,5 @@ class EmbeddedDraft(Draft):
         self._writer.commit(merged)
 
     def close(self) -> None:
+        self._closed = True
         self._lock.release()

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, first_told, known_analyzer, listed
+from indexer.contract import CaptionIndex, closed, first_told, known_analyzer, listed
 from indexer.embedded.answer import distinct_images
 from indexer.embedded.checks import problems, reading, strangers
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
+from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
@@ -69,6 +70,7 @@ class EmbeddedIndex(CaptionIndex):
     def __init__(self, folder: Path, snapshot: Snapshot) -> None:
         self.where = str(folder)
         self._folder, self._snapshot = folder, snapshot
+        self._closed = False
 
     @classmethod
     def open(cls, where: str, *, create: bool = False) -> EmbeddedIndex:
@@ -97,6 +99,7 @@ class EmbeddedIndex(CaptionIndex):
 
     def _current(self) -> Snapshot:
         """The generation that is current now; unchanged, it costs one look at the manifest's state."""
+        self._check_open()
         snapshot = self._snapshot
         try:
             if manifest_stamp(self._folder) != snapshot.stamp:
@@ -108,17 +111,25 @@ class EmbeddedIndex(CaptionIndex):
                 ) from None
         return snapshot
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise closed(self.where)
+
     # Writing.
 
+    def _lock(self) -> WriteLock:
+        self._check_open()  # the folder may be gone since, and would be made
+        return open_for_writing(self._folder)
+
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        with open_for_writing(self._folder):
+        with self._lock():
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
                 return self._add(writer, records, writer.snapshot.segments)
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
         gone = [document.record.document_id for document in old]
-        with open_for_writing(self._folder):
+        with self._lock():
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
                 return self._add(writer, records, writer.without_documents(gone))
@@ -139,7 +150,7 @@ class EmbeddedIndex(CaptionIndex):
         unwanted = listed(image_ids)
         if self._current().stamp is None:
             return 0
-        with open_for_writing(self._folder):
+        with self._lock():
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
                 segments, removed = writer.without_images(unwanted)
@@ -150,7 +161,12 @@ class EmbeddedIndex(CaptionIndex):
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> EmbeddedDraft:
         known_analyzer(self.where, analyzer)  # before anything is begun
-        return EmbeddedDraft(self._folder, key, analyzer, self.status)
+        self._check_open()
+        return EmbeddedDraft(self._folder, key, analyzer, self._published)
+
+    def _published(self) -> IndexStatus:
+        """Also for a draft that outlives this index's `close`."""
+        return self._status_of(open_snapshot(self._folder, previous=self._snapshot))
 
     # Searching.
 
@@ -185,12 +201,13 @@ class EmbeddedIndex(CaptionIndex):
     # Telling.
 
     def status(self) -> IndexStatus:
-        snapshot = self._current()
-        with reading(self.where, snapshot.segments):
-            return self._status_of(snapshot)
+        return self._status_of(self._current())
 
     def _status_of(self, snapshot: Snapshot) -> IndexStatus:
-        manifest, segments = snapshot.manifest, snapshot.segments
+        with reading(self.where, snapshot.segments):
+            return self._told(snapshot.manifest, snapshot.segments)
+
+    def _told(self, manifest: Manifest, segments: Sequence[Segment]) -> IndexStatus:
         return IndexStatus(
             engine=self.engine,
             where=self.where,
@@ -223,7 +240,7 @@ class EmbeddedIndex(CaptionIndex):
 
     def close(self) -> None:
         """Let go of the files. A search that is running keeps them until it ends."""
-        self._snapshot = Snapshot(self._snapshot.manifest, ())
+        self._closed, self._snapshot = True, _NOTHING
 
 
 def _counts(segments: Sequence[Segment], name: str) -> dict[str, int]:

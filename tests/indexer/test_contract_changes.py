@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -257,6 +258,56 @@ class TestDrafts:
             assert [one.document.tokens for one in again.candidates(frozenset({"cats"}), 5).found] == [
                 {"the", "cats"}
             ]
+
+
+class TestClosing:
+    @pytest.mark.parametrize("published", [True, False])
+    def test_a_draft_that_is_closed_takes_and_publishes_nothing(
+        self, filled: CaptionIndex, published: bool
+    ) -> None:
+        with filled.draft("k", ANALYZER) as draft:
+            draft.add(RECORDS[:4])
+            if published:
+                draft.publish()
+        held = filled.status().captions
+        for ask in (
+            lambda: draft.add([record("new", "a giraffe")]),
+            lambda: draft.known_images("default@12345678"),
+            draft.publish,
+        ):
+            with pytest.raises(IndexerError, match=f"^{re.escape(filled.where)}: this draft is closed; open"):
+                ask()
+        assert filled.status().captions == held == (4 if published else len(RECORDS))
+        with filled.draft("k", ANALYZER) as again:
+            assert again.add(RECORDS[:5]) == (AddReport(5) if published else AddReport(1, 4))
+
+    def test_an_index_that_is_closed_answers_and_takes_nothing(
+        self, filled: CaptionIndex, fresh_where: str
+    ) -> None:
+        [old] = filled.captions(["2"])["2"]
+        filled.close()
+        asked: tuple[Callable[[], object], ...] = (
+            lambda: filled.candidates(tokens("dog"), 5),
+            lambda: filled.view().captions(["2"]),
+            lambda: filled.captions([]),
+            lambda: filled.count(tokens("dog"), 0.5),
+            lambda: filled.random(3),
+            lambda: list(filled.places("/")),
+            filled.status,
+            filled.caption_count,
+            filled.check,
+            lambda: filled.add(RECORDS),
+            lambda: filled.add([]),
+            lambda: filled.delete(["2"]),
+            lambda: filled.replace([old], [old.record]),
+            lambda: filled.draft("k"),
+        )
+        for ask in asked:
+            with pytest.raises(IndexerError) as error:
+                ask()
+            assert str(error.value) == f"{filled.where}: this index is closed; open it again"
+        with open_index(fresh_where) as again:
+            assert again.captions(["2"])["2"] == [old]
 
 
 class TestOtherVersions:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -23,10 +25,24 @@ from indexer.errors import (
 from indexer.index import open_index
 from indexer.records import CaptionRecord, Query
 from indexer.urls import is_url
+from tests.conftest import ROOT
 from tests.indexer.proxy import Handler, Proxy, error_body
 
 NOT_RECOVERED = "SERVICE_UNAVAILABLE/1/state not recovered / initialized"
 DOG = CaptionRecord("image0", "dog number n0")
+
+#: A child that is forked asks after its parent has, and then its parent again.
+FORKING = """
+import multiprocessing, sys
+from indexer import open_index
+
+with open_index(sys.argv[1], create=True) as index:
+    child = multiprocessing.get_context("fork").Process(target=index.status)
+    child.start()
+    child.join()
+    index.status()
+sys.exit(child.exitcode)
+"""
 
 
 def test_no_server() -> None:
@@ -121,6 +137,21 @@ def test_a_part_of_a_multi_search_that_fails_fails_the_whole(proxy: Proxy, proxi
         queries = [Query(frozenset({"dog"})), Query(frozenset({"number"}))]
         with pytest.raises(IndexUnavailableError, match=r"overloaded.*data too large"):
             index.candidates_many(queries, 3)
+
+
+@pytest.mark.elasticsearch
+def test_a_forked_child_has_sockets_of_its_own(proxy: Proxy, proxied: str) -> None:
+    ports: list[int] = []
+
+    def listen(handler: Handler, path: str) -> bool:
+        ports.append(handler.client_address[1])
+        return False
+
+    proxy.fault = listen
+    subprocess.run([sys.executable, "-c", FORKING, proxied], cwd=ROOT, check=True)
+    parent, child = dict.fromkeys(ports)
+    assert ports[0] == ports[-1] == parent
+    assert ports.index(child) > 0
 
 
 @pytest.mark.elasticsearch
