@@ -1,7 +1,8 @@
 """Flickr's own API, flickr.photos.search (https://www.flickr.com/services/api/flickr.photos.search.html).
 
 Only openly licensed photos are asked for. Licence numbers: flickr.photos.licenses.getInfo. Errors come
-as {"stat": "fail", "code", "message"} with HTTP 200. Key: FLICKR_API_KEY; 3,600 requests an hour.
+as {"stat": "fail", "code", "message"} with HTTP 200. Key: FLICKR_API_KEY; 3,600 requests an hour. A query
+has its first 4,000 results; pages behind them give these again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,15 @@ _LICENSES = {
     "8": ("United States Government Work", "http://www.usa.gov/copyright.shtml"),
     "9": ("CC0 1.0", f"{_CC}/publicdomain/zero/1.0/"),
     "10": ("Public Domain Mark 1.0", f"{_CC}/publicdomain/mark/1.0/"),
+    "11": ("CC BY 4.0", f"{_CC}/licenses/by/4.0/"),
+    "12": ("CC BY-SA 4.0", f"{_CC}/licenses/by-sa/4.0/"),
+    "13": ("CC BY-ND 4.0", f"{_CC}/licenses/by-nd/4.0/"),
+    "14": ("CC BY-NC 4.0", f"{_CC}/licenses/by-nc/4.0/"),
+    "15": ("CC BY-NC-SA 4.0", f"{_CC}/licenses/by-nc-sa/4.0/"),
+    "16": ("CC BY-NC-ND 4.0", f"{_CC}/licenses/by-nc-nd/4.0/"),
 }
+_SIZE = 100
+_PAGES = 4_000 // _SIZE
 #: What some of its error codes mean; that it is not available it also says to those who ask too much.
 _REASONS = {"100": "key", **dict.fromkeys(("0", "10", "105", "201"), "server-error")}
 #: Sizes that Flickr may offer, the ones around 1,024 pixels first.
@@ -50,8 +59,9 @@ class Flickr:
         found = tuple(
             _item(photo, url, query) for photo in entries(answer, "photos", "photo") if (url := _url(photo))
         )
-        pages = answer["photos"].get("pages") if isinstance(answer.get("photos"), dict) else 0
-        return Page(found, str(number + 1) if isinstance(pages, int) and number < pages else None)
+        last = answer["photos"].get("pages") if isinstance(answer.get("photos"), dict) else 0
+        more = isinstance(last, int) and number < min(last, _PAGES)
+        return Page(found, str(number + 1) if more else None)
 
     def _asked(self, query: str, number: int) -> dict[str, str]:
         return {
@@ -64,7 +74,7 @@ class Flickr:
             "safe_search": "1",
             "sort": "relevance",
             "extras": ",".join(("license", "owner_name", *_SIZES)),
-            "per_page": "100",
+            "per_page": str(_SIZE),
             "page": str(number),
             "format": "json",
             "nojsoncallback": "1",

@@ -37,6 +37,7 @@ class Apis:
     def environment(self) -> dict[str, str]:
         return {
             "OPENVERSE_API": self.site.url("/v1/images/"),
+            "OPENVERSE_TOKEN": "openverse-secret",
             "WIKIMEDIA_API": self.site.url("/w/api.php"),
             "GOOGLE_API": self.site.url("/customsearch/v1"),
             "GOOGLE_API_KEY": "google-secret",

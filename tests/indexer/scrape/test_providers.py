@@ -13,7 +13,7 @@ from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, ManifestWriter, scraped_photos
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.providers.listed import HtmlPage
-from indexer.scrape.transport import Limits
+from indexer.scrape.transport import Limits, Response
 from tests.indexer.scrape.apis import Apis, Picture, google_error
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
@@ -61,6 +61,28 @@ def test_pages_are_turned_until_enough_is_taken(
     asked = len(_asked(site, name))
     scraping(["cats"], engine, per_query=100)
     assert len(_asked(site, name)) == asked  # nor one that has no more
+
+
+class _Endless:
+    """An API that always has more."""
+
+    async def api(self, *_: object) -> object:
+        return {"stat": "ok", "photos": {"pages": 10_000}, "page_count": 10_000}
+
+    async def page(self, url: str) -> Response:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("name", "last"), [("openverse", 12), ("flickr", 40)])
+def test_no_page_is_asked_for_behind_the_last_that_an_api_gives(name: str, last: int) -> None:
+    engine = provider(name, {"FLICKR_API_KEY": "x"})
+    pages = [asyncio.run(engine.search("cats", str(number), _Endless())) for number in (last - 1, last)]
+    assert [page.cursor for page in pages] == [str(last), None]
+
+
+def test_openverse_is_asked_as_often_as_it_allows() -> None:
+    tokens = ("", "a token")
+    assert [60 / provider("openverse", {"OPENVERSE_TOKEN": one}).delay for one in tokens] == [20, 100]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -522,5 +544,5 @@ def test_a_missing_key_is_asked_for_by_name(name: str, variable: str) -> None:
 
 
 def test_keys_are_not_shown() -> None:
-    environment = {"GOOGLE_API_KEY": "s1", "GOOGLE_SEARCH_ENGINE_ID": "s2", "FLICKR_API_KEY": "s3"}
-    assert "'s" not in repr([provider(name, environment) for name in ("google", "flickr")])
+    keys = ("GOOGLE_API_KEY", "GOOGLE_SEARCH_ENGINE_ID", "FLICKR_API_KEY", "OPENVERSE_TOKEN")
+    assert "a secret" not in repr([provider(name, dict.fromkeys(keys, "a secret")) for name in ENGINES])
