@@ -75,6 +75,10 @@ class _Fused(nn.Module):
         #: The weight in the order that oneDNN reads it in, which depends on the first photos' size.
         self.ordered: Tensor | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the weight in oneDNN's order, which cannot be pickled; it is made anew."""
+        return {**self.__dict__, "ordered": None}
+
     def forward(self, images: Tensor) -> Tensor:
         if self.pad is not None:
             images = self.pad(images, self.kernel, self.stride, self.dilation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import threading
@@ -100,7 +101,7 @@ class StreamingCaptioner(ABC):
         threads = torch.get_num_threads()
         workers = threads if self.device.type == "cpu" else 2  # a GPU: one looks while the other writes
         with _pool(os.cpu_count() or 1, 1) as openers:
-            opened = _ahead(openers, self._open, photos, self.batch)
+            opened = _ahead(lambda photo: self._begun(openers, photo), photos, self.batch)
             rounds = iter(lambda: list(itertools.islice(opened, workers * self.batch)), [])
             first = next(rounds, [])
             if len(first) < 2:
@@ -109,8 +110,22 @@ class StreamingCaptioner(ABC):
             workers = min(workers, len(first))
             batches = (batch for some in itertools.chain([first], rounds) for batch in _shared(some, workers))
             with _pool(workers, max(1, threads // workers)) as pool:
-                for done in _ahead(pool, lambda batch: self._captioned(batch, effort), batches, 2 * workers):
+                for done in _ahead(
+                    lambda batch: pool.submit(self._captioned, batch, effort), batches, 2 * workers
+                ):
                     yield from done
+
+    def _begun(self, openers: ThreadPoolExecutor, photo: Photo) -> Future[_Opened]:
+        """Paths and bytes are opened by the pool; an image at once, for it is still the caller's.
+
+        It may read its pixels from a file that the next one reads too, as the frames of an animation do. A
+        copy for the pool would be as large as the photo, and wait with others.
+        """
+        if not isinstance(photo, Image.Image):
+            return openers.submit(self._open, photo)
+        done: Future[_Opened] = Future()
+        done.set_result(self._open(photo))
+        return done
 
     def _open(self, photo: Photo) -> _Opened:
         name = photo_name(photo)
@@ -181,19 +196,22 @@ def use_threads(count: int) -> None:
         another.submit(torch.set_num_threads, usual).result()
 
 
+#: A forked process has none of the threads that torch shared its work with, and would wait for them for ever.
+#: So it computes with one, as those of torch's own DataLoader do.
+os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
+
+
 def _shared(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:
     """Items in order, in parts that differ by one at most: so no worker is left with the last batch alone."""
     ends = [len(items) * part // parts for part in range(parts + 1)]
     return [items[start:end] for start, end in itertools.pairwise(ends) if start < end]
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], depth: int
-) -> Iterator[_Out]:
-    """`work` on items by the pool's threads, results in order, at most `depth` items ahead."""
+def _ahead(begin: Callable[[_In], Future[_Out]], items: Iterable[_In], depth: int) -> Iterator[_Out]:
+    """What becomes of the items, in order; work on at most `depth` of them is begun ahead."""
     waiting: deque[Future[_Out]] = deque()
     for item in items:
-        waiting.append(pool.submit(work, item))
+        waiting.append(begin(item))
         if len(waiting) >= depth:
             yield waiting.popleft().result()
     while waiting:

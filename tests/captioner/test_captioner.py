@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
+import multiprocessing
+import pickle
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from captioner.captioner import Caption, Captioned, Captioner, find_model, open_captioner
 from captioner.checkpoint import Checkpoint
@@ -31,6 +35,7 @@ from captioner.photo import Photo
 from captioner.preprocess import Preprocess
 from captioner.streaming import _shared
 from captioner.vocabulary import PAD, UNK
+from tests.captioner.pictures import encoded, noise
 from tests.captioner.worlds import COLOURS, TINY, WORDS, tiny_checkpoint, tiny_model
 
 STUDENT = ModelConfig(
@@ -49,6 +54,11 @@ def pictures(count: int) -> list[Image.Image]:
 
 def texts(results: list[Captioned]) -> list[str]:
     return [result.captions[0].text for result in results]
+
+
+def looks(results: Iterable[Captioned]) -> list[tuple[str, str]]:
+    """Hashes, too: captions of a tiny model are often the same."""
+    return [(result.phash, result.captions[0].text) for result in results]
 
 
 @contextlib.contextmanager
@@ -78,6 +88,35 @@ def test_paths_bytes_and_images_give_the_same(captioner: Captioner, photos: Path
         found = list(captioner.stream(given))
     assert len(set(texts(found))) == 1 and len({one.phash for one in found}) == 1
     assert [one.image for one in found] == [str(path), str(path), "<photo>", "<photo>"]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF"])
+def test_frames_of_one_file_are_each_captioned_as_they_are(captioner: Captioner, kind: str) -> None:
+    chance = np.random.default_rng(0)
+    frames = [Image.fromarray(chance.integers(0, 256, (90, 120, 3), dtype=np.uint8)) for _ in range(12)]
+    content = io.BytesIO(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
+    with Image.open(content) as file:
+        expected = list(captioner.stream([frame.copy() for frame in ImageSequence.Iterator(file)]))
+        found = list(captioner.stream(ImageSequence.Iterator(file)))
+    assert looks(found) == looks(expected) and len(set(looks(found))) == len(frames)
+
+
+def test_an_image_that_is_not_read_yet_may_be_given_many_times(captioner: Captioner) -> None:
+    content = io.BytesIO(encoded(noise(2000, 1500), "JPEG", progressive=True))
+    with Image.open(content) as file:
+        found = list(captioner.stream([file] * 12))
+    assert len(set(looks(found))) == 1
+
+
+def test_an_image_may_be_painted_over_for_the_next(captioner: Captioner) -> None:
+    def painted() -> Iterator[Image.Image]:
+        canvas = Image.new("RGB", (2000, 2000))
+        for colour in COLOURS * 2:
+            canvas.paste(colour, (0, 0, *canvas.size))
+            yield canvas
+
+    plain = [Image.new("RGB", (2000, 2000), colour) for colour in COLOURS * 2]
+    assert looks(captioner.stream(painted())) == looks(captioner.stream(plain))
 
 
 def test_a_bad_photo_gives_its_error_and_the_rest_go_on(captioner: Captioner, tmp_path: Path) -> None:
@@ -210,6 +249,26 @@ def test_a_lone_photo_is_captioned_here_with_all_threads(
     with torch_threads(3):
         list(captioner.stream(pictures(1)))
     assert found == [(threading.current_thread(), 3)]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_captions_too(captioner: Captioner) -> None:
+    forked = multiprocessing.get_context("fork")
+    answers = forked.SimpleQueue()
+    with torch_threads(2):
+        expected = looks(captioner.stream(pictures(1)))
+        child = forked.Process(target=lambda: answers.put(looks(captioner.stream(pictures(1)))))
+        child.start()
+    child.join(60)
+    if child.is_alive():
+        child.kill()
+        pytest.fail("the forked process waits for threads that only its parent has")
+    assert child.exitcode == 0 and answers.get() == expected
+
+
+def test_a_captioner_may_be_sent_to_another_process(captioner: Captioner) -> None:
+    expected = looks(captioner.stream(pictures(3)))
+    assert looks(pickle.loads(pickle.dumps(captioner)).stream(pictures(3))) == expected
 
 
 def test_few_photos_share_the_threads_of_many(captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> None:
