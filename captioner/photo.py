@@ -33,6 +33,9 @@ _PIECE = 1024
 #: 99.0 to 100 % stay within 3 bits of the photo's hash; at 256 pixels 99.7 to 100 %, for twice the time.
 _GLANCED_SIDE = 120
 
+#: How it is said of bytes that no decoder here knows; the formats that are known follow.
+UNKNOWN = "not a photo in a known format"
+
 Photo = str | os.PathLike[str] | bytes | Image.Image
 
 
@@ -56,7 +59,9 @@ def _nothing_at(name: str) -> PhotoError:
 
 
 def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
-    """Decode a photo (path, bytes or image) to upright RGB; the first frame of an animation.
+    """Decode a photo (path, bytes or image) to upright RGB.
+
+    Of an animation it is the first frame, of one that was opened before the frame that it stands at.
 
     With `smallest`, a JPEG may be decoded at a reduced size whose sides stay at or above
     `smallest` pixels, which saves most of the decoding time; other large photos are reduced, too. Raises
@@ -114,6 +119,7 @@ def _media_type(image: Image.Image) -> str:
 def _decoding(photo: Photo) -> Iterator[Image.Image]:
     """The photo with its header read and its size checked; what goes wrong becomes PhotoError."""
     name = photo_name(photo)
+    _check_kind(photo, name)
     try:
         with _QUIET, _header_read(photo) as image:
             _check_size(image, name)
@@ -175,8 +181,16 @@ class _Quiet:
 _QUIET = _Quiet()
 
 
+def _check_kind(photo: object, name: str) -> None:
+    if not isinstance(photo, (str, os.PathLike, bytes, Image.Image)):
+        wanted = "a path, bytes or a PIL image (of an array: Image.fromarray(array))"
+        raise PhotoError(f"{name}: give {wanted}, not {type(photo).__name__}")
+
+
 def _check_size(image: Image.Image, name: str) -> None:
     width, height = image.size
+    if not width * height:
+        raise PhotoError(f"{name}: {width}x{height} has no pixels")
     if width * height > MAX_PIXELS:
         raise PhotoError(f"{name}: {width}x{height} is too many pixels (the limit is {MAX_PIXELS:,})")
 
@@ -186,7 +200,7 @@ def _why_not_a_photo(photo: Photo) -> str:
         return "there are no bytes in it"
     if isinstance(photo, (str, os.PathLike)) and Path(photo).is_file() and Path(photo).stat().st_size == 0:
         return "the file is empty"
-    unknown = f"not a photo in a known format ({NAMES})"
+    unknown = f"{UNKNOWN} ({NAMES})"
     suffix = Path(photo).suffix.lower() if isinstance(photo, (str, os.PathLike)) else ""
     return f"{unknown}; {what_to_do((suffix,), 1)}" if suffix in UNREAD else unknown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ class Item:
     file: str = ""  # relative to the folder; only where status is "downloaded"
     sha256: str = ""
     phash: str = ""
-    bytes: int = 0
+    bytes: int = 0  # of the file; where status is "skipped" and reason "too-large", the limit that held
     duplicate_of: str = ""  # SHA-256 of the photo that was kept
     etag: str = ""
     last_modified: str = ""
@@ -59,6 +60,10 @@ class Item:
         """Whether a later run has nothing left to do here."""
         return self.status != "found" and self.reason not in PASSING
 
+    def anew(self) -> Item:
+        """The item as it was found, without what has become of it."""
+        return replace(Item(self.url), **{name: getattr(self, name) for name in _FOUND})
+
     def refused(self, refusal: RefusalError) -> Item:
         """The item with the status and reason of a refusal."""
         return replace(self, status=refusal.status, reason=refusal.reason, detail=refusal.detail)
@@ -67,6 +72,14 @@ class Item:
         """The object of its line; fields that are not known are left out."""
         said = {name: value for name, value in zip(_NAMES, _VALUES(self), strict=True) if value}
         return {"line": "item", "url": self.url, **said}
+
+    def packed(self) -> str:
+        """All of it, for `unpacked` to read again."""
+        return json.dumps(_VALUES(self))
+
+    @classmethod
+    def unpacked(cls, packed: str) -> Item:
+        return cls(*json.loads(packed))
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Item:
@@ -173,6 +186,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 _SHA256 = "[0-9a-f]{64}"
 _NAMES = tuple(field.name for field in fields(Item))
 _VALUES = attrgetter(*_NAMES)
+_FOUND = _NAMES[1 : _NAMES.index("status")]  # what its provider says
 #: A manifest may come from a stranger: what it names is opened, and nothing outside the folder may be.
 _ITEM: Mapping[str, _Is] = {
     **dict.fromkeys(_NAMES, _is_text),

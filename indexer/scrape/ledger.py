@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from indexer.hashes import Hashes
+from indexer.scrape.credit import completed, same_credit, takes_over, with_credit
 from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, sound_manifest
 
@@ -19,12 +20,16 @@ from indexer.scrape.manifest import NAME, sound_manifest
 NEAR = 3
 
 _TABLES = """
-CREATE TABLE urls (key BLOB PRIMARY KEY, final INTEGER DEFAULT 0, etag TEXT DEFAULT '',
-                   modified TEXT DEFAULT '', kept BLOB, repeats BLOB) WITHOUT ROWID;
+CREATE TABLE urls (key BLOB UNIQUE, line TEXT, heard INTEGER, final INTEGER DEFAULT 0, kept BLOB,
+                   repeats BLOB);
 CREATE INDEX keepers ON urls (kept) WHERE kept IS NOT NULL;
 CREATE TABLE contents (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE searches (provider TEXT, query TEXT, cursor TEXT, used INTEGER, taken INTEGER, exhausted INTEGER,
                        PRIMARY KEY (provider, query)) WITHOUT ROWID;
+"""
+_PUT = """
+INSERT INTO urls (key, line, final, kept, repeats) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
+SET line = excluded.line, final = excluded.final, kept = excluded.kept, repeats = excluded.repeats
 """
 
 
@@ -63,28 +68,55 @@ class Ledger:
             self._do("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", *row)
             return
         if line.status == "found":
-            self.discover(line.url)
+            if not self.discover(line):
+                self._retell(with_credit(self.last(line.url), line))
             return
         self._put(line)
         if line.status == "downloaded":
             self._keep(line.sha256, line.phash)
 
-    def discover(self, url: str) -> bool:
-        """Remember an address as found; whether it is new."""
-        return self._do("INSERT OR IGNORE INTO urls (key) VALUES (?)", _key(url)) > 0
+    def discover(self, item: Item, search: int | None = None) -> bool:
+        """Remember an address as found, by the search of this run with this number; whether it is new."""
+        statement = "INSERT OR IGNORE INTO urls (key, line, heard) VALUES (?, ?, ?)"
+        return self._do(statement, _key(item.url), item.packed(), search) > 0
+
+    def hear(self, said: Item, search: int) -> Item | None:
+        """Take in what a search says of an address that is known; its new line, where that is something new.
+
+        What becomes of the address is not touched by it.
+        """
+        last = self.last(said.url)
+        (heard,) = self._row("SELECT heard FROM urls WHERE key = ?", _key(said.url)) or (None,)
+        counts = takes_over(said, search, last, heard)
+        if counts:
+            self._do("UPDATE urls SET heard = ? WHERE key = ?", search, _key(said.url))
+        whole = completed(said, last) if counts else completed(last, said)
+        if same_credit(whole, last):
+            return None
+        line = replace(with_credit(last, whole), at=said.at)
+        self._retell(line)
+        return line
+
+    def last(self, url: str) -> Item:
+        """The last word of an address, with what is said of it; as found where nothing is known."""
+        row = self._row("SELECT line FROM urls WHERE key = ?", _key(url))
+        return Item.unpacked(row[0]) if row else Item(url)
 
     def forget(self, item: Item) -> None:
         """Treat an item as found but not fetched."""
-        self._put(Item(item.url))
+        self._put(item.anew())
+
+    def _retell(self, item: Item) -> None:
+        self._do("UPDATE urls SET line = ? WHERE key = ?", item.packed(), _key(item.url))
 
     def _put(self, item: Item) -> None:
         """An address's last word takes the place of all before. What it held goes, unless others hold it."""
         kept = bytes.fromhex(item.sha256) if item.status == "downloaded" else None
         repeats = bytes.fromhex(item.duplicate_of) or None
-        row = (_key(item.url), item.is_final, item.etag, item.last_modified, kept, repeats)
+        row = (_key(item.url), item.packed(), item.is_final, kept, repeats)
         with self._lock:
             before = self.content(item.url)
-            self._do("REPLACE INTO urls VALUES (?, ?, ?, ?, ?, ?)", *row)
+            self._do(_PUT, *row)
             if before and before != kept and not self._row("SELECT 1 FROM urls WHERE kept = ?", before):
                 self._do("DELETE FROM contents WHERE key = ?", before)
                 self._kept.remove(before)
@@ -111,9 +143,9 @@ class Ledger:
 
     def validators(self, url: str) -> dict[str, str]:
         """Headers for a conditional request, by what the last answer said of this picture."""
-        row = self._row("SELECT etag, modified FROM urls WHERE key = ?", _key(url))
-        named = zip(("If-None-Match", "If-Modified-Since"), row or ("", ""), strict=True)
-        return {name: str(value) for name, value in named if value}
+        last = self.last(url)
+        named = {"If-None-Match": last.etag, "If-Modified-Since": last.last_modified}
+        return {name: value for name, value in named.items() if value}
 
     def progress(self, provider: str, query: str) -> SearchProgress:
         """How far an earlier run has got with this query."""
@@ -161,22 +193,6 @@ class Ledger:
         with self._lock:
             row: tuple[Any, ...] | None = self._base.execute(statement, values).fetchone()
         return row
-
-
-def pending(folder: Path, ledger: Ledger, given: Ledger, *, refresh: bool = False) -> Iterator[Item]:
-    """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
-
-    With `refresh`, the photos kept too, to ask whether they have changed. Each URL once: `given`
-    remembers them.
-    """
-    if not (folder / NAME).exists():
-        return
-    for line in sound_manifest(folder):
-        if isinstance(line, SearchProgress) or given.knows(line.url):
-            continue
-        if not ledger.is_final(line.url) or (refresh and ledger.content(line.url)):
-            given.discover(line.url)
-            yield line
 
 
 def _is_whole(item: Item, folder: Path) -> bool:

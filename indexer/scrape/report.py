@@ -26,11 +26,16 @@ class Report:
     bytes: int = 0
     seconds: float = 0.0
     unanswered: list[SearchProgress] = field(default_factory=list)
+    withdrawn: int = 0  # photos that are kept, and that their addresses no longer give
+    first_withdrawn: list[Item] = field(default_factory=list)
     holds_photos: bool = False  # whether the folder does, by this run or an earlier one
 
-    def count(self, item: Item) -> None:
-        """Take in an item that has reached its final status."""
+    def count(self, item: Item, *, withdrawn: bool = False) -> None:
+        """Take in an item that has reached its final status; `withdrawn`, where its photo is kept even so."""
         self.ended[item.provider, item.status, item.reason] += 1
+        self.withdrawn += withdrawn
+        if withdrawn and len(self.first_withdrawn) < _SHOWN:
+            self.first_withdrawn.append(item)
         if item.status == "downloaded":
             self.bytes += item.bytes
 
@@ -78,7 +83,14 @@ class Report:
 
     def text(self) -> str:
         """The report for people: table, reasons, unanswered queries, totals."""
-        parts = (_aligned(self.rows()), self._reason_lines(), self._search_lines(), ["", self._totals()])
+        withdrawn = [f"{one.url}: {one.reason} ({one.detail})" for one in self.first_withdrawn]
+        parts = (
+            _aligned(self.rows()),
+            self._reason_lines(),
+            _headed("kept, and no longer given by the web:", _first(withdrawn, self.withdrawn)),
+            self._search_lines(),
+            ["", self._totals()],
+        )
         return "\n".join(printable(line) for part in parts for line in part)
 
     def _reason_lines(self) -> list[str]:
@@ -91,16 +103,14 @@ class Report:
 
     def _search_lines(self) -> list[str]:
         asked = [one for one in self.unanswered if one.reason != NOT_ASKED]
-        shown = [f"  {one.provider} {one.query!r}: {one.detail}" for one in asked[:_SHOWN]]
-        more = len(asked) - len(shown)
-        lines = shown + ([f"  and {more:,} more"] if more else []) + self._stopped_lines()
-        return ["", "not answered:", *lines] if lines else []
+        shown = [f"{one.provider} {one.query!r}: {one.detail}" for one in asked[:_SHOWN]]
+        return _headed("not answered:", [*_first(shown, len(asked)), *self._stopped_lines()])
 
     def _stopped_lines(self) -> list[str]:
         """A line for each provider that was asked no more."""
         left = Counter(one.provider for one in self.unanswered if one.reason == NOT_ASKED)
         return [
-            f"  {provider} was asked no more in this run: "
+            f"{provider} was asked no more in this run: "
             f"{counted(count, 'query was not asked', 'queries were not asked')}"
             for provider, count in left.items()
         ]
@@ -117,8 +127,17 @@ def why_no_photo(reports: Sequence[Report]) -> str:
     if unanswered:
         return unanswered[0]
     reasons = sorted({reason for report in reports for _, reason in report.reasons() if reason})
-    known = any(report.known for report in reports)  # and is not asked for again
+    # What is known is not asked for again, and nor is a query that was answered.
+    known = any(report.known or report.taken for report in reports)
     return ", ".join(reasons) or f"nothing {'new ' if known else ''}was found"
+
+
+def _first(shown: list[str], count: int) -> list[str]:
+    return [*shown, *([f"and {count - len(shown):,} more"] if count > len(shown) else [])]
+
+
+def _headed(heading: str, lines: list[str]) -> list[str]:
+    return ["", heading, *(f"  {line}" for line in lines)] if lines else []
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

@@ -17,15 +17,18 @@ from captioner.version import program_version
 from indexer.errors import ScrapeError
 from indexer.records import as_time
 from indexer.scrape.addresses import Guard, Network
+from indexer.scrape.credit import with_credit
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
 from indexer.scrape.items import Item, RefusalError, SearchProgress, UnansweredError
 from indexer.scrape.keeping import THREADS, Keeper
-from indexer.scrape.ledger import Ledger, pending
+from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import ManifestWriter
+from indexer.scrape.outcome import is_withdrawn, line_of
 from indexer.scrape.pace import Clock, Pace
 from indexer.scrape.patience import NOT_ASKED, Patience
 from indexer.scrape.providers.protocol import Page, Provider
+from indexer.scrape.reopening import pending
 from indexer.scrape.report import Report
 from indexer.scrape.robots import AGENT
 from indexer.scrape.transport import HttpTransport, Limits, Transport
@@ -180,20 +183,27 @@ class _Run:
 
     async def _find(self, queries: Iterable[str], providers: Sequence[Provider], fetcher: Fetcher) -> None:
         """What an earlier run left open first, then the searches."""
-        refresh = self.settings.refresh
-        for item in pending(self.folder, self.ledger, self.reopened, refresh=refresh):
+        settings = self.settings
+        options = (settings.limits, settings.allowed_networks)
+        for item in pending(self.folder, self.ledger, self.reopened, *options, refresh=settings.refresh):
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
         texts = [*dict.fromkeys(queries)]
-        turns = [(provider, turn) for provider in providers for turn in _turns(provider, texts)]
+        turns = [
+            (provider, turn)
+            for place, provider in enumerate(providers)
+            for turn in _turns(provider, enumerate(texts, place * len(texts)))
+        ]
         await _together([self._search_all(provider, turn, fetcher) for provider, turn in turns])
         self.frontier.close()
 
-    async def _search_all(self, provider: Provider, queries: Iterator[str], fetcher: Fetcher) -> None:
-        for query in queries:
-            await self._search(provider, query, fetcher)
+    async def _search_all(
+        self, provider: Provider, queries: Iterator[tuple[int, str]], fetcher: Fetcher
+    ) -> None:
+        for number, query in queries:
+            await self._search(provider, query, number, fetcher)
 
-    async def _search(self, provider: Provider, query: str, fetcher: Fetcher) -> None:
+    async def _search(self, provider: Provider, query: str, number: int, fetcher: Fetcher) -> None:
         """Page by page until enough results are taken or there are no more."""
         progress = self._begun(provider, query)
         while not progress.exhausted and self._room(provider, progress):
@@ -213,7 +223,7 @@ class _Run:
                 break
             self.patience.answered(provider)
             chosen = page.found[progress.used :][: self._room(provider, progress)]
-            await self._found(chosen)
+            await self._found(chosen, number)
             progress = _advanced(progress, page, len(chosen))
             if provider.limited:
                 self._note(progress)
@@ -233,16 +243,21 @@ class _Run:
         """How many more results of this query may be taken."""
         return max(0, self.settings.per_query - progress.taken) if provider.limited else sys.maxsize
 
-    async def _found(self, items: Sequence[Item]) -> None:
-        """Note those that are new, in one write, before the first of them is downloaded."""
+    async def _found(self, items: Sequence[Item], search: int) -> None:
+        """Note those that are new, before the first of them is downloaded, and what is said of the others."""
         now = self._time()
         named = [replace(item, url=_canonical(item.url), at=now) for item in items]
         # What is asked for again anyway was counted when it was taken up.
         counted = [item for item in named if not self.reopened.knows(item.url)]
-        new = [item for item in counted if self.ledger.discover(item.url)]
+        new, told = [], []
+        for item in named:
+            if self.ledger.discover(item, search):
+                new.append(item)
+            elif (line := self.ledger.hear(item, search)) is not None:
+                told.append(line)
         self.report.found.update(item.provider for item in counted)
         self.report.known += len(counted) - len(new)
-        self.manifest.append(*new)
+        self.manifest.append(*new, *told)
         for item in new:
             await self.frontier.put(item)
 
@@ -253,7 +268,7 @@ class _Run:
             try:
                 response = await fetcher.photo(item.url, validators)
             except RefusalError as refusal:
-                self._end([item.refused(refusal)])
+                self._end([self._refused(item, refusal)])
             except Exception as error:  # what a stranger sends must not end the run, whatever it breaks
                 self._end([item.refused(RefusalError("fault", _fault(error)))])
             else:
@@ -264,6 +279,11 @@ class _Run:
             finally:
                 self.frontier.done(item)
 
+    def _refused(self, item: Item, refusal: RefusalError) -> Item:
+        """With the limit that held, so that a run with a higher one knows."""
+        limit = self.settings.limits.bytes if refusal.reason == "too-large" else 0
+        return replace(item.refused(refusal), bytes=limit)
+
     def _validators(self, item: Item) -> dict[str, str]:
         """Headers that ask only for what has changed; only a refresh asks for what is there."""
         return self.ledger.validators(item.url) if self.settings.refresh else {}
@@ -271,15 +291,16 @@ class _Run:
     def _end(self, items: Sequence[Item]) -> None:
         """Note and count items that have reached their final status ("found": not changed), in one write."""
         now = self._time()
-        changed = [replace(item, at=now) for item in items if item.status != "found"]
-        self.report.known += len(items) - len(changed)  # asked again, and not changed
-        # What is stored outlives a later failure, but not another picture under its address.
-        lasting = ("downloaded", "duplicate")
-        self._note(*(item for item in changed if item.status in lasting or not self.ledger.content(item.url)))
-        for item in changed:
-            self.report.count(item)
+        ended = [(item, self.ledger.last(item.url)) for item in items]
+        lines = (line_of(item, last) for item, last in ended)
+        self._note(*(replace(line, at=now) for line in lines if line is not None))
+        for item, last in ended:
+            if item.status == "found":  # asked again, and not changed
+                self.report.known += 1
+                continue
+            self.report.count(with_credit(item, last), withdrawn=is_withdrawn(item, last))
             if self.on_item is not None:
-                self.on_item(item)
+                self.on_item(with_credit(item, last))
 
     def _note(self, *lines: Item | SearchProgress) -> None:
         self.manifest.append(*lines)
@@ -290,7 +311,7 @@ class _Run:
         return as_time(self.clock.now())
 
 
-def _turns(provider: Provider, queries: Iterable[str]) -> list[Iterator[str]]:
+def _turns(provider: Provider, queries: Iterable[tuple[int, str]]) -> list[Iterator[tuple[int, str]]]:
     """Those who ask, each the next query: one for an API, as all their etiquettes want it."""
     return [iter(queries)] * (1 if provider.endpoint else _SEARCHES)
 

@@ -1,0 +1,55 @@
+"""What an earlier run left open, or refused for what its options were: a later one asks for it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from captioner.formats import NAMES
+from captioner.photo import UNKNOWN
+from indexer.scrape.addresses import Network
+from indexer.scrape.items import Item, Reason, SearchProgress
+from indexer.scrape.ledger import Ledger
+from indexer.scrape.manifest import NAME, sound_manifest
+from indexer.scrape.transport import Limits
+
+#: Refusals that depend on options, and on what is installed.
+BY_OPTION: frozenset[Reason] = frozenset({"private-address", "too-large", "not-a-photo"})
+
+
+def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> bool:
+    """Whether what was refused for an earlier run's options may get through with these.
+
+    Of a name nobody knows to which address it leads: where any may be asked, it is looked up again.
+    """
+    if refused.reason == "private-address":
+        return bool(allowed)
+    if refused.reason == "too-large":
+        return refused.bytes < limits.bytes
+    return refused.reason == "not-a-photo" and UNKNOWN in refused.detail and NAMES not in refused.detail
+
+
+def pending(
+    folder: Path,
+    ledger: Ledger,
+    given: Ledger,
+    limits: Limits,
+    allowed: Sequence[Network],
+    *,
+    refresh: bool = False,
+) -> Iterator[Item]:
+    """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
+
+    And what was refused and is permitted now. With `refresh`, the photos kept too, to ask whether they have
+    changed, and all that options refused. Each URL once: `given` remembers them.
+    """
+    if not (folder / NAME).exists():
+        return
+    for line in sound_manifest(folder):
+        if isinstance(line, SearchProgress) or given.knows(line.url):
+            continue
+        is_open = not ledger.is_final(line.url) or (refresh and ledger.content(line.url))
+        last = ledger.last(line.url) if is_open or line.reason in BY_OPTION else line
+        if is_open or (last.reason in BY_OPTION and (refresh or permitted_now(last, limits, allowed))):
+            given.discover(Item(line.url))
+            yield last.anew()
