@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from indexer.contract import CaptionIndex
-from indexer.errors import IndexerError
+from indexer.errors import IndexerError, IndexLockedError, IndexNotFoundError
 from indexer.index import open_index
 from indexer.records import CaptionRecord, Filters
 
-__all__ = ["CaptionIndex", "CaptionRecord", "Filters", "IndexerError", "open_index"]
+__all__ = [
+    "CaptionIndex",
+    "CaptionRecord",
+    "Filters",
+    "IndexLockedError",
+    "IndexNotFoundError",
+    "IndexerError",
+    "open_index",
+]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from numbers import Integral
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import TypeVar
 
-from captioner.errors import AnalyzerError, check_listed
+from captioner.errors import AnalyzerError
 from captioner.tokens import DEFAULT, Analyzer
 from captioner.tokens import analyzer as analyzer_named
 from indexer.errors import IndexerError, IndexMismatchError
@@ -33,7 +32,6 @@ from indexer.records import (
 _TOLD = 20
 
 _Self = TypeVar("_Self", bound="_Closing")
-_T = TypeVar("_T")
 
 
 class _Closing(ABC):
@@ -80,6 +78,9 @@ class View(ABC):
     #: How many captions there are; None where only a server knows.
     known_count: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.where}>"
+
     def candidates(
         self,
         tokens: frozenset[str],
@@ -92,7 +93,8 @@ class View(ABC):
         """Up to `limit` captions that share a token with `tokens`, in descending Jaccard similarity.
 
         Equal scores come in ascending image id. Everything left out scores at most `.bound`.
-        Tokens that the index does not know count in the size of the query. `limit` is 1 or more.
+        Tokens that the index does not know count in the size of the query. `limit` is 1 or more, since no
+        candidates have no bound on what they leave out.
         """
         return self.candidates_many([Query(tokens, Filters(filters), min_score, after)], limit)[0]
 
@@ -120,7 +122,7 @@ class View(ABC):
 
     @abstractmethod
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        """One caption each of up to `size` distinct images, every image equally likely.
+        """One caption each of up to `size` (1 or more) distinct images, every image equally likely.
 
         A seed draws the same images again from an index that was built of the same captions.
         """
@@ -137,7 +139,8 @@ class CaptionIndex(View, _Closing):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         """Analyse and store captions; visible to searches that start after it returns.
 
-        A caption without any token is stored (it counts in the status) and never found.
+        Captions that cannot be stored raise nothing, and the rest goes on: see `.rejected`. One without any
+        token is stored (it counts in the status) and never found.
         Of a caption (image id, text, source, kind, model) that comes again the last metadata stay; it counts
         as added where they differ from what is stored at its turn, and as unchanged otherwise.
         """
@@ -187,12 +190,6 @@ class CaptionIndex(View, _Closing):
         """
 
 
-def listed(given: Iterable[_T], what: str = "image ids", error: type[Exception] = IndexerError) -> list[_T]:
-    """All that was given. Raises `error` for a single thing: a text's letters would be taken for several."""
-    check_listed(given, what, error)
-    return list(given)
-
-
 def closed(where: str | Path, what: str = "index") -> IndexerError:
     """Of an index or a draft that was closed before it was asked."""
     return IndexerError(f"{where}: this {what} is closed; open it again")
@@ -218,16 +215,6 @@ def _storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Itera
             yield record
 
 
-def check_limit(
-    limit: int,
-    what: str = "limit is the number of captions wanted",
-    error: type[Exception] = IndexerError,
-) -> None:
-    """Raises `error` for no whole number, and below 1: no candidates have no bound on what they leave out."""
-    if not isinstance(limit, Integral) or limit < 1:
-        raise error(f"{what}, a whole number of 1 or more, not {shortened(limit)}")
-
-
 def not_as_made(document_id: str, image_id: str, wrong: Iterable[str]) -> str:
     """A line of a check: what of a document its caption does not make so."""
     return f"document {document_id} (image {image_id}): {' and '.join(wrong)} not as its caption makes it"
@@ -245,3 +232,10 @@ def known_analyzer(where: str, name: str) -> Analyzer:
         return analyzer_named(name)
     except AnalyzerError as error:
         raise IndexMismatchError(f"{where}: {error}; build it anew with `indexer build`") from None
+
+
+def check_draft(where: str, key: str, analyzer: str) -> None:
+    """Before anything is begun. Raises IndexerError for a key that is no text, and as `known_analyzer`."""
+    if not isinstance(key, str):
+        raise IndexerError(f"{where}: the key of a draft is a text, not {shortened(key)}")
+    known_analyzer(where, analyzer)

@@ -11,6 +11,7 @@ from reprlib import repr as shortened
 from typing import Any
 
 from indexer.errors import IndexerError
+from indexer.given import check_tokens, least_score
 
 SCHEMA_VERSION = 1
 
@@ -102,12 +103,18 @@ class Filters:
     def __bool__(self) -> bool:
         return bool(self.where)
 
+    def __hash__(self) -> int:
+        return hash(frozenset(self.where.items()))
+
     def matches(self, record: CaptionRecord) -> bool:
         return all(getattr(record, name) in values for name, values in self.where.items())
 
 
 def _values(name: str, given: Any) -> tuple[str, ...]:
-    """The values of a field to filter by; anything but text would be compared with it, and never be found."""
+    """The values of a field to filter by, in one order: filters that let the same pass are the same.
+
+    Anything but text would be compared with it, and never be found.
+    """
     several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
     values: tuple[str, ...] = tuple(given) if several else (given,)
     for one in (name, *values):
@@ -117,7 +124,7 @@ def _values(name: str, given: Any) -> tuple[str, ...]:
             )
     if name not in KEYWORD_FIELDS:
         raise IndexerError(f"no field {shortened(name)} to filter by; there are {', '.join(KEYWORD_FIELDS)}")
-    return values
+    return tuple(sorted({*values}))
 
 
 NO_FILTERS = Filters()
@@ -172,6 +179,14 @@ class Query:
     min_score: float = 0.0
     after: Position | None = None
     images: int | None = None
+
+    def __post_init__(self) -> None:
+        check_tokens(self.tokens)
+        if self.after is not None and not isinstance(self.after, Position):
+            raise IndexerError(f"after is the position of a candidate, not {shortened(self.after)}")
+        # Looked at first, as a search waits for it: a rule of numbers of any kind takes longer.
+        if type(self.min_score) is not float or not 0.0 <= self.min_score <= 1.0:
+            object.__setattr__(self, "min_score", least_score(self.min_score))
 
 
 @dataclass(frozen=True, slots=True)

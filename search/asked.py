@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from reprlib import repr as shortened
 from typing import Any
 
 from captioner.tokens import Analyzer
 from indexer.contract import View, known_analyzer
 from indexer.errors import IndexMismatchError
+from indexer.given import check_tokens
 from search.errors import QueryError
 
 
@@ -27,8 +27,7 @@ class Asked:
     analyzer: str = ""  # what made the tokens; not told, it is the index's when they are given to a search
 
     def __post_init__(self) -> None:
-        if not isinstance(self.tokens, frozenset):  # a text's letters would be searched for
-            raise QueryError(f"tokens are given as a frozenset, not {shortened(self.tokens)}")
+        check_tokens(self.tokens, QueryError)
 
     def as_json(self) -> dict[str, Any]:
         return {"caption": self.caption, "tokens": sorted(self.tokens)}

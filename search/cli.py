@@ -12,6 +12,7 @@ from captioner.console import PLACE, CommandGroup, tell
 from captioner.errors import CaptionerError, PhotoError
 from captioner.files import is_file
 from indexer.errors import IndexerError
+from indexer.given import HIGHEST_SEED
 from search.absent import absent
 from search.errors import SearchError
 from search.given import as_captions, indexed, missing
@@ -24,7 +25,6 @@ from search.options import (
     shared_options,
 )
 from search.output import Count, Why, show
-from search.query import HIGHEST_SEED
 from search.searcher import IndexedImage, Searcher
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".

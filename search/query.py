@@ -4,52 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from numbers import Integral, Real
-from reprlib import repr as shortened
 from typing import TypeVar
 
-from indexer.contract import CaptionIndex, check_limit, listed
+from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
+from indexer.given import listed, whole
 from indexer.records import Allowed, CaptionRecord, Document, Filters
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
 
-#: Elasticsearch takes no higher one.
-HIGHEST_SEED = 2**31 - 1
 _T = TypeVar("_T")
 
 
 def several(given: Iterable[_T], what: str, kind: type[object] = str) -> list[_T]:
     """All that was given, each of the kind; raises QueryError, also for one text: its letters are several."""
-    every = listed(given, what, QueryError)
-    for one in every:
-        if not isinstance(one, kind):
-            name = "text" if kind is str else kind.__name__
-            raise QueryError(f"{what} are given here as {name}, not {shortened(one)}")
-    return every
+    return listed(given, what, QueryError, kind)
 
 
 def hits_wanted(k: int) -> int:
     """`k`, unless it is no whole number of 1 or more; raises QueryError."""
-    check_limit(k, "k is the number of hits wanted", QueryError)
-    return int(k)  # one of NumPy's may be too narrow to reckon with
-
-
-def least_score(score: float) -> float:
-    """`score`, unless it is no Jaccard similarity; raises QueryError."""
-    if not (isinstance(score, Real) and 0.0 <= score <= 1.0):
-        raise QueryError(f"a least score is from 0 to 1, not {shortened(score)}")
-    return float(score)
-
-
-def seed_given(seed: int | None) -> int | None:
-    """`seed`, unless it is none that both engines take; raises QueryError."""
-    if seed is None:
-        return None
-    if not (isinstance(seed, Integral) and 0 <= seed <= HIGHEST_SEED):
-        raise QueryError(f"a seed is a whole number from 0 to {HIGHEST_SEED:,}, not {shortened(seed)}")
-    return int(seed)
+    return whole(k, "k is the number of hits wanted", QueryError)
 
 
 def as_filters(given: Allowed) -> Filters:

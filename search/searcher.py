@@ -17,6 +17,7 @@ from captioner.loader import loader
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
 from indexer.contract import CaptionIndex, View
+from indexer.given import least_score, seed_of
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Allowed, Document
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
@@ -29,9 +30,7 @@ from search.query import (
     blended,
     distinct,
     hits_wanted,
-    least_score,
     representative,
-    seed_given,
     several,
 )
 from search.wanted import Options, Wanted
@@ -204,7 +203,7 @@ class Searcher:
 
         `min_score` is above 0. An image counts once.
         """
-        if not (least := least_score(min_score)):
+        if not (least := least_score(min_score, QueryError)):
             raise QueryError("a count needs a least score above 0")
         asked, allowed = self._told(asked), as_filters(filters)
         queries = [one.tokens for one in asked if one.tokens]
@@ -218,7 +217,7 @@ class Searcher:
         started = time.perf_counter()
         allowed = as_filters(filters)
         view = self.index.view()
-        drawn = view.random(hits_wanted(k), allowed, seed_given(seed))
+        drawn = view.random(hits_wanted(k), allowed, seed_of(seed, QueryError))
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             asked=(NOTHING,),

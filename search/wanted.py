@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import TypedDict
 
+from indexer.given import least_score
 from indexer.records import NO_FILTERS, Allowed, Filters
 from search.errors import QueryError
-from search.query import as_filters, hits_wanted, least_score
+from search.query import as_filters, hits_wanted
 
 
 class Options(TypedDict, total=False):
@@ -41,5 +42,5 @@ class Wanted:
         """As a user gave them; raises QueryError for what no answer can be."""
         if not isinstance(after, str | None):
             raise QueryError(f"after is the cursor that a search gave, a text, not {shortened(after)}")
-        least = least_score(min_score)
+        least = least_score(min_score, QueryError)
         return Wanted(hits_wanted(k), as_filters(filters), least, after or "", bool(fold_duplicates))

@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
 from indexer.batching import batches
-from indexer.contract import CaptionIndex, check_limit, first_told, known_analyzer, listed, storable
+from indexer.contract import CaptionIndex, check_draft, first_told, known_analyzer, storable
 from indexer.elastic import rollout
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, findable, problem, to_document
@@ -26,6 +26,7 @@ from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
 from indexer.errors import IndexMismatchError
+from indexer.given import listed, seed_of, whole
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -149,7 +150,7 @@ class ElasticIndex(CaptionIndex):
         return self._live is None and self._reload() is None
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
-        check_limit(limit)
+        limit = whole(limit)
         with clear_errors(self._address):
             if self._is_empty_place():
                 return [Candidates((), 0.0, 0) for _ in queries]
@@ -207,11 +208,11 @@ class ElasticIndex(CaptionIndex):
             return images
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        seed = chance.getrandbits(31) if seed is None else seed
-        return self._ask(partial(self._random, size, Filters(filters), seed))
+        size = whole(size, "size is the number of images wanted")
+        return self._ask(partial(self._random, size, Filters(filters), seed_of(seed)))
 
-    def _random(self, size: int, filters: Filters, seed: int) -> Sequence[Document]:
-        live = self._reload()
+    def _random(self, size: int, filters: Filters, seed: int | None) -> Sequence[Document]:
+        live, seed = self._reload(), chance.getrandbits(31) if seed is None else seed
         hits = drawn(self._client, live.index, size, filters, seed) if live else []
         return [to_document(hit["_source"]) for hit in hits]
 
@@ -331,17 +332,10 @@ class ElasticIndex(CaptionIndex):
         self._looked = None
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
-        known_analyzer(self.where, analyzer)  # before anything is begun
+        check_draft(self.where, key, analyzer)
         self._begin_to_write()
-        return ElasticDraft(
-            self._client,
-            self._address,
-            key,
-            analyzer,
-            keep=self.keep,
-            patience=self._patience,
-            done=self.status,
-        )
+        begin = partial(ElasticDraft, self._client, self._address, key, analyzer)
+        return begin(keep=self.keep, patience=self._patience, done=self.status)
 
     def rollback(self) -> IndexStatus:
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from reprlib import repr as shortened
 
 import numpy as np
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, closed, first_told, known_analyzer, listed
+from indexer.contract import CaptionIndex, check_draft, closed, first_told, known_analyzer
 from indexer.embedded.answer import distinct_images
 from indexer.embedded.checks import problems, reading, strangers
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
@@ -21,6 +22,7 @@ from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing
 from indexer.errors import IndexerError, IndexNotFoundError
+from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
     SCHEMA_VERSION,
@@ -48,13 +50,13 @@ def _check_new_place(folder: Path) -> None:
         )
 
 
-def _no_index(where: str, error: Exception) -> Exception:
+def _no_index(folder: Path, error: Exception) -> Exception:
     """Why there is nothing to search; damage tells of itself."""
     if isinstance(error, FileNotFoundError):
-        if unpublished(Path(where)):
+        if unpublished(folder):
             wait = "wait until it is done, or go on with it by the same `indexer build`"
-            return IndexNotFoundError(f"{where}: no index there yet, only the draft of a build; {wait}")
-        return IndexNotFoundError(f"{where}: no index there; make one with `indexer build`")
+            return IndexNotFoundError(f"{folder}: no index there yet, only the draft of a build; {wait}")
+        return IndexNotFoundError(f"{folder}: no index there; make one with `indexer build`")
     return error
 
 
@@ -74,24 +76,32 @@ class EmbeddedIndex(CaptionIndex):
 
     @classmethod
     def open(cls, where: str, *, create: bool = False) -> EmbeddedIndex:
-        """Raises IndexNotFoundError, IndexDamagedError, IndexMismatchError.
+        """Raises IndexNotFoundError, IndexDamagedError, IndexMismatchError; IndexerError for no folder.
 
         With `create`, what cannot be read is opened too, so that a draft can replace it; all else that is
         asked of it raises the error.
         """
         folder = Path(where)
-        if folder.exists() and not folder.is_dir():
-            raise IndexNotFoundError(f"{where}: is a file; an embedded index is a folder")
         try:
-            snapshot = open_snapshot(folder)
-        except UNREADABLE as error:
-            if not create:
-                raise _no_index(where, error) from None
-            _check_new_place(folder)
-            snapshot = _NOTHING
+            snapshot = cls._first(folder, create)
+        except (OSError, ValueError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise IndexerError(f"{shortened(where)}: cannot be opened as a folder ({reason})") from error
         if not create:
             known_analyzer(where, snapshot.manifest.analyzer)
         return cls(folder, snapshot)
+
+    @staticmethod
+    def _first(folder: Path, create: bool) -> Snapshot:
+        if folder.exists() and not folder.is_dir():
+            raise IndexNotFoundError(f"{folder}: is a file; an embedded index is a folder")
+        try:
+            return open_snapshot(folder)
+        except UNREADABLE as error:
+            if not create:
+                raise _no_index(folder, error) from None
+            _check_new_place(folder)
+            return _NOTHING
 
     @property
     def analyzer(self) -> str:  # type: ignore[override]
@@ -160,7 +170,7 @@ class EmbeddedIndex(CaptionIndex):
         return removed
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> EmbeddedDraft:
-        known_analyzer(self.where, analyzer)  # before anything is begun
+        check_draft(self.where, key, analyzer)
         self._check_open()
         return EmbeddedDraft(self._folder, key, analyzer, self._published)
 

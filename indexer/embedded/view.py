@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from indexer.contract import View, check_limit, listed
+from indexer.contract import View
 from indexer.embedded.answer import answer, count_images, random_rows
 from indexer.embedded.checks import reading
 from indexer.embedded.snapshot import Snapshot
+from indexer.given import listed, seed_of, whole
 from indexer.records import NO_FILTERS, Allowed, Candidates, Document, Filters, Query
 
 
@@ -25,7 +26,7 @@ class EmbeddedView(View):
         self._segments = snapshot.segments
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
-        check_limit(limit)
+        limit = whole(limit)
         with reading(self.where, self._segments):
             return [answer(self._segments, query, limit) for query in queries]
 
@@ -53,7 +54,8 @@ class EmbeddedView(View):
         return found
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        allowed = Filters(filters)
+        size, allowed = whole(size, "size is the number of images wanted"), Filters(filters)
+        seed = seed_of(seed)
         with reading(self.where, self._segments):
             chosen = random_rows(self._segments, size, allowed, seed)
             return [self._segments[number].documents(np.array([row]))[0] for number, row in chosen]

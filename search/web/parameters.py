@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from indexer.given import HIGHEST_SEED
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
 from search import cursor
-from search.query import HIGHEST_SEED
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]

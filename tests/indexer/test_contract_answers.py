@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import nan
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -72,6 +74,52 @@ class TestStatus:
 
     def test_a_whole_index_has_nothing_to_complain_of(self, library: CaptionIndex) -> None:
         assert list(library.check()) == []
+
+
+class TestWrongValues:
+    def test_each_is_told_in_one_line(self, filled: CaptionIndex) -> None:
+        dog = tokens("dog")
+        asked: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any], str]] = [
+            (filled.candidates, ("dog", 3), {}, "tokens are given as a frozenset, not 'dog'"),
+            (filled.candidates, (frozenset({3}), 3), {}, "tokens are given here as text, not 3"),
+            *(
+                (
+                    filled.candidates,
+                    (dog, 3),
+                    {"min_score": least},
+                    f"least score is from 0 to 1, not {least!r}",
+                )
+                for least in (nan, "0.3", None)
+            ),
+            (filled.candidates, (dog, 3), {"after": 3}, "after is the position of a candidate, not 3"),
+            (filled.count, (dog, None), {}, "a least score is from 0 to 1, not None"),
+            (filled.count, (dog, 0.3), {"excluded": [3]}, "image ids are given here as text, not 3"),
+            (filled.captions, (["1", 3],), {}, "image ids are given here as text, not 3"),
+            (filled.delete, (["1", 391895],), {}, "image ids are given here as text, not 391895"),
+            *(
+                (filled.random, (size,), {}, f"images wanted, a whole number of 1 or more, not {size!r}")
+                for size in ("3", 2.5, 0, -1)
+            ),
+            *(
+                (filled.random, (3,), {"seed": seed}, f"a seed is a whole number from 0 to .*, not {seed!r}")
+                for seed in (-1, 1 << 31, "3")
+            ),
+            (filled.draft, (None,), {}, "the key of a draft is a text, not None"),
+        ]
+        for ask, places, names, said in asked:
+            with pytest.raises(IndexerError, match=f"{said}$") as error:
+                ask(*places, **names)
+            assert "\n" not in str(error.value)
+        assert filled.caption_count() == len(RECORDS)
+
+    def test_narrow_numbers_of_numpy_are_whole_numbers(self, filled: CaptionIndex) -> None:
+        plenty = filled.candidates(tokens("dog"), 200)
+        assert filled.candidates(tokens("dog"), np.uint8(200)) == plenty
+        few = filled.random(int(np.int8(3)), seed=7)
+        assert filled.random(np.int8(3), seed=np.int64(7)) == few
+
+    def test_an_index_tells_what_it_is(self, filled: CaptionIndex) -> None:
+        assert repr(filled) == f"<{type(filled).__name__} {filled.where}>"
 
 
 class TestCandidates:

@@ -30,6 +30,20 @@ def test_a_path_names_a_folder(tmp_path: Path) -> None:
         assert index.where == str(tmp_path / "index")
 
 
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("a\0b", r"'a\\x00b': cannot be opened as a folder \(embedded null byte\)"),
+        ("a\ud800b", r"'a\\ud800b': cannot be opened as a folder \(.*surrogates"),
+        ("a" * 300, r"'a+\.\.\.a+': cannot be opened as a folder \(File name too long\)"),
+    ],
+)
+def test_a_name_that_no_folder_can_have(where: str, said: str, create: bool) -> None:
+    with pytest.raises(IndexerError, match=f"^{said}"):
+        open_index(where, create=create)
+
+
 ADDRESSES = [
     "localhost:9200/captions",
     "127.0.0.1:9200/x",

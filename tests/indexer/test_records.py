@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import IndexerError
-from indexer.records import NO_FILTERS, CaptionRecord, Filters
+from indexer.records import NO_FILTERS, CaptionRecord, Filters, Position, Query
 
 
 def test_a_text_is_one_value() -> None:
@@ -24,7 +24,18 @@ def test_values_are_taken_once_and_kept() -> None:
     given = ["coco"]
     filters = Filters({"source": given, "kind": iter(["title", "reference"])})
     given.append("folder")
-    assert filters.where == {"source": ("coco",), "kind": ("title", "reference")}
+    assert filters.where == {"source": ("coco",), "kind": ("reference", "title")}
+
+
+def test_filters_that_let_the_same_pass_are_the_same() -> None:
+    one, other = (
+        Filters({"source": ["a", "b", "b"], "kind": "title"}),
+        Filters({"kind": ["title"], "source": ("b", "a")}),
+    )
+    assert one == other
+    queries = {Query(frozenset({"dog"}), filters, after=Position(0.5, "1")) for filters in (one, other)}
+    assert len({one, other}) == len(queries) == 1
+    assert one != Filters({"source": ["a", "b"]}) != NO_FILTERS
 
 
 def test_no_filters_are_false() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from captioner.tokens import DEFAULT, analyzer
-from indexer.contract import CaptionIndex, Draft, listed
+from indexer.contract import CaptionIndex, Draft
+from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
     AddReport,
