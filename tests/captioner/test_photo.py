@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,11 @@ from PIL import Image
 
 from captioner.errors import PhotoError
 from captioner.formats import FORMATS, NAMES
-from captioner.photo import MAX_PIXELS, glance, media_type, open_photo
+from captioner.photo import MAX_PIXELS, Photo, glance, media_type, open_photo
 from tests.captioner.pictures import ORIENTATION, colour, encoded, scene
 
 
-def complaint(photo: str | Path | bytes) -> str:
+def complaint(photo: Photo) -> str:
     """The error that a photo gets, which is one line."""
     with pytest.raises(PhotoError) as caught:
         open_photo(photo, smallest=256)
@@ -116,6 +117,15 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         assert complaint(path) == f"{path}: no permission to read it"
 
 
+@pytest.mark.parametrize(
+    "other", [np.zeros((9, 9, 3), np.uint8), io.BytesIO(), bytearray(b"\xff\xd8"), None, 3], ids=repr
+)
+def test_what_is_no_photo_at_all_says_what_to_give(other: Any) -> None:
+    kind = type(other).__name__
+    assert complaint(other).startswith("<photo>: give a path, bytes or a PIL image (of an array: Image.from")
+    assert complaint(other).endswith(f", not {kind}")
+
+
 # Damage
 
 
@@ -186,6 +196,23 @@ def test_a_large_jpeg_is_decoded_smaller_but_never_below_what_was_asked() -> Non
     image = open_photo(encoded(scene(1600, 1200), "JPEG"), smallest=256)
     assert image.size == (400, 300)
     assert open_photo(encoded(scene(1600, 1200), "JPEG")).size == (1600, 1200)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 10), (10, 0)])
+def test_an_image_without_pixels_is_no_photo(size: tuple[int, int]) -> None:
+    assert complaint(Image.new("RGB", size)) == f"<photo>: {size[0]}x{size[1]} has no pixels"
+
+
+# Animations
+
+
+def test_an_animation_is_its_first_frame_and_an_opened_one_the_frame_it_stands_at() -> None:
+    frames = [Image.new("RGB", (8, 8), name) for name in ("red", "lime", "blue")]
+    content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert colour(open_photo(content), 0.5, 0.5) == "r"
+    with Image.open(io.BytesIO(content)) as opened:
+        opened.seek(2)
+        assert colour(open_photo(opened), 0.5, 0.5) == "b"
 
 
 # Orientation
