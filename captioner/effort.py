@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
+from reprlib import repr as shortened
 
 from captioner.errors import ModelError
 
@@ -16,20 +18,30 @@ MOST_DIVERSITY = 100
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How captions are to be written. Raises ModelError for what is not possible."""
+    """How captions are to be written. Raises ModelError for what is not possible.
+
+    NumPy's numbers become Python's: those of few bits are too narrow to reckon with.
+    """
 
     beam: int  # 1: greedy
     captions: int  # of each photo
     diversity: float  # above 0: they differ by more than a word
 
     def __post_init__(self) -> None:
-        if not 1 <= self.beam <= MOST_BEAM:
-            raise ModelError(f"a beam of {self.beam} is not possible; use 1 (greedy) to {MOST_BEAM}")
-        if not 1 <= self.captions <= MOST_CAPTIONS:
+        beam, captions, diversity = map(shortened, (self.beam, self.captions, self.diversity))
+        if not (_is(self.beam, Integral) and 1 <= self.beam <= MOST_BEAM):
+            raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) to {MOST_BEAM}")
+        if not (_is(self.captions, Integral) and 1 <= self.captions <= MOST_CAPTIONS):
+            raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 to {MOST_CAPTIONS}")
+        if not (_is(self.diversity, Real) and 0 <= self.diversity <= MOST_DIVERSITY):
             raise ModelError(
-                f"{self.captions} captions of a photo are not possible; ask for 1 to {MOST_CAPTIONS}"
+                f"a diversity of {diversity} is not possible; 0.5 is usual, {MOST_DIVERSITY} the most"
             )
-        if not 0 <= self.diversity <= MOST_DIVERSITY:
-            raise ModelError(
-                f"a diversity of {self.diversity} is not possible; 0.5 is usual, {MOST_DIVERSITY} the most"
-            )
+        object.__setattr__(self, "beam", int(self.beam))
+        object.__setattr__(self, "captions", int(self.captions))
+        object.__setattr__(self, "diversity", float(self.diversity))
+
+
+def _is(given: object, kind: type[Integral] | type[Real]) -> bool:
+    """True counts as 1 in Python, but nobody means it so."""
+    return isinstance(given, kind) and not isinstance(given, bool)
