@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ModelError, PhotoError
 
 if TYPE_CHECKING:
     from captioner.captioner import Caption, Captioner
 
-__all__ = ["Caption", "Captioner", "CaptionerError"]
+__all__ = ["Caption", "Captioner", "CaptionerError", "ModelError", "PhotoError"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,3 +18,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(captioner, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """With what is not loaded yet, so that it is offered where names are completed."""
+    return sorted({*globals(), *__all__})

@@ -155,6 +155,10 @@ def _is_hugging_faces(folder: Path) -> bool:
 def find_model(model: str | os.PathLike[str]) -> Path:
     """The folder of a model: one that comes with the package by name, otherwise a path."""
     packaged = packaged_models()
+    if os.fspath(model).startswith(ELSEWHERE):
+        raise ModelError(
+            f"{model}: a model of Hugging Face's only captions; captioner.captioner.open_captioner opens it"
+        )
     if os.fspath(model) in packaged:
         return MODELS / model
     folder = Path(model)

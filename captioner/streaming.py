@@ -48,6 +48,9 @@ class StreamingCaptioner(ABC):
     batch: int  # photos that are captioned together
     smallest: int | None  # photos may be decoded at reduced size, but no smaller than this
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.identity} on {self.device}>"
+
     @property
     @abstractmethod
     def usual_beam(self) -> int:
@@ -66,7 +69,10 @@ class StreamingCaptioner(ABC):
         """Captions of each row of features, the best first."""
 
     def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
-        """The best caption of each photo, in order. Raises PhotoError at the first that cannot be read."""
+        """The best caption of each photo, in order. Raises PhotoError at the first that cannot be read.
+
+        For several a photo use `stream`; here `captions` only widens the beam.
+        """
         found = []
         for result in self.stream(photos, beam=beam, captions=captions):
             if result.error is not None:

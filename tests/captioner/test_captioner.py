@@ -309,8 +309,10 @@ def test_groups_that_agree_are_made_up_for(captioner: Captioner, beam: int, dive
         assert len({one.text for one in result.captions}) == 5 and scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": 51}, {"captions": 0}, {"captions": 51}])
-def test_what_cannot_be_asked_for_is_refused_at_once(captioner: Captioner, wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("name", ["beam", "captions"])
+@pytest.mark.parametrize("given", [0, 51, 2.5, True, "3"])
+def test_what_cannot_be_asked_for_is_refused_at_once(captioner: Captioner, name: str, given: Any) -> None:
+    wrong = {name: given}
     with pytest.raises(ModelError, match="not possible"):
         captioner.stream([], **wrong)
 
@@ -425,6 +427,15 @@ def test_several_captions_of_a_student_projects_model_differ_by_words(diversity:
 
 
 # Loading
+
+
+def test_it_tells_what_it_is(captioner: Captioner) -> None:
+    assert repr(captioner) == f"<Captioner {captioner.identity} on cpu>"
+
+
+def test_a_model_from_elsewhere_says_what_opens_it() -> None:
+    with pytest.raises(ModelError, match=r"^hf:x/y: .*captioner\.captioner\.open_captioner opens it"):
+        Captioner.load("hf:x/y", "cpu")
 
 
 def test_the_same_weights_decoded_otherwise_are_another_captioner() -> None:

@@ -26,3 +26,8 @@ def test_naming_a_model_loads_no_torch() -> None:
     code = "import sys; from captioner.loader import loader; loader(); print('torch' in sys.modules)"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "False"
+
+
+def test_the_package_names_all_that_it_gives_before_any_of_it_is_loaded() -> None:
+    code = "import sys, captioner; print({*captioner.__all__} <= {*dir(captioner)}, 'torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "False"]
