@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds that may pass between the reading of a photo and the storing of its caption.
 _READ_BEFORE = 30.0
+#: What a record tells of how the web shows its picture.
+_SAID = ("query", "provider", "page", "title", "creator", "license", "attribution")
 #: Bits of the perceptual hash in which a glance may differ from the captioner's look at the same file.
 _SAME = 3
 
@@ -73,7 +75,7 @@ class Renewing:
 
     All generated captions of a changed photo go, whoever wrote them, as soon as the new ones are there:
     they tell of a picture that is no more. Titles and people's captions stay. All captions of a photo that
-    moved tell of the place where it is now.
+    moved tell of the place where it is now, and those of a scraped one what the web says of it now.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Renewing:
             self._index.add(moved)
             self.moved += len(image_ids(moved))
             held = self._index.captions(photo.image_id for photo in photos)
+        self._retell(photos, held)
         return [LookedUp(photo, self._place(photo, held.get(photo.image_id, ()))) for photo in photos]
 
     def _named(
@@ -138,6 +141,22 @@ class Renewing:
             if before is not None and one.record.image == before:
                 yield replace(one.record, image=photo.image)
 
+    def _retell(self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]) -> None:
+        """Captions of scraped photos tell what the web says of these now; titles of earlier times go."""
+        ours = [
+            (photo, one)
+            for photo in photos
+            if photo.source == "scraped"
+            for one in held.get(photo.image_id, ())
+            if one.record.source == "scraped" and is_same_file(photo.image, one.record.image)
+        ]
+        titles = [one for photo, one in ours if one.record.kind == "title" and _is_past(one, photo)]
+        generated = ((photo, one.record) for photo, one in ours if one.record.kind == "generated")
+        told = [(record, _retold(record, photo)) for photo, record in generated]
+        changed = [after for before, after in told if after != before]
+        if titles or changed:
+            self._index.replace(titles, changed)
+
     def store(self, records: Sequence[CaptionRecord]) -> AddReport:
         """Add captions; those of changed photos take the place of the old ones."""
         changed = [image_id for image_id in image_ids(records) if image_id in self._outdated]
@@ -145,3 +164,11 @@ class Renewing:
         report = self._index.replace(old, records) if old else self._index.add(records)
         self.renewed += len(changed)
         return report
+
+
+def _is_past(title: Document, photo: CaptionRecord) -> bool:
+    return title.record.caption != " ".join(photo.title.split())
+
+
+def _retold(record: CaptionRecord, photo: CaptionRecord) -> CaptionRecord:
+    return replace(record, **{name: getattr(photo, name) for name in _SAID})

@@ -12,9 +12,13 @@ from indexer.contract import CaptionIndex
 from indexer.errors import IndexNotFoundError
 from indexer.index import open_index
 from indexer.loading import Progress, Tell, no_progress
+from indexer.places import is_gone, is_same_file
 from indexer.records import CaptionRecord, Document
 from indexer.scrape.manifest import replaced_photos
 from indexer.sources import ScrapedSource
+
+#: Parts of a photo's path below its folder: images/ab/<sha256>.jpg.
+_BELOW = 3
 
 
 def index_scraped(
@@ -31,15 +35,15 @@ def index_scraped(
     Photos that a refresh has replaced leave it; what people wrote of them stays. Captions that the index
     refuses go to the file `rejects`. Raises IndexerError, also when there is no photo to make an index of.
     """
-    sources = [ScrapedSource(folder)]
+    source = ScrapedSource(folder)
     try:
         index = open_index(where)
     except IndexNotFoundError:
         with open_index(where, create=True) as index:
-            return building.build(index, sources, captioning, rejects=rejects, tell=tell, progress=progress)
+            return building.build(index, [source], captioning, rejects=rejects, tell=tell, progress=progress)
     with index:
-        report = building.add(index, sources, captioning, rejects=rejects, tell=tell, progress=progress)
-        gone = _in_index(index, replaced_photos(folder.absolute()))
+        report = building.add(index, [source], captioning, rejects=rejects, tell=tell, progress=progress)
+        gone = _in_index(index, replaced_photos(source.folder))
         if not gone:
             return report
         index.replace(gone, ())
@@ -53,7 +57,16 @@ def _in_index(index: CaptionIndex, photos: Iterable[CaptionRecord]) -> list[Docu
         one
         for image_id, documents in index.captions(places).items()
         for one in documents
-        if one.record.image == places[image_id]
-        and one.record.source == "scraped"
+        if one.record.source == "scraped"
         and one.record.kind in ("generated", "title")
+        and _is_from_here(one.record.image, places[image_id])
     ]
+
+
+def _is_from_here(image: str, place: str) -> bool:
+    """Whether a caption tells of the file at this place, or of one that was there before its folder moved.
+
+    Files are named by their content, so one that is gone is known by the end of its path.
+    """
+    same_name = Path(image).parts[-_BELOW:] == Path(place).parts[-_BELOW:]
+    return is_same_file(place, image) or (same_name and is_gone(image))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from captioner.files import is_file
 from indexer.records import CaptionRecord
@@ -20,13 +21,13 @@ class ScrapedSource(Source):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         from indexer.scrape.manifest import NAME, manifest_size
 
-        self._folder = existing_folder(folder, "what indexer scrape downloaded")
-        existing_file(self._folder / NAME, "the manifest that indexer scrape writes")
-        self._end = manifest_size(self._folder)
+        self.folder = _without_detours(existing_folder(folder, "what indexer scrape downloaded"))
+        existing_file(self.folder / NAME, "the manifest that indexer scrape writes")
+        self._end = manifest_size(self.folder)
 
     @property
     def name(self) -> str:
-        return self._folder.name
+        return self.folder.name
 
     def fingerprint(self) -> str:
         """Of the photos and their words alone: what a scrape tried without success changes nothing."""
@@ -38,8 +39,8 @@ class ScrapedSource(Source):
     def captions(self) -> Iterator[Item]:
         from indexer.scrape.manifest import broken_lines, title_records
 
-        yield from broken_lines(self._folder, self._end)
-        yield from title_records(self._folder, self._end)
+        yield from broken_lines(self.folder, self._end)
+        yield from title_records(self.folder, self._end)
 
     def photos(self) -> Iterator[Item]:
         for photo in self._photos():
@@ -54,4 +55,9 @@ class ScrapedSource(Source):
     def _photos(self) -> Iterator[CaptionRecord]:
         from indexer.scrape.manifest import scraped_photos
 
-        return scraped_photos(self._folder, self._end)
+        return scraped_photos(self.folder, self._end)
+
+
+def _without_detours(folder: Path) -> Path:
+    """One spelling for one folder: its photos are noted by path, and ".." in it would make another text."""
+    return folder.resolve() if ".." in folder.parts else folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,28 +16,12 @@ from indexer.scrape.credit import completed
 from indexer.scrape.items import Item
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import NAME, scraped_photos
-from indexer.scrape.providers.protocol import Ask, Page
 from indexer.scrape.report import Report
 from indexer.scrape.scraper import scrape
 from tests.indexer.scrape.conftest import SETTINGS, Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
-
-
-@dataclass(frozen=True)
-class Saying:
-    """A provider that answers each query with what it says of some pictures."""
-
-    name: str
-    found: tuple[Item, ...] = ()
-    endpoint: str = ""
-    delay: float = 0.0
-    limited: bool = True
-    asked: list[str] = field(default_factory=list)
-
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        self.asked.append(query)
-        return Page(tuple(replace(item, provider=self.name, query=query) for item in self.found), None)
 
 
 def _ask(scraping: Scraping, *providers: Saying, refresh: bool = False) -> Report:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from indexer.build import Captioning
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from indexer.scrape.indexing import index_scraped
+from indexer.scrape.items import Item
 from indexer.scrape.manifest import scraped_photos
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
+from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
 from tests.indexer.worlds import ColourCaptioner
 
 
-def _index(folder: Path, where: Path) -> int:
+def _index(folder: Path, where: Path | str) -> int:
     """How many photos were captioned."""
     report = index_scraped(folder, str(where), Captioning(ColourCaptioner))
     assert report.whole
@@ -86,3 +90,62 @@ def test_what_people_wrote_of_a_replaced_photo_stays(site: Site, scraping: Scrap
     with open_index(str(where)) as index:
         left = index.captions([photo.image_id])[photo.image_id]
     assert {one.record.caption for one in left} == {one.caption for one in written}
+
+
+def _say(url: str, title: str, licence: str) -> Saying:
+    return Saying("openverse", (Item(url, title=title, creator="Ann", license=licence),))
+
+
+def test_what_is_said_of_a_picture_now_takes_the_place_of_what_was(
+    site: Site, scraping: Scraping, fresh_where: str
+) -> None:
+    """Of the titles, and of captions that are not written anew."""
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping(["cats"], _say(url, "A cat", "CC BY"))
+    _index(scraping.folder, fresh_where)
+    (photo,) = scraped_photos(scraping.folder)
+    with open_index(fresh_where) as index:
+        index.add([replace(photo, kind="reference", caption="people wrote this")])
+    scraping(["cats"], _say(url, "A dog", "CC0"), refresh=True)
+    for _ in range(2):
+        assert _index(scraping.folder, fresh_where) == 0
+        with open_index(fresh_where) as index:
+            held = [one.record for one in index.captions([photo.image_id])[photo.image_id]]
+        assert {(one.kind, one.license) for one in held} == {
+            ("generated", "CC0"),
+            ("title", "CC0"),
+            ("reference", "CC BY"),
+        }
+        assert {one.caption for one in held if one.kind == "title"} == {"A dog"}
+
+
+@pytest.mark.parametrize("how", ["spelled", "moved", "moved, and its replaced file deleted"])
+def test_a_replaced_photo_leaves_whatever_the_folder_was_called(
+    how: str, site: Site, scraping: Scraping, tmp_path: Path
+) -> None:
+    where, folder = tmp_path / "index", scraping.folder
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping([url])
+    (before,) = scraped_photos(folder)
+    (tmp_path / "below").mkdir()
+    _index(tmp_path / "below" / ".." / folder.name if how == "spelled" else folder, where)
+    site.photo("/x.jpg", jpeg(2))
+    scraping([], refresh=True)
+    if how != "spelled":
+        folder = folder.rename(tmp_path / "elsewhere")
+    if "deleted" in how:
+        (folder / Path(before.image).relative_to(scraping.folder)).unlink()
+    _index(folder, where)
+    (after,) = scraped_photos(folder)
+    assert _held(where, before.image_id, after.image_id) == {after.image_id}
+
+
+def test_a_path_with_detours_is_stored_without_them(site: Site, scraping: Scraping, tmp_path: Path) -> None:
+    where = tmp_path / "index"
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    (tmp_path / "below").mkdir()
+    _index(tmp_path / "below" / ".." / scraping.folder.name, where)
+    (photo,) = scraped_photos(scraping.folder)
+    with open_index(str(where)) as index:
+        (held,) = index.captions([photo.image_id])[photo.image_id]
+    assert held.record.image == str(Path(photo.image).resolve())
