@@ -13,15 +13,16 @@ let asking = new AbortController(); // for the picture that is about to be shown
 let awaited = false; // whether a picture is about to be shown
 let pressed = null; // where the last press began
 let leave = close;
+let closed = () => {};
 
 /** `act`: what is to happen when a visitor is done with a picture, whether by key, by button or by a press beside it. */
 export function whenLeft(act) {
   leave = act;
 }
 
-/** `act` hears which picture was shown. */
+/** `act` hears which picture was shown, at once: the dialog's own event may come when another search has the focus. */
 export function whenClosed(act) {
-  dialog.addEventListener("close", () => act(dialog.dataset.shows));
+  closed = act;
 }
 
 dialog.addEventListener("cancel", (event) => {
@@ -94,7 +95,9 @@ async function awaiting(answer) {
 
 export function close() {
   asking.abort();
-  if (dialog.open) dialog.close();
+  if (!dialog.open) return;
+  dialog.close();
+  closed(dialog.dataset.shows);
 }
 
 /** Act in place, but leave Ctrl-click and the like to the browser. */

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from captioner.tokens import DEFAULT
 from indexer.records import CaptionRecord
@@ -169,10 +169,15 @@ def left(visitor: Visit) -> None:
     visitor.page.wait_for_function("!location.search.includes('show=')")
 
 
+def pressed_beside(page: Page) -> None:
+    for event in "pointerdown", "click":
+        page.dispatch_event("#detail", event)
+
+
 WAYS_OUT = {
     "key": lambda page: page.keyboard.press("Escape"),
     "button": lambda page: page.get_by_role("button", name="Close").click(),
-    "backdrop": lambda page: [page.dispatch_event("#detail", one) for one in ("pointerdown", "click")],
+    "backdrop": pressed_beside,
 }
 
 

@@ -80,6 +80,25 @@ def test_a_new_subject_begins_at_the_top(at: Visitor, photos: Path) -> None:
         is_at_the_top(visitor)
 
 
+LATE = """
+    const add = HTMLDialogElement.prototype.addEventListener
+    HTMLDialogElement.prototype.addEventListener = function (type, act) {
+        add.call(this, type, type === "close" ? (event) => setTimeout(act, 500, event) : act)
+    }"""
+
+
+def test_news_of_a_closed_picture_that_come_late_take_no_focus(visitor: Visit) -> None:
+    """The picture asked about is opened by a link, too, which is there by then."""
+    visitor.page.add_init_script(LATE)
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    visitor.page.locator(".card a").first.click()
+    visitor.page.get_by_role("link", name="Similar to this").click()
+    visitor.page.locator("#query-picture a").wait_for()
+    visitor.page.wait_for_timeout(600)
+    is_at_the_top(visitor)
+
+
 def test_moving_the_slider_is_one_step(visitor: Visit) -> None:
     visitor.open(f"/?q={CAT}")
     visitor.settled()
