@@ -39,6 +39,7 @@ class BuildLock:
         self._address = address
         self._index = lock_index(address.name)
         self._owner = uuid.uuid4().hex
+        self._process = os.getpid()
         self._purpose = purpose
         self._version: dict[str, Any] = {}
         self._changing = threading.Lock()  # the thread that keeps it fresh, and the build
@@ -70,7 +71,8 @@ class BuildLock:
             ) from None
 
     def release(self) -> None:
-        if self._released.is_set():
+        """Let others build. A child that was forked while it was held has nothing to release."""
+        if self._released.is_set() or self._process != os.getpid():
             return
         self._released.set()
         # Someone else may have it by now, or the server may be gone: then there is nothing to release.
@@ -110,7 +112,7 @@ class BuildLock:
             "purpose": self._purpose,
             "host": socket.gethostname(),
             "machine": machine(),
-            "pid": os.getpid(),
+            "pid": self._process,
             "at": time.time(),
         }
         put = partial(self._client.index, index=self._index, id=_DOCUMENT, document=document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -42,6 +43,21 @@ def test_only_on_this_very_machine_a_dead_process_frees_a_fresh_lock(
         with nullcontext() if free else pytest.raises(IndexLockedError, match="build x"):
             mine.acquire()
         mine.release()
+
+
+@pytest.mark.elasticsearch
+def test_a_forked_child_does_not_release_it(elastic_where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = parse(elastic_where)
+    with connect(address) as client:
+        mine, other = BuildLock(client, address, "mine"), BuildLock(client, address, "other")
+        mine.acquire()
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: NO_PROCESS)
+            mine.release()
+        with pytest.raises(IndexLockedError, match="mine"):
+            other.acquire()
+        mine.release()
+        other.acquire().release()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of boots and PID namespaces")
