@@ -20,6 +20,14 @@ _CARRIERS = tuple(
 )
 
 
+def canonical(url: str) -> str:
+    """One spelling for one address, as far as that is safe; what is no URL stays as it is."""
+    try:
+        return str(URL(url.strip()).with_fragment(None))
+    except ValueError:
+        return url
+
+
 class AddressRefusedError(OSError):
     """A connection to a machine that is not public. The text is the same for all, see `Guard.socket`."""
 

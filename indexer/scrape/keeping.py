@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from indexer.scrape.excluded import NAME, Excluded
 from indexer.scrape.items import Item, RefusalError
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.store import examine, save
@@ -32,10 +33,13 @@ Fetched = tuple[Item, Response]
 class Keeper:
     """Photos wait here, bounded, so that a connection is free again as soon as it has sent one."""
 
-    def __init__(self, folder: Path, ledger: Ledger, smallest_side: int) -> None:
+    def __init__(
+        self, folder: Path, ledger: Ledger, smallest_side: int, excluded: Excluded | None = None
+    ) -> None:
         self.folder = folder
         self.ledger = ledger
         self.smallest_side = smallest_side
+        self.excluded = excluded or Excluded()
         self._waiting: deque[Fetched] = deque()
         self._bytes = 0
         self._closed = False
@@ -93,6 +97,8 @@ class Keeper:
         body, headers = response.body, response.headers
         try:
             photo = examine(body, self.smallest_side)
+            if self.excluded.holds(photo.sha256):
+                raise RefusalError("excluded", f"{NAME} names it", "skipped")
         except RefusalError as refusal:
             return item.refused(refusal)
         reason, kept = self.ledger.claim(photo.sha256, photo.phash, item.url)

@@ -13,6 +13,7 @@ import numpy as np
 
 from indexer.hashes import Hashes
 from indexer.scrape.credit import completed, same_credit, takes_over, with_credit
+from indexer.scrape.excluded import read_excluded
 from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, sound_manifest
 
@@ -52,11 +53,15 @@ class Ledger:
         self._base.close()
 
     def read(self, folder: Path) -> None:
-        """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded."""
+        """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded.
+
+        Unless it is excluded: then its file may go.
+        """
         if not (folder / NAME).exists():
             return
+        excluded = read_excluded(folder)
         for line in sound_manifest(folder):
-            if isinstance(line, SearchProgress) or _is_whole(line, folder):
+            if isinstance(line, SearchProgress) or excluded.names(line) or _is_whole(line, folder):
                 self.note(line)
             else:
                 self.forget(line)

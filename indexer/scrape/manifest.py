@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from captioner.caption_files import Problem
+from captioner.files import is_file
 from indexer.errors import ScrapeError, SourceError
 from indexer.file_lock import lock_file
 from indexer.records import CaptionRecord
+from indexer.scrape.excluded import DIGITS, read_excluded
 from indexer.scrape.items import Item, SearchProgress
 
 NAME = "manifest.jsonl"
@@ -81,8 +83,9 @@ def manifest_size(folder: Path) -> int:
 def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
     """A record for every photo downloaded, in order, none twice, with all but the caption filled in.
 
-    With `end`, as the manifest was when it had that many bytes.
+    With `end`, as the manifest was when it had that many bytes. What is excluded is left out.
     """
+    out = _kept_out(folder, end)
     last = {}  # URL (hashed, to save memory) -> its last word in the manifest
     for number, line in enumerate(read_manifest(folder, end)):
         if isinstance(line, Item) and line.status != "found":
@@ -91,7 +94,7 @@ def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionReco
     left: dict[str, Item] = {}  # SHA-256 of a photo -> a duplicate of it, where nothing else holds it
     for number, line in enumerate(read_manifest(folder, end)):
         # A line that was written between the two readings is in nobody's place.
-        if not isinstance(line, Item) or last.get(hash(line.url)) != number:
+        if not isinstance(line, Item) or last.get(hash(line.url)) != number or _content(line) in out:
             continue
         if line.duplicate_of and line.duplicate_of not in seen:
             left.setdefault(line.duplicate_of, line)
@@ -99,6 +102,19 @@ def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionReco
             seen.add(line.sha256)
             yield _record(line, folder)
     yield from _handed_on({kept: line for kept, line in left.items() if kept not in seen}, folder, end)
+
+
+def _content(line: Item) -> str:
+    """Of the photo that is kept of this address, as far as its image id tells it."""
+    return (line.duplicate_of or line.sha256)[:DIGITS]
+
+
+def _kept_out(folder: Path, end: int) -> frozenset[str]:
+    """Contents that are excluded, by themselves or by an address that gave them."""
+    excluded = read_excluded(folder)
+    lines = read_manifest(folder, end) if excluded.urls else ()
+    given = {_content(line) for line in lines if isinstance(line, Item) and line.url in excluded.urls}
+    return excluded.contents | given - {""}
 
 
 def _handed_on(heirs: dict[str, Item], folder: Path, end: int) -> Iterator[CaptionRecord]:
@@ -113,13 +129,14 @@ def _handed_on(heirs: dict[str, Item], folder: Path, end: int) -> Iterator[Capti
 
 
 def replaced_photos(folder: Path) -> Iterator[CaptionRecord]:
-    """Photos that were in the data set, and that no address gives any more; in order."""
+    """Photos that were in the data set, and that no address gives any more or that are excluded; in order."""
     end = manifest_size(folder)
+    out = _kept_out(folder, end)
     gives: dict[int, str] = {}  # URL (hashed) -> the photo that it gives now
     for line in read_manifest(folder, end):
         if isinstance(line, Item) and line.status in ("downloaded", "duplicate"):
             gives[hash(line.url)] = line.duplicate_of or line.sha256
-    told = set(gives.values())
+    told = {content for content in gives.values() if content[:DIGITS] not in out}
     for line in read_manifest(folder, end):
         if isinstance(line, Item) and line.status == "downloaded" and line.sha256 not in told:
             told.add(line.sha256)
@@ -127,15 +144,18 @@ def replaced_photos(folder: Path) -> Iterator[CaptionRecord]:
 
 
 def title_records(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
-    """The titles of the downloaded photos as captions of kind "title"; photos without one are left out."""
+    """The titles of the downloaded photos as captions of kind "title".
+
+    Photos without one are left out, and those whose file is gone.
+    """
     for record in scraped_photos(folder, end):
-        if any(character.isalpha() for character in record.title):
+        if any(character.isalpha() for character in record.title) and is_file(record.image):
             yield replace(record, kind="title", caption=record.title)
 
 
 def _record(item: Item, folder: Path) -> CaptionRecord:
     return CaptionRecord(
-        image_id=f"scraped/{item.sha256[:32]}",
+        image_id=f"scraped/{item.sha256[:DIGITS]}",
         caption="",
         image=str(folder / item.file),
         source="scraped",

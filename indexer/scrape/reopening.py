@@ -13,8 +13,8 @@ from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import NAME, sound_manifest
 from indexer.scrape.transport import Limits
 
-#: Refusals that depend on options, and on what is installed.
-BY_OPTION: frozenset[Reason] = frozenset({"private-address", "too-large", "not-a-photo"})
+#: Refusals that depend on the user: on options, on what is installed, on what is named as excluded.
+BY_OPTION: frozenset[Reason] = frozenset({"private-address", "too-large", "not-a-photo", "excluded"})
 
 
 def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> bool:

@@ -11,13 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from yarl import URL
-
 from captioner.version import program_version
 from indexer.errors import ScrapeError
 from indexer.records import as_time
-from indexer.scrape.addresses import Guard, Network
+from indexer.scrape.addresses import Guard, Network, canonical
 from indexer.scrape.credit import with_credit
+from indexer.scrape.excluded import read_excluded
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
 from indexer.scrape.items import Item, RefusalError, SearchProgress, UnansweredError
@@ -142,7 +141,8 @@ class _Run:
         self.patience = Patience()
         self.guard = Guard(settings.allowed_networks)
         self.frontier = Frontier(settings.per_host)
-        self.keeper = Keeper(folder, ledger, settings.smallest_side)
+        self.excluded = read_excluded(folder)
+        self.keeper = Keeper(folder, ledger, settings.smallest_side, self.excluded)
 
     async def go(
         self, queries: Iterable[str], providers: Sequence[Provider], transport: Transport | None
@@ -186,6 +186,8 @@ class _Run:
         settings = self.settings
         options = (settings.limits, settings.allowed_networks)
         for item in pending(self.folder, self.ledger, self.reopened, *options, refresh=settings.refresh):
+            if self.excluded.names(self.ledger.last(item.url)):
+                continue
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
         texts = [*dict.fromkeys(queries)]
@@ -246,11 +248,13 @@ class _Run:
     async def _found(self, items: Sequence[Item], search: int) -> None:
         """Note those that are new, before the first of them is downloaded, and what is said of the others."""
         now = self._time()
-        named = [replace(item, url=_canonical(item.url), at=now) for item in items]
+        named = [replace(item, url=canonical(item.url), at=now) for item in items]
         # What is asked for again anyway was counted when it was taken up.
         counted = [item for item in named if not self.reopened.knows(item.url)]
         new, told = [], []
         for item in named:
+            if item.url in self.excluded.urls:
+                continue
             if self.ledger.discover(item, search):
                 new.append(item)
             elif (line := self.ledger.hear(item, search)) is not None:
@@ -328,14 +332,6 @@ def _advanced(progress: SearchProgress, page: Page, taken: int) -> SearchProgres
 def _fault(error: Exception) -> str:
     """A fault of this program, by its type alone: the text may repeat an address with a key in it."""
     return f"unexpected {type(error).__name__}; please report it"
-
-
-def _canonical(url: str) -> str:
-    """One spelling for one address, as far as that is safe; what is no URL stays as it is."""
-    try:
-        return str(URL(url.strip()).with_fragment(None))
-    except ValueError:
-        return url
 
 
 async def _together(tasks: Iterable[Awaitable[None]]) -> None:
