@@ -3,7 +3,13 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-# Optional: without a C compiler the same answers come from NumPy, more slowly (indexer/embedded/best.py).
-KERNEL = Extension("indexer.embedded.kernel", ["indexer/embedded/kernel.pyx"], optional=True)
+# No debugging symbols: they are nine tenths of the file, and name the folder it was made in.
+KERNEL = Extension("indexer.embedded.kernel", ["indexer/embedded/kernel.pyx"], extra_compile_args=["-g0"])
 
-setup(ext_modules=cythonize([KERNEL]))
+compiled = cythonize([KERNEL])
+for extension in compiled:
+    # Without a C compiler the same answers come from NumPy, more slowly (indexer/embedded/best.py). Told here,
+    # since Cython makes extensions of its own and passes this on to none.
+    extension.optional = True
+
+setup(ext_modules=compiled)

@@ -47,4 +47,4 @@ def what_to_do(suffixes: Collection[str], count: int) -> str:
     """Advice for so many pictures that are not read, by their suffixes."""
     convert = f"convert {'it' if count == 1 else 'them'} to JPEG"
     readable = "HEIF" not in _READ and not set(suffixes).isdisjoint(_HEIF["HEIF"])
-    return convert + (", or pip install pillow-heif, which reads HEIC" if readable else "")
+    return convert + (", or pip install 'caption-search[heic]', which reads HEIC" if readable else "")

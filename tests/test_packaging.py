@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,8 +25,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("captioner", "indexer", "search", "es_mappings")
 
 
-def run(command: Sequence[str], folder: Path) -> str:
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def run(command: Sequence[str], folder: Path, **environment: str) -> str:
+    told = {**os.environ, **environment}
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=told)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 
@@ -135,6 +137,16 @@ def test_the_wheel_holds_the_kernel_and_not_what_it_is_made_of(wheel: Path) -> N
     compiled -= {"indexer/embedded/kernel.pyi"}
     assert len(compiled) == (ranking.best_compiled is not None)
     assert all(name.endswith((".so", ".pyd")) for name in compiled)
+
+
+def test_without_a_compiler_it_is_made_without_the_kernel(released: Path, tmp_path: Path) -> None:
+    (sdist,) = released.glob("*.tar.gz")
+    make = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    run([*make, "--wheel-dir", str(tmp_path), str(sdist)], tmp_path, CC="/bin/false")
+    (made,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(made).namelist()
+    assert "indexer/embedded/best.py" in names
+    assert not any(name.endswith((".so", ".pyd")) for name in names)
 
 
 def test_the_wheel_does_not_hold_what_data_it_was_made_with(wheel: Path) -> None:
