@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from captioner.caption_files import Problem
 from captioner.files import is_file
 from indexer.errors import ScrapeError, SourceError
-from indexer.file_lock import lock_file
+from indexer.file_lock import lock_file, unlock_file
 from indexer.records import CaptionRecord
 from indexer.scrape.excluded import DIGITS, read_excluded
 from indexer.scrape.items import Item, SearchProgress
@@ -178,6 +178,7 @@ class ManifestWriter:
         """Raises ScrapeError where another process is writing to this folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
+        self._process = os.getpid()
         self._file: BinaryIO = self.path.open("ab+", buffering=0)
         try:
             if not lock_file(self._file.fileno()):
@@ -202,8 +203,11 @@ class ManifestWriter:
             raise
 
     def close(self) -> None:
+        """Let others write. A child that was forked meanwhile lets go of its copy only."""
         if not self._file.closed:
             os.fsync(self._file.fileno())
+            if self._process == os.getpid():
+                unlock_file(self._file.fileno())
             self._file.close()
 
     def __enter__(self) -> ManifestWriter:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from io import FileIO
 from pathlib import Path
@@ -190,6 +192,21 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
 def test_two_scrapes_into_one_folder(tmp_path: Path) -> None:
     with ManifestWriter(tmp_path), pytest.raises(ScrapeError, match="another scrape"):
         ManifestWriter(tmp_path)
+
+
+def test_a_forked_child_neither_keeps_the_lock_nor_releases_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for closed_by_child in (False, True):
+        writer = ManifestWriter(tmp_path)
+        other_copy = os.dup(writer._file.fileno())  # forking makes one of each open file
+        with monkeypatch.context() as child:
+            if closed_by_child:
+                child.setattr(os, "getpid", lambda: -1)
+            writer.close()
+        with pytest.raises(ScrapeError, match="another scrape") if closed_by_child else nullcontext():
+            ManifestWriter(tmp_path).close()
+        os.close(other_copy)
 
 
 def test_records_carry_origin_and_licence(site: Site, scraping: Scraping, tmp_path: Path) -> None:
