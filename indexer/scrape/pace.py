@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -50,17 +50,25 @@ class _Host:
 class Pace:
     """Lets every request wait for its host's turn.
 
-    `per_host` connections at once, `delay` seconds between the starts of two requests. A host that
-    asks to wait longer than `longest_wait` seconds is not waited for: RefusalError("rate-limited"). Nor is
-    one that refuses time and again, until it would have to rest that long.
+    `per_host` connections at once, `delay` seconds between the starts of two requests, of hosts with longer
+    `delays` (an API's rate limit) as many as those say. A host that asks to wait longer than `longest_wait`
+    seconds is not waited for: RefusalError("rate-limited"). Nor is one that refuses time and again, until it
+    would have to rest that long.
     """
 
     def __init__(
-        self, clock: Clock, *, per_host: int = 2, delay: float = 0.1, longest_wait: float = 60.0
+        self,
+        clock: Clock,
+        *,
+        per_host: int = 2,
+        delay: float = 0.1,
+        delays: Mapping[str, float] | None = None,
+        longest_wait: float = 60.0,
     ) -> None:
         self.clock = clock
         self.per_host = per_host
         self.delay = delay
+        self.delays = delays or {}
         self.longest_wait = longest_wait
         self._hosts: dict[str, _Host] = {}
 
@@ -124,7 +132,7 @@ class Pace:
         host.next_at = max(host.next_at, host.paused_until)
 
     def slow_down(self, name: str, delay: float) -> None:
-        """At least `delay` seconds between requests to this host (Crawl-delay, an API's rate limit)."""
+        """At least `delay` seconds between requests to this host (Crawl-delay)."""
         host = self._host(name)
         if delay > host.delay:
             host.next_at += delay - host.delay
@@ -136,7 +144,8 @@ class Pace:
             if len(self._hosts) >= _HOSTS:
                 now = self.clock.monotonic()
                 self._hosts = {key: host for key, host in self._hosts.items() if not host.is_at_rest(now)}
-            host = self._hosts[name] = _Host(asyncio.Semaphore(self.per_host), self.delay)
+            delay = max(self.delay, self.delays.get(name, 0.0))
+            host = self._hosts[name] = _Host(asyncio.Semaphore(self.per_host), delay)
         return host
 
 

@@ -171,13 +171,18 @@ class _Run:
 
     def _fetcher(self, transport: Transport, providers: Sequence[Provider]) -> Fetcher:
         settings = self.settings
-        pace = Pace(
-            self.clock, per_host=settings.per_host, delay=settings.delay, longest_wait=settings.longest_wait
-        )
+        delays: dict[str, float] = {}
         for provider in providers:
             if provider.endpoint:
                 host = self.guard.check_url(provider.endpoint).host or ""
-                pace.slow_down(host, provider.delay)
+                delays[host] = max(provider.delay, delays.get(host, 0.0))
+        pace = Pace(
+            self.clock,
+            per_host=settings.per_host,
+            delay=settings.delay,
+            delays=delays,
+            longest_wait=settings.longest_wait,
+        )
         manners = Manners(settings.user_agent, attempts=settings.attempts)
         return Fetcher(transport, pace, self.guard, manners, settings.limits)
 

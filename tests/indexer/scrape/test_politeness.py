@@ -315,6 +315,23 @@ def test_resting_hosts_are_forgotten() -> None:
     assert asyncio.run(many()) <= 4096
 
 
+def test_an_api_keeps_its_distance_after_its_host_was_forgotten() -> None:
+    async def waits() -> list[float]:
+        clock = Jumping()
+        pace = Pace(clock, delay=0.0, delays={"api.example": 3.0})
+        for number in range(3):
+            async with pace.turn("api.example"):
+                pass
+            if number == 0:
+                clock.time += 10.0
+                for other in range(5_000):
+                    async with pace.turn(f"{other}.example"):
+                        pass
+        return clock.slept
+
+    assert asyncio.run(waits()) == [3.0]
+
+
 @timeless
 @given(st.integers(0, 10**6))
 def test_retry_after_in_seconds(seconds: int) -> None:
