@@ -8,8 +8,8 @@ KERNEL = Extension("indexer.embedded.kernel", ["indexer/embedded/kernel.pyx"], e
 
 compiled = cythonize([KERNEL])
 for extension in compiled:
-    # Without a C compiler the same answers come from NumPy, more slowly (indexer/embedded/best.py). Told here:
-    # Cython makes extensions of its own, and passes this on to none.
+    # Without a C compiler the same answers come from NumPy, more slowly (indexer/embedded/best.py). It is
+    # told here, since Cython makes extensions of its own and passes this on to none.
     extension.optional = True
 
 setup(ext_modules=compiled)
