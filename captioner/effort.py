@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from reprlib import repr as shortened
 
 from captioner.errors import ModelError
+from captioner.given import is_number
 
 #: The beam where none is asked for; the student project's models are greedy.
 USUAL_BEAM = 3
@@ -29,19 +30,14 @@ class Effort:
 
     def __post_init__(self) -> None:
         beam, captions, diversity = map(shortened, (self.beam, self.captions, self.diversity))
-        if not (_is(self.beam, Integral) and 1 <= self.beam <= MOST_BEAM):
+        if not (is_number(self.beam, Integral) and 1 <= self.beam <= MOST_BEAM):
             raise ModelError(f"a beam of {beam} is not possible; use 1 (greedy) to {MOST_BEAM}")
-        if not (_is(self.captions, Integral) and 1 <= self.captions <= MOST_CAPTIONS):
+        if not (is_number(self.captions, Integral) and 1 <= self.captions <= MOST_CAPTIONS):
             raise ModelError(f"{captions} captions of a photo are not possible; ask for 1 to {MOST_CAPTIONS}")
-        if not (_is(self.diversity, Real) and 0 <= self.diversity <= MOST_DIVERSITY):
+        if not (is_number(self.diversity, Real) and 0 <= self.diversity <= MOST_DIVERSITY):
             raise ModelError(
                 f"a diversity of {diversity} is not possible; 0.5 is usual, {MOST_DIVERSITY} the most"
             )
         object.__setattr__(self, "beam", int(self.beam))
         object.__setattr__(self, "captions", int(self.captions))
         object.__setattr__(self, "diversity", float(self.diversity))
-
-
-def _is(given: object, kind: type[Integral] | type[Real]) -> bool:
-    """True counts as 1 in Python, but nobody means it so."""
-    return isinstance(given, kind) and not isinstance(given, bool)

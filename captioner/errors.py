@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from reprlib import repr as shortened
-
 
 class CaptionerError(Exception):
     """Root of this package's errors."""
@@ -28,9 +25,3 @@ class LostProcessError(CaptionerError):
 
 class AnalyzerError(CaptionerError):
     """An analyzer name that this version does not know."""
-
-
-def check_listed(given: object, what: str, error: type[Exception]) -> None:
-    """Raise `error` for one thing where many are taken: a text's letters would be taken for them."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")

@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.effort import Effort
-from captioner.errors import ModelError, PhotoError, check_listed
+from captioner.errors import ModelError, PhotoError
+from captioner.given import check_listed
 from captioner.photo import Photo, open_photo, perceptual_hash, photo_name
 from captioner.photo_captioner import Caption, Captioned
 
@@ -202,9 +203,10 @@ def use_threads(count: int) -> None:
         another.submit(torch.set_num_threads, usual).result()
 
 
-#: A forked process has none of the threads that torch shared its work with, and would wait for them for ever.
-#: So it computes with one, as those of torch's own DataLoader do.
-os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    # A forked process has none of the threads that torch shared its work with, and would wait for them for
+    # ever. So it computes with one, as those of torch's own DataLoader do.
+    os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def _shared(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:

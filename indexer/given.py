@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from reprlib import repr as shortened
 from typing import TypeVar
 
-from captioner.errors import check_listed
+from captioner.given import check_listed, is_number
 from indexer.errors import IndexerError
 
 #: Elasticsearch takes no higher one.
@@ -38,7 +38,7 @@ def whole(
     given: int, what: str = "limit is the number of captions wanted", error: type[Exception] = IndexerError
 ) -> int:
     """A number of 1 or more; raises `error` for any other."""
-    if not isinstance(given, Integral) or given < 1:
+    if not (is_number(given, Integral) and given >= 1):
         raise error(f"{what}, a whole number of 1 or more, not {shortened(given)}")
     return int(given)  # one of NumPy's may be too narrow to reckon with
 
@@ -47,14 +47,14 @@ def seed_of(given: int | None, error: type[Exception] = IndexerError) -> int | N
     """What a draw is repeated by, if by anything; raises `error` for a number that not both engines take."""
     if given is None:
         return None
-    if not (isinstance(given, Integral) and 0 <= given <= HIGHEST_SEED):
+    if not (is_number(given, Integral) and 0 <= given <= HIGHEST_SEED):
         raise error(f"a seed is a whole number from 0 to {HIGHEST_SEED:,}, not {shortened(given)}")
     return int(given)
 
 
 def least_score(given: float, error: type[Exception] = IndexerError) -> float:
     """A Jaccard similarity to be reached; raises `error` for what is none."""
-    if not (isinstance(given, Real) and 0.0 <= given <= 1.0):
+    if not (is_number(given, Real) and 0.0 <= given <= 1.0):
         raise error(f"a least score is from 0 to 1, not {shortened(given)}")
     return float(given)
 

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import TypeVar
 
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
-from indexer.given import listed, whole
+from indexer.given import whole
 from indexer.records import Allowed, CaptionRecord, Document, Filters
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
-
-_T = TypeVar("_T")
-
-
-def several(given: Iterable[_T], what: str, kind: type[object] = str) -> list[_T]:
-    """All that was given, each of the kind; raises QueryError, also for one text: its letters are several."""
-    return listed(given, what, QueryError, kind)
 
 
 def hits_wanted(k: int) -> int:
@@ -46,7 +38,7 @@ def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Fi
         if not equals:
             raise QueryError(f"a condition is written field=value, not {condition!r}")
         allowed.setdefault(name.strip(), []).append(value.strip())
-    return as_filters({name: tuple(dict.fromkeys(values)) for name, values in allowed.items()})
+    return as_filters(allowed)
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:

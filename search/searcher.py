@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from captioner.effort import USUAL_BEAM, Effort
-from captioner.errors import PhotoError, check_listed
+from captioner.errors import PhotoError
+from captioner.given import check_listed
 from captioner.loader import loader
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
 from indexer.contract import CaptionIndex, View
-from indexer.given import least_score, seed_of
+from indexer.given import least_score, listed, seed_of
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Allowed, Document
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
@@ -31,7 +32,6 @@ from search.query import (
     distinct,
     hits_wanted,
     representative,
-    several,
 )
 from search.wanted import Options, Wanted
 
@@ -154,7 +154,7 @@ class Searcher:
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
-        return self.any_of([of_tokens(frozenset(several(tokens, "tokens")))], k, **options)
+        return self.any_of([of_tokens(frozenset(listed(tokens, "tokens", QueryError)))], k, **options)
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
@@ -181,7 +181,8 @@ class Searcher:
         """
         wanted = Wanted.of(k, **options)
         liked, unliked = (
-            [self._example(one) for one in several(given, "examples", object)] for given in (like, unlike)
+            [self._example(one) for one in listed(given, "examples", QueryError, object)]
+            for given in (like, unlike)
         )
         examples = liked + unliked
         check_analyzer(self.index, (one for example in examples for one in example.asked))
@@ -207,7 +208,7 @@ class Searcher:
             raise QueryError("a count needs a least score above 0")
         asked, allowed = self._told(asked), as_filters(filters)
         queries = [one.tokens for one in asked if one.tokens]
-        view, left_out = self.index.view(), several(excluded, "image ids")
+        view, left_out = self.index.view(), listed(excluded, "image ids", QueryError)
         images = view.count(queries[0], least, allowed, queries[1:], left_out) if queries else 0
         check_analyzer(view, asked)
         return images
@@ -238,11 +239,10 @@ class Searcher:
         return representative(documents)
 
     def _question(self, captions: Iterable[str]) -> _Question:
-        return _Question(distinct(analysed(self.index, several(captions, "captions"))))
+        return _Question(distinct(analysed(self.index, listed(captions, "captions", QueryError))))
 
     def _told(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
-        given = told(self.index, several(asked, "captions", Asked))
-        return distinct(given)
+        return distinct(told(self.index, listed(asked, "captions", QueryError, Asked)))
 
     def _example(self, example: str | Photo | IndexedImage) -> _Question:
         if isinstance(example, IndexedImage):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import runpy
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
 
+from captioner import streaming
 from captioner.streaming import use_threads
 
 
@@ -35,3 +39,9 @@ def test_many_at_once_leave_the_usual_number() -> None:
     with ThreadPoolExecutor(8) as workers:
         list(workers.map(use_threads, [1, 3] * 20))
     assert (torch.get_num_threads(), _in_a_new_thread()) == (here, usual)
+
+
+def test_a_system_without_fork_does_not_want_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has none, nor what is to be done after it."""
+    monkeypatch.delattr(os, "register_at_fork")
+    assert "StreamingCaptioner" in runpy.run_path(str(streaming.__file__))

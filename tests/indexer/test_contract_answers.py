@@ -89,7 +89,7 @@ class TestWrongValues:
                     {"min_score": least},
                     f"least score is from 0 to 1, not {least!r}",
                 )
-                for least in (nan, "0.3", None)
+                for least in (nan, "0.3", None, True)
             ),
             (filled.candidates, (dog, 3), {"after": 3}, "after is the position of a candidate, not 3"),
             (filled.count, (dog, None), {}, "a least score is from 0 to 1, not None"),
@@ -98,11 +98,11 @@ class TestWrongValues:
             (filled.delete, (["1", 391895],), {}, "image ids are given here as text, not 391895"),
             *(
                 (filled.random, (size,), {}, f"images wanted, a whole number of 1 or more, not {size!r}")
-                for size in ("3", 2.5, 0, -1)
+                for size in ("3", 2.5, 0, -1, True)
             ),
             *(
                 (filled.random, (3,), {"seed": seed}, f"a seed is a whole number from 0 to .*, not {seed!r}")
-                for seed in (-1, 1 << 31, "3")
+                for seed in (-1, 1 << 31, "3", True)
             ),
             (filled.draft, (None,), {}, "the key of a draft is a text, not None"),
         ]

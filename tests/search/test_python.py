@@ -90,7 +90,7 @@ def test_filters_that_are_none(searcher: Searcher, filters: Any) -> None:
             ask("a dog", filters=filters)
 
 
-@pytest.mark.parametrize("k", [0, -1, 2.5, "3", None])
+@pytest.mark.parametrize("k", [0, -1, 2.5, "3", None, True])
 def test_no_image_is_no_number_of_images(searcher: Searcher, k: Any) -> None:
     for ask in (searcher.random, lambda k: searcher.text("a dog", k)):
         with pytest.raises(QueryError, match=f"hits wanted, a whole number of 1 or more, not {k!r}"):
@@ -106,7 +106,7 @@ def test_numbers_of_numpy_are_numbers(searcher: Searcher) -> None:
     assert searcher.text("a dog", min_score=least).hits == searcher.text("a dog", min_score=0.5).hits
 
 
-@pytest.mark.parametrize("least", [None, "0.3", float("nan"), -0.1, 1.1])
+@pytest.mark.parametrize("least", [None, "0.3", float("nan"), -0.1, 1.1, True])
 def test_what_is_no_similarity(searcher: Searcher, least: Any) -> None:
     for ask in (searcher.text, lambda _, min_score: searcher.count_any_of([DOG], min_score)):
         with pytest.raises(QueryError, match=f"a least score is from 0 to 1, not {least!r}"):
