@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from indexer.records import generated_by
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.providers import Provider
 from indexer.scrape.report import Report, why_no_photo
-from indexer.scrape.scraper import OnItem, Settings, scrape
+from indexer.scrape.scraper import OnItem, scrape
+from indexer.scrape.settings import Settings
 from search.errors import QueryError
 from search.hits import Results
 from search.render.certificate import no_word_counts
 from search.searcher import Searcher, captions_of
+from search.wanted import Wanted
 
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
 _LONGEST = 6
@@ -35,7 +37,7 @@ class Found:
 
     results: Results
     queries: tuple[str, ...]
-    reports: tuple[Report, ...]
+    report: Report
     folder: Path
 
 
@@ -80,20 +82,23 @@ def search_web(
     search goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
     results have been taken. Raises QueryError when the web gives no photo, PhotoError for what is none.
     """
+    Wanted.of(k, min_score=min_score)  # refused before anything is asked
     caption = given if isinstance(given, str) else captions_of(given, captioner, beam)[0]
     queries = web_queries(caption)
     place = folder / folder_name(queries[0])
     told = watch or Watch()
-    asked, reports = _scrape(queries, providers, place, settings, told)
-    if not reports[-1].holds_photos:
-        raise QueryError(f"the web gave no photo for {queries[0]!r}: {why_no_photo(reports)}")
+    asked: list[str] = []
+    until = replace(settings, enough=settings.per_query)
+    report = scrape(_asked(queries, asked, told), providers, place, until, on_item=told.on_item)
+    if not report.holds_photos:
+        raise QueryError(f"the web gave no photo for {queries[0]!r}: {why_no_photo(report)}")
     where = str(place / "caption-index")
     index_scraped(
         place, where, Captioning(lambda: captioner, beam=beam), tell=told.tell, progress=told.progress
     )
     with Searcher.open(where) as searcher:
         results = _among_written(searcher, caption, captioner.identity, k, min_score)
-    return Found(results, asked, reports, place)
+    return Found(results, tuple(asked), report, place)
 
 
 def _among_written(searcher: Searcher, caption: str, model: str, k: int, min_score: float) -> Results:
@@ -114,20 +119,9 @@ def folder_name(query: str) -> str:
     return name if cut == name else f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _scrape(
-    queries: Sequence[str], providers: Sequence[Provider], folder: Path, settings: Settings, watch: Watch
-) -> tuple[tuple[str, ...], tuple[Report, ...]]:
-    """Query after query until enough results have been looked at."""
-    asked: list[str] = []
-    reports: list[Report] = []
-    room = settings.per_query
+def _asked(queries: Sequence[str], asked: list[str], watch: Watch) -> Iterator[str]:
+    """The queries as the scrape takes them, which it does while too little has been found."""
     for query in queries:
         watch.on_query(query)
-        share = replace(settings, per_query=room)
-        report = scrape([query], providers, folder, share, on_item=watch.on_item)
         asked.append(query)
-        reports.append(report)
-        room -= report.taken
-        if room <= 0:
-            break
-    return tuple(asked), tuple(reports)
+        yield query

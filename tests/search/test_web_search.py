@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ from indexer.scrape.providers import Provider
 from indexer.scrape.providers.openverse import Openverse
 from search.cli import main
 from search.errors import QueryError
-from search.web_search import folder_name, search_web, web_queries
+from search.web_search import Watch, folder_name, search_web, web_queries
 from tests.captioners import WithoutModel
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.conftest import SETTINGS, site  # noqa: F401 - a fixture
@@ -127,7 +128,25 @@ def test_shorter_queries_follow_while_too_little_is_found(
     found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, replace(SETTINGS, per_query=3))
     assert found.queries == ("man riding motorcycle street", "man riding motorcycle", "man riding")
     assert len(list(found.folder.glob("images/*/*"))) == 2
-    assert [report.found.total() for report in found.reports] == [0, 1, 2]
+    assert found.report.found.total() == 3
+
+
+@pytest.mark.parametrize("wanted", [{"k": 0}, {"min_score": 2.0}])
+def test_what_no_answer_can_be_is_told_before_anything_is_asked(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path, wanted: dict[str, Any]
+) -> None:
+    asked: list[str] = []
+    with pytest.raises(QueryError, match=r"hits wanted|least score"):
+        search_web(
+            CAPTIONS[0],
+            captioner,
+            [openverse],
+            tmp_path,
+            SETTINGS,
+            watch=Watch(on_query=asked.append),
+            **wanted,
+        )
+    assert not asked and not any(tmp_path.iterdir())
 
 
 def test_the_same_search_again_downloads_and_captions_nothing(
@@ -153,10 +172,27 @@ def test_what_was_taken_earlier_counts(
     for _ in range(3):
         found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, settings)
         assert found.queries == ("man riding motorcycle street", "man riding motorcycle")
-        assert [report.taken for report in found.reports] == [1, 1]
+        assert found.report.taken == 2
         assert len(list(found.folder.glob("images/*/*"))) == 2
     more = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, replace(SETTINGS, per_query=4))
     assert len(list(more.folder.glob("images/*/*"))) == 4
+
+
+def test_shorter_queries_ask_again_neither_what_is_spent_nor_what_failed(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    busy = apis.site.url("/busy.jpg")
+    apis.site.pages["/busy.jpg"] = Answer(status=500)
+    apis.pictures["man riding motorcycle street"] = [*_pictures(apis, [0]), Picture(busy, "Untold")]
+    found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, SETTINGS)
+    assert len(found.queries) == 3
+    assert apis.site.paths().count("/busy.jpg") == 1
+    apis.site.asked.clear()
+    apis.site.pages["/v1/images/"] = Answer(b'{"detail": "wrong token"}', "application/json", status=403)
+    refreshing = replace(SETTINGS, refresh=True)
+    told = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, refreshing).report.unanswered
+    assert [one.reason for one in told] == ["key", "not-asked", "not-asked"]
+    assert apis.site.paths().count("/v1/images/") == 1
 
 
 def test_nothing_found_says_why(apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path) -> None:
