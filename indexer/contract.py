@@ -186,7 +186,8 @@ class CaptionIndex(View, _Closing):
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
         """Begin to build the successor of this index, or go on with the draft that has the same key.
 
-        Raises IndexMismatchError for an analyzer that is not known.
+        Close it before the index, by whose connection it may write and hold its lock. Raises
+        IndexMismatchError for an analyzer that is not known.
         """
 
 
