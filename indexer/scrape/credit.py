@@ -42,6 +42,7 @@ def _worth(said: Item, search: int | None) -> tuple[bool, int]:
 def completed(better: Item, other: Item) -> Item:
     """What the better answer says, and where it is silent, what the other one does."""
     whole = replace(better, **{name: getattr(better, name) or getattr(other, name) for name in _SHARED})
-    if whole.creator == better.creator:
+    known = better.attribution or better.license == other.license
+    if known and whole.creator == better.creator:
         return replace(whole, attribution=better.attribution or other.attribution)
     return replace(whole, attribution=attribution(whole.title, whole.creator, whole.license, whole.page))

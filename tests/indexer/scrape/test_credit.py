@@ -103,6 +103,12 @@ def test_a_creator_that_another_answer_names_is_in_the_attribution() -> None:
     assert completed(licensed, whole) == whole
 
 
+def test_an_attribution_names_the_licence_that_holds() -> None:
+    whole = completed(replace(CC, license="", attribution=""), CC)
+    assert (whole.license, whole.attribution) == ("", '"A cat" by Ann')
+    assert completed(whole, CC) == whole
+
+
 def test_lists_that_name_an_address_twice_change_nothing_run_after_run(
     site: Site, scraping: Scraping, tmp_path: Path
 ) -> None:
