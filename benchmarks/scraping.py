@@ -36,7 +36,8 @@ from PIL import Image
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.providers.listed import UrlList
-from indexer.scrape.scraper import Settings, scrape
+from indexer.scrape.scraper import scrape
+from indexer.scrape.settings import Settings
 from indexer.scrape.store import examine, save
 
 SETTINGS = Settings(

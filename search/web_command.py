@@ -94,9 +94,8 @@ def _watching() -> Iterator[Watch]:
 
 
 def _show(query: str, photo: Path | None, found: Found, output: Output) -> None:
-    for report in found.reports:
-        for progress in report.unanswered:
-            tell(f"{progress.provider}: {progress.detail}")
+    for line in dict.fromkeys(f"{one.provider}: {one.detail}" for one in found.report.unanswered):
+        tell(line)
     # The index is remade as the search goes on, so that a cursor into it would not hold.
     answer = Answer(query, replace(found.results, following=None), photo=photo)
     show([answer], output)

@@ -97,7 +97,7 @@ def _tell(report: Report, output: Path) -> None:
     if report.tells_of("private-address"):
         tell("addresses that are not public were not asked; name those that may be with --allow-network")
     if not report.holds_photos:
-        raise ScrapeError(f"{output}: holds no photo ({why_no_photo([report])})")
+        raise ScrapeError(f"{output}: holds no photo ({why_no_photo(report)})")
     if left := report.left():
         tell(left)
 

@@ -143,6 +143,11 @@ class UnansweredError(ScrapeError):
         return self.retry_after is not None
 
 
+def fault(error: Exception) -> str:
+    """How a fault of this program is told: by its type alone, for its text may hold an address with a key."""
+    return f"unexpected {type(error).__name__}; please report it"
+
+
 # What a line of a manifest may tell
 
 #: Whether a field's value is one that a scrape may have written.

@@ -97,10 +97,11 @@ class Keeper:
         body, headers = response.body, response.headers
         try:
             photo = examine(body, self.smallest_side)
-            if self.excluded.holds(photo.sha256):
-                raise RefusalError("excluded", f"{NAME} names it", "skipped")
         except RefusalError as refusal:
             return item.refused(refusal)
+        if self.excluded.holds(photo.sha256):  # which later runs know it by, and do not ask
+            named = RefusalError("excluded", f"{NAME} names it", "skipped")
+            return replace(item.refused(named), sha256=photo.sha256)
         reason, kept = self.ledger.claim(photo.sha256, photo.phash, item.url)
         if reason == "same":
             return item

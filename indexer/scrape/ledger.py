@@ -13,7 +13,7 @@ import numpy as np
 
 from indexer.hashes import Hashes
 from indexer.scrape.credit import completed, same_credit, takes_over, with_credit
-from indexer.scrape.excluded import read_excluded
+from indexer.scrape.excluded import Excluded
 from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, sound_manifest
 
@@ -21,8 +21,8 @@ from indexer.scrape.manifest import NAME, sound_manifest
 NEAR = 3
 
 _TABLES = """
-CREATE TABLE urls (key BLOB UNIQUE, line TEXT, heard INTEGER, final INTEGER DEFAULT 0, kept BLOB,
-                   repeats BLOB);
+CREATE TABLE urls (key BLOB UNIQUE, line TEXT, heard INTEGER, reopened INTEGER DEFAULT 0,
+                   final INTEGER DEFAULT 0, kept BLOB, repeats BLOB);
 CREATE INDEX keepers ON urls (kept) WHERE kept IS NOT NULL;
 CREATE TABLE contents (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE searches (provider TEXT, query TEXT, cursor TEXT, used INTEGER, taken INTEGER, exhausted INTEGER,
@@ -38,8 +38,9 @@ class Ledger:
     """Made from the manifest at the start of a run, then kept up to date.
 
     SQLite's private temporary database holds it ("" as its name): it spills to disk by itself and is
-    gone at the end, so the manifest stays the only truth. Only the perceptual hashes are in memory,
-    8 bytes each, because every new photo is compared with all of them. Threads may share it.
+    gone at the end, so the manifest stays the only truth. Only the perceptual hashes are in memory, with the
+    contents they are of (40 bytes a photo), because every new photo is compared with all of them. Threads
+    may share it.
     """
 
     def __init__(self) -> None:
@@ -52,14 +53,13 @@ class Ledger:
     def close(self) -> None:
         self._base.close()
 
-    def read(self, folder: Path) -> None:
+    def read(self, folder: Path, excluded: Excluded) -> None:
         """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded.
 
         Unless it is excluded: then its file may go.
         """
         if not (folder / NAME).exists():
             return
-        excluded = read_excluded(folder)
         for line in sound_manifest(folder):
             if isinstance(line, SearchProgress) or excluded.names(line) or _is_whole(line, folder):
                 self.note(line)
@@ -131,11 +131,21 @@ class Ledger:
         row = self._row("SELECT kept FROM urls WHERE key = ?", _key(url))
         return bytes(row[0]) if row and row[0] else b""
 
-    def holds_photos(self) -> bool:
-        return self._row("SELECT 1 FROM urls WHERE kept IS NOT NULL LIMIT 1") is not None
+    def holds_photos(self, excluded: Excluded) -> bool:
+        """Whether a photo is kept that is not excluded."""
+        kept = self._base.execute("SELECT line FROM urls WHERE kept IS NOT NULL")
+        return not all(excluded.names(Item.unpacked(line)) for (line,) in kept)
 
     def knows(self, url: str) -> bool:
         return self._row("SELECT 1 FROM urls WHERE key = ?", _key(url)) is not None
+
+    def reopen(self, url: str) -> bool:
+        """Note that this run asks for an address again; False where that is noted already."""
+        statement = "UPDATE urls SET reopened = 1 WHERE key = ? AND NOT reopened"
+        return self._do(statement, _key(url)) > 0
+
+    def is_reopened(self, url: str) -> bool:
+        return self._row("SELECT 1 FROM urls WHERE key = ? AND reopened", _key(url)) is not None
 
     def is_final(self, url: str) -> bool:
         """Whether nothing is left to do; a duplicate of a photo that has gone since is asked for again."""

@@ -10,7 +10,7 @@ import click
 
 from captioner.console import Command, Number, with_options
 from indexer.scrape.addresses import Network
-from indexer.scrape.scraper import CONTACT, Settings, is_contact
+from indexer.scrape.settings import CONTACT, Settings, is_contact
 from indexer.scrape.transport import Limits
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from captioner.formats import NAMES
 from captioner.photo import UNKNOWN
 from indexer.scrape.addresses import Network
+from indexer.scrape.excluded import Excluded
 from indexer.scrape.items import Item, Reason, SearchProgress
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import NAME, sound_manifest
+from indexer.scrape.settings import Settings
 from indexer.scrape.transport import Limits
 
 #: Refusals that depend on the user: on options, on what is installed, on what is named as excluded.
@@ -24,32 +26,32 @@ def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> 
     """
     if refused.reason == "private-address":
         return bool(allowed)
+    if refused.reason == "excluded":
+        return True  # what still is, is known by its content and left out
     if refused.reason == "too-large":
         return refused.bytes < limits.bytes
     return refused.reason == "not-a-photo" and UNKNOWN in refused.detail and NAMES not in refused.detail
 
 
-def pending(
-    folder: Path,
-    ledger: Ledger,
-    given: Ledger,
-    limits: Limits,
-    allowed: Sequence[Network],
-    *,
-    refresh: bool = False,
-) -> Iterator[Item]:
+def pending(folder: Path, ledger: Ledger, settings: Settings, excluded: Excluded) -> Iterator[Item]:
     """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
 
-    And what was refused and is permitted now. With `refresh`, the photos kept too, to ask whether they have
-    changed, and all that options refused. Each URL once: `given` remembers them.
+    And what was refused and is permitted now. On a refresh, the photos kept too, to ask whether they have
+    changed, and all that options refused. Each URL once: the ledger remembers them.
     """
     if not (folder / NAME).exists():
         return
     for line in sound_manifest(folder):
-        if isinstance(line, SearchProgress) or given.knows(line.url):
+        if isinstance(line, SearchProgress) or ledger.is_reopened(line.url):
             continue
-        is_open = not ledger.is_final(line.url) or (refresh and ledger.content(line.url))
-        last = ledger.last(line.url) if is_open or line.reason in BY_OPTION else line
-        if is_open or (last.reason in BY_OPTION and (refresh or permitted_now(last, limits, allowed))):
-            given.discover(Item(line.url))
+        is_open = not ledger.is_final(line.url) or (settings.refresh and ledger.content(line.url))
+        if not is_open and line.reason not in BY_OPTION:
+            continue
+        last = ledger.last(line.url)
+        if not excluded.names(last) and (is_open or _may_pass(last, settings)) and ledger.reopen(line.url):
             yield last.anew()
+
+
+def _may_pass(refused: Item, settings: Settings) -> bool:
+    permitted = permitted_now(refused, settings.limits, settings.allowed_networks)
+    return refused.reason in BY_OPTION and (settings.refresh or permitted)

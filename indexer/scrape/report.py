@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from captioner.counted import counted
@@ -121,14 +120,13 @@ class Report:
         return f"{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
 
 
-def why_no_photo(reports: Sequence[Report]) -> str:
-    """Why these runs gave none, in a few words."""
-    unanswered = [progress.detail for report in reports for progress in report.unanswered]
-    if unanswered:
-        return unanswered[0]
-    reasons = sorted({reason for report in reports for _, reason in report.reasons() if reason})
+def why_no_photo(report: Report) -> str:
+    """Why a run gave none, in a few words."""
+    if report.unanswered:
+        return report.unanswered[0].detail
+    reasons = sorted({reason for _, reason in report.reasons() if reason})
     # What is known is not asked for again, and nor is a query that was answered.
-    known = any(report.known or report.taken for report in reports)
+    known = report.known or report.taken
     return ", ".join(reasons) or f"nothing {'new ' if known else ''}was found"
 
 

@@ -3,74 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from captioner.version import program_version
 from indexer.errors import ScrapeError
 from indexer.records import as_time
-from indexer.scrape.addresses import Guard, Network, canonical
+from indexer.scrape.addresses import Guard, canonical
 from indexer.scrape.credit import with_credit
-from indexer.scrape.excluded import read_excluded
+from indexer.scrape.excluded import Excluded, read_excluded
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
-from indexer.scrape.items import Item, RefusalError, SearchProgress, UnansweredError
+from indexer.scrape.items import Item, RefusalError, SearchProgress, fault
 from indexer.scrape.keeping import THREADS, Keeper
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.outcome import is_withdrawn, line_of
 from indexer.scrape.pace import Clock, Pace
-from indexer.scrape.patience import NOT_ASKED, Patience
-from indexer.scrape.providers.protocol import Page, Provider
+from indexer.scrape.providers.protocol import Provider
 from indexer.scrape.reopening import pending
 from indexer.scrape.report import Report
-from indexer.scrape.robots import AGENT
-from indexer.scrape.transport import HttpTransport, Limits, Transport
-
-#: Lists and pages that are read at the same time; an API is asked one query after the other.
-_SEARCHES = 4
+from indexer.scrape.searching import Searching
+from indexer.scrape.settings import CONTACT, Settings, is_contact
+from indexer.scrape.tasks import together
+from indexer.scrape.transport import HttpTransport, Transport
 
 #: Seconds after which a thread that keeps photos hands over to the event loop. With Python's 5 ms the loop
 #: waits that long after each system call.
 _SWITCH = 0.0002
 
-#: What a contact is, and how it is told.
-CONTACT = "an http(s):// or mailto: URL, or an e-mail address"
-_CONTACT = re.compile(r"https?://[^\s/]\S*|(?:mailto:)?[^\s@:/]+@[^\s@/]+", re.IGNORECASE)
-
 #: Called with every item that has reached its status.
 OnItem = Callable[[Item], None]
-
-
-def is_contact(text: str) -> bool:
-    """Whether a site's owner can write there; what is printable fits into a header."""
-    return bool(_CONTACT.fullmatch(text)) and text.isprintable()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to scrape; the defaults suit the public web."""
-
-    contact: str  # URL or e-mail address that a site's owner can write to
-    per_query: int = 40  # results looked at for each query and provider
-    concurrency: int = 64  # downloads at once, over all hosts
-    per_host: int = 2  # connections to one host; what Wikimedia's robot policy allows
-    delay: float = 0.1  # seconds between two requests to one host
-    longest_wait: float = 60.0  # what a host may ask for with Retry-After or Crawl-delay
-    smallest_side: int = 32  # pixels; below it are icons
-    attempts: int = 3
-    refresh: bool = False  # ask for the photos of an earlier run again, if they have changed
-    limits: Limits = field(default_factory=Limits)
-    allowed_networks: tuple[Network, ...] = ()  # private addresses that may be asked all the same
-
-    @property
-    def user_agent(self) -> str:
-        return f"{AGENT}/{program_version()} (+{self.contact})"
 
 
 def scrape(
@@ -93,15 +59,14 @@ def scrape(
         raise ScrapeError(f"say whom a site's owner may write to: as contact {CONTACT}")
     with _clear_errors(folder), ExitStack() as stack:
         manifest = stack.enter_context(ManifestWriter(folder))
-        ledger, reopened = Ledger(), Ledger()
+        ledger, excluded = Ledger(), read_excluded(folder)
         stack.callback(ledger.close)
-        stack.callback(reopened.close)
-        ledger.read(folder)
-        run = _Run(folder, settings, manifest, ledger, reopened, on_item, clock or Clock())
+        ledger.read(folder, excluded)
+        run = _Run(folder, settings, manifest, ledger, excluded, on_item, clock or Clock())
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_SWITCH)
         asyncio.run(run.go(queries, providers, transport))
-        run.report.holds_photos = ledger.holds_photos()
+        run.report.holds_photos = ledger.holds_photos(excluded)
         return run.report
 
 
@@ -126,7 +91,7 @@ class _Run:
         settings: Settings,
         manifest: ManifestWriter,
         ledger: Ledger,
-        reopened: Ledger,
+        excluded: Excluded,
         on_item: OnItem | None,
         clock: Clock,
     ) -> None:
@@ -134,15 +99,13 @@ class _Run:
         self.settings = settings
         self.manifest = manifest
         self.ledger = ledger
-        self.reopened = reopened  # what an earlier run left open, and this one asks for
+        self.excluded = excluded
         self.on_item = on_item
         self.clock = clock
         self.report = Report()
-        self.patience = Patience()
         self.guard = Guard(settings.allowed_networks)
         self.frontier = Frontier(settings.per_host)
-        self.excluded = read_excluded(folder)
-        self.keeper = Keeper(folder, ledger, settings.smallest_side, self.excluded)
+        self.keeper = Keeper(folder, ledger, settings.smallest_side, excluded)
 
     async def go(
         self, queries: Iterable[str], providers: Sequence[Provider], transport: Transport | None
@@ -163,10 +126,10 @@ class _Run:
     ) -> None:
         fetcher = self._fetcher(transport, providers)
         keepers = [self.keeper.run(self._end) for _ in range(THREADS)]
-        await _together([self._find(queries, providers, fetcher), self._download(fetcher), *keepers])
+        await together([self._find(queries, providers, fetcher), self._download(fetcher), *keepers])
 
     async def _download(self, fetcher: Fetcher) -> None:
-        await _together([self._work(fetcher) for _ in range(self.settings.concurrency)])
+        await together([self._work(fetcher) for _ in range(self.settings.concurrency)])
         await self.keeper.close()
 
     def _fetcher(self, transport: Transport, providers: Sequence[Provider]) -> Fetcher:
@@ -188,78 +151,24 @@ class _Run:
 
     async def _find(self, queries: Iterable[str], providers: Sequence[Provider], fetcher: Fetcher) -> None:
         """What an earlier run left open first, then the searches."""
-        settings = self.settings
-        options = (settings.limits, settings.allowed_networks)
-        for item in pending(self.folder, self.ledger, self.reopened, *options, refresh=settings.refresh):
-            if self.excluded.names(self.ledger.last(item.url)):
-                continue
+        for item in pending(self.folder, self.ledger, self.settings, self.excluded):
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
-        texts = [*dict.fromkeys(queries)]
-        turns = [
-            (provider, turn)
-            for place, provider in enumerate(providers)
-            for turn in _turns(provider, enumerate(texts, place * len(texts)))
-        ]
-        await _together([self._search_all(provider, turn, fetcher) for provider, turn in turns])
+        searching = Searching(
+            providers, fetcher, self.settings, self.ledger, self.report, self._found, self._note
+        )
+        await searching.run(queries)
         self.frontier.close()
-
-    async def _search_all(
-        self, provider: Provider, queries: Iterator[tuple[int, str]], fetcher: Fetcher
-    ) -> None:
-        for number, query in queries:
-            await self._search(provider, query, number, fetcher)
-
-    async def _search(self, provider: Provider, query: str, number: int, fetcher: Fetcher) -> None:
-        """Page by page until enough results are taken or there are no more."""
-        progress = self._begun(provider, query)
-        while not progress.exhausted and self._room(provider, progress):
-            if spent := self.patience.spent(provider):
-                self._unanswered(replace(progress, reason=NOT_ASKED, detail=spent))
-                break
-            try:
-                page = await provider.search(query, progress.cursor, fetcher)
-            except UnansweredError as error:
-                self.patience.failed(provider, error)
-                if error.reason == "cursor":
-                    progress = SearchProgress(provider.name, query)
-                self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
-                break
-            except Exception as error:  # as in `_work`
-                self._unanswered(replace(progress, reason="fault", detail=_fault(error)))
-                break
-            self.patience.answered(provider)
-            chosen = page.found[progress.used :][: self._room(provider, progress)]
-            await self._found(chosen, number)
-            progress = _advanced(progress, page, len(chosen))
-            if provider.limited:
-                self._note(progress)
-        self.report.taken += progress.taken
-
-    def _begun(self, provider: Provider, query: str) -> SearchProgress:
-        """How far an earlier run has got, where this one goes on from there."""
-        if provider.limited and not self.settings.refresh:
-            return self.ledger.progress(provider.name, query)
-        return SearchProgress(provider.name, query)
-
-    def _unanswered(self, progress: SearchProgress) -> None:
-        self.report.unanswered.append(progress)
-        self._note(progress)
-
-    def _room(self, provider: Provider, progress: SearchProgress) -> int:
-        """How many more results of this query may be taken."""
-        return max(0, self.settings.per_query - progress.taken) if provider.limited else sys.maxsize
 
     async def _found(self, items: Sequence[Item], search: int) -> None:
         """Note those that are new, before the first of them is downloaded, and what is said of the others."""
         now = self._time()
-        named = [replace(item, url=canonical(item.url), at=now) for item in items]
+        named = (replace(item, url=canonical(item.url), at=now) for item in items)
+        wanted = [item for item in named if item.url not in self.excluded.urls]
         # What is asked for again anyway was counted when it was taken up.
-        counted = [item for item in named if not self.reopened.knows(item.url)]
+        counted = [item for item in wanted if not self.ledger.is_reopened(item.url)]
         new, told = [], []
-        for item in named:
-            if item.url in self.excluded.urls:
-                continue
+        for item in wanted:
             if self.ledger.discover(item, search):
                 new.append(item)
             elif (line := self.ledger.hear(item, search)) is not None:
@@ -279,7 +188,7 @@ class _Run:
             except RefusalError as refusal:
                 self._end([self._refused(item, refusal)])
             except Exception as error:  # what a stranger sends must not end the run, whatever it breaks
-                self._end([item.refused(RefusalError("fault", _fault(error)))])
+                self._end([item.refused(RefusalError("fault", fault(error)))])
             else:
                 if response.status == 304:
                     self._end([item])
@@ -318,33 +227,3 @@ class _Run:
 
     def _time(self) -> str:
         return as_time(self.clock.now())
-
-
-def _turns(provider: Provider, queries: Iterable[tuple[int, str]]) -> list[Iterator[tuple[int, str]]]:
-    """Those who ask, each the next query: one for an API, as all their etiquettes want it."""
-    return [iter(queries)] * (1 if provider.endpoint else _SEARCHES)
-
-
-def _advanced(progress: SearchProgress, page: Page, taken: int) -> SearchProgress:
-    """Progress after `taken` more results of this page."""
-    used = progress.used + taken
-    moved = replace(progress, taken=progress.taken + taken, used=used, reason="", detail="")
-    if used < len(page.found):
-        return moved
-    return replace(moved, cursor=page.cursor or "", used=0, exhausted=page.cursor is None)
-
-
-def _fault(error: Exception) -> str:
-    """A fault of this program, by its type alone: the text may repeat an address with a key in it."""
-    return f"unexpected {type(error).__name__}; please report it"
-
-
-async def _together(tasks: Iterable[Awaitable[None]]) -> None:
-    """All at once; the first error stops the others."""
-    running = [asyncio.ensure_future(task) for task in tasks]
-    try:
-        await asyncio.gather(*running)
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)

@@ -19,7 +19,8 @@ from indexer.scrape.pace import Clock
 from indexer.scrape.providers import Provider
 from indexer.scrape.providers.listed import UrlList
 from indexer.scrape.report import Report
-from indexer.scrape.scraper import Settings, scrape
+from indexer.scrape.scraper import scrape
+from indexer.scrape.settings import Settings
 from indexer.scrape.transport import Limits
 from tests.indexer.scrape.site import Site
 

@@ -67,10 +67,25 @@ def test_a_picture_can_be_excluded_before_it_is_found(kind: str, site: Site, scr
     for _ in range(2):
         scraping([url, other])
         assert [path.read_bytes() for path in scraping.files()] == [jpeg(2)]
+    scraping([url, other], refresh=True)
     assert site.paths().count("/x.jpg") == (kind != "url")
     _exclude(scraping.folder)
-    scraping([url], refresh=True)
+    scraping([url])
     assert scraping.outcome(url) == ("downloaded", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_whose_photos_are_all_excluded_holds_none(kind: str, site: Site, scraping: Scraping) -> None:
+    url = site.photo("/x.jpg", jpeg(1))
+    assert scraping([url]).holds_photos
+    _exclude(scraping.folder, _named(kind, url, jpeg(1)))
+    assert not scraping([url]).holds_photos
+
+
+def test_an_address_that_is_excluded_is_in_no_count(site: Site, scraping: Scraping) -> None:
+    _exclude(scraping.folder, site.photo("/x.jpg", jpeg(1)))
+    report = scraping([site.url("/x.jpg"), site.photo("/other.jpg", jpeg(2))])
+    assert (report.found.total(), report.known) == (1, 0)
 
 
 def test_a_line_that_names_nothing_is_told_with_its_number(tmp_path: Path) -> None:

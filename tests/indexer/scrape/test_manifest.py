@@ -286,7 +286,8 @@ import os, signal, sys
 from ipaddress import ip_network
 from pathlib import Path
 from indexer.scrape.providers.listed import UrlList
-from indexer.scrape.scraper import Settings, scrape
+from indexer.scrape.scraper import scrape
+from indexer.scrape.settings import Settings
 
 ended = []
 

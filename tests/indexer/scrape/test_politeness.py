@@ -20,7 +20,7 @@ from indexer.scrape.manifest import replaced_photos, scraped_photos
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives
-from indexer.scrape.scraper import is_contact
+from indexer.scrape.settings import is_contact
 from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up

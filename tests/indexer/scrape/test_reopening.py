@@ -75,4 +75,4 @@ def test_what_was_answered_and_is_not_asked_again_is_nothing_new(site: Site, scr
     apis = Apis(site)
     apis.pictures["cats"] = [Picture(site.url("/missing.jpg"), "A cat")]
     reports = [scraping(["cats"], provider("openverse", apis.environment())) for _ in range(2)]
-    assert [why_no_photo([report]) for report in reports] == ["not-found", "nothing new was found"]
+    assert [why_no_photo(report) for report in reports] == ["not-found", "nothing new was found"]

@@ -1,0 +1,17 @@
+"""Tasks of an event loop that stand and fall together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+
+
+async def together(tasks: Iterable[Awaitable[None]]) -> None:
+    """All at once; the first error stops the others."""
+    running = [asyncio.ensure_future(task) for task in tasks]
+    try:
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
