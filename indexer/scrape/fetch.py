@@ -63,7 +63,7 @@ class Fetcher:
     async def photo(self, url: str, validators: Mapping[str, str] | None = None) -> Response:
         """A picture's bytes, not decoded yet; with validators, status 304 when it has not changed."""
         headers = {"Accept": "image/*", "Accept-Encoding": "identity", **(validators or {})}
-        wanted = _Wanted(headers, _check_photo, self.limits, obey=True)
+        wanted = _Wanted(headers, _check_changed if validators else _check_photo, self.limits, obey=True)
         return await self._retry(lambda: self._follow(url, wanted))
 
     async def page(self, url: str) -> Response:
@@ -207,9 +207,13 @@ def _json(response: Response) -> Any:
         raise UnansweredError("bad-answer", detail) from None
 
 
+def _check_changed(status: int, headers: Mapping[str, str]) -> None:
+    """Of a photo that was asked for if it has changed: only then may it be told that it has not."""
+    if status != 304:
+        _check_photo(status, headers)
+
+
 def _check_photo(status: int, headers: Mapping[str, str]) -> None:
-    if status == 304:
-        return
     _check_ok(status)
     check_robots_tag(headers)
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -63,6 +63,7 @@ FAULTS: dict[str, tuple[Callable[[Site], Answer | Raw], str, str]] = {
     "missing": (lambda site: Answer(status=404), "failed", "not-found"),
     "gone": (lambda site: Answer(status=410), "failed", "not-found"),
     "forbidden": (lambda site: Answer(status=403), "failed", "http-error"),
+    "unchanged": (lambda site: Answer(status=304), "failed", "http-error"),
     "overloaded": (lambda site: Answer(status=429), "failed", "rate-limited"),
     "broken": (lambda site: Answer(status=500), "failed", "server-error"),
     "slow loris": (lambda site: slow_loris, "failed", "timeout"),
