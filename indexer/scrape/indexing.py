@@ -14,7 +14,7 @@ from indexer.index import open_index
 from indexer.loading import Progress, Tell, no_progress
 from indexer.places import is_gone, is_same_file
 from indexer.records import CaptionRecord, Document
-from indexer.scrape.manifest import replaced_photos
+from indexer.scrape.data_set import replaced_photos
 from indexer.sources import ScrapedSource
 
 #: Parts of a photo's path below its folder: images/ab/<sha256>.jpg.

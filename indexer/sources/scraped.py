@@ -37,7 +37,8 @@ class ScrapedSource(Source):
         return f"scraped {digest.hexdigest()}"
 
     def captions(self) -> Iterator[Item]:
-        from indexer.scrape.manifest import broken_lines, title_records
+        from indexer.scrape.data_set import title_records
+        from indexer.scrape.manifest import broken_lines
 
         yield from broken_lines(self.folder, self._end)
         yield from title_records(self.folder, self._end)
@@ -53,7 +54,7 @@ class ScrapedSource(Source):
         return sum(1 for _ in self._photos())
 
     def _photos(self) -> Iterator[CaptionRecord]:
-        from indexer.scrape.manifest import scraped_photos
+        from indexer.scrape.data_set import scraped_photos
 
         return scraped_photos(self.folder, self._end)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord, Rejected, unfit
 from indexer.rejects import write_rejects
-from indexer.scrape.manifest import scraped_photos
+from indexer.scrape.data_set import scraped_photos
 from indexer.sources import (
     CocoSource,
     Flickr8kSource,

@@ -13,7 +13,7 @@ from indexer.embedded.draft import EmbeddedDraft
 from indexer.index import open_index
 from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.scrape import command
-from indexer.scrape.manifest import scraped_photos
+from indexer.scrape.data_set import scraped_photos
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site

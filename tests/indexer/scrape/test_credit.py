@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.scrape.credit import completed
+from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.items import Item
 from indexer.scrape.ledger import Ledger
-from indexer.scrape.manifest import NAME, scraped_photos
+from indexer.scrape.manifest import NAME
 from indexer.scrape.report import Report
 from indexer.scrape.scraper import scrape
 from tests.indexer.scrape.conftest import SETTINGS, Scraping, timeless

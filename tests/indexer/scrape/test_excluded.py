@@ -10,13 +10,12 @@ import pytest
 from indexer.build import Captioning
 from indexer.errors import SourceError
 from indexer.index import open_index
+from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.excluded import NAME, read_excluded
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.items import Item
-from indexer.scrape.manifest import scraped_photos, title_records
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
-from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
 from tests.indexer.worlds import ColourCaptioner
 
@@ -93,11 +92,3 @@ def test_a_line_that_names_nothing_is_told_with_its_number(tmp_path: Path) -> No
     _exclude(tmp_path, "cats")
     with pytest.raises(SourceError, match=r"excluded\.txt:3: 'cats' is not a URL, a SHA-256 or an image id"):
         read_excluded(tmp_path)
-
-
-def test_a_title_whose_picture_is_gone_is_left_out(site: Site, scraping: Scraping) -> None:
-    found = [Item(site.photo(f"/{number}.jpg", jpeg(number)), title=f"A cat {number}") for number in (1, 2)]
-    scraping(["cats"], Saying("openverse", tuple(found)))
-    (gone, _) = scraped_photos(scraping.folder)
-    Path(gone.image).unlink()
-    assert [one.image_id == gone.image_id for one in title_records(scraping.folder)] == [False]

@@ -10,9 +10,9 @@ import pytest
 from indexer.build import Captioning
 from indexer.index import open_index
 from indexer.records import CaptionRecord
+from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.items import Item
-from indexer.scrape.manifest import scraped_photos
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.saying import Saying

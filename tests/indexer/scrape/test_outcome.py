@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.scrape.manifest import NAME, replaced_photos, scraped_photos
+from indexer.scrape.data_set import replaced_photos, scraped_photos
+from indexer.scrape.manifest import NAME
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site

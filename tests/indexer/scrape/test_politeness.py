@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError
+from indexer.scrape.data_set import replaced_photos, scraped_photos
 from indexer.scrape.items import RefusalError
-from indexer.scrape.manifest import replaced_photos, scraped_photos
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import unwanted_directives

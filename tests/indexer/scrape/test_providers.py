@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import ScrapeError
+from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.items import Item, SearchProgress
-from indexer.scrape.manifest import NAME, ManifestWriter, scraped_photos
+from indexer.scrape.manifest import NAME, ManifestWriter
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.transport import Limits, Response
