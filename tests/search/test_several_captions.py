@@ -223,6 +223,15 @@ class TestPages:
         assert copies | set(ids([whole])) == truth.keys()
         assert all(truth[hit.image_id] >= truth[copy] for hit in whole.hits for copy in hit.duplicates)
 
+    def test_an_answer_that_ends_before_one_as_good_by_another_caption(self) -> None:
+        # On the second page, what comes for "cat" are captions of an image that was shown: a is not seen yet.
+        crowd = [CaptionRecord("0", "cat hat", model=model) for model in ("m1", "m2", "m3", "m4")]
+        others = [CaptionRecord("0", "dog"), CaptionRecord("a", "cat hat"), CaptionRecord("z", "dog egg")]
+        search = searcher(MemoryIndex([*crowd, *others], ANALYZER))
+        found = pages(search, [frozenset({"dog"}), frozenset({"cat"})], [1])
+        assert ids(found) == ["0", "a", "z"]
+        assert all(page.exact for page in found)
+
     def test_a_cursor_belongs_to_its_captions(self) -> None:
         search = searcher(MemoryIndex([CaptionRecord(f"i{n}", f"dog cat w{n}") for n in range(5)]))
         cursor = search.texts(["a dog", "a cat"], 2).cursor
