@@ -8,9 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indexer.records import CaptionRecord, Filters
+from indexer.records import Candidates, CaptionRecord, Filters, Position, Query
+from search.cursor import Cursor
 from search.errors import QueryError
 from search.hits import Results
+from search.jaccard import Similarity
+from search.paging import EarlierPages
+from search.strand import Strand
 from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
     ANALYZER,
@@ -109,6 +113,22 @@ class TestPages:
         ]
         found = pages(searcher(MemoryIndex(world)), frozenset({"dog", "beach"}), 1)
         assert [hit.image_id for page in found for hit in page.hits] == ["a", "b", "x", "z"]
+
+    def test_all_of_which_it_is_open_whether_they_were_shown_are_fetched_further(self) -> None:
+        # Another caption of a, as good, is not fetched yet; b, which is looked up later, has but one.
+        texts = {"a": ["dog cat", "dog egg"], "b": ["dog hat"], "shown": ["dog", "dog bike"]}
+        index = MemoryIndex(
+            [CaptionRecord(image, text) for image in texts for text in texts[image]], ANALYZER
+        )
+        fetched = ("dog bike", "dog cat", "dog hat")
+        strand = Strand(0, frozenset({"dog"}), 0.0)
+        answers = index.matching(Query(strand.tokens))
+        strand.take(Candidates(tuple(o for o in answers if o.document.record.caption in fetched), 0.5, 5))
+        images = sorted(strand.fetched, key=lambda one: one.document.record.caption)
+        cursor = Cursor("query", 1, (None,), Position(1.0, "shown"), Similarity(1, 1))
+        unshown = EarlierPages(Filters(), cursor).leave_out(images, [strand], index, 2)
+        assert [one.image_id for one in unshown.images] == ["a", "b"]
+        assert unshown.doubtful == {0}
 
     def test_more_that_just_reach_the_least_score_have_a_page(self) -> None:
         world = [CaptionRecord(f"i{number}", "dog cat") for number in range(7)]
