@@ -63,6 +63,15 @@ def test_a_file_with_older_or_future_times_is_looked_at(photo: Path, written: fl
     assert has_changed(str(photo), document(captioned))
 
 
+@pytest.mark.parametrize(("later", "changed"), [(10.0, True), (60.0, False)])
+def test_a_file_that_was_touched_shortly_before_its_caption_was_stored_is_looked_at(
+    photo: Path, later: float, changed: bool
+) -> None:
+    """It may have become another between its reading and that."""
+    other = glance(write_noise(photo.with_name("b.png"), 2)).phash
+    assert has_changed(str(photo), document(photo.stat().st_ctime + later, other)) is changed
+
+
 def test_what_has_no_times_is_unchanged(photo: Path) -> None:
     now = document(0.0)
     assert not has_changed("s3://bucket/a.png", now)
