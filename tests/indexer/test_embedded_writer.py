@@ -84,6 +84,25 @@ def test_large_additions_spill_and_answer_as_one(small_index: Path, monkeypatch:
     assert index.count(DOG, 0.01) == 152
 
 
+def test_no_segment_outgrows_the_memory_of_a_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_MERGE_ROWS", 10)
+    monkeypatch.setattr(writer_module, "SPILL_ROWS", 4)
+    monkeypatch.setattr(writer_module, "_BATCH_ROWS", 4)
+    with EmbeddedIndex.open(str(tmp_path), create=True) as index:
+        with index.draft("k", "english/1") as draft:
+            draft.add(record(f"built{number}") for number in range(20))
+            draft.publish()
+        assert rows_of(index) == [4, 8, 8]
+        for number in range(12):
+            index.add([record(f"added{number}")])
+            assert max(rows_of(index)) <= 10
+        assert index.count(DOG, 0.01) == 32
+
+
+def rows_of(index: EmbeddedIndex) -> list[int]:
+    return sorted(len(segment) for segment in index._current().segments)
+
+
 def test_the_last_metadata_stay_through_spills_and_merges(
     small_index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
