@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from captioner.photo import Photo
+from captioner.photo_captioner import Captioned
 from captioner.tokens import DEFAULT
 from indexer import loading
 from indexer.build import add
@@ -21,6 +25,16 @@ from tests.indexer.worlds import (
     write_photo,
     write_scraped,
 )
+
+
+class Hashless(ColourCaptioner):
+    """Captions photos without telling what they look like, as one of a user's own may."""
+
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
+        for result in super().stream(photos, beam=beam, captions=captions):
+            yield replace(result, phash="")
 
 
 class TestAdd:
@@ -82,6 +96,15 @@ class TestAdd:
         add(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
         report = add(index, [ScrapedSource(tmp_path / "ob")], captioning(ColourCaptioner("other")))
         assert (report.captioned, report.problems) == (1, ())
+
+    def test_a_captioner_that_tells_no_hash_leaves_the_manifests(self, tmp_path: Path) -> None:
+        write_scraped(tmp_path)
+        index = DraftingIndex()
+        add(index, [ScrapedSource(tmp_path)], captioning(Hashless()))
+        assert [(record.kind, record.phash) for record in index.records] == [
+            ("title", "00ff" * 4),
+            ("generated", "00ff" * 4),
+        ]
 
     def test_an_interruption_keeps_what_was_captioned(self, tmp_path: Path) -> None:
         for name in "abc":
