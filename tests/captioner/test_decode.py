@@ -12,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from captioner.decode import Decoding, decode, sample
+from captioner.configuration import ConsensusSizes
+from captioner.decode import Decoding, decode, sample, usual
 from captioner.decoders import State
+from captioner.model import CaptionModel
 from captioner.vocabulary import END
+from tests.captioner.worlds import TINY
+from tests.captioner.worlds import WORDS as VOCABULARY
 
 WORDS = 5  # ids 0..4, END among them
 
@@ -89,6 +93,45 @@ def test_beam_1_is_greedy_search(seed: int) -> None:
     assert found.ended == ended
     total = log_probability(decoder, 1.0, tuple(ids))
     assert found.score == pytest.approx(total / len(ids) ** 0.7, abs=1e-4)
+
+
+def beam_search(decoder: ToyDecoder, feature: float, how: Decoding) -> list[tuple[float, tuple[int, ...]]]:
+    """Scores and ids (with their `<end>`), the best first, as `decode` says it: one row, and to the end."""
+    closed: list[tuple[int, ...]] = []
+    opened: list[tuple[int, ...]] = [()]
+    while len(closed) < how.beam and len(opened[0]) < how.max_words:
+        longer = [(*ids, word) for ids in opened for word in range(decoder.words)]
+        longer.sort(key=lambda ids: log_probability(decoder, feature, ids), reverse=True)
+        closed += [ids for ids in longer[: how.beam] if ids[-1] == END][: how.beam - len(closed)]
+        opened = [ids for ids in longer if ids[-1] != END][: how.beam]
+    closed += opened[: how.beam - len(closed)]
+    scored = (
+        (log_probability(decoder, feature, ids) / len(ids) ** how.length_penalty, ids) for ids in closed
+    )
+    return sorted(scored, reverse=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 999), beam=st.integers(2, 4), fewer=st.integers(0, 1))
+def test_a_beam_finds_what_a_plain_one_finds(seed: int, beam: int, fewer: int) -> None:
+    decoder, how = ToyDecoder(seed), Decoding(beam, max_words=5)
+    [found] = decode(decoder, features(1.0), how, n_best=beam - fewer)
+    plain = beam_search(decoder, 1.0, how)[: beam - fewer]
+    assert [(*one.ids, END) if one.ended else one.ids for one in found] == [ids for _, ids in plain]
+    assert [one.score for one in found] == pytest.approx([score for score, _ in plain], abs=1e-4)
+
+
+def test_a_caption_that_gets_better_by_its_length_is_waited_for() -> None:
+    """At first its word is worse than the end; what follows it is certain, and costs nothing."""
+    decoder = ToyDecoder(1)
+    decoder.table[:] = -1e4
+    decoder.table[0, :, [END, 3]] = torch.tensor([-0.55, -0.95])
+    decoder.table[0, :, [0, 1, 4]] = math.log((1 - math.exp(-0.55) - math.exp(-0.95)) / 3)
+    decoder.table[1:9, :, 3] = 0.0
+    decoder.table[9, :, END] = 0.0
+    [[found]] = decode(decoder, features(1.0), Decoding(beam=2, max_words=10, length_penalty=0.7))
+    assert (found.ids, found.ended) == ((3,) * 9, True)
+    assert found.score == pytest.approx(-0.95 / 10**0.7, abs=1e-4)
 
 
 @settings(max_examples=25, deadline=None)
@@ -188,6 +231,14 @@ def test_a_strong_penalty_makes_every_group_begin_otherwise() -> None:
         assert one.score == pytest.approx(log_probability(decoder, 1.0, ids) / len(ids) ** 0.7, abs=1e-4)
 
 
+def test_every_group_may_end_at_once() -> None:
+    """A strong penalty for what another group chose holds for words alone."""
+    decoder = ToyDecoder(4)
+    decoder.table[1, :, END] = 100.0
+    [row] = decode(decoder, features(1.0), Decoding(beam=1, max_words=6, groups=2, diversity=1e4), n_best=2)
+    assert [(len(one.ids), one.ended) for one in row] == [(1, True)] * 2
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), values=st.lists(st.floats(0.1, 2.0), min_size=1, max_size=4))
 def test_groups_are_the_same_in_any_batch(seed: int, values: list[float]) -> None:
@@ -253,3 +304,12 @@ def test_only_some_words_come_twice(seed: int) -> None:
 def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
     [[found]] = decode(ToyDecoder(1), features(1.0), Decoding(beam=1, max_words=12, barred=(END,)))
     assert len(set(found.ids)) < len(found.ids)
+
+
+def test_runners_up_are_for_a_consensus_that_chooses_in_one_beam() -> None:
+    plain = CaptionModel(TINY, len(VOCABULARY))
+    choosing = CaptionModel(dataclasses.replace(TINY, consensus=ConsensusSizes(1, 1, 1, 1)), len(VOCABULARY))
+    assert not usual(plain, VOCABULARY, 3).runners_up
+    assert usual(choosing, VOCABULARY, 3).runners_up
+    assert not usual(choosing, VOCABULARY, 3, groups=2).runners_up
+    assert not usual(choosing, VOCABULARY, 1).runners_up
