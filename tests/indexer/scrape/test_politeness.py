@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import ScrapeError
@@ -64,17 +64,18 @@ def test_no_robots_txt_allows_all(status: int, site: Site, scraping: Scraping) -
     assert scraping.outcome(site.url("/x.jpg")) == ("downloaded", "")
 
 
-@pytest.mark.parametrize("status", [429, 500, 503, None])
+@pytest.mark.parametrize(("status", "wait"), [(429, 5.0), (500, 1.0), (503, 1.0), (None, 1.0)])
 def test_an_unreachable_robots_txt_forbids_all_for_now(
-    status: int | None, site: Site, scraping: Scraping
+    status: int | None, wait: float, site: Site, scraping: Scraping
 ) -> None:
     url = site.photo("/x.jpg", jpeg(1))
     if status is None:
         site.raw["/robots.txt"] = hang_up
     else:
         site.pages["/robots.txt"] = Answer(status=status)
-    scraping([url])
+    scraping([url], attempts=2)
     assert scraping.outcome(url) == ("skipped", "robots-unreachable")
+    assert scraping.clock.slept == [wait]  # for robots.txt alone: it is known to be unreachable then
     assert site.paths() == []
     site.raw.clear()
     _robots(site, "")
@@ -82,10 +83,18 @@ def test_an_unreachable_robots_txt_forbids_all_for_now(
     assert scraping.outcome(url) == ("downloaded", "")
 
 
-def test_crawl_delay_is_kept(site: Site, scraping: Scraping) -> None:
-    _robots(site, "User-agent: *\nCrawl-delay: 7")
+@pytest.mark.parametrize(
+    ("wish", "delay"),
+    [
+        ("Crawl-delay: 7", 7.0),
+        ("Crawl-delay: 1\nRequest-rate: 1/30s", 30.0),
+        ("Crawl-delay: 30\nRequest-rate: 1/1s", 30.0),
+    ],
+)
+def test_crawl_delay_is_kept(wish: str, delay: float, site: Site, scraping: Scraping) -> None:
+    _robots(site, f"User-agent: *\n{wish}")
     scraping([site.photo(f"/{number}.jpg", jpeg(number)) for number in range(3)], per_host=1)
-    assert scraping.clock.slept == [7.0, 7.0, 7.0]  # robots.txt was a request as well
+    assert scraping.clock.slept == [delay] * 3  # robots.txt was a request as well
 
 
 @pytest.mark.parametrize(
@@ -194,6 +203,11 @@ def test_every_request_says_who_asks(site: Site, scraping: Scraping) -> None:
     (name,) = names
     assert name.startswith("caption-search/")
     assert name.endswith("(+mailto:tests@example.org)")
+
+
+def test_a_photo_is_asked_for_unpacked(site: Site, scraping: Scraping) -> None:
+    scraping([site.photo("/x.jpg", jpeg(1))])
+    assert site.asked[-1].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize(
@@ -351,6 +365,7 @@ def test_retry_after_as_a_date(seconds: int, now: int) -> None:
 
 @timeless
 @given(st.text())
+@example("²")
 def test_any_retry_after_is_a_time_or_nothing(text: str) -> None:
     wait = retry_after(text, now=0.0)
     assert wait is None or wait >= 0.0
@@ -367,6 +382,7 @@ def test_any_retry_after_is_a_time_or_nothing(text: str) -> None:
         (["otherbot: noindex, nofollow"], ""),
         (["otherbot: noindex", "noai"], "noai"),
         (["caption-search: noindex"], "noindex"),
+        (["*: noindex"], "noindex"),
         (["index, follow", "all", ""], ""),
     ],
 )
