@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
@@ -101,6 +102,18 @@ class Scraping:
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.rglob("*/*") if path.is_file())
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> None:
+    """Let these host names resolve to these addresses, below everything that is tested."""
+    real = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *args: Any, **named: Any) -> Any:
+        if host in names:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names[host]]
+        return real(host, port, *args, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 @pytest.fixture

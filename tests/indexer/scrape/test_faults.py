@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -23,7 +22,7 @@ from indexer.scrape.providers.google import Google
 from indexer.scrape.providers.listed import UrlList
 from indexer.scrape.scraper import scrape
 from indexer.scrape.transport import Check, Limits, Response
-from tests.indexer.scrape.conftest import SETTINGS, Jumping, Scraping
+from tests.indexer.scrape.conftest import SETTINGS, Jumping, Scraping, resolve
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import (
     Answer,
@@ -142,7 +141,7 @@ def test_a_fault_gets_its_status_and_the_rest_is_done(
 ) -> None:
     make, status, reason = FAULTS[name]
     if name == "to localhost by name":
-        _resolve(monkeypatch, {"localhost.localdomain": ["127.0.0.3"]})
+        resolve(monkeypatch, {"localhost.localdomain": ["127.0.0.3"]})
     fault = make(site)
     if isinstance(fault, Answer):
         site.pages["/fault"] = fault
@@ -160,20 +159,6 @@ def test_a_fault_gets_its_status_and_the_rest_is_done(
     assert sorted(path.name for path in scraping.folder.iterdir()) == ["images", "manifest.jsonl"]
 
 
-def _resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> None:
-    """Let these host names resolve to these addresses, below everything that is tested."""
-    import socket
-
-    real = socket.getaddrinfo
-
-    def resolve(host: str, port: int, *args: Any, **named: Any) -> Any:
-        if host in names:
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names[host]]
-        return real(host, port, *args, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-
-
 def test_a_name_that_changes_its_address_after_the_first_look_is_refused(
     site: Site, scraping: Scraping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +174,7 @@ def test_a_name_that_changes_its_address_after_the_first_look_is_refused(
             return name == "changing.example"
 
     names = Changing()
-    _resolve(monkeypatch, names)
+    resolve(monkeypatch, names)
 
     def close(_: object) -> Answer:
         return Answer(status=404, headers={"Connection": "close"})
