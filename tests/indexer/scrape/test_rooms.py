@@ -156,6 +156,16 @@ def test_many_hashes_are_kept_as_the_table_grows() -> None:
     ledger.close()
 
 
+def test_a_content_stays_as_long_as_one_address_gives_it() -> None:
+    ledger, (old, new) = Ledger(), (("a" * 64, "0" * 16), ("b" * 64, "f" * 16))
+    for url, (content, phash) in (("/a", old), ("/b", old), ("/a", new)):
+        ledger.note(Item(f"http://a.example{url}", status="downloaded", sha256=content, phash=phash))
+    assert ledger.claim(*old) == ("sha256", old[0])
+    ledger.note(Item("http://a.example/b", status="failed"))
+    assert ledger.claim(*old) == ("", "")
+    ledger.close()
+
+
 def test_a_picture_and_its_smaller_copy_are_near_and_others_are_not() -> None:
     hashes = [perceptual_hash(image(number, (320, 240))) for number in range(24)]
     smaller = [perceptual_hash(image(number, (320, 240)).resize((200, 150))) for number in range(24)]
