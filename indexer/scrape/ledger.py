@@ -122,7 +122,7 @@ class Ledger:
         with self._lock:
             before = self.content(item.url)
             self._do(_PUT, *row)
-            if before and before != kept and not self._row("SELECT 1 FROM urls WHERE kept = ?", before):
+            if before and not self._row("SELECT 1 FROM urls WHERE kept = ?", before):
                 self._do("DELETE FROM contents WHERE key = ?", before)
                 self._kept.remove(before)
 

@@ -38,13 +38,13 @@ class Clock:
 class _Host:
     connections: asyncio.Semaphore
     delay: float
-    next_at: float = 0.0  # when the next request may start
+    next_at: float = 0.0  # when the next request may start; after a pause at the earliest
     paused_until: float = 0.0
     refusals: int = 0  # in a row
     turns: int = field(default=0)  # requests under way or waiting
 
     def is_at_rest(self, now: float) -> bool:
-        return self.turns == 0 and self.next_at <= now and self.paused_until <= now
+        return self.turns == 0 and self.next_at <= now
 
 
 class Pace:
