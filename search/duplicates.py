@@ -14,22 +14,20 @@ _HASH = re.compile("[0-9a-f]{16}")
 
 def fold_duplicates(
     ranked: Sequence[ScoredCaption], enough: int, earlier: Sequence[str] = ()
-) -> tuple[list[Folded], Sequence[ScoredCaption]]:
+) -> list[Folded]:
     """Keep an image unless it is nearly one above it, or one of an earlier page (`earlier`: their hashes).
 
-    Stops when `enough` are kept; what was not looked at comes beside them. Images without a hash (captions
-    indexed without their pictures) are always kept.
+    Stops when `enough` are kept. Images without a hash (captions indexed without their pictures) are always
+    kept.
     """
     from indexer.hashes import Hashes  # brings NumPy, which most searches do without
 
     known = Hashes(earlier)
     copies: list[list[str]] = [[] for _ in earlier]  # of each hash known; of earlier pages' nobody asks
     kept: list[tuple[ScoredCaption, list[str]]] = []
-    looked_at = 0
     for candidate in ranked:
         if len(kept) == enough:
             break
-        looked_at += 1
         own = picture_hash(candidate)
         near = known.near(own, NEAR).tolist() if own else []
         if near:
@@ -39,7 +37,7 @@ def fold_duplicates(
         if own:
             known.add(own)
             copies.append(kept[-1][1])
-    return [Folded(best, tuple(duplicates)) for best, duplicates in kept], ranked[looked_at:]
+    return [Folded(best, tuple(duplicates)) for best, duplicates in kept]
 
 
 def picture_hash(caption: ScoredCaption) -> str:

@@ -24,14 +24,10 @@ from search.strand import Strand, place
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
-    """Images that no earlier page showed. `doubtful` strands must be fetched further to tell of some.
-
-    `unchecked` ones rank behind them, were not needed, and may have been shown.
-    """
+    """Images that no earlier page showed. `doubtful` strands must be fetched further to tell of some."""
 
     images: list[ScoredCaption]
     doubtful: frozenset[int] = frozenset()
-    unchecked: Sequence[ScoredCaption] = ()
 
 
 class EarlierPages:
@@ -54,7 +50,7 @@ class EarlierPages:
         unshown: list[ScoredCaption] = []
         doubtful: frozenset[int] = frozenset()
         for start in range(0, len(behind), enough):
-            chunk, rest = behind[start : start + enough], behind[start + enough :]
+            chunk = behind[start : start + enough]
             self._look_up([image.image_id for image in chunk], index)
             for image in chunk:
                 shown, doubts = self._rivalled(image, known)
@@ -62,7 +58,7 @@ class EarlierPages:
                 if not shown:
                     unshown.append(image)
             if len(unshown) >= enough:
-                return Unshown(unshown, doubtful, rest)
+                break
         return Unshown(unshown, doubtful)
 
     def _rivalled(
@@ -96,32 +92,27 @@ class EarlierPages:
 def next_cursor(
     query: str,
     page: Sequence[Folded],
-    later: Sequence[Folded],
     strands: Sequence[Strand],
     before: Cursor | None,
     hashes: tuple[str, ...],
 ) -> Cursor:
-    """The place behind this page (not empty).
-
-    `later` are the images known to rank behind it, `hashes` what no picture of a later page may be near.
-    """
-    waiting = {image_id for folded in later for image_id in (folded.best.image_id, *folded.duplicates)}
+    """The place behind this page (not empty); `hashes`: what no picture of a later page may be near."""
     last = page[-1].best
     return Cursor(
         query=query,
         shown=(before.shown if before else 0) + len(page),
-        resume=tuple(_settled(strand, waiting, last) for strand in strands),
+        resume=tuple(_settled(strand, last) for strand in strands),
         last=last.position,
         last_similarity=last.similarity,
         hashes=hashes,
     )
 
 
-def _settled(strand: Strand, waiting: Collection[str], last: ScoredCaption) -> Position | None:
-    """The last place of a strand with nothing at or before it that waits or ranks behind the last hit."""
+def _settled(strand: Strand, last: ScoredCaption) -> Position | None:
+    """The last place of a strand with nothing at or before it that ranks behind the last hit."""
     resume = strand.resume
     for caption in strand.fetched:
-        if caption.image_id in waiting or _behind(caption, last.similarity, last.position):
+        if _behind(caption, last.similarity, last.position):
             break
         resume = caption.position
     return resume

@@ -74,7 +74,6 @@ class Pursuit:
         ]
         self.open = self.strands  # those to be asked (more)
         self.ranked: list[Folded] = []
-        self.unchecked: list[Folded] = []  # behind these; some may have been shown, or be near copies
         self.exact = not self.strands
         self._earlier = EarlierPages(plan.filters, plan.cursor) if plan.cursor else None
 
@@ -100,8 +99,7 @@ class Pursuit:
         for strand, candidates in zip(self.open, answers, strict=True):
             strand.take(candidates)
         unshown = self._unshown(index)
-        self.ranked, rest = self._fold_duplicates(unshown.images)
-        self.unchecked = [Folded(image) for image in (*rest, *unshown.unchecked)]
+        self.ranked = self._fold_duplicates(unshown.images)
         best = [folded.best for folded in self.ranked]
         unsettled = unshown.doubtful | self._unsettled(best, self.plan.k)
         self.exact = not unsettled
@@ -114,16 +112,16 @@ class Pursuit:
         return frozenset(strand.number for strand in self.strands if not strand.settles(best, k))
 
     def page(self, engine_seconds: float) -> Page:
-        images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :] + self.unchecked
+        images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :]
         more = bool(images) and (bool(later) or any(strand.has_more for strand in self.strands))
-        following = partial(self._cursor, images, later) if more else None
+        following = partial(self._cursor, images) if more else None
         examined = sum(strand.examined for strand in self.strands)
         return Page(tuple(images), self.exact, examined, more, following, engine_seconds)
 
-    def _cursor(self, page: Sequence[Folded], later: Sequence[Folded]) -> Cursor:
+    def _cursor(self, page: Sequence[Folded]) -> Cursor:
         """Made when it is asked for: most searches end with their first page."""
         plan = self.plan
-        return next_cursor(plan.fingerprint, page, later, self.strands, plan.cursor, self._hashes(page))
+        return next_cursor(plan.fingerprint, page, self.strands, plan.cursor, self._hashes(page))
 
     @property
     def _earlier_hashes(self) -> tuple[str, ...]:
@@ -156,12 +154,10 @@ class Pursuit:
         captions = chain.from_iterable(strand.fetched for strand in self.strands)
         return sorted(captions, key=lambda caption: place(caption.position))
 
-    def _fold_duplicates(
-        self, images: Sequence[ScoredCaption]
-    ) -> tuple[list[Folded], Sequence[ScoredCaption]]:
-        """The page and what tells that there is another; the rest behind them as it is."""
+    def _fold_duplicates(self, images: Sequence[ScoredCaption]) -> list[Folded]:
+        """The page and what tells that there is another."""
         if not self.plan.fold_duplicates:
-            return [Folded(image) for image in images], ()
+            return [Folded(image) for image in images]
         return fold_duplicates(images, self.plan.k + 1, self._earlier_hashes)
 
 
