@@ -49,8 +49,8 @@ def check_killed(folder: Path, seed: int, output: str) -> None:
     with EmbeddedIndex.open(str(folder), create=True) as index, index.draft("build", "seed/1") as draft:
         draft.add([record("new")])
         draft.publish()
+        assert {document.record.image_id for document in index.random(1000)} >= {"new"}
     assert {path.parent for path in folder.rglob("*.arrays")} == {arrays_of(folder).parent}
-    assert {document.record.image_id for document in index.random(1000)} >= {"new"}
 
 
 def run_writer(folder: Path, seed: int, step: int) -> subprocess.Popen[str]:
