@@ -187,10 +187,10 @@ def test_ctrl_c_ends_a_pause_at_once(proxy: Proxy, proxied: str) -> None:
     def busy(handler: Handler, path: str) -> bool:
         if "_bulk" in path:
             handler.answer(429, error_body("es_rejected_execution_exception"))
-            os.kill(os.getpid(), signal.SIGINT)
         return "_bulk" in path
 
     def sleep(stopped: threading.Event, seconds: float) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
         ended_by_the_event.append(stopped.wait(seconds))
 
     patience = Patience(first=30.0, sleep=sleep)
