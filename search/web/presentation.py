@@ -11,7 +11,7 @@ from captioner.errors import PhotoError
 from captioner.photo import media_type
 from captioner.tokens import Analyzer, analyzer
 from indexer.records import CaptionRecord, Document
-from search.hits import Hit, Results
+from search.hits import Results
 from search.jaccard import similarity
 from search.render.words import spans, words_of_tokens
 from search.web.addresses import API
@@ -40,22 +40,17 @@ class Presentation:
         image_id: str | None = None,
     ) -> dict[str, Any]:
         """`added` and `dropped` are what the tokens came from besides the captions asked."""
-        answer = results.as_json()
+        answer, analyze = results.as_json(), analyzer(results.analyzer)
         text = " ".join((*(one.caption for one in results.asked), added))
         tokens = frozenset(dropped).union(*(one.tokens for one in results.asked))
-        words = words_of_tokens(text, tokens, analyzer(results.analyzer))
+        words = words_of_tokens(text, tokens, analyze)
         answer["query"] |= {"words": words, "image_id": image_id}
         shown = self.images([hit.record for hit in results.hits])
         answer["hits"] = [
-            self._hit(hit, results) | image for hit, image in zip(results.hits, shown, strict=True)
+            hit | {"spans": spans(hit["caption"], hit["shared"], analyze)} | image
+            for hit, image in zip(answer["hits"], shown, strict=True)
         ]
         return answer
-
-    @staticmethod
-    def _hit(hit: Hit, results: Results) -> dict[str, Any]:
-        return results.hit_as_json(hit) | {
-            "spans": spans(hit.caption, hit.shared, analyzer(results.analyzer))
-        }
 
     def images(self, records: Sequence[CaptionRecord]) -> list[dict[str, Any]]:
         """Images, each by one of its captions."""
