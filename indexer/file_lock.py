@@ -9,11 +9,20 @@ import sys
 _LOCKED_BYTE = (1 << 31) - 1
 
 
-def lock_file(descriptor: int) -> bool:
-    """Lock a file until `unlock_file`, or until it is closed here and in each child forked meanwhile.
+class FileLock:
+    """Held until `release`, or until the file is closed here and in each child that was forked meanwhile."""
 
-    False where another holds it. Leaves the file at its beginning.
-    """
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._process = descriptor, os.getpid()
+
+    def release(self) -> None:
+        """Let others lock the file, also while such a child has it open; the child has nothing to release."""
+        if self._process == os.getpid():
+            _unlock(self._descriptor)
+
+
+def lock_file(descriptor: int) -> FileLock | None:
+    """Lock a file; None where another holds it. Leaves the file at its beginning."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -25,14 +34,13 @@ def lock_file(descriptor: int) -> bool:
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
+        return None
     finally:
         os.lseek(descriptor, 0, os.SEEK_SET)
-    return True
+    return FileLock(descriptor)
 
 
-def unlock_file(descriptor: int) -> None:
-    """Let others lock a file, also while a child that was forked meanwhile has it open."""
+def _unlock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from indexer.errors import IndexLockedError
-from indexer.file_lock import lock_file, unlock_file
+from indexer.file_lock import lock_file
 
 _NAME = "write.lock"
 
@@ -16,7 +16,8 @@ class WriteLock:
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o644)
-        if not lock_file(self._descriptor):
+        lock = lock_file(self._descriptor)
+        if lock is None:
             holder = _holder(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
@@ -24,9 +25,9 @@ class WriteLock:
                 f"{folder}: another writer ({holder}) is at work on this index; "
                 "searching goes on, write again when it has finished"
             )
-        self._process = os.getpid()
+        self._lock = lock
         os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{self._process}\n".encode("ascii"))
+        os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
 
     def release(self) -> None:
         """Let others write. The file stays: removing it would let two writers lock different files.
@@ -34,8 +35,7 @@ class WriteLock:
         A child that was forked while it was held lets go of its copy only.
         """
         if self._descriptor >= 0:
-            if self._process == os.getpid():
-                unlock_file(self._descriptor)
+            self._lock.release()
             os.close(self._descriptor)
             self._descriptor = -1
 

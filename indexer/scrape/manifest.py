@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from captioner.caption_files import Problem
 from indexer.errors import ScrapeError, SourceError
-from indexer.file_lock import lock_file, unlock_file
+from indexer.file_lock import lock_file
 from indexer.scrape.items import Item, SearchProgress
 
 NAME = "manifest.jsonl"
@@ -83,11 +83,12 @@ class ManifestWriter:
         """Raises ScrapeError where another process is writing to this folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
-        self._process = os.getpid()
         self._file: BinaryIO = self.path.open("ab+", buffering=0)
         try:
-            if not lock_file(self._file.fileno()):
+            lock = lock_file(self._file.fileno())
+            if lock is None:
                 raise ScrapeError(f"{folder}: another scrape is writing to this folder; wait for it")
+            self._lock = lock
             _mend_last_line(self._file)
         except BaseException:
             self._file.close()
@@ -111,8 +112,7 @@ class ManifestWriter:
         """Let others write. A child that was forked meanwhile lets go of its copy only."""
         if not self._file.closed:
             os.fsync(self._file.fileno())
-            if self._process == os.getpid():
-                unlock_file(self._file.fileno())
+            self._lock.release()
             self._file.close()
 
     def __enter__(self) -> ManifestWriter:
