@@ -18,6 +18,11 @@ def with_credit(item: Item, said: Item) -> Item:
     return replace(item, **{name: getattr(said, name) for name in ("provider", "query", *_SAID)})
 
 
+def as_found(item: Item) -> Item:
+    """The item without what has become of it."""
+    return with_credit(Item(item.url), item)
+
+
 def same_credit(one: Item, other: Item) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _SAID)
 

@@ -61,10 +61,6 @@ class Item:
         """Whether a later run has nothing left to do here."""
         return self.status != "found" and self.reason not in PASSING
 
-    def anew(self) -> Item:
-        """The item as it was found, without what has become of it."""
-        return replace(Item(self.url), **{name: getattr(self, name) for name in _FOUND})
-
     def refused(self, refusal: RefusalError) -> Item:
         """The item with the status and reason of a refusal."""
         return replace(self, status=refusal.status, reason=refusal.reason, detail=refusal.detail)
@@ -192,7 +188,6 @@ _HALVES = re.compile("[\ud800-\udfff]")
 _SHA256 = "[0-9a-f]{64}"
 _NAMES = tuple(field.name for field in fields(Item))
 _VALUES = attrgetter(*_NAMES)
-_FOUND = _NAMES[1 : _NAMES.index("status")]  # what its provider says
 #: A manifest may come from a stranger: what it names is opened, and nothing outside the folder may be.
 _ITEM: Mapping[str, _Is] = {
     **dict.fromkeys(_NAMES, _is_text),

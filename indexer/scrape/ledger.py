@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from indexer.hashes import Hashes
-from indexer.scrape.credit import completed, same_credit, takes_over, with_credit
+from indexer.scrape.credit import as_found, completed, same_credit, takes_over, with_credit
 from indexer.scrape.excluded import Excluded
 from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, sound_manifest
@@ -109,7 +109,7 @@ class Ledger:
 
     def forget(self, item: Item) -> None:
         """Treat an item as found but not fetched."""
-        self._put(item.anew())
+        self._put(as_found(item))
 
     def _retell(self, item: Item) -> None:
         self._do("UPDATE urls SET line = ? WHERE key = ?", item.packed(), _key(item.url))
@@ -135,9 +135,6 @@ class Ledger:
         """Whether a photo is kept that is not excluded."""
         kept = self._base.execute("SELECT line FROM urls WHERE kept IS NOT NULL")
         return not all(excluded.names(Item.unpacked(line)) for (line,) in kept)
-
-    def knows(self, url: str) -> bool:
-        return self._row("SELECT 1 FROM urls WHERE key = ?", _key(url)) is not None
 
     def reopen(self, url: str) -> bool:
         """Note that this run asks for an address again; False where that is noted already."""

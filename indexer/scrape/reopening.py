@@ -8,6 +8,7 @@ from pathlib import Path
 from captioner.formats import NAMES
 from captioner.photo import UNKNOWN
 from indexer.scrape.addresses import Network
+from indexer.scrape.credit import as_found
 from indexer.scrape.excluded import Excluded
 from indexer.scrape.items import Item, Reason, SearchProgress
 from indexer.scrape.ledger import Ledger
@@ -49,7 +50,7 @@ def pending(folder: Path, ledger: Ledger, settings: Settings, excluded: Excluded
             continue
         last = ledger.last(line.url)
         if not excluded.names(last) and (is_open or _may_pass(last, settings)) and ledger.reopen(line.url):
-            yield last.anew()
+            yield as_found(last)
 
 
 def _may_pass(refused: Item, settings: Settings) -> bool:
