@@ -184,9 +184,7 @@ class Query:
         check_tokens(self.tokens)
         if self.after is not None and not isinstance(self.after, Position):
             raise IndexerError(f"after is the position of a candidate, not {shortened(self.after)}")
-        # Looked at first, as a search waits for it: a rule of numbers of any kind takes longer.
-        if type(self.min_score) is not float or not 0.0 <= self.min_score <= 1.0:
-            object.__setattr__(self, "min_score", least_score(self.min_score))
+        object.__setattr__(self, "min_score", least_score(self.min_score))
 
 
 @dataclass(frozen=True, slots=True)

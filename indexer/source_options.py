@@ -9,14 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from captioner.console import (
-    PLACE,
-    Command,
-    OutputFile,
-    beam_option,
-    no_place_for,
-    with_options,
-)
+from captioner.console import PLACE, Command, OutputFile, beam_option, no_place_for, with_options
 from captioner.effort import MOST_CAPTIONS
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner

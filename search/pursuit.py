@@ -112,8 +112,8 @@ class Pursuit:
         return frozenset(strand.number for strand in self.strands if not strand.settles(best, k))
 
     def page(self, engine_seconds: float) -> Page:
-        images, later = self.ranked[: self.plan.k], self.ranked[self.plan.k :]
-        more = bool(images) and (bool(later) or any(strand.has_more for strand in self.strands))
+        images, are_later = self.ranked[: self.plan.k], len(self.ranked) > self.plan.k
+        more = bool(images) and (are_later or any(strand.has_more for strand in self.strands))
         following = partial(self._cursor, images) if more else None
         examined = sum(strand.examined for strand in self.strands)
         return Page(tuple(images), self.exact, examined, more, following, engine_seconds)

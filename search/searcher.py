@@ -26,13 +26,7 @@ from search.cursor import decode
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
-from search.query import (
-    as_filters,
-    blended,
-    distinct,
-    hits_wanted,
-    representative,
-)
+from search.query import as_filters, blended, distinct, hits_wanted, representative
 from search.wanted import Options, Wanted
 
 if TYPE_CHECKING:

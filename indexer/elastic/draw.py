@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,15 +16,17 @@ _BITS = 0xFFFF_FFFF
 
 
 def drawn(
-    client: Elasticsearch, index: str, size: int, filters: Filters, seed: int
+    client: Elasticsearch, index: str, size: int, filters: Filters, seed: int | None
 ) -> list[Mapping[str, Any]]:
-    """A hit each of up to `size` images of a concrete index, every image equally likely.
+    """A hit each of up to `size` images of a concrete index, every image equally likely; others each time
+    without a seed.
 
     The score hashes the image id, so that images with many captions are not likelier than others. The server
     salts the seed with the index's name and the shard's number, by which each shard would draw anew, and an
     image whose captions lie in several be likelier; so each shard is asked with a seed that the salt turns
     into the one that was meant.
     """
+    seed = random.getrandbits(31) if seed is None else seed
     found: dict[str, Mapping[str, Any]] = {}
     for hit in sorted(_first_of_shards(client, index, size, filters, seed), key=_order_of):
         found.setdefault(as_text(hit["_source"].get("image_id")), hit)

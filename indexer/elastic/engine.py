@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random as chance
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -212,7 +211,7 @@ class ElasticIndex(CaptionIndex):
         return self._ask(partial(self._random, size, Filters(filters), seed_of(seed)))
 
     def _random(self, size: int, filters: Filters, seed: int | None) -> Sequence[Document]:
-        live, seed = self._reload(), chance.getrandbits(31) if seed is None else seed
+        live = self._reload()
         hits = drawn(self._client, live.index, size, filters, seed) if live else []
         return [to_document(hit["_source"]) for hit in hits]
 
@@ -334,8 +333,15 @@ class ElasticIndex(CaptionIndex):
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
         check_draft(self.where, key, analyzer)
         self._begin_to_write()
-        begin = partial(ElasticDraft, self._client, self._address, key, analyzer)
-        return begin(keep=self.keep, patience=self._patience, done=self.status)
+        return ElasticDraft(
+            self._client,
+            self._address,
+            key,
+            analyzer,
+            keep=self.keep,
+            patience=self._patience,
+            done=self.status,
+        )
 
     def rollback(self) -> IndexStatus:
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
