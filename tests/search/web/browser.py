@@ -72,11 +72,15 @@ class Visit:
 
     def choose_no_photo(self, folder: Path) -> None:
         """On the start page, give a file that is none."""
+        self.open()
+        self.settled()
+        self.give_no_photo(folder)
+
+    def give_no_photo(self, folder: Path) -> None:
+        """Wherever the page is."""
         self.expected = {422}
         bad = folder / "bad.jpg"
         bad.write_bytes(b"not a photo at all")
-        self.open()
-        self.settled()
         self.page.set_input_files("#choose", bad)
         self.has("#trouble", "The photo cannot be used")
 

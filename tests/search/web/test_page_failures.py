@@ -94,13 +94,9 @@ def test_a_failed_edit_shows_no_answer_to_the_search_before(visitor: Visit) -> N
 
 
 def test_after_a_bad_photo_the_page_shows_the_search_before(visitor: Visit, tmp_path: Path) -> None:
-    visitor.expected = {422}
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"not a photo at all")
     visitor.open("/?q=a white rocket")
     visitor.settled()
-    visitor.page.set_input_files("#choose", bad)
-    visitor.has("#trouble", "The photo cannot be used")
+    visitor.give_no_photo(tmp_path)
     visitor.settled()
     assert visitor.cards()[0] == ROCKET
     assert visitor.page.locator("#query-picture").is_hidden()

@@ -205,9 +205,6 @@ def test_what_is_asked_in_place_of_a_photo_takes_its_step(at: Visitor, photos: P
 
 def test_a_photo_that_fails_is_no_step(visitor: Visit, tmp_path: Path) -> None:
     """Nor is the picture that was open when it was given."""
-    visitor.expected = {422}
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"not a photo at all")
     visitor.open()
     visitor.settled()
     visitor.page.fill("#q", CAT)
@@ -215,8 +212,7 @@ def test_a_photo_that_fails_is_no_step(visitor: Visit, tmp_path: Path) -> None:
     visitor.has(".certificate", "Exact: the true top")
     visitor.page.locator(".card a").first.click()
     visitor.page.locator("dialog[open]").wait_for()
-    visitor.page.set_input_files("#choose", bad)
-    visitor.has("#trouble", "The photo cannot be used")
+    visitor.give_no_photo(tmp_path)
     assert visitor.page.locator("dialog[open]").count() == 0 and "show=" not in visitor.page.url
     visitor.page.go_back()
     visitor.has("#results-title", "Or begin with one of these")
