@@ -1,4 +1,4 @@
-"""Files of people's captions, line by line and annotation by annotation: Flickr8k's and COCO's.
+"""Files of captions, line by line and annotation by annotation: Flickr8k's, COCO's and JSON lines.
 
 Training and the index read them by these rules. What is wrong with one line spoils no other: the index tells
 of it and goes on, training refuses the file. Nothing here needs torch.
@@ -9,14 +9,18 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from captioner.errors import DataError
 
 Table = Sequence[Mapping[str, Any]]
+
+#: Longer lines of JSON are not read: a caption of 10,000 words has 60,000 bytes.
+MAX_LINE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +130,46 @@ def coco_captions(
             yield Problem(where, "has no caption")
         else:
             yield number, caption
+
+
+# JSON lines: a file with one object a line, of `image_id`, `image`, `caption` and more
+
+
+def json_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, Any]] | Problem]:
+    """Where it stands, and its fields, for each line that is not empty. `null` means that a field is not known."""
+    for number, line in enumerate(_lines(stream), start=1):
+        where = f"{name}: line {number}"
+        if line is None:
+            yield Problem(where, f"is longer than {MAX_LINE:,} bytes")
+        elif line.strip():
+            yield _fields(line.rstrip(), where, "utf-8-sig" if number == 1 else "utf-8")
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
+    """The lines of a file; None for one of more than MAX_LINE bytes, which is never held in memory."""
+    while line := stream.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield None
+        else:
+            yield line
+
+
+def _fields(line: bytes, where: str, encoding: str) -> tuple[str, dict[str, Any]] | Problem:
+    try:
+        values = json.loads(line.decode(encoding))
+    except json.JSONDecodeError as error:
+        return Problem(where, f"is not valid JSON ({error.msg} at column {error.pos + 1})")
+    except UnicodeDecodeError as error:
+        return Problem(where, f"is not UTF-8 (byte {error.start + 1})")
+    except RecursionError:
+        return Problem(where, "is nested too deeply")
+    except ValueError as error:
+        return Problem(where, str(error))
+    if not isinstance(values, dict):
+        return Problem(where, "is not a JSON object")
+    known = {name: value for name, value in values.items() if value is not None}
+    if type(number := known.get("image_id")) is int:
+        known["image_id"] = str(number)
+    return where, known
