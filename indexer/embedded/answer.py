@@ -110,8 +110,8 @@ class _Answer:
 
     def _take(self, matches: Sequence[Match]) -> None:
         most = self._limit - len(self._found)
-        # Ten images seldom need forty captions.
-        for wanted in (min(most, 2 * self._missing()), most):
+        # Ten images seldom need forty captions: so few are tried first, where that is fewer.
+        for wanted in dict.fromkeys((min(most, 2 * self._missing()), most)):
             # One more than wanted, to know what is left out.
             captions = [one for match in matches for one in self._captions(match, wanted + 1)]
             if len(matches) > 1:
