@@ -19,7 +19,7 @@ from search.web.app import create_app
 from search.web.server import HEAD_SECONDS, server_of, socket_on
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
-from tests.search.web.browser import SIZES, Visit, launch, visit
+from tests.search.web.browser import Visit, launch, visit
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import Gallery, gallery
 
@@ -105,9 +105,11 @@ def site(records: list[CaptionRecord], pictures: Path, captioner: FakeCaptioner)
         yield url
 
 
-@pytest.fixture(params=list(SIZES))
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of what a page looks like are asked at both sizes, those of what it does at one."""
+    if "size" in metafunc.fixturenames:
+        sizes = getattr(metafunc.module, "SIZES", ("desktop",))
+        metafunc.parametrize("size", sizes)
 
 
 @pytest.fixture

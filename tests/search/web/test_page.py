@@ -28,6 +28,8 @@ from tests.search.web.gallery import Gallery, crowd
 
 pytestmark = pytest.mark.browser
 
+SIZES = ("desktop", "phone")
+
 CAT = "an orange cat looks at the camera"
 
 

@@ -20,6 +20,8 @@ from tests.search.web.gallery import crowd
 
 pytestmark = pytest.mark.browser
 
+SIZES = ("desktop", "phone")
+
 CAT = "an orange cat looks at the camera"
 LONG = "a dog runs over the wide green grass of the park behind a ball that a man throws"
 

@@ -15,6 +15,8 @@ from tests.search.web.gallery import crowd
 
 pytestmark = pytest.mark.browser
 
+SIZES = ("desktop", "phone")
+
 CAT = "an orange cat looks at the camera"
 
 
