@@ -99,8 +99,9 @@ class TokenSets:
 
     def _by_class(self, sets: Int32, edges: Int64, marks: UInt8) -> Int32:
         """Those of one size at a time: less work for each set."""
-        overlaps, cuts = np.empty(len(sets), np.int32), edges.tolist()
-        for number in np.flatnonzero(edges[1:] > edges[:-1]).tolist():
+        overlaps, cuts = np.zeros(len(sets), np.int32), edges.tolist()
+        # Sets without tokens share none, and `reshape` would not know how many they are.
+        for number in np.flatnonzero((edges[1:] > edges[:-1]) & (self.sizes > 0)).tolist():
             begin, end, size = cuts[number], cuts[number + 1], int(self.sizes[number])
             matrix = self.tokens[self.class_tokens[number] : self.class_tokens[number + 1]].reshape(-1, size)
             tokens = matrix.take(sets[begin:end] - self.class_sets[number], axis=0)

@@ -134,6 +134,18 @@ def test_a_filter_by_images_finds_only_these(sources: tuple[EmbeddedIndex, Brute
     assert found(index, tokens, 100, image_id="i7") == expected
 
 
+@pytest.mark.parametrize("few", [0, 2_000], ids=["many", "few"])
+def test_sets_of_no_word_and_of_hundreds_are_counted_where_a_filter_lets_few_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(token_sets, "_FEW_SETS", few)
+    long = frozenset(f"w{number}" for number in range(300))
+    captions = ("", "a dog", " ".join(sorted(long)))
+    with built(tmp_path / "index", [CaptionRecord(f"i{n}", one) for n, one in enumerate(captions)]) as index:
+        assert found(index, frozenset({"dog"}), 9, source="jsonl") == [(1.0, "i1")]
+        assert found(index, long | {"dog"}, 9, source="jsonl") == [(300 / 301, "i2"), (1 / 301, "i1")]
+
+
 def test_a_view_stays_as_it_was(tmp_path: Path) -> None:
     with EmbeddedIndex.open(str(tmp_path / "index"), create=True) as index:
         index.add(CaptionRecord(f"i{number}", "a dog") for number in range(3))
