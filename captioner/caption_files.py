@@ -136,7 +136,7 @@ def coco_captions(
 
 
 def json_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, Any]] | Problem]:
-    """Where it stands, and its fields, for each line that is not empty. `null` means that a field is not known."""
+    """Where it stands and its fields, for each line that is not empty; a field that is null is not known."""
     for number, line in enumerate(_lines(stream), start=1):
         where = f"{name}: line {number}"
         if line is None:

@@ -25,7 +25,7 @@ from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.errors import CaptionerError, PhotoError
 from captioner.outside import printable
 from captioner.train_command import consensus, train
-from captioner.training_options import check_options, read_photos
+from captioner.training_options import check_options, data_set, photo_options
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
@@ -129,10 +129,8 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
 
 @main.command()
 @click.option("--model", default="default", show_default=True, help=MODEL)
-@click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, SPLIT.txt.")
-@click.option("--split", default="dev", show_default=True, help="Split of --flickr8k.")
-@click.option("--coco", type=FILE, help="COCO caption annotations (with --images).")
-@click.option("--images", type=FOLDER, help="Photos of --coco.")
+@photo_options
+@click.option("--split", help="Of --flickr8k [default: dev] or --jsonl [default: all photos].")
 @click.option(
     "--trained-on", multiple=True, type=FILE, help="Names of training photos, one a line; none may be tested."
 )
@@ -149,7 +147,8 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     from captioner.datasets import listed
     from captioner.metrics import evaluate as score
 
-    photos, _ = read_photos(options, options["split"])
+    split = options["split"] or ""
+    photos = data_set(options, hold_out=bool(split)).of(split)
     trained_on = [name for file in options["trained_on"] for name in listed(file)]
     captioner = open_captioner(model, device)
     with progress_bar(len(photos), "photo") as bar:

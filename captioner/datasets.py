@@ -1,4 +1,4 @@
-"""Captioned photos to train on and to evaluate with: Flickr8k and COCO."""
+"""Captioned photos to train on and to evaluate with: Flickr8k and COCO (`captioner.jsonl`: one's own)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
     captions: dict[str, list[str]] = {}
     try:
         with (folder / "captions.txt").open(encoding="utf-8-sig") as lines:
-            for image, caption in _sound(flickr8k_captions(lines, f"{folder}/captions.txt")):
+            for image, caption in sound(flickr8k_captions(lines, f"{folder}/captions.txt")):
                 captions.setdefault(image, []).append(caption)
         names = _names(folder / f"{split}.txt")
     except (OSError, UnicodeDecodeError) as error:
@@ -112,7 +112,7 @@ def coco_file(annotations: Path) -> dict[str, tuple[str, ...]]:
             raise DataError(f"{annotations}: {count} images have the {field} {value!r}")
     names = {image["id"]: image["file_name"] for image in images}
     captions: dict[str, list[str]] = {names[number]: [] for number in sorted(names, key=_numbers_first)}
-    for number, caption in _sound(coco_captions(tables["annotations"], names, str(annotations))):
+    for number, caption in sound(coco_captions(tables["annotations"], names, str(annotations))):
         captions[names[number]].append(caption)
     return {name: tuple(found) for name, found in captions.items() if found}
 
@@ -121,7 +121,7 @@ def _numbers_first(number: int | str) -> tuple[bool, int | str]:
     return isinstance(number, str), number
 
 
-def _sound(found: Iterable[Row | Problem]) -> list[Row]:
+def sound(found: Iterable[Row | Problem]) -> list[Row]:
     """Training takes a file whole, or says what of it cannot be learnt from."""
     items = list(found)
     problems = [item for item in items if isinstance(item, Problem)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm
-from captioner.training_options import check_options, read_data, read_photos, read_run
+from captioner.training_options import check_options, data_set, photo_options, read_data, read_run
 
 if TYPE_CHECKING:
     from captioner.configuration import ConsensusSizes
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--arch", help="default, or model1 to model5. [default: default]")
-@click.option("--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt.")
-@click.option("--coco", type=FILE, help="COCO caption annotations to train on (with --images).")
-@click.option("--images", type=FOLDER, help="Photos of --coco.")
+@photo_options
 @click.option("--dev-coco", type=FILE, help="COCO caption annotations to score on (with --dev-images).")
-@click.option("--dev-images", type=FOLDER, help="Photos of --dev-coco. [default: --images]")
+@click.option(
+    "--dev-jsonl",
+    type=FILE,
+    help="JSON lines to score on. [default: of --jsonl the split dev or val, else a tenth of the photos]",
+)
+@click.option(
+    "--dev-images", type=FOLDER, help="The same as --images, of what is scored on. [default: --images]"
+)
 @click.option(
     "--text", "texts", multiple=True, type=FILE, help="COCO annotations whose captions alone are learnt from."
 )
@@ -70,24 +75,24 @@ def train(**options: Any) -> None:
 
 @click.command()
 @click.argument("model", type=FOLDER)
-@click.option("--flickr8k", type=FOLDER, help="Flickr8k folder; its training photos count.")
-@click.option("--coco", type=FILE, help="COCO caption annotations (with --images).")
-@click.option("--images", type=FOLDER, help="Photos of --coco.")
+@photo_options
 @click.option("-o", "--out", required=True, type=FOLDER, help="Folder for the result; MODEL may be replaced.")
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def consensus(model: Path, out: Path, device: str | None, **options: Any) -> None:
     """Give MODEL the consensus of its training captions, by which it chooses words and captions.
 
-    It is the last step of training, takes minutes, and makes captions better at next to no cost. An earlier
-    consensus goes; so does every consensus when a model is trained further.
+    It is the last step of training, takes minutes, and makes captions better at next to no cost. Of
+    --flickr8k and --jsonl the training photos count. An earlier consensus goes; so does every consensus when
+    a model is trained further.
     """
     check_options("to train on")
     from captioner.consensus_training import add_consensus
 
     stop_on_sigterm()
-    photos, name = read_photos(options, "train")
+    learnt = data_set(options, hold_out=True)
+    photos = learnt.of("train")
     with progress_bar(len(photos), "photo", "features") as bar:
-        made = add_consensus(model, photos, [name], out, device, bar.update)
+        made = add_consensus(model, photos, [learnt.name], out, device, bar.update)
     sizes = cast("ConsensusSizes", made.model.config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
 

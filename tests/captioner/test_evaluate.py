@@ -105,7 +105,11 @@ def test_a_model_without_a_record_is_said_to_have_none(world: Path) -> None:
         ([], "name the photos to evaluate on"),
         (["--coco", "x.json"], "name the photos to evaluate on"),
         (["--coco", "x.json", "--flickr8k", "."], "--flickr8k and --coco: one data set at a time"),
-        (["--flickr8k", ".", "--images", "."], "--images is of no use without --coco"),
+        (
+            ["--coco", "x.json", "--images", ".", "--split", "dev"],
+            "--split is of no use without --flickr8k or --jsonl",
+        ),
+        (["--flickr8k", ".", "--images", "."], "--images is of no use without --coco or --jsonl"),
     ],
 )
 def test_photos_have_to_be_named_once(options: list[str], says: str, world: Path) -> None:

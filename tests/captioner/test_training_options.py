@@ -14,9 +14,9 @@ from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.train import Recipe
-from captioner.training_options import read_run
-from captioner.training_setup import Run
-from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco
+from captioner.training_options import read_data, read_run
+from captioner.training_setup import Data, Run
+from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco, write_jsonl
 
 STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16, preprocess=TINY.preprocess)
 
@@ -49,7 +49,7 @@ def test_a_model_to_start_from_may_be_given_by_its_name(
         run_of(start=Path("none"))
 
 
-NAME_THEM = "name the photos to train on: --flickr8k DIR, or --coco ANNOTATIONS.json --images DIR"
+NAME_THEM = "name the photos to train on: --flickr8k DIR, --coco FILE --images DIR, or --jsonl FILE"
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,14 @@ NAME_THEM = "name the photos to train on: --flickr8k DIR, or --coco ANNOTATIONS.
             "--flickr8k dir --coco file",
             "--flickr8k and --coco: one data set at a time; leave one of them out",
         ),
-        ("--flickr8k dir --images dir", "--images is of no use without --coco"),
+        (
+            "--jsonl file --coco file --images dir",
+            "--coco and --jsonl: one data set at a time; leave one of them out",
+        ),
+        ("--flickr8k dir --images dir", "--images is of no use without --coco or --jsonl"),
         ("--flickr8k dir --dev-coco file", "--dev-coco is of no use without --coco"),
+        ("--jsonl file --dev-coco file", "--dev-coco is of no use without --coco"),
+        ("--jsonl file --dev-images dir", "--dev-images is of no use without --dev-coco or --dev-jsonl"),
         ("--flickr8k dir --without file", "--without is of no use without --text"),
         ("--flickr8k dir --text-photos 3", "--text-photos is of no use without --text"),
         ("--flickr8k dir --glove-vocab file", "--glove-vocab is of no use without --glove"),
@@ -80,6 +86,43 @@ NAME_THEM = "name the photos to train on: --flickr8k DIR, or --coco ANNOTATIONS.
 def test_options_that_do_not_go_together_are_wrong_usage(options: str, message: str) -> None:
     result = CliRunner().invoke(main, ["train", *options.split(), "-o", "run"])
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {message}")
+
+
+def data_of(**options: Any) -> Data:
+    names = ("flickr8k", "coco", "jsonl", "images", "dev_coco", "dev_jsonl", "dev_images")
+    return read_data({**dict.fromkeys(names), "texts": (), "without": (), **options})
+
+
+def named(data: Data) -> tuple[list[str], list[str]]:
+    return [photo.name for photo in data.train], [photo.name for photo in data.dev]
+
+
+def test_one_file_is_learnt_from_and_scored_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the splits that its lines name, else by the photos' names."""
+    photos = coloured_photos(tmp_path, 60)
+    dev = write_jsonl(tmp_path / "dev.jsonl", photos[:2], split="val").read_text()
+    train = write_jsonl(tmp_path / "train.jsonl", photos[2:4], split="train").read_text()
+    (divided := tmp_path / "divided.jsonl").write_text(dev + train)
+    data = data_of(jsonl=divided)
+    assert named(data) == (["photo2.png", "photo3.png"], ["photo0.png", "photo1.png"])
+    assert (data.names, capsys.readouterr().err) == (("divided.jsonl",), "")
+    learnt, scored = named(data_of(jsonl=write_jsonl(tmp_path / "whole.jsonl", photos)))
+    assert sorted([*learnt, *scored]) == sorted(photo.name for photo in photos) and 0 < len(scored) < 15
+    told = f"60 photos without a split, {len(scored)} of them, by name, held out to score on"
+    assert capsys.readouterr().err == f"{tmp_path}/whole.jsonl: {told}\n"
+
+
+def test_of_two_files_each_is_taken_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = [*coloured_photos(tmp_path / "a", 60), *coloured_photos(tmp_path / "b", 2, first=60)]
+    train = write_jsonl(tmp_path / "a" / "train.jsonl", photos[:60])
+    dev = write_jsonl(tmp_path / "b" / "dev.jsonl", photos[60:])
+    data = data_of(jsonl=train, dev_jsonl=dev)
+    assert (data.train, data.dev) == (photos[:60], photos[60:])
+    (tmp_path / "dev.jsonl").write_bytes(dev.read_bytes())
+    assert (
+        data_of(jsonl=train, dev_jsonl=tmp_path / "dev.jsonl", dev_images=tmp_path / "b").dev == photos[60:]
+    )
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("short_resnet")

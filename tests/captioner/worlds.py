@@ -60,6 +60,17 @@ def write_coco(path: Path, photos: Sequence[CaptionedPhoto]) -> Path:
     return path
 
 
+def write_jsonl(path: Path, photos: Sequence[CaptionedPhoto], **more: str) -> Path:
+    """The photos' captions as JSON lines, each with more fields; paths begin at the file where they can."""
+    lines = [
+        {"image": os.path.relpath(photo.image, path.parent), "caption": caption, **more}
+        for photo in photos
+        for caption in photo.captions
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
 def tiny_checkpoint(seed: int = 0, config: ModelConfig = TINY, **about: object) -> Checkpoint:
     """A model with random decoder weights, made large enough that its captions differ between photos."""
     torch.manual_seed(seed)

@@ -1,0 +1,261 @@
+"""A data set of one's own as JSON lines: what is read, which photos are held out, what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from captioner import checkpoint
+from captioner.checkpoint import BEST
+from captioner.cli import main
+from captioner.datasets import CaptionedPhoto
+from captioner.errors import DataError
+from captioner.jsonl import HELD_OUT, jsonl
+from captioner.training_record import learnt_from
+from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
+
+CHARACTERS = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
+NAMES = st.text(CHARACTERS, min_size=1, max_size=12).filter(
+    lambda name: name.strip(".") and "://" not in name
+)
+CAPTIONS = st.text(max_size=20).filter(str.strip)
+
+
+def touched(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def lines(file: Path, *rows: dict[str, Any]) -> Path:
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def line(image: str, **more: Any) -> dict[str, Any]:
+    return {"image": image, "caption": f"a photo of {Path(image).stem}", **more}
+
+
+def named(photos: list[CaptionedPhoto]) -> list[str]:
+    return [photo.name for photo in photos]
+
+
+def test_lines_of_one_photo_are_its_captions(tmp_path: Path) -> None:
+    """However its path is spelled, and wherever its lines stand."""
+    touched(tmp_path, "a.jpg", "b/c.jpg")
+    rows = (
+        {"image": "a.jpg", "caption": "A dog."},
+        {"image_id": "b/c.jpg", "caption": "A cat.", "kind": "title", "license": None},
+        {"image": f"{tmp_path}/b/../a.jpg", "image_id": 7, "caption": "Rex", "kind": "reference"},
+    )
+    assert jsonl(lines(tmp_path / "mine.jsonl", *rows)).of() == [
+        CaptionedPhoto(tmp_path / "a.jpg", ("A dog.", "Rex"), "a.jpg"),
+        CaptionedPhoto(tmp_path / "b" / "c.jpg", ("A cat.",), "b/c.jpg"),
+    ]
+
+
+@settings(deadline=None)
+@given(st.dictionaries(NAMES, st.lists(CAPTIONS, min_size=1, max_size=3), min_size=1, max_size=5))
+def test_what_is_written_is_read_as_the_same_photos_and_captions(
+    tmp_path_factory: pytest.TempPathFactory, written: dict[str, list[str]]
+) -> None:
+    folder = touched(tmp_path_factory.mktemp("mine"), "photos/one.jpg")
+    photos = [
+        CaptionedPhoto(folder / "photos" / f"{number} {name}", tuple(captions), f"photos/{number} {name}")
+        for number, (name, captions) in enumerate(written.items())
+    ]
+    for photo in photos:
+        photo.image.touch()
+    assert jsonl(write_jsonl(folder / "mine.jsonl", photos)).of() == photos
+
+
+def test_paths_begin_where_one_says(tmp_path: Path) -> None:
+    touched(tmp_path, "photos/a.jpg", "b.jpg")
+    file = lines(tmp_path / "mine.jsonl", line("a.jpg"), line("../b.jpg"))
+    assert [photo.image.resolve() for photo in jsonl(file, tmp_path / "photos").of()] == [
+        tmp_path / "photos" / "a.jpg",
+        tmp_path / "b.jpg",
+    ]
+    with pytest.raises(DataError) as caught:
+        jsonl(file).of()
+    assert str(caught.value) == (
+        f"{file}: line 1: no such photo: {tmp_path}/a.jpg "
+        f"(2 of 2 photos are missing; paths that are not absolute begin at {tmp_path})"
+    )
+
+
+def test_photos_keep_their_names_where_all_of_them_move(tmp_path: Path) -> None:
+    """A model knows by them what it has learnt from. An index tells whole paths."""
+    touched(tmp_path, "photos/a/1.jpg", "photos/a/2.jpg")
+    file = tmp_path / "elsewhere" / "mine.jsonl"
+    file.parent.mkdir()
+    places = [f"{tmp_path}/photos/a/{number}.jpg" for number in (1, 2)]
+    lines(file, line(places[0], image_id="a/1.jpg"), line(places[1], image_id="scraped/2"))
+    assert named(jsonl(file).of()) == ["a/1.jpg", places[1]]
+    assert named(jsonl(file, tmp_path / "photos").of()) == ["a/1.jpg", "a/2.jpg"]
+
+
+def test_the_splits_that_lines_name(tmp_path: Path) -> None:
+    touched(tmp_path, *"abcde")
+    rows = [line("a", split="train"), line("b", split="val"), line("c", split="test"), line("d")]
+    found = jsonl(lines(tmp_path / "mine.jsonl", *rows, line("a"), line("e", split="validation")))
+    assert [named(found.of(split)) for split in ("train", "dev", "val", "test", "")] == [
+        ["a", "d"],
+        ["b", "d", "e"],
+        ["b", "d", "e"],
+        ["c", "d"],
+        ["a", "b", "c", "d", "e"],
+    ]
+    assert found.of("train")[0].captions == ("a photo of a", "a photo of a")
+
+
+def test_a_tenth_of_the_photos_without_a_split_is_held_out_by_name(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(300)]
+    touched(tmp_path, *names, "mine.png", "test.png")
+    rows = [line(name) for name in names]
+    found = jsonl(lines(tmp_path / "mine.jsonl", *rows[:200]), hold_out=True)
+    train, dev = named(found.of("train")), named(found.of("dev"))
+    assert sorted(train + dev) == sorted(names[:200]) and 0.5 < len(dev) * HELD_OUT / 200 < 1.5
+    told = f"200 photos without a split, {len(dev)} of them, by name, held out to score on"
+    assert list(found.remarks) == [f"{tmp_path}/mine.jsonl: {told}"]
+    rows = [line("mine.png", split="train"), line("test.png", split="test"), *reversed(rows)]
+    grown = jsonl(lines(tmp_path / "more.jsonl", *rows), hold_out=True)
+    assert set(named(grown.of("dev"))) & set(names[:200]) == set(dev)
+    assert "mine.png" in named(grown.of("train")) and "test.png" not in named(grown.of("train"))
+
+
+def test_what_a_captioner_wrote_is_passed_over(tmp_path: Path) -> None:
+    """Also as `captioner caption --json` prints it, and whatever its photo is."""
+    touched(tmp_path, "a")
+    written = (
+        line("https://example.org/b.jpg", kind="generated", split="dev"),
+        line("a", model="default@1", tokens=["photo"], score=-1.5),
+    )
+    found = jsonl(lines(tmp_path / "mine.jsonl", line("a", split="train"), *written))
+    assert [photo.captions for photo in found.of()] == [("a photo of a",)]
+    assert list(found.remarks) == [f"{tmp_path}/mine.jsonl: 2 captions that a captioner wrote: passed over"]
+    with pytest.raises(
+        DataError, match=r"only\.jsonl: has only 2 captions that a captioner wrote; a line is"
+    ):
+        jsonl(lines(tmp_path / "only.jsonl", *written))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ('{"image": "a"', "is not valid JSON (Expecting ',' delimiter at column 14)"),
+        ("[1]", "is not a JSON object"),
+        ('{"caption": "A dog."}', "has no image, the path of a photo"),
+        ('{"image": "", "image_id": "", "caption": "A dog."}', "has no image, the path of a photo"),
+        ('{"image": "a"}', "has no caption"),
+        ('{"image": "a", "caption": " "}', "has no caption"),
+        ('{"image": "a", "caption": ["A dog."]}', "caption must be a string, not list"),
+        (
+            '{"image_id": "a", "image": "https://example.org/a.jpg", "caption": "A dog."}',
+            "its photo is at an address, https://example.org/a.jpg: download it, and name its file as image",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_learnt_from_is_named(broken: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(f'{{"image": "a", "caption": "A dog."}}\n\n{broken}\n{broken}\n')
+    with pytest.raises(DataError) as caught:
+        jsonl(file)
+    assert str(caught.value) == f"{file}: line 3: {message} (2 such places; mend them or take them out)"
+
+
+def test_a_photo_of_two_splits_is_refused(tmp_path: Path) -> None:
+    file = lines(tmp_path / "mine.jsonl", line("a", split="train"), line("b"), line("./a", split="val"))
+    with pytest.raises(DataError) as caught:
+        jsonl(file)
+    assert str(caught.value) == (
+        f"{file}: line 3: its photo is of the split dev here, and of train in {file}: line 1"
+    )
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    rows = [line("a", split="train"), line("b", split="train"), line("c", split="test")]
+    file = lines(tmp_path / "mine.jsonl", *rows)
+    with pytest.raises(DataError) as caught:
+        jsonl(file, hold_out=True).of("dev")
+    assert str(caught.value) == (
+        f"{file}: has no photo of the split dev, but of train (2 photos) and test (1 photo); "
+        "name another split, or another file"
+    )
+
+
+def test_a_file_without_a_caption_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("\n \n")
+    with pytest.raises(DataError, match=r'mine\.jsonl: has no captions; a line is such as {"image": "photo'):
+        jsonl(tmp_path / "mine.jsonl")
+    with pytest.raises(DataError, match=r"none\.jsonl: No such file or directory$"):
+        jsonl(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("image", ["a\0b.jpg", "\udce9.jpg", "x" * 5000])
+def test_a_name_that_no_file_can_have_is_of_no_photo(image: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 1: no such photo"):
+        jsonl(lines(tmp_path / "mine.jsonl", line(image)), hold_out=True).of()
+
+
+def run(*options: object) -> Result:
+    return CliRunner().invoke(main, [*map(str, options), "--device", "cpu"])
+
+
+def test_a_model_from_ones_own_photos_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained, given a consensus and scored by the same file; what it has learnt from is not tested on."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # without Java, which takes ten seconds to start METEOR
+    file = write_jsonl(tmp_path / "mine.jsonl", coloured_photos(tmp_path / "photos", 36))
+    data = jsonl(file, hold_out=True)
+    train, dev = named(data.of("train")), named(data.of("dev"))
+    how = [
+        "--from",
+        tiny_model(tmp_path / "tiny"),
+        "--epochs",
+        1,
+        "--batch",
+        6,
+        "--cache",
+        tmp_path / "cache",
+    ]
+    made = run("train", "--jsonl", file, *how, "-o", tmp_path / "run")
+    assert (made.exit_code, made.stderr) == (0, f"{data.remarks[0]}\n"), made.output
+    best = tmp_path / "run" / BEST
+    about = checkpoint.load(best).about
+    assert (about["data"], about["photos"], about["dev_photos"]) == (["mine.jsonl"], len(train), len(dev))
+    assert learnt_from(about, [*train, *dev]) == train
+    assert "**Data.** mine.jsonl. " in checkpoint.read_card(best)
+    agreed = run("consensus", best, "--jsonl", file, "-o", best)
+    assert agreed.exit_code == 0 and f"{len(train)} photos to agree with" in agreed.stdout, agreed.output
+    scored = run("evaluate", "--model", best, "--jsonl", file, "--split", "val", "--json")
+    assert sorted(json.loads(scored.stdout)["captions"]) == sorted(dev)
+    whole = run("evaluate", "--model", best, "--jsonl", file)
+    message = f"Error: {len(train)} of the 36 test photos are training photos of best, such as {min(train)}\n"
+    assert (whole.exit_code, whole.stderr) == (1, message)
+    other = write_jsonl(tmp_path / "photos" / "other.jsonl", data.of("train")[:2])
+    refused = run("train", "--jsonl", other, "--dev-jsonl", file, *how, "-o", tmp_path / "other")
+    assert (
+        refused.exit_code == 1 and "2 of the 36 test photos are training photos of this run" in refused.stderr
+    )
+
+
+def test_captions_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """`captioner train --jsonl <(indexer export)`: it is read once, and paths are absolute there."""
+    photos = coloured_photos(tmp_path / "photos", 24)
+    rows = [line(str(photo.image)) for photo in photos]
+    reading, writing = os.pipe()
+    os.write(writing, "".join(f"{json.dumps(row)}\n" for row in rows).encode())
+    os.close(writing)
+    how = ["--from", tiny_model(tmp_path / "tiny"), "--epochs", 1, "--cache", tmp_path / "cache"]
+    made = run("train", "--jsonl", f"/dev/fd/{reading}", *how, "-o", tmp_path / "run")
+    os.close(reading)
+    assert made.exit_code == 0, made.output
+    assert checkpoint.load(tmp_path / "run" / BEST).about["data"] == [str(reading)]
