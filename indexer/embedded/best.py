@@ -135,7 +135,7 @@ class _Slices:
         """How often every set above `bound` is met in these slices."""
         size = int(self._token_sets.sizes[reaching.any(axis=0)].min())
         # The least overlap that scores more than `bound`; rounding may make it one less, which is safe.
-        overlap = int(np.floor(bound * (self._query.size + size) / (1.0 + bound) - 1e-9)) + 1
+        overlap = int(bound * (self._query.size + size) / (1.0 + bound)) + 1
         return max(1, min(self._hits, overlap))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sysconfig
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -71,21 +72,10 @@ worlds = st.lists(st.frozensets(st.integers(0, WORDS - 1), max_size=9), min_size
 )
 
 
-@every_way
-@settings(max_examples=150, deadline=None)
-@given(
-    world=worlds,
-    asked=st.frozensets(st.integers(0, WORDS - 1), min_size=1),
-    unknown=st.integers(0, 4),
-    together=st.booleans(),
-    wanted=st.integers(0, 12),
-    floor=st.sampled_from([5e-324, 0.1, 1 / 3, 0.5, 1.0]),
-    highest=st.sampled_from([1.0, 0.75, 0.5, 0.2]),
-)
-def test_the_sets_that_are_promised_are_all_there(
+def check(
     way: Best,
     world: World,
-    asked: frozenset[int],
+    asked: Collection[int],
     unknown: int,
     together: bool,
     wanted: int,
@@ -97,11 +87,9 @@ def test_the_sets_that_are_promised_are_all_there(
         return
     held.sort(key=lambda word: sum(word in one for one in world.sets))
     size = len(held) + unknown
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
-        sets, told, reached, examined = way(
-            *dataclasses_of(world.arrays(held, size, together)), wanted=wanted, floor=floor, highest=highest
-        )
+    sets, told, reached, examined = way(
+        *dataclasses_of(world.arrays(held, size, together)), wanted=wanted, floor=floor, highest=highest
+    )
     scores = {
         number: (shared := len(one & set(held))) / (size + len(one) - shared)
         for number, one in enumerate(world.sets)
@@ -114,6 +102,64 @@ def test_the_sets_that_are_promised_are_all_there(
     assert 2 * len(given) <= examined <= 2 * len(world.sets)
     missing = {n for n, score in scores.items() if reached <= score <= highest} - given.keys()
     assert not missing
+
+
+FLOORS, HIGHEST = (5e-324, 0.1, 1 / 3, 0.5, 1.0), (1.0, 0.75, 0.5, 0.2)
+
+
+@every_way
+@settings(max_examples=150, deadline=None)
+@given(
+    world=worlds,
+    asked=st.frozensets(st.integers(0, WORDS - 1), min_size=1),
+    unknown=st.integers(0, 4),
+    together=st.booleans(),
+    wanted=st.integers(0, 12),
+    floor=st.sampled_from(FLOORS),
+    highest=st.sampled_from(HIGHEST),
+)
+def test_the_sets_that_are_promised_are_all_there(
+    way: Best,
+    world: World,
+    asked: frozenset[int],
+    unknown: int,
+    together: bool,
+    wanted: int,
+    floor: float,
+    highest: float,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
+        check(way, world, asked, unknown, together, wanted, floor, highest)
+
+
+@every_way
+def test_they_are_all_there_in_many_worlds_that_are_looked_at_step_by_step(
+    way: Best, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hundred worlds tell apart what can go wrong between two steps."""
+    monkeypatch.setattr(best, "_COUNT_SET", 1e9)  # NumPy's way never counts all
+    monkeypatch.setattr(best, "_GROWTH", 1)
+    chance = random.Random(5)
+    for number in range(1_500):
+        monkeypatch.setattr(best, "_FIRST_POSTINGS", chance.choice((0, 4, 12, 30)))
+        sizes = chance.choices((0, 1, 1, 2, 3, 4, 6, 9), k=chance.randrange(1, 60))
+        sets = {frozenset({0}), *(frozenset(chance.sample(range(WORDS), size)) for size in sizes)}
+        world = World(sorted(sets, key=lambda one: (len(one), sorted(one))))
+        asked = chance.sample(range(WORDS), chance.randrange(1, WORDS))
+        floor, highest = chance.choice(FLOORS), chance.choice(HIGHEST)
+        check(way, world, asked, chance.randrange(5), number % 2 == 0, chance.randrange(13), floor, highest)
+
+
+@pytest.mark.parametrize("known", [255, 256])
+def test_as_many_known_words_as_a_byte_counts_and_one_more(tmp_path: Path, known: int) -> None:
+    words = [f"w{number}" for number in range(known)]
+    with EmbeddedIndex.open(str(tmp_path / "index"), create=True) as index:
+        with index.draft("k", "words/1") as draft:
+            draft.add([CaptionRecord("all", " ".join(words)), CaptionRecord("one", "w7")])
+            draft.publish()
+        found = index.candidates(frozenset(words), 5).found
+    assert [(one.position.image_id, one.position.score) for one in found] == [("all", 1), ("one", 1 / known)]
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
