@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from indexer.errors import IndexNotFoundError
 from indexer.records import Candidates, CaptionRecord
 from search.web.app import create_app
+from search.web.security import Guard, session_cookie
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import Serve
@@ -34,8 +36,26 @@ def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
         assert "unsafe" not in policy and "http" not in policy
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "camera=()" in answer.headers["permissions-policy"]
+    assert client.get(f"{V1}/status").headers["cache-control"] == "no-store"
+
+
+def test_the_page_may_do_this_and_no_more(client: TestClient) -> None:
+    policy = client.get("/").headers["content-security-policy"]
+    allowed = dict(directive.strip().partition(" ")[::2] for directive in policy.split(";"))
+    own = ("script-src", "style-src", "connect-src", "manifest-src", "form-action")
+    assert allowed == dict.fromkeys(own, "'self'") | {
+        "default-src": "'none'",
+        "img-src": "'self' blob: data:",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
 
 
 def test_the_page_names_nothing_on_other_hosts(client: TestClient) -> None:
@@ -61,10 +81,12 @@ def test_the_token(serve: Serve) -> None:
     refused = client.get(f"{V1}/status")
     problem(refused, 401, "token")
     assert refused.headers["www-authenticate"] == "Bearer"
-    problem(client.get("/metrics"), 401, "token")
+    for closed in ("/metrics", f"{V1}/openapi.json", "/api/status"):
+        problem(client.get(closed), 401, "token")
     problem(client.get(f"{V1}/status", headers={"Authorization": "Bearer wrong"}), 401, "token")
     problem(client.get(f"{V1}/status", headers={"Authorization": f"Basic {TOKEN}"}), 401, "token")
-    ok(client.get(f"{V1}/status", headers={"Authorization": f"Bearer {TOKEN}"}))
+    for scheme in ("Bearer", "bearer", "BEARER "):
+        ok(client.get(f"{V1}/status", headers={"Authorization": f"{scheme} {TOKEN}"}))
     ok(client.get("/health/live"))
     assert client.get("/").status_code == 200, "the page has to ask for the token"
 
@@ -86,7 +108,22 @@ def test_signing_in(serve: Serve) -> None:
     assert answer.status_code == 204
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie and "samesite=strict" in cookie and TOKEN not in cookie
+    assert "secure" not in cookie, "over http the browser would not send it"
     ok(client.get(f"{V1}/status"))
+    secret = client.post(f"https://127.0.0.1{V1}/session", data={"token": TOKEN})
+    assert "; secure" in secret.headers["set-cookie"].lower()
+
+
+def test_a_cookie_that_is_no_proof_is_refused(serve: Serve) -> None:
+    client = serve(settings=Settings(token=TOKEN))
+    name, proof = session_cookie(TOKEN)
+    for given in (b"", b"\xe9", proof[:-1].encode(), session_cookie(TOKEN[::-1])[1].encode()):
+        cookie = {b"Cookie": name.encode() + b"=" + given}
+        problem(client.get(f"{V1}/status", headers=cookie), 401, "token")
+
+
+def test_where_no_token_is_asked_for_none_is_right(client: TestClient) -> None:
+    problem(client.post(f"{V1}/session", data={"token": "any"}), 403, "token")
 
 
 def test_servers_of_one_host_have_sessions_apart(serve: Serve) -> None:
@@ -126,9 +163,11 @@ def test_a_token_never_shows() -> None:
 
 def test_other_sites_pages_cannot_post(client: TestClient, photos: Path) -> None:
     photo = {"photo": (photos / "rocket.jpg").read_bytes()}
-    answer = client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": "cross-site"})
-    problem(answer, 403, "cross-site")
-    ok(client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": "same-origin"}))
+    for site in ("cross-site", "same-site"):
+        answer = client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": site})
+        problem(answer, 403, "cross-site")
+    for site in ("same-origin", "none"):
+        ok(client.post(f"{V1}/similar", files=photo, headers={"Sec-Fetch-Site": site}))
 
 
 MULTIPART = b"multipart/form-data; boundary=x"
@@ -212,10 +251,64 @@ def test_a_dribbling_upload_is_cut_off() -> None:
     assert status == 408
 
 
+def test_an_upload_that_never_pauses_has_no_more_time() -> None:
+    async def drops() -> Any:
+        yield {"type": "http.request", "body": HEAD, "more_body": True}
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+            yield {"type": "http.request", "body": b"x", "more_body": True}
+        yield {"type": "http.request", "body": b"\r\n--x--\r\n", "more_body": False}
+
+    status, _ = asyncio.run(_ask(Settings(upload_seconds=0.1), drops()))
+    assert status == 408
+
+
+def test_the_time_for_an_upload_ends_with_it() -> None:
+    """Whoever asks on is told of a client that goes, however long the answer takes."""
+    heard: list[str] = []
+
+    async def listens(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(2):
+            heard.append((await receive())["type"])
+
+    async def messages() -> Any:
+        yield {"type": "http.request", "body": b"x"}
+        await asyncio.sleep(0.05)
+        yield {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
+    guard = Guard(listens, Settings(upload_seconds=0.02))
+    asyncio.run(guard(scope, partial(anext, messages()), None))  # type: ignore[arg-type]
+    assert heard == ["http.request", "http.disconnect"]
+
+
+def test_a_length_that_is_no_number_is_refused(client: TestClient) -> None:
+    problem(client.post(f"{V1}/similar", headers={"Content-Length": "much"}), 400, "length")
+
+
+def test_an_answer_that_breaks_off_is_not_answered_again() -> None:
+    """The server has to close the connection: what was begun is no whole answer."""
+    sent: list[str] = []
+
+    async def breaks_off(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("the disk has gone")
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    with pytest.raises(RuntimeError, match="the disk has gone"):
+        asyncio.run(Guard(breaks_off, Settings())(scope, None, send))  # type: ignore[arg-type]
+    assert sent == ["http.response.start"]
+
+
 def test_a_photo_just_over_the_limit(serve: Serve, photos: Path) -> None:
     photo = (photos / "rocket.jpg").read_bytes()
     client = serve(settings=Settings(upload_bytes=len(photo) - 1))
-    assert "MB" in problem(client.post(f"{V1}/similar", files={"photo": photo}), 413, "too-large")["detail"]
+    refused = client.post(f"{V1}/similar", files={"photo": photo})
+    assert "MB" in problem(refused, 413, "too-large")["detail"]
+    assert refused.headers["connection"] == "close", "who sends more is not listened to"
     ok(serve(settings=Settings(upload_bytes=len(photo))).post(f"{V1}/similar", files={"photo": photo}))
 
 
@@ -296,9 +389,12 @@ def test_addresses_are_fetched_only_where_allowed(serve: Serve, web_server: str)
     for other in ("file:///etc/passwd", "gopher://127.0.0.1/", "nonsense"):
         asked = serve(settings=Settings(photo_urls=True)).post(f"{V1}/similar", data={"url": other})
         problem(asked, 422, "photo-url")
-    allowed = serve(settings=Settings(photo_urls=True, allowed_networks=(ip_network("127.0.0.0/8"),)))
+    here = Settings(photo_urls=True, allowed_networks=(ip_network("127.0.0.0/8"),))
+    allowed = serve(settings=here)
     assert ok(allowed.post(f"{V1}/similar", data=url))["query"]["caption"] == "a cat looking at the camera"
     problem(allowed.post(f"{V1}/similar", data={"url": f"{web_server}/none.jpg"}), 422, "photo-url")
+    small = serve(settings=replace(here, upload_bytes=1000))
+    problem(small.post(f"{V1}/similar", data=url), 422, "photo-url")
 
 
 class Stuck(MemoryIndex):

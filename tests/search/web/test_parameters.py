@@ -1,0 +1,59 @@
+"""What one request may ask for: more of anything is refused, for a server has many visitors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from indexer.given import HIGHEST_SEED
+from tests.search.web.test_api import V1, ok, problem
+
+TEXT, COUNT, RANDOM = f"{V1}/text", f"{V1}/count", f"{V1}/random"
+IMAGE = f"{V1}/images/skimage%2Frocket.jpg"
+
+
+@pytest.mark.parametrize(
+    ("path", "most", "more"),
+    [
+        (TEXT, {"k": 200}, {"k": 201}),
+        (TEXT, {"q": "x" * 2_000}, {"q": "x" * 2_001}),
+        (TEXT, {"also": ["x"] * 4}, {"also": ["x"] * 5}),
+        (TEXT, {"also": "x" * 2_000}, {"also": "x" * 2_001}),
+        (TEXT, {"add": ["x"] * 200}, {"add": ["x"] * 201}),
+        (TEXT, {"add": "x" * 200}, {"add": "x" * 201}),
+        (TEXT, {"license": ["x"] * 50}, {"license": ["x"] * 51}),
+        (TEXT, {"license": "x" * 500}, {"license": "x" * 501}),
+        (TEXT, {"min_score": 1}, {"min_score": 1.1}),
+        (TEXT, {"min_score": 0}, {"min_score": -0.1}),
+        (TEXT, {"min_score": 0}, {"min_score": "nan"}),
+        (COUNT, {"min_score": 1}, {"min_score": 1.1}),
+        (COUNT, {"min_score": 0.1}, {"min_score": 0}),
+        (COUNT, {"min_score": 1, "exclude": ["x"] * 50}, {"min_score": 1, "exclude": ["x"] * 51}),
+        (RANDOM, {"size": 100}, {"size": 101}),
+        (RANDOM, {"seed": HIGHEST_SEED}, {"seed": HIGHEST_SEED + 1}),
+        (RANDOM, {"seed": 0}, {"seed": -1}),
+        (IMAGE, {"add": "x"}, {"ad": "x"}),
+        (f"{IMAGE}/thumbnail", {"size": 4096}, {"size": 4097}),
+        (f"{IMAGE}/thumbnail", {"size": 1}, {"sizes": 1}),
+    ],
+)
+def test_what_a_request_may_ask_for(
+    client: TestClient, path: str, most: dict[str, Any], more: dict[str, Any]
+) -> None:
+    query = {} if path in (RANDOM, IMAGE, f"{IMAGE}/thumbnail") else {"q": "a dog"}
+    assert client.get(path, params=query | most).status_code == 200
+    problem(client.get(path, params=query | more), 422, "parameters")
+
+
+def test_tokens_that_may_be_given(client: TestClient) -> None:
+    """Too many for the first line of a request; but what stands before the server may allow longer ones."""
+    for name in ("token", "drop"):
+        ok(client.get(TEXT, params={"q": "a dog", name: ["x"] * 6_000}))
+        problem(client.get(TEXT, params={"q": "a dog", name: ["x"] * 6_001}), 422, "parameters")
+
+
+@pytest.mark.parametrize("asked", [{"token": "dog"}, {"add": "dog"}, {"drop": "dog"}, {"q": "dog"}])
+def test_words_in_any_way_are_a_search(client: TestClient, asked: dict[str, str]) -> None:
+    ok(client.get(TEXT, params=asked))
