@@ -72,6 +72,34 @@ def test_a_full_queue_says_when_to_come_back(start: Start, photo: bytes) -> None
     assert queue.waiting == 0
 
 
+def test_photos_that_wait_fill_no_memory(start: Start, photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.web.captioning.MAX_WAITING_BYTES", len(photo))
+    captioner = FakeCaptioner(gate=threading.Event())
+    queue = start(lambda: captioner)
+    large = queue.submit(photo + bytes(1))  # a lone one of whatever size
+    assert captioner.entered.acquire(timeout=SECONDS)
+    waiting = queue.submit(photo)
+    with pytest.raises(QueueFullError):
+        queue.submit(b"x")
+    assert captioner.gate is not None
+    captioner.gate.set()
+    assert large.result(SECONDS) and waiting.result(SECONDS)
+    assert queue.submit(photo).result(SECONDS), "there is room again"
+
+
+def test_nobody_is_told_to_come_back_after_more_than_a_minute(start: Start, photo: bytes) -> None:
+    captioner = FakeCaptioner(gate=threading.Event())
+    queue = start(lambda: captioner, waiting=1_000, batch=1_000)
+    queue.submit(photo)
+    assert captioner.entered.acquire(timeout=SECONDS)
+    crowd = [queue.submit(photo) for _ in range(1_000)]
+    with pytest.raises(QueueFullError) as full:
+        queue.submit(photo)
+    assert full.value.seconds == 60
+    assert all(one.cancel() for one in crowd) and captioner.gate is not None
+    captioner.gate.set()
+
+
 def test_equally_many_captions_are_written_together(start: Start, photo: bytes) -> None:
     captioner = FakeCaptioner("a rocket", others=("a tower", "a pad"), gate=threading.Event())
     queue = start(lambda: captioner, batch=8)
@@ -144,13 +172,49 @@ def test_a_fault_in_the_model_leaves_the_worker_alive(start: Start, photo: bytes
     assert queue.submit(photo).result(SECONDS)
 
 
+def test_a_fault_amid_a_batch_leaves_the_captions_that_were_written(start: Start, photo: bytes) -> None:
+    class Failing(FakeCaptioner):
+        def stream(
+            self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+        ) -> Iterator[Captioned]:
+            if captions > 1:
+                raise RuntimeError("out of memory")
+            return super().stream(photos, beam=beam, captions=captions)
+
+    captioner = Failing("a rocket", gate=threading.Event())
+    queue = start(lambda: captioner)
+    queue.submit(photo)
+    assert captioner.entered.acquire(timeout=SECONDS)
+    written, lost = queue.submit(photo), queue.submit(photo, 2)
+    assert captioner.gate is not None
+    captioner.gate.set()
+    assert written.result(SECONDS) == ["a rocket"]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        lost.result(SECONDS)
+    assert queue.submit(photo).result(SECONDS) == ["a rocket"]
+
+
+def test_captions_are_written_with_the_beam_that_was_named(start: Start, photo: bytes) -> None:
+    asked: list[int | None] = []
+
+    class Recording(FakeCaptioner):
+        def stream(
+            self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+        ) -> Iterator[Captioned]:
+            asked.append(beam)
+            return super().stream(photos, beam=beam, captions=captions)
+
+    start(Recording, beam=7).submit(photo).result(SECONDS)
+    assert asked == [7]
+
+
 def test_stopping_cancels_what_waits(photo: bytes) -> None:
     captioner = FakeCaptioner(gate=threading.Event())
     queue = CaptionQueue(lambda: captioner)
     queue.start()
     under_way = queue.submit(photo)
     assert captioner.entered.acquire(timeout=SECONDS)
-    waiting = queue.submit(photo)
+    waiting = [queue.submit(photo) for _ in range(2)]
     closing = threading.Thread(target=queue.close)
     closing.start()
     while queue.state != "stopping":
@@ -159,8 +223,9 @@ def test_stopping_cancels_what_waits(photo: bytes) -> None:
     captioner.gate.set()
     closing.join(SECONDS)
     assert under_way.result(SECONDS)
-    with pytest.raises(CancelledError):
-        waiting.result(SECONDS)
+    for one in waiting:
+        with pytest.raises(CancelledError):
+            one.result(SECONDS)
     with pytest.raises(ModelError, match="stopping"):
         queue.submit(photo)
 
