@@ -138,6 +138,15 @@ _WIDE = (
 _WIDE %= (*[120] * 8, *[1] * 8)
 
 
+def test_a_storage_named_again_and_again_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """Each time three bytes make a view of it."""
+    path = tmp_path / "encoder.ckpt"
+    view = _STORAGE.removesuffix(b"NtQ") + b"(NI0\nI1\nttp1\nQ"
+    path.write_bytes(_stream(_MACHINE, b"\x80\x02" + view + b"h\x01Q" * 20_000 + b"."))
+    with pytest.raises(ModelError, match=r"encoder\.ckpt: damaged.*too many things"):
+        read_tensors(path)
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [
