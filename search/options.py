@@ -10,16 +10,14 @@ from typing import Any
 import click
 
 from captioner.console import Command, Number, OutputFile, beam_option, with_options
+from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
-from indexer.records import KEYWORD_FIELDS, Filters
-from search.query import filters
+from indexer.records import Filters
 from search.searcher import Searcher
 from search.wanted import Options
 
 #: Most captions of a photo that are searched for; each is a search of its own.
 _MOST_SEARCHED = 20
-#: Command line option -> field of the index.
-_FILTERS = ("source", "kind", "split", "model", "query")
 
 index_option = named_index("index")
 html_option = click.option(
@@ -39,26 +37,7 @@ _SHARED = (
     click.option(
         "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted."
     ),
-    click.option(
-        "--source", multiple=True, metavar="NAME", help="Only captions of this source: coco, scraped, ..."
-    ),
-    click.option(
-        "--kind", multiple=True, metavar="KIND", help="Only this kind: reference, generated, title."
-    ),
-    click.option("--split", multiple=True, metavar="NAME", help="Only this split of the data set."),
-    click.option(
-        "--model",
-        multiple=True,
-        metavar="NAME",
-        help="Only captions written by this captioner, named as `indexer status` names it.",
-    ),
-    click.option("--query", multiple=True, metavar="TEXT", help="Only images found by this web query."),
-    click.option(
-        "--where",
-        multiple=True,
-        metavar="FIELD=VALUE",
-        help=f"Only where a field has this value; repeat. Fields: {', '.join(KEYWORD_FIELDS)}.",
-    ),
+    *FILTERS,
     click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
     html_option,
     montage_option,
@@ -142,11 +121,10 @@ def ranked_options(command: Command) -> Command:
 
 
 def read_request(options: Mapping[str, Any]) -> Request:
-    """Check what one option alone cannot tell; raises click.UsageError and QueryError."""
+    """Check what one option alone cannot tell; raises click.UsageError and IndexerError."""
     _check(options)
-    allowed = filters({name: options[name] for name in _FILTERS}, options["where"])
     output = Output(**_named(Output, options))
-    return Request(filters=allowed, output=output, **_named(Request, options))
+    return Request(filters=read_filters(options), output=output, **_named(Request, options))
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from indexer.contract import CaptionIndex
@@ -25,20 +25,6 @@ def as_filters(given: Allowed) -> Filters:
         return Filters(given)
     except IndexerError as error:
         raise QueryError(str(error)) from None
-
-
-def filters(named: Mapping[str, Iterable[str]], where: Iterable[str] = ()) -> Filters:
-    """Filters from field -> allowed values and from "field=value" conditions; raises QueryError.
-
-    Blanks around a condition's field and value are no part of them.
-    """
-    allowed: dict[str, list[str]] = {name: list(values) for name, values in named.items() if values}
-    for condition in where:
-        name, equals, value = condition.partition("=")
-        if not equals:
-            raise QueryError(f"a condition is written field=value, not {condition!r}")
-        allowed.setdefault(name.strip(), []).append(value.strip())
-    return as_filters(allowed)
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:

@@ -5,28 +5,10 @@ from __future__ import annotations
 import pytest
 
 from captioner.tokens import analyzer
-from indexer.records import CaptionRecord, Document, Filters
+from indexer.records import CaptionRecord, Document
 from search.errors import QueryError
-from search.query import blended, filters, representative, sampled
+from search.query import blended, representative, sampled
 from tests.search.memory import MemoryIndex
-
-
-def test_filters_join_options_and_conditions() -> None:
-    conditions = ["license = CC BY=4.0 ", "source=folder", "source=coco"]
-    made = filters({"source": ("coco",), "kind": ()}, conditions)
-    assert made == Filters({"source": ("coco", "folder"), "license": ("CC BY=4.0",)})
-
-
-def test_no_filters() -> None:
-    assert not filters({"source": ()}, [])
-
-
-@pytest.mark.parametrize(
-    ("condition", "message"), [("source", "field=value"), ("colour=red", "no field 'colour'")]
-)
-def test_a_condition_that_cannot_be_meant(condition: str, message: str) -> None:
-    with pytest.raises(QueryError, match=message):
-        filters({}, [condition])
 
 
 def test_the_caption_that_agrees_best_stands_for_an_image() -> None:
