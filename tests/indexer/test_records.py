@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import IndexerError
-from indexer.records import NO_FILTERS, CaptionRecord, Filters, Position, Query
+from indexer.records import NO_FILTERS, CaptionRecord, Filters, Position, Query, as_time
 
 
 def test_a_text_is_one_value() -> None:
@@ -62,3 +62,13 @@ def test_what_are_no_filters(where: Any, said: str) -> None:
     with pytest.raises(IndexerError) as error:
         Filters(where)
     assert str(error.value) == said
+
+
+def test_a_caption_keeps_its_id_from_version_to_version() -> None:
+    """By another one an index would hold it twice after an upgrade."""
+    told = CaptionRecord("a/b.jpg", "Ein Café \udcff", "b.jpg", "folder", "generated", "default@1", title="B")
+    assert told.document_id == "0dd37abd76971d413f67d439aeeaf1f5"
+
+
+def test_times_have_one_form_also_on_the_second() -> None:
+    assert as_time(1_000_000_000.0) == "2001-09-09T01:46:40.000000+00:00"
