@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from captioner.errors import PhotoError
+from captioner.photo_captioner import Captioned
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
@@ -45,6 +49,27 @@ def test_a_hit_that_one_way_alone_finds_is_marked() -> None:
     assert not alone.ways[0].hits[0].only_here
 
 
+def test_an_image_counts_by_its_best_caption_wherever_that_stands() -> None:
+    records = [CaptionRecord("b.jpg", "a dog and a cat"), CaptionRecord("b.jpg", "the dog")]
+    records += [CaptionRecord(name, "a dog") for name in ("c.jpg", "a.jpg")]
+    [way] = side_by_side("p.jpg", {"one": "a dog"}, ["content/1"], records).ways
+    assert [hit.image_id for hit in way.hits] == ["a.jpg", "b.jpg", "c.jpg"], "in order of ids, where equal"
+    assert {hit.score for hit in way.hits} == {1.0} and way.hits[1].caption == "the dog"
+
+
+def test_the_beam_reaches_the_captioner(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+
+    class Recording(NamingCaptioner):
+        def stream(self, photos: Any, *, beam: int | None = None, captions: int = 1) -> Iterator[Captioned]:
+            asked.append(beam)
+            return super().stream(photos, beam=beam, captions=captions)
+
+    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: Recording())
+    captions_by(["one"], photos / "chelsea.png", 7)
+    assert asked == [7]
+
+
 def test_each_model_captions_the_photo_and_a_bad_photo_says_why(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +87,16 @@ def test_the_page_escapes_what_captions_say_and_loads_nothing() -> None:
     assert "<script>" not in page and "&lt;script&gt;" in page
     assert "&lt;b&gt;" in page
     assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_nothing_that_is_compared_is_markup(photos: Path) -> None:
+    """Words of the student project's analyzer hold what stood between blanks; quotes end an attribute."""
+    evil, photo = '<img/src="x">', str(photos / "chelsea.png")
+    captions = {"one": f"{evil} <i> dog", "<u>": f"{evil} <s>"}
+    records = [CaptionRecord("x", f'{evil} " onload="', image=photo)]
+    page = comparison_page(side_by_side(photo, captions, ["seed/1"], records))
+    assert page.count("&lt;img/src=&quot;x&quot;&gt;") > 8
+    assert not re.search(r"<img/|<i>|<u>|<s>|\sonload=\"", page)
 
 
 def test_an_image_id_is_shown_as_it_is() -> None:

@@ -265,6 +265,24 @@ class TestPage:
         assert not [tag for tag, _ in Page(text).tags if tag in ("script", "b>", "i")]
         assert not CONTROL.search(text)
 
+    def test_nothing_ends_an_attribute(self, photos: Path) -> None:
+        record = CaptionRecord(
+            "x",
+            'a dog" onload="alert(1)',
+            image=str(photos / "chelsea.png"),
+            license="<u>",
+            attribution="<s>",
+        )
+        results = Searcher(MemoryIndex([record]), NamingCaptioner).text("dog")
+        seen = Page(page([Answer("q", results)]))
+        [picture] = seen.all("img")
+        assert picture.keys() == {"src", "alt"} and picture["alt"] == record.caption
+        assert not seen.all("u") and not seen.all("s")
+
+    def test_words_that_were_not_searched_for_are_text(self, search: Searcher) -> None:
+        text = page([Answer("q", search.text("<the>"))])
+        assert "&lt;the&gt;" in text and "<the>" not in text
+
     def test_the_policy_allows_this_style_and_inner_pictures_only(self, results: Results) -> None:
         [policy] = [
             tag["content"] or ""
