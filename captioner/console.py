@@ -16,7 +16,7 @@ import click
 from tqdm import tqdm
 
 from captioner.effort import MOST_BEAM, USUAL_BEAM
-from captioner.files import is_file
+from captioner.files import beside, is_file
 from captioner.made import is_made_here
 from captioner.outside import printable
 from captioner.signals import interrupting
@@ -95,6 +95,13 @@ class OutputFile(Place):
     def is_earlier(self, file: Path) -> bool:
         """Whether a file, which is none but of the usual kind, may be written over."""
         return is_made_here(file)
+
+
+class WholeFile(OutputFile):
+    """One that is first written beside its place (`captioner.files.written_whole`)."""
+
+    def refused(self, file: Path) -> str:
+        return super().refused(file) or no_place_for(beside(file))
 
 
 def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:

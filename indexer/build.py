@@ -21,9 +21,7 @@ from indexer.renewal import Renewing
 from indexer.sources import Problem, Source
 from indexer.sources.folder import folders_among, unread_of
 
-__all__ = ["BuildReport", "Captioning", "Problem", "add", "build", "delete"]
-
-_DELETE_BATCH = 1_000
+__all__ = ["BuildReport", "Captioning", "Problem", "add", "build"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +117,6 @@ def add(
     report = _report(loading, sources, index.status(), started)
     gone = _gone(index, sources, report.problems, tell)
     return replace(report, renewed=live.renewed, moved=live.moved, gone=gone)
-
-
-def delete(index: CaptionIndex, image_ids: Sequence[str]) -> tuple[int, list[str]]:
-    """Remove every caption of these images; gives how many, and the images that were not there."""
-    removed, absent = 0, []
-    for start in range(0, len(image_ids), _DELETE_BATCH):
-        batch = image_ids[start : start + _DELETE_BATCH]
-        there = index.captions(batch)
-        absent += [image_id for image_id in batch if image_id not in there]
-        removed += index.delete([image_id for image_id in batch if image_id in there])
-    return removed, absent
 
 
 def _loaded(captioning: Captioning | None, sources: Sequence[Source]) -> Captioning | None:

@@ -25,9 +25,12 @@ from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index
 from indexer.build import BuildReport
+from indexer.deletion import delete as delete_images
+from indexer.deletion import delete_passing
 from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
 from indexer.errors import IndexerError
+from indexer.filter_options import conditions_option, filters
 from indexer.gone import delete_gone
 from indexer.report import finish, next_command, status_lines
 from indexer.source_options import (
@@ -45,7 +48,11 @@ if TYPE_CHECKING:
     from indexer.elastic import ElasticIndex
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
-ELSEWHERE = {"scrape": "indexer.scrape.command:scrape", "kibana": "indexer.kibana_command:kibana"}
+ELSEWHERE = {
+    "export": "indexer.export_command:export",
+    "kibana": "indexer.kibana_command:kibana",
+    "scrape": "indexer.scrape.command:scrape",
+}
 
 
 @click.group(cls=CommandGroup, lazy=ELSEWHERE, errors=(IndexerError, CaptionerError))
@@ -151,20 +158,33 @@ def _fill(
     metavar="DIR",
     help="Photos that were in DIR or below and are gone.",
 )
+@conditions_option("Captions")
 @where_option
 def delete(
-    image_ids: tuple[str, ...], file: Iterable[str] | None, folders: tuple[str, ...], where: str
+    image_ids: tuple[str, ...],
+    file: Iterable[str] | None,
+    folders: tuple[str, ...],
+    conditions: tuple[str, ...],
+    where: str,
 ) -> None:
-    """Remove every caption of these images.
+    """Remove every caption of these images, or captions by their fields.
 
     Images that are not in the index are named, and folders of which it holds no photo; the exit code
     is 1 then. Of photos that are gone (--gone), captions that tell of no file stay.
+
+    --where goes alone: captions go that have, of each field named, one of the values given; others of
+    the same images stay.
     """
+    if conditions:
+        if image_ids or file or folders:
+            raise click.UsageError("--where says by itself what to delete; images, --from and --gone apart.")
+        _delete_passing(conditions, where)
+        return
     wanted = dict.fromkeys([*image_ids, *(line.rstrip("\n") for line in file or () if line.strip())])
     if not wanted and not folders:
-        raise click.UsageError("Name the images to delete, or give --from FILE or --gone DIR.")
+        raise click.UsageError("Name the images to delete, or give --from FILE, --gone DIR or --where.")
     with open_index(where) as index:
-        removed, absent = building.delete(index, list(wanted))
+        removed, absent = delete_images(index, list(wanted))
         gone = delete_gone(index, [Path(folder) for folder in folders])
     images = len(wanted) - len(absent) + gone.images
     click.echo(f"deleted {counted(removed + gone.captions, 'caption')} of {counted(images, 'image')}")
@@ -173,6 +193,19 @@ def delete(
     for line in unknown:
         tell(line)
     if unknown:
+        raise click.exceptions.Exit(1)
+
+
+def _delete_passing(conditions: tuple[str, ...], where: str) -> None:
+    allowed = filters({}, conditions)
+    for name, values in allowed.where.items():
+        if "" in values:  # --where "model=$UNSET"
+            raise click.UsageError(f"--where {name}= has no value; it would delete all that have no {name}.")
+    with open_index(where) as index:
+        gone = delete_passing(index, allowed)
+    click.echo(f"deleted {gone}")
+    if not gone.captions:
+        tell(f"{' '.join(conditions)}: no such caption in {where}")
         raise click.exceptions.Exit(1)
 
 

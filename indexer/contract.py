@@ -164,6 +164,14 @@ class CaptionIndex(View, _Closing):
         return self
 
     @abstractmethod
+    def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
+        """Every caption that passes, as of one moment, whatever is written while they are taken.
+
+        In any order, which is the same again while an embedded index holds the same. Few are in memory at a
+        time; who takes minutes over them may be told by a server that it waits no longer.
+        """
+
+    @abstractmethod
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every caption whose `image` begins so."""
 

@@ -57,7 +57,7 @@ class Bar(Protocol):
     def close(self) -> object: ...
 
 
-Progress = Callable[[int, str, str], Bar]  # total, unit, label
+Progress = Callable[[int | None, str, str], Bar]  # total (None: not known), unit, label
 
 
 class _NoBar:
@@ -66,7 +66,7 @@ class _NoBar:
     def close(self) -> None: ...
 
 
-def no_progress(total: int, unit: str, label: str) -> Bar:
+def no_progress(total: int | None, unit: str, label: str) -> Bar:
     return _NoBar()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from captioner.files import written_whole
 from indexer.records import Rejected
 from indexer.sources.jsonl import MAX_LINE
 
@@ -22,15 +22,8 @@ def write_rejects(file: Path, rejected: Sequence[Rejected], *, append: bool = Fa
     """
     before = file.read_text(encoding="utf-8") if append and file.exists() else ""
     lines = (json.dumps({"reason": item.reason, **asdict(item.record)}) + "\n" for item in rejected)
-    new = beside(file)
-    new.write_text(before + "".join(lines), encoding="utf-8")
-    if new != file:
-        new.replace(file)
-
-
-def beside(file: Path) -> Path:
-    """Where the report is written before it takes its place, which that of a device (/dev/null) must not."""
-    return file if _is_device(file) else file.with_name(f".{file.name}.{os.getpid()}")
+    with written_whole(file) as stream:
+        stream.write((before + "".join(lines)).encode())
 
 
 def is_report(file: Path) -> bool:
@@ -41,7 +34,3 @@ def is_report(file: Path) -> bool:
         return not first or json.loads(first).keys() >= _REPORTED
     except (ValueError, AttributeError, RecursionError):
         return False
-
-
-def _is_device(file: Path) -> bool:
-    return file.exists() and not file.is_file()

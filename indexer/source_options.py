@@ -9,14 +9,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from captioner.console import PLACE, Command, OutputFile, beam_option, no_place_for, with_options
+from captioner.console import PLACE, Command, WholeFile, beam_option, with_options
 from captioner.effort import MOST_CAPTIONS
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer import sources
 from indexer.build import Captioning
 from indexer.index_option import index_option
-from indexer.rejects import beside, is_report
+from indexer.rejects import is_report
 
 #: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
 LINES = click.File(encoding="utf-8", errors="surrogateescape")
@@ -25,13 +25,10 @@ LINES = click.File(encoding="utf-8", errors="surrogateescape")
 where_option = index_option("where")
 
 
-class RejectsFile(OutputFile):
+class RejectsFile(WholeFile):
     """The report of what an index refuses."""
 
     earlier = "earlier report of refused captions"
-
-    def refused(self, file: Path) -> str:
-        return super().refused(file) or no_place_for(beside(file))
 
     def is_earlier(self, file: Path) -> bool:
         return is_report(file)

@@ -15,6 +15,7 @@ loading.py      adding and deleting in bulk
 lock.py         one build at a time
 rollout.py      build beside, check, move the alias, go back
 migration.py    an index of any schema -> the current one
+telling.py      what an index holds, for a person to read
 engine.py       ElasticIndex
 """
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import TypeVar
 
-import elasticsearch
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
@@ -14,7 +13,7 @@ from indexer.batching import batches
 from indexer.contract import CaptionIndex, check_draft, first_told, known_analyzer, storable
 from indexer.elastic import rollout
 from indexer.elastic.connection import Address, connect, parse
-from indexer.elastic.documents import SOURCE, findable, problem, to_document
+from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document, to_record
 from indexer.elastic.draw import drawn
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.generations import Generation, live_generation, missing, refresh, refuse_to_write
@@ -24,10 +23,12 @@ from indexer.elastic.plan import Expectation
 from indexer.elastic.ranking import Ranking
 from indexer.elastic.rollout import ElasticDraft
 from indexer.elastic.snapshot import PAGE, Snapshot
+from indexer.elastic.telling import status_of
 from indexer.errors import IndexMismatchError
 from indexer.given import listed, seed_of, whole
 from indexer.records import (
     NO_FILTERS,
+    RECORD_FIELDS,
     SCHEMA_VERSION,
     AddReport,
     Allowed,
@@ -181,6 +182,18 @@ class ElasticIndex(CaptionIndex):
             for image_id, pairs in found.items()
         }
 
+    def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
+        return self._records(Filters(filters))
+
+    def _records(self, filters: Filters) -> Iterator[CaptionRecord]:
+        with clear_errors(self._address):
+            if self._is_empty_place():
+                return
+            with Snapshot(self._client, self._address.name) as snapshot:
+                hits = snapshot.stream({"bool": {"filter": filter_clauses(filters)}}, RECORD_FIELDS)
+                # To the server a value that is too long to be found by is missing.
+                yield from filter(filters.matches, (to_record(hit["_source"]) for hit in hits))
+
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         with clear_errors(self._address):
             if self._is_empty_place():
@@ -222,24 +235,7 @@ class ElasticIndex(CaptionIndex):
         live = self._reload()
         if live is None:
             return IndexStatus(self.engine, self.where, self.analyzer, SCHEMA_VERSION, 0, 0, 0, {}, {}, {})
-        with Snapshot(self._client, live.index) as snapshot:
-            captions, values = snapshot.counts()
-            images = sum(1 for _ in snapshot.images({"match_all": {}}))
-        details = self._details(live)
-        return IndexStatus(
-            engine=self.engine,
-            where=self.where,
-            analyzer=live.analyzer,
-            schema=live.schema,
-            captions=captions,
-            images=images,
-            bytes=int(details.pop("bytes", 0)),
-            sources=values["source"],
-            kinds=values["kind"],
-            models=values["model"],
-            built_at=live.built_at,
-            details=details,
-        )
+        return status_of(self._client, self.where, live)
 
     def caption_count(self) -> int:
         with clear_errors(self._address):
@@ -255,24 +251,9 @@ class ElasticIndex(CaptionIndex):
                 return []
             analyze = known_analyzer(self.where, live.analyzer)
             with Snapshot(self._client, live.index) as snapshot:
-                hits = snapshot.stream({"match_all": {}})
+                hits = snapshot.stream()
                 found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
                 return first_told(filter(None, found))
-
-    def _details(self, live: Generation) -> dict[str, str | int | float]:
-        """The engine's own facts; each is left out where the user's role does not permit to ask for it."""
-        details: dict[str, str | int | float] = {"index": live.index}
-        try:
-            stats = self._client.indices.stats(index=live.index, metric=["store", "segments"])
-            details["bytes"] = stats["_all"]["total"]["store"]["size_in_bytes"]
-            details["segments"] = stats["_all"]["primaries"]["segments"]["count"]
-            details["shards"] = stats["_shards"]["total"]
-            details["health"] = self._client.cluster.health(index=live.index)["status"]
-            nodes = self._client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
-            details["version"] = next(iter(nodes.values()))["version"]
-        except elasticsearch.AuthorizationException:
-            pass
-        return details
 
     # --- writing
 

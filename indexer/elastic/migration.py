@@ -5,7 +5,7 @@ from __future__ import annotations
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Address, connect, parse
-from indexer.elastic.documents import to_document
+from indexer.elastic.documents import SOURCE, to_document
 from indexer.elastic.engine import ElasticIndex
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.generations import Generation, generations, live_generation, missing
@@ -50,5 +50,5 @@ def _migrate(client: Elasticsearch, address: Address, live: Generation, keep: in
 def copy_into(draft: ElasticDraft, client: Elasticsearch, address: Address) -> AddReport:
     """Load every caption of the live index into a draft, whatever schema it has."""
     with clear_errors(address), Snapshot(client, address.name) as snapshot:
-        held = (to_document(hit["_source"]) for hit in snapshot.stream({"match_all": {}}))
+        held = (to_document(hit["_source"]) for hit in snapshot.stream(source=SOURCE))
         return draft.add_dated((document.record, document.indexed_at) for document in held)

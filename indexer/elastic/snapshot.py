@@ -16,6 +16,7 @@ from indexer.elastic.documents import as_text
 #: Documents a request; the server's default limit is 10,000.
 PAGE = 5_000
 _KEEP_ALIVE = "2m"
+EVERYTHING: Mapping[str, Any] = {"match_all": {}}
 #: For every search: the best hits of only those shards that answered are not the best, so rather none.
 WHOLE: Mapping[str, Any] = MappingProxyType({"allow_partial_search_results": False})
 
@@ -48,7 +49,9 @@ class Snapshot:
         self._id = answer["pit_id"]
         return dict(answer.body)
 
-    def stream(self, query: Mapping[str, Any], source: Any = True) -> Iterator[Mapping[str, Any]]:
+    def stream(
+        self, query: Mapping[str, Any] = EVERYTHING, source: Any = True
+    ) -> Iterator[Mapping[str, Any]]:
         """Every hit of a query, in no order that means anything."""
         after: list[Any] | None = None
         while True:
@@ -85,11 +88,11 @@ class Snapshot:
             after = page[-1]["sort"]
         return list(found.values())[: max(size, 0)]
 
-    def images(self, query: Mapping[str, Any]) -> Iterator[str]:
+    def images(self, query: Mapping[str, Any] = EVERYTHING) -> Iterator[str]:
         """Every distinct image id of a query, exactly (a cardinality aggregation would only estimate)."""
         return (image for image, _ in self._values("image_id", query))
 
-    def _values(self, field: str, query: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    def _values(self, field: str, query: Mapping[str, Any] = EVERYTHING) -> Iterator[tuple[str, int]]:
         """Every distinct value of a field in ascending order, and how many documents have it."""
         after: Mapping[str, Any] | None = None
         while True:
@@ -113,6 +116,5 @@ class Snapshot:
     def counts(self) -> tuple[int, dict[str, dict[str, int]]]:
         """Captions in all, and by the values of the fields that a status tells of."""
         counted = self.search(size=0, track_total_hits=True)["hits"]["total"]["value"]
-        everything: Mapping[str, Any] = {"match_all": {}}
         fields = ("source", "kind", "model")
-        return int(counted), {field: dict(self._values(field, everything)) for field in fields}
+        return int(counted), {field: dict(self._values(field)) for field in fields}

@@ -25,9 +25,6 @@ from indexer.errors import IndexDamagedError
 #: What reading damaged arrays ends in.
 _ENDINGS = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 
-#: Captions that are read at once, to be compared with what they make.
-_AT_ONCE = 4096
-
 
 def damage(where: str | Path, reason: str) -> IndexDamagedError:
     return IndexDamagedError(f"{where}: {reason}; restore it or build the index again (indexer build)")
@@ -62,9 +59,8 @@ def strangers(segments: Sequence[Segment], analyze: Analyzer) -> Iterator[str]:
     Of segments in which there are no `problems`.
     """
     for segment in segments:
-        rows = segment.live_rows()
-        for begin in range(0, len(rows), _AT_ONCE):
-            yield from _strange(segment, rows[begin : begin + _AT_ONCE], analyze)
+        for rows in segment.parts():
+            yield from _strange(segment, rows, analyze)
 
 
 def _strange(segment: Segment, rows: Int64, analyze: Analyzer) -> Iterator[str]:

@@ -31,6 +31,7 @@ from indexer.records import (
     Candidates,
     CaptionRecord,
     Document,
+    Filters,
     IndexStatus,
     Query,
     now,
@@ -201,6 +202,9 @@ class EmbeddedIndex(CaptionIndex):
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         return self.view().random(size, filters, seed)
+
+    def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
+        return self.view().records(Filters(filters))
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         segments = self._current().segments

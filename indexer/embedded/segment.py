@@ -16,12 +16,14 @@ from indexer.embedded.rows import COLUMNS, KEYWORDS, Column, Rows
 from indexer.embedded.shape import check_segment, deleted_rows
 from indexer.embedded.strings import Strings
 from indexer.embedded.token_sets import TokenSets
-from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
+from indexer.records import NO_FILTERS, RECORD_FIELDS, CaptionRecord, Document, Filters
 
 #: Dictionaries up to this length are decoded once and kept.
 _SMALL = 256
 #: Tokens of which a segment keeps what was looked up.
 _KNOWN_TOKENS = 20_000
+#: Rows of which everything is in memory at a time, where all are read.
+_AT_ONCE = 4096
 #: Selective filters of which a segment keeps the sets that pass.
 _KEPT_FILTERS = 8
 
@@ -149,6 +151,11 @@ class Segment:
 
     def live_rows(self) -> Int64:
         return self.live(np.arange(len(self)))
+
+    def parts(self, filters: Filters = NO_FILTERS) -> Iterator[Int64]:
+        """Every row that is live and passes, ascending, some at a time."""
+        rows = self.all_passing(self.accepted(filters)) if filters else self.live_rows()
+        return (rows[begin : begin + _AT_ONCE] for begin in range(0, len(rows), _AT_ONCE))
 
     @cached_property
     def _image_starts(self) -> Int64:

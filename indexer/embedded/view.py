@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from indexer.embedded.answer import answer, count_images, random_rows
 from indexer.embedded.checks import reading
 from indexer.embedded.snapshot import Snapshot
 from indexer.given import listed, seed_of, whole
-from indexer.records import NO_FILTERS, Allowed, Candidates, Document, Filters, Query
+from indexer.records import NO_FILTERS, Allowed, Candidates, CaptionRecord, Document, Filters, Query
 
 
 class EmbeddedView(View):
@@ -52,6 +52,12 @@ class EmbeddedView(View):
                 for document in segment.documents(rows):
                     found.setdefault(document.record.image_id, []).append(document)
         return found
+
+    def records(self, filters: Filters) -> Iterator[CaptionRecord]:
+        with reading(self.where, self._segments):
+            for segment in self._segments:
+                for rows in segment.parts(filters):
+                    yield from segment.records(rows)
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         size, allowed = whole(size, "size is the number of images wanted"), Filters(filters)

@@ -73,7 +73,7 @@ class TestAdd:
             f"{second}: its image id 'a.jpg' belongs to {first} already; rename one of them"
         ]
         assert later.asked == []
-        assert {(record.model, record.image) for record in index.records} == {
+        assert {(record.model, record.image) for record in index.held} == {
             ("colour@12345678", str(first)),
         }
         assert add(index, [FolderSource(first.parent)], captioning(later)).captioned == 1
@@ -87,7 +87,7 @@ class TestAdd:
         )
         report = add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner()))
         assert (report.captioned, report.problems) == (1, ())
-        assert str(photo) in {record.image for record in index.records}
+        assert str(photo) in {record.image for record in index.held}
 
     def test_a_photo_of_two_scraped_folders_is_captioned_by_each_captioner(self, tmp_path: Path) -> None:
         for name in ("oa", "ob"):
@@ -101,7 +101,7 @@ class TestAdd:
         write_scraped(tmp_path)
         index = DraftingIndex()
         add(index, [ScrapedSource(tmp_path)], captioning(Hashless()))
-        assert [(record.kind, record.phash) for record in index.records] == [
+        assert [(record.kind, record.phash) for record in index.held] == [
             ("title", "00ff" * 4),
             ("generated", "00ff" * 4),
         ]
@@ -112,7 +112,7 @@ class TestAdd:
         index = DraftingIndex()
         with pytest.raises(KeyboardInterrupt):
             add(index, [FolderSource(tmp_path)], captioning(Stopped(2, KeyboardInterrupt())))
-        assert {record.image_id for record in index.records} == {"a.jpg", "b.jpg"}
+        assert {record.image_id for record in index.held} == {"a.jpg", "b.jpg"}
 
     def test_captions_are_stored_in_batches(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loading, "BATCH", 2)

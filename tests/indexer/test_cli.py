@@ -450,7 +450,7 @@ def test_rollback_goes_back_to_the_index_before(
 
 
 def test_every_command_has_help(run: Run) -> None:
-    for name in ("build", "add", "delete", "status", "download", "rollback", "migrate", "scrape"):
+    for name in ("build", "add", "delete", "export", "status", "download", "rollback", "migrate", "scrape"):
         result = run(name, "--help")
         assert result.exit_code == 0
         assert f"{name} [OPTIONS]" in result.stdout

@@ -68,8 +68,8 @@ def documents(
     """What a build puts into an index, and the problems that it tells."""
     index = DraftingIndex()
     report = build(index, [FolderSource(folder)], captioning(captioner, captions))
-    assert report.added == len(index.records)
-    return set(index.records), {str(problem) for problem in report.problems}
+    assert report.added == len(index.held)
+    return set(index.held), {str(problem) for problem in report.problems}
 
 
 def test_a_build_on_a_cluster_makes_the_documents_that_one_process_makes(folder: Path) -> None:

@@ -104,6 +104,7 @@ class TestWrongValues:
                 (filled.random, (3,), {"seed": seed}, f"a seed is a whole number from 0 to .*, not {seed!r}")
                 for seed in (-1, 1 << 31, "3", True)
             ),
+            (filled.records, ({"colour": "red"},), {}, "no field 'colour' to filter by; there are .*"),
             (filled.draft, (None,), {}, "the key of a draft is a text, not None"),
         ]
         for ask, places, names, said in asked:
@@ -191,6 +192,8 @@ class TestCandidates:
         expected = ranked(RECORDS, query)
         check_answer(library.candidates(query.tokens, 10, query.filters), query, 10, expected)
         assert library.count(query.tokens, 0.01, query.filters) == len({image for _, image, _ in expected})
+        told = list(library.records(where))
+        assert (len(told), set(told)) == (len(set(told)), set(filter(query.filters.matches, RECORDS)))
 
     def test_filters_may_be_given_as_fields_and_values(self, library: CaptionIndex) -> None:
         dog, where = tokens("A dog runs on a beach"), {"source": "folder"}
@@ -318,6 +321,40 @@ class TestRandom:
     def test_an_empty_index_has_nothing_to_draw(self, index: CaptionIndex) -> None:
         index.add([])
         assert list(index.random(3)) == []
+
+
+class TestRecords:
+    def test_every_caption_is_told_once_and_whole(self, library: CaptionIndex) -> None:
+        held = list(library.records())
+        assert (len(held), set(held)) == (len(RECORDS), set(RECORDS))
+
+    def test_they_come_in_parts(self, library: CaptionIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+        for rooms in ("embedded.segment._AT_ONCE", "elastic.snapshot.PAGE"):
+            monkeypatch.setattr(f"indexer.{rooms}", 2)
+        assert sorted(library.records(), key=repr) == sorted(RECORDS, key=repr)
+        held = list(library.records({"source": "coco"}))
+        assert len(held) == 5 and {one.source for one in held} == {"coco"}
+
+    def test_they_are_of_the_moment_when_the_first_is_taken(self, filled: CaptionIndex) -> None:
+        taken = filled.records()
+        held = [next(taken)]
+        filled.delete({one.image_id for one in RECORDS})
+        filled.add([record("9", "a giraffe")])
+        assert {*held, *taken} == set(RECORDS)
+        assert list(filled.records()) == [record("9", "a giraffe")]
+
+    def test_an_index_that_stays_tells_them_in_one_order(self, library: CaptionIndex) -> None:
+        if library.engine != "elasticsearch":
+            assert list(library.records()) == list(library.records())
+
+    def test_a_value_too_long_to_be_found_by_is_not_missing(self, empty: CaptionIndex) -> None:
+        pictured = record("1", "a dog", image="x" * 9_000)
+        empty.add([pictured, record("2", "a cat")])
+        assert list(empty.records({"image": ""})) == [record("2", "a cat")]
+        assert set(empty.records()) == {pictured, record("2", "a cat")}
+
+    def test_a_place_without_an_index_has_none(self, index: CaptionIndex) -> None:
+        assert list(index.records()) == []
 
 
 class TestPaging:

@@ -293,6 +293,7 @@ class TestClosing:
             lambda: filled.count(tokens("dog"), 0.5),
             lambda: filled.random(3),
             lambda: list(filled.places("/")),
+            lambda: list(filled.records()),
             filled.status,
             filled.caption_count,
             filled.check,

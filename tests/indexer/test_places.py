@@ -151,7 +151,7 @@ class TestNestedFolders:
             build(index, found, captioning(Stopped(1, KeyboardInterrupt())))
         report = build(index, found, captioning(ColourCaptioner()))
         assert (report.captioned, report.known, report.met_again) == (1, 1, 2)
-        assert {record.image_id for record in index.records} == {"2023/a.jpg", "2023/b.jpg"}
+        assert {record.image_id for record in index.held} == {"2023/a.jpg", "2023/b.jpg"}
 
     def test_photos_that_cannot_be_read_do_not_count_as_known(self, tmp_path: Path) -> None:
         (tmp_path / "2023").mkdir()
@@ -160,7 +160,7 @@ class TestNestedFolders:
         for names in (("", ""), ("", "2023")):
             with pytest.raises(IndexerError, match="nothing to index"):
                 build(index, [FolderSource(tmp_path / name) for name in names], captioning(ColourCaptioner()))
-        assert [record.image_id for record in index.records] == ["old"]
+        assert [record.image_id for record in index.held] == ["old"]
 
     def test_an_index_that_holds_a_file_twice_keeps_its_ids(self, tmp_path: Path) -> None:
         photo = write_photo(tmp_path / "2023" / "a.jpg")
@@ -171,7 +171,7 @@ class TestNestedFolders:
         for folder in (tmp_path, photo.parent):
             report = add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
             assert (report.captioned, report.known, report.elsewhere) == (0, 1, 0)
-        assert {record.image_id for record in index.records} == {"a.jpg", "2023/a.jpg"}
+        assert {record.image_id for record in index.held} == {"a.jpg", "2023/a.jpg"}
 
     @pytest.mark.parametrize(
         ("ids", "expected"), [(["sea"], "a.jpg"), (["b/a.jpg", "z/b/a.jpg", "c/b/a.jpg", "sea"], "b/a.jpg")]
@@ -183,7 +183,7 @@ class TestNestedFolders:
         index = DraftingIndex([CaptionRecord(name, "Sea.", str(photo)) for name in ids])
         report = add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
         assert (report.captioned, report.elsewhere) == (1, expected != "a.jpg")
-        assert [one.image_id for one in index.records if one.kind == "generated"] == [expected]
+        assert [one.image_id for one in index.held if one.kind == "generated"] == [expected]
 
     def test_the_index_is_asked_once_for_a_folder_and_only_where_photos_are_new_to_it(
         self, tmp_path: Path

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from captioner.files import beside
 from indexer import loading
 from indexer.build import add, build
 from indexer.records import AddReport, CaptionRecord, Rejected
-from indexer.rejects import beside, write_rejects
+from indexer.rejects import write_rejects
 from indexer.sources import JsonlSource, Problem
 from tests.indexer.worlds import DraftingIndex, captions_file, write_jsonl
 

@@ -105,7 +105,7 @@ class DraftingIndex(MemoryIndex):
         return replace(super().store(documents, kept, analyzer_name), rejected=rejected)
 
     @property
-    def records(self) -> list[CaptionRecord]:
+    def held(self) -> list[CaptionRecord]:
         return [document.record for document in self.documents.values()]
 
 

@@ -94,6 +94,10 @@ class MemoryIndex(CaptionIndex):
                 found.setdefault(document.record.image_id, []).append(document)
         return found
 
+    def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
+        allowed = Filters(filters)
+        return (one.record for one in [*self.documents.values()] if allowed.matches(one.record))
+
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         records = (document.record for document in self.documents.values())
         return ((one.image_id, one.image) for one in records if one.image.startswith(beginning))

@@ -1,0 +1,48 @@
+"""What an index holds, and how its server is, for a person to read."""
+
+from __future__ import annotations
+
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from indexer.elastic.generations import Generation
+from indexer.elastic.snapshot import Snapshot
+from indexer.records import IndexStatus
+
+
+def status_of(client: Elasticsearch, where: str, live: Generation) -> IndexStatus:
+    """Of the generation that the name `where` stands for."""
+    with Snapshot(client, live.index) as snapshot:
+        captions, values = snapshot.counts()
+        images = sum(1 for _ in snapshot.images())
+    details = _details(client, live)
+    return IndexStatus(
+        engine="elasticsearch",
+        where=where,
+        analyzer=live.analyzer,
+        schema=live.schema,
+        captions=captions,
+        images=images,
+        bytes=int(details.pop("bytes", 0)),
+        sources=values["source"],
+        kinds=values["kind"],
+        models=values["model"],
+        built_at=live.built_at,
+        details=details,
+    )
+
+
+def _details(client: Elasticsearch, live: Generation) -> dict[str, str | int | float]:
+    """The engine's own facts; each is left out where the user's role does not permit to ask for it."""
+    details: dict[str, str | int | float] = {"index": live.index}
+    try:
+        stats = client.indices.stats(index=live.index, metric=["store", "segments"])
+        details["bytes"] = stats["_all"]["total"]["store"]["size_in_bytes"]
+        details["segments"] = stats["_all"]["primaries"]["segments"]["count"]
+        details["shards"] = stats["_shards"]["total"]
+        details["health"] = client.cluster.health(index=live.index)["status"]
+        nodes = client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
+        details["version"] = next(iter(nodes.values()))["version"]
+    except elasticsearch.AuthorizationException:
+        pass
+    return details

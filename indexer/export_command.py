@@ -1,0 +1,68 @@
+"""`indexer export`: read options, write the captions into a file or to stdout, say how many."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from captioner.console import Command, WholeFile, interruptible, progress_bar, tell, with_options, writing
+from captioner.files import written_whole
+from indexer import open_index
+from indexer.export import export as export_captions
+from indexer.filter_options import FILTERS, read_filters
+from indexer.loading import Progress, no_progress
+from indexer.source_options import where_option
+
+
+class _ExportFile(WholeFile):
+    """What JSON lines may be written into: an export bears no mark, and might be what somebody wrote."""
+
+    earlier = "empty file"
+
+    def is_earlier(self, file: Path) -> bool:
+        return not file.stat().st_size
+
+
+def export_options(command: Command) -> Command:
+    """What to write, and where to."""
+    output = click.option(
+        "-o",
+        "--output",
+        "file",
+        type=_ExportFile(),
+        metavar="FILE",
+        help="A file to write, whole or not at all, over no other one. [default: standard output]",
+    )
+    return with_options(where_option(command), (output, *FILTERS))
+
+
+@click.command()
+@export_options
+def export(file: Path | None, where: str, **options: Any) -> None:
+    """Write the captions of an index as JSON lines.
+
+    `indexer build --jsonl` and `indexer add --jsonl` read them again, into an index of either engine: no
+    photo is captioned for that. Captions that meet the conditions are written, or all.
+    """
+    allowed = read_filters(options)
+    among_lines = file is None and sys.stdout.isatty()  # a bar there would spoil both
+    progress: Progress = no_progress if among_lines else progress_bar
+    with open_index(where) as index, _into(file) as stream:
+        tally = export_captions(index, stream, allowed, progress=progress)
+    tell(f"exported {tally}")
+
+
+@contextmanager
+def _into(file: Path | None) -> Iterator[BinaryIO]:
+    if file is not None:
+        with interruptible(f"interrupted: {file} was not written"), writing(file), written_whole(file) as new:
+            yield new
+        return
+    with writing(Path("standard output")):
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
