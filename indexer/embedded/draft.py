@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.contract import Draft, closed
+from indexer.embedded.arrays import sync_folder
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import open_snapshot
@@ -85,6 +86,7 @@ def _begin(folder: Path, key: str, analyzer: str) -> str:
     # A random name: a reader of an older manifest can never take a new file for one of its own.
     name = f"{_PREFIX}{secrets.token_hex(4)}"
     (folder / name).mkdir()
+    sync_folder(folder)  # or a power cut could take the folder, and all that was added to it
     write_manifest(folder, Manifest(analyzer, key=key), f"{name}/{_DRAFT_MANIFEST}")
     return name
 
