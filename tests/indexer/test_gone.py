@@ -10,7 +10,7 @@ import pytest
 from indexer import gone as gone_photos
 from indexer.build import add
 from indexer.errors import IndexUnavailableError
-from indexer.gone import Deleted, delete_gone
+from indexer.gone import Deleted, count_gone, delete_gone
 from indexer.index import open_index
 from indexer.places import is_gone
 from indexer.records import CaptionRecord
@@ -68,15 +68,41 @@ class TestGonePhotos:
             assert add(index, [FolderSource(folder)], captioning(ColourCaptioner())).gone == {}
             assert delete_gone(index, [tmp_path / "photos"]).untold == (tmp_path / "photos",)
 
-    def test_a_folder_is_the_same_however_it_was_named(self, tmp_path: Path) -> None:
-        roundabout = tmp_path / "photos" / ".." / "photos"
+    def test_a_folder_is_the_same_however_it_was_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        roundabout = tmp_path / "other" / ".." / "photos"
         index = DraftingIndex()
         for folder, name in ((tmp_path / "photos", "a.jpg"), (roundabout, "b.jpg")):
             write_photo(tmp_path / "photos" / name)
             add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
         for name in ("a.jpg", "b.jpg"):
             (tmp_path / "photos" / name).unlink()
-        assert delete_gone(index, [roundabout]) == Deleted(2, 2, ())
+        monkeypatch.chdir(tmp_path)
+        assert delete_gone(index, [roundabout.relative_to(tmp_path)]) == Deleted(2, 2, ())
+
+    def test_so_is_one_that_was_named_by_a_link_to_it(self, tmp_path: Path) -> None:
+        link, index = tmp_path / "link", DraftingIndex()
+        link.symlink_to(tmp_path / "photos")
+        for folder in (tmp_path / "photos", link):
+            photo = write_photo(folder / f"{folder.name}.jpg")
+            add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
+            photo.unlink()
+        assert delete_gone(index, [tmp_path / "photos" / ".." / "link"]) == Deleted(2, 2, ())
+
+    def test_all_images_of_a_file_and_all_files_of_an_image_count(self, tmp_path: Path) -> None:
+        here = str(write_photo(tmp_path / "here.jpg"))
+        places = {"a": "gone.jpg", "b": "gone.jpg", "c": "gone too.jpg"}
+        index = DraftingIndex(
+            CaptionRecord(one, "A dog.", str(tmp_path / place)) for one, place in places.items()
+        )
+        index.add(
+            CaptionRecord("a", f"A dog at {n}.", place) for n, place in enumerate((here, str(tmp_path / "3")))
+        )
+        assert count_gone(index, [tmp_path], ()) == {str(tmp_path): 3}
+        assert delete_gone(index, [tmp_path]) == Deleted(4, 3, ())
+        assert [one.image for one in index.held] == [here]
 
     def test_only_what_may_be_gone_is_asked_of_the_disk_once_and_after_the_index(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

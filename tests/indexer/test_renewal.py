@@ -16,8 +16,8 @@ from indexer.index import open_index
 from indexer.records import CaptionRecord, Document, as_time
 from indexer.renewal import has_changed, has_moved
 from indexer.report import report_lines
-from indexer.sources import FolderSource
-from tests.indexer.worlds import ColourCaptioner, captioning, write_noise
+from indexer.sources import FolderSource, ScrapedSource
+from tests.indexer.worlds import ColourCaptioner, DraftingIndex, captioning, write_noise, write_scraped
 
 DAY = 86_400.0
 
@@ -61,6 +61,20 @@ def test_a_file_with_older_or_future_times_is_looked_at(photo: Path, written: fl
     assert has_changed(str(photo), document(captioned, other))
     assert has_changed(str(photo), document(captioned, "not a hash"))
     assert has_changed(str(photo), document(captioned))
+
+
+def test_a_time_to_come_is_looked_at_also_where_the_file_was_touched_long_before(photo: Path) -> None:
+    other = glance(write_noise(photo.with_name("b.png"), 2)).phash
+    captioned = time.time() + DAY
+    os.utime(photo, (captioned + DAY, captioned + DAY))
+    assert has_changed(str(photo), document(captioned, other))
+    assert not has_changed(str(photo), document(captioned, glance(photo).phash))
+
+
+@pytest.mark.parametrize(("bits", "changed"), [(3, False), (4, True)])
+def test_three_bits_make_no_other_picture(photo: Path, bits: int, changed: bool) -> None:
+    phash = f"{int(glance(photo).phash, 16) ^ ((1 << bits) - 1):016x}"
+    assert has_changed(str(photo), document(photo.stat().st_ctime, phash)) is changed
 
 
 @pytest.mark.parametrize(("later", "changed"), [(10.0, True), (60.0, False)])
@@ -131,6 +145,19 @@ class TestChangedPhotos:
             report = add(index, [FolderSource(folder)], captioning(captioner))
             assert (report.captioned, report.known, report.renewed) == (0, 3, 0)
 
+    def test_captions_of_another_file_under_its_id_stay(self, tmp_path: Path) -> None:
+        photo, another = (write_noise(tmp_path / name / "a.png", n) for n, name in enumerate(("p", "q")))
+        elsewhere = CaptionRecord("a.png", "A cat.", str(another), "folder", "generated", "other@12345678")
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
+            index.add([elsewhere])
+            write_noise(photo, 5)
+            report = add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner("new")))
+            assert report.renewed == 1
+            held = {one.record for one in index.captions(["a.png"])["a.png"]}
+        assert {one.model for one in held} == {"other@12345678", "new@12345678"}
+        assert elsewhere in held
+
     def test_a_photo_that_is_damaged_now_keeps_its_caption(self, tmp_path: Path) -> None:
         write_noise(tmp_path / "photos" / "a.png", 1)
         with open_index(str(tmp_path / "index"), create=True) as index:
@@ -158,6 +185,48 @@ class TestMoreCaptions:
             for captions in (3, 2, 1):
                 again = add(index, [source], captioning(ColourCaptioner(), captions=captions))
                 assert (again.captioned, again.known, again.status.captions) == (0, 2, 12)
+
+    def test_fewer_captions_of_another_photo_of_that_id_are_told_of(self, tmp_path: Path) -> None:
+        first, second = (write_noise(tmp_path / name / "a.png", n) for n, name in enumerate(("p", "q")))
+        index = DraftingIndex()
+        add(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
+        report = add(index, [FolderSource(second.parent)], captioning(ColourCaptioner(), captions=3))
+        assert (report.captioned, len(report.problems)) == (0, 1)
+        assert {one.image for one in index.held} == {str(first)}
+
+
+class TestScrapedPhotos:
+    """What the web says of them now takes the place of what it said of them."""
+
+    def test_titles_of_another_scraped_folder_and_of_no_scraping_stay(self, tmp_path: Path) -> None:
+        index, folders = DraftingIndex(), [tmp_path / "oa", tmp_path / "ob"]
+        for folder in folders:
+            write_scraped(folder)
+            add(index, [ScrapedSource(folder)], captioning(ColourCaptioner()))
+        (photo, *_) = (one for one in index.held if one.kind == "generated")
+        ours = replace(photo, source="list", kind="title", caption="My own title")
+        index.add([ours, replace(ours, kind="generated", caption="My own caption", title="My own")])
+        before = index.held
+        for folder in folders:
+            add(index, [ScrapedSource(folder)], captioning(ColourCaptioner()))
+        assert {one.caption for one in index.held if one.kind == "title"} == {
+            "Seen by oa",
+            "Seen by ob",
+            "My own title",
+        }
+        assert {one for one in index.held if one.source == "list"} == {
+            one for one in before if one.source == "list"
+        }
+
+    def test_a_title_is_the_same_whatever_lies_between_its_words(self, tmp_path: Path) -> None:
+        write_scraped(tmp_path / "oa")
+        manifest = tmp_path / "oa" / "manifest.jsonl"
+        manifest.write_text(manifest.read_text().replace("Seen by", "Seen  by"))
+        index = DraftingIndex()
+        for unchanged in (0, 1):
+            report = add(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
+            assert report.unchanged == unchanged
+            assert [one.caption for one in index.held if one.kind == "title"] == ["Seen by oa"]
 
 
 class TestMovedPhotos:
