@@ -12,7 +12,7 @@ from indexer import loading
 from indexer.build import BuildReport, add, build
 from indexer.errors import IndexerError
 from indexer.index import open_index
-from indexer.places import RealPaths, is_same_file
+from indexer.places import IdsOfFiles, RealPaths, is_same_file
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource
@@ -174,7 +174,8 @@ class TestNestedFolders:
         assert {record.image_id for record in index.held} == {"a.jpg", "2023/a.jpg"}
 
     @pytest.mark.parametrize(
-        ("ids", "expected"), [(["sea"], "a.jpg"), (["b/a.jpg", "z/b/a.jpg", "c/b/a.jpg", "sea"], "b/a.jpg")]
+        ("ids", "expected"),
+        [(["sea"], "a.jpg"), (["jpg"], "a.jpg"), (["b/a.jpg", "z/b/a.jpg", "c/b/a.jpg", "sea"], "b/a.jpg")],
     )
     def test_of_several_ids_the_first_that_a_folder_gives(
         self, tmp_path: Path, ids: list[str], expected: str
@@ -184,6 +185,14 @@ class TestNestedFolders:
         report = add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
         assert (report.captioned, report.elsewhere) == (1, expected != "a.jpg")
         assert [one.image_id for one in index.held if one.kind == "generated"] == [expected]
+
+    def test_photos_of_a_data_set_keep_the_ids_that_it_gives(self, tmp_path: Path) -> None:
+        """Its captions have them, too."""
+        photo = write_photo(tmp_path / "val" / "a.jpg")
+        index = DraftingIndex([CaptionRecord("val/a.jpg", "Sea.", str(photo), "folder")])
+        ids = IdsOfFiles(index, pytest.fail)
+        for source, expected in (("coco", "a.jpg"), ("folder", "val/a.jpg")):
+            assert ids.named(CaptionRecord("a.jpg", "", str(photo), source)).image_id == expected
 
     def test_the_index_is_asked_once_for_a_folder_and_only_where_photos_are_new_to_it(
         self, tmp_path: Path
