@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from indexer.elastic import ElasticIndex, lock
-from indexer.elastic.connection import parse
+from indexer.elastic.connection import connect, parse
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
 from tests.indexer.dogs import built, concrete, dogs
@@ -156,6 +156,21 @@ def test_publish_refuses_a_draft_that_lost_captions(elastic_where: str) -> None:
         with pytest.raises(
             IndexDamagedError, match="holds 2 captions instead of 3; readers keep the old index"
         ):
+            draft.publish()
+        assert index.status().captions == 1
+
+
+def test_publish_refuses_a_draft_that_another_program_wrote_to(elastic_where: str) -> None:
+    built(elastic_where, 1)
+    address = parse(elastic_where)
+    with (
+        ElasticIndex.open(elastic_where) as index,
+        index.draft("shared") as draft,
+        connect(address) as client,
+    ):
+        draft.add(dogs(2))
+        client.index(index=concrete(elastic_where)[-1], document={"image_id": "theirs"})
+        with pytest.raises(IndexDamagedError, match="holds 3 captions instead of 2"):
             draft.publish()
         assert index.status().captions == 1
 
