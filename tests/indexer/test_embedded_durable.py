@@ -10,7 +10,8 @@ import pytest
 
 from indexer.embedded import EmbeddedIndex
 from indexer.embedded import draft as draft_module
-from indexer.errors import IndexUnavailableError
+from indexer.embedded.writer import Writer
+from indexer.errors import IndexDamagedError, IndexUnavailableError
 from tests.indexer.three_images import record
 
 
@@ -103,3 +104,15 @@ def test_a_draft_whose_publishing_fails_can_be_gone_on_with(
         with index.draft("k", "english/1") as draft:
             assert draft.add([record("5"), record("6")]).unchanged == 2
             assert draft.publish().captions == 2
+
+
+def test_a_draft_that_lost_captions_is_not_published(
+    small_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedIndex.open(str(small_index)) as index, index.draft("k", "english/1") as draft:
+        for image_id in ("5", "6"):
+            draft.add([record(image_id)])
+        monkeypatch.setattr(Writer, "merged_to_few", lambda self, segments: [*segments][:1])
+        with pytest.raises(IndexDamagedError, match="holds 1 captions instead of 2; it is not published"):
+            draft.publish()
+        assert index.status().captions == 3
