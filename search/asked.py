@@ -37,9 +37,9 @@ class Asked:
 NOTHING = Asked("", frozenset())
 
 
-def of_tokens(tokens: frozenset[str]) -> Asked:
+def of_tokens(tokens: frozenset[str], analyzer: str) -> Asked:
     """Tokens without a caption are shown as they are."""
-    return Asked(" ".join(sorted(tokens)), tokens)
+    return Asked(" ".join(sorted(tokens)), tokens, analyzer)
 
 
 def analyzer_of(index: View) -> tuple[str, Analyzer]:

@@ -86,7 +86,7 @@ class EarlierPages:
         """Scores of the image's captions that the strand has not fetched."""
         for document in self._captions.get(image_id, ()):
             if document.record.document_id not in fetched and self.filters.matches(document.record):
-                yield similarity(strand.tokens, document.tokens)
+                yield similarity(strand.query.tokens, document.tokens)
 
 
 def next_cursor(
@@ -110,7 +110,7 @@ def next_cursor(
 
 def _settled(strand: Strand, last: ScoredCaption) -> Position | None:
     """The last place of a strand with nothing at or before it that ranks behind the last hit."""
-    resume = strand.resume
+    resume = strand.query.after
     for caption in strand.fetched:
         if _behind(caption, last.similarity, last.position):
             break

@@ -1,25 +1,27 @@
 """The loop from candidates to a certified page: ask, rank exactly, check the bounds, ask for more.
 
-A search is for one set of tokens, or for several of which the best counts (`Plan.sets`). Each has a strand of
-its own through the engine; their captions are ranked together.
+A search is for one set of tokens, or for several of which the best counts (`Plan.asked`). Each has a strand
+of its own through the engine; their captions are ranked together.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
 from indexer.contract import View
-from indexer.records import Candidates, Filters, Query
-from search.cursor import Cursor, fingerprint
+from indexer.records import Candidates, Query
+from search.asked import Asked
+from search.cursor import Cursor, decode, fingerprint
 from search.duplicates import fold_duplicates, picture_hash
 from search.hits import Folded, ScoredCaption
 from search.jaccard import fold, rank, reaches
 from search.paging import EarlierPages, Unshown, next_cursor
 from search.strand import Strand, place
+from search.wanted import Wanted
 
 #: Captions asked for at first, per hit wanted: images of COCO have five each, and similar ones crowd the top.
 FIRST = 4
@@ -30,23 +32,31 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A search as it was asked: checked and analysed."""
+    """A search as it was asked: checked and analysed. Raises QueryError for a cursor of another search."""
 
-    sets: tuple[frozenset[str], ...]  # of tokens, all different; an image counts by the best of them
-    k: int
-    filters: Filters
-    min_score: float
-    fold_duplicates: bool
-    excluded: frozenset[str]  # images that are part of the question
-    analyzer: str
+    asked: tuple[Asked, ...]  # at least one, all of different tokens; an image counts by the best of them
+    wanted: Wanted
     engine: str
-    cursor: Cursor | None = None
+    excluded: frozenset[str] = frozenset()  # images that are part of the question
+    cursor: Cursor | None = field(init=False, default=None)  # what `wanted.after` says
+
+    def __post_init__(self) -> None:
+        if self.wanted.after:
+            cursor = decode(self.wanted.after, self.fingerprint, len(self.asked))
+            object.__setattr__(self, "cursor", cursor)
+
+    @property
+    def analyzer(self) -> str:
+        """What made the tokens."""
+        return self.asked[0].analyzer
 
     @property
     def fingerprint(self) -> str:
         """What a cursor must agree with."""
-        settings = (self.analyzer, self.engine, self.min_score, self.fold_duplicates, sorted(self.excluded))
-        return fingerprint(self.sets, self.filters, *settings)
+        wanted = self.wanted
+        settings = (self.analyzer, self.engine, wanted.min_score, wanted.fold_duplicates)
+        sets = [one.tokens for one in self.asked]
+        return fingerprint(sets, wanted.filters, *settings, sorted(self.excluded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +75,26 @@ class Pursuit:
     """One search on its way: what was fetched so far, and whether that settles the page."""
 
     def __init__(self, plan: Plan) -> None:
+        wanted = plan.wanted
         self.plan = plan
-        resume = plan.cursor.resume if plan.cursor else (None,) * len(plan.sets)
+        self.wanted = wanted
+        # As many images are enough, unless some of them will be left out.
+        images = None if plan.cursor or wanted.fold_duplicates else wanted.k + len(plan.excluded)
+        resume = plan.cursor.resume if plan.cursor else (None,) * len(plan.asked)
         self.strands = [
-            Strand(number, tokens, plan.min_score, after)
-            for number, (tokens, after) in enumerate(zip(plan.sets, resume, strict=True))
-            if tokens
+            Strand(number, Query(one.tokens, wanted.filters, wanted.min_score, after, images))
+            for number, (one, after) in enumerate(zip(plan.asked, resume, strict=True))
+            if one.tokens
         ]
         self.open = self.strands  # those to be asked (more)
         self.ranked: list[Folded] = []
         self.exact = not self.strands
-        self._earlier = EarlierPages(plan.filters, plan.cursor) if plan.cursor else None
+        self._earlier = EarlierPages(wanted.filters, plan.cursor) if plan.cursor else None
 
     @property
     def queries(self) -> list[Query]:
         """The next questions, one for each open strand: what lies behind all that the engine has given."""
-        plan = self.plan
-        # As many images are enough, unless some of them will be left out.
-        images = None if plan.cursor or plan.fold_duplicates else plan.k + len(plan.excluded)
-        return [
-            Query(
-                strand.tokens,
-                plan.filters,
-                plan.min_score,
-                strand.after,
-                None if strand.fetched else images,
-            )
-            for strand in self.open
-        ]
+        return [strand.next_query for strand in self.open]
 
     def take(self, answers: Sequence[Candidates], index: View) -> None:
         """Rank with what came for the open strands, and see whether it is enough."""
@@ -101,18 +103,18 @@ class Pursuit:
         unshown = self._unshown(index)
         self.ranked = self._fold_duplicates(unshown.images)
         best = [folded.best for folded in self.ranked]
-        unsettled = unshown.doubtful | self._unsettled(best, self.plan.k)
+        unsettled = unshown.doubtful | self._unsettled(best, self.wanted.k)
         self.exact = not unsettled
-        if self.plan.fold_duplicates:
+        if self.wanted.fold_duplicates:
             # All that is left may be copies of what is shown: a next page is promised for an image alone.
-            unsettled |= self._unsettled(best, self.plan.k + 1)
+            unsettled |= self._unsettled(best, self.wanted.k + 1)
         self.open = [strand for strand in self.strands if strand.number in unsettled and not strand.dry]
 
     def _unsettled(self, best: Sequence[ScoredCaption], k: int) -> frozenset[int]:
         return frozenset(strand.number for strand in self.strands if not strand.settles(best, k))
 
     def page(self, engine_seconds: float) -> Page:
-        images, are_later = self.ranked[: self.plan.k], len(self.ranked) > self.plan.k
+        images, are_later = self.ranked[: self.wanted.k], len(self.ranked) > self.wanted.k
         more = bool(images) and (are_later or any(strand.has_more for strand in self.strands))
         following = partial(self._cursor, images) if more else None
         examined = sum(strand.examined for strand in self.strands)
@@ -129,7 +131,7 @@ class Pursuit:
 
     def _hashes(self, page: Sequence[Folded]) -> tuple[str, ...]:
         """Those of this page and the earlier ones. They make a cursor long: only where they are needed."""
-        if not self.plan.fold_duplicates:
+        if not self.wanted.fold_duplicates:
             return ()
         return self._earlier_hashes + tuple(filter(None, (picture_hash(folded.best) for folded in page)))
 
@@ -138,13 +140,13 @@ class Pursuit:
             image
             for image in fold(rank(self._fetched()))
             if image.similarity.overlap
-            and reaches(image.similarity, self.plan.min_score)
+            and reaches(image.similarity, self.wanted.min_score)
             and image.image_id not in self.plan.excluded
         ]
         if self._earlier is None:
             return Unshown(answers)
         # Near copies may fold any number of images into one, so that no number is enough.
-        enough = len(answers) + 1 if self.plan.fold_duplicates else self.plan.k + 1
+        enough = len(answers) + 1 if self.wanted.fold_duplicates else self.wanted.k + 1
         return self._earlier.leave_out(answers, self.strands, index, enough)
 
     def _fetched(self) -> Sequence[ScoredCaption]:
@@ -156,15 +158,15 @@ class Pursuit:
 
     def _fold_duplicates(self, images: Sequence[ScoredCaption]) -> list[Folded]:
         """The page and what tells that there is another."""
-        if not self.plan.fold_duplicates:
+        if not self.wanted.fold_duplicates:
             return [Folded(image) for image in images]
-        return fold_duplicates(images, self.plan.k + 1, self._earlier_hashes)
+        return fold_duplicates(images, self.wanted.k + 1, self._earlier_hashes)
 
 
 def pursue(index: View, plans: Sequence[Plan]) -> list[Page]:
     """Answer several searches at once; those that need more candidates go on together."""
     pursuits = [Pursuit(plan) for plan in plans]
-    limit = FIRST * max((plan.k for plan in plans), default=1)
+    limit = FIRST * max((plan.wanted.k for plan in plans), default=1)
     seconds = 0.0
     while pending := [pursuit for pursuit in pursuits if pursuit.open]:
         queries = [pursuit.queries for pursuit in pending]

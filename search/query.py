@@ -1,4 +1,4 @@
-"""From what a user gives (options, an image of the index, examples) to a query."""
+"""From what a user gives (captions, an image of the index, examples) to a query."""
 
 from __future__ import annotations
 
@@ -6,25 +6,10 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from indexer.contract import CaptionIndex
-from indexer.errors import IndexerError
-from indexer.given import whole
-from indexer.records import Allowed, CaptionRecord, Document, Filters
+from indexer.records import CaptionRecord, Document
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
-
-
-def hits_wanted(k: int) -> int:
-    """`k`, unless it is no whole number of 1 or more; raises QueryError."""
-    return whole(k, "k is the number of hits wanted", QueryError)
-
-
-def as_filters(given: Allowed) -> Filters:
-    """Filters, however they were given; raises QueryError for what are none."""
-    try:
-        return Filters(given)
-    except IndexerError as error:
-        raise QueryError(str(error)) from None
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from captioner.effort import USUAL_BEAM, Effort
@@ -22,12 +22,11 @@ from indexer.given import least_score, listed, seed_of
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Allowed, Document
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
-from search.cursor import decode
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
-from search.query import as_filters, blended, distinct, hits_wanted, representative
-from search.wanted import Options, Wanted
+from search.query import blended, distinct, representative
+from search.wanted import Options, Wanted, as_filters
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -45,12 +44,6 @@ class IndexedImage:
     """An image of the index as an example in `Searcher.blend`."""
 
     image_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    asked: tuple[Asked, ...]  # at least one, no two of the same tokens, each with its analyzer
-    excluded: frozenset[str] = frozenset()
 
 
 class Searcher:
@@ -116,7 +109,7 @@ class Searcher:
         """Images whose captions are like those written for this photo; raises PhotoError."""
         wanted = Wanted.of(k, **options)
         captions = captions_of(photo, self.captioner, self.beam, self.captions)
-        return self._one(self._question(captions), wanted)
+        return self._answer(self._analysed(captions), wanted)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
@@ -132,8 +125,9 @@ class Searcher:
         taken: deque[Photo] = deque()  # those that the captioner, which runs ahead, has not given back
         stream = self.captioner.stream(_noted(photos, taken), beam=self.beam, captions=self.captions)
         for batch in batches(stream, BATCH):
-            good = [self._question(_texts(one)) for one in batch if one.error is None]
-            results = iter(self._ask(good, wanted))
+            captions = [_texts(one) for one in batch if one.error is None]
+            plans = [Plan(self._analysed(texts), wanted, self.index.engine) for texts in captions]
+            results = iter(self._answers(plans))
             for one in batch:
                 found = next(results) if one.error is None else None
                 yield Answer(one.image, found, one.error, taken.popleft())
@@ -144,22 +138,24 @@ class Searcher:
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like one of these (at least one), the best first."""
-        return self._one(self._question(captions), Wanted.of(k, **options))
+        return self._answer(self._analysed(captions), Wanted.of(k, **options))
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
-        return self.any_of([of_tokens(frozenset(listed(tokens, "tokens", QueryError)))], k, **options)
+        given = frozenset(listed(tokens, "tokens", QueryError))
+        return self._answer((of_tokens(given, self.index.analyzer),), Wanted.of(k, **options))
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._one(_Question(self._told(asked)), Wanted.of(k, **options))
+        return self._answer(self._told(asked), Wanted.of(k, **options))
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
         It is searched by the caption that agrees best with its other captions (`representative`).
         """
-        return self._one(self._example(IndexedImage(image_id)), Wanted.of(k, **options))
+        wanted = Wanted.of(k, **options)
+        return self._answer((self._example(IndexedImage(image_id)),), wanted, frozenset({image_id}))
 
     def blend(
         self,
@@ -174,18 +170,13 @@ class Searcher:
         again a set, so the answer is ranked, explained and certified as any other.
         """
         wanted = Wanted.of(k, **options)
-        liked, unliked = (
-            [self._example(one) for one in listed(given, "examples", QueryError, object)]
-            for given in (like, unlike)
-        )
-        examples = liked + unliked
-        check_analyzer(self.index, (one for example in examples for one in example.asked))
-        likes, dislikes = ([example.asked[0] for example in given] for given in (liked, unliked))
-        tokens = blended([one.tokens for one in likes], [one.tokens for one in dislikes])
-        caption = " + ".join(one.caption for one in likes) + "".join(f" - {one.caption}" for one in dislikes)
-        excluded = frozenset[str]().union(*(example.excluded for example in examples))
-        asked = Asked(caption, tokens, likes[0].analyzer)
-        return self._one(_Question((asked,), excluded), wanted)
+        examples = [listed(given, "examples", QueryError, object) for given in (like, unlike)]
+        liked, unliked = ([self._example(one) for one in given] for given in examples)
+        check_analyzer(self.index, liked + unliked)
+        tokens = blended([one.tokens for one in liked], [one.tokens for one in unliked])
+        caption = " + ".join(one.caption for one in liked) + "".join(f" - {one.caption}" for one in unliked)
+        excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
+        return self._answer((Asked(caption, tokens, liked[0].analyzer),), wanted, frozenset(excluded))
 
     def count_any_of(
         self,
@@ -210,9 +201,9 @@ class Searcher:
     def random(self, k: int = 10, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
-        allowed = as_filters(filters)
+        wanted = Wanted.of(k, filters)
         view = self.index.view()
-        drawn = view.random(hits_wanted(k), allowed, seed_of(seed, QueryError))
+        drawn = view.random(wanted.k, wanted.filters, seed_of(seed, QueryError))
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             asked=(NOTHING,),
@@ -222,7 +213,7 @@ class Searcher:
             captions=self._captions(view, len(hits)),
             took_ms=_milliseconds(started),
             analyzer=view.analyzer,
-            filtered=bool(allowed),
+            filtered=bool(wanted.filters),
         )
 
     def representative(self, image_id: str) -> Document:
@@ -232,66 +223,46 @@ class Searcher:
             raise QueryError(f"no image {image_id!r} in {self.index.where}")
         return representative(documents)
 
-    def _question(self, captions: Iterable[str]) -> _Question:
-        return _Question(distinct(analysed(self.index, listed(captions, "captions", QueryError))))
+    def _analysed(self, captions: Iterable[str]) -> tuple[Asked, ...]:
+        return distinct(analysed(self.index, listed(captions, "captions", QueryError)))
 
     def _told(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
         return distinct(told(self.index, listed(asked, "captions", QueryError, Asked)))
 
-    def _example(self, example: str | Photo | IndexedImage) -> _Question:
+    def _example(self, example: str | Photo | IndexedImage) -> Asked:
         if isinstance(example, IndexedImage):
             name, document = self.index.analyzer, self.representative(example.image_id)
-            asked = Asked(document.record.caption, document.tokens, name)
-            return _Question((asked,), frozenset({example.image_id}))
-        return self._question([example if isinstance(example, str) else self.caption(example)])
+            return Asked(document.record.caption, document.tokens, name)
+        return analysed(self.index, [example if isinstance(example, str) else self.caption(example)])[0]
 
-    def _one(self, question: _Question, wanted: Wanted) -> Results:
-        return self._ask([question], wanted)[0]
+    def _answer(
+        self, asked: tuple[Asked, ...], wanted: Wanted, excluded: frozenset[str] = frozenset()
+    ) -> Results:
+        return self._answers([Plan(asked, wanted, self.index.engine, excluded)])[0]
 
-    def _ask(self, questions: Sequence[_Question], wanted: Wanted) -> list[Results]:
+    def _answers(self, plans: Sequence[Plan]) -> list[Results]:
         started = time.perf_counter()
-        plans = [self._plan(question, wanted) for question in questions]
         view = self.index.view()
         pages = pursue(view, plans)
-        check_analyzer(view, (one for question in questions for one in question.asked))
+        check_analyzer(view, (one for plan in plans for one in plan.asked))
         took = _milliseconds(started) / max(1, len(plans))
-        return [
-            self._results(question, plan, page, view, took)
-            for question, plan, page in zip(questions, plans, pages, strict=True)
-        ]
+        return [self._results(plan, page, view, took) for plan, page in zip(plans, pages, strict=True)]
 
-    def _plan(self, question: _Question, wanted: Wanted) -> Plan:
-        plan = Plan(
-            tuple(one.tokens for one in question.asked),
-            wanted.k,
-            wanted.filters,
-            wanted.min_score,
-            wanted.fold_duplicates,
-            question.excluded,
-            question.asked[0].analyzer,
-            self.index.engine,
-        )
-        if not wanted.after:
-            return plan
-        return replace(plan, cursor=decode(wanted.after, plan.fingerprint, len(plan.sets)))
-
-    def _results(self, question: _Question, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
+    def _results(self, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
         captions = self._captions(view, first - 1 + len(page.images))
         return Results(
-            asked=question.asked,
-            hits=tuple(
-                as_hit(folded, rank, question.asked) for rank, folded in enumerate(page.images, first)
-            ),
+            asked=plan.asked,
+            hits=tuple(as_hit(folded, rank, plan.asked) for rank, folded in enumerate(page.images, first)),
             exact=page.exact,
             # Several captions may each have had all looked at.
             examined=min(page.examined, captions),
             captions=captions,
             took_ms=took_ms,
             following=page.following,
-            analyzer=question.asked[0].analyzer,
+            analyzer=plan.analyzer,
             more=page.more,
-            filtered=bool(plan.filters),
+            filtered=bool(plan.wanted.filters),
             continued=plan.cursor is not None,
             engine_ms=page.engine_seconds * 1000.0,
         )

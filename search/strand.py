@@ -3,46 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from indexer.records import Candidates, Position
+from indexer.records import Candidates, Position, Query
 from search.hits import ScoredCaption, score
 from search.jaccard import certified
 
 
 class Strand:
-    """Captions that the engine gave for one of a search's sets, in the engine's order, behind `resume`."""
+    """Captions that the engine gave for one of a search's sets, in the engine's order."""
 
-    def __init__(
-        self, number: int, tokens: frozenset[str], min_score: float, resume: Position | None = None
-    ) -> None:
+    def __init__(self, number: int, query: Query) -> None:
         self.number = number
-        self.tokens = tokens
-        self.resume = resume
+        self.query = query  # the first one; the strand begins behind its `after`
         self.fetched: list[ScoredCaption] = []
         self.bound = 1.0  # at least the similarity of every caption behind the fetched ones
         self.examined = 0  # captions
         self.dry = False  # an engine that left captions out and gives none of them cannot be asked for more
-        self._min_score = min_score
 
     @property
     def last(self) -> Position | None:
         """Where the last caption fetched stands."""
-        return self.fetched[-1].position if self.fetched else self.resume
+        return self.fetched[-1].position if self.fetched else self.query.after
 
     @property
-    def after(self) -> Position | None:
-        """Behind what the next captions are to be asked for.
+    def next_query(self) -> Query:
+        """What asks for the next captions.
 
         Captions of one image with one score share a position, and an answer may end between them: so the last
         position is asked for again.
         """
+        if not self.fetched:
+            return self.query
         earlier = (one.position for one in reversed(self.fetched) if one.position != self.last)
-        return next(earlier, self.resume)
+        return replace(self.query, after=next(earlier, self.query.after), images=None)
 
     @property
     def has_more(self) -> bool:
         """Whether a caption behind the fetched ones can be an answer."""
-        return self.bound > 0.0 and self.bound >= self._min_score
+        return self.bound > 0.0 and self.bound >= self.query.min_score
 
     @property
     def behind(self) -> float:
@@ -54,7 +53,7 @@ class Strand:
         again = {one.document.record.document_id for one in self.fetched if one.position == self.last}
         new = [one for one in candidates.found if not again or one.document.record.document_id not in again]
         self.dry = not new
-        self.fetched += [score(self.tokens, candidate, self.number) for candidate in new]
+        self.fetched += [score(self.query.tokens, candidate, self.number) for candidate in new]
         # To go on, an engine looks once more at what it has given; or it tells of the last answer alone.
         self.examined = max(self.examined, candidates.examined, len(self.fetched))
 
@@ -64,7 +63,7 @@ class Strand:
         Of equal ones that stands first which the engine has first; so the hit that just reaches the bound
         must stand no later than what was fetched. (If all hits are of this strand, it always does.)
         """
-        if not certified(hits, k, self.bound, self._min_score):
+        if not certified(hits, k, self.bound, self.query.min_score):
             return False
         if not self.has_more or float(hits[k - 1].similarity) > self.bound:
             return True

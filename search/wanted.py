@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import TypedDict
 
-from indexer.given import least_score
+from indexer.errors import IndexerError
+from indexer.given import least_score, whole
 from indexer.records import NO_FILTERS, Allowed, Filters
 from search.errors import QueryError
-from search.query import as_filters, hits_wanted
 
 
 class Options(TypedDict, total=False):
@@ -43,4 +43,13 @@ class Wanted:
         if not isinstance(after, str | None):
             raise QueryError(f"after is the cursor that a search gave, a text, not {shortened(after)}")
         least = least_score(min_score, QueryError)
-        return Wanted(hits_wanted(k), as_filters(filters), least, after or "", bool(fold_duplicates))
+        hits = whole(k, "k is the number of hits wanted", QueryError)
+        return Wanted(hits, as_filters(filters), least, after or "", bool(fold_duplicates))
+
+
+def as_filters(given: Allowed) -> Filters:
+    """Filters, however they were given; raises QueryError for what are none."""
+    try:
+        return Filters(given)
+    except IndexerError as error:
+        raise QueryError(str(error)) from None

@@ -121,8 +121,8 @@ class TestPages:
             [CaptionRecord(image, text) for image in texts for text in texts[image]], ANALYZER
         )
         fetched = ("dog bike", "dog cat", "dog hat")
-        strand = Strand(0, frozenset({"dog"}), 0.0)
-        answers = index.matching(Query(strand.tokens))
+        strand = Strand(0, Query(frozenset({"dog"})))
+        answers = index.matching(strand.query)
         strand.take(Candidates(tuple(o for o in answers if o.document.record.caption in fetched), 0.5, 5))
         images = sorted(strand.fetched, key=lambda one: one.document.record.caption)
         cursor = Cursor("query", 1, (None,), Position(1.0, "shown"), Similarity(1, 1))
