@@ -60,7 +60,7 @@ class Pictures:
         /data/coco/val2017/1.jpg a folder may hold coco/val2017/1.jpg, val2017/1.jpg or 1.jpg. The longest
         end that any folder holds is taken; of a path into a named folder that file alone.
         """
-        if not self.folders or not image or is_url(image) or "\0" in image:
+        if not self.folders or not image or is_url(image):
             return None
         return self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
 
