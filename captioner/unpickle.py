@@ -191,7 +191,6 @@ class Reader(pickle._Unpickler):
         self.stack[-1] = self.stack[-1](*arguments)
 
     def _load_newobj(self) -> None:
-        self.room.make(1)
         _, kind = self.stack.pop(), self.stack.pop()
         self.stack.append(new_vocabulary(kind))
 
