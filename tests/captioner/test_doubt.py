@@ -102,7 +102,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
 def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
     """Such as one that was trained on flowers alone: its detector knows no word for people or dogs."""
     made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
-    flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "here"]] * 4, 1)
+    flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "puppies", "here"]] * 4, 1)
     decoder = guided(made.decoder, flowers)
     off = scores(made, made.decoder)[0] - scores(made, decoder)[0]
     known = detector_of(made).ids

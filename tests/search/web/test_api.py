@@ -294,11 +294,15 @@ def test_the_count_is_the_number_of_hits(client: TestClient) -> None:
     found = ok(client.get(f"{V1}/images/skimage%2Frocket.jpg/similar", params={"k": 100}))
     asked = {"q": found["query"]["caption"], "exclude": "skimage/rocket.jpg", "min_score": 0.000001}
     assert ok(client.get(f"{V1}/count", params=asked))["images"] == len(found["hits"])
+    one = asked | {"image_id": found["hits"][0]["image_id"]}
+    assert ok(client.get(f"{V1}/count", params=one))["images"] == 1
 
 
 def test_random_images_by_seed(client: TestClient) -> None:
     drawn = [ok(client.get(f"{V1}/random", params={"size": 5, "seed": 7}))["images"] for _ in range(2)]
     assert drawn[0] == drawn[1] and len({image["image_id"] for image in drawn[0]}) == 5
+    [only] = ok(client.get(f"{V1}/random", params={"image_id": "skimage/rocket.jpg"}))["images"]
+    assert only["image_id"] == "skimage/rocket.jpg"
 
 
 def test_pictures_and_thumbnails(client: TestClient, pictures: Path) -> None:

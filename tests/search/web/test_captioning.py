@@ -230,6 +230,12 @@ def test_stopping_cancels_what_waits(photo: bytes) -> None:
         queue.submit(photo)
 
 
+def test_what_is_no_photo_does_not_wait_for_the_captioner(serve: Serve) -> None:
+    captioner = FakeCaptioner()
+    problem(serve(captioner=captioner).post(f"{V1}/similar", files={"photo": b"no photo"}), 422, "photo")
+    assert captioner.batches == []
+
+
 def test_a_crowd_of_requests_shares_batches_and_the_rest_is_sent_away(serve: Serve, photo: bytes) -> None:
     from search.web.settings import Settings
 
