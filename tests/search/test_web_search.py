@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from captioner.photo import open_photo
+from captioner.photo import Photo, open_photo
+from captioner.photo_captioner import Captioned
 from captioner.tokens import FUNCTION_WORDS
 from indexer.scrape.providers import Provider
 from indexer.scrape.providers.openverse import Openverse
@@ -42,6 +43,13 @@ class Knowing(WithoutModel):
         super().__init__("knowing")
         self.captions = {hashlib.sha256(body).hexdigest(): caption for body, caption in captions.items()}
         self.asked: list[str] = []
+        self.beams: list[int | None] = []
+
+    def stream(
+        self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
+    ) -> Iterator[Captioned]:
+        self.beams.append(beam)
+        return super().stream(photos, beam=beam, captions=captions)
 
     def texts(self, name: str, image: Image.Image) -> Iterable[str]:
         self.asked.append(name)
@@ -118,6 +126,19 @@ def test_downloads_are_ranked_by_their_own_captions(
     assert {hit.kind for hit in found.results.hits} == {"generated"}
     assert all(Path(hit.image).is_relative_to(tmp_path) for hit in found.results.hits)
     assert found.results.hits[0].record.license == "CC BY-SA 2.0"
+
+
+def test_the_photo_and_what_is_downloaded_are_captioned_with_the_same_beam(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
+    (tmp_path / "mine.jpg").write_bytes(jpeg(0))
+    settings = replace(SETTINGS, per_query=4)
+    found = search_web(
+        tmp_path / "mine.jpg", captioner, [openverse], tmp_path, settings, beam=7, min_score=0.9
+    )
+    assert len(captioner.beams) >= 2 and set(captioner.beams) == {7}
+    assert [hit.caption for hit in found.results.hits] == [CAPTIONS[0]]
 
 
 def test_shorter_queries_follow_while_too_little_is_found(
