@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import tee
 from operator import attrgetter
 from typing import Protocol
 
@@ -139,12 +139,11 @@ class Loading:
             yield from ([] for _ in photos)
             return
         captioner = self._captioning.captioner
-        waiting: deque[CaptionRecord] = deque()
+        photos, ahead = tee(photos)
         stream = captioner.stream(
-            _images(photos, waiting), beam=self._captioning.beam, captions=self._captioning.captions
+            (photo.image for photo in ahead), beam=self._captioning.beam, captions=self._captioning.captions
         )
-        for result in stream:
-            photo = waiting.popleft()
+        for result, photo in zip(stream, photos, strict=True):
             if result.error is not None:
                 self._note(Problem(photo.image, result.error.removeprefix(f"{photo.image}: ")))
                 yield []
@@ -217,12 +216,6 @@ class Loading:
     def _note(self, problem: Problem) -> None:
         self.problems.append(problem)
         self._tell(problem)
-
-
-def _images(photos: Iterator[CaptionRecord], waiting: deque[CaptionRecord]) -> Iterator[str]:
-    for photo in photos:
-        waiting.append(photo)
-        yield photo.image
 
 
 def _is_one(photo: CaptionRecord, place: str) -> bool:
