@@ -15,7 +15,6 @@ from indexer.errors import IndexerError
 from indexer.given import HIGHEST_SEED
 from search.absent import absent
 from search.errors import SearchError
-from search.given import as_captions, indexed, missing
 from search.hits import Answer, Results
 from search.options import (
     Request,
@@ -25,6 +24,7 @@ from search.options import (
     shared_options,
 )
 from search.output import Count, Why, show
+from search.photo_or_words import as_captions, indexed, missing
 from search.searcher import IndexedImage, Searcher
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".

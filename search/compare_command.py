@@ -12,8 +12,8 @@ from captioner.console import PLACE, beam_option, writing
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.compare import captions_by, side_by_side
-from search.given import check_photos
 from search.options import html_option, index_option
+from search.photo_or_words import check_photos
 from search.query import sampled
 
 

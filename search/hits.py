@@ -114,7 +114,7 @@ class Results:
     examined: int  # captions whose overlap the engine looked at
     captions: int  # captions in the index
     took_ms: float  # searching and ranking, without captioning
-    following: Callable[[], Cursor] | None = field(default=None, repr=False, compare=False)  # makes `next`
+    following: Callable[[], Cursor] | None = field(default=None, repr=False, compare=False)  # see `cursor`
     analyzer: str = ""  # what made the tokens
     more: bool = False  # whether images may answer behind these, also where no cursor leads there
     filtered: bool = False  # whether there were filters
@@ -137,18 +137,12 @@ class Results:
         return tuple(sorted(self.asked[0].tokens))
 
     @property
-    def next(self) -> Cursor | None:
-        """Where the next page begins; None when there is none."""
-        return self.following() if self.following else None
-
-    @property
     def cursor(self) -> str | None:
         """What to give as `after` for the next page; None when there is none.
 
         None, too, where it would be longer than is taken, as after thousands of hits with folded duplicates.
         """
-        following = self.next
-        text = encode(following) if following else ""
+        text = encode(self.following()) if self.following else ""
         return text if 0 < len(text) <= LONGEST else None
 
     @property

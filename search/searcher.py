@@ -67,7 +67,7 @@ class Searcher:
         Effort(USUAL_BEAM if beam is None else beam, captions, 0.0)  # refused before a photo is given
         self.index = index
         self.beam = beam
-        self.captions = captions
+        self.captions_per_photo = captions
         self._load = load
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
@@ -108,7 +108,7 @@ class Searcher:
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
         wanted = Wanted.of(k, **options)
-        captions = captions_of(photo, self.captioner, self.beam, self.captions)
+        captions = captions_of(photo, self.captioner, self.beam, self.captions_per_photo)
         return self._answer(self._analysed(captions), wanted)
 
     def similar_many(
@@ -123,7 +123,9 @@ class Searcher:
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
         taken: deque[Photo] = deque()  # those that the captioner, which runs ahead, has not given back
-        stream = self.captioner.stream(_noted(photos, taken), beam=self.beam, captions=self.captions)
+        stream = self.captioner.stream(
+            _noted(photos, taken), beam=self.beam, captions=self.captions_per_photo
+        )
         for batch in batches(stream, BATCH):
             captions = [_texts(one) for one in batch if one.error is None]
             plans = [Plan(self._analysed(texts), wanted, self.index.engine) for texts in captions]
@@ -210,7 +212,7 @@ class Searcher:
             hits=tuple(hits),
             exact=True,
             examined=len(hits),
-            captions=self._captions(view, len(hits)),
+            captions=self._caption_count(view, len(hits)),
             took_ms=_milliseconds(started),
             analyzer=view.analyzer,
             filtered=bool(wanted.filters),
@@ -250,7 +252,7 @@ class Searcher:
 
     def _results(self, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
-        captions = self._captions(view, first - 1 + len(page.images))
+        captions = self._caption_count(view, first - 1 + len(page.images))
         return Results(
             asked=plan.asked,
             hits=tuple(as_hit(folded, rank, plan.asked) for rank, folded in enumerate(page.images, first)),
@@ -267,7 +269,7 @@ class Searcher:
             engine_ms=page.engine_seconds * 1000.0,
         )
 
-    def _captions(self, view: View, at_least: int) -> int:
+    def _caption_count(self, view: View, at_least: int) -> int:
         """How many captions a view has, which is no less than the hits shown so far."""
         if view.known_count is not None:
             return view.known_count

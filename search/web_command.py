@@ -14,10 +14,10 @@ import click
 from captioner.console import FOLDER, Number, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
-from search.given import check_photos, is_photo
 from search.hits import Answer
 from search.options import Output, html_option, montage_option
 from search.output import show
+from search.photo_or_words import check_photos, is_photo
 from search.web_search import Found, Watch, search_web
 
 

@@ -123,8 +123,9 @@ class TestDuplicates:
     def test_a_cursor_holds_hashes_only_where_copies_are_folded(self) -> None:
         search = self.hashed("00000000000000ff", "ffffffff00000000", "00000000000000fe", "")
         plain, folding = (search.text("dog", 2, fold_duplicates=fold) for fold in (False, True))
-        assert plain.next is not None and folding.next is not None
-        assert (plain.next.hashes, folding.next.hashes) == ((), ("00000000000000ff", "ffffffff00000000"))
+        assert plain.following is not None and folding.following is not None
+        assert plain.following().hashes == ()
+        assert folding.following().hashes == ("00000000000000ff", "ffffffff00000000")
         for page, fold in ((plain, True), (folding, False)):
             with pytest.raises(QueryError, match=r"another search: .*folding"):
                 search.text("dog", 2, fold_duplicates=fold, after=page.cursor)
