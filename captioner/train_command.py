@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     help="JSON lines to score on. [default: of --jsonl the split dev or val, else a tenth of the photos]",
 )
 @click.option(
-    "--dev-images", type=FOLDER, help="The same as --images, of what is scored on. [default: --images]"
+    "--dev-images",
+    type=FOLDER,
+    help="Photos of --dev-coco; where the paths of --dev-jsonl begin. [default: --images]",
 )
 @click.option(
     "--text", "texts", multiple=True, type=FILE, help="COCO annotations whose captions alone are learnt from."

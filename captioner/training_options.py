@@ -42,7 +42,7 @@ _CONTRADICTIONS = {
 }
 _PHOTOS = (
     click.option(
-        "--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt."
+        "--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt, ..."
     ),
     click.option("--coco", type=FILE, help="COCO caption annotations (with --images)."),
     click.option("--jsonl", type=FILE, help="JSON lines: image, caption, and split where known."),

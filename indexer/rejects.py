@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from captioner.caption_files import MAX_LINE
 from captioner.files import written_whole
 from indexer.records import Rejected
-from indexer.sources.jsonl import MAX_LINE
 
 #: What a line of a report has, beside the other fields.
 _REPORTED = {"reason", "image_id", "caption"}

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from captioner.caption_files import MAX_LINE as MAX_LINE
 from captioner.caption_files import Problem, json_lines
 from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
 from indexer.sources.source import Item, Source, existing_file, stamp

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from captioner.caption_files import MAX_LINE
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord, Rejected, unfit
 from indexer.rejects import write_rejects
@@ -24,7 +25,6 @@ from indexer.sources import (
     Problem,
     ScrapedSource,
 )
-from indexer.sources.jsonl import MAX_LINE
 from tests.indexer.worlds import write_coco, write_jsonl, write_photo
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
