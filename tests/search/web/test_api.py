@@ -385,7 +385,9 @@ def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     wrong = problem(client.get(f"{V1}/text", params={"q": "x", "k": 0, "colour": "red"}), 422, "parameters")
     assert {error["where"] for error in wrong["errors"]} == {"query.k", "query.colour"}
     problem(client.get("/api/v1/nothing"), 404, "not-found")
-    problem(client.post("/api/v1/text"), 405, "method-not-allowed")
+    posted = client.post("/api/v1/text")
+    problem(posted, 405, "method-not-allowed")
+    assert posted.headers["allow"] == "GET"
 
 
 @pytest.mark.parametrize(

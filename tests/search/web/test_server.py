@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ import pytest
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
+from search.web.server import server_of
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import listening
 from tests.search.web.fakes import FakeCaptioner
@@ -54,6 +57,30 @@ def test_a_request_under_way_is_left_alone(photos: Path) -> None:
         assert asked.result(30).json()["hits"][0]["image_id"] == "x"
 
 
+def test_more_connections_than_may_be_open_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.web.server.CONNECTIONS", 2)
+    with listening(create_app(MemoryIndex(), FakeCaptioner)) as url, connected(url) as first:
+        first.sendall(REQUEST)
+        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with connected(url) as second:
+            second.sendall(REQUEST)
+            assert second.recv(65536).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_connection_that_has_gone_is_kept_in_no_list() -> None:
+    class Connection:
+        cycle = None
+
+    server, connection = server_of(create_app(MemoryIndex(), FakeCaptioner)), Connection()
+    gone = weakref.ref(connection)
+    server.server_state.connections.add(connection)  # type: ignore[arg-type]
+    asyncio.run(server.on_tick(0))
+    server.server_state.connections.clear()
+    asyncio.run(server.on_tick(0))
+    del connection
+    assert gone() is None
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -79,3 +106,4 @@ def test_head_is_the_head_of_get(site: str, path: str, status: int) -> None:
     assert body == b""
     assert f"content-type: {got.headers['content-type']}".encode() in head
     assert b"content-length: " in head and b"x-frame-options: DENY" in head
+    assert b"\r\nserver: " not in head.lower(), "what runs here is nobody's affair"
