@@ -99,6 +99,20 @@ def test_what_was_gone_back_from_is_not_gone_back_to_where_all_else_is_gone(elas
 
 
 @pytest.mark.elasticsearch
+def test_of_those_that_were_gone_back_from_the_newest_is_kept(elastic_where: str) -> None:
+    good = built(elastic_where, 1)
+    older, newer = (built_and_left(elastic_where, number) for number in (2, 3))
+    live = built(elastic_where, 4, keep=2)
+    assert concrete(elastic_where) == [good, newer, live] and older not in concrete(elastic_where)
+
+
+def built_and_left(where: str, number: int) -> str:
+    index = built(where, number, keep=5)
+    gone_back(where)
+    return index
+
+
+@pytest.mark.elasticsearch
 def test_a_name_of_which_nothing_is_kept_is_no_index(elastic_where: str) -> None:
     with ElasticIndex.open(elastic_where, create=True) as index:
         index.draft("k").close()

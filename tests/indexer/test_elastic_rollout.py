@@ -12,6 +12,7 @@ import pytest
 
 from indexer.elastic import ElasticIndex, lock
 from indexer.elastic.connection import connect, parse
+from indexer.elastic.rollout import ElasticDraft
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
 from tests.indexer.dogs import built, concrete, dogs
@@ -105,6 +106,19 @@ def test_two_builds_at_once_are_refused(elastic_where: str) -> None:
                 two.rollback()
             draft.publish()
         two.draft("b").close()
+
+
+def test_a_build_that_is_interrupted_before_it_begins_lets_others_build(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(ElasticDraft, "_open", interrupted)
+            index.draft("k")
+        index.draft("k").close()
 
 
 def test_a_build_whose_process_was_killed_does_not_block_the_next(elastic_where: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.embedded import EmbeddedIndex
+from indexer.embedded import draft as draft_module
 from indexer.embedded import writer as writer_module
 from indexer.records import CaptionRecord
 from tests.indexer.three_images import DOG, arrays_of, record
@@ -97,6 +98,7 @@ def test_no_segment_outgrows_the_memory_of_a_merge(tmp_path: Path, monkeypatch: 
             index.add([record(f"added{number}")])
             assert max(rows_of(index)) <= 10
         assert index.count(DOG, 0.01) == 32
+        assert len(list(tmp_path.rglob("*.arrays"))) == len(rows_of(index)), "merged ones stayed"
 
 
 def rows_of(index: EmbeddedIndex) -> list[int]:
@@ -129,3 +131,35 @@ def test_a_source_that_fails_adds_nothing(small_index: Path) -> None:
         index.add(failing())
     assert index.captions(["8"]) == {}
     assert index.add([record("8")]).added == 1
+
+
+def test_a_build_begins_and_ends_without_what_a_killed_writer_left(small_index: Path) -> None:
+    """On a full disk it would keep it full."""
+    with EmbeddedIndex.open(str(small_index)) as index:
+        index.add(record(f"{number}") for number in range(4, 9))
+        with index.draft("k") as draft:
+            draft.add([record("9")])
+        (folder,) = (path.parent for path in small_index.rglob("draft.json"))
+        left = [folder / "segment-000009.arrays.tmp", small_index / "draft-00" / "segment-000001.arrays"]
+        left[1].parent.mkdir()
+        for path in left:
+            path.write_bytes(b"x")
+        with index.draft("k") as draft:
+            assert not any(path.exists() for path in left)
+            assert draft.add([record("9")]).unchanged == 1
+            draft.publish()
+        assert arrays_of(small_index).parent == folder
+
+
+def test_a_build_that_is_interrupted_before_it_begins_lets_others_write(
+    small_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with EmbeddedIndex.open(str(small_index)) as index:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as held:
+            patch.setattr(draft_module, "_begin", interrupted)
+            index.draft("k")
+        assert index.add([record("4")]).added == 1
+        del held
