@@ -167,6 +167,31 @@ def test_a_large_photo_takes_little_more_than_its_pixels(mode: str, bytes_per_pi
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
+def test_what_is_large_once_decoded_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A JPEG that is reduced while it is decoded is small, unless it is progressive: all of that is held."""
+
+    class Turn:
+        taken = 0
+
+        def __enter__(self) -> None:
+            self.taken += 1
+
+        def __exit__(self, *_: object) -> None: ...
+
+    turn = Turn()
+    monkeypatch.setattr(photo, "_LARGE_PIXELS", 50_000)
+    monkeypatch.setattr(photo, "_ONE_LARGE", turn)
+    large = [encoded(noise(400, 200), "PNG"), encoded(noise(800, 600), "JPEG", progressive=True)]
+    for one in (encoded(noise(100, 100), "PNG"), encoded(noise(800, 600), "JPEG")):
+        glance(one)
+        open_photo(one, smallest=50)
+    assert turn.taken == 0
+    for number, one in enumerate(large, 1):
+        glance(one)
+        open_photo(one, smallest=50)
+        assert turn.taken == 2 * number
+
+
 def test_one_large_photo_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo, "_LARGE_PIXELS", 50_000)
     large = [encoded(noise(400, 200), "PNG"), encoded(noise(2000, 1600), "JPEG", progressive=True)]

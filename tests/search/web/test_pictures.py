@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from captioner.photo import media_type
+from indexer.records import CaptionRecord
+from search.web import service
 from search.web.pictures import Pictures
+from search.web.settings import Settings
+from tests.search.memory import MemoryIndex
+from tests.search.web.conftest import Serve
+from tests.search.web.test_api import V1, problem
 
 
 @pytest.fixture
@@ -54,3 +62,22 @@ def test_a_link_that_leads_out_is_no_picture_of_its_name(shelf: Pictures, tmp_pa
     (tmp_path / "b/2019/IMG_2.jpg").symlink_to(tmp_path / "secret.jpg")
     (tmp_path / "b/IMG_2.jpg").write_bytes(b"another picture")
     assert shelf.find(f"{tmp_path}/b/2019/IMG_2.jpg") is None
+
+
+def test_a_picture_that_goes_while_it_is_opened_is_not_found(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(path: Path) -> str:
+        path.unlink()
+        return media_type(path)
+
+    monkeypatch.setattr(service, "media_type", late)
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.bmp")
+    client = serve(MemoryIndex([CaptionRecord("x", "a wall", image="x.bmp")]), Settings(images=(tmp_path,)))
+    problem(client.get(f"{V1}/images/x/file"), 404, "not-found")
+
+
+def test_a_wrong_cursor_says_nothing_of_its_image(serve: Serve) -> None:
+    client = serve(MemoryIndex([CaptionRecord("x", "a wall")]))
+    problem(client.get(f"{V1}/images/x/similar", params={"after": "nonsense"}), 400, "query")
+    problem(client.get(f"{V1}/images/y/similar", params={"after": "nonsense"}), 404, "not-found")
