@@ -10,7 +10,7 @@ from PIL import Image
 from captioner.photo import media_type
 from indexer.records import CaptionRecord
 from search.web import service
-from search.web.pictures import Pictures
+from search.web.pictures import REMEMBER_SECONDS, Pictures
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import Serve
@@ -62,6 +62,19 @@ def test_a_link_that_leads_out_is_no_picture_of_its_name(shelf: Pictures, tmp_pa
     (tmp_path / "b/2019/IMG_2.jpg").symlink_to(tmp_path / "secret.jpg")
     (tmp_path / "b/IMG_2.jpg").write_bytes(b"another picture")
     assert shelf.find(f"{tmp_path}/b/2019/IMG_2.jpg") is None
+
+
+def test_a_picture_that_comes_or_goes_is_noticed_in_time(
+    shelf: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("search.web.pictures.time.monotonic", lambda: now)
+    come, gone = tmp_path / "a/new.jpg", tmp_path / "b/2019/IMG_2.jpg"
+    assert (shelf.find("new.jpg"), shelf.find("2019/IMG_2.jpg")) == (None, gone)
+    come.write_bytes(b"a picture")
+    gone.unlink()
+    now += REMEMBER_SECONDS
+    assert (shelf.find("new.jpg"), shelf.find("2019/IMG_2.jpg")) == (come, None)
 
 
 def test_a_picture_that_goes_while_it_is_opened_is_not_found(
