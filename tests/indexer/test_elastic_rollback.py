@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.generations import Generation, lineage
-from indexer.elastic.rollout import ElasticDraft
+from indexer.elastic.rollout import ElasticDraft, move_alias
 from indexer.errors import IndexNotFoundError
 from indexer.records import CaptionRecord
 from tests.indexer.dogs import built, captions, concrete, delete_by_hand, dogs, gone_back
@@ -96,6 +96,28 @@ def test_what_was_gone_back_from_is_not_gone_back_to_where_all_else_is_gone(elas
         gone_back(elastic_where)
     with pytest.raises(IndexNotFoundError, match=r"no such index; make it with `indexer build"):
         captions(elastic_where)
+
+
+@pytest.mark.elasticsearch
+def test_a_rollback_leads_to_what_was_live_also_where_that_was_changed_by_hand(elastic_where: str) -> None:
+    older = built(elastic_where, 1)
+    built(elastic_where, 2)
+    address = parse(elastic_where)
+    with connect(address) as client:
+        move_alias(client, address, older)
+    built(elastic_where, 3, keep=5)
+    assert gone_back(elastic_where) == 1
+
+
+@pytest.mark.elasticsearch
+def test_a_draft_that_was_given_the_name_by_hand_is_no_draft(elastic_where: str) -> None:
+    address = parse(elastic_where)
+    with ElasticIndex.open(elastic_where, create=True) as index, connect(address) as client:
+        with index.draft("k") as draft:
+            draft.add(dogs(2))
+        move_alias(client, address, concrete(elastic_where)[-1])
+        with index.draft("k") as draft:
+            assert draft.add(dogs(3)).added == 3
 
 
 @pytest.mark.elasticsearch

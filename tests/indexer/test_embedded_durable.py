@@ -106,6 +106,21 @@ def test_a_draft_whose_publishing_fails_can_be_gone_on_with(
             assert draft.publish().captions == 2
 
 
+def test_a_build_that_was_killed_just_after_publishing_is_no_draft_any_more(small_index: Path) -> None:
+    """Gone on with, it would sweep files of the index that readers see."""
+    with EmbeddedIndex.open(str(small_index)) as index:
+        with index.draft("k", "english/1") as draft:
+            draft.add([record("5"), record("6")])
+            (path,) = small_index.rglob("draft.json")
+            manifest = path.read_bytes()
+            draft.publish()
+        path.write_bytes(manifest)
+        with index.draft("k", "english/1") as draft:
+            assert draft.add([record("5")]).added == 1
+        assert index.status().captions == 2
+        assert index.check() == []
+
+
 def test_a_draft_that_lost_captions_is_not_published(
     small_index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
