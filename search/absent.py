@@ -1,4 +1,4 @@
-"""Filters by values that no caption of an index has: said with some that there are."""
+"""Remarks on filters by values that no caption of the index has; they name some that do occur."""
 
 from __future__ import annotations
 

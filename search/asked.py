@@ -1,8 +1,8 @@
 """What is asked: captions with their tokens, and the rule that only an index of the same analyzer answers.
 
-An index may be built anew with another analyzer while it is open: between the making of tokens and the answer
-to them, and seen first by another thread. So the analyzer's name goes with the tokens, all the way, and what
-has the answer compares it with the name that the index has by then.
+An index may be built anew with another analyzer while it is open: after a query's tokens were made, and
+before it is answered. So each `Asked` carries the name of its analyzer, and whoever has the answer compares
+it with the name that the index has by then (`check_analyzer`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Asked:
 
     caption: str
     tokens: frozenset[str]
-    analyzer: str = ""  # what made the tokens; not told, it is the index's when they are given to a search
+    analyzer: str = ""  # name of what made the tokens; if it is empty, a search takes the index's
 
     def __post_init__(self) -> None:
         check_tokens(self.tokens, QueryError)
@@ -33,31 +33,31 @@ class Asked:
         return {"caption": self.caption, "tokens": sorted(self.tokens)}
 
 
-#: What images drawn at random are asked by.
+#: Stands for the query where images were drawn at random.
 NOTHING = Asked("", frozenset())
 
 
 def of_tokens(tokens: frozenset[str], analyzer: str) -> Asked:
-    """Tokens without a caption are shown as they are."""
+    """Tokens that came without a caption; they are shown in its place."""
     return Asked(" ".join(sorted(tokens)), tokens, analyzer)
 
 
 def analyzer_of(index: View) -> tuple[str, Analyzer]:
-    """What makes tokens for this index now: its name, read once, and the function of that name."""
+    """Name and function of the index's present analyzer; the name is read once, so that both agree."""
     name = index.analyzer
     return name, known_analyzer(index.where, name)
 
 
 def analysed(index: View, captions: Iterable[str]) -> list[Asked]:
-    """The captions with tokens as the index makes them now."""
+    """The captions, with tokens by the index's present analyzer."""
     name, analyze = analyzer_of(index)
     return [Asked(caption, analyze(caption), name) for caption in captions]
 
 
-def told(index: View, asked: Sequence[Asked]) -> list[Asked]:
-    """The same, all with an analyzer: the index's at this moment where none was told.
+def with_analyzer(index: View, asked: Sequence[Asked]) -> list[Asked]:
+    """The same, with the index's present analyzer where an `Asked` names none.
 
-    Raises IndexMismatchError for tokens of another one.
+    Raises IndexMismatchError if one names another analyzer.
     """
     now = index.analyzer
     given = [one if one.analyzer else replace(one, analyzer=now) for one in asked]
@@ -66,7 +66,7 @@ def told(index: View, asked: Sequence[Asked]) -> list[Asked]:
 
 
 def check_analyzer(index: View, asked: Iterable[Asked]) -> None:
-    """To be called when the index has answered: what was asked in another analyzer's tokens has no answer."""
+    """Call it when the index has answered. Raises IndexMismatchError if another analyzer made the tokens."""
     now = index.analyzer
     for one in asked:
         if one.analyzer != now:

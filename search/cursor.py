@@ -16,9 +16,9 @@ from search.errors import QueryError
 from search.jaccard import Similarity
 
 _VERSION = 1
-#: Characters of a cursor, given or taken: a request's first line and a word of a command line hold so many.
+#: A cursor has so many characters at most: a URL and a command line must hold it.
 LONGEST = 60_000
-#: Bytes that one is unpacked to at most: what it is packed to tells nothing of that.
+#: A cursor is unpacked to so many bytes at most, since a short one could unpack to gigabytes.
 _UNPACKED = 1 << 20
 #: Far above the scores of any engine, and still a float32.
 _HIGHEST = 2.0**64
@@ -28,14 +28,14 @@ _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What must be known of the pages before to go on without a shift or a repetition.
+    """What must be known of the earlier pages, so that the next one neither shifts nor repeats.
 
     Made of content alone (no offsets into the index), so captions added or deleted meanwhile move nothing.
     """
 
     query: str  # fingerprint of the query it belongs to
     shown: int  # hits on the pages before
-    resume: tuple[Position | None, ...]  # for each set of tokens: what the engine has up to here is settled
+    resume: tuple[Position | None, ...]  # for each set of tokens: up to here all is settled
     last: Position  # where the last hit stands in the engine's order
     last_similarity: Similarity  # and its exact score
     hashes: tuple[str, ...] = ()  # perceptual hashes shown, if near duplicates are folded
@@ -120,7 +120,7 @@ def _count(number: object) -> int:
 
 
 def _hashes(text: str, shown: int) -> tuple[str, ...]:
-    """At most one a hit."""
+    """The hashes, of which there is at most one for each hit."""
     if len(text) > 16 * shown or _HASHES.fullmatch(text) is None:
         raise ValueError("hashes")
     return tuple(text[start : start + 16] for start in range(0, len(text), 16))

@@ -15,15 +15,15 @@ _HASH = re.compile("[0-9a-f]{16}")
 def fold_duplicates(
     ranked: Sequence[ScoredCaption], enough: int, earlier: Sequence[str] = ()
 ) -> list[Folded]:
-    """Keep an image unless it is nearly one above it, or one of an earlier page (`earlier`: their hashes).
+    """Keep an image unless it is a near copy of one above it, or of one of an earlier page.
 
-    Stops when `enough` are kept. Images without a hash (captions indexed without their pictures) are always
-    kept.
+    `earlier` are the hashes of earlier pages. Stops when `enough` are kept. Images without a hash (captions
+    indexed without their pictures) are always kept.
     """
     from indexer.hashes import Hashes  # brings NumPy, which most searches do without
 
     known = Hashes(earlier)
-    copies: list[list[str]] = [[] for _ in earlier]  # of each hash known; of earlier pages' nobody asks
+    copies: list[list[str]] = [[] for _ in earlier]  # for each known hash; earlier ones' are not read
     kept: list[tuple[ScoredCaption, list[str]]] = []
     for candidate in ranked:
         if len(kept) == enough:
@@ -41,6 +41,6 @@ def fold_duplicates(
 
 
 def picture_hash(caption: ScoredCaption) -> str:
-    """The perceptual hash of a caption's picture; empty where it is unknown or not one."""
+    """The perceptual hash of a caption's picture; empty where it is unknown or malformed."""
     phash = caption.document.record.phash
     return phash if _HASH.fullmatch(phash) else ""

@@ -14,7 +14,7 @@ from search.jaccard import Explanation, Similarity, explain, similarity
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
 
-#: Further fields of a record that JSON tells where they are known.
+#: Fields of a record that a hit's JSON has only where they are known.
 _KNOWN = ("model", "split", "query", "provider", "page", "title", "creator", "license", "attribution")
 
 
@@ -24,14 +24,14 @@ class Hit:
 
     rank: int  # from 1, and going on over pages
     record: CaptionRecord
-    asked: Asked  # of the query's captions the one that this is most similar to
+    asked: Asked  # the caption of the query that this one is most similar to
     similarity: Similarity
     tokens: frozenset[str]  # of the caption
-    duplicates: tuple[str, ...] = ()  # near copies below it, up to the next page, folded into it on request
+    duplicates: tuple[str, ...] = ()  # near copies that ranked below it and were folded into it
 
     @property
     def explanation(self) -> Explanation:
-        """Why it is a hit, made when it is asked for: most hits are only counted or shown."""
+        """Why it is a hit. Made on demand: most hits are only counted or shown."""
         return explain(self.asked.tokens, self.tokens)
 
     @property
@@ -116,10 +116,10 @@ class Results:
     took_ms: float  # searching and ranking, without captioning
     following: Callable[[], Cursor] | None = field(default=None, repr=False, compare=False)  # see `cursor`
     analyzer: str = ""  # what made the tokens
-    more: bool = False  # whether images may answer behind these, also where no cursor leads there
+    more: bool = False  # whether further images may answer, even if no cursor leads to them
     filtered: bool = False  # whether there were filters
-    continued: bool = False  # whether this is a page behind another
-    engine_ms: float = 0.0  # of `took_ms`, what the engine took to give candidates
+    continued: bool = False  # whether other pages come before this one
+    engine_ms: float = 0.0  # the engine's part of `took_ms`
 
     @property
     def drawn(self) -> bool:
@@ -133,14 +133,14 @@ class Results:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """Its tokens, sorted."""
+        """The tokens of `caption`, sorted."""
         return tuple(sorted(self.asked[0].tokens))
 
     @property
     def cursor(self) -> str | None:
         """What to give as `after` for the next page; None when there is none.
 
-        None, too, where it would be longer than is taken, as after thousands of hits with folded duplicates.
+        Also None where it would be too long to be taken, as after thousands of hits with folded duplicates.
         """
         text = encode(self.following()) if self.following else ""
         return text if 0 < len(text) <= LONGEST else None
@@ -151,11 +151,11 @@ class Results:
         return len(self.asked) > 1
 
     def number(self, hit: Hit) -> int:
-        """Which of the captions searched for a hit is most similar to, from 1."""
+        """The number, from 1, of the caption searched for that a hit is most similar to."""
         return self.asked.index(hit.asked) + 1
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `--json` prints and the web gives; more in it where several captions were asked."""
+        """The object that `--json` prints and the REST API gives; several captions are listed in it."""
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
         answer: dict[str, Any] = {
             "query": self.asked[0].as_json() | captions,
@@ -170,7 +170,7 @@ class Results:
         return answer | ({"more": True} if self.more else {})
 
     def hit_as_json(self, hit: Hit) -> dict[str, Any]:
-        """A hit, which says what caption of several it was found by."""
+        """The object of a hit. It names the caption that found it if there are several."""
         return hit.as_json() | ({"query_caption": hit.asked.caption} if self.several else {})
 
 
@@ -186,7 +186,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """An image by its best caption, with the near duplicates of it that rank below, as far as was looked."""
+    """An image by its best caption, and its near duplicates among the lower ranks that were looked at."""
 
     best: ScoredCaption
     duplicates: tuple[str, ...] = ()
@@ -198,7 +198,7 @@ class ScoredCaption:
 
     document: Document
     similarity: Similarity
-    position: Position  # where the engine has it
+    position: Position  # its place in the engine's order
     strand: int = 0  # which of the query's captions it was scored against
 
     @property
@@ -207,7 +207,7 @@ class ScoredCaption:
 
 
 def score(query: frozenset[str], candidate: Candidate, strand: int = 0) -> ScoredCaption:
-    """Count the similarity of a candidate anew from the two sets; no engine's number is trusted."""
+    """Count the similarity of a candidate from the two sets: no engine's number is trusted."""
     counted = similarity(query, candidate.document.tokens)
     return ScoredCaption(candidate.document, counted, candidate.position, strand)
 
@@ -219,6 +219,6 @@ def as_hit(folded: Folded, rank: int, asked: Sequence[Asked]) -> Hit:
 
 
 def sampled_hit(rank: int, document: Document) -> Hit:
-    """An image that was drawn, not found: it shares nothing with anything."""
+    """A hit for an image that was drawn at random, and shares no word with a query."""
     tokens = document.tokens
     return Hit(rank, document.record, NOTHING, similarity(NOTHING.tokens, tokens), tokens)

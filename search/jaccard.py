@@ -24,7 +24,7 @@ class Similarity:
 
     @property
     def exact(self) -> Fraction:
-        """The score as a fraction; 0 for two empty sets, which have nothing in common to be found by."""
+        """The score as a fraction; 0 for two empty sets, which share nothing."""
         return Fraction(self.overlap, self.union) if self.union else Fraction(0)
 
     def __float__(self) -> float:
@@ -55,7 +55,7 @@ def explain(query: frozenset[str], caption: frozenset[str]) -> Explanation:
 
 
 def compare(one: Similarity, other: Similarity) -> int:
-    """Above 0, 0, below 0 as one score is above, equal to, below the other: a/b against c/d by a·d − c·b."""
+    """Positive if `one` is the higher score, 0 if they are equal: a/b against c/d by a·d − c·b."""
     return one.overlap * max(1, other.union) - other.overlap * max(1, one.union)
 
 
@@ -73,7 +73,7 @@ _BY_VALUE = cmp_to_key(compare)
 
 
 class Scored(Protocol):
-    """A caption with its score: what folding and ranking need to know."""
+    """What folding and ranking need to know of a caption."""
 
     @property
     def image_id(self) -> str: ...

@@ -1,4 +1,4 @@
-"""Options that the searching commands share, and what they come to."""
+"""Options that the searching commands share, and the checked `Request` that they become."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Request:
 
     @property
     def search(self) -> Options:
-        """As `Searcher` takes them."""
+        """What every search of `Searcher` takes besides the query and `k`."""
         return Options(
             filters=self.filters,
             min_score=self.min_score,
@@ -121,10 +121,10 @@ def ranked_options(command: Command) -> Command:
 
 
 def read_request(options: Mapping[str, Any]) -> Request:
-    """Check what one option alone cannot tell; raises click.UsageError and IndexerError."""
+    """Check the options against each other. Raises click.UsageError and IndexerError."""
     _check(options)
-    output = Output(**_named(Output, options))
-    return Request(filters=read_filters(options), output=output, **_named(Request, options))
+    output = Output(**_fields_of(Output, options))
+    return Request(filters=read_filters(options), output=output, **_fields_of(Request, options))
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -141,6 +141,6 @@ def _check(options: Mapping[str, Any]) -> None:
         )
 
 
-def _named(kind: type[Output] | type[Request], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options that are fields of this kind: not every command has all."""
+def _fields_of(kind: type[Output] | type[Request], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are fields of this kind; not every command has all of them."""
     return {field.name: options[field.name] for field in fields(kind) if field.name in options}

@@ -30,10 +30,10 @@ def show(
     count: Count | None = None,
     why: Why | None = None,
 ) -> bool:
-    """Print every answer; gives whether all were answered. With `count`, numbers in place of hits.
+    """Print every answer; gives whether all have results. With `count`, prints numbers in place of hits.
 
-    With `several`, JSON objects name their photo, as one of them may have none but an error. `why` gives
-    remarks for when an answer has no hits.
+    With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
+    the remarks that follow if an answer has no hits.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows few characters still gets its answer

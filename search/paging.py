@@ -1,12 +1,14 @@
 """Pages that neither shift nor repeat: what earlier pages settled, and where the next one begins.
 
-The order is: exact similarity, then the engine's position (its own score, then image id). The engine's score
-is nearly the similarity, but may be rounded (a float32 sum in Elasticsearch), so a page ends at two places:
-`last`, the last hit in the exact order, and `resume`, up to which all candidates in the engine's are settled,
-strand by strand. `resume` stays before all that ranks behind `last`, even captions of images shown already:
-what is added between them before the next page is asked for belongs to it. An image that stood on an earlier
-page comes back from the engine with its worse captions, and by other captions of the query. It is known by a
-better pair of the two that is not among the candidates behind `resume`, so it must lie before.
+Hits are ordered by exact similarity, then by the engine's position (its own score, then image id). The
+engine's score is nearly the similarity, but may be rounded (a float32 sum in Elasticsearch). So a page ends
+at two places: `last` is the last hit in the exact order, and `resume` is where each strand goes on in the
+engine's order. No caption up to `resume` ranks behind `last`, not even one of an image that was shown: what
+is added behind `last` before the next page is asked for belongs to that page.
+
+An image of an earlier page comes back from the engine by its worse captions, and by other captions of the
+query. It is recognised by a better pair of captions (one of the query, one of the image) that is not among
+the candidates behind `resume`, and so must lie before it.
 """
 
 from __future__ import annotations
@@ -19,19 +21,19 @@ from indexer.records import Document, Filters, Position
 from search.cursor import Cursor
 from search.hits import Folded, ScoredCaption
 from search.jaccard import Similarity, compare, similarity
-from search.strand import Strand, place
+from search.strand import Strand, engine_order
 
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
-    """Images that no earlier page showed. `doubtful` strands must be fetched further to tell of some."""
+    """Images that no earlier page showed; of some this is known only when `doubtful` strands fetch more."""
 
     images: list[ScoredCaption]
     doubtful: frozenset[int] = frozenset()
 
 
 class EarlierPages:
-    """The pages before a cursor, as far as they must be known."""
+    """Tells which images the pages before a cursor showed."""
 
     def __init__(self, filters: Filters, cursor: Cursor) -> None:
         self.filters = filters
@@ -41,7 +43,10 @@ class EarlierPages:
     def leave_out(
         self, images: Sequence[ScoredCaption], strands: Sequence[Strand], index: View, enough: int
     ) -> Unshown:
-        """Of these images (each by its best caption fetched), the first `enough` or more not shown before."""
+        """The first images, `enough` or more if there are, that no earlier page showed.
+
+        Each is given by the best caption of it that was fetched.
+        """
         behind = [image for image in images if _behind(image, self.cursor.last_similarity, self.cursor.last)]
         known = [
             (strand, {caption.document.record.document_id for caption in strand.fetched})
@@ -64,15 +69,15 @@ class EarlierPages:
     def _rivalled(
         self, image: ScoredCaption, known: Sequence[tuple[Strand, Collection[str]]]
     ) -> tuple[bool, frozenset[int]]:
-        """Whether the image was met before, by a caption that is not fetched now; and where that is open."""
+        """Whether the image was shown by a caption not fetched now, and which strands leave that open."""
         doubts = set()
         for strand, fetched in known:
             for rival in self._unfetched(image.image_id, strand, fetched):
                 above = compare(rival, image.similarity)
                 if above >= 0 and float(rival) > strand.behind:
                     return True, frozenset()
-                # As good as the fetched one, it may lie on either side: fetching on will tell. A better one
-                # that may lie behind needs no doubt: nothing below the strand's bound is passed off as a hit.
+                # A rival as good as the fetched caption may lie before or behind: fetching more will tell. A
+                # better one that may lie behind is no matter: no hit is settled below the strand's bound.
                 if above == 0:
                     doubts.add(strand.number)
         return False, frozenset(doubts)
@@ -96,7 +101,7 @@ def next_cursor(
     before: Cursor | None,
     hashes: tuple[str, ...],
 ) -> Cursor:
-    """The place behind this page (not empty); `hashes`: what no picture of a later page may be near."""
+    """Where the page behind this one (not empty) begins. No later picture may be near one of `hashes`."""
     last = page[-1].best
     return Cursor(
         query=query,
@@ -109,7 +114,7 @@ def next_cursor(
 
 
 def _settled(strand: Strand, last: ScoredCaption) -> Position | None:
-    """The last place of a strand with nothing at or before it that ranks behind the last hit."""
+    """The last position of a strand up to which no caption ranks behind the last hit."""
     resume = strand.query.after
     for caption in strand.fetched:
         if _behind(caption, last.similarity, last.position):
@@ -121,4 +126,4 @@ def _settled(strand: Strand, last: ScoredCaption) -> Position | None:
 def _behind(caption: ScoredCaption, last_similarity: Similarity, last: Position) -> bool:
     """Whether a caption ranks behind the last hit shown."""
     above = compare(caption.similarity, last_similarity)
-    return above < 0 or (above == 0 and place(caption.position) > place(last))
+    return above < 0 or (above == 0 and engine_order(caption.position) > engine_order(last))

@@ -1,4 +1,4 @@
-"""Photos and words as they are given on the command line, and a word where one is taken for the other."""
+"""Arguments that may be a photo or words, and hints for a user who gave one in place of the other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from search.searcher import Searcher
 
 
 def is_photo(given: str) -> bool:
-    """Whether what may be a photo or words is a photo: a file, or named like one."""
+    """Whether an argument means a photo: it is a file, or is named like one."""
     return is_file(given) or _named_like_a_photo(given)
 
 
 def check_photos(given: Iterable[str]) -> None:
-    """Raise PhotoError for a photo that is not there, which takes no captioner to say."""
+    """Raise PhotoError for a photo that is not there, before any captioner is loaded."""
     from captioner.photo import check_there
 
     for one in given:
@@ -30,7 +30,7 @@ def check_photos(given: Iterable[str]) -> None:
 
 
 def missing(photos: Iterable[str]) -> list[Answer]:
-    """Those of the photos that are not there, as what became of them."""
+    """An answer with the error for each photo that is not there."""
     answers = []
     for photo in photos:
         try:
@@ -43,7 +43,7 @@ def missing(photos: Iterable[str]) -> list[Answer]:
 def as_captions(
     like: Sequence[str], unlike: Sequence[str], searcher: Searcher
 ) -> tuple[list[str], list[str]]:
-    """Examples as captions: a file, or what is named like a photo, is captioned; words are a caption."""
+    """Turn examples into captions: photos are captioned, and words are taken as they are."""
     check_photos(one for one in (*like, *unlike) if is_photo(one))
 
     def caption(one: str) -> str:
@@ -53,7 +53,7 @@ def as_captions(
 
 
 def indexed(searcher: Searcher, image_id: str) -> Document:
-    """The caption that stands for an image; raises QueryError, with what an id is where a photo is given."""
+    """The caption that stands for an image. Raises QueryError; given a photo, it tells what an id is."""
     try:
         return searcher.representative(image_id)
     except QueryError as error:

@@ -20,7 +20,7 @@ from search.duplicates import fold_duplicates, picture_hash
 from search.hits import Folded, ScoredCaption
 from search.jaccard import fold, rank, reaches
 from search.paging import EarlierPages, Unshown, next_cursor
-from search.strand import Strand, place
+from search.strand import Strand, engine_order
 from search.wanted import Wanted
 
 #: Captions asked for at first, per hit wanted: images of COCO have five each, and similar ones crowd the top.
@@ -68,7 +68,7 @@ class Page:
     examined: int
     more: bool  # whether there may be images behind them
     following: Callable[[], Cursor] | None  # where the next page begins; None where there is none
-    engine_seconds: float  # spent on candidates; of searches that went on together, each one's share
+    engine_seconds: float  # spent on candidates; searches answered together share it evenly
 
 
 class Pursuit:
@@ -78,7 +78,7 @@ class Pursuit:
         wanted = plan.wanted
         self.plan = plan
         self.wanted = wanted
-        # As many images are enough, unless some of them will be left out.
+        # An engine may stop at so many images, unless some of them will be left out.
         images = None if plan.cursor or wanted.fold_duplicates else wanted.k + len(plan.excluded)
         resume = plan.cursor.resume if plan.cursor else (None,) * len(plan.asked)
         self.strands = [
@@ -93,7 +93,7 @@ class Pursuit:
 
     @property
     def queries(self) -> list[Query]:
-        """The next questions, one for each open strand: what lies behind all that the engine has given."""
+        """The next query of each open strand, for what lies behind all that the engine has given."""
         return [strand.next_query for strand in self.open]
 
     def take(self, answers: Sequence[Candidates], index: View) -> None:
@@ -106,7 +106,7 @@ class Pursuit:
         unsettled = unshown.doubtful | self._unsettled(best, self.wanted.k)
         self.exact = not unsettled
         if self.wanted.fold_duplicates:
-            # All that is left may be copies of what is shown: a next page is promised for an image alone.
+            # A next page is promised only if it has an image: what is left may all be copies of these.
             unsettled |= self._unsettled(best, self.wanted.k + 1)
         self.open = [strand for strand in self.strands if strand.number in unsettled and not strand.dry]
 
@@ -121,7 +121,7 @@ class Pursuit:
         return Page(tuple(images), self.exact, examined, more, following, engine_seconds)
 
     def _cursor(self, page: Sequence[Folded]) -> Cursor:
-        """Made when it is asked for: most searches end with their first page."""
+        """Made on demand: most searches end with their first page."""
         plan = self.plan
         return next_cursor(plan.fingerprint, page, self.strands, plan.cursor, self._hashes(page))
 
@@ -130,7 +130,7 @@ class Pursuit:
         return self.plan.cursor.hashes if self.plan.cursor else ()
 
     def _hashes(self, page: Sequence[Folded]) -> tuple[str, ...]:
-        """Those of this page and the earlier ones. They make a cursor long: only where they are needed."""
+        """Hashes of this page and the earlier ones, only if copies are folded: they make a cursor long."""
         if not self.wanted.fold_duplicates:
             return ()
         return self._earlier_hashes + tuple(filter(None, (picture_hash(folded.best) for folded in page)))
@@ -154,10 +154,10 @@ class Pursuit:
         if len(self.strands) == 1:
             return self.strands[0].fetched
         captions = chain.from_iterable(strand.fetched for strand in self.strands)
-        return sorted(captions, key=lambda caption: place(caption.position))
+        return sorted(captions, key=lambda caption: engine_order(caption.position))
 
     def _fold_duplicates(self, images: Sequence[ScoredCaption]) -> list[Folded]:
-        """The page and what tells that there is another."""
+        """The images of the page, and at least one more if there is another page."""
         if not self.wanted.fold_duplicates:
             return [Folded(image) for image in images]
         return fold_duplicates(images, self.wanted.k + 1, self._earlier_hashes)

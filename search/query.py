@@ -13,7 +13,7 @@ from search.jaccard import similarity
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:
-    """The first caption for each set of tokens; none without tokens, unless there is no other."""
+    """The first caption for each set of tokens. One without tokens is left out if there are others."""
     first: dict[frozenset[str], Asked] = {}
     for one in asked:
         first.setdefault(one.tokens, one)
@@ -38,7 +38,7 @@ def representative(documents: Sequence[Document]) -> Document:
 
 
 def sampled(index: CaptionIndex, images: int) -> list[CaptionRecord]:
-    """Every caption of up to so many images of an index; the same ones while it holds the same."""
+    """Every caption of up to so many images, which are the same ones while the index holds the same."""
     drawn = [document.record.image_id for document in index.random(images, seed=0)]
     return [document.record for documents in index.captions(drawn).values() for document in documents]
 

@@ -21,7 +21,7 @@ from indexer.contract import CaptionIndex, View
 from indexer.given import least_score, listed, seed_of
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Allowed, Document
-from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, told
+from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, with_analyzer
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Photos whose searches go to the engine together.
 BATCH = 32
-#: How long the number of captions is remembered, which is costly to ask a server for on every search.
+#: The number of captions is remembered so long: no server should have to count them for every search.
 COUNT_SECONDS = 5.0
 
 
@@ -52,9 +52,8 @@ class Searcher:
     Errors: QueryError for a query that cannot be answered, indexer.errors.IndexerError from the engine,
     captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
 
-    A photo is searched for by its best caption, or by several `captions` (more than `beam` widen it): its
-    hits are then the images like any of them, and the best similarity counts. `beam`: None for the model's
-    usual one.
+    A photo is searched for by its best caption, or by several `captions` (more than `beam` widen it). Hits
+    are then images like any of these, and the best similarity counts. `beam`: None for the model's usual one.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class Searcher:
         return self._similar_many(photos, Wanted.of(k, **options))
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
-        taken: deque[Photo] = deque()  # those that the captioner, which runs ahead, has not given back
+        taken: deque[Photo] = deque()  # not answered yet; `tee` would keep 57 more of them in memory
         stream = self.captioner.stream(
             _noted(photos, taken), beam=self.beam, captions=self.captions_per_photo
         )
@@ -149,7 +148,7 @@ class Searcher:
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._answer(self._told(asked), Wanted.of(k, **options))
+        return self._answer(self._with_analyzer(asked), Wanted.of(k, **options))
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
@@ -193,7 +192,7 @@ class Searcher:
         """
         if not (least := least_score(min_score, QueryError)):
             raise QueryError("a count needs a least score above 0")
-        asked, allowed = self._told(asked), as_filters(filters)
+        asked, allowed = self._with_analyzer(asked), as_filters(filters)
         queries = [one.tokens for one in asked if one.tokens]
         view, left_out = self.index.view(), listed(excluded, "image ids", QueryError)
         images = view.count(queries[0], least, allowed, queries[1:], left_out) if queries else 0
@@ -228,8 +227,8 @@ class Searcher:
     def _analysed(self, captions: Iterable[str]) -> tuple[Asked, ...]:
         return distinct(analysed(self.index, listed(captions, "captions", QueryError)))
 
-    def _told(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
-        return distinct(told(self.index, listed(asked, "captions", QueryError, Asked)))
+    def _with_analyzer(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
+        return distinct(with_analyzer(self.index, listed(asked, "captions", QueryError, Asked)))
 
     def _example(self, example: str | Photo | IndexedImage) -> Asked:
         if isinstance(example, IndexedImage):
@@ -270,7 +269,7 @@ class Searcher:
         )
 
     def _caption_count(self, view: View, at_least: int) -> int:
-        """How many captions a view has, which is no less than the hits shown so far."""
+        """How many captions a view has; a remembered number below `at_least`, the hits shown, is too old."""
         if view.known_count is not None:
             return view.known_count
         now, (when, captions) = time.monotonic(), self._counted

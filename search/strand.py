@@ -19,7 +19,7 @@ class Strand:
         self.fetched: list[ScoredCaption] = []
         self.bound = 1.0  # at least the similarity of every caption behind the fetched ones
         self.examined = 0  # captions
-        self.dry = False  # an engine that left captions out and gives none of them cannot be asked for more
+        self.dry = False  # the engine left captions out and gave nothing new: asking again would not help
 
     @property
     def last(self) -> Position | None:
@@ -45,7 +45,7 @@ class Strand:
 
     @property
     def behind(self) -> float:
-        """The most that a caption behind the fetched ones can score, as the engine's order has it, too."""
+        """The most that a caption behind the fetched ones can score, given the bound and the last of them."""
         return min(self.bound, float(self.fetched[-1].similarity)) if self.fetched else self.bound
 
     def take(self, candidates: Candidates) -> None:
@@ -54,22 +54,22 @@ class Strand:
         new = [one for one in candidates.found if not again or one.document.record.document_id not in again]
         self.dry = not new
         self.fetched += [score(self.query.tokens, candidate, self.number) for candidate in new]
-        # To go on, an engine looks once more at what it has given; or it tells of the last answer alone.
+        # An engine that goes on may count what it gave before once more, or its last answer alone.
         self.examined = max(self.examined, candidates.examined, len(self.fetched))
 
     def settles(self, hits: Sequence[ScoredCaption], k: int) -> bool:
         """Whether the first `k` of these hits stand before every caption that was not fetched here.
 
-        Of equal ones that stands first which the engine has first; so the hit that just reaches the bound
-        must stand no later than what was fetched. (If all hits are of this strand, it always does.)
+        Equal ones stand in the engine's order. So a last hit that just reaches the bound must not stand
+        behind what was fetched here. (It never does if all hits are of this strand.)
         """
         if not certified(hits, k, self.bound, self.query.min_score):
             return False
         if not self.has_more or float(hits[k - 1].similarity) > self.bound:
             return True
-        return self.last is not None and place(hits[k - 1].position) <= place(self.last)
+        return self.last is not None and engine_order(hits[k - 1].position) <= engine_order(self.last)
 
 
-def place(position: Position) -> tuple[float, str]:
-    """What sorts positions in the engine's order."""
+def engine_order(position: Position) -> tuple[float, str]:
+    """The key that sorts positions in the engine's order."""
     return -position.score, position.image_id

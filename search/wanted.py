@@ -39,7 +39,7 @@ class Wanted:
         after: str | None = None,
         fold_duplicates: bool = False,
     ) -> Wanted:
-        """As a user gave them; raises QueryError for what no answer can be."""
+        """Check what a user gave; raises QueryError for what cannot be wanted."""
         if not isinstance(after, str | None):
             raise QueryError(f"after is the cursor that a search gave, a text, not {shortened(after)}")
         least = least_score(min_score, QueryError)
@@ -48,7 +48,7 @@ class Wanted:
 
 
 def as_filters(given: Allowed) -> Filters:
-    """Filters, however they were given; raises QueryError for what are none."""
+    """Make filters of what was given; raises QueryError for what are none."""
     try:
         return Filters(given)
     except IndexerError as error:

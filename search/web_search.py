@@ -43,7 +43,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told of what goes on."""
+    """What is called as the search goes on."""
 
     on_query: Callable[[str], None] = lambda query: None
     on_item: OnItem = lambda item: None
@@ -78,23 +78,23 @@ def search_web(
 ) -> Found:
     """Images of the web whose generated captions are like that of a photo (a path), or like words.
 
-    They are downloaded into a folder of their own below `folder`, with an index beside them; the same
-    search goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
+    They are downloaded into a folder of their own below `folder`, with an index beside them. A search that
+    is repeated goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
     results have been taken. Raises QueryError when the web gives no photo, PhotoError for what is none.
     """
     Wanted.of(k, min_score=min_score)  # refused before anything is asked
     caption = given if isinstance(given, str) else captions_of(given, captioner, beam)[0]
     queries = web_queries(caption)
     place = folder / folder_name(queries[0])
-    told = watch or Watch()
+    watch = watch or Watch()
     asked: list[str] = []
     until = replace(settings, enough=settings.per_query)
-    report = scrape(_asked(queries, asked, told), providers, place, until, on_item=told.on_item)
+    report = scrape(_noting(queries, asked, watch), providers, place, until, on_item=watch.on_item)
     if not report.holds_photos:
         raise QueryError(f"the web gave no photo for {queries[0]!r}: {why_no_photo(report)}")
     where = str(place / "caption-index")
     index_scraped(
-        place, where, Captioning(lambda: captioner, beam=beam), tell=told.tell, progress=told.progress
+        place, where, Captioning(lambda: captioner, beam=beam), tell=watch.tell, progress=watch.progress
     )
     with Searcher.open(where) as searcher:
         results = _among_written(searcher, caption, captioner.identity, k, min_score)
@@ -102,25 +102,25 @@ def search_web(
 
 
 def _among_written(searcher: Searcher, caption: str, model: str, k: int, min_score: float) -> Results:
-    """The answer among what the captioner wrote: titles, and what other models wrote, are no part of it."""
+    """Search only what the captioner wrote, and count only that: no titles, and no other model's captions."""
     found = searcher.text(caption, k, filters=generated_by(model), min_score=min_score)
     written = searcher.index.status().models.get(model, 0)
     return replace(found, captions=written, examined=min(found.examined, written), filtered=False)
 
 
 def folder_name(query: str) -> str:
-    """A folder for a query: its words joined by "-"; nothing else of it gets through.
+    """A folder for a query: its words joined by "-", without any other character.
 
-    File systems count bytes, of which most scripts need several a letter. What is cut ends in a hash, since
-    another query may begin the same.
+    File systems limit bytes, of which most scripts need several a letter. A name that is cut ends in a hash,
+    since another query may begin the same.
     """
     name = "-".join(re.findall(r"\w+", query)) or "search"
     cut = name.encode()[:_NAME_BYTES].decode(errors="ignore")
     return name if cut == name else f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _asked(queries: Sequence[str], asked: list[str], watch: Watch) -> Iterator[str]:
-    """The queries as the scrape takes them, which it does while too little has been found."""
+def _noting(queries: Sequence[str], asked: list[str], watch: Watch) -> Iterator[str]:
+    """The queries; each that the scrape takes, which it does while it has found too little, is noted."""
     for query in queries:
         watch.on_query(query)
         asked.append(query)

@@ -13,15 +13,15 @@ from starlette.responses import Response
 
 
 def kept(etag: str) -> dict[str, str]:
-    """Headers of an answer that its reader's browser alone may keep, and asks about before each use."""
+    """Headers of an answer that only its reader's browser may keep, and must ask about before each use."""
     return {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
 
 
 def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
     """The answer (304) to a browser whose copy is current; None to any other.
 
-    `headers` are those of the whole answer: the browser gives them to its copy, also what it may do. Proxies
-    that compress an answer mark its tag as weak; it shows the same.
+    `headers` are those of the whole answer, since the browser updates its copy's headers by these. Proxies
+    that compress an answer mark its tag as weak; the content is the same.
     """
     known = request.headers.get("if-none-match", "").split(",")
     if headers["ETag"] not in (tag.strip().removeprefix("W/") for tag in known):

@@ -16,7 +16,7 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(given: str) -> str:
-    """A name as it is compared with those that clients ask for. Raises SearchError for what is none."""
+    """A host name in the form that requests' names are compared in. Raises SearchError for what is none."""
     name = given.removeprefix("[").removesuffix("]").lower()
     if re.fullmatch(r"[\w.-]+", name) is None and not _is_address(name):
         raise SearchError(
@@ -26,7 +26,10 @@ def host_name(given: str) -> str:
 
 
 def answered_names(host: str, allowed: frozenset[str]) -> frozenset[str]:
-    """Its own names and those allowed; any (empty) where it serves other hosts and none is given."""
+    """Names that the server answers to: its own and those allowed.
+
+    Empty, which means any name, if other machines reach it and none is allowed.
+    """
     if not allowed and not is_loopback(host):
         return frozenset()
     return LOOPBACK_NAMES | allowed | {host}

@@ -65,7 +65,7 @@ class Pictures:
         return self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
 
     def _look(self, image: str, period: int) -> Path | None:
-        """`find` without memory; another `period` looks anew."""
+        """`find` without the cache. `period` is a part of its key, so that a new period looks anew."""
         parts = [part for part in PureWindowsPath(image).parts if part not in ("/", "\\")]
         if ".." in parts:
             return None

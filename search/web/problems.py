@@ -60,7 +60,7 @@ def overloaded(detail: str) -> Problem:
 
 
 def not_ready() -> Problem:
-    """For who is not to know where the search engine is and how it is run."""
+    """For visitors who must not learn where the search engine is and how it is run."""
     return Problem(503, "not-ready", "Not ready", "The server's log says why.", {"Retry-After": "5"})
 
 

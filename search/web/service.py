@@ -104,7 +104,7 @@ class Service:
     async def text(self, parameters: TextParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
             results = self._timed(
-                lambda: self.searcher.any_of(self._wanted(parameters), **parameters.options)
+                lambda: self.searcher.any_of(self._question(parameters), **parameters.options)
             )
             return self.presentation.results(
                 results,
@@ -152,7 +152,7 @@ class Service:
 
     async def image(self, image_id: str, parameters: ImageParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            [sentence] = self._asked(parameters)
+            [sentence] = self._with_tokens(parameters)
             documents = self.index.captions([image_id]).get(image_id)
             if not documents:
                 raise _no_image(image_id)
@@ -163,7 +163,7 @@ class Service:
 
     async def count(self, parameters: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            given = self._wanted(parameters)
+            given = self._question(parameters)
             images = self.searcher.count_any_of(
                 given, parameters.min_score, parameters.filters, parameters.exclude
             )
@@ -231,14 +231,14 @@ class Service:
         """Of any words: the first ones import the stemmer and read its tables, which takes up to seconds."""
         analysed(self.index, ["photos"])
 
-    def _wanted(self, sentences: Sentences) -> list[Asked]:
-        """The same as `_asked`. Raises QueryError too, where nothing is asked."""
+    def _question(self, sentences: Sentences) -> list[Asked]:
+        """As `_with_tokens`. Raises QueryError if nothing is asked."""
         if sentences.empty:
             raise QueryError("nothing to search for: give a sentence as `q`")
-        return self._asked(sentences)
+        return self._with_tokens(sentences)
 
-    def _asked(self, sentences: OneSentence) -> list[Asked]:
-        """Each caption with its tokens, as they were edited. Raises Problem (404) where it is no image's."""
+    def _with_tokens(self, sentences: OneSentence) -> list[Asked]:
+        """Each caption with its edited tokens. Raises Problem (404) if `like` is no image of the index."""
         # Looked up before tokens are made: what the engine answers may tell it of an index built anew.
         first = self._caption_of(sentences.like) if sentences.like else sentences.q
         name, analyze = analyzer_of(self.index)

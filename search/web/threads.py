@@ -1,4 +1,4 @@
-"""What blocks, beside the event loop: in threads, bounded, with a time-out."""
+"""Blocking calls beside the event loop: in threads, bounded, with a time-out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 class Threads:
-    """Runs calls of one kind (of the search engine, of the disk), which so wait for no calls of another."""
+    """Runs blocking calls of one kind (to the search engine, to the disk), undelayed by other kinds."""
 
     def __init__(self, threads: int, waiting: int, seconds: float) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
@@ -36,7 +36,7 @@ class Threads:
             raise too_slow(f"There was no answer after {self._seconds:.0f} s; try again later.") from None
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Do `work` before anybody waits for it; what goes wrong is told to those who ask for it later."""
+        """Start `work`, for which nobody waits. Its errors are dropped: who needs it later meets them."""
         self._pool.submit(work)
 
     def _done(self, future: Future[Any]) -> None:
