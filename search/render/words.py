@@ -36,7 +36,7 @@ def spans(caption: str, shared: Collection[str], analyze: Analyzer) -> list[tupl
 
 
 def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> dict[str, str]:
-    """For each stem among the tokens the first word of `caption` that it is the stem of: stems are no words.
+    """Map each stem among the tokens to the first word of `caption` with that stem: people read no stems.
 
     A stem that a word only implies stands for itself.
     """
@@ -64,15 +64,15 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
 
 
 def _named(word: str, roots: Collection[str]) -> str:
-    """The word where it is meant itself, and otherwise what it implies, with the word behind."""
+    """The word if one of the stems is its own; otherwise what it implies, and the word in brackets."""
     return word if not forms(word).isdisjoint(roots) else f"{', '.join(roots)} ({word})"
 
 
 def _words_standing(caption: str, tokens: Collection[str], analyze: Analyzer) -> dict[str, list[_Word]]:
-    """For the stem of each token the words of the caption that stand for it, in order.
+    """Map the stem of each token to the words of the caption that stand for it, in order.
 
-    A word that only implies it does so where no word is meant itself: in "a man in a helmet" the helmet
-    is no second man.
+    A word that only implies a stem stands for it only if no word has the stem itself: in "a man in a helmet"
+    the helmet is no second man.
     """
     themselves: dict[str, list[_Word]] = {}
     implying: dict[str, list[_Word]] = {}
@@ -96,10 +96,10 @@ def _words_giving(
 
 
 def _readings(piece: re.Match[str]) -> Iterator[list[_Word]]:
-    """What stands between spaces as its words, as the whole, and with the punctuation around it.
+    """Ways to read what stands between spaces: its words, the whole, and the whole with its punctuation.
 
-    Some tokens only the whole gives: "10:30", and words of scripts whose marks are no letters; and
-    those of the student's project have the punctuation.
+    Only the whole gives some tokens: "10:30", and words of scripts whose marks are no letters. Tokens of the
+    student's project keep the punctuation.
     """
     start, text = piece.start(), piece[0]
     yield [(start + word.start(), word[0]) for word in _WORD.finditer(text)]
