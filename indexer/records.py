@@ -11,7 +11,7 @@ from reprlib import repr as shortened
 from typing import Any
 
 from indexer.errors import IndexerError
-from indexer.given import check_tokens, least_score
+from indexer.given import check_tokens, least_score, listed
 
 SCHEMA_VERSION = 1
 
@@ -88,26 +88,37 @@ class Document:
 class Filters:
     """Which documents may answer: field -> allowed values; every named field must match one.
 
-    A single value may stand for itself: `Filters({"source": "coco"})`; filters may be given, too. Raises
+    And none that holds a token of `without`, as the index's analyzer makes them. A single value may stand for
+    itself: `Filters({"source": "coco"})`; filters may be given, too, and `without` is added to theirs. Raises
     IndexerError for what are no fields and values, and for fields other than KEYWORD_FIELDS.
     """
 
     where: Mapping[str, tuple[str, ...]]
+    without: frozenset[str]
 
-    def __init__(self, where: Allowed | None = None) -> None:
-        where = {} if where is None else where.where if isinstance(where, Filters) else where
+    def __init__(self, where: Allowed | None = None, without: Iterable[str] = ()) -> None:
+        barred = frozenset(listed(without, "tokens"))
+        if isinstance(where, Filters):
+            barred |= where.without
+            where = where.where
+        where = {} if where is None else where
         if not isinstance(where, Mapping):
             raise IndexerError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(where)}")
         object.__setattr__(self, "where", {name: _values(name, given) for name, given in where.items()})
+        object.__setattr__(self, "without", barred)
 
     def __bool__(self) -> bool:
-        return bool(self.where)
+        return bool(self.where or self.without)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.where.items()))
+        return hash((frozenset(self.where.items()), self.without))
 
     def matches(self, record: CaptionRecord) -> bool:
+        """Whether the fields are as they must be; the tokens are not looked at."""
         return all(getattr(record, name) in values for name, values in self.where.items())
+
+    def passes(self, document: Document) -> bool:
+        return self.matches(document.record) and self.without.isdisjoint(document.tokens)
 
 
 def _values(name: str, given: Any) -> tuple[str, ...]:

@@ -74,8 +74,11 @@ def problem(document_id: str, source: Mapping[str, Any], analyze: Analyzer) -> s
 
 
 def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
-    """One clause a field."""
-    return [_filter_clause(name, values) for name, values in filters.where.items()]
+    """One clause a field, and one for all tokens that keep a document away."""
+    clauses = [_filter_clause(name, values) for name, values in filters.where.items()]
+    if filters.without:
+        clauses.append({"bool": {"must_not": [{"terms": {"tokens": findable(sorted(filters.without))}}]}})
+    return clauses
 
 
 def _filter_clause(name: str, values: tuple[str, ...]) -> dict[str, Any]:

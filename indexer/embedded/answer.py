@@ -33,11 +33,11 @@ class Selection:
 
     def __init__(self, segments: Sequence[Segment], filters: Filters) -> None:
         self._segments, self._filters = segments, filters
-        self._tables = [segment.accepted(filters) if filters else {} for segment in segments]
+        self._accepted = [segment.accepted(filters) for segment in segments]
         #: Per segment, whether every row may answer.
         self.all = [
-            not tables and segment.deleted is None
-            for segment, tables in zip(segments, self._tables, strict=True)
+            not accepted and segment.deleted is None
+            for segment, accepted in zip(segments, self._accepted, strict=True)
         ]
 
     def rows(self, number: int, rows: Int64) -> Int64:
@@ -46,20 +46,22 @@ class Selection:
 
     def passes(self, number: int, rows: Int64) -> Bool:
         """Which of a segment's rows may answer."""
-        return self._segments[number].passes(rows, self._tables[number])
+        return self._segments[number].passes(rows, self._accepted[number])
 
     def images(self, number: int) -> Integers:
         """Codes, ascending, of a segment's images that have a caption that may answer."""
-        segment, tables = self._segments[number], self._tables[number]
-        return np.unique(_images(segment, segment.all_passing(tables))) if tables else segment.live_images()
+        segment, accepted = self._segments[number], self._accepted[number]
+        if not accepted:
+            return segment.live_images()
+        return np.unique(_images(segment, segment.all_passing(accepted)))
 
     def restricted(self) -> dict[int, Int32]:
         """Segments whose filters let few rows pass, and the sets of those rows."""
         sets = {}
-        for number, (segment, tables) in enumerate(zip(self._segments, self._tables, strict=True)):
+        for number, (segment, accepted) in enumerate(zip(self._segments, self._accepted, strict=True)):
             few = max(_SELECTIVE_ROWS, int(len(segment) * _SELECTIVE_SHARE))
-            if tables and segment.at_most(tables) <= few:
-                sets[number] = segment.passing_sets(self._filters, tables)
+            if accepted.tables and segment.at_most(accepted) <= few:
+                sets[number] = segment.passing_sets(self._filters, accepted)
         return sets
 
 
@@ -73,9 +75,7 @@ class _Answer:
     def __init__(self, segments: Sequence[Segment], query: Query, limit: int) -> None:
         self._segments, self._query, self._limit = segments, query, limit
         self._selection = Selection(segments, query.filters)
-        highest = query.after.score if query.after is not None else 1.0
-        restricted = self._selection.restricted()
-        self._descent = Descent(segments, query.tokens, restricted, highest)
+        self._descent = Descent(segments, query, self._selection.restricted())
         self._found: list[_Found] = []
         self._next: _Found | None = None  # the first caption known to be left out
         self._images: set[str] = set()  # counted only where the query wants so many
@@ -138,8 +138,9 @@ class _Answer:
         """The `wanted` first captions of a segment's sets, in order."""
         segment, parts, count, end = self._segments[match.segment], [], 0, 0
         while count < wanted and end < len(match.sets):
-            # Sets of one score go together: their captions are in order of images.
-            begin, end = end, match.end_of_score(end + wanted - count)
+            # Sets of one score go together: their captions are in order of images. Where few may answer, each
+            # turn looks at as many as all before it.
+            begin, end = end, match.end_of_score(end + max(wanted - count, end))
             parts.append(self._rows(match.part(begin, end), wanted))
             count += len(parts[-1][0])
         rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -200,7 +201,7 @@ def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded
     found: list[list[Integers]] = [[np.zeros(0, np.int64)] for _ in segments]
     for query in queries:
         selection = Selection(segments, query.filters)
-        descent = Descent(segments, query.tokens, selection.restricted())
+        descent = Descent(segments, query, selection.restricted())
         for match in descent.down_to(query.min_score):
             segment = segments[match.segment]
             sets = match.sets[match.scores >= query.min_score]

@@ -19,6 +19,7 @@ import numpy as np
 from indexer.embedded.best import Best, SegmentQuery, best
 from indexer.embedded.dtypes import Float64, Int32, Int64
 from indexer.embedded.segment import Segment
+from indexer.records import Query
 
 #: The compiled twin of `best`; None where there was no compiler when this was installed.
 best_compiled: Best | None
@@ -63,8 +64,11 @@ class Match:
         return int((-self.scores).searchsorted(-self.scores[place - 1], side="right"))
 
 
-def _query_of(segment: Segment, tokens: frozenset[str]) -> SegmentQuery:
-    known = [posting for token in tokens if (posting := segment.posting(token)) is not None]
+def _query_of(segment: Segment, query: Query) -> SegmentQuery:
+    # No set that may answer shares a token which keeps it away. Such tokens count in the size alone, as
+    # unknown ones do: sets that hold them score less than they would, and do not stand before all others.
+    shared = query.tokens - query.filters.without
+    known = [posting for token in shared if (posting := segment.posting(token)) is not None]
     known.sort(key=lambda posting: posting.length)
     marks = np.zeros(len(segment.vocabulary), np.uint8)
     marks[[posting.token for posting in known]] = 1
@@ -72,7 +76,7 @@ def _query_of(segment: Segment, tokens: frozenset[str]) -> SegmentQuery:
         np.array([posting.begin for posting in known], np.int64),
         np.array([posting.cuts for posting in known], np.int32),
         marks,
-        len(tokens),
+        len(query.tokens),
         any(one.length == other.length for one, other in pairwise(known)),
     )
 
@@ -80,8 +84,8 @@ def _query_of(segment: Segment, tokens: frozenset[str]) -> SegmentQuery:
 class _Scan:
     """One segment against one query."""
 
-    def __init__(self, segment: Segment, tokens: frozenset[str], only: Int32 | None) -> None:
-        self._token_sets, self._query = segment.token_sets, _query_of(segment, tokens)
+    def __init__(self, segment: Segment, query: Query, only: Int32 | None) -> None:
+        self._token_sets, self._query = segment.token_sets, _query_of(segment, query)
         countable = len(self._query.begins) <= _BYTE
         self._best = best_compiled if best_compiled and countable else best
         #: The only sets that may answer, and their scores; None where all may.
@@ -109,24 +113,19 @@ class _Scan:
 
 
 class Descent:
-    """The sets of a query over segments, best first, in steps down from `highest`.
+    """The sets of a query over segments, best first, in steps down from where its page begins.
 
-    `restricted` gives, for a segment's number, the only sets to consider (ascending); others are free.
+    `restricted` gives, for a segment's number, the only sets to consider (ascending); others are free. Sets
+    that the query's filters keep away by a token are among those given, with any score.
     """
 
-    def __init__(
-        self,
-        segments: Sequence[Segment],
-        tokens: frozenset[str],
-        restricted: Mapping[int, Int32],
-        highest: float = 1.0,
-    ) -> None:
+    def __init__(self, segments: Sequence[Segment], query: Query, restricted: Mapping[int, Int32]) -> None:
         self._scans = [
-            _Scan(segment, tokens, restricted.get(number)) for number, segment in enumerate(segments)
+            _Scan(segment, query, restricted.get(number)) for number, segment in enumerate(segments)
         ]
-        self._highest, self._asked = highest, 0
+        self._highest, self._asked = 1.0 if query.after is None else query.after.score, 0
         #: The most that a set not given yet can score; 0.0 at the end.
-        self.bound = highest if segments else 0.0
+        self.bound = self._highest if segments else 0.0
 
     @property
     def examined(self) -> int:

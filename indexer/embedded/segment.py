@@ -68,6 +68,17 @@ class StoredColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What filters let pass in a segment."""
+
+    tables: dict[str, Bool]  # for every field that is filtered by: which codes are allowed
+    barred: tuple[Int32, ...] = ()  # the sets that may not answer (ascending), of each token that bars some
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.barred)
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
     """Where a token occurs: `postings[begin + cuts[c] : begin + cuts[c + 1]]` are its sets of class c."""
 
@@ -92,7 +103,7 @@ class Segment:
         self._columns: dict[str, StoredColumn] = {}
         self._known: dict[str, Posting | None] = {}
         self._texts: dict[int, str] = {}
-        self._passing: dict[tuple[tuple[str, tuple[str, ...]], ...], Int32] = {}
+        self._passing: dict[Filters, Int32] = {}
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
         """This segment in another generation: the same file, perhaps other tombstones."""
@@ -154,7 +165,7 @@ class Segment:
 
     def parts(self, filters: Filters = NO_FILTERS) -> Iterator[Int64]:
         """Every row that is live and passes, ascending, some at a time."""
-        rows = self.all_passing(self.accepted(filters)) if filters else self.live_rows()
+        rows = self.all_passing(self.accepted(filters))
         return (rows[begin : begin + _AT_ONCE] for begin in range(0, len(rows), _AT_ONCE))
 
     @cached_property
@@ -247,44 +258,58 @@ class Segment:
 
     # Filters.
 
-    def accepted(self, filters: Filters) -> dict[str, Bool]:
-        """For every field that is filtered by: which codes are allowed, as a table of bool."""
+    def accepted(self, filters: Filters) -> Accepted:
         tables = {}
         for name, values in filters.where.items():
             table = np.zeros(len(self.column(name).values), bool)
             table[self.column(name).places(values)] = True
             tables[name] = table
-        return tables
+        held = [posting for token in filters.without if (posting := self.posting(token)) is not None]
+        postings = self.token_sets.postings
+        return Accepted(tables, tuple(postings[one.begin : one.begin + one.length] for one in held))
 
-    def at_most(self, tables: dict[str, Bool]) -> int:
+    def at_most(self, accepted: Accepted) -> int:
         """An upper bound on the rows that pass."""
-        counts = [int(self.column(name).counts[table].sum()) for name, table in tables.items()]
+        counts = [int(self.column(name).counts[table].sum()) for name, table in accepted.tables.items()]
         return min([len(self), *counts])
 
-    def passes(self, rows: Int64, tables: dict[str, Bool]) -> Bool:
+    def passes(self, rows: Int64, accepted: Accepted) -> Bool:
         """Which of the rows are live and pass the filters."""
         passes = np.ones(len(rows), bool) if self.deleted is None else ~self.deleted[rows]
-        for name, table in tables.items():
+        for name, table in accepted.tables.items():
             passes &= table[self.column(name).codes(rows)]
+        if accepted.barred:
+            sets = self.token_sets.of_rows(rows)
+            for barred in accepted.barred:
+                passes &= ~_among(barred, sets)
         return passes
 
-    def passing(self, rows: Int64, tables: dict[str, Bool]) -> Int64:
-        return rows[self.passes(rows, tables)]
+    def passing(self, rows: Int64, accepted: Accepted) -> Int64:
+        return rows[self.passes(rows, accepted)] if accepted else self.live(rows)
 
-    def all_passing(self, tables: dict[str, Bool]) -> Int64:
+    def all_passing(self, accepted: Accepted) -> Int64:
         """Every row that is live and passes, ascending; by way of the rarest field."""
+        tables = accepted.tables
+        if not tables:
+            return self.passing(np.arange(len(self)), accepted)
         rarest = min(tables, key=lambda name: int(self.column(name).counts[tables[name]].sum()))
         if rarest == "image_id":
-            return self.passing(np.sort(self.rows_of_images(np.flatnonzero(tables[rarest]))), tables)
+            return self.passing(np.sort(self.rows_of_images(np.flatnonzero(tables[rarest]))), accepted)
         rows = np.flatnonzero(tables[rarest][self.column(rarest).all_codes(len(self))])
-        return self.passing(rows, tables)
+        return self.passing(rows, accepted)
 
-    def passing_sets(self, filters: Filters, tables: dict[str, Bool]) -> Int32:
+    def passing_sets(self, filters: Filters, accepted: Accepted) -> Int32:
         """The sets of `all_passing`, ascending; kept for the filters asked for last."""
-        key = tuple(sorted((name, tuple(values)) for name, values in filters.where.items()))
-        sets = self._passing.get(key)
+        sets = self._passing.get(filters)
         if sets is None:
             if len(self._passing) >= _KEPT_FILTERS:
                 self._passing.clear()
-            sets = self._passing[key] = np.unique(self.token_sets.of_rows(self.all_passing(tables)))
+            sets = self._passing[filters] = np.unique(self.token_sets.of_rows(self.all_passing(accepted)))
         return sets
+
+
+def _among(ascending: Int32, values: Int32) -> Bool:
+    """Which of the values are among these (one at least)."""
+    places = ascending.searchsorted(values)
+    found: Bool = ascending.take(places, mode="clip") == values
+    return found

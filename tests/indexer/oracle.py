@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from captioner.tokens import analyzer
-from indexer.records import Candidate, Candidates, CaptionRecord, Query
+from indexer.records import Candidate, Candidates, CaptionRecord, Document, Query
 from tests.jaccard import jaccard
 
 #: Pinned, so that these tests know the tokens of their captions whatever the default becomes.
@@ -51,10 +51,11 @@ def ranked(
 ) -> list[tuple[float, str, str]]:
     """Brute force: (score, image id, document id) of every caption that answers, in the contract's order."""
     analyse = analyzer(name)
+    documents = (Document(one, analyse(one.caption)) for one in records)
     scored = {
-        one.document_id: (jaccard(query.tokens, analyse(one.caption)), one.image_id)
-        for one in records
-        if query.filters.matches(one)
+        one.record.document_id: (jaccard(query.tokens, one.tokens), one.record.image_id)
+        for one in documents
+        if query.filters.passes(one)
     }
     found = [
         (score, image, key)

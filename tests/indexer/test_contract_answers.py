@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
 from indexer.index import open_index
-from indexer.records import NO_FILTERS, Candidate, Candidates, CaptionRecord, Filters, Position, Query
+from indexer.records import Candidate, Candidates, CaptionRecord, Document, Filters, Position, Query
 from tests.conftest import remove_indices
 from tests.indexer.oracle import ANALYZER, RECORDS, WORDS, check_answer, ranked, record, scores, tokens
 from tests.jaccard import jaccard
@@ -194,6 +194,35 @@ class TestCandidates:
         assert library.count(query.tokens, 0.01, query.filters) == len({image for _, image, _ in expected})
         told = list(library.records(where))
         assert (len(told), set(told)) == (len(set(told)), set(filter(query.filters.matches, RECORDS)))
+
+    @pytest.mark.parametrize(
+        ("without", "where"),
+        [
+            (["dog"], {}),
+            (["beach"], {}),
+            (["sea", "beach"], {}),
+            (["unknown"], {}),
+            (["sofa", "unknown", "x" * 40_000], {}),
+            (["dog", "cat", "zebra"], {}),
+            (["beach"], {"source": ["coco", "scraped"]}),
+            (["sea"], {"image_id": ["1", "4"]}),
+            (["dog"], {"source": "folder"}),
+        ],
+    )
+    def test_no_caption_that_holds_a_token_answers(
+        self, library: CaptionIndex, without: list[str], where: dict[str, str]
+    ) -> None:
+        query = Query(tokens("a dog, a cat and a zebra on a beach"), Filters(where, without))
+        expected = ranked(RECORDS, query)
+        for limit in (1, 10):
+            answer = library.candidates(query.tokens, limit, query.filters)
+            check_answer(answer, query, limit, expected)
+        assert library.count(query.tokens, 0.01, query.filters) == len({image for _, image, _ in expected})
+        passing = [one for one in RECORDS if query.filters.passes(Document(one, tokens(one.caption)))]
+        assert sorted(library.records(query.filters), key=repr) == sorted(passing, key=repr)
+        drawn = [one.record for one in library.random(50, query.filters)]
+        assert sorted(one.image_id for one in drawn) == sorted({one.image_id for one in passing})
+        assert set(drawn) <= set(passing)
 
     def test_filters_may_be_given_as_fields_and_values(self, library: CaptionIndex) -> None:
         dog, where = tokens("A dog runs on a beach"), {"source": "folder"}
@@ -398,7 +427,11 @@ worlds = st.lists(records, min_size=1, max_size=40)
 queries = st.builds(
     Query,
     st.lists(st.sampled_from((*WORDS, "unknown")), max_size=6).map(frozenset),
-    st.sampled_from([NO_FILTERS, Filters({"source": ("coco",)})]),
+    st.builds(
+        Filters,
+        st.sampled_from([{}, {"source": ("coco",)}]),
+        st.just(()) | st.lists(st.sampled_from((*WORDS, "unknown")), max_size=3),
+    ),
     st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 1.0]),
 )
 

@@ -188,6 +188,8 @@ captions = st.builds(CaptionRecord, st.sampled_from([f"i{number}" for number in 
     parts=st.lists(st.lists(captions, max_size=25), min_size=1, max_size=6),
     gone=st.sets(st.sampled_from([f"i{number}" for number in range(12)]), max_size=4),
     asked_words=st.frozensets(st.sampled_from([f"w{number}" for number in range(15)]), max_size=9),
+    without=st.just(frozenset[str]())
+    | st.frozensets(st.sampled_from([f"w{n}" for n in range(15)]), max_size=6),
     limit=st.integers(1, 30),
     compiled=st.booleans(),
     cheap=st.booleans(),
@@ -199,6 +201,7 @@ def test_any_segments_are_answered_in_exact_order(
     parts: list[list[CaptionRecord]],
     gone: set[str],
     asked_words: frozenset[str],
+    without: frozenset[str],
     limit: int,
     compiled: bool,
     cheap: bool,
@@ -223,12 +226,14 @@ def test_any_segments_are_answered_in_exact_order(
         for part in parts[1:]:
             index.add(part)
         index.delete(gone)
-        answer = index.candidates(asked_words, limit)
+        answer = index.candidates(asked_words, limit, Filters(without=without))
     every = {one.document_id: one for part in parts for one in part} | {"": CaptionRecord("i0", "w0")}
     left = {(one.image_id, one.caption) for one in every.values() if one.image_id not in gone}
     scored = [(len(asked_words & set(text.split())), set(text.split()), image) for image, text in left]
     expected = sorted(
-        (-overlap / len(asked_words | tokens), image) for overlap, tokens, image in scored if overlap
+        (-overlap / len(asked_words | tokens), image)
+        for overlap, tokens, image in scored
+        if overlap and without.isdisjoint(tokens)
     )
     assert [(-one.position.score, one.position.image_id) for one in answer.found] == expected[:limit]
     assert answer.bound >= (-expected[limit][0] if len(expected) > limit else 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import IndexerError
-from indexer.records import NO_FILTERS, CaptionRecord, Filters, Position, Query, as_time
+from indexer.records import NO_FILTERS, CaptionRecord, Document, Filters, Position, Query, as_time
 
 
 def test_a_text_is_one_value() -> None:
@@ -18,6 +18,31 @@ def test_a_text_is_one_value() -> None:
 
 def test_filters_of_filters_are_the_same() -> None:
     assert Filters(Filters({"source": "coco"})) == Filters({"source": "coco"})
+
+
+def test_a_token_keeps_a_document_away() -> None:
+    dog = Document(CaptionRecord("1", "a black dog", source="coco"), frozenset({"black", "dog"}))
+    for without, passes in (({"black"}, False), (["cat", "dog"], False), (iter(["cat"]), True), ((), True)):
+        assert Filters(without=without).passes(dog) == passes
+        assert Filters({"source": "coco"}, without).passes(dog) == passes or passes
+    assert not Filters({"source": "folder"}, {"cat"}).passes(dog)
+
+
+def test_tokens_that_keep_documents_away_are_added_to_those_of_filters() -> None:
+    dogs = Filters({"source": "coco"}, ["dog"])
+    assert Filters(dogs) == dogs != Filters({"source": "coco"}) and Filters(without=["dog"])
+    assert Filters(dogs, ["cat"]) == Filters({"source": "coco"}, ["cat", "dog"])
+    assert len({dogs, Filters(dogs, ["dog"]), Filters({"source": "coco"})}) == 2
+
+
+def test_a_text_is_no_tokens() -> None:
+    said_of: list[tuple[Any, str]] = [
+        ("dog", r"give tokens as a list, also a single one: \['dog'\]"),
+        ([1], "tokens are given here as text, not 1"),
+    ]
+    for without, said in said_of:
+        with pytest.raises(IndexerError, match=said):
+            Filters(without=without)
 
 
 def test_values_are_taken_once_and_kept() -> None:

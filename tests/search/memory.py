@@ -72,7 +72,7 @@ class MemoryIndex(CaptionIndex):
             for document in self.documents.values()
             if (score := jaccard(query.tokens, document.tokens)) > 0
             and score >= query.min_score
-            and query.filters.matches(document.record)
+            and query.filters.passes(document)
         ]
         found.sort(key=lambda one: (order_of(one.position), one.document.record.document_id))
         return (one for one in found if query.after is None or order_of(one.position) > order_of(query.after))
@@ -96,7 +96,7 @@ class MemoryIndex(CaptionIndex):
 
     def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
         allowed = Filters(filters)
-        return (one.record for one in [*self.documents.values()] if allowed.matches(one.record))
+        return (one.record for one in [*self.documents.values()] if allowed.passes(one))
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         records = (document.record for document in self.documents.values())
@@ -118,7 +118,7 @@ class MemoryIndex(CaptionIndex):
         one_each = {
             document.record.image_id: document
             for document in self.documents.values()
-            if allowed.matches(document.record)
+            if allowed.passes(document)
         }
         return random.Random(seed).sample(sorted(one_each.values(), key=repr), min(size, len(one_each)))
 
@@ -146,7 +146,7 @@ def brute_force(
     best: dict[str, float] = {}
     for document in index.documents.values():
         score = max(jaccard(tokens, document.tokens) for tokens in sets)
-        if score > 0 and score >= least and allowed.matches(document.record):
+        if score > 0 and score >= least and allowed.passes(document):
             best[document.record.image_id] = max(score, best.get(document.record.image_id, 0.0))
     return best
 
