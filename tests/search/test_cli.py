@@ -254,9 +254,12 @@ class TestSimilar:
             assert "is no page or picture with this program's mark" in result.stderr
         assert dog.read_bytes() == photo
 
-    def test_one_bad_photo_of_several(self, run: Run, dog: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("examples", [(), ("--like", "snow")], ids=["alone", "with an example"])
+    def test_one_bad_photo_of_several(
+        self, run: Run, dog: Path, tmp_path: Path, examples: tuple[str, ...]
+    ) -> None:
         missing = tmp_path / "missing.jpg"
-        result = run("similar", dog, missing, dog, "--json")
+        result = run("similar", dog, missing, dog, "--json", *examples)
         assert result.exit_code == 1
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         assert [line["photo"] for line in lines] == [str(dog), str(missing), str(dog)]
