@@ -24,8 +24,8 @@ from captioner.console import (
 from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.errors import CaptionerError, PhotoError
 from captioner.outside import printable
-from captioner.train_command import consensus, train
-from captioner.training_options import check_options, data_set, photo_options
+from captioner.train.command import consensus, train
+from captioner.train.options import check_options, data_set, photo_options
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
@@ -187,7 +187,7 @@ def import_command(
     `captioner caption --model OUT` then writes what the original code writes, word for word.
     """
     from captioner.checkpoint import save
-    from captioner.legacy import LegacyFiles, import_model
+    from captioner.legacy.checkpoints import LegacyFiles, import_model
 
     imported = import_model(LegacyFiles(encoder, decoder, vocab, weights_matrix), arch)
     save(imported, out, half=False)

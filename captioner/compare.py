@@ -13,11 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from captioner.counted import counted
-from captioner.errors import ModelError
-from captioner.outside import clean, printable
-from captioner.page import document, named, safe
-from captioner.photo import Photo, photo_name
-from captioner.picture import (
+from captioner.drawing.page import document, named, safe
+from captioner.drawing.picture import (
     CARD,
     EDGE,
     INK,
@@ -34,6 +31,9 @@ from captioner.picture import (
     wrap,
     write_png,
 )
+from captioner.errors import ModelError
+from captioner.outside import clean, printable
+from captioner.photo import Photo, photo_name
 from captioner.streaming import StreamingCaptioner
 
 

@@ -1,6 +1,6 @@
 """What the captions of photos like this one agree on: a photo's expected caption, and its neighbours' words.
 
-Two parts, both made of the training photos' captions (captioner.consensus_training), both on one map of the
+Two parts, both made of the training photos' captions (captioner.train.consensus), both on one map of the
 pooled features to a space of some 256 numbers:
 
 - The *agreement* of a caption with a photo: a linear estimate of the caption's mean CIDEr-like cosine (tf-idf
@@ -56,7 +56,7 @@ class Consensus(nn.Module):
     usual: Tensor  # (V,) share of all captions that have a word
 
     def __init__(self, sizes: ConsensusSizes, vocabulary: int, channels: int) -> None:
-        """Empty: values come by `consensus_training.fit` or from a checkpoint."""
+        """Empty: values come by `train.consensus.fit` or from a checkpoint."""
         super().__init__()
         self.sizes = sizes
         self.place = nn.Linear(channels, sizes.space)

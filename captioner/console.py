@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
+from captioner.drawing.made import is_made_here
 from captioner.effort import MOST_BEAM, USUAL_BEAM
 from captioner.files import beside, is_file
-from captioner.made import is_made_here
 from captioner.outside import printable
 from captioner.signals import interrupting
 

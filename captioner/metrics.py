@@ -17,7 +17,7 @@ from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import CaptionerError, DataError
 from captioner.tokens import words
-from captioner.training_record import KEY, check_unseen
+from captioner.train.record import KEY, check_unseen
 
 Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks
 

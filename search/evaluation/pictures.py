@@ -43,7 +43,7 @@ def look_at(photos: Sequence[Path], folder: Path, progress: Progress = lambda do
 
 
 def _write(photos: Sequence[Path], file: Path, progress: Progress) -> None:
-    from captioner.features import imagenet_views
+    from captioner.train.features import imagenet_views
 
     views = []
     for view in imagenet_views(photos):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from captioner.page import document, named, safe
-from captioner.picture import data_uri, thumbnail
+from captioner.drawing.page import document, named, safe
+from captioner.drawing.picture import data_uri, thumbnail
 from search.compare import Comparison, Found, Way
 
 _STYLE = """

@@ -7,9 +7,8 @@ from collections.abc import Collection, Sequence
 
 from PIL import Image, ImageDraw
 
-from captioner.marks import Mark
-from captioner.outside import printable
-from captioner.picture import (
+from captioner.drawing.marks import Mark
+from captioner.drawing.picture import (
     CARD,
     EDGE,
     EMPTY,
@@ -26,6 +25,7 @@ from captioner.picture import (
     wrap,
     write_png,
 )
+from captioner.outside import printable
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results
 from search.render.certificate import certificate

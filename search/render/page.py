@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from captioner.page import document, named, safe
-from captioner.picture import data_uri, thumbnail
+from captioner.drawing.page import document, named, safe
+from captioner.drawing.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
 from search.render.certificate import certificate, no_hits

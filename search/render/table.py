@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from captioner.counted import counted
-from captioner.marks import Mark
+from captioner.drawing.marks import Mark
 from captioner.outside import clean, printable
 from captioner.tokens import Analyzer, analyzer, plain_words
 from search.hits import Hit, Results

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from captioner.cider import Rarity
 from captioner.consensus import FLOOR, SHARE, WEIGHT, Consensus, keys_of
-from captioner.consensus_training import ConsensusRecipe, Said, fit
 from captioner.decode import Hypothesis
 from captioner.errors import DataError
+from captioner.train.consensus import ConsensusRecipe, Said, fit
 from captioner.vocabulary import UNK, Vocabulary
 
 CAPTIONS = [

@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from captioner.console import CommandGroup, OutputFile, progress_bar, tell
+from captioner.drawing.page import document
+from captioner.drawing.picture import write_png
 from captioner.errors import CaptionerError, PhotoError
-from captioner.page import document
-from captioner.picture import write_png
 
 
 def group(error: BaseException | None) -> click.Group:

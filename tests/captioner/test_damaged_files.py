@@ -21,9 +21,9 @@ import torch
 
 from captioner import checkpoint
 from captioner.errors import ModelError
-from captioner.legacy import legacy_vocabulary
-from captioner.torch_files import read_tensors
-from captioner.unpickle import read_matrix
+from captioner.legacy.checkpoints import legacy_vocabulary
+from captioner.legacy.torch_files import read_tensors
+from captioner.legacy.unpickle import read_matrix
 from tests.captioner.original import WORDS, pickled_vocabulary
 from tests.captioner.worlds import tiny_checkpoint
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from captioner.captioner import Captioner
 from captioner.cli import main
-from captioner.training_record import KEY, record
+from captioner.train.record import KEY, record
 from tests.captioner.worlds import coloured_photos, tiny_model, write_coco
 
 pytestmark = pytest.mark.skipif(

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from captioner.marks import Mark
-from captioner.picture import wrap
+from captioner.drawing.marks import Mark
+from captioner.drawing.picture import wrap
 from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render import montage as montages

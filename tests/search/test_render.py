@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from captioner.picture import filling, fitted, thumbnail
+from captioner.drawing.picture import filling, fitted, thumbnail
 from indexer.records import CaptionRecord
 from search.hits import Answer, Results
 from search.render.montage import montage, write_montage

@@ -1,0 +1,52 @@
+"""Self-contained HTML files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+
+from captioner.drawing.made import META
+from captioner.outside import clean, printable
+
+#: What all pages share: the colours of captioner.drawing.picture, light and dark, and how text stands.
+_LOOK = """
+:root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
+  --pale: #6a7079; --mark: #0a6b42; --mark-paper: #dff3e7; --empty: #dcd8d1; --warn: #a33b12; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --card: #202327; --edge: #33373d;
+  --ink: #e9e7e2; --pale: #9aa1ab; --mark: #7fe0ae; --mark-paper: #143626;
+  --empty: #2b2f34; --warn: #ff9d76; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
+.pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
+.warn { color: var(--warn); font-weight: 600; }
+.name { white-space: pre-wrap; }
+"""
+
+
+def safe(text: str) -> str:
+    """Text from outside for a page: one line, escaped."""
+    return escape(clean(text))
+
+
+def named(name: str) -> str:
+    """A name for a page, whole, with every blank: it is copied from there to ask by it."""
+    return f'<span class="name">{escape(printable(name))}</span>'
+
+
+def document(title: str, style: str, body: str) -> str:
+    """The whole file. Its policy allows its one style and pictures inside the file, and nothing else."""
+    style = _LOOK + style
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"{META}\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="referrer" content="no-referrer">\n<title>{safe(title)}</title>\n'
+        f"<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )

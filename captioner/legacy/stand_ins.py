@@ -1,0 +1,179 @@
+"""What stands for the names that a pickle may use: harmless things of our own, never those that it names."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from captioner.legacy.room import Room
+
+_STORAGES: Mapping[str, torch.dtype] = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+_NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+_DIMENSIONS = 8  # of an array or tensor, at most
+_LARGEST_KEY = 1 << 60  # all below have hashes of their own
+
+
+class PickledVocabulary:
+    """Stands for the student project's `Vocabulary`: only its attributes come from the file."""
+
+    word2idx: Any
+    idx2word: Any
+
+
+class PickledArray:
+    """Stands for a NumPy array or number while it is read."""
+
+    _shape: tuple[int, ...] = ()
+    _raw: str | bytes = b""
+    _code, _fortran = "", False
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, raw = state
+        self.fill(shape, kind, raw, bool(fortran))
+
+    def fill(self, shape: Any, kind: Any, raw: Any, fortran: bool) -> PickledArray:
+        if not isinstance(kind, PickledKind):
+            raise ValueError("an array without a type")
+        self._shape, self._code, self._fortran = _few(shape), kind.code, fortran
+        if not isinstance(raw, (str, bytes)):
+            raise ValueError("an array of no bytes")
+        self._raw = raw  # and no copy: a pickle may make a million arrays of one text
+        return self
+
+    def array(self) -> np.ndarray[Any, Any]:
+        raw = self._raw.encode("latin1") if isinstance(self._raw, str) else self._raw
+        values = np.frombuffer(raw, dtype=np.dtype(self._code))
+        return values.reshape(self._shape, order="F" if self._fortran else "C")
+
+
+class PickledKind:
+    """Stands for `numpy.dtype`: plain numbers only."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        if code not in _NUMBERS:
+            raise ValueError("an array of something else; only numbers are read")
+        self.code = str(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] == ">":
+            self.code = ">" + self.code[-2:]
+
+
+def enter(mapping: Any, items: Sequence[Any]) -> Any:
+    """Keys and values in turn into a dictionary."""
+    if type(mapping) not in (dict, OrderedDict):
+        raise ValueError("entries of what is no dictionary")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        mapping[_key(key)] = value
+    return mapping
+
+
+def _key(key: Any) -> str | int:
+    """What is hashed at once, and to a number of its own: a tuple in tuples takes twice as long by each."""
+    if type(key) is str or (type(key) is int and abs(key) < _LARGEST_KEY):
+        return key
+    raise ValueError("a key that is neither a text nor a small number")
+
+
+def _listed(items: Any) -> Sequence[Any]:
+    """What may be walked through: a tensor may have more rows than the memory has bytes."""
+    if not isinstance(items, (list, tuple)):
+        raise ValueError("no list where one is expected")
+    return items
+
+
+def _few(sizes: Any) -> tuple[int, ...]:
+    """A shape; as it is copied, a long one that is given again and again could fill the memory."""
+    if len(_listed(sizes)) > _DIMENSIONS or not all(type(size) is int for size in sizes):
+        raise ValueError("a shape that no array has")
+    return tuple(sizes)
+
+
+def new_vocabulary(kind: Any, *_: Any) -> PickledVocabulary:
+    """An instance, as copyreg and copy_reg make it in protocol 0 and 1 and an opcode in the later ones."""
+    if kind is not PickledVocabulary:
+        raise ValueError("an object of another kind")
+    return PickledVocabulary()
+
+
+def _number(of: Any, raw: Any) -> float:
+    return float(PickledArray().fill((), of, raw, False).array())
+
+
+def _from_buffer(buffer: Any, of: Any, shape: Any, order: Any) -> PickledArray:
+    return PickledArray().fill(shape, of, buffer, order == "F")
+
+
+def _tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
+    return torch.as_strided(storage, _few(size), _few(stride), offset)
+
+
+def _parameter(data: Tensor, *_: Any) -> Tensor:
+    return data
+
+
+_TAKING_NO_ROOM: Mapping[tuple[str, str], Any] = {
+    ("build_vocab", "Vocabulary"): PickledVocabulary,
+    ("__main__", "Vocabulary"): PickledVocabulary,
+    ("copyreg", "_reconstructor"): new_vocabulary,
+    ("copy_reg", "_reconstructor"): new_vocabulary,
+    ("numpy", "ndarray"): PickledArray,
+    ("numpy", "dtype"): PickledKind,
+    ("numpy.core.multiarray", "_reconstruct"): PickledArray,
+    ("numpy._core.multiarray", "_reconstruct"): PickledArray,
+    ("numpy.core.multiarray", "scalar"): _number,
+    ("numpy._core.multiarray", "scalar"): _number,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    **{("torch", name): dtype for name, dtype in _STORAGES.items()},
+}
+
+
+def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
+    """All names that a file may use, by every version's name of the module, and what it gets for each.
+
+    What copies takes room: a pickle may ask for a copy of the same thing again and again.
+    """
+
+    def text(value: str, encoding: str = "latin1") -> bytes:
+        if encoding != "latin1":
+            raise ValueError("text in an encoding of its own")
+        room.take(len(value))
+        return value.encode("latin1")
+
+    def octets(value: Any = b"", *_: Any) -> bytes:
+        if not isinstance(value, (str, bytes)):
+            raise ValueError("no bytes where they are expected")
+        return text(value) if isinstance(value, str) else value
+
+    def ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
+        room.make(len(_listed(pairs)))
+        return OrderedDict((_key(key), value) for key, value in map(_listed, pairs))
+
+    found = {**_TAKING_NO_ROOM, ("collections", "OrderedDict"): ordered, ("_codecs", "encode"): text}
+    for module in ("builtins", "__builtin__"):
+        found[module, "object"] = type("object", (), {})
+        found[module, "bytearray"] = found[module, "bytes"] = octets
+    return found

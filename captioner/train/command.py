@@ -1,0 +1,127 @@
+"""`captioner train`, and `captioner consensus` for what comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm
+from captioner.train.options import check_options, data_set, photo_options, read_data, read_run
+
+if TYPE_CHECKING:
+    from captioner.configuration import ConsensusSizes
+    from captioner.train.loop import EpochReport
+
+
+@click.command()
+@click.option("--arch", help="default, or model1 to model5. [default: default]")
+@photo_options
+@click.option("--dev-coco", type=FILE, help="COCO caption annotations to score on (with --dev-images).")
+@click.option(
+    "--dev-jsonl",
+    type=FILE,
+    help="JSON lines to score on. [default: of --jsonl the split dev or val, else a tenth of the photos]",
+)
+@click.option(
+    "--dev-images",
+    type=FOLDER,
+    help="Photos of --dev-coco; where the paths of --dev-jsonl begin. [default: --images]",
+)
+@click.option(
+    "--text", "texts", multiple=True, type=FILE, help="COCO annotations whose captions alone are learnt from."
+)
+@click.option(
+    "--without", multiple=True, type=FILE, help="COCO annotations whose photos --text must not use."
+)
+@click.option("-o", "--out", required=True, type=FOLDER, help="Folder of the run: best/, its state, its log.")
+@click.option(
+    "--cache", default=Path(".cache/features"), show_default=True, type=FOLDER, help="Cached features."
+)
+@click.option(
+    "--from",
+    "start",
+    type=FOLDER,
+    help="A model to start from, by name or folder: its architecture and words.",
+)
+@click.option("--glove", type=FILE, help="Word vectors: GloVe's text, or a pickled matrix of --glove-vocab.")
+@click.option("--glove-vocab", type=FILE, help="vocab.pkl whose words the rows of a pickled --glove are of.")
+@click.option("--grid", type=click.IntRange(1, 32), help="Places to look at, across and down.")
+@click.option("--text-photos", type=click.IntRange(1), help="Photos imagined from --text a step.")
+@click.option("--epochs", type=click.IntRange(1))
+@click.option("--batch", type=click.IntRange(1), help="Photos a step, each with all its captions.")
+@click.option("--rate", type=Number(0, min_open=True), help="Learning rate of the decoder.")
+@click.option("--encoder-rate", type=Number(0), help="Above 0: train the encoder too, at this rate.")
+@click.option(
+    "--self-critical", is_flag=True, help="Reward sampled captions by CIDEr instead of cross-entropy."
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1))
+@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+def train(**options: Any) -> None:
+    """Train a model on captioned photos; the best epoch by dev CIDEr is kept in OUT/best.
+
+    Ctrl-C and SIGTERM leave a state that --resume goes on from. Under torchrun, all processes train together.
+    """
+    check_options("to train on")
+    if options["coco"] and not options["dev_coco"]:
+        raise click.UsageError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
+    from captioner.train.run import train as run_training
+
+    stop_on_sigterm()
+    resume = bool(options.pop("resume"))
+    run, data = read_run(options), read_data(options)
+    run_training(run, data, _Bars(), resume=resume)
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@photo_options
+@click.option("-o", "--out", required=True, type=FOLDER, help="Folder for the result; MODEL may be replaced.")
+@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+def consensus(model: Path, out: Path, device: str | None, **options: Any) -> None:
+    """Give MODEL the consensus of its training captions, by which it chooses words and captions.
+
+    It is the last step of training, takes minutes, and makes captions better at next to no cost. Of
+    --flickr8k and --jsonl the training photos count. An earlier consensus goes; so does every consensus when
+    a model is trained further.
+    """
+    check_options("to train on")
+    from captioner.train.consensus import add_consensus
+
+    stop_on_sigterm()
+    learnt = data_set(options, hold_out=True)
+    photos = learnt.of("train")
+    with progress_bar(len(photos), "photo", "features") as bar:
+        made = add_consensus(model, photos, [learnt.name], out, device, bar.update)
+    sizes = cast("ConsensusSizes", made.model.config.consensus)
+    click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
+
+
+class _Bars:
+    """Shows a training run: a bar a stage on stderr, a line an epoch on stdout."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def stage(self, name: str, total: int) -> None:
+        self._close()
+        self._bar = progress_bar(total, "step", name)
+
+    def advance(self, count: int = 1, loss: float | None = None) -> None:
+        if loss is not None:
+            self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        self._bar.update(count)
+
+    def epoch(self, report: EpochReport) -> None:
+        self._close()
+        scores = f"loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}"
+        click.echo(f"epoch {report.epoch}: {scores}, {report.seconds:.0f} s")
+
+    def done(self, best: Path) -> None:
+        click.echo(f"the best model is in {best}")
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,296 @@
+"""The training loop: cross-entropy or self-critical, frozen or trained encoder, one process or several.
+
+Everything that a resumed run needs is in one state file, written in one step; on a CPU a resumed run
+gives bit for bit what a straight run gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from captioner.cider import CiderD
+from captioner.decode import decode, usual
+from captioner.device import lower_precision
+from captioner.errors import DataError, ModelError
+from captioner.guided import guided
+from captioner.model import CaptionModel
+from captioner.train.batches import Batch, Batches, Views
+from captioner.train.objectives import CrossEntropy, SelfCritical
+from captioner.train.processes import Processes
+from captioner.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All choices of a training run; kept in the model's configuration."""
+
+    epochs: int = 12
+    photos_per_batch: int = 24
+    learning_rate: float = 1e-3
+    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too,
+    encoder_stages: int = 5  # the last stages of it: the first ones see edges and colours, and cost most
+    detector_weight: float = 0.02  # of the word detector's loss while the encoder is trained
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    averaging: float = 0.998  # decay of the running mean of the weights that is scored and saved; 0: off
+    largest_gradient: float = 1.0
+    self_critical: bool = False
+    samples: int = 5  # captions sampled for each photo in self-critical training,
+    temperature: float = 0.5  # from scores divided by this
+    smallest_count: int = 4  # words seen less often are <unk>
+    longest: int = 20
+    seed: int = 0
+
+
+#: The student project's training, for model1 to model5: 128 captions a step are 26 photos of five.
+STUDENT_RECIPE = Recipe(
+    epochs=5, photos_per_batch=26, warmup_steps=0, weight_decay=0.0, label_smoothing=0.0, averaging=0.0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """What one epoch gave."""
+
+    epoch: int
+    loss: float
+    score: float  # CIDEr-D of the averaged model on the dev photos, beam 3
+    seconds: float
+
+
+class DevScore:
+    """CIDEr-D on held-out photos, by really decoded captions."""
+
+    def __init__(
+        self, views: Views, references: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary
+    ) -> None:
+        self.views, self.vocabulary, self.count = views, vocabulary, len(references)
+        self.cider = CiderD(references)
+
+    def __call__(self, model: CaptionModel, stop: Sequence[int] = ()) -> float:
+        """Raises KeyboardInterrupt as soon as there is a signal in `stop`."""
+        model.eval()
+        how, decoder = usual(model, self.vocabulary), guided(model.decoder, self.vocabulary)
+        captions: list[list[str]] = []
+        with torch.inference_mode():
+            for numbers in torch.split(torch.arange(self.count), 64):
+                if stop:
+                    raise KeyboardInterrupt
+                rows = decode(decoder, self.views.plain(model, numbers), how)
+                captions += [_plain(self.vocabulary.decode(row[0].ids)) for row in rows]
+        return self.cider.mean(captions)
+
+
+def _plain(caption: Sequence[str]) -> list[str]:
+    """Without the punctuation that model1 to model5 write and that the references do not have."""
+    return [word for word in caption if any(map(str.isalnum, word))]
+
+
+class Training:
+    """A run: model, data, recipe and everything that changes while it goes on."""
+
+    def __init__(
+        self,
+        model: CaptionModel,
+        batches: Batches,
+        views: Views,
+        objective: CrossEntropy | SelfCritical,
+        vocabulary: Vocabulary,
+        recipe: Recipe,
+        processes: Processes | None = None,
+        made_with: Mapping[str, object] | None = None,
+    ) -> None:
+        """`made_with`: what its state belongs to besides what is seen here, by name."""
+        self.model, self.batches, self.views, self.objective, self.recipe = (
+            model,
+            batches,
+            views,
+            objective,
+            recipe,
+        )
+        self.processes = processes or Processes.single()
+        self._made_with: dict[str, object] = {  # a state means something else with another of these
+            "recipe": asdict(recipe),
+            # without the consensus, which is made when training is done
+            "model": {name: value for name, value in asdict(model.config).items() if name != "consensus"},
+            "vocabulary": vocabulary.digest,
+            "set of captions": batches.digest,
+            **(made_with or {}),
+        }
+        self.averaged = copy.deepcopy(model)
+        self.optimizer = _optimizer(model, recipe)
+        self.epoch, self.step, self.best = 0, 0, -math.inf
+        self.total_loss, self.total_words = 0.0, 0
+        torch.manual_seed(recipe.seed + 1_000_003 * self.processes.rank)
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.epochs * self.batches.count
+
+    @property
+    def scored(self) -> CaptionModel:
+        """The model that is scored and saved."""
+        return self.averaged if self.recipe.averaging else self.model
+
+    def run_epoch(
+        self, progress: Callable[[float], None] = lambda loss: None, stop: Sequence[int] = ()
+    ) -> float:
+        """Train to the end of the current epoch (from its middle, if resumed); gives the mean loss a word.
+
+        A signal in `stop` raises KeyboardInterrupt between two steps, in all processes after the same one;
+        the state is whole then, as it is when `progress` raises.
+        """
+        self._set_modes()
+        done = self.step - self.epoch * self.batches.count
+        rank, ranks = self.processes.rank, self.processes.count
+        for batch in self.batches.epoch(self.epoch, self.recipe.seed, rank, ranks, skip=done):
+            loss = self._advance(batch)
+            self.processes.stop_together(stop, self.model.device)
+            progress(loss)
+        return self.total_loss / max(self.total_words, 1)
+
+    def finish_epoch(self) -> None:
+        """Go on to the next epoch; apart from `run_epoch`, so that scoring can be repeated after a stop."""
+        self.epoch += 1
+        self.total_loss, self.total_words = 0.0, 0
+
+    def _advance(self, batch: Batch) -> float:
+        """One step; gives the loss a word of the joint batch."""
+        self._set_rates()
+        features = self.views(self.model, batch.photos)
+        with lower_precision(self.model.device):
+            loss, words = self.objective(self.model, features, batch)
+        if not bool(loss.isfinite()):
+            raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
+        self.optimizer.zero_grad(set_to_none=True)
+        total, count = self.processes.sum(loss.detach()), self.processes.sum(words)
+        torch.autograd.backward(loss / count)
+        self.processes.sum_gradients(self.model)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.largest_gradient)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        self.total_loss += float(total)
+        self.total_words += int(count)
+        return float(total / count)
+
+    def _set_modes(self) -> None:
+        """The decoder trains; a backbone's batch statistics stay ImageNet's even when it is trained."""
+        self.model.train()
+        self.averaged.eval()
+        for module in self.model.encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    def _set_rates(self) -> None:
+        """Linear warm-up, then half a cosine to zero."""
+        warm = min(1.0, (self.step + 1) / max(self.recipe.warmup_steps, 1))
+        factor = warm * 0.5 * (1 + math.cos(math.pi * min(self.step / self.steps, 1.0)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Running mean of the weights (Polyak averaging), quick at first so that the start is forgotten."""
+        decay = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
+        for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
+        for kept, new in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(new)
+
+    def save_state(self, path: Path) -> None:
+        """Write all that a resumed run needs, in one step; further processes write their random state."""
+        state: dict[str, object] = {
+            "made with": self._made_with,
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "counters": [self.epoch, self.step, self.best, self.total_loss, self.total_words],
+            "random": torch.get_rng_state(),
+        }
+        if not self.processes.first:
+            path = self._further(path)
+            state = {"made with": {}, "step": self.step, "random": torch.get_rng_state()}
+        partial = path.with_suffix(".partial")
+        try:
+            torch.save(state, partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:
+            raise ModelError(f"{path}: the training state could not be saved ({error})") from None
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def load_state(self, path: Path) -> None:
+        """Go on from a saved state. Raises DataError when it was made with something else, and ModelError."""
+        state = _read_state(path)
+        for name, value in self._made_with.items():
+            if state["made with"].get(name) != value:
+                raise DataError(
+                    f"{path}: was made with another {name}; "
+                    "use the options and data that the run began with, or train in another folder"
+                )
+        try:
+            self._take(state, path)
+        except Exception:  # what is broken in the middle of a state raises nearly anything
+            raise ModelError(_NO_STATE.format(path)) from None
+
+    def _take(self, state: Mapping[str, Any], path: Path) -> None:
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
+        torch.set_rng_state(state["random"] if self.processes.first else self._further_random(path))
+
+    def _further(self, path: Path) -> Path:
+        return path.with_name(f"{path.stem}-{self.processes.rank}{path.suffix}")
+
+    def _further_random(self, path: Path) -> Tensor:
+        """The random state of a further process at this step; a fresh one where none was kept."""
+        with contextlib.suppress(ModelError):  # such as a run that had fewer processes before
+            state = _read_state(self._further(path))
+            if state["step"] == self.step:
+                return cast(Tensor, state["random"])
+        seed = self.recipe.seed + 1_000_003 * self.processes.rank + self.step
+        return torch.Generator().manual_seed(seed).get_state()
+
+
+_NO_STATE = "{}: damaged, or not a training state of this version; train in another folder"
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state["made with"].items()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    except Exception:  # PyTorch raises nearly anything for a file that is none of its own
+        raise ModelError(_NO_STATE.format(path)) from None
+    return state
+
+
+def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; the trained stages of the encoder's backbone have a rate of their own, the others none."""
+    stages = model.encoder.stages()
+    trained = stages[-recipe.encoder_stages :] if recipe.encoder_learning_rate > 0 else []
+    for stage in stages:
+        stage.requires_grad_(stage in trained)
+    backbone = {id(parameter) for stage in stages for parameter in stage.parameters()}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fast = [parameter for parameter in parameters if id(parameter) not in backbone]
+    slow = [parameter for parameter in parameters if id(parameter) in backbone]
+    groups = [
+        {"params": chosen, "lr": rate, "peak": rate}
+        for chosen, rate in ((fast, recipe.learning_rate), (slow, recipe.encoder_learning_rate))
+        if chosen
+    ]
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))

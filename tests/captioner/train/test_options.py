@@ -1,0 +1,146 @@
+"""Options of `captioner train`: what they make of a run, and which do not go together."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from captioner import captioner as packaged
+from captioner.cli import main
+from captioner.configuration import CONFIGURATIONS
+from captioner.errors import ModelError
+from captioner.train.loop import Recipe
+from captioner.train.options import read_data, read_run
+from captioner.train.setup import Data, Run
+from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco, write_jsonl
+
+STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16, preprocess=TINY.preprocess)
+
+
+def run_of(**options: Any) -> Run:
+    return read_run({"out": Path("run"), "cache": Path("cache"), **options})
+
+
+def test_a_run_of_nothing_but_its_place_is_of_the_default() -> None:
+    run = run_of()
+    assert (run.config, run.recipe, run.text_photos) == (CONFIGURATIONS["default"], Recipe(), 20)
+    assert run_of(epochs=3, encoder_rate=0.0).recipe == Recipe(epochs=3)
+
+
+def test_the_recipe_is_that_of_the_family_that_is_trained(tmp_path: Path) -> None:
+    """model1 to model5 are trained as the student project did, also where one is started from."""
+    student = run_of(arch="model2").recipe
+    assert (student.label_smoothing, student.averaging, student.photos_per_batch) == (0.0, 0.0, 26)
+    assert run_of(start=tiny_model(tmp_path / "student", config=STUDENT)).recipe == student
+    assert run_of(start=tiny_model(tmp_path / "tiny")).recipe == Recipe()
+
+
+def test_a_model_to_start_from_may_be_given_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packaged, "MODELS", tmp_path)
+    start = tiny_model(tmp_path / "default")
+    assert run_of(start=Path("default")).start == start
+    with pytest.raises(ModelError, match="none: no such model; it comes with default"):
+        run_of(start=Path("none"))
+
+
+NAME_THEM = "name the photos to train on: --flickr8k DIR, --coco FILE --images DIR, or --jsonl FILE"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("", NAME_THEM),
+        ("--coco file", NAME_THEM),
+        ("--coco file --images dir", "name held-out photos to score on: --dev-coco ANNOTATIONS.json"),
+        (
+            "--flickr8k dir --coco file",
+            "--flickr8k and --coco: one data set at a time; leave one of them out",
+        ),
+        (
+            "--jsonl file --coco file --images dir",
+            "--coco and --jsonl: one data set at a time; leave one of them out",
+        ),
+        ("--flickr8k dir --images dir", "--images is of no use without --coco or --jsonl"),
+        ("--flickr8k dir --dev-coco file", "--dev-coco is of no use without --coco"),
+        ("--jsonl file --dev-coco file", "--dev-coco is of no use without --coco"),
+        ("--jsonl file --dev-images dir", "--dev-images is of no use without --dev-coco or --dev-jsonl"),
+        ("--flickr8k dir --without file", "--without is of no use without --text"),
+        ("--flickr8k dir --text-photos 3", "--text-photos is of no use without --text"),
+        ("--flickr8k dir --glove-vocab file", "--glove-vocab is of no use without --glove"),
+        (
+            "--flickr8k dir --arch model1 --from dir",
+            "--arch and --from: a model to start from has its own architecture; leave one of them out",
+        ),
+        (
+            "--flickr8k dir --glove file --from dir",
+            "--glove and --from: a model to start from has its own word vectors; leave one of them out",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_wrong_usage(options: str, message: str) -> None:
+    result = CliRunner().invoke(main, ["train", *options.split(), "-o", "run"])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {message}")
+
+
+def data_of(**options: Any) -> Data:
+    names = ("flickr8k", "coco", "jsonl", "images", "dev_coco", "dev_jsonl", "dev_images")
+    return read_data({**dict.fromkeys(names), "texts": (), "without": (), **options})
+
+
+def named(data: Data) -> tuple[list[str], list[str]]:
+    return [photo.name for photo in data.train], [photo.name for photo in data.dev]
+
+
+def test_one_file_is_learnt_from_and_scored_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the splits that its lines name, else by the photos' names."""
+    photos = coloured_photos(tmp_path, 60)
+    dev = write_jsonl(tmp_path / "dev.jsonl", photos[:2], split="val").read_text()
+    train = write_jsonl(tmp_path / "train.jsonl", photos[2:4], split="train").read_text()
+    (divided := tmp_path / "divided.jsonl").write_text(dev + train)
+    data = data_of(jsonl=divided)
+    assert named(data) == (["photo2.png", "photo3.png"], ["photo0.png", "photo1.png"])
+    assert (data.names, capsys.readouterr().err) == (("divided.jsonl",), "")
+    learnt, scored = named(data_of(jsonl=write_jsonl(tmp_path / "whole.jsonl", photos)))
+    assert sorted([*learnt, *scored]) == sorted(photo.name for photo in photos) and 0 < len(scored) < 15
+    told = f"60 photos without a split, {len(scored)} of them, by name, held out to score on"
+    assert capsys.readouterr().err == f"{tmp_path}/whole.jsonl: {told}\n"
+
+
+def test_of_two_files_each_is_taken_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = [*coloured_photos(tmp_path / "a", 60), *coloured_photos(tmp_path / "b", 2, first=60)]
+    train = write_jsonl(tmp_path / "a" / "train.jsonl", photos[:60])
+    dev = write_jsonl(tmp_path / "b" / "dev.jsonl", photos[60:])
+    data = data_of(jsonl=train, dev_jsonl=dev)
+    assert (data.train, data.dev) == (photos[:60], photos[60:])
+    (tmp_path / "dev.jsonl").write_bytes(dev.read_bytes())
+    assert (
+        data_of(jsonl=train, dev_jsonl=tmp_path / "dev.jsonl", dev_images=tmp_path / "b").dev == photos[60:]
+    )
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("short_resnet")
+@pytest.mark.parametrize(
+    ("model", "how", "message"),
+    [
+        ("student", [], "a decoder that is told no words of a photo learns nothing from captions alone"),
+        ("tiny", ["--self-critical"], "self-critical training learns nothing from captions alone"),
+    ],
+)
+def test_captions_that_would_not_be_learnt_from_are_refused(
+    model: str, how: list[str], message: str, tmp_path: Path
+) -> None:
+    """They went into the model's record of what it has learnt from."""
+    photos = coloured_photos(tmp_path / "photos", 6)
+    learnt, held_out, text = (write_coco(tmp_path / f"{n}.json", photos[n : n + 2]) for n in (0, 2, 4))
+    start = tiny_model(tmp_path / model, config={"tiny": TINY, "student": STUDENT}[model])
+    options = ["--coco", learnt, "--images", tmp_path / "photos", "--dev-coco", held_out, "--text", text]
+    options += ["--from", start, *how, "-o", tmp_path / "run", "--device", "cpu"]
+    result = CliRunner().invoke(main, ["train", *map(str, options)])
+    assert (result.exit_code, result.stderr) == (1, f"Error: {message}: leave them out\n")

@@ -1,0 +1,421 @@
+"""The whole run, from photos to a saved model: what it leaves, refuses, and goes on from."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from captioner import checkpoint
+from captioner.configuration import CONFIGURATIONS
+from captioner.datasets import CaptionedPhoto
+from captioner.errors import DataError, ModelError
+from captioner.train.loop import EpochReport
+from captioner.train.processes import Processes
+from captioner.train.record import learnt_from, record
+from captioner.train.run import BEST, LOG, STATE, Data, Run, train
+from captioner.train.word_vectors import WordVectors
+from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
+
+TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1)
+
+
+class Watch:
+    """Remembers the epochs; `act` may interrupt at a step (in the epochs alone) or at an epoch's report."""
+
+    def __init__(self, at_step: int = 0, at_epoch: int = 0, act: Callable[[], None] | None = None) -> None:
+        self.reports: list[EpochReport] = []
+        self._at_step, self._at_epoch, self._act = at_step, at_epoch, act or self._stop
+
+    @staticmethod
+    def _stop() -> None:
+        raise KeyboardInterrupt
+
+    def stage(self, name: str, total: int) -> None:
+        assert name and total > 0
+
+    def advance(self, count: int = 1, loss: float | None = None) -> None:
+        if loss is not None:
+            self._at_step -= 1
+            if self._at_step == 0:
+                self._act()
+
+    def epoch(self, report: EpochReport) -> None:
+        if report.epoch == self._at_epoch:
+            self._act()
+        self.reports.append(report)
+
+    def done(self, best: Path) -> None:
+        assert (best / "config.json").exists()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    folder = tmp_path_factory.mktemp("photos")
+    return Data(coloured_photos(folder, 6), coloured_photos(folder, 3, first=6), names=("colours",))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("features")
+
+
+def small_run(folder: Path, cache: Path) -> Run:
+    recipe = dataclasses.replace(RECIPE, epochs=2, smallest_count=1)
+    return Run(TINY, recipe, folder, cache, device="cpu")
+
+
+def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float, float]], str]:
+    reports = [(one.epoch, one.loss, one.score) for one in watch.reports]
+    return reports, checkpoint.load(folder / "best").digest
+
+
+def epochs_in_log(folder: Path) -> list[str]:
+    return [line.split(",")[0] for line in (folder / LOG).read_text().splitlines()[1:]]
+
+
+def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    made = train(small_run(tmp_path, cache), data, Watch())
+    assert made.about["data"] == ["colours"]
+    assert learnt_from(made.about, ["photo0.png", "photo6.png"]) == ["photo0.png"]
+    card = checkpoint.read_card(tmp_path / BEST)
+    epoch, score = made.about["epoch"], made.about["dev_cider_d"]
+    assert f"{len(made.vocabulary)} words.\n" in card and "LSTM of 1 layer with 16 units" in card
+    assert "**Data.** colours. The last training learnt from 6 photos with 12 captions, and was" in card
+    assert f"Epoch {epoch} of 2 is kept: dev CIDEr-D {score}. By epochs 2, " in card
+    assert card.endswith("seed 0.\n") and str(tmp_path) not in card
+    lines = (tmp_path / "training-log.csv").read_text().splitlines()
+    assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
+
+
+def _sigterm() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "watch", [lambda: Watch(at_step=4), lambda: Watch(at_epoch=1), lambda: Watch(at_step=2, act=_sigterm)]
+)
+def test_an_interrupted_run_resumes_to_the_same_model(
+    watch: Callable[[], Watch], data: Data, cache: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C in an epoch, Ctrl-C while its score is reported, and SIGTERM."""
+    before = signal.getsignal(signal.SIGTERM)
+    straight, stopped, resumed = Watch(), watch(), Watch()
+    train(small_run(tmp_path / "straight", cache), data, straight)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_run(tmp_path / "resumed", cache), data, stopped)
+    assert (tmp_path / "resumed" / STATE).exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+    train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
+    stopped.reports += resumed.reports
+    assert outcome(stopped, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+
+
+@pytest.fixture(scope="module")
+def stopped(data: Data, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Data]:
+    """A run that was begun with a model and captions without photos."""
+    folder = tmp_path_factory.mktemp("stopped")
+    told = dataclasses.replace(data, text=[["a red dog"]], text_names=["text.png"])
+    run = dataclasses.replace(small_run(folder / "run", cache), start=tiny_model(folder / "one", 0, TOLD))
+    with pytest.raises(KeyboardInterrupt):
+        train(run, told, Watch(at_step=1))
+    return run, told
+
+
+def _other_dev(run: Run, data: Data) -> tuple[Run, Data]:
+    return run, dataclasses.replace(data, dev=data.dev[:-1])
+
+
+def _other_references(run: Run, data: Data) -> tuple[Run, Data]:
+    dev = [dataclasses.replace(photo, captions=photo.captions[:1]) for photo in data.dev]
+    return run, dataclasses.replace(data, dev=dev)
+
+
+def _other_text_photos(run: Run, data: Data) -> tuple[Run, Data]:
+    return dataclasses.replace(run, text_photos=run.text_photos + 1), data
+
+
+def _other_start(run: Run, data: Data) -> tuple[Run, Data]:
+    return dataclasses.replace(run, start=tiny_model(run.folder.parent / "other", 1, TOLD)), data
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (_other_dev, "set of dev photos"),
+        (_other_references, "set of dev photos"),
+        (_other_text_photos, "number of photos imagined from text"),
+        (_other_start, "model to start from"),
+    ],
+)
+def test_a_run_goes_on_with_what_it_began_with(
+    other: Callable[[Run, Data], tuple[Run, Data]], name: str, stopped: tuple[Run, Data]
+) -> None:
+    """Scores of two sets of photos do not compare, and a decoder is told other words by another model."""
+    with pytest.raises(DataError, match=rf"{STATE}: was made with another {name}; use the options and data"):
+        train(*other(*stopped), Watch(), resume=True)
+
+
+def _ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_signal_while_the_state_is_saved_loses_nothing(
+    data: Data, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody is impatient, or a supervisor signals the program as well as its group."""
+    straight, stopped, resumed = Watch(), Watch(at_step=2, act=_ctrl_c), Watch()
+    train(small_run(tmp_path / "straight", cache), data, straight)
+    save = torch.save
+
+    def signalled(*given: Any) -> None:
+        _ctrl_c()
+        save(*given)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(torch, "save", signalled)
+        train(small_run(tmp_path / "resumed", cache), data, stopped)
+    assert (tmp_path / "resumed" / STATE).exists()
+    train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
+    assert outcome(resumed, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+
+
+_SCORED_IN_TWO = """
+import sys
+from pathlib import Path
+from typing import Any
+from captioner.datasets import coco
+from tests.captioner.train.test_run import Data, Watch, _ctrl_c, small_run, train
+folder = Path(sys.argv[1])
+photos = coco(folder / "captions.json", folder)
+try:
+    train(small_run(folder / "run", folder), Data(photos[:6], photos[6:]), Watch(at_epoch=1, act=_ctrl_c))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_two_processes_stop_together_while_the_first_one_scores(tmp_path: Path) -> None:
+    write_coco(tmp_path / "captions.json", coloured_photos(tmp_path, 8))
+    told = in_two_processes("-c", _SCORED_IN_TWO, tmp_path)
+    assert [output for output, _ in told] == ["interrupted\n"] * 2, told
+    assert {path.name for path in (tmp_path / "run").glob("*.pt")} == {STATE, "training-state-1.pt"}
+
+
+def test_two_processes_leave_one_model_and_say_so_once(tmp_path: Path) -> None:
+    """The first one scores alone; the other must not look for a model before there is one."""
+    photos = coloured_photos(tmp_path / "photos", 8)
+    place = tmp_path / "photos"
+    learnt, held_out = (write_coco(tmp_path / f"{len(some)}.json", some) for some in (photos[:5], photos[5:]))
+    sources = ["--coco", learnt, "--images", place, "--dev-coco", held_out]
+    how = ["--from", tiny_model(tmp_path / "tiny"), "--epochs", 1, "--batch", 2, "--encoder-rate", 1e-5]
+    where = ["--device", "cpu", "-o", tmp_path / "run"]
+    told = in_two_processes("-m", "captioner.cli", "train", *sources, *how, *where)
+    assert not any("Error" in errors for _, errors in told), told
+    assert "the best model is in" in told[0][0] and told[1][0] == ""
+    assert checkpoint.load(tmp_path / "run" / BEST)
+
+
+def test_a_best_model_whose_saving_was_stopped_is_saved_when_the_run_goes_on(
+    data: Data, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight, stopped = Watch(), Watch()
+    train(small_run(tmp_path / "straight", cache), data, straight)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(checkpoint, "save", stop)
+        train(small_run(tmp_path / "resumed", cache), data, stopped)
+    resumed = Watch()
+    train(small_run(tmp_path / "resumed", cache), data, resumed, resume=True)
+    assert outcome(resumed, tmp_path / "resumed") == outcome(straight, tmp_path / "straight")
+    assert epochs_in_log(tmp_path / "resumed") == ["1", "2"]
+
+
+def test_what_fails_after_the_last_step_of_an_epoch_costs_no_epoch(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    """Such as a file that a desktop puts into the folder of the best model."""
+    straight, resumed = Watch(), Watch(at_step=4)  # stops where more than the three steps of epoch 2 are made
+    train(small_run(tmp_path / "straight", cache), data, straight)
+    run = small_run(tmp_path / "resumed", cache)
+    stray = run.folder / BEST / ".DS_Store"
+
+    def come() -> None:
+        stray.parent.mkdir()
+        stray.touch()
+
+    with pytest.raises(ModelError, match=r"best: holds \.DS_Store"):
+        train(run, data, Watch(at_epoch=1, act=come))
+    stray.unlink()
+    train(run, data, resumed, resume=True)
+    assert outcome(resumed, run.folder) == outcome(straight, tmp_path / "straight")
+    assert epochs_in_log(run.folder) == ["1", "2"]
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-5])
+def test_photos_that_are_not_there_are_named_before_training(
+    rate: float, data: Data, cache: Path, tmp_path: Path
+) -> None:
+    gone = dataclasses.replace(data.dev[0], image=tmp_path / "gone.png")
+    run = small_run(tmp_path / "run", cache)
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, encoder_learning_rate=rate))
+    with pytest.raises(DataError, match=r"gone\.png: no such photo \(1 of 9 are missing\)"):
+        train(run, dataclasses.replace(data, dev=[gone, *data.dev[1:]]), Watch(at_step=1))
+
+
+def test_a_start_with_a_damaged_record_is_refused_before_training(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    start = tiny_model(tmp_path / "tiny", trained_on="!")
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
+    with pytest.raises(ModelError, match="record of its training photos"):
+        train(run, data, Watch(at_step=1))
+
+
+def test_a_start_whose_data_sets_are_no_names_can_be_gone_on_from(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    start = tiny_model(tmp_path / "tiny", data=[{"name": "odd"}])
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
+    assert train(run, data, Watch()).about["data"] == ["{'name': 'odd'}", "colours"]
+
+
+def test_test_photos_among_the_training_photos_are_refused(data: Data, cache: Path, tmp_path: Path) -> None:
+    leaky = dataclasses.replace(data, dev=[*data.dev, data.train[0]])
+    with pytest.raises(DataError, match=r"1 of the 4 test photos .* of this run, such as photo0\.png"):
+        train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def test_test_photos_whose_captions_are_learnt_from_are_refused(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    leaky = dataclasses.replace(data, text=[["a field"]], text_names=["images/photo7.png"])
+    with pytest.raises(DataError, match=r"1 of the 3 test photos .* of this run, such as photo7\.png"):
+        train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def test_test_photos_that_the_start_has_learnt_from_are_refused(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    start = tiny_model(tmp_path / "tiny", trained_on=record(["/data/photo8.png"]))
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
+    with pytest.raises(DataError, match=r"1 of the 3 .* of .*tiny, which it starts from, such as photo8"):
+        train(run, data, Watch())
+
+
+def test_coco_names_a_photo_in_two_ways(data: Data, cache: Path, tmp_path: Path) -> None:
+    def named(name: str) -> CaptionedPhoto:
+        return dataclasses.replace(data.train[0], name=name)
+
+    long, short = named("COCO_train2014_000000000009.jpg"), named("000000000009.jpg")
+    for train_photo, dev_photo in ((long, short), (short, long)):
+        leaky = dataclasses.replace(data, train=[train_photo], dev=[dev_photo])
+        with pytest.raises(DataError, match=f"such as {dev_photo.name}"):
+            train(small_run(tmp_path, cache), leaky, Watch())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_is_not_begun_anew_over_an_earlier_one(data: Data, cache: Path, tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", cache)
+    made = train(run, data, Watch())
+    before = contents(run.folder)
+    with pytest.raises(DataError, match="run: holds a run already; resume it, or name"):
+        train(run, data, Watch())
+    assert contents(run.folder) == before
+    assert train(run, data, Watch(), resume=True).digest == made.digest
+    (run.folder / STATE).unlink()
+    before = contents(run.folder)
+    for resume in (False, True):
+        with pytest.raises(DataError, match="run: holds a model, and no state to go on from"):
+            train(run, data, Watch(), resume=resume)
+    assert contents(run.folder) == before
+
+
+def test_files_in_the_way_of_the_best_model_are_found_before_training(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    run, watch = small_run(tmp_path / "run", cache), Watch(at_step=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, watch)
+    (run.folder / BEST).mkdir()
+    (run.folder / BEST / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match=r"best: holds notes\.txt"):
+        train(run, data, Watch(), resume=True)
+
+
+@pytest.mark.parametrize(("caption", "words"), [("all is red", 0), ("a red dog", 1)])
+def test_few_photos_train_a_detector_of_few_words(
+    caption: str, words: int, data: Data, cache: Path, tmp_path: Path
+) -> None:
+    """No word is in 30 photos; what is left are nouns of ImageNet's classes, fewer than are to be told."""
+    few = dataclasses.replace(
+        data, train=[dataclasses.replace(one, captions=(caption,)) for one in data.train]
+    )
+    run = small_run(tmp_path, cache)
+    run = dataclasses.replace(run, config=dataclasses.replace(TINY, words=2))
+    config = train(run, few, Watch()).model.config
+    assert (config.words, config.detector_words) == (words, words)
+
+
+@pytest.mark.usefixtures("short_resnet")
+@pytest.mark.parametrize(
+    ("arch", "batch", "count", "needed"),
+    [("default", 1, 2, 2), ("model2", 1, 1, 2), ("model2", 3, 2, 4), ("model2", 7, 4, 8)],
+)
+def test_a_step_has_photos_for_every_process(
+    arch: str,
+    batch: int,
+    count: int,
+    needed: int,
+    data: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """model1 to model5 normalise over the photos of a step, and of one there is nothing to normalise."""
+    monkeypatch.setattr(Processes, "from_environment", lambda _: Processes(0, count))
+    recipe = dataclasses.replace(RECIPE, photos_per_batch=batch)
+    run = Run(CONFIGURATIONS[arch], recipe, tmp_path, tmp_path, device="cpu", pretrained=False)
+    photos = min(batch, 6)
+    with pytest.raises(DataError, match=f"a step of {photos} photos is too small: {needed} are needed"):
+        train(run, data, Watch())
+
+
+# The student project's architectures
+
+
+@pytest.mark.usefixtures("short_resnet")
+def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_path: Path) -> None:
+    """model5 in small: its own words with punctuation, GloVe for those that it has, frozen."""
+    (tmp_path / "glove.txt").write_text("red 1 2 3\nsky -1 0 0.5\nunused 9 9 9\n")
+    config = dataclasses.replace(
+        CONFIGURATIONS["model5"], embedding=3, hidden=8, preprocess=TINY.preprocess, max_words=6
+    )
+    recipe = dataclasses.replace(RECIPE, epochs=1, smallest_count=1)
+    vectors = WordVectors(tmp_path / "glove.txt")
+    run = Run(
+        config, recipe, tmp_path / "run", tmp_path / "cache", device="cpu", pretrained=False, vectors=vectors
+    )
+    stopped = dataclasses.replace(
+        data, train=[dataclasses.replace(one, captions=(f"{one.captions[0]}.",)) for one in data.train]
+    )
+    made = train(run, stopped, Watch())
+    assert "." in made.vocabulary
+    rows = made.model.decoder.embed.weight
+    assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
+    assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
+    with pytest.raises(DataError, match=r"give it word vectors \(GloVe"):
+        train(dataclasses.replace(run, folder=tmp_path / "other", vectors=None), stopped, Watch())
