@@ -73,6 +73,23 @@ def test_single_documents_that_a_busy_server_rejects_are_sent_again(proxy: Proxy
         assert index.status().captions == 5
 
 
+def test_a_lost_answer_to_the_making_of_an_index_is_no_error(proxy: Proxy, proxied: str) -> None:
+    cuts = iter([True])
+
+    def fault(handler: Handler, path: str) -> bool:
+        made = re.search(r"-\d{8}-\d{6}-\d{6}($|\?)", path) is not None
+        lost = made and handler.command == "PUT" and next(cuts, False)
+        if lost:
+            handler.pass_on(handler.body, then_cut=True)
+        return lost
+
+    proxy.fault = fault
+    with ElasticIndex.open(proxied, create=True) as index:
+        assert index.add(some(2)).added == 2
+        assert index.status().captions == 2
+    assert next(cuts, None) is None
+
+
 @pytest.mark.parametrize("asked", ["_mget", "_pit", "_refresh"])
 def test_a_server_that_is_too_busy_to_look_something_up_is_asked_again(
     proxy: Proxy, proxied: str, asked: str

@@ -46,6 +46,32 @@ def test_only_on_this_very_machine_a_dead_process_frees_a_fresh_lock(
 
 
 @pytest.mark.elasticsearch
+def test_of_two_that_take_over_a_stale_lock_one_gets_it(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = parse(elastic_where)
+    index = f"{address.name}-builds"
+    with connect(address) as client:
+        client.index(index=index, id="build", document={"owner": "x", "machine": "another", "at": 0.0})
+        seen = client.get(index=index, id="build")
+        mine, other = BuildLock(client, address, "mine"), BuildLock(client, address, "other")
+        mine.acquire()
+        with monkeypatch.context() as patch, pytest.raises(IndexLockedError, match="started just now"):
+            patch.setattr(client, "get", lambda **_: seen)
+            other.acquire()
+        mine.confirm()
+        mine.release()
+
+
+def test_a_process_of_another_user_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(pid: int, signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", refused)
+    assert lock._alive({"machine": lock.machine(), "pid": 1, "at": time.time()})
+
+
+@pytest.mark.elasticsearch
 def test_a_forked_child_does_not_release_it(elastic_where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     address = parse(elastic_where)
     with connect(address) as client:

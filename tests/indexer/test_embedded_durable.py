@@ -131,3 +131,38 @@ def test_a_draft_that_lost_captions_is_not_published(
         with pytest.raises(IndexDamagedError, match="holds 1 captions instead of 2; it is not published"):
             draft.publish()
         assert index.status().captions == 3
+
+
+def test_a_draft_whose_texts_are_damaged_is_begun_anew_and_does_not_hide_others(small_index: Path) -> None:
+    with EmbeddedIndex.open(str(small_index)) as index:
+        for key in ("sound", "damaged"):
+            with index.draft(key) as draft:
+                draft.add([record(key, "two cats"), record("more")])
+        hidden = small_index / "draft-00"
+        hidden.mkdir()
+        (hidden / "draft.json").write_text("{")
+        for path in small_index.rglob("segment-*.arrays"):
+            if b"damaged" in (data := path.read_bytes()):
+                path.write_bytes(data.replace(b"two cats", b"two bats"))
+        with index.draft("sound") as draft:
+            assert draft.add([record("sound", "two cats")]).unchanged == 1
+        with index.draft("damaged") as draft:
+            assert draft.add([record("damaged", "two cats"), record("more")]).added == 2
+            assert draft.publish().captions == 2
+
+
+def test_publishing_that_fails_leaves_no_merged_files(
+    small_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedIndex.open(str(small_index)) as index, index.draft("k") as draft:
+        for image_id in ("5", "6"):
+            draft.add([record(image_id)])
+        before = {*small_index.rglob("*.arrays")}
+        with monkeypatch.context() as patch, pytest.raises(IndexDamagedError):
+            patch.setattr(draft_module, "check_checksums", _raising)
+            draft.publish()
+        assert {*small_index.rglob("*.arrays")} == before
+
+
+def _raising(folder: Path, segments: object) -> None:
+    raise IndexDamagedError("as a disk may be that breaks just now")

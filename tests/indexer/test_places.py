@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from indexer import loading
 from indexer.build import BuildReport, add, build
 from indexer.errors import IndexerError
 from indexer.index import open_index
-from indexer.places import IdsOfFiles, RealPaths, is_same_file
+from indexer.places import IdsOfFiles, RealPaths, is_same_file, with_folder
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
-from indexer.sources import FolderSource
+from indexer.sources import FolderSource, Item, Source
 from tests.indexer.worlds import (
     AskedIndex,
     ColourCaptioner,
@@ -91,6 +92,147 @@ class TestLinkedPhotos:
             assert told in list(report_lines(report))
 
 
+@pytest.mark.parametrize(
+    ("image", "image_id", "longer"),
+    [
+        ("/x/b/a.jpg", "a.jpg", "b/a.jpg"),
+        ("/x/b/a.jpg", "b/a.jpg", "x/b/a.jpg"),
+        ("/x/b/a.jpg", "x/b/a.jpg", None),
+        ("/x/b/a.jpg", "c.jpg", None),
+        ("/x/ba.jpg", "a.jpg", None),
+        ("s3://bucket/b/a.jpg", "a.jpg", "b/a.jpg"),
+        ("s3://bucket/b/a.jpg", "b/a.jpg", "bucket/b/a.jpg"),
+        ("s3://bucket/b/a.jpg", "bucket/b/a.jpg", None),
+        ("https://host/a.jpg", "https://host/a.jpg", None),
+        ("memory:///b/a.jpg", "b/a.jpg", None),
+        ("a.jpg", "a.jpg", None),
+    ],
+)
+def test_an_id_with_a_folder_more_is_a_longer_end_of_the_path(
+    image: str, image_id: str, longer: str | None
+) -> None:
+    photo = CaptionRecord(image_id, "", image, "folder")
+    named = with_folder(photo)
+    assert (named and named.image_id) == longer
+    assert with_folder(replace(photo, source="coco")) is None
+
+
+class Listed(Source):
+    """Photos below an address."""
+
+    name = "listed"
+
+    def __init__(self, *photos: CaptionRecord) -> None:
+        self._photos = photos
+
+    def fingerprint(self) -> str:
+        return "listed"
+
+    def photos(self) -> Iterator[Item]:
+        return iter(self._photos)
+
+    def photo_count(self) -> int:
+        return len(self._photos)
+
+
+class TestEqualNames:
+    """Photos of several folders that have the same name: who comes second has its folder's name in its id."""
+
+    def test_all_are_indexed_and_keep_their_ids_in_whatever_order_they_come(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        for number, name in enumerate(("a/1.png", "a/2.png", "b/1.png", "b/3.png", "x/b/1.png", "x/b/4.png")):
+            write_noise(tmp_path / name, number)
+        folders = [FolderSource(tmp_path / name) for name in ("a", "b", "x/b")]
+        expected = {
+            "1.png": "a/1.png",
+            "2.png": "a/2.png",
+            "b/1.png": "b/1.png",
+            "3.png": "b/3.png",
+            "x/b/1.png": "x/b/1.png",
+            "4.png": "x/b/4.png",
+        }
+        with open_index(fresh_where, create=True) as index:
+            report = build(index, folders, captioning(ColourCaptioner()))
+            assert (report.captioned, report.with_folder, report.problems) == (6, 2, ())
+            told = "2 photos have ids with their folder's name, since others have their names"
+            assert told in list(report_lines(report))
+            assert report_as_json(report)["photos_with_folder"] == 2
+            for again in (folders, folders[::-1], folders[1:], folders[2:]):
+                report = add(index, again, captioning(ColourCaptioner()))
+                photos = sum(folder.photo_count() for folder in again)
+                assert (report.captioned, report.known, report.elsewhere) == (0, photos, 0)
+                assert (report.with_folder, report.problems, report.gone) == (min(2, len(again)), (), {})
+            assert dict(index.places("")) == {name: str(tmp_path / path) for name, path in expected.items()}
+            write_noise(tmp_path / "b" / "1.png", 10)
+            report = add(index, folders[::-1], captioning(ColourCaptioner()))
+            assert (report.captioned, report.renewed, report.status.images) == (1, 1, 6)
+
+    def test_one_folder_is_added_after_the_other(self, tmp_path: Path, fresh_where: str) -> None:
+        first, second = (write_noise(tmp_path / name / "1.png", n) for n, name in enumerate("ab"))
+        with open_index(fresh_where, create=True) as index:
+            build(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
+            for captioned in (1, 0):
+                report = add(index, [FolderSource(second.parent)], captioning(ColourCaptioner()))
+                assert (report.captioned, report.known) == (captioned, 1 - captioned)
+                assert (report.with_folder, report.elsewhere, report.problems) == (1, 0, ())
+            assert dict(index.places("")) == {"1.png": str(first), "b/1.png": str(second)}
+            first.unlink()  # its id does not become the other's
+            report = add(index, [FolderSource(second.parent)], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.status.images) == (0, 1, 2)
+
+    @pytest.mark.parametrize("photos", [2, loading.LOOK_UP + 3])
+    def test_a_build_that_is_gone_on_with_gives_the_same_ids(self, tmp_path: Path, photos: int) -> None:
+        for folder in "ab":
+            for number in range(photos):
+                write_photo(tmp_path / folder / f"{number}.jpg")
+        (tmp_path / "a" / "0.jpg").write_bytes(b"no photo")  # its name is its name
+        found = [FolderSource(tmp_path / folder) for folder in "ab"]
+        whole, index = DraftingIndex(), DraftingIndex()
+        build(whole, found, captioning(ColourCaptioner()))
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                build(index, found, captioning(Stopped(photos // 2, KeyboardInterrupt())))
+        report = build(index, found, captioning(ColourCaptioner()))
+        assert (report.with_folder, len(report.problems)) == (photos, 1)
+        assert index.documents == whole.documents
+        assert {one.image_id for one in index.held} >= {f"b/{number}.jpg" for number in range(photos)}
+
+    def test_an_id_that_a_photo_below_the_other_folder_has_is_taken_as_well(self, tmp_path: Path) -> None:
+        for name in ("p/1.jpg", "p/b/1.jpg", "b/1.jpg"):
+            write_photo(tmp_path / name)
+        index, found = DraftingIndex(), [FolderSource(tmp_path / name) for name in "pb"]
+        report = build(index, found, captioning(ColourCaptioner()))
+        assert report.with_folder == 1
+        longer = f"{tmp_path.name}/b/1.jpg"
+        assert {one.image_id for one in index.held} == {"1.jpg", "b/1.jpg", longer}
+        report = add(index, found[::-1], captioning(ColourCaptioner()))
+        assert (report.captioned, report.known, report.with_folder) == (0, 3, 1)
+
+    def test_where_every_end_of_the_path_is_taken_it_is_told_of(self, tmp_path: Path) -> None:
+        photo, other = write_photo(tmp_path / "a" / "1.jpg"), str(write_photo(tmp_path / "other.jpg"))
+        ends = ["/".join(photo.parts[-length:]) for length in range(1, len(photo.parts))]
+        index = DraftingIndex(CaptionRecord(end, "Sea.", other, "folder", "generated") for end in ends)
+        report = add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
+        assert [str(problem) for problem in report.problems] == [
+            f"{photo}: its image id {ends[-1]!r} belongs to {other} already; rename one of them"
+        ]
+
+    def test_folders_of_addresses(self, tmp_path: Path) -> None:
+        def photo(image_id: str, bucket: str, **written: str) -> CaptionRecord:
+            place = f"s3://host/{bucket}/1.jpg"
+            return replace(CaptionRecord(image_id, "", place, "folder", "generated"), **written)
+
+        by = {"caption": "A dog.", "model": "colour@12345678"}
+        index = DraftingIndex([photo("1.jpg", "a", **by), photo("b/1.jpg", "b", **by)])
+        given = [photo("1.jpg", bucket) for bucket in "cba"]
+        captioner = ColourCaptioner()
+        report = add(index, [Listed(*given)], captioning(captioner))
+        assert (report.known, report.with_folder) == (2, 2)
+        assert captioner.asked == ["s3://host/c/1.jpg"]
+        assert not any("belongs to" in problem.reason for problem in report.problems)
+
+
 class TestNestedFolders:
     """A file that lies below two of the folders that were named: one image, by the id that it got first."""
 
@@ -124,7 +266,8 @@ class TestNestedFolders:
                 folder = FolderSource(tmp_path / name / "2024")
                 report = add(index, [folder], captioning(ColourCaptioner()))
                 # the id a.png is another file's; this one has an id of its own already
-                assert (report.captioned, report.known, report.elsewhere, report.problems) == (0, 2, 2, ())
+                assert (report.captioned, report.known, report.problems) == (0, 2, ())
+                assert (report.elsewhere, report.with_folder) == (1, 1)
             assert index.status().images == 3
 
     @pytest.mark.parametrize(
@@ -190,7 +333,7 @@ class TestNestedFolders:
         """Its captions have them, too."""
         photo = write_photo(tmp_path / "val" / "a.jpg")
         index = DraftingIndex([CaptionRecord("val/a.jpg", "Sea.", str(photo), "folder")])
-        ids = IdsOfFiles(index, pytest.fail)
+        ids = IdsOfFiles(index, lambda problem: pytest.fail(str(problem)))
         for source, expected in (("coco", "a.jpg"), ("folder", "val/a.jpg")):
             assert ids.named(CaptionRecord("a.jpg", "", str(photo), source)).image_id == expected
 
