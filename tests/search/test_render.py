@@ -96,6 +96,11 @@ class TestTable:
         assert "\x1b[2J" not in coloured
         assert not CONTROL.search(re.sub(r"\x1b\[\d+m", "", coloured))
 
+    def test_no_escape_of_a_token_reaches_the_terminal(self) -> None:
+        """The student project's tokens are all that stands between blanks."""
+        results = Searcher(MemoryIndex([CaptionRecord("x", EVIL)], "seed/1"), NamingCaptioner).text(EVIL)
+        assert not CONTROL.search(table(results, color=False, width=160))
+
     def test_random_images_have_no_score(self, search: Searcher) -> None:
         text = table(search.random(3), color=False)
         assert "Jaccard" not in text
