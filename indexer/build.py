@@ -10,18 +10,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, Draft, known_analyzer
+from indexer.contract import CaptionIndex, known_analyzer
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.gone import count_gone
-from indexer.loading import Captioning, Known, Loading, Progress, Tell, no_progress
-from indexer.places import LookedUp
-from indexer.records import CaptionRecord, IndexStatus, Rejected
+from indexer.loading import Captioning, Loading, Progress, Tell, no_progress
+from indexer.records import IndexStatus, Rejected
 from indexer.rejects import write_rejects
 from indexer.renewal import Renewing
+from indexer.replacing import Before, Replaced, Replacing
 from indexer.sources import Problem, Source
 from indexer.sources.folder import folders_among, unread_of
 
 __all__ = ["BuildReport", "Captioning", "Problem", "add", "build"]
+
+_NO_WAY = ("", 1)  # of captioning, where no source has photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,15 @@ class BuildReport:
     seconds: float
     status: IndexStatus
     renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
+    taken_over: int = 0  # of the photos known: those with captions of the index that a build replaced
     elsewhere: int = 0  # photos whose file has another image id already, and keeps it
+    with_folder: int = 0  # photos whose image id has their folder's name, since its rest is another one's id
     met_again: int = 0  # photos that this run met before, through a link or in another source
     moved: int = 0  # photos whose captions were taken over from another place, which is gone
     #: Folder -> its photos in the index without a file; None where they could not be counted.
     gone: Mapping[str, int] | None = field(default_factory=dict)
     unread: Mapping[str, int] = field(default_factory=dict)  # pictures passed over, by suffix
+    replaced: Replaced | None = None  # the index that a build took the place of, where it held captions
 
     @property
     def whole(self) -> bool:
@@ -63,7 +68,8 @@ def build(
 ) -> BuildReport:
     """Make the index hold what the sources hold, and nothing else.
 
-    Readers see the old index until the new one is whole. An interrupted build (KeyboardInterrupt or an
+    Readers see the old index until the new one is whole. Photos of which it has the captions that would be
+    written now are not captioned again (`indexer.replacing`). An interrupted build (KeyboardInterrupt or an
     error) leaves its draft; the same call goes on with it and captions no photo twice. What cannot be
     used is told to `tell` at once and counted; captions that the index refuses go to the file `rejects`.
     Raises IndexerError, with the old index as it was, when nothing at all can be indexed.
@@ -71,8 +77,9 @@ def build(
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
-        model = captioning.captioner.identity if captioning else ""
-        loading = Loading(draft.add, _known_to_draft(draft, model), captioning, tell, progress)
+        before = Before(index, *(captioning.way if captioning else _NO_WAY), tell)
+        made = Replacing(draft, before, captioning.model if captioning else "")
+        loading = Loading(made.store, made.known, captioning, tell, progress)
         try:
             _load(loading, sources, rejects)
         except IndexUnavailableError as error:
@@ -85,7 +92,7 @@ def build(
                 f"{len(loading.rejected):,} refused); what is at {index.where} stays as it was"
             )
         status = draft.publish()
-    return _report(loading, sources, status, started)
+    return replace(_report(loading, sources, status, started), replaced=before.replaced)
 
 
 def add(
@@ -110,8 +117,7 @@ def add(
     _check_analyzer(index, analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
-    model, captions = (captioning.captioner.identity, captioning.captions) if captioning else ("", 1)
-    live = Renewing(index, model, captions, tell)
+    live = Renewing(index, *(captioning.way if captioning else _NO_WAY), tell)
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
     report = _report(loading, sources, index.status(), started)
@@ -145,22 +151,6 @@ def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _known_to_draft(draft: Draft, model: str) -> Known:
-    """Photos that have a caption by this model; what others generated came from a source, ready-made.
-
-    The files need not be looked at: their sizes and times are in the key, so a build whose photos have
-    changed begins a draft of its own.
-    """
-    known: list[frozenset[str]] = []
-
-    def look(photos: Sequence[CaptionRecord]) -> list[LookedUp]:
-        if not known:
-            known.append(draft.known_images(model))
-        return [LookedUp(photo, photo.image if photo.image_id in known[0] else None) for photo in photos]
-
-    return look
-
-
 def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
     if wanted is not None and wanted != index.analyzer:
         raise IndexMismatchError(
@@ -178,7 +168,9 @@ def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, st
         rejected=tuple(loading.rejected),
         captioned=loading.captioned,
         known=loading.known,
+        taken_over=loading.taken_over,
         elsewhere=loading.elsewhere,
+        with_folder=loading.with_folder,
         met_again=loading.met_again,
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,

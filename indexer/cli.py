@@ -74,8 +74,9 @@ def main() -> None:
 def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: bool, **options: Any) -> None:
     """Make the index anew from all sources given.
 
-    The old index answers until the new one is whole. Stopped with Ctrl-C, the same command goes on
-    where it was. `--retry` alone adds to the index that is there.
+    The old index answers until the new one is whole. Photos that it has captions of, and that have not
+    changed since, are not captioned again. Stopped with Ctrl-C, the same command goes on where it was.
+    `--retry` alone adds to the index that is there.
     """
     if options["retry"]:
         retry_goes_alone(click.get_current_context())

@@ -183,6 +183,9 @@ class CaptionIndex(View, _Closing):
         """How many captions there are; unlike `status`, cheap enough to ask often."""
         return self.status().captions
 
+    def check_stored(self) -> None:
+        """Raises IndexDamagedError where what is stored is not as it was written; servers see to theirs."""
+
     def check(self) -> Sequence[str]:
         """Read everything that is stored; one line for each part that is not as it was written.
 

@@ -14,7 +14,7 @@ from captioner.outside import printable
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
 from indexer.batching import batches
-from indexer.places import LookedUp, RealPaths, is_same_file
+from indexer.places import LookedUp, RealPaths, is_same_file, with_folder
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Item, Problem, Source
 
@@ -43,10 +43,15 @@ class Captioning:
         return self.load()
 
     @property
-    def way(self) -> tuple[str, int, int]:
+    def model(self) -> str:
+        """Who writes the captions, as they tell: the same captioner with another beam writes other ones."""
+        usual = self.beam in (None, self.captioner.usual_beam)
+        return self.captioner.identity if usual else f"{self.captioner.identity}/beam{self.beam}"
+
+    @property
+    def way(self) -> tuple[str, int]:
         """What decides the captions of a photo: two builds that agree in it write the same ones."""
-        beam = self.captioner.usual_beam if self.beam is None else self.beam
-        return self.captioner.identity, beam, self.captions
+        return self.model, self.captions
 
 
 class Bar(Protocol):
@@ -88,8 +93,10 @@ class Loading:
         self._progress = progress
         self._places: dict[str, str] = {}  # image id -> the photo that has it in this run
         self._real, self._files = RealPaths(), set[str]()  # of the photos of this run
+        self._taken: list[CaptionRecord] = []  # captions of an earlier index, to be stored
         self.added = self.unchanged = self.empty = self.captioned = 0
-        self.known = self.elsewhere = 0
+        self.known = self.taken_over = 0
+        self.elsewhere = self.with_folder = 0
         self.met_again = 0  # photos whose file this run itself met before
         self.rejected: list[Rejected] = []
         self.problems: list[Problem] = []
@@ -124,10 +131,11 @@ class Loading:
                     if len(written) >= PHOTO_BATCH:
                         self._keep(written)
             finally:
+                self._keep(self._taken)
                 self._keep(written)
 
     def _keep(self, written: list[CaptionRecord]) -> None:
-        """Store what a captioner wrote; an interruption, which shall not cost it, comes behind that."""
+        """Store captions of photos; an interruption, which shall not cost them, comes behind that."""
         with signals_held(first_only=True):
             batch = written.copy()
             written.clear()  # first: what fails is not stored again
@@ -149,23 +157,49 @@ class Loading:
                 yield []
                 continue
             self.captioned += 1
-            made = replace(photo, model=captioner.identity, phash=result.phash or photo.phash)
+            made = replace(photo, model=self._captioning.model, phash=result.phash or photo.phash)
             yield [replace(made, caption=caption.text) for caption in result.captions]
 
     def _uncaptioned(self, items: Iterable[Item], bar: Bar) -> Iterator[CaptionRecord]:
-        """The photos that have no caption by this captioner yet."""
+        """The photos that have no caption by this captioner yet, under the ids that they get."""
         for photos in batches(self._usable(items), LOOK_UP):
-            for photo, found in zip(photos, self._known(photos), strict=True):
-                file = self._real.of(photo.image)
-                if self._is_met(found.photo, file):
-                    self.met_again += 1
-                elif self._has_its_id(found, file):
-                    self.elsewhere += photo.image_id != found.photo.image_id
-                    if found.place is None:
-                        yield found.photo
-                        continue
-                    self.known += 1
-                bar.update()
+            wanting = self._wanting(photos, bar)
+            # The captioner may take its time, and what is taken over was found unchanged just now.
+            if wanting or len(self._taken) >= BATCH:
+                self._keep(self._taken)
+            yield from wanting
+
+    def _wanting(
+        self, photos: Sequence[CaptionRecord], bar: Bar, with_folder: bool = False
+    ) -> list[CaptionRecord]:
+        """Those that have no caption; a photo whose id is another one's is tried with its folder's name."""
+        wanting, again = [], []
+        for photo, found in zip(photos, self._known(photos), strict=True):
+            file = self._real.of(photo.image)
+            if self._is_met(found.photo, file):
+                self.met_again += 1
+            elif not _is_one(found.photo, first := self._first(found)):
+                if longer := self._with_folder(found.photo, first):
+                    again.append(longer)
+                    continue
+            else:
+                self._files.add(file)
+                self.with_folder += with_folder or found.id_taken
+                self.elsewhere += not found.id_taken and photo.image_id != found.photo.image_id
+                if not self._has_captions(found):
+                    wanting.append(found.photo)
+                    continue
+            bar.update()
+        return wanting + self._wanting(again, bar, with_folder=True) if again else wanting
+
+    def _has_captions(self, found: LookedUp) -> bool:
+        """Whether a photo has captions, or can have those of an earlier index; its id is its own now."""
+        self._places[found.photo.image_id] = found.photo.image
+        has_captions = found.place is not None or bool(found.captions)
+        self._taken += found.captions
+        self.taken_over += bool(found.captions)
+        self.known += has_captions
+        return has_captions
 
     def _is_met(self, photo: CaptionRecord, file: str) -> bool:
         """Whether this run has met its file, through a link, or in a folder around or within."""
@@ -174,16 +208,17 @@ class Loading:
             photo.source == "folder" and file in self._files
         )
 
-    def _has_its_id(self, found: LookedUp, file: str) -> bool:
-        """Whether its image id stands for this photo; where it is another one's, that is told."""
-        photo = found.photo
-        first = self._places.setdefault(photo.image_id, found.place or photo.image)
-        if not _is_one(photo, first):
+    def _first(self, found: LookedUp) -> str:
+        """Where the picture is that has its image id: one of this run, of the index, or itself."""
+        return self._places.get(found.photo.image_id) or found.place or found.photo.image
+
+    def _with_folder(self, photo: CaptionRecord, first: str) -> CaptionRecord | None:
+        """The photo under a longer id, since another one has its id; where there is none, that is told."""
+        longer = with_folder(photo)
+        if longer is None:
             reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
             self._note(Problem(photo.image, reason))
-            return False
-        self._files.add(file)
-        return True
+        return longer
 
     def _usable(self, items: Iterable[Item]) -> Iterator[CaptionRecord]:
         for item in items:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Document
 
 if TYPE_CHECKING:
     from indexer.sources import Problem
@@ -21,6 +21,20 @@ class LookedUp:
 
     photo: CaptionRecord
     place: str | None  # of the picture that has this id, where there is one
+    captions: Sequence[CaptionRecord] = ()  # of an earlier index, which it can have as they are
+    id_taken: bool = False  # it goes by an id with its folder's name, since another one had its own
+
+
+def with_folder(photo: CaptionRecord) -> CaptionRecord | None:
+    """The photo under an id with one folder more of its path, as photos of equal names get.
+
+    None where its id is all of the path, or none that a folder gave.
+    """
+    folder = photo.image.removesuffix(f"/{photo.image_id}")
+    name = folder.rpartition("/")[2]
+    if photo.source != "folder" or folder == photo.image or not name:
+        return None
+    return replace(photo, image_id=f"{name}/{photo.image_id}")
 
 
 def is_same_file(photo: str, place: str) -> bool:
@@ -75,28 +89,48 @@ class RealPaths:
 
 
 class IdsOfFiles:
-    """By what image ids an index knows the files of a folder that were indexed as those of another folder.
+    """By what image ids an index knows the files of a folder that have other ones than it gives.
 
-    That one lies within this one, or around it. Names that are no path of the file, as files of captions
-    may give it, are none that a folder gave. The index is asked for a folder's files once, and only where a
-    photo is new to it by its own id.
+    They were indexed as those of a folder within this one, or around it, or their names were taken. Names
+    that are no path of the file, as files of captions may give it, are none that a folder gave. The index is
+    asked for a folder's files once, and only where a photo is new to it by its own id.
     """
 
     def __init__(self, index: CaptionIndex, tell: Callable[[Problem], None]) -> None:
         self._index, self._tell = index, tell
         self._real = RealPaths()
         self._ids: dict[str, dict[str, str]] = {}  # folder, with its slash -> file -> image id
+        self._new: set[str] = (
+            set()
+        )  # photos without another id: tried with their folder, they have none either
+
+    def all_named(
+        self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]
+    ) -> list[CaptionRecord]:
+        """The photos under the ids that their files have, where `held` are captions by the ids given.
+
+        An id that has captions of this very file stays, whatever other ids have some, too.
+        """
+        return [
+            photo
+            if any(is_same_file(photo.image, one.record.image) for one in held.get(photo.image_id, ()))
+            else self.named(photo)
+            for photo in photos
+        ]
 
     def named(self, photo: CaptionRecord) -> CaptionRecord:
         """The photo under the id that its file has; of several the first in order."""
         folder = photo.image.removesuffix(photo.image_id)
-        if photo.source != "folder" or folder == photo.image:
-            return photo  # its id is none that a folder gave
+        if photo.source != "folder" or folder == photo.image or photo.image in self._new:
+            return photo  # its id is none that a folder gave, or it has no other
         if folder not in self._ids:
             self._ids[folder] = self._in(folder)
         ids = self._ids[folder]
         known = ids.get(self._real.of(photo.image)) if ids else None
-        return photo if known is None else replace(photo, image_id=known)
+        if known is None:
+            self._new.add(photo.image)
+            return photo
+        return replace(photo, image_id=known)
 
     def _in(self, folder: str) -> dict[str, str]:
         """An engine that cannot tell is no reason not to add photos; `tell` is told.

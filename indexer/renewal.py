@@ -89,9 +89,9 @@ class Renewing:
 
     def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
         """The photos under the ids that their files have, with the place of the picture that has this id."""
-        held = self._index.captions(photo.image_id for photo in photos)
-        photos, own = self._named(photos, held), photos
-        if photos != own:
+        held = before = self._index.captions(photo.image_id for photo in photos)
+        photos, given = self._ids.all_named(photos, held), photos
+        if photos != given:
             held = self._index.captions(photo.image_id for photo in photos)
         moved = [one for photo in photos for one in self._moved(photo, held.get(photo.image_id, ()))]
         if moved:
@@ -99,17 +99,14 @@ class Renewing:
             self.moved += len(image_ids(moved))
             held = self._index.captions(photo.image_id for photo in photos)
         self._retell(photos, held)
-        return [LookedUp(photo, self._place(photo, held.get(photo.image_id, ()))) for photo in photos]
-
-    def _named(
-        self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]
-    ) -> list[CaptionRecord]:
-        """An id that has captions of this very file stays, whatever other ids have some, too."""
         return [
-            photo
-            if any(is_same_file(photo.image, one.record.image) for one in held.get(photo.image_id, ()))
-            else self._ids.named(photo)
-            for photo in photos
+            LookedUp(
+                photo,
+                self._place(photo, held.get(photo.image_id, ())),
+                id_taken=photo.image_id.endswith(f"/{own.image_id}")
+                and any(one.record.kind == "generated" for one in before.get(own.image_id, ())),
+            )
+            for own, photo in zip(given, photos, strict=True)
         ]
 
     def _place(self, photo: CaptionRecord, held: Sequence[Document]) -> str | None:

@@ -18,6 +18,7 @@ from captioner.folders import passed_over
 from captioner.outside import printable
 from indexer.build import BuildReport
 from indexer.records import IndexStatus
+from indexer.replacing import Replaced
 
 
 def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
@@ -47,8 +48,13 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     if report.captioned or report.known:
         anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
         moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
-        known = f"{report.known:,} had their caption already"
+        before = f" ({report.taken_over:,} in the index before)" if report.taken_over else ""
+        known = f"{report.known:,} had their caption already{before}"
         yield f"{counted(report.captioned, 'photo')} captioned{anew}, {known}{moved}"
+    if report.with_folder:
+        one = "photo has an id with its folder's name, since another one has its name"
+        many = "photos have ids with their folder's name, since others have their names"
+        yield counted(report.with_folder, one, many)
     if report.elsewhere:
         already = "in the index already under another image id (from another folder), which stays"
         yield f"{counted(report.elsewhere, 'photo')} {already}"
@@ -67,9 +73,25 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     }
     if any(left_out.values()):
         yield "left out: " + ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    if report.replaced:
+        yield _replaced(report.replaced)
     held = report.status
-    captions, images = counted(held.captions, "caption"), counted(held.images, "image")
-    yield f"{held.where} holds {captions} of {images} ({held.analyzer})"
+    yield f"{held.where} holds {_captions(held)} ({held.analyzer})"
+
+
+def _replaced(before: Replaced) -> str:
+    """What a build took the place of: who meant to add to it is told how."""
+    told = f"replaced an index of {_captions(before)}"
+    if before.left_out is None:
+        return told
+    if not before.left_out:
+        return f"{told}; all its images are in the new one"
+    missing = counted(before.left_out, "image of it is", "images of it are")
+    return f"{told}; {missing} not in the new one (`indexer add` adds to an index)"
+
+
+def _captions(held: IndexStatus | Replaced) -> str:
+    return f"{counted(held.captions, 'caption')} of {counted(held.images, 'image')}"
 
 
 def next_command(*words: str) -> str:
@@ -96,7 +118,9 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "photos_captioned": report.captioned,
         "photos_known": report.known,
         "photos_renewed": report.renewed,
+        "photos_taken_over": report.taken_over,
         "photos_elsewhere": report.elsewhere,
+        "photos_with_folder": report.with_folder,
         "photos_met_again": report.met_again,
         "photos_moved": report.moved,
         "photos_gone": None if report.gone is None else sum(report.gone.values()),
@@ -104,6 +128,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
         "problems": [str(problem) for problem in report.problems],
         "rejected": [{"image_id": item.record.image_id, "reason": item.reason} for item in report.rejected],
         "seconds": round(report.seconds, 3),
+        "replaced": report.replaced and asdict(report.replaced),
         "status": asdict(report.status),
     }
 

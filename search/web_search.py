@@ -93,11 +93,10 @@ def search_web(
     if not report.holds_photos:
         raise QueryError(f"the web gave no photo for {queries[0]!r}: {why_no_photo(report)}")
     where = str(place / "caption-index")
-    index_scraped(
-        place, where, Captioning(lambda: captioner, beam=beam), tell=watch.tell, progress=watch.progress
-    )
+    captioning = Captioning(lambda: captioner, beam=beam)
+    index_scraped(place, where, captioning, tell=watch.tell, progress=watch.progress)
     with Searcher.open(where) as searcher:
-        results = _among_written(searcher, caption, captioner.identity, k, min_score)
+        results = _among_written(searcher, caption, captioning.model, k, min_score)
     return Found(results, tuple(asked), report, place)
 
 

@@ -109,7 +109,8 @@ class Snapshot:
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every document whose `image` begins so."""
-        for hit in self.stream({"prefix": {"image": beginning}}, ["image_id", "image"]):
+        begins = {"prefix": {"image": beginning}} if beginning else EVERYTHING
+        for hit in self.stream(begins, ["image_id", "image"]):
             source = hit["_source"]
             yield as_text(source.get("image_id")), as_text(source.get("image"))
 

@@ -12,7 +12,7 @@ import numpy as np
 from captioner.tokens import DEFAULT
 from indexer.contract import CaptionIndex, check_draft, closed, first_told, known_analyzer
 from indexer.embedded.answer import distinct_images
-from indexer.embedded.checks import problems, reading, strangers
+from indexer.embedded.checks import check_checksums, problems, reading, strangers
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import UNREADABLE, Manifest
@@ -245,6 +245,9 @@ class EmbeddedIndex(CaptionIndex):
 
     def caption_count(self) -> int:
         return self._current().manifest.captions
+
+    def check_stored(self) -> None:
+        check_checksums(self._folder, self._current().segments)
 
     def check(self) -> list[str]:
         manifest, segments = self._current().manifest, self._current().segments

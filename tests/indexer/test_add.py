@@ -15,13 +15,14 @@ from indexer import loading
 from indexer.build import add
 from indexer.errors import IndexMismatchError
 from indexer.records import CaptionRecord
-from indexer.sources import FolderSource, JsonlSource, ScrapedSource
+from indexer.sources import CocoSource, FolderSource, JsonlSource, ScrapedSource
 from tests.indexer.worlds import (
     ColourCaptioner,
     DraftingIndex,
     Stopped,
     captioning,
     captions_file,
+    write_coco,
     write_photo,
     write_scraped,
 )
@@ -55,26 +56,27 @@ class TestAdd:
         assert add(index, [FolderSource(tmp_path)], captioning(other)).captioned == 2
         assert len(index.documents) == 4
 
-    def test_an_image_id_of_another_photo_in_the_index_is_told_of(self, tmp_path: Path) -> None:
-        first, second = write_photo(tmp_path / "a" / "x.jpg"), write_photo(tmp_path / "b" / "x.jpg")
+    def test_an_image_id_of_a_data_sets_photo_that_another_one_has_is_told_of(self, tmp_path: Path) -> None:
+        """Its captions have it, too."""
+        name = "000000000009.jpg"
+        first, second = write_photo(tmp_path / "a" / name), write_photo(tmp_path / "b" / name)
         index = DraftingIndex()
-        add(index, [FolderSource(tmp_path / "a")], captioning(ColourCaptioner()))
-        report = add(index, [FolderSource(tmp_path / "b")], captioning(ColourCaptioner()))
-        assert [str(problem) for problem in report.problems] == [
-            f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
+        add(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
+        coco = CocoSource(write_coco(tmp_path / "c.json"), second.parent)
+        report = add(index, [coco], captioning(ColourCaptioner()))
+        assert [str(problem) for problem in report.problems if problem.where == str(second)] == [
+            f"{second}: its image id '{name}' belongs to {first} already; rename one of them"
         ]
 
-    def test_so_is_one_of_which_another_captioner_wrote(self, tmp_path: Path) -> None:
+    def test_an_id_of_which_another_captioner_wrote_is_another_photos_too(self, tmp_path: Path) -> None:
         first, second = write_photo(tmp_path / "p" / "a.jpg"), write_photo(tmp_path / "q" / "a.jpg", "blue")
         index, later = DraftingIndex(), ColourCaptioner("other")
         add(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
         report = add(index, [FolderSource(second.parent)], captioning(later))
-        assert [str(problem) for problem in report.problems] == [
-            f"{second}: its image id 'a.jpg' belongs to {first} already; rename one of them"
-        ]
-        assert later.asked == []
-        assert {(record.model, record.image) for record in index.held} == {
-            ("colour@12345678", str(first)),
+        assert (report.captioned, report.with_folder, report.problems) == (1, 1, ())
+        assert {(record.image_id, record.model, record.image) for record in index.held} == {
+            ("a.jpg", "colour@12345678", str(first)),
+            ("q/a.jpg", "other@12345678", str(second)),
         }
         assert add(index, [FolderSource(first.parent)], captioning(later)).captioned == 1
 

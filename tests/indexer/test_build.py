@@ -55,6 +55,24 @@ class Given(Source):
         return len(self._records)
 
 
+class Photos(Source):
+    """Photos that have one id."""
+
+    name = "photos"
+
+    def __init__(self, image_id: str, *photos: Path) -> None:
+        self._photos = [CaptionRecord(image_id, "", str(one), "folder", "generated") for one in photos]
+
+    def fingerprint(self) -> str:
+        return "photos"
+
+    def photos(self) -> Iterator[Item]:
+        return iter(self._photos)
+
+    def photo_count(self) -> int:
+        return len(self._photos)
+
+
 class TestBuild:
     def test_the_index_holds_what_the_sources_hold_and_nothing_else(self, tmp_path: Path) -> None:
         index = DraftingIndex([CaptionRecord("old", "An old caption.")])
@@ -110,11 +128,12 @@ class TestBuild:
         assert (report.captioned, report.known, report.met_again) == (1, 0, 1)
         assert len(captioner.asked) == 1
 
-    def test_two_photos_of_one_image_id_are_told_of_and_the_first_stays(self, tmp_path: Path) -> None:
-        first, second = write_photo(tmp_path / "a" / "x.jpg"), write_photo(tmp_path / "b" / "x.jpg", "blue")
+    def test_two_photos_of_one_id_that_no_folder_gave_are_told_of_and_the_first_stays(
+        self, tmp_path: Path
+    ) -> None:
+        first, second = write_photo(tmp_path / "a" / "x.jpg"), write_photo(tmp_path / "b" / "y.jpg", "blue")
         index = DraftingIndex()
-        found = [FolderSource(tmp_path / "a"), FolderSource(tmp_path / "b")]
-        report = build(index, found, captioning(ColourCaptioner()))
+        report = build(index, [Photos("x.jpg", first, second)], captioning(ColourCaptioner()))
         assert [record.image for record in index.held] == [str(first)]
         assert [str(problem) for problem in report.problems] == [
             f"{second}: its image id 'x.jpg' belongs to {first} already; rename one of them"
@@ -317,6 +336,13 @@ class TestInterruption:
             build(index, [FolderSource(tmp_path)], Captioning(lambda: stopped))
         build(index, [FolderSource(tmp_path)], Captioning(lambda: captioner, beam))
         assert len(captioner.asked) == left
+
+    def test_captions_tell_of_another_beam_than_the_usual_one(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        index = DraftingIndex()
+        for beam, model in ((None, ""), (3, ""), (5, "/beam5")):
+            build(index, [FolderSource(tmp_path)], Captioning(ColourCaptioner, beam))
+            assert [record.model for record in index.held] == [f"colour@12345678{model}"]
 
     def test_a_batch_that_is_interrupted_while_it_is_stored_is_not_stored_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

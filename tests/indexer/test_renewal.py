@@ -186,13 +186,16 @@ class TestMoreCaptions:
                 again = add(index, [source], captioning(ColourCaptioner(), captions=captions))
                 assert (again.captioned, again.known, again.status.captions) == (0, 2, 12)
 
-    def test_fewer_captions_of_another_photo_of_that_id_are_told_of(self, tmp_path: Path) -> None:
+    def test_fewer_captions_of_another_photo_of_that_id_are_not_its_own(self, tmp_path: Path) -> None:
         first, second = (write_noise(tmp_path / name / "a.png", n) for n, name in enumerate(("p", "q")))
         index = DraftingIndex()
         add(index, [FolderSource(first.parent)], captioning(ColourCaptioner()))
         report = add(index, [FolderSource(second.parent)], captioning(ColourCaptioner(), captions=3))
-        assert (report.captioned, len(report.problems)) == (0, 1)
-        assert {one.image for one in index.held} == {str(first)}
+        assert (report.captioned, report.problems) == (1, ())
+        assert [(one.image_id, one.image) for one in index.held] == [
+            ("a.png", str(first)),
+            *[("q/a.png", str(second))] * 3,
+        ]
 
 
 class TestScrapedPhotos:
@@ -258,22 +261,37 @@ class TestMovedPhotos:
             report = add(index, [FolderSource(new)], captioning(ColourCaptioner()))
             assert (report.known, report.moved) == (70, 0)
 
-    def test_another_picture_of_that_name_is_told_of(self, tmp_path: Path) -> None:
+    def test_another_picture_of_that_name_is_another_image(self, tmp_path: Path) -> None:
         gone = write_noise(tmp_path / "few" / "a.png", 1)
         with open_index(str(tmp_path / "index"), create=True) as index:
             add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
             gone.unlink()
             write_noise(tmp_path / "few2" / "a.png", 2)
             report = add(index, [FolderSource(tmp_path / "few2")], captioning(ColourCaptioner()))
-            assert (report.moved, report.known, len(report.problems)) == (0, 0, 1)
+            assert (report.moved, report.known, report.with_folder, report.problems) == (0, 0, 1, ())
             assert index.captions(["a.png"])["a.png"][0].record.image == str(gone)
+            assert index.captions(["few2/a.png"])
 
-    def test_two_copies_of_what_is_gone_are_one_that_moved_and_one_too_many(self, tmp_path: Path) -> None:
+    def test_two_copies_of_what_is_gone_are_one_that_moved_and_a_new_one(self, tmp_path: Path) -> None:
         gone = write_noise(tmp_path / "few" / "a.png", 1)
         with open_index(str(tmp_path / "index"), create=True) as index:
             add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
             gone.unlink()
             copies = [write_noise(tmp_path / name / "a.png", 1) for name in ("few2", "few3")]
             report = add(index, [FolderSource(one.parent) for one in copies], captioning(ColourCaptioner()))
-            assert (report.moved, report.known, len(report.problems)) == (1, 1, 1)
-            assert index.captions(["a.png"])["a.png"][0].record.image == str(copies[0])
+            assert (report.moved, report.known, report.with_folder, report.problems) == (1, 1, 1, ())
+            assert dict(index.places("")) == {"a.png": str(copies[0]), "few3/a.png": str(copies[1])}
+
+    def test_another_picture_beside_it_does_not_take_its_id(self, tmp_path: Path) -> None:
+        gone = write_noise(tmp_path / "few" / "a.png", 1)
+        other = write_noise(tmp_path / "other" / "a.png", 2)
+        with open_index(str(tmp_path / "index"), create=True) as index:
+            add(index, [FolderSource(gone.parent)], captioning(ColourCaptioner()))
+            gone.parent.rename(tmp_path / "few2")
+            found = [FolderSource(other.parent), FolderSource(tmp_path / "few2")]
+            report = add(index, found, captioning(ColourCaptioner()))
+            assert (report.captioned, report.moved, report.with_folder) == (1, 1, 1)
+            assert dict(index.places("")) == {
+                "a.png": str(tmp_path / "few2" / "a.png"),
+                "other/a.png": str(other),
+            }

@@ -1,0 +1,144 @@
+"""The index that a build replaces: captions of it that the new one gets as they are, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from indexer.contract import CaptionIndex, Draft
+from indexer.errors import IndexerError
+from indexer.places import IdsOfFiles, LookedUp, is_same_file
+from indexer.records import AddReport, CaptionRecord, Document, generated_by, image_ids
+from indexer.renewal import has_changed, has_moved
+
+if TYPE_CHECKING:
+    from indexer.sources import Problem
+
+#: Captions of an index whose images are compared with those of the new one; of more the memory would be felt.
+_COMPARED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What an index held that a build has replaced."""
+
+    captions: int
+    images: int
+    left_out: int | None  # of the images: those that the new index has not; None where nobody counted
+
+
+class Replacing:
+    """A draft as `build` sees it: which photos have their captions, and where new ones go.
+
+    A photo has them where an earlier run of this build stored some. It can have those of the index before,
+    as they are, where captioning it would write the same: `Before`.
+    """
+
+    def __init__(self, draft: Draft, before: Before, model: str) -> None:
+        self._draft, self._before, self._model = draft, before, model
+
+    def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
+        """What others generated came from a source, ready-made.
+
+        The files of an earlier run need not be looked at: their sizes and times are in the key, so a build
+        whose photos have changed begins a draft of its own.
+        """
+        new = [photo for photo in photos if photo.image_id not in self._stored]
+        found = dict(zip(new, self._before.captions(new), strict=True))
+        self._before.has_still(photo.image_id for photo in photos if photo not in found)
+        return [
+            LookedUp(photo, None, found[photo]) if photo in found else LookedUp(photo, photo.image)
+            for photo in photos
+        ]
+
+    @cached_property
+    def _stored(self) -> frozenset[str]:
+        return self._draft.known_images(self._model)
+
+    def store(self, records: Sequence[CaptionRecord]) -> AddReport:
+        report = self._draft.add(records)
+        refused = {one.record for one in report.rejected}
+        self._before.has_still(image_ids(one for one in records if not refused or one not in refused))
+        return report
+
+
+class Before:
+    """The index as it was before a build.
+
+    Its captions of a photo are those that this captioner would write now where it wrote as many of them as
+    are asked for, and the file has not changed since, by the rules of `indexer.renewal`; under whatever
+    image id. An index that cannot be read, or is damaged, gives none.
+    """
+
+    def __init__(
+        self, index: CaptionIndex, model: str, captions: int, tell: Callable[[Problem], None]
+    ) -> None:
+        self._index, self._captions, self._tell = index, captions, tell
+        self._written = generated_by(model)
+        self._ids = IdsOfFiles(index, tell)
+        self._counts, self._left = self._held()
+
+    def _held(self) -> tuple[tuple[int, int] | None, set[str] | None]:
+        """How many captions and images, and which ones; None where it is not known."""
+        try:
+            status = self._index.status()
+            counts = status.captions, status.images
+            if status.captions > _COMPARED:
+                return counts, None
+            return counts, {image_id for image_id, _ in self._index.places("")}
+        except IndexerError:  # the build takes its place
+            return None, None
+
+    def has_still(self, images: Iterable[str]) -> None:
+        """Note images that the new index has."""
+        if self._left:
+            self._left.difference_update(images)
+
+    @property
+    def replaced(self) -> Replaced | None:
+        """None where there was nothing, or nothing that could be read."""
+        if self._counts is None or not self._counts[0]:
+            return None
+        return Replaced(*self._counts, None if self._left is None else len(self._left))
+
+    def captions(self, photos: Sequence[CaptionRecord]) -> list[tuple[CaptionRecord, ...]]:
+        """Of each photo those that it can have as they are; none where it is to be captioned."""
+        if not photos or not self._is_sound:
+            return [()] * len(photos)
+        held = self._index.captions(photo.image_id for photo in photos)
+        named = self._ids.all_named(photos, held)
+        if named != list(photos):
+            held = {**held, **self._index.captions(photo.image_id for photo in named)}
+        return [
+            tuple(self._of(photo, held.get(name.image_id, ())))
+            for photo, name in zip(photos, named, strict=True)
+        ]
+
+    @cached_property
+    def _is_sound(self) -> bool:
+        """Damage would get into the new index, whose checksums are right."""
+        from indexer.sources import Problem
+
+        try:
+            self._index.check_stored()
+        except IndexerError as error:
+            self._tell(Problem(self._index.where, f"its captions are not taken over ({error})"))
+            return False
+        return True
+
+    def _of(self, photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:
+        """Only the caption and what its picture looks like: all else the source tells as it is now."""
+        written = (one for one in held if self._written.matches(one.record))
+        same = {one.record.caption: one.record for one in written if _shows_still(photo, one)}
+        if len(same) == self._captions:
+            for caption, record in same.items():
+                yield replace(photo, caption=caption, model=record.model, phash=record.phash or photo.phash)
+
+
+def _shows_still(photo: CaptionRecord, document: Document) -> bool:
+    """Whether the photo is the picture that was captioned; ids of scraped ones are made of their content."""
+    if photo.source == "scraped" or is_same_file(photo.image, document.record.image):
+        return not has_changed(photo.image, document)
+    return has_moved(photo.image, document)
