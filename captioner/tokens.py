@@ -140,6 +140,12 @@ def root_of(token: str) -> str:
     return token.partition(REPEAT)[0] or token
 
 
+def own_tokens(text: str, analyze: Analyzer) -> frozenset[str]:
+    """The tokens of a text that stand for its words themselves, with their weights: none of implied words."""
+    pairs = ((token, word) for word in text.split() for token in analyze(word))
+    return frozenset(token for token, word in pairs if root_of(token) in forms(word))
+
+
 def plain_words(tokens: Iterable[str]) -> tuple[str, ...]:
     """Tokens for people to read: each stem once, without weights, in alphabetical order."""
     return tuple(sorted(set(map(root_of, tokens))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from search.options import (
 )
 from search.output import Count, Why, show
 from search.photo_or_words import as_captions, indexed, missing
+from search.query import written
 from search.searcher import IndexedImage, Searcher
 
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
@@ -69,10 +71,15 @@ def similar(photos: tuple[str, ...], **options: Any) -> None:
 @click.argument("caption")
 @ranked_options
 def text(caption: str, **options: Any) -> None:
-    """Images for a caption: "a dog playing on the beach"."""
+    """Images for a caption: "a dog playing on the beach".
+
+    A word after a hyphen ("a dog -beach") is one that no caption may have, as with --without.
+    """
     request = read_request(options)
     if is_file(caption):
         tell(f"{caption} is a file; `search similar` searches by photos")
+    caption, without = written(caption)
+    request = replace(request, without=request.without + without)
     with request.open() as searcher:
         results = _blended(searcher, caption, request)
         results = results or searcher.text(caption, _k(request), **request.search)
@@ -107,7 +114,7 @@ def random(seed: int | None, **options: Any) -> None:
     """Images drawn at random, to see what an index holds."""
     request = read_request(options)
     with request.open() as searcher:
-        drawn = searcher.random(request.k, request.filters, seed)
+        drawn = searcher.random(request.k, request.filters, seed, request.without)
         show([Answer("", drawn)], request.output, why=_why(searcher, request))
 
 
@@ -148,7 +155,9 @@ def _counting(searcher: Searcher, request: Request, excluded: str | None = None)
     left_out = [] if excluded is None else [excluded]
 
     def count(results: Results) -> int:
-        return searcher.count_any_of(results.asked, request.min_score, request.filters, left_out)
+        return searcher.count_any_of(
+            results.asked, request.min_score, request.filters, left_out, request.without
+        )
 
     return count
 

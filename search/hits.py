@@ -118,6 +118,8 @@ class Results:
     analyzer: str = ""  # what made the tokens
     more: bool = False  # whether further images may answer, even if no cursor leads to them
     filtered: bool = False  # whether there were filters
+    without: frozenset[str] = frozenset()  # tokens that no caption which answers holds
+    idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
 
@@ -157,8 +159,9 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints and the REST API gives; several captions are listed in it."""
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
+        without = {"without": sorted(self.without)} if self.without else {}
         answer: dict[str, Any] = {
-            "query": self.asked[0].as_json() | captions,
+            "query": self.asked[0].as_json() | captions | without,
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,

@@ -32,12 +32,19 @@ montage_option = click.option(
     metavar="FILE",
     help="Write one picture of all hits, as PNG and over no file of others.",
 )
+without_option = click.option(
+    "--without",
+    multiple=True,
+    metavar="WORD",
+    help="No captions with this word, or with one that implies it; repeat.",
+)
 _SHARED = (
     index_option,
     click.option(
         "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted."
     ),
     *FILTERS,
+    without_option,
     click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
     html_option,
     montage_option,
@@ -73,6 +80,7 @@ class Request:
     index: str
     k: int
     filters: Filters
+    without: tuple[str, ...]
     output: Output
     min_score: float = 0.0
     after: str | None = None
@@ -88,6 +96,7 @@ class Request:
         """What every search of `Searcher` takes besides the query and `k`."""
         return Options(
             filters=self.filters,
+            without=self.without,
             min_score=self.min_score,
             after=self.after,
             fold_duplicates=self.fold_duplicates,

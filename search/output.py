@@ -56,6 +56,8 @@ def _remark(answer: Answer) -> None:
         click.echo(f"Error: {printable(answer.error or answer.name)}", err=True)
     elif not answer.results.tokens and not answer.results.hits:
         click.echo(no_hits(answer.results), err=True)
+    for example in answer.results.idle if answer.results else ():
+        tell(f"{example!r} takes no word out of the query; --without keeps pictures with such words away")
 
 
 def _print_json(answer: Answer, several: bool, count: Count | None) -> None:

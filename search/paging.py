@@ -90,7 +90,7 @@ class EarlierPages:
     def _unfetched(self, image_id: str, strand: Strand, fetched: Collection[str]) -> Iterator[Similarity]:
         """Scores of the image's captions that the strand has not fetched."""
         for document in self._captions.get(image_id, ()):
-            if document.record.document_id not in fetched and self.filters.matches(document.record):
+            if document.record.document_id not in fetched and self.filters.passes(document):
                 yield similarity(strand.query.tokens, document.tokens)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -10,6 +11,15 @@ from indexer.records import CaptionRecord, Document
 from search.asked import Asked
 from search.errors import QueryError
 from search.jaccard import similarity
+
+#: A word after a blank and a hyphen: no caption begins one so, and "T-shirt" and " - " are something else.
+_BARRED = re.compile(r"(?<=\s)-(?=[^\W\d_])(\S+)")
+
+
+def written(text: str) -> tuple[str, tuple[str, ...]]:
+    """What people write into a search: the caption, and the words that they do without ("dog -beach")."""
+    without = tuple(_BARRED.findall(text))
+    return (" ".join(_BARRED.sub("", text).split()), without) if without else (text, ())
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:

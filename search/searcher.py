@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from captioner.effort import USUAL_BEAM, Effort
@@ -18,7 +18,7 @@ from captioner.loader import loader
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from indexer.batching import batches
 from indexer.contract import CaptionIndex, View
-from indexer.given import least_score, listed, seed_of
+from indexer.given import listed, seed_of
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Allowed, Document
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, with_analyzer
@@ -26,7 +26,7 @@ from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import blended, distinct, representative
-from search.wanted import Options, Wanted, as_filters
+from search.wanted import Options, Wanted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -106,7 +106,7 @@ class Searcher:
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
-        wanted = Wanted.of(k, **options)
+        wanted = self._wanted(k, **options)
         captions = captions_of(photo, self.captioner, self.beam, self.captions_per_photo)
         return self._answer(self._analysed(captions), wanted)
 
@@ -118,7 +118,7 @@ class Searcher:
         Photos are taken as they are needed, so there may be any number of them.
         """
         check_listed(photos, "photos", QueryError)
-        return self._similar_many(photos, Wanted.of(k, **options))
+        return self._similar_many(photos, self._wanted(k, **options))
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
         taken: deque[Photo] = deque()  # not answered yet; `tee` would keep 57 more of them in memory
@@ -139,23 +139,23 @@ class Searcher:
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like one of these (at least one), the best first."""
-        return self._answer(self._analysed(captions), Wanted.of(k, **options))
+        return self._answer(self._analysed(captions), self._wanted(k, **options))
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
         given = frozenset(listed(tokens, "tokens", QueryError))
-        return self._answer((of_tokens(given, self.index.analyzer),), Wanted.of(k, **options))
+        return self._answer((of_tokens(given, self.index.analyzer),), self._wanted(k, **options))
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._answer(self._with_analyzer(asked), Wanted.of(k, **options))
+        return self._answer(self._with_analyzer(asked), self._wanted(k, **options))
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
         It is searched by the caption that agrees best with its other captions (`representative`).
         """
-        wanted = Wanted.of(k, **options)
+        wanted = self._wanted(k, **options)
         return self._answer((self._example(IndexedImage(image_id)),), wanted, frozenset({image_id}))
 
     def blend(
@@ -170,14 +170,17 @@ class Searcher:
         Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
         again a set, so the answer is ranked, explained and certified as any other.
         """
-        wanted = Wanted.of(k, **options)
+        wanted = self._wanted(k, **options)
         examples = [listed(given, "examples", QueryError, object) for given in (like, unlike)]
         liked, unliked = ([self._example(one) for one in given] for given in examples)
         check_analyzer(self.index, liked + unliked)
         tokens = blended([one.tokens for one in liked], [one.tokens for one in unliked])
+        taken = frozenset[str]().union(*(one.tokens for one in liked)) - tokens
         caption = " + ".join(one.caption for one in liked) + "".join(f" - {one.caption}" for one in unliked)
         excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
-        return self._answer((Asked(caption, tokens, liked[0].analyzer),), wanted, frozenset(excluded))
+        results = self._answer((Asked(caption, tokens, liked[0].analyzer),), wanted, frozenset(excluded))
+        idle = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
+        return replace(results, idle=idle)
 
     def count_any_of(
         self,
@@ -185,26 +188,35 @@ class Searcher:
         min_score: float,
         filters: Allowed = NO_FILTERS,
         excluded: Iterable[str] = (),
+        without: Iterable[str] = (),
     ) -> int:
         """How many images, but for the `excluded` ones, have a caption of this similarity to any of these.
 
         `min_score` is above 0. An image counts once.
         """
-        if not (least := least_score(min_score, QueryError)):
+        wanted = self._wanted(1, filters=filters, without=without, min_score=min_score)
+        if not wanted.min_score:
             raise QueryError("a count needs a least score above 0")
-        asked, allowed = self._with_analyzer(asked), as_filters(filters)
+        asked, least, allowed = self._with_analyzer(asked), wanted.min_score, wanted.filters
         queries = [one.tokens for one in asked if one.tokens]
         view, left_out = self.index.view(), listed(excluded, "image ids", QueryError)
         images = view.count(queries[0], least, allowed, queries[1:], left_out) if queries else 0
-        check_analyzer(view, asked)
+        check_analyzer(view, (*asked, *wanted.without))
         return images
 
-    def random(self, k: int = 10, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Results:
+    def random(
+        self,
+        k: int = 10,
+        filters: Allowed = NO_FILTERS,
+        seed: int | None = None,
+        without: Iterable[str] = (),
+    ) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
-        wanted = Wanted.of(k, filters)
+        wanted = self._wanted(k, filters=filters, without=without)
         view = self.index.view()
         drawn = view.random(wanted.k, wanted.filters, seed_of(seed, QueryError))
+        check_analyzer(view, wanted.without)
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             asked=(NOTHING,),
@@ -215,6 +227,7 @@ class Searcher:
             took_ms=_milliseconds(started),
             analyzer=view.analyzer,
             filtered=bool(wanted.filters),
+            without=wanted.filters.without,
         )
 
     def representative(self, image_id: str) -> Document:
@@ -223,6 +236,9 @@ class Searcher:
         if not documents:
             raise QueryError(f"no image {image_id!r} in {self.index.where}")
         return representative(documents)
+
+    def _wanted(self, k: int, **options: Unpack[Options]) -> Wanted:
+        return Wanted.of(self.index.analyzer, k, **options)
 
     def _analysed(self, captions: Iterable[str]) -> tuple[Asked, ...]:
         return distinct(analysed(self.index, listed(captions, "captions", QueryError)))
@@ -245,7 +261,7 @@ class Searcher:
         started = time.perf_counter()
         view = self.index.view()
         pages = pursue(view, plans)
-        check_analyzer(view, (one for plan in plans for one in plan.asked))
+        check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
         took = _milliseconds(started) / max(1, len(plans))
         return [self._results(plan, page, view, took) for plan, page in zip(plans, pages, strict=True)]
 
@@ -264,6 +280,7 @@ class Searcher:
             analyzer=plan.analyzer,
             more=page.more,
             filtered=bool(plan.wanted.filters),
+            without=plan.wanted.filters.without,
             continued=plan.cursor is not None,
             engine_ms=page.engine_seconds * 1000.0,
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import TypedDict
 
+from captioner.tokens import analyzer, own_tokens
 from indexer.errors import IndexerError
-from indexer.given import least_score, whole
+from indexer.given import least_score, listed, whole
 from indexer.records import NO_FILTERS, Allowed, Filters
+from search.asked import Asked
 from search.errors import QueryError
 
 
@@ -16,6 +19,7 @@ class Options(TypedDict, total=False):
     """What every search takes besides the query and `k`."""
 
     filters: Allowed  # which captions may answer
+    without: Iterable[str]  # words: no caption with a token of one of them answers
     min_score: float  # least Jaccard similarity, 0 to 1
     after: str | None  # the cursor of the page before
     fold_duplicates: bool  # near copies of a picture count as one
@@ -26,30 +30,43 @@ class Wanted:
     """`k` and the `Options`, whole and checked."""
 
     k: int
-    filters: Filters
+    filters: Filters  # those given, and the tokens of `without`
+    without: tuple[Asked, ...]  # the words, each with its own tokens
     min_score: float
     after: str  # empty: the first page
     fold_duplicates: bool
 
     @staticmethod
     def of(
+        analyzer_name: str,
         k: int,
         filters: Allowed = NO_FILTERS,
+        without: Iterable[str] = (),
         min_score: float = 0.0,
         after: str | None = None,
         fold_duplicates: bool = False,
     ) -> Wanted:
-        """Check what a user gave; raises QueryError for what cannot be wanted."""
+        """Check what a user gave, for an index of this analyzer; raises QueryError for what none can give."""
         if not isinstance(after, str | None):
             raise QueryError(f"after is the cursor that a search gave, a text, not {shortened(after)}")
         least = least_score(min_score, QueryError)
         hits = whole(k, "k is the number of hits wanted", QueryError)
-        return Wanted(hits, as_filters(filters), least, after or "", bool(fold_duplicates))
+        barred = tuple(_barred(one, analyzer_name) for one in listed(without, "words", QueryError))
+        allowed = _filters(filters, frozenset[str]().union(*(one.tokens for one in barred)))
+        return Wanted(hits, allowed, barred, least, after or "", bool(fold_duplicates))
 
 
-def as_filters(given: Allowed) -> Filters:
+def _barred(words: str, name: str) -> Asked:
+    """Words that keep captions away. What they imply does not: without puppies there may be dogs."""
+    tokens = own_tokens(words, analyzer(name))
+    if not tokens:
+        raise QueryError(f"nothing to do without: {shortened(words)} holds no word that counts")
+    return Asked(words, tokens, name)
+
+
+def _filters(given: Allowed, without: frozenset[str]) -> Filters:
     """Make filters of what was given; raises QueryError for what are none."""
     try:
-        return Filters(given)
+        return Filters(given, without)
     except IndexerError as error:
         raise QueryError(str(error)) from None

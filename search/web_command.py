@@ -15,9 +15,10 @@ from captioner.console import FOLDER, Number, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
 from search.hits import Answer
-from search.options import Output, html_option, montage_option
+from search.options import Output, html_option, montage_option, without_option
 from search.output import show
 from search.photo_or_words import check_photos, is_photo
+from search.query import written
 from search.web_search import Found, Watch, search_web
 
 
@@ -34,6 +35,7 @@ from search.web_search import Found, Watch, search_web
     help="Where the downloads go, a folder for each query.",
 )
 @click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1.")
+@without_option
 @click.option("--captioner", "model", default="default", show_default=True, help="Who captions photos.")
 @beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -45,6 +47,7 @@ def web(
     k: int,
     output: Path,
     min_score: float,
+    without: tuple[str, ...],
     model: str,
     beam: int | None,
     as_json: bool,
@@ -63,9 +66,10 @@ def web(
     photo = Path(query) if is_photo(query) else None
     check_photos([query] if photo else [])
     captioner = open_captioner(model)
+    caption, barred = ("", ()) if photo else written(query)
     with _watching() as watch:
         found = search_web(
-            photo or query,
+            photo or caption,
             captioner,
             providers,
             output,
@@ -73,6 +77,7 @@ def web(
             k=k,
             beam=beam,
             min_score=min_score,
+            without=without + barred,
             watch=watch,
         )
     _show(query, photo, found, Output(as_json, html, montage))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captioner.photo_captioner import PhotoCaptioner
-from captioner.tokens import FUNCTION_WORDS, words
+from captioner.tokens import DEFAULT, FUNCTION_WORDS, words
 from indexer.build import Captioning
+from indexer.given import listed
 from indexer.loading import Progress, Tell, no_progress
 from indexer.records import generated_by
 from indexer.scrape.indexing import index_scraped
@@ -74,6 +75,7 @@ def search_web(
     k: int = 10,
     beam: int | None = None,
     min_score: float = 0.0,
+    without: Iterable[str] = (),
     watch: Watch | None = None,
 ) -> Found:
     """Images of the web whose generated captions are like that of a photo (a path), or like words.
@@ -82,7 +84,8 @@ def search_web(
     is repeated goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
     results have been taken. Raises QueryError when the web gives no photo, PhotoError for what is none.
     """
-    Wanted.of(k, min_score=min_score)  # refused before anything is asked
+    without = listed(without, "words", QueryError)
+    Wanted.of(DEFAULT, k, without=without, min_score=min_score)  # refused before anything is asked
     caption = given if isinstance(given, str) else captions_of(given, captioner, beam)[0]
     queries = web_queries(caption)
     place = folder / folder_name(queries[0])
@@ -96,15 +99,19 @@ def search_web(
     captioning = Captioning(lambda: captioner, beam=beam)
     index_scraped(place, where, captioning, tell=watch.tell, progress=watch.progress)
     with Searcher.open(where) as searcher:
-        results = _among_written(searcher, caption, captioning.model, k, min_score)
+        results = _among_written(searcher, caption, captioning.model, k, min_score, without)
     return Found(results, tuple(asked), report, place)
 
 
-def _among_written(searcher: Searcher, caption: str, model: str, k: int, min_score: float) -> Results:
+def _among_written(
+    searcher: Searcher, caption: str, model: str, k: int, min_score: float, without: Sequence[str]
+) -> Results:
     """Search only what the captioner wrote, and count only that: no titles, and no other model's captions."""
-    found = searcher.text(caption, k, filters=generated_by(model), min_score=min_score)
+    own = generated_by(model)
+    found = searcher.text(caption, k, filters=own, without=without, min_score=min_score)
     written = searcher.index.status().models.get(model, 0)
-    return replace(found, captions=written, examined=min(found.examined, written), filtered=False)
+    examined, filtered = min(found.examined, written), bool(without)
+    return replace(found, captions=written, examined=examined, filtered=filtered)
 
 
 def folder_name(query: str) -> str:

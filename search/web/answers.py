@@ -22,6 +22,7 @@ class QueryAnswer(BaseModel):
     captions: list[AskedAnswer] = Field(
         default=[], description="All captions of the photo that were searched for, where they are several."
     )
+    without: list[str] = Field(default=[], description="Tokens that no caption which answers holds.")
     words: dict[str, str] = Field(description="For each stem of a token, the caption's word for it.")
     image_id: str | None = None
 

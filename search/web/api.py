@@ -87,7 +87,10 @@ PhotoFile = Annotated[UploadFile | None, BeforeValidator(_a_file), File(descript
 @router.get(
     "/text",
     response_model=SearchAnswer,
-    responses=_problems(_400="Nothing to search for, or a wrong cursor.", _404="No such image as `like`."),
+    responses=_problems(
+        _400="Nothing to search for, no word to do without, or a wrong cursor.",
+        _404="No such image as `like`.",
+    ),
 )
 async def text(parameters: Annotated[TextParameters, Query()], service: ServiceOf) -> Response:
     """Images for a sentence, or for a caption whose tokens were edited (`add`, `drop`)."""
@@ -97,7 +100,9 @@ async def text(parameters: Annotated[TextParameters, Query()], service: ServiceO
 @router.get(
     "/count",
     response_model=CountAnswer,
-    responses=_problems(_400="Nothing to search for.", _404="No such image as `like`."),
+    responses=_problems(
+        _400="Nothing to search for, or no word to do without.", _404="No such image as `like`."
+    ),
 )
 async def count(parameters: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
     """How many images reach a similarity to these words."""
@@ -108,7 +113,7 @@ async def count(parameters: Annotated[CountParameters, Query()], service: Servic
     "/similar",
     response_model=SearchAnswer,
     responses=_problems(
-        _400="The caption has no word to search for, or the form cannot be read.",
+        _400="There is no word to search for, or to do without, or the form cannot be read.",
         _403="Photos by web address are off, or the request comes from another site.",
         _408="The upload took too long.",
         _413="The photo is too large.",
@@ -147,7 +152,7 @@ async def _photo_of(service: Service, photo: UploadFile | None, url: str | None)
 
 
 @router.get("/images/{image_id:path}/similar", response_model=SearchAnswer, responses=_problems(
-    _400="The image's captions have no word to search for, or a wrong cursor.", _404="No such image."
+    _400="There is no word to do without, or a wrong cursor.", _404="No such image."
 ))  # fmt: skip
 async def similar_to_image(
     image_id: ImageId, parameters: Annotated[SearchParameters, Query()], service: ServiceOf
@@ -195,7 +200,11 @@ async def image(
     return JSONResponse(await service.image(image_id, parameters))
 
 
-@router.get("/random", response_model=RandomAnswer)
+@router.get(
+    "/random",
+    response_model=RandomAnswer,
+    responses=_problems(_400="A word of `without` is none that counts."),
+)
 async def random(parameters: Annotated[RandomParameters, Query()], service: ServiceOf) -> Response:
     """Images drawn at random, one caption each."""
     return JSONResponse(await service.random(parameters))

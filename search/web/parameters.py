@@ -32,7 +32,7 @@ def _values(what: str) -> Any:
 
 
 class FilterParameters(BaseModel):
-    """Which captions may answer: every field named must have one of its values."""
+    """Which captions may answer: every field named must have one of its values, and no word of `without`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,6 +50,10 @@ class FilterParameters(BaseModel):
     license: Values = _values("licence")
     attribution: Values = _values("attribution")
     phash: Values = _values("perceptual hash of the picture (16 hex digits)")
+    without: Words = Field(
+        default=[],
+        description="No captions with this word, or with one that implies it; repeat it for several.",
+    )
 
     @property
     def filters(self) -> Filters:
@@ -77,6 +81,7 @@ class SearchParameters(FilterParameters):
         return {
             "k": self.k,
             "filters": self.filters,
+            "without": self.without,
             "min_score": self.min_score,
             "after": self.after,
             "fold_duplicates": self.fold_duplicates,

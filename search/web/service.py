@@ -165,7 +165,7 @@ class Service:
         def work() -> dict[str, Any]:
             given = self._question(parameters)
             images = self.searcher.count_any_of(
-                given, parameters.min_score, parameters.filters, parameters.exclude
+                given, parameters.min_score, parameters.filters, parameters.exclude, parameters.without
             )
             return {"images": images, "min_score": parameters.min_score}
 
@@ -173,8 +173,10 @@ class Service:
 
     async def random(self, parameters: RandomParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            documents = self.index.random(parameters.size, parameters.filters, parameters.seed)
-            return {"images": self.presentation.images([document.record for document in documents])}
+            drawn = self.searcher.random(
+                parameters.size, parameters.filters, parameters.seed, parameters.without
+            )
+            return {"images": self.presentation.images([hit.record for hit in drawn.hits])}
 
         return await self.engine.run(work)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from captioner import tokens
 from captioner.errors import AnalyzerError
-from captioner.tokens import DEFAULT, WORD_TABLE, analyzer, analyzers, plain_words, words
+from captioner.tokens import DEFAULT, WORD_TABLE, analyzer, analyzers, own_tokens, plain_words, words
 from tests.jaccard import jaccard
 
 #: What each version gave when it was published. An index made then must stay comparable for ever:
@@ -131,6 +131,32 @@ def test_the_word_table_names_its_source_and_licence_and_holds_only_sane_weights
     assert table["weights"]["zebra"] == 3
     assert all(stem not in implied for stem, implied in table["implied"].items())
     assert "woman" in table["implied"]["ladi"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "own"),
+    [
+        ("english/2", "puppies", {"puppi", "puppi*2"}),
+        ("english/2", "a Dog,", {"dog", "dog*2", "dog*3"}),
+        ("english/2", "no puppy of mine, no zebra", {"puppi", "puppi*2", "zebra", "zebra*2", "zebra*3"}),
+        ("english/2", "people", {"peopl", "peopl*2"}),
+        ("english/2", "the of", set()),
+        ("english/2", "", set()),
+        ("english/1", "running dogs", {"run", "dog"}),
+        ("words/1", "Two-tone T-shirts.", {"two-tone", "t-shirts"}),
+        ("seed/1", "a dog, x*2", {"a", "dog,", "x*2"}),
+    ],
+)  # fmt: skip
+def test_a_words_own_tokens_are_none_that_it_implies(name: str, text: str, own: set[str]) -> None:
+    assert own_tokens(text, analyzer(name)) == own
+
+
+@given(captions, st.sampled_from(analyzers()))
+def test_own_tokens_are_tokens(caption: str, name: str) -> None:
+    analyze = analyzer(name)
+    every = frozenset[str]().union(*map(analyze, caption.split()))
+    own = own_tokens(caption, analyze)
+    assert own <= every and (name == "english/2" or own == every)
 
 
 def test_tokens_for_people_leave_the_weights_away() -> None:

@@ -116,6 +116,9 @@ class TestText:
             (["--min-score", "0.5"], ["dog-snow", "dog-snow-copy"]),
             (["--fold-duplicates"], ["dog-snow", "dog-beach"]),
             (["-k", "1"], ["dog-snow"]),
+            (["--without", "big"], ["dog-snow", "dog-beach"]),
+            (["--without", "big", "--without", "a beach"], ["dog-snow"]),
+            (["--without", "snow", "--like", "beach"], ["dog-beach"]),
         ],
     )
     def test_options(self, run: Run, options: list[str], expected: list[str]) -> None:
@@ -157,6 +160,29 @@ class TestText:
         assert json.loads(result.stdout)["query"]["tokens"] == words
         assert ids(result) == ["dog-snow", "dog-beach", "dog-snow-copy"]
 
+    def test_a_hyphen_does_without_a_word(self, run: Run) -> None:
+        answer = run("text", "dog in snow -big -beaches", "--json")
+        assert ids(answer) == ["dog-snow"]
+        assert json.loads(answer.stdout)["query"] == {
+            "caption": "dog in snow",
+            "tokens": ["dog", "snow"],
+            "without": ["beach", "big"],
+        }
+        counted = run("text", "dog in snow -big", "--count", "--min-score", "0.1", "--without", "beach")
+        assert counted.stdout == "1\n"
+
+    def test_a_word_that_does_not_count(self, run: Run) -> None:
+        result = run("text", "a dog", "--without", "the")
+        said = "Error: nothing to do without: 'the' holds no word that counts\n"
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+
+    def test_less_like_what_is_not_in_the_query_says_so(self, run: Run) -> None:
+        result = run("text", "dog in snow", "--unlike", "big", "--json")
+        assert len(ids(result)) == 3
+        assert result.stderr == (
+            "'big' takes no word out of the query; --without keeps pictures with such words away\n"
+        )
+
     def test_pages(self, run: Run) -> None:
         first = json.loads(run("text", "dog in snow", "--json", "-k", "2").stdout)
         second = run("text", "dog in snow", "--json", "-k", "2", "--after", first["cursor"])
@@ -195,6 +221,9 @@ class TestText:
 
 
 class TestImage:
+    def test_others_without_a_word(self, run: Run) -> None:
+        assert ids(run("image", "dog-snow", "--json", "--without", "beach")) == ["dog-snow-copy"]
+
     def test_others_like_an_indexed_image(self, run: Run) -> None:
         assert ids(run("image", "dog-snow", "--json")) == ["dog-snow-copy", "dog-beach"]
         assert run("image", "dog-snow", "--count", "--min-score", "0.5").stdout == "1\n"
@@ -223,6 +252,7 @@ class TestRandom:
             once, again = (ids(run("random", "--json", "-k", "2", "--seed", seed)) for _ in range(2))
             assert once == again
         assert "Jaccard" not in run("random").stdout
+        assert sorted(ids(run("random", "--json", "--without", "dogs"))) == ["cat"]
 
     def test_none_to_be_drawn_blames_no_query(self, run: Run) -> None:
         result = run("random", "--kind", "title")
@@ -241,6 +271,7 @@ class TestSimilar:
         assert result.stdout.splitlines()[1:3] == ["a dog in snow", "words: dog snow"]
         assert result.stderr.splitlines() == [f"page: {page}", f"montage: {montage}"]
         assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+        assert ids(run("similar", dog, "--json", "--without", "big")) == ["dog-snow", "dog-beach"]
         assert montage.read_bytes().startswith(b"\x89PNG")
 
     def test_the_next_montage_replaces_the_last_one_and_never_a_photo(

@@ -53,6 +53,8 @@ def test_what_a_search_takes_and_gives_is_exported() -> None:
         (lambda one: one.blend(Path("photo.jpg")), "examples"),
         (lambda one: one.count_any_of("dog", 0.5), "captions"),
         (lambda one: one.count_any_of([DOG], 0.5, excluded="i0"), "image ids"),
+        (lambda one: one.text("a dog", without="beach"), "words"),
+        (lambda one: one.random(without="beach"), "words"),
     ],
 )
 def test_a_text_is_not_taken_for_its_letters(

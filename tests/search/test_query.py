@@ -7,7 +7,7 @@ import pytest
 from captioner.tokens import analyzer
 from indexer.records import CaptionRecord, Document
 from search.errors import QueryError
-from search.query import blended, representative, sampled
+from search.query import blended, representative, sampled, written
 from tests.search.memory import MemoryIndex
 
 
@@ -39,3 +39,19 @@ def test_blended_words_stand_in_more_liked_than_unliked() -> None:
     assert blended([dog], [dog]) == frozenset()
     with pytest.raises(QueryError, match="at least one example"):
         blended([], [dog])
+
+
+@pytest.mark.parametrize(
+    ("text", "caption", "without"),
+    [
+        ("a dog -beach", "a dog", ("beach",)),
+        ("a dog -beach -élan  runs", "a dog runs", ("beach", "élan")),
+        ("a dog -hot-dog,", "a dog", ("hot-dog,",)),
+        ("a  man in a T-shirt - two-tone", "a  man in a T-shirt - two-tone", ()),
+        ("-beach", "-beach", ()),
+        ("10 -5 --x -- -_", "10 -5 --x -- -_", ()),
+        ("", "", ()),
+    ],
+)
+def test_a_hyphen_before_a_word_does_without_it(text: str, caption: str, without: tuple[str, ...]) -> None:
+    assert written(text) == (caption, without)

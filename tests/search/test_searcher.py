@@ -221,6 +221,86 @@ class TestQueries:
         assert (hit.shared, hit.missing, hit.extra) == (("dogs", "run."), ("the",), ())
 
 
+class TestWithout:
+    CAPTIONS = ("a dog in the snow", "a black dog in the snow", "a puppy in the snow", "snow")
+
+    @pytest.fixture
+    def search(self) -> Searcher:
+        texts = enumerate(self.CAPTIONS)
+        return searcher(
+            MemoryIndex([CaptionRecord(f"i{number}", text) for number, text in texts], "english/2")
+        )
+
+    @pytest.mark.parametrize(
+        ("without", "left"),
+        [
+            (["black"], ["i0", "i2", "i3"]),
+            (["Blacks", "puppies"], ["i0", "i3"]),
+            (["a black puppy"], ["i0", "i3"]),
+            (["dog"], ["i3"]),  # a puppy is one
+            (["puppy"], ["i0", "i1", "i3"]),
+            (["zebra"], ["i0", "i1", "i2", "i3"]),
+            (["snow"], []),
+        ],
+    )
+    def test_no_caption_with_such_a_word_answers(
+        self, search: Searcher, without: list[str], left: list[str]
+    ) -> None:
+        results = search.text("a dog in the snow", without=iter(without))
+        assert sorted(hit.image_id for hit in results.hits) == left
+        assert results.exact and results.filtered and results.without
+        assert search.count_any_of(results.asked, 0.01, without=without) == len(left)
+        assert sorted(hit.image_id for hit in search.random(9, without=without).hits) == left
+
+    def test_another_caption_of_the_image_may_answer(self) -> None:
+        search = searcher_of("a black dog")
+        search.index.add([CaptionRecord("i0", "a dog")])
+        [hit] = search.text("a black dog", without=["black"]).hits
+        assert hit.caption == "a dog"
+
+    def test_a_cursor_belongs_to_the_words_done_without(self, search: Searcher) -> None:
+        cursor = search.text("snow", 1, without=["black"]).cursor
+        second = search.text("snow", 9, without=["black"], after=cursor)
+        assert [hit.rank for hit in second.hits] == [2, 3]
+        with pytest.raises(QueryError, match="belongs to another search"):
+            search.text("snow", 9, after=cursor)
+
+    @pytest.mark.parametrize("words", ["the", "", "of the"])
+    def test_words_that_do_not_count_keep_nothing_away(self, search: Searcher, words: str) -> None:
+        for ask in (
+            lambda: search.text("a dog", without=["black", words]),
+            lambda: search.similar("no photo", without=[words]),
+            lambda: search.random(without=[words]),
+            lambda: search.count_any_of([Asked("dog", frozenset({"dog"}))], 0.5, without=[words]),
+        ):
+            with pytest.raises(
+                QueryError, match=f"nothing to do without: '{words}' holds no word that counts"
+            ):
+                ask()
+
+    def test_no_answer_without_tokens_of_another_analyzer(self) -> None:
+        class Rebuilt(MemoryIndex):
+            def random(self, *given: Any, **options: Any) -> Sequence[Document]:
+                self.analyzer = "words/1"
+                return super().random(*given, **options)
+
+        search = searcher(Rebuilt([CaptionRecord("i0", "dogs")], "english/2"))
+        with pytest.raises(IndexMismatchError, match="analyzer is words/1, and english/2 made"):
+            search.random(without=["dogs"])
+
+    def test_examples_that_take_no_word_out_are_named(self) -> None:
+        search = searcher_of("a dog in the snow")
+        for unlike, idle in (
+            (["snow"], ()),
+            (["black", "a black beach"], ("black", "a black beach")),
+            (["snow", "snow on a beach", "black"], ("black",)),
+        ):
+            assert search.blend(["a dog", "snow"], unlike).idle == idle
+        # All that is liked is of snow, and half of what is not.
+        assert search.blend(["snow"], ["snow", "black"]).idle == ("snow", "black")
+        assert search.blend(["a dog"], ["a dog"]).idle == search.text("a dog").idle == ()
+
+
 class TestPhotos:
     @pytest.fixture
     def folder(self, photos: Path, tmp_path: Path) -> Path:

@@ -152,12 +152,21 @@ def test_shorter_queries_follow_while_too_little_is_found(
     assert found.report.found.total() == 3
 
 
-@pytest.mark.parametrize("wanted", [{"k": 0}, {"min_score": 2.0}])
+def test_no_caption_with_a_word_to_do_without_answers(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
+    found = search_web(CAPTIONS[0], captioner, [openverse], tmp_path, SETTINGS, without=iter(["motorcycles"]))
+    assert found.results.filtered
+    assert found.results.hits and not any("motorcycle" in hit.caption for hit in found.results.hits)
+
+
+@pytest.mark.parametrize("wanted", [{"k": 0}, {"min_score": 2.0}, {"without": ["the"]}])
 def test_what_no_answer_can_be_is_told_before_anything_is_asked(
     apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path, wanted: dict[str, Any]
 ) -> None:
     asked: list[str] = []
-    with pytest.raises(QueryError, match=r"hits wanted|least score"):
+    with pytest.raises(QueryError, match=r"hits wanted|least score|do without"):
         search_web(
             CAPTIONS[0],
             captioner,

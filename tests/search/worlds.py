@@ -38,7 +38,14 @@ crowded = st.builds(
 )
 worlds = st.lists(records, max_size=40) | st.lists(crowded, max_size=40)
 queries = st.lists(st.sampled_from((*WORDS, "unknown")), max_size=6).map(frozenset)
-filters = st.sampled_from([Filters(), Filters({"source": ("coco",)})])
+filters = st.sampled_from(
+    [
+        Filters(),
+        Filters({"source": ("coco",)}),
+        Filters({"source": ("coco",)}, ["cat"]),
+        Filters(without=["dog", "egg"]),
+    ]
+)
 
 
 class RoundingIndex(MemoryIndex):

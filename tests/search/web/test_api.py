@@ -97,6 +97,20 @@ def test_filters_and_threshold(client: TestClient, searcher: Searcher) -> None:
     assert {hit["kind"] for hit in answer["hits"]} == {"generated"}
 
 
+def test_words_to_do_without(client: TestClient, searcher: Searcher) -> None:
+    asked: dict[str, Any] = {"q": "a man with a camera", "without": ["grass", "black"], "k": 50}
+    answer = ok(client.get(f"{V1}/text", params=asked))
+    expected = searcher.text("a man with a camera", 50, without=["grass", "black"])
+    same(answer, expected.as_json())
+    assert answer["query"]["without"] == ["black", "grass"]
+    counted = {"q": asked["q"], "without": asked["without"], "min_score": 0.01}
+    assert ok(client.get(f"{V1}/count", params=counted))["images"] == len(expected.hits)
+    found = ok(client.get(f"{V1}/images/skimage%2Fcamera.jpg/similar", params={"without": "field", "k": 50}))
+    assert found["hits"] and not any("field" in hit["caption"] for hit in found["hits"])
+    drawn = ok(client.get(f"{V1}/random", params={"without": "white", "size": 100}))["images"]
+    assert drawn and not any("white" in image["caption"] for image in drawn)
+
+
 def test_pages_follow_each_other_without_gap_or_repetition(serve: Serve) -> None:
     client = serve(MemoryIndex(crowd(23)))
     asked: dict[str, Any] = {"q": "a penguin walks over the ice", "k": 5}
@@ -384,6 +398,14 @@ def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     problem(client.get(f"{V1}/text", params={"q": "a dog", "after": "nonsense"}), 400, "query")
     wrong = problem(client.get(f"{V1}/text", params={"q": "x", "k": 0, "colour": "red"}), 422, "parameters")
     assert {error["where"] for error in wrong["errors"]} == {"query.k", "query.colour"}
+    for path in (
+        "text?q=a+dog&",
+        "count?q=a+dog&min_score=.5&",
+        "images/skimage%2Frocket.jpg/similar?",
+        "random?",
+    ):
+        said = problem(client.get(f"{V1}/{path}without=the"), 400, "query")
+        assert said["detail"] == "nothing to do without: 'the' holds no word that counts"
     problem(client.get("/api/v1/nothing"), 404, "not-found")
     posted = client.post("/api/v1/text")
     problem(posted, 405, "method-not-allowed")

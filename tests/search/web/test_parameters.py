@@ -23,6 +23,8 @@ IMAGE = f"{V1}/images/skimage%2Frocket.jpg"
         (TEXT, {"also": "x" * 2_000}, {"also": "x" * 2_001}),
         (TEXT, {"add": ["x"] * 200}, {"add": ["x"] * 201}),
         (TEXT, {"add": "x" * 200}, {"add": "x" * 201}),
+        (TEXT, {"without": ["x"] * 200}, {"without": ["x"] * 201}),
+        (RANDOM, {"without": "x" * 200}, {"without": "x" * 201}),
         (TEXT, {"license": ["x"] * 50}, {"license": ["x"] * 51}),
         (TEXT, {"license": "x" * 500}, {"license": "x" * 501}),
         (TEXT, {"min_score": 1}, {"min_score": 1.1}),
