@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from captioner.marks import Mark, filled
+from captioner.drawing.marks import Mark, filled
 from captioner.outside import clean
 from captioner.tokens import Analyzer, forms, plain_words, root_of
 from search.hits import Hit
