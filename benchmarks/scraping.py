@@ -37,10 +37,10 @@ from indexer.scrape.items import Item
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.providers.listed import UrlList
 from indexer.scrape.scraper import scrape
-from indexer.scrape.settings import Settings
+from indexer.scrape.settings import ScrapeSettings
 from indexer.scrape.store import examine, save
 
-SETTINGS = Settings(
+SETTINGS = ScrapeSettings(
     contact="mailto:benchmark@example.org",
     delay=0.0,
     attempts=1,

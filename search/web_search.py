@@ -16,9 +16,9 @@ from indexer.loading import Progress, Tell, no_progress
 from indexer.records import generated_by
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.providers import Provider
-from indexer.scrape.report import Report, why_no_photo
+from indexer.scrape.report import ScrapeReport, why_no_photo
 from indexer.scrape.scraper import OnItem, scrape
-from indexer.scrape.settings import Settings
+from indexer.scrape.settings import ScrapeSettings
 from search.errors import QueryError
 from search.hits import Results
 from search.render.certificate import no_word_counts
@@ -38,7 +38,7 @@ class Found:
 
     results: Results
     queries: tuple[str, ...]
-    report: Report
+    report: ScrapeReport
     folder: Path
 
 
@@ -70,7 +70,7 @@ def search_web(
     captioner: PhotoCaptioner,
     providers: Sequence[Provider],
     folder: Path,
-    settings: Settings,
+    settings: ScrapeSettings,
     *,
     k: int = 10,
     beam: int | None = None,

@@ -29,7 +29,7 @@ def canonical(url: str) -> str:
 
 
 class AddressRefusedError(OSError):
-    """A connection to a machine that is not public. The text is the same for all, see `Guard.socket`."""
+    """A connection to a machine that is not public. All have one text, see `AddressGuard.socket`."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -57,7 +57,7 @@ def _wrapped(address: IPv6Address) -> IPv4Address | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class AddressGuard:
     """Refuses addresses that a stranger must not make us ask; `allowed` networks are exempt (for tests)."""
 
     allowed: tuple[Network, ...] = ()

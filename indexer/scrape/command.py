@@ -22,7 +22,7 @@ from indexer.scrape import scraper
 from indexer.scrape.items import Item
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import NAMES, provider
-from indexer.scrape.report import Report, why_no_photo
+from indexer.scrape.report import ScrapeReport, why_no_photo
 from indexer.source_options import LINES
 
 
@@ -75,34 +75,34 @@ def scrape(
     and where DIR holds no photo at all.
     """
     texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # Windows' files begin so
-    wanted = [_checked(text) for text in texts if text.strip()]
+    wanted = [_checked_query(text) for text in texts if text.strip()]
     if not wanted and not options["refresh"]:
         raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
     again = "interrupted: what was downloaded is kept; the same command goes on"
     with interruptible(again), closing(progress_bar(None, "photo", "scrape")) as bar:
-        report = scraper.scrape(wanted, providers, output, settings_of(options), on_item=_telling(bar))
-    _tell(report, output)
+        report = scraper.scrape(wanted, providers, output, settings_of(options), on_item=_counting(bar))
+    _print_report(report, output)
     if where:
         _index(output, where, model)
     elif report.total("downloaded"):
         tell(f"next: indexer build --scraped {shlex.quote(str(output))}")
-    if report.left():
+    if report.unfinished():
         raise click.exceptions.Exit(1)
 
 
-def _tell(report: Report, output: Path) -> None:
+def _print_report(report: ScrapeReport, output: Path) -> None:
     """The report, and in a line each what to do about it. Raises ScrapeError where there is no photo."""
     click.echo(report.text())
-    if report.tells_of("private-address"):
+    if report.has_reason("private-address"):
         tell("addresses that are not public were not asked; name those that may be with --allow-network")
     if not report.holds_photos:
         raise ScrapeError(f"{output}: holds no photo ({why_no_photo(report)})")
-    if left := report.left():
+    if left := report.unfinished():
         tell(left)
 
 
-def _checked(query: str) -> str:
+def _checked_query(query: str) -> str:
     try:
         query.encode()
     except UnicodeEncodeError:
@@ -110,7 +110,7 @@ def _checked(query: str) -> str:
     return query
 
 
-def _telling(bar: tqdm[Any]) -> scraper.OnItem:
+def _counting(bar: tqdm[Any]) -> scraper.OnItem:
     """Moves the bar; its text tells the statuses so far."""
     counts = dict.fromkeys(("downloaded", "duplicate", "skipped", "failed"), 0)
 

@@ -17,9 +17,9 @@ from indexer.scrape.manifest import manifest_size, read_manifest
 def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
     """A record for every photo downloaded, in order, none twice, with all but the caption filled in.
 
-    With `end`, as the manifest was when it had that many bytes. What is excluded is left out.
+    `end` reads the manifest as it was when it had that many bytes. What is excluded is left out.
     """
-    out = _kept_out(folder, end)
+    out = _excluded_contents(folder, end)
     last = {}  # URL (hashed, to save memory) -> its last word in the manifest
     for number, line in enumerate(read_manifest(folder, end)):
         if isinstance(line, Item) and line.status != "found":
@@ -27,7 +27,7 @@ def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionReco
     seen: set[str] = set()
     left: dict[str, Item] = {}  # SHA-256 of a photo -> a duplicate of it, where nothing else holds it
     for number, line in enumerate(read_manifest(folder, end)):
-        # A line that was written between the two readings is in nobody's place.
+        # Lines appended since the first reading are passed over; the URL's line from then still counts.
         if not isinstance(line, Item) or last.get(hash(line.url)) != number or _content(line) in out:
             continue
         if line.duplicate_of and line.duplicate_of not in seen:
@@ -35,15 +35,15 @@ def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionReco
         if line.status == "downloaded" and line.sha256 not in seen:
             seen.add(line.sha256)
             yield _record(line, folder)
-    yield from _handed_on({kept: line for kept, line in left.items() if kept not in seen}, folder, end)
+    yield from _inherited({kept: line for kept, line in left.items() if kept not in seen}, folder, end)
 
 
 def _content(line: Item) -> str:
-    """Of the photo that is kept of this address, as far as its image id tells it."""
+    """The part of the kept photo's SHA-256 that is in its image id; "" where no photo is kept."""
     return (line.duplicate_of or line.sha256)[:DIGITS]
 
 
-def _kept_out(folder: Path, end: int) -> frozenset[str]:
+def _excluded_contents(folder: Path, end: int) -> frozenset[str]:
     """Contents that are excluded, by themselves or by an address that gave them."""
     excluded = read_excluded(folder)
     lines = read_manifest(folder, end) if excluded.urls else ()
@@ -51,10 +51,11 @@ def _kept_out(folder: Path, end: int) -> frozenset[str]:
     return excluded.contents | given - {""}
 
 
-def _handed_on(heirs: dict[str, Item], folder: Path, end: int) -> Iterator[CaptionRecord]:
-    """Photos whose own addresses give others now, as those of an address that gives them still.
+def _inherited(heirs: dict[str, Item], folder: Path, end: int) -> Iterator[CaptionRecord]:
+    """Photos whose own address gives another one now, each as a photo of an address that still gives it.
 
-    So that addresses which exchange their photos lose none; the next scrape asks the heir anew.
+    Without this, two addresses that swap their photos would lose both. `heirs` are the items of those other
+    addresses, by SHA-256; the next scrape asks them again.
     """
     for line in read_manifest(folder, end) if heirs else ():
         if isinstance(line, Item) and line.status == "downloaded" and line.sha256 in heirs:
@@ -63,17 +64,17 @@ def _handed_on(heirs: dict[str, Item], folder: Path, end: int) -> Iterator[Capti
 
 
 def replaced_photos(folder: Path) -> Iterator[CaptionRecord]:
-    """Photos that were in the data set, and that no address gives any more or that are excluded; in order."""
+    """Photos that have left the data set, in order: no address gives them now, or they are excluded."""
     end = manifest_size(folder)
-    out = _kept_out(folder, end)
+    out = _excluded_contents(folder, end)
     gives: dict[int, str] = {}  # URL (hashed) -> the photo that it gives now
     for line in read_manifest(folder, end):
         if isinstance(line, Item) and line.status in ("downloaded", "duplicate"):
             gives[hash(line.url)] = line.duplicate_of or line.sha256
-    told = {content for content in gives.values() if content[:DIGITS] not in out}
+    seen = {content for content in gives.values() if content[:DIGITS] not in out}
     for line in read_manifest(folder, end):
-        if isinstance(line, Item) and line.status == "downloaded" and line.sha256 not in told:
-            told.add(line.sha256)
+        if isinstance(line, Item) and line.status == "downloaded" and line.sha256 not in seen:
+            seen.add(line.sha256)
             yield _record(line, folder)
 
 

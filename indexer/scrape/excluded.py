@@ -20,7 +20,7 @@ _CONTENT = re.compile(rf"(?:scraped/)?([0-9a-f]{{{DIGITS}}})(?:[0-9a-f]{{{DIGITS
 
 @dataclass(frozen=True)
 class Excluded:
-    """Addresses that are not asked, and contents that are not kept; of these the digits in the image id."""
+    """URLs that are not asked, and contents that are not kept: the digits of them that image ids have."""
 
     urls: frozenset[str] = frozenset()
     contents: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from yarl import URL
 
-from indexer.scrape.addresses import Guard, Network
+from indexer.scrape.addresses import AddressGuard, Network
 from indexer.scrape.items import PASSING, RefusalError, UnansweredError
 from indexer.scrape.pace import Clock, Pace, retry_after
 from indexer.scrape.providers.protocol import FindError
@@ -36,8 +36,11 @@ class Manners:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is asked for, and how. `obey`: as robots.txt says. An `api` must stay on its site."""
+class _RequestKind:
+    """What requests of one kind send and accept.
+
+    `obey`: only where robots.txt permits it. `api`: redirects must stay on the site.
+    """
 
     headers: Mapping[str, str]
     check: Check
@@ -50,7 +53,7 @@ class Fetcher:
     """Photos, pages and API answers over a transport; every way in passes guard, pace and limits."""
 
     def __init__(
-        self, transport: Transport, pace: Pace, guard: Guard, manners: Manners, limits: Limits
+        self, transport: Transport, pace: Pace, guard: AddressGuard, manners: Manners, limits: Limits
     ) -> None:
         self.transport = transport
         self.pace = pace
@@ -63,13 +66,13 @@ class Fetcher:
     async def photo(self, url: str, validators: Mapping[str, str] | None = None) -> Response:
         """A picture's bytes, not decoded yet; with validators, status 304 when it has not changed."""
         headers = {"Accept": "image/*", "Accept-Encoding": "identity", **(validators or {})}
-        wanted = _Wanted(headers, _check_changed if validators else _check_photo, self.limits, obey=True)
+        wanted = _RequestKind(headers, _check_changed if validators else _check_photo, self.limits, obey=True)
         return await self._retry(lambda: self._follow(url, wanted))
 
     async def page(self, url: str) -> Response:
         """An HTML page, for its pictures."""
         headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
-        wanted = _Wanted(headers, _check_page, self._of_text, obey=True)
+        wanted = _RequestKind(headers, _check_page, self._of_text, obey=True)
         return await self._retry(lambda: self._follow(url, wanted))
 
     async def api(
@@ -86,14 +89,17 @@ class Fetcher:
         """
         sent = {"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})}
         address = str(URL(url).update_query(query))
-        wanted = _Wanted(sent, _check_api, self._of_text, api=True)
+        wanted = _RequestKind(sent, _check_api, self._of_text, api=True)
         try:
             return await self._retry(lambda: self._answer(address, wanted, find_error))
         except RefusalError as refusal:
             raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
 
-    async def _answer(self, address: str, wanted: _Wanted, find_error: FindError) -> Any:
-        """An API may say within its JSON that it is asked too much, and then has to rest as any host."""
+    async def _answer(self, address: str, wanted: _RequestKind, find_error: FindError) -> Any:
+        """The JSON of one answer. Raises UnansweredError for an error that it holds.
+
+        An API may say there that it is asked too much; its host then rests, as any other would.
+        """
         response = await self._follow(address, wanted)
         host, answer = response.url.host or "", _json(response)
         error = find_error(response.status, answer)
@@ -119,7 +125,7 @@ class Fetcher:
                     await self.pace.clock.sleep(self.manners.backoff * 2 ** (number - 1))
         return await attempt()
 
-    async def _follow(self, text: str, wanted: _Wanted) -> Response:
+    async def _follow(self, text: str, wanted: _RequestKind) -> Response:
         """GET through redirects, each checked like the first address."""
         seen: set[URL] = set()
         url = self.guard.check_url(text)
@@ -142,11 +148,11 @@ class Fetcher:
             raise RefusalError("bad-url", "redirects to what is not a web address", "skipped") from None
         return self.guard.check_url(str(joined))
 
-    async def _ask(self, url: URL, wanted: _Wanted) -> Response:
+    async def _ask(self, url: URL, wanted: _RequestKind) -> Response:
         """One request in its host's turn."""
         host = url.host or ""
         if wanted.obey:
-            await self._obey(url, host)
+            await self._obey_robots(url, host)
         async with self.pace.turn(host):
             sent = {"User-Agent": self.manners.user_agent, **wanted.headers}
 
@@ -157,16 +163,16 @@ class Fetcher:
 
             return await self.transport.get(url, sent, wanted.limits, look)
 
-    async def _obey(self, url: URL, host: str) -> None:
+    async def _obey_robots(self, url: URL, host: str) -> None:
         delay = (await self.robots.rules(url)).check(url)
         if delay > self.pace.longest_wait:
             raise RefusalError("crawl-delay", f"{host} asks for {delay:g} s between requests", "skipped")
         self.pace.slow_down(host, delay)
 
     def _check_status(self, status: int, headers: Mapping[str, str], host: str, api: bool) -> None:
-        """Overload is the host's affair as a whole: all its requests wait.
+        """Raises RefusalError for overload and server errors; all requests to an overloaded host then wait.
 
-        An API that refuses may have a spent quota; its provider reads why, see `_answer`.
+        Errors of an API below 500 pass: its provider reads from the JSON what they mean, see `_answer`.
         """
         if api and status < 500:
             return
@@ -181,7 +187,7 @@ class Fetcher:
 
     async def _read_robots(self, url: URL) -> str | None:
         """robots.txt as text; None where the site has none (any 4xx but 429)."""
-        wanted = _Wanted({"Accept": "text/plain", "Accept-Encoding": "gzip"}, _check_api, self._of_text)
+        wanted = _RequestKind({"Accept": "text/plain", "Accept-Encoding": "gzip"}, _check_api, self._of_text)
         response = await self._retry(lambda: self._follow(str(url), wanted))
         if response.status >= 400:
             return None
@@ -190,14 +196,17 @@ class Fetcher:
 
 async def fetch_one(url: str, limits: Limits, user_agent: str, allowed: tuple[Network, ...] = ()) -> bytes:
     """A single photo's bytes, asked for once. Raises RefusalError."""
-    guard = Guard(allowed)
+    guard = AddressGuard(allowed)
     async with HttpTransport(guard, concurrency=1) as transport:
         fetcher = Fetcher(transport, Pace(Clock()), guard, Manners(user_agent, attempts=1), limits)
         return (await fetcher.photo(url)).body
 
 
 def _json(response: Response) -> Any:
-    """What an API says; None for a refusal in other words, as those of a proxy before it."""
+    """An API's answer; None for a 429 that is not JSON, as a proxy before it sends.
+
+    Raises UnansweredError for anything else that is not JSON.
+    """
     try:
         return json.loads(response.body)
     except (ValueError, RecursionError):
@@ -208,7 +217,7 @@ def _json(response: Response) -> Any:
 
 
 def _check_changed(status: int, headers: Mapping[str, str]) -> None:
-    """Of a photo that was asked for if it has changed: only then may it be told that it has not."""
+    """As `_check_photo`, for a conditional request: only to that one 304 (not changed) is an answer."""
     if status != 304:
         _check_photo(status, headers)
 

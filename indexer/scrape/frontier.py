@@ -30,7 +30,7 @@ class Frontier:
         self._queues: dict[str, deque[Item]] = {}
         self._under_way: dict[str, int] = {}
         self._ready: deque[str] = deque()  # hosts with an item and a free connection, each once
-        self._listed: set[str] = set()  # the same, for asking
+        self._listed: set[str] = set()  # the same hosts, to look up
         self._waiting = 0
         self._closed = False
         self._has_room: deque[_Waiter] = deque()
@@ -89,14 +89,14 @@ class Frontier:
 
 
 async def _wait(waiters: deque[_Waiter]) -> None:
-    """Until woken; what was waited for may be gone again by then, so look anew."""
+    """Wait until woken. What was waited for may be gone again by then, so the caller looks anew."""
     waiter = asyncio.get_running_loop().create_future()
     waiters.append(waiter)
     await waiter
 
 
 def _wake(waiters: deque[_Waiter], most: int) -> None:
-    """The first `most` of those who wait."""
+    """Wake the first `most` of those who wait."""
     while waiters and most:
         waiter = waiters.popleft()
         if not waiter.done():  # cancelled

@@ -51,7 +51,7 @@ def index_scraped(
 
 
 def _in_index(index: CaptionIndex, photos: Iterable[CaptionRecord]) -> list[Document]:
-    """Titles and generated captions that the index has from here; not people's, nor another folder's."""
+    """The titles and generated captions of these photos that the index has from this folder."""
     places = {photo.image_id: photo.image for photo in photos}
     return [
         one

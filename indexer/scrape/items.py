@@ -81,8 +81,8 @@ class Item:
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Item:
         """Raises ValueError for a line that no scrape writes; fields of later versions are passed over."""
-        values = _told(line, _ITEM, "url", "status")
-        _need(values, *_OF_STATUS.get(values["status"], ()))
+        values = _known_fields(line, _ITEM, "url", "status")
+        _require(values, *_OF_STATUS.get(values["status"], ()))
         return cls(**values)
 
 
@@ -105,7 +105,7 @@ class SearchProgress:
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> SearchProgress:
         """As `Item.from_json`."""
-        return cls(**_told(line, _SEARCH, "provider", "query"))
+        return cls(**_known_fields(line, _SEARCH, "provider", "query"))
 
 
 class RefusalError(ScrapeError):
@@ -140,7 +140,7 @@ class UnansweredError(ScrapeError):
 
 
 def fault(error: Exception) -> str:
-    """How a fault of this program is told: by its type alone, for its text may hold an address with a key."""
+    """One line for a fault of this program: its type alone, since its text may hold an address with a key."""
     return f"unexpected {type(error).__name__}; please report it"
 
 
@@ -151,7 +151,7 @@ _Is = Callable[[Any], bool]
 
 
 def _is_text(value: Any) -> bool:
-    """Halves of characters are in no UTF-8, and SQLite refuses them."""
+    """No text with half a surrogate pair: UTF-8 has none, and SQLite refuses it."""
     return isinstance(value, str) and not _HALVES.search(value)
 
 
@@ -168,17 +168,17 @@ def _is_like(pattern: str) -> _Is:
     return lambda value: isinstance(value, str) and form.fullmatch(value) is not None
 
 
-def _told(line: Mapping[str, Any], known: Mapping[str, _Is], *needed: str) -> dict[str, Any]:
-    """The known fields of a line. Raises ValueError where one is no such thing, or one needed is missing."""
+def _known_fields(line: Mapping[str, Any], known: Mapping[str, _Is], *needed: str) -> dict[str, Any]:
+    """The known fields of a line. Raises ValueError for a wrong value, and where a needed one is missing."""
     values = {name: line[name] for name in known if name in line}
     for name, value in values.items():
         if not known[name](value):
             raise ValueError(f"its {name} is not as a scrape writes it")
-    _need(values, *needed)
+    _require(values, *needed)
     return values
 
 
-def _need(values: Mapping[str, Any], *names: str) -> None:
+def _require(values: Mapping[str, Any], *names: str) -> None:
     for name in names:
         if name not in values:
             raise ValueError(f"it has no {name}")

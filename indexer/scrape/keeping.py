@@ -68,7 +68,7 @@ class Keeper:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def run(self, ended: Callable[[Sequence[Item]], None]) -> None:
-        """Keep what is put until all is kept; tells of each batch by `ended`, on the event loop."""
+        """Keep what is put until all is kept; calls `ended` with each batch, on the event loop."""
         loop = asyncio.get_running_loop()
         while batch := await self._batch():
             ended(await loop.run_in_executor(self._threads, self._keep_all, batch))
@@ -99,7 +99,7 @@ class Keeper:
             photo = examine(body, self.smallest_side)
         except RefusalError as refusal:
             return item.refused(refusal)
-        if self.excluded.holds(photo.sha256):  # which later runs know it by, and do not ask
+        if self.excluded.holds(photo.sha256):  # noted, so that later runs do not ask for it
             named = RefusalError("excluded", f"{NAME} names it", "skipped")
             return replace(item.refused(named), sha256=photo.sha256)
         reason, kept = self.ledger.claim(photo.sha256, photo.phash, item.url)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from indexer.hashes import Hashes
-from indexer.scrape.credit import as_found, completed, same_credit, takes_over, with_credit
+from indexer.scrape.credit import as_found, merged_credit, same_credit, takes_over, with_credit
 from indexer.scrape.excluded import Excluded
 from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import NAME, sound_manifest
@@ -21,7 +21,7 @@ from indexer.scrape.manifest import NAME, sound_manifest
 NEAR = 3
 
 _TABLES = """
-CREATE TABLE urls (key BLOB UNIQUE, line TEXT, heard INTEGER, reopened INTEGER DEFAULT 0,
+CREATE TABLE urls (key BLOB UNIQUE, line TEXT, credit_search INTEGER, reopened INTEGER DEFAULT 0,
                    final INTEGER DEFAULT 0, kept BLOB, repeats BLOB);
 CREATE INDEX keepers ON urls (kept) WHERE kept IS NOT NULL;
 CREATE TABLE contents (key BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -47,16 +47,17 @@ class Ledger:
         self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         # One transaction that never ends: nobody else reads this database, and nothing of it is kept.
         self._base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES + "BEGIN;")
-        self._kept = _Kept()
+        self._kept = _KeptPhotos()
         self._lock = threading.RLock()
 
     def close(self) -> None:
         self._base.close()
 
     def read(self, folder: Path, excluded: Excluded) -> None:
-        """Take in an earlier run. A photo whose file is gone or cut short counts as not downloaded.
+        """Take in an earlier run.
 
-        Unless it is excluded: then its file may go.
+        A photo whose file is gone or cut short counts as not downloaded, unless it is excluded: its owner may
+        have deleted the file.
         """
         if not (folder / NAME).exists():
             return
@@ -74,36 +75,36 @@ class Ledger:
             return
         if line.status == "found":
             if not self.discover(line):
-                self._retell(with_credit(self.last(line.url), line))
+                self._store_line(with_credit(self.last(line.url), line))
             return
         self._put(line)
         if line.status == "downloaded":
             self._keep(line.sha256, line.phash)
 
     def discover(self, item: Item, search: int | None = None) -> bool:
-        """Remember an address as found, by the search of this run with this number; whether it is new."""
-        statement = "INSERT OR IGNORE INTO urls (key, line, heard) VALUES (?, ?, ?)"
+        """Note an address as found by the search of this number in this run; True where it is new."""
+        statement = "INSERT OR IGNORE INTO urls (key, line, credit_search) VALUES (?, ?, ?)"
         return self._do(statement, _key(item.url), item.packed(), search) > 0
 
-    def hear(self, said: Item, search: int) -> Item | None:
-        """Take in what a search says of an address that is known; its new line, where that is something new.
+    def update_credit(self, said: Item, search: int) -> Item | None:
+        """Take in what a search says of an address that is known already.
 
-        What becomes of the address is not touched by it.
+        Returns the address's new line, or None where its credit stays the same. Its status never changes.
         """
-        last = self.last(said.url)
-        (heard,) = self._row("SELECT heard FROM urls WHERE key = ?", _key(said.url)) or (None,)
-        counts = takes_over(said, search, last, heard)
+        last, key = self.last(said.url), _key(said.url)
+        (last_search,) = self._row("SELECT credit_search FROM urls WHERE key = ?", key) or (None,)
+        counts = takes_over(said, search, last, last_search)
         if counts:
-            self._do("UPDATE urls SET heard = ? WHERE key = ?", search, _key(said.url))
-        whole = completed(said, last) if counts else completed(last, said)
+            self._do("UPDATE urls SET credit_search = ? WHERE key = ?", search, key)
+        whole = merged_credit(said, last) if counts else merged_credit(last, said)
         if same_credit(whole, last):
             return None
         line = replace(with_credit(last, whole), at=said.at)
-        self._retell(line)
+        self._store_line(line)
         return line
 
     def last(self, url: str) -> Item:
-        """The last word of an address, with what is said of it; as found where nothing is known."""
+        """The address's last line, with its credit; an item of status "found" where nothing is known."""
         row = self._row("SELECT line FROM urls WHERE key = ?", _key(url))
         return Item.unpacked(row[0]) if row else Item(url)
 
@@ -111,11 +112,11 @@ class Ledger:
         """Treat an item as found but not fetched."""
         self._put(as_found(item))
 
-    def _retell(self, item: Item) -> None:
+    def _store_line(self, item: Item) -> None:
         self._do("UPDATE urls SET line = ? WHERE key = ?", item.packed(), _key(item.url))
 
     def _put(self, item: Item) -> None:
-        """An address's last word takes the place of all before. What it held goes, unless others hold it."""
+        """Store an address's last line. The photo it kept before goes, unless another address keeps it."""
         kept = bytes.fromhex(item.sha256) if item.status == "downloaded" else None
         repeats = bytes.fromhex(item.duplicate_of) or None
         row = (_key(item.url), item.packed(), item.is_final, kept, repeats)
@@ -220,7 +221,7 @@ def _key(url: str) -> bytes:
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-class _Kept:
+class _KeptPhotos:
     """The photos kept: their perceptual hashes, and at the same places the SHA-256 of their contents."""
 
     def __init__(self) -> None:
@@ -235,7 +236,7 @@ class _Kept:
         self._hashes.add(phash)
 
     def remove(self, content: bytes) -> None:
-        """From the end on, so that the one that comes into a place is never one that goes."""
+        """Goes from the end on, since the last entry fills each gap: it must not be one to be removed."""
         kept = self._contents[: len(self._hashes)]
         for place in np.flatnonzero((kept == np.frombuffer(content, dtype=np.uint8)).all(axis=1))[::-1]:
             self._hashes.remove(place)

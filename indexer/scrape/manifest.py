@@ -21,7 +21,7 @@ _NOT_JSON = (ValueError, RecursionError)
 
 
 def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress | Problem]:
-    """Every line in order, one at a time, that lies before byte `end`; a broken one is told with its number.
+    """Every line before byte `end`, in order, one at a time; a broken one as a Problem with its number.
 
     A torn last line, left by a crash, is passed over. Raises SourceError where there is no manifest.
     """
@@ -56,9 +56,9 @@ def _parse(raw: bytes, path: Path, number: int) -> Item | SearchProgress | Probl
 
 
 def sound_manifest(folder: Path) -> Iterator[Item | SearchProgress]:
-    """Every line, for a scrape to go on behind them. Raises SourceError for a broken one.
+    """Every line, for a scrape that goes on. Raises SourceError for a broken one.
 
-    What that one told would be asked for and downloaded again.
+    A scrape that passed it over would download again what that line noted.
     """
     for line in read_manifest(folder):
         if isinstance(line, Problem):

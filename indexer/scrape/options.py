@@ -10,7 +10,7 @@ import click
 
 from captioner.console import Command, Number, with_options
 from indexer.scrape.addresses import Network
-from indexer.scrape.settings import CONTACT, Settings, is_contact
+from indexer.scrape.settings import CONTACT, ScrapeSettings, is_contact
 from indexer.scrape.transport import Limits
 
 
@@ -106,9 +106,9 @@ def scraping_options(providers: Sequence[str]) -> Callable[[Command], Command]:
     return lambda command: with_options(command, (where, *_SCRAPING))
 
 
-def settings_of(options: dict[str, Any]) -> Settings:
+def settings_of(options: dict[str, Any]) -> ScrapeSettings:
     """The settings that the values of `scraping_options` say."""
-    return Settings(
+    return ScrapeSettings(
         contact=options["contact"],
         per_query=options["per_query"],
         concurrency=options["concurrency"],

@@ -15,8 +15,8 @@ from indexer.scrape.items import RefusalError
 #: Hosts remembered; beyond it those at rest are forgotten, so that memory stays flat.
 _HOSTS = 4096
 
-#: Seconds that a host rests that is asked too much and does not say for how long (what MediaWiki wants at
-#: least), doubled each time in a row.
+#: Seconds of rest for a host that refuses and does not say for how long (the least that MediaWiki wants);
+#: doubled at each further refusal in a row.
 _REST = 5.0
 
 
@@ -85,7 +85,7 @@ class Pace:
             host.turns -= 1
 
     async def _wait(self, host: _Host, name: str) -> None:
-        """Until this request's slot. One before which a pause has come is given up for one after it."""
+        """Wait for this request's slot; where a pause was set meanwhile, for a slot after it."""
         while True:
             start = self._slot(host, name)
             if (wait := start - self.clock.monotonic()) > 0:
@@ -106,10 +106,10 @@ class Pace:
         return start
 
     def refused(self, name: str, wait: float | None) -> float:
-        """Let a host rest that is asked too much: for `wait` seconds, or for longer than the last time.
+        """Let a host that refused rest: for `wait` seconds, or, where it is None, longer than the last time.
 
-        Refusals that come while it rests are one with the first: they were asked for before. Gives the
-        seconds that are left; they have no end for a host that is given up.
+        Refusals that arrive during the rest answer requests sent before it, so they count as one. Returns
+        the seconds of rest that are left: infinitely many where the host is given up.
         """
         host, now = self._host(name), self.clock.monotonic()
         if host.paused_until <= now:
@@ -120,7 +120,7 @@ class Pace:
         return host.paused_until - now
 
     def answered(self, name: str) -> None:
-        """A host that does not rest is asked no more than it bears."""
+        """End the count of refusals in a row, unless the host rests: then an older request was answered."""
         host = self._host(name)
         if host.paused_until <= self.clock.monotonic():
             host.refusals = 0

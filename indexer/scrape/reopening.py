@@ -13,7 +13,7 @@ from indexer.scrape.excluded import Excluded
 from indexer.scrape.items import Item, Reason, SearchProgress
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import NAME, sound_manifest
-from indexer.scrape.settings import Settings
+from indexer.scrape.settings import ScrapeSettings
 from indexer.scrape.transport import Limits
 
 #: Refusals that depend on the user: on options, on what is installed, on what is named as excluded.
@@ -23,7 +23,8 @@ BY_OPTION: frozenset[Reason] = frozenset({"private-address", "too-large", "not-a
 def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> bool:
     """Whether what was refused for an earlier run's options may get through with these.
 
-    Of a name nobody knows to which address it leads: where any may be asked, it is looked up again.
+    The manifest does not say which address a host's name led to, so where any private one is allowed, the
+    name is looked up again.
     """
     if refused.reason == "private-address":
         return bool(allowed)
@@ -34,7 +35,7 @@ def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> 
     return refused.reason == "not-a-photo" and UNKNOWN in refused.detail and NAMES not in refused.detail
 
 
-def pending(folder: Path, ledger: Ledger, settings: Settings, excluded: Excluded) -> Iterator[Item]:
+def pending(folder: Path, ledger: Ledger, settings: ScrapeSettings, excluded: Excluded) -> Iterator[Item]:
     """What an earlier run left open: found and not fetched, failed by a passing fault, or its file lost.
 
     And what was refused and is permitted now. On a refresh, the photos kept too, to ask whether they have
@@ -53,6 +54,6 @@ def pending(folder: Path, ledger: Ledger, settings: Settings, excluded: Excluded
             yield as_found(last)
 
 
-def _may_pass(refused: Item, settings: Settings) -> bool:
+def _may_pass(refused: Item, settings: ScrapeSettings) -> bool:
     permitted = permitted_now(refused, settings.limits, settings.allowed_networks)
     return refused.reason in BY_OPTION and (settings.refresh or permitted)

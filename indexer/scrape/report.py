@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from captioner.counted import counted
 from captioner.outside import printable
+from indexer.scrape.circuit_breaker import NOT_ASKED
 from indexer.scrape.items import PASSING, Item, Reason, SearchProgress
-from indexer.scrape.patience import NOT_ASKED
 
 _SHOWN = 20
 _HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")
 
 
 @dataclass
-class Report:
+class ScrapeReport:
     """Counts of one run; grows while it goes on, by kinds and not by items."""
 
     found: Counter[str] = field(default_factory=Counter)  # by provider
@@ -48,12 +48,12 @@ class Report:
             counts[status, reason] += count
         return dict(counts.most_common())
 
-    def tells_of(self, reason: Reason) -> bool:
+    def has_reason(self, reason: Reason) -> bool:
         """Whether something ended for this reason, or was not answered for it."""
         ended = (its for _, its in self.reasons())
         return reason in ended or any(one.reason == reason for one in self.unanswered)
 
-    def left(self) -> str:
+    def unfinished(self) -> str:
         """What the same command may have more success with another time; "" where all is done.
 
         What failed for good is done: no later run would ask for it.
@@ -86,7 +86,7 @@ class Report:
         parts = (
             _aligned(self.rows()),
             self._reason_lines(),
-            _headed("kept, and no longer given by the web:", _first(withdrawn, self.withdrawn)),
+            _headed("kept, and no longer given by the web:", _with_rest(withdrawn, self.withdrawn)),
             self._search_lines(),
             ["", self._totals()],
         )
@@ -103,7 +103,7 @@ class Report:
     def _search_lines(self) -> list[str]:
         asked = [one for one in self.unanswered if one.reason != NOT_ASKED]
         shown = [f"{one.provider} {one.query!r}: {one.detail}" for one in asked[:_SHOWN]]
-        return _headed("not answered:", [*_first(shown, len(asked)), *self._stopped_lines()])
+        return _headed("not answered:", [*_with_rest(shown, len(asked)), *self._stopped_lines()])
 
     def _stopped_lines(self) -> list[str]:
         """A line for each provider that was asked no more."""
@@ -120,7 +120,7 @@ class Report:
         return f"{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
 
 
-def why_no_photo(report: Report) -> str:
+def why_no_photo(report: ScrapeReport) -> str:
     """Why a run gave none, in a few words."""
     if report.unanswered:
         return report.unanswered[0].detail
@@ -130,7 +130,7 @@ def why_no_photo(report: Report) -> str:
     return ", ".join(reasons) or f"nothing {'new ' if known else ''}was found"
 
 
-def _first(shown: list[str], count: int) -> list[str]:
+def _with_rest(shown: list[str], count: int) -> list[str]:
     return [*shown, *([f"and {count - len(shown):,} more"] if count > len(shown) else [])]
 
 

@@ -85,7 +85,7 @@ class Robots:
 
 
 def check_robots_tag(headers: Mapping[str, str]) -> None:
-    """Refuse what a response's X-Robots-Tag (or TDM reservation) keeps from robots or from training."""
+    """Raises RefusalError where X-Robots-Tag or a TDM reservation forbids indexing or training."""
     every = getattr(headers, "getall", None)  # a header may come several times
     unwanted = unwanted_directives(every("X-Robots-Tag", []) if every else [headers.get("X-Robots-Tag", "")])
     if unwanted:

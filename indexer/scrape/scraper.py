@@ -12,7 +12,7 @@ from pathlib import Path
 
 from indexer.errors import ScrapeError
 from indexer.records import as_time
-from indexer.scrape.addresses import Guard, canonical
+from indexer.scrape.addresses import AddressGuard, canonical
 from indexer.scrape.credit import with_credit
 from indexer.scrape.excluded import Excluded, read_excluded
 from indexer.scrape.fetch import Fetcher, Manners
@@ -25,10 +25,10 @@ from indexer.scrape.outcome import is_withdrawn, line_of
 from indexer.scrape.pace import Clock, Pace
 from indexer.scrape.providers.protocol import Provider
 from indexer.scrape.reopening import pending
-from indexer.scrape.report import Report
+from indexer.scrape.report import ScrapeReport
 from indexer.scrape.searching import Searching
-from indexer.scrape.settings import CONTACT, Settings, is_contact
-from indexer.scrape.tasks import together
+from indexer.scrape.settings import CONTACT, ScrapeSettings, is_contact
+from indexer.scrape.task_group import run_together
 from indexer.scrape.transport import HttpTransport, Transport
 
 #: Seconds after which a thread that keeps photos hands over to the event loop. With Python's 5 ms the loop
@@ -43,12 +43,12 @@ def scrape(
     queries: Iterable[str],
     providers: Sequence[Provider],
     folder: Path,
-    settings: Settings,
+    settings: ScrapeSettings,
     *,
     on_item: OnItem | None = None,
     transport: Transport | None = None,
     clock: Clock | None = None,
-) -> Report:
+) -> ScrapeReport:
     """Find and download photos into `folder`, going on where an earlier run stopped.
 
     What becomes of each item is in the folder's manifest; the report counts. Single failures never
@@ -88,7 +88,7 @@ class _Run:
     def __init__(
         self,
         folder: Path,
-        settings: Settings,
+        settings: ScrapeSettings,
         manifest: ManifestWriter,
         ledger: Ledger,
         excluded: Excluded,
@@ -102,8 +102,8 @@ class _Run:
         self.excluded = excluded
         self.on_item = on_item
         self.clock = clock
-        self.report = Report()
-        self.guard = Guard(settings.allowed_networks)
+        self.report = ScrapeReport()
+        self.guard = AddressGuard(settings.allowed_networks)
         self.frontier = Frontier(settings.per_host)
         self.keeper = Keeper(folder, ledger, settings.smallest_side, excluded)
 
@@ -126,10 +126,10 @@ class _Run:
     ) -> None:
         fetcher = self._fetcher(transport, providers)
         keepers = [self.keeper.run(self._end) for _ in range(THREADS)]
-        await together([self._find(queries, providers, fetcher), self._download(fetcher), *keepers])
+        await run_together([self._find(queries, providers, fetcher), self._download(fetcher), *keepers])
 
     async def _download(self, fetcher: Fetcher) -> None:
-        await together([self._work(fetcher) for _ in range(self.settings.concurrency)])
+        await run_together([self._work(fetcher) for _ in range(self.settings.concurrency)])
         await self.keeper.close()
 
     def _fetcher(self, transport: Transport, providers: Sequence[Provider]) -> Fetcher:
@@ -155,27 +155,27 @@ class _Run:
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
         searching = Searching(
-            providers, fetcher, self.settings, self.ledger, self.report, self._found, self._note
+            providers, fetcher, self.settings, self.ledger, self.report, self._note_found, self._note
         )
         await searching.run(queries)
         self.frontier.close()
 
-    async def _found(self, items: Sequence[Item], search: int) -> None:
-        """Note those that are new, before the first of them is downloaded, and what is said of the others."""
+    async def _note_found(self, items: Sequence[Item], search: int) -> None:
+        """Note new addresses, before the first of them is downloaded, and new credit of known ones."""
         now = self._time()
         named = (replace(item, url=canonical(item.url), at=now) for item in items)
         wanted = [item for item in named if item.url not in self.excluded.urls]
-        # What is asked for again anyway was counted when it was taken up.
+        # `_find` has counted those that it asks for again anyway.
         counted = [item for item in wanted if not self.ledger.is_reopened(item.url)]
-        new, told = [], []
+        new, updated = [], []
         for item in wanted:
             if self.ledger.discover(item, search):
                 new.append(item)
-            elif (line := self.ledger.hear(item, search)) is not None:
-                told.append(line)
+            elif (line := self.ledger.update_credit(item, search)) is not None:
+                updated.append(line)
         self.report.found.update(item.provider for item in counted)
         self.report.known += len(counted) - len(new)
-        self.manifest.append(*new, *told)
+        self.manifest.append(*new, *updated)
         for item in new:
             await self.frontier.put(item)
 
@@ -198,7 +198,7 @@ class _Run:
                 self.frontier.done(item)
 
     def _refused(self, item: Item, refusal: RefusalError) -> Item:
-        """With the limit that held, so that a run with a higher one knows."""
+        """The item as refused; if it was too large, with the limit that held, for runs with a higher one."""
         limit = self.settings.limits.bytes if refusal.reason == "too-large" else 0
         return replace(item.refused(refusal), bytes=limit)
 

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from indexer.scrape.circuit_breaker import NOT_ASKED, CircuitBreaker
 from indexer.scrape.items import Item, SearchProgress, UnansweredError, fault
 from indexer.scrape.ledger import Ledger
-from indexer.scrape.patience import NOT_ASKED, Patience
-from indexer.scrape.providers.protocol import Ask, Page, Provider
-from indexer.scrape.report import Report
-from indexer.scrape.settings import Settings
-from indexer.scrape.tasks import together
+from indexer.scrape.providers.protocol import Provider, ResultPage, WebAccess
+from indexer.scrape.report import ScrapeReport
+from indexer.scrape.settings import ScrapeSettings
+from indexer.scrape.task_group import run_together
 
 #: Lists and pages that are read at the same time; an API is asked one query after the other.
 _AT_ONCE = 4
@@ -28,21 +28,21 @@ class Searching:
     def __init__(
         self,
         providers: Sequence[Provider],
-        ask: Ask,
-        settings: Settings,
+        web: WebAccess,
+        settings: ScrapeSettings,
         ledger: Ledger,
-        report: Report,
+        report: ScrapeReport,
         on_found: OnFound,
         on_progress: OnProgress,
     ) -> None:
         self.providers = providers
-        self.ask = ask
+        self.web = web
         self.settings = settings
         self.ledger = ledger
         self.report = report
         self.on_found = on_found
         self.on_progress = on_progress
-        self.patience = Patience()
+        self.breaker = CircuitBreaker()
 
     async def run(self, queries: Iterable[str]) -> None:
         """Ask each provider each query, or those that it takes until `enough` has been found."""
@@ -50,19 +50,19 @@ class Searching:
 
     async def _all(self, queries: Iterable[str]) -> None:
         texts = [*dict.fromkeys(queries)]
-        turns = [
-            (provider, turn)
+        workers = [
+            (provider, numbered)
             for place, provider in enumerate(self.providers)
-            for turn in _turns(provider, enumerate(texts, place * len(texts)))
+            for numbered in _workers(provider, enumerate(texts, place * len(texts)))
         ]
-        await together(self._search_all(provider, turn) for provider, turn in turns)
+        await run_together(self._search_all(provider, numbered) for provider, numbered in workers)
 
     async def _until_enough(self, queries: Iterable[str]) -> None:
         """One query after the other, each of all providers at once."""
         for place, query in enumerate(queries):
             most = self.settings.enough - self.report.taken
             numbered = enumerate(self.providers, place * len(self.providers))
-            await together(self._search(provider, query, number, most) for number, provider in numbered)
+            await run_together(self._search(provider, query, number, most) for number, provider in numbered)
             if self.report.taken >= self.settings.enough:
                 return
 
@@ -72,15 +72,15 @@ class Searching:
 
     async def _search(self, provider: Provider, query: str, number: int, most: int) -> None:
         """Page by page until `most` results are taken or there are no more."""
-        progress = self._begun(provider, query)
+        progress = self._resumed(provider, query)
         while not progress.exhausted and (room := _room(provider, progress, most)):
-            if spent := self.patience.spent(provider):
-                self._unanswered(replace(progress, reason=NOT_ASKED, detail=spent))
+            if reason := self.breaker.stop_reason(provider):
+                self._unanswered(replace(progress, reason=NOT_ASKED, detail=reason))
                 break
             try:
-                page = await provider.search(query, progress.cursor, self.ask)
+                page = await provider.search(query, progress.cursor, self.web)
             except UnansweredError as error:
-                self.patience.failed(provider, error)
+                self.breaker.failed(provider, error)
                 if error.reason == "cursor":
                     progress = SearchProgress(provider.name, query)
                 self._unanswered(replace(progress, reason=error.reason, detail=error.detail))
@@ -88,7 +88,7 @@ class Searching:
             except Exception as error:  # what a stranger sends must not end the run, whatever it breaks
                 self._unanswered(replace(progress, reason="fault", detail=fault(error)))
                 break
-            self.patience.answered(provider)
+            self.breaker.answered(provider)
             chosen = page.found[progress.used :][:room]
             await self.on_found(chosen, number)
             progress = _advanced(progress, page, len(chosen))
@@ -96,7 +96,7 @@ class Searching:
                 self.on_progress(progress)
         self.report.taken += progress.taken
 
-    def _begun(self, provider: Provider, query: str) -> SearchProgress:
+    def _resumed(self, provider: Provider, query: str) -> SearchProgress:
         """How far an earlier run has got, where this one goes on from there."""
         if provider.limited and not self.settings.refresh:
             return self.ledger.progress(provider.name, query)
@@ -107,8 +107,8 @@ class Searching:
         self.on_progress(progress)
 
 
-def _turns(provider: Provider, queries: Iterable[tuple[int, str]]) -> list[Iterator[tuple[int, str]]]:
-    """Those who ask, each the next query: one for an API, as all their etiquettes want it."""
+def _workers(provider: Provider, queries: Iterable[tuple[int, str]]) -> list[Iterator[tuple[int, str]]]:
+    """One stream of queries, as often as workers share it: once for an API, as all their etiquettes want."""
     return [iter(queries)] * (1 if provider.endpoint else _AT_ONCE)
 
 
@@ -117,7 +117,7 @@ def _room(provider: Provider, progress: SearchProgress, most: int) -> int:
     return max(0, most - progress.taken) if provider.limited else sys.maxsize
 
 
-def _advanced(progress: SearchProgress, page: Page, taken: int) -> SearchProgress:
+def _advanced(progress: SearchProgress, page: ResultPage, taken: int) -> SearchProgress:
     """Progress after `taken` more results of this page."""
     used = progress.used + taken
     moved = replace(progress, taken=progress.taken + taken, used=used, reason="", detail="")

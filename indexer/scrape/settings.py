@@ -21,7 +21,7 @@ def is_contact(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ScrapeSettings:
     """How to scrape; the defaults suit the public web."""
 
     contact: str  # URL or e-mail address that a site's owner can write to

@@ -23,7 +23,7 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ExaminedPhoto:
     """What a picture's bytes proved to be."""
 
     sha256: str
@@ -31,7 +31,7 @@ class Examined:
     suffix: str
 
 
-def examine(body: bytes, smallest_side: int) -> Examined:
+def examine(body: bytes, smallest_side: int) -> ExaminedPhoto:
     """Decode and hash a picture. Raises RefusalError for what is no whole photo, or a tiny one (an icon)."""
     try:
         photo = glance(body)
@@ -41,15 +41,15 @@ def examine(body: bytes, smallest_side: int) -> Examined:
         width, height = photo.size
         raise RefusalError("too-small", f"{width}x{height} (the least is {smallest_side})", "skipped")
     suffix = _SUFFIXES.get(photo.media_type, ".jpg")
-    return Examined(hashlib.sha256(body).hexdigest(), photo.phash, suffix)
+    return ExaminedPhoto(hashlib.sha256(body).hexdigest(), photo.phash, suffix)
 
 
-def file_name(photo: Examined) -> str:
+def file_name(photo: ExaminedPhoto) -> str:
     """Where a photo lies below its folder; nothing in it comes from a server."""
     return f"images/{photo.sha256[:2]}/{photo.sha256}{photo.suffix}"
 
 
-def save(folder: Path, photo: Examined, body: bytes) -> str:
+def save(folder: Path, photo: ExaminedPhoto, body: bytes) -> str:
     """Write a photo's file; gives its path relative to `folder`.
 
     A crash may leave it cut short; then no line of the manifest names it, and the next run writes it anew.

@@ -19,8 +19,8 @@ _SILENT = frozenset({"script", "style", "template", "noscript"})
 _LONE = re.compile("<(?!!)")
 
 
-class Reader:
-    """Is told what HTML holds, in order, and passes over what it has no use for."""
+class HtmlReader:
+    """Receives the parts of an HTML text in order; what a reader has no method for is passed over."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """An element begins."""
@@ -35,10 +35,11 @@ class Reader:
         """That was all."""
 
 
-def read_html(text: str, reader: Reader) -> None:
-    """Whatever the markup, in a time that grows as its length does; what no browser reads is passed over.
+def read_html(text: str, reader: HtmlReader) -> None:
+    """Give a reader the parts of an HTML text, whatever its markup; what no browser reads is passed over.
 
-    Python's own HTMLParser needs the square of it where tags do not end, and some markup is an error to it.
+    Takes time in proportion to the length. Python's own HTMLParser takes its square where tags do not end,
+    and raises for some markup.
     """
     parser = etree.HTMLParser(target=reader, encoding="utf-8")
     try:
@@ -48,7 +49,7 @@ def read_html(text: str, reader: Reader) -> None:
         pass
 
 
-class _Text(Reader):
+class _VisibleText(HtmlReader):
     """Collects what a reader would see."""
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ def _without_markup(text: str) -> str:
     if "<" not in text and "&" not in text:  # as most titles are: a parser costs more than all the rest
         return text[: 20 * _LONGEST]
     tags, end, rest = text.rpartition(">")
-    reader = _Text()
+    reader = _VisibleText()
     read_html((tags + end + _LONE.sub("&lt;", rest))[: 20 * _LONGEST], reader)
     return "".join(reader.parts)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import aiohttp
 from yarl import URL
 
-from indexer.scrape.addresses import AddressRefusedError, Guard
+from indexer.scrape.addresses import AddressGuard, AddressRefusedError
 from indexer.scrape.items import RefusalError
 
 
@@ -48,7 +48,7 @@ class HttpTransport:
     """The real one: aiohttp over HTTP/1.1, no proxy, no cookies; use it as an async context manager."""
 
     def __init__(
-        self, guard: Guard, concurrency: int, resolver: aiohttp.abc.AbstractResolver | None = None
+        self, guard: AddressGuard, concurrency: int, resolver: aiohttp.abc.AbstractResolver | None = None
     ) -> None:
         self.guard = guard
         self.concurrency = concurrency

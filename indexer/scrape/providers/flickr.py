@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, number_from, text_of
+from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, key_from, number_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.flickr.com/services/rest/"
@@ -53,17 +53,17 @@ class Flickr:
     delay: float = 1.0
     limited: bool = True
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
         number = number_from(cursor, "Flickr")
-        answer = await ask.api(self.endpoint, self._asked(query, number), self._error)
+        answer = await web.api(self.endpoint, self._parameters(query, number), self._error)
         found = tuple(
             _item(photo, url, query) for photo in entries(answer, "photos", "photo") if (url := _url(photo))
         )
         last = answer["photos"].get("pages") if isinstance(answer.get("photos"), dict) else 0
         more = isinstance(last, int) and number < min(last, _PAGES)
-        return Page(found, str(number + 1) if more else None)
+        return ResultPage(found, str(number + 1) if more else None)
 
-    def _asked(self, query: str, number: int) -> dict[str, str]:
+    def _parameters(self, query: str, number: int) -> dict[str, str]:
         return {
             "method": "flickr.photos.search",
             "api_key": self.key,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, key_from, number_from, text_of
+from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, key_from, number_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.googleapis.com/customsearch/v1"
@@ -32,16 +32,16 @@ class Google:
     delay: float = 0.6  # 100 queries a minute
     limited: bool = True
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
         start = number_from(cursor, "Google")
         parameters = {"key": self.key, "cx": self.engine, "q": query, "searchType": "image", "safe": "active"}
         parameters |= {"num": str(_PAGE), "start": str(start)}
-        answer = await ask.api(self.endpoint, parameters, self._error)
+        answer = await web.api(self.endpoint, parameters, self._error)
         found = tuple(_item(entry, query) for entry in entries(answer, "items") if text_of(entry, "link"))
         following = entries(answer, "queries", "nextPage")
         index = following[0].get("startIndex") if following else None
         more = isinstance(index, int) and start < index <= _LAST - _PAGE + 1
-        return Page(found, str(index) if more else None)
+        return ResultPage(found, str(index) if more else None)
 
     def _error(self, status: int, answer: Any) -> UnansweredError | None:
         if status == 200:

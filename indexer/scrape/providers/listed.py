@@ -13,9 +13,9 @@ from typing import BinaryIO
 from yarl import URL
 
 from indexer.scrape.items import Item, RefusalError, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page
+from indexer.scrape.providers.protocol import ResultPage, WebAccess
 from indexer.scrape.robots import AGENT, unwanted_directives
-from indexer.scrape.text import Reader, attribution, plain_text, read_html
+from indexer.scrape.text import HtmlReader, attribution, plain_text, read_html
 from indexer.scrape.transport import Response
 
 _SCHEMES = ("http://", "https://")
@@ -41,16 +41,16 @@ class UrlList:
     delay: float = 0.0
     limited: bool = False
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
         if query.lower().startswith((*_SCHEMES, "#")):  # a line of a file, as --queries gives it
-            return Page(self._items([query], query.partition("\t")[0]), None)
+            return ResultPage(self._items([query], query.partition("\t")[0]), None)
         try:
             return self._read(query, int(cursor or "0"))
         except (OSError, ValueError) as error:  # ValueError: a NUL, which no file has in its name
             reason = getattr(error, "strerror", None) or str(error)
             raise UnansweredError("no-list", f"{query}: {reason}") from None
 
-    def _read(self, query: str, start: int) -> Page:
+    def _read(self, query: str, start: int) -> ResultPage:
         """Some lines from byte `start` on, so that a list of any length is never held as a whole."""
         if not Path(query).is_file() and Path(query).exists():
             raise UnansweredError("no-list", f"{query}: is no ordinary file")
@@ -61,7 +61,7 @@ class UrlList:
             file.seek(start)
             lines = list(islice(_lines_of(file), _LINES))
         following = str(start + sum(map(len, lines))) if len(lines) == _LINES else None
-        return Page(self._items(map(_text, lines), query), following)
+        return ResultPage(self._items(map(_text, lines), query), following)
 
     def _items(self, texts: Iterable[str], query: str) -> tuple[Item, ...]:
         return tuple(self._item(text, query) for text in texts if text and not text.startswith("#"))
@@ -88,20 +88,20 @@ class HtmlPage:
     delay: float = 0.0
     limited: bool = False
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
         try:
-            response = await ask.page(query)
+            response = await web.page(query)
         except RefusalError as refusal:
             raise UnansweredError(refusal.reason, f"{query}: {refusal.detail}") from None
         # In a thread: a long page takes seconds, in which downloads go on.
         return await asyncio.to_thread(self._read, response, query)
 
-    def _read(self, response: Response, query: str) -> Page:
+    def _read(self, response: Response, query: str) -> ResultPage:
         page = _PicturePage(response.url)
         read_html(_decoded(response.body, response.headers.get("Content-Type", "")), page)
         if page.unwanted:
             raise UnansweredError("robots-tag", f"{query}: its robots meta element says {page.unwanted}")
-        return Page(tuple(self._items(page, str(response.url), query)), None)
+        return ResultPage(tuple(self._items(page, str(response.url), query)), None)
 
     def _items(self, page: _PicturePage, address: str, query: str) -> list[Item]:
         heading, author = plain_text("".join(page.title)), plain_text(page.author)
@@ -124,7 +124,7 @@ class HtmlPage:
         return found
 
 
-class _PicturePage(Reader):
+class _PicturePage(HtmlReader):
     """Reads a page's pictures (URL -> alternative text), title, licence link and wishes for robots."""
 
     def __init__(self, address: URL) -> None:

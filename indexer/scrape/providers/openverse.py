@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, number_from, text_of
+from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, number_from, text_of
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://api.openverse.org/v1/images/"
@@ -30,15 +30,15 @@ class Openverse:
     delay: float = 3.0
     limited: bool = True
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
         number = number_from(cursor, "Openverse")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         parameters = {"q": query, "page": str(number), "page_size": str(_SIZE)}
-        answer = await ask.api(self.endpoint, parameters, _error, headers)
+        answer = await web.api(self.endpoint, parameters, _error, headers)
         found = tuple(_item(entry, query) for entry in entries(answer, "results") if text_of(entry, "url"))
         last = answer.get("page_count", 0) if isinstance(answer, dict) else 0
         more = isinstance(last, int) and number < min(last, _PAGES)
-        return Page(found, str(number + 1) if more else None)
+        return ResultPage(found, str(number + 1) if more else None)
 
 
 def from_environment(environment: Mapping[str, str]) -> Openverse:

@@ -15,7 +15,7 @@ from indexer.scrape.transport import Response
 FindError = Callable[[int, Any], UnansweredError | None]
 
 
-class Ask(Protocol):
+class WebAccess(Protocol):
     """How a provider reaches the web: `indexer.scrape.fetch.Fetcher`."""
 
     async def api(
@@ -30,7 +30,7 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResultPage:
     """One page of results; `cursor` is where the next one starts, None where there is none."""
 
     found: tuple[Item, ...]
@@ -57,7 +57,7 @@ class Provider(Protocol):
     @property
     def limited(self) -> bool: ...
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page: ...
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage: ...
 
 
 def key_from(environment: Mapping[str, str], variable: str, provider_name: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import Ask, Page, entries, text_of, wrong_cursor
+from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, text_of, wrong_cursor
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://commons.wikimedia.org/w/api.php"
@@ -31,20 +31,20 @@ class Wikimedia:
     delay: float = 0.5
     limited: bool = True
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        answer = await ask.api(self.endpoint, {**_asked(query), **_continued(cursor)}, _error)
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
+        answer = await web.api(self.endpoint, {**_parameters(query), **_continued(cursor)}, _error)
         # The generator's order is in `index`; formatversion 2 gives the pages as a list.
         pages = sorted(entries(answer, "query", "pages"), key=lambda page: page.get("index") or 0)
         found = tuple(item for page in pages for item in _items(page, query))
         more = answer.get("continue") if isinstance(answer, dict) else None
-        return Page(found, json.dumps(more, sort_keys=True) if isinstance(more, dict) else None)
+        return ResultPage(found, json.dumps(more, sort_keys=True) if isinstance(more, dict) else None)
 
 
 def from_environment(environment: Mapping[str, str]) -> Wikimedia:
     return Wikimedia(environment.get("WIKIMEDIA_API") or ENDPOINT)
 
 
-def _asked(query: str) -> dict[str, str]:
+def _parameters(query: str) -> dict[str, str]:
     return {
         "action": "query",
         "format": "json",

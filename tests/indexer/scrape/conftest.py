@@ -19,9 +19,9 @@ from indexer.scrape.manifest import read_manifest
 from indexer.scrape.pace import Clock
 from indexer.scrape.providers import Provider
 from indexer.scrape.providers.listed import UrlList
-from indexer.scrape.report import Report
+from indexer.scrape.report import ScrapeReport
 from indexer.scrape.scraper import scrape
-from indexer.scrape.settings import Settings
+from indexer.scrape.settings import ScrapeSettings
 from indexer.scrape.transport import Limits
 from tests.indexer.scrape.site import Site
 
@@ -29,7 +29,7 @@ from tests.indexer.scrape.site import Site
 timeless = settings(deadline=None, max_examples=50)
 
 #: The site's own address and nothing else that is private; no waiting; small limits.
-SETTINGS = Settings(
+SETTINGS = ScrapeSettings(
     contact="mailto:tests@example.org",
     per_host=16,
     delay=0.0,
@@ -87,7 +87,9 @@ class Scraping:
         self.folder = folder
         self.clock = Jumping()
 
-    def __call__(self, queries: Sequence[str], provider: Provider | None = None, **changes: Any) -> Report:
+    def __call__(
+        self, queries: Sequence[str], provider: Provider | None = None, **changes: Any
+    ) -> ScrapeReport:
         settings = replace(SETTINGS, **changes)
         chosen = provider or UrlList()
         return scrape(queries, [chosen], self.folder, settings, clock=self.clock)

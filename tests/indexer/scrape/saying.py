@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from indexer.scrape.items import Item
-from indexer.scrape.providers.protocol import Ask, Page
+from indexer.scrape.providers.protocol import ResultPage, WebAccess
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,5 @@ class Saying:
     delay: float = 0.0
     limited: bool = True
 
-    async def search(self, query: str, cursor: str, ask: Ask) -> Page:
-        return Page(tuple(replace(item, provider=self.name, query=query) for item in self.found), None)
+    async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
+        return ResultPage(tuple(replace(item, provider=self.name, query=query) for item in self.found), None)

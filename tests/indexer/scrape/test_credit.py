@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.scrape.credit import completed
+from indexer.scrape.credit import merged_credit
 from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.items import Item
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import NAME
-from indexer.scrape.report import Report
+from indexer.scrape.report import ScrapeReport
 from indexer.scrape.scraper import scrape
 from tests.indexer.scrape.conftest import SETTINGS, Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
@@ -25,7 +25,7 @@ from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
 
 
-def _ask(scraping: Scraping, *providers: Saying, refresh: bool = False) -> Report:
+def _ask(scraping: Scraping, *providers: Saying, refresh: bool = False) -> ScrapeReport:
     changed = replace(SETTINGS, refresh=refresh)
     return scrape(["cats"], providers, scraping.folder, changed, clock=scraping.clock)
 
@@ -99,15 +99,15 @@ def test_a_duplicate_that_takes_a_photo_over_has_its_own_newest_credit(
 
 def test_a_creator_that_another_answer_names_is_in_the_attribution() -> None:
     licensed = replace(CC, creator="", attribution="A cat, CC BY 4.0")
-    whole = completed(licensed, replace(BARE, creator="Ann"))
+    whole = merged_credit(licensed, replace(BARE, creator="Ann"))
     assert whole.attribution == '"A cat" by Ann, CC BY 4.0, http://a.example/'
-    assert completed(licensed, whole) == whole
+    assert merged_credit(licensed, whole) == whole
 
 
 def test_an_attribution_names_the_licence_that_holds() -> None:
-    whole = completed(replace(CC, license="", attribution=""), CC)
+    whole = merged_credit(replace(CC, license="", attribution=""), CC)
     assert (whole.license, whole.attribution) == ("", '"A cat" by Ann')
-    assert completed(whole, CC) == whole
+    assert merged_credit(whole, CC) == whole
 
 
 def test_lists_that_name_an_address_twice_change_nothing_run_after_run(
@@ -140,7 +140,7 @@ def test_it_does_not_matter_which_search_of_a_run_is_answered_first(
     _, best = max(answers, key=lambda answer: (bool(answer[1].license), -answer[0]))
     ledger = Ledger()
     for place, item in data.draw(st.permutations(answers)):
-        ledger.discover(item, place) or ledger.hear(item, place)
+        ledger.discover(item, place) or ledger.update_credit(item, place)
     last = ledger.last(best.url)
     ledger.close()
     assert last.license == best.license

@@ -15,7 +15,7 @@ from indexer.scrape import data_set
 from indexer.scrape.data_set import replaced_photos, scraped_photos, title_records
 from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.manifest import ManifestWriter, read_manifest
-from indexer.scrape.store import Examined, file_name
+from indexer.scrape.store import ExaminedPhoto, file_name
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.saying import Saying
@@ -48,7 +48,7 @@ def test_a_title_whose_picture_is_gone_is_left_out(site: Site, scraping: Scrapin
 
 
 def _kept(address: int, photo: str) -> Item:
-    kept = Examined(hashlib.sha256(photo.encode()).hexdigest(), "0" * 16, ".jpg")
+    kept = ExaminedPhoto(hashlib.sha256(photo.encode()).hexdigest(), "0" * 16, ".jpg")
     return Item(
         f"http://a.example/{address}",
         status="downloaded",

@@ -24,7 +24,7 @@ from indexer.errors import ScrapeError, SourceError
 from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.items import STATUSES, Item, SearchProgress
 from indexer.scrape.manifest import NAME, ManifestWriter, broken_lines, read_manifest
-from indexer.scrape.store import _SUFFIXES, Examined, file_name
+from indexer.scrape.store import _SUFFIXES, ExaminedPhoto, file_name
 from tests.conftest import ROOT
 from tests.indexer.scrape.conftest import Scraping, timeless
 from tests.indexer.scrape.pictures import jpeg
@@ -38,7 +38,7 @@ def _hex(digits: int) -> st.SearchStrategy[str]:
 
 
 _examined = st.builds(
-    Examined, sha256=_hex(64), phash=_hex(16), suffix=st.sampled_from([*_SUFFIXES.values()])
+    ExaminedPhoto, sha256=_hex(64), phash=_hex(16), suffix=st.sampled_from([*_SUFFIXES.values()])
 )
 _own = {"status", "bytes", "file", "sha256", "phash", "duplicate_of"}
 _items = st.builds(
@@ -261,7 +261,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from indexer.scrape.providers.listed import UrlList
 from indexer.scrape.scraper import scrape
-from indexer.scrape.settings import Settings
+from indexer.scrape.settings import ScrapeSettings
 
 ended = []
 
@@ -271,7 +271,7 @@ def end(item):
         os.kill(os.getpid(), signal.SIGKILL)
 
 local = (ip_network("127.0.0.1/32"),)
-settings = Settings(contact="mailto:a@b.example", delay=0.0, per_host=8, allowed_networks=local)
+settings = ScrapeSettings(contact="mailto:a@b.example", delay=0.0, per_host=8, allowed_networks=local)
 scrape([sys.argv[1]], [UrlList()], Path(sys.argv[2]), settings, on_item=end)
 """
 

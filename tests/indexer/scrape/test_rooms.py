@@ -18,13 +18,13 @@ from yarl import URL
 
 from captioner.photo import hash_distance, perceptual_hash
 from indexer.scrape import transport
-from indexer.scrape.addresses import AddressRefusedError, Guard, is_public
+from indexer.scrape.addresses import AddressGuard, AddressRefusedError, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
 from indexer.scrape.items import Item, Status
 from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
-from indexer.scrape.ledger import NEAR, Ledger, _Kept
-from indexer.scrape.report import Report
-from indexer.scrape.text import Reader, plain_text, read_html
+from indexer.scrape.ledger import NEAR, Ledger, _KeptPhotos
+from indexer.scrape.report import ScrapeReport
+from indexer.scrape.text import HtmlReader, plain_text, read_html
 from indexer.scrape.transport import Limits, Response
 from tests.indexer.scrape.conftest import timeless
 from tests.indexer.scrape.pictures import image, jpeg
@@ -56,7 +56,7 @@ def test_an_address_wrapped_in_ipv6_is_no_more_public_than_it_is(address: IPv4Ad
 
 
 def test_allowed_networks_are_exempt_and_no_others() -> None:
-    guard = Guard((ip_network("127.0.0.1/32"), ip_network("fd00::/8")))
+    guard = AddressGuard((ip_network("127.0.0.1/32"), ip_network("fd00::/8")))
     assert guard.permits("127.0.0.1")
     assert guard.permits("fd00::1%eth0")
     assert not guard.permits("127.0.0.2")
@@ -104,7 +104,7 @@ def test_without_an_end_of_a_tag_nothing_is_markup(text: str) -> None:
     assert plain_text(text) == " ".join(text.split())[:500].rstrip()
 
 
-class _Links(Reader):
+class _Links(HtmlReader):
     """A reader of HTML that counts links."""
 
     def __init__(self) -> None:
@@ -293,7 +293,7 @@ def test_what_was_seen_is_not_held_in_memory() -> None:
 @timeless
 @given(st.lists(st.integers(0, 4), max_size=12), st.integers(0, 4))
 def test_what_is_removed_is_gone_and_the_rest_stays(contents: list[int], gone: int) -> None:
-    kept = _Kept()
+    kept = _KeptPhotos()
     for number in contents:
         kept.add(f"{0xFF << 12 * number:016x}", bytes([number]) * 32)
     kept.remove(bytes([gone]) * 32)
@@ -307,7 +307,7 @@ def test_a_server_may_be_silent_as_long_as_the_whole_download_may_take() -> None
 
 
 def test_the_report_counts_by_provider_and_reason() -> None:
-    report = Report()
+    report = ScrapeReport()
     rows: list[tuple[str, Status, str]] = [
         ("openverse", "downloaded", ""),
         ("openverse", "skipped", "robots"),

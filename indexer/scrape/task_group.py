@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 
 
-async def together(tasks: Iterable[Awaitable[None]]) -> None:
-    """All at once; the first error stops the others."""
+async def run_together(tasks: Iterable[Awaitable[None]]) -> None:
+    """Run all at once; the first error cancels the others and is raised."""
     running = [asyncio.ensure_future(task) for task in tasks]
     try:
         await asyncio.gather(*running)
