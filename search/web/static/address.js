@@ -1,7 +1,7 @@
 // The search as the address bar holds it. A photo itself cannot be in an address; its caption can.
 
 /** q: sentence or caption. also: a photo's further captions. like: image asked about. photo: q was written for a photo. show: image opened. */
-export const NOTHING = { q: "", also: [], like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], fold: false, show: "" };
+export const NOTHING = { q: "", also: [], like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], without: [], fold: false, show: "" };
 
 export function read(search = location.search) {
   const given = new URLSearchParams(search);
@@ -16,6 +16,7 @@ export function read(search = location.search) {
     min: min > 0 && min <= 1 ? min : 0,
     source: given.getAll("source"),
     kind: given.getAll("kind"),
+    without: given.getAll("without"),
     fold: given.has("fold"),
     show: given.get("show") ?? "",
   };
@@ -37,11 +38,15 @@ export const showing = (state, imageId) => write({ ...state, show: imageId });
 
 export const isSearch = (state) => Boolean(state.q || state.like);
 
+/** Which captions may answer. */
+export const filters = ({ source, kind, without }) => ({ source, kind, without });
+
+export const isFiltered = (state) => Object.values(filters(state)).some((values) => values.length);
+
 /** Filters and limits that every search of this state takes. */
 export const options = (state) => ({
   min_score: state.min || null,
-  source: state.source,
-  kind: state.kind,
+  ...filters(state),
   fold_duplicates: state.fold,
 });
 

@@ -1,6 +1,6 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, isSearch, options, read, showing, write } from "./address.js";
+import { NOTHING, filters, isSearch, options, read, showing, write } from "./address.js";
 import * as answer from "./answer.js";
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
@@ -18,6 +18,7 @@ import { copyLink, save } from "./share.js";
 import * as steps from "./steps.js";
 import { showCount, showThreshold, whenMoved } from "./threshold.js";
 import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
+import { adding, showWithout, written } from "./without.js";
 
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 
@@ -53,7 +54,7 @@ function toTop() {
 const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(state, imageId));
 
 /** Another search, with the filters of this one. */
-const another = (asking) => ({ ...NOTHING, source: state.source, kind: state.kind, fold: state.fold, ...asking });
+const another = (asking) => ({ ...NOTHING, ...filters(state), fold: state.fold, ...asking });
 const similarTo = (imageId) => write(another({ like: imageId }));
 
 async function arrive(next, itsPhoto = photo) {
@@ -177,6 +178,7 @@ function showAsking(asking, url) {
   byId("end").textContent = "";
   byId("more").hidden = true;
   showThreshold(asking.min);
+  showWithout(byId("without"), asking, go);
   showFilters(byId("sheet"), byId("filter-count"), server.status(), asking, go);
   // The same search with other words or limits: what it found so far stays, dimmed, and a pressed chip keeps the focus.
   if (shown !== subject(asking)) {
@@ -301,9 +303,10 @@ answer.whenPageFails(fail);
 
 // ---- what people do --------------------------------------------------------------------------
 
-whenAsked((q) => {
+whenAsked((sentence) => {
   toTop(); // also where the same is asked again
-  go(another({ min: state.min, q }));
+  const { q, without } = written(sentence);
+  go(another({ min: state.min, q, ...adding(without)(state) }));
 });
 photos.take(searchPhoto);
 byId("skip").addEventListener("click", (event) => detail.takeOver(event, () => byId("results").focus())); // by its address it would be a step in the history

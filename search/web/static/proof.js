@@ -1,5 +1,6 @@
 // What the page says of an answer: what is proven of it, and why there is no more.
 
+import { isFiltered } from "./address.js";
 import { h, icon, many, number, score } from "./dom.js";
 
 /** An answer of which some may be of the index as it was before. */
@@ -29,7 +30,7 @@ export function ending(answer, state) {
   if (!answer.hits.length) return nothing(answer.query, state);
   if (answer.cursor || answer.changed) return "";
   if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
-  const other = state.source.length || state.kind.length ? "No other picture with these filters" : "No other picture";
+  const other = isFiltered(state) ? "No other picture with these filters" : "No other picture";
   return state.min ? `${other} reaches ${score(state.min)}.` : `${other} shares a word with this.`;
 }
 
@@ -42,6 +43,6 @@ export function spoken(answer, fresh, state) {
 
 function nothing(query, state) {
   if (!query.tokens.length) return "There is no word left to search for.";
-  const narrowed = state.min || state.source.length || state.kind.length;
+  const narrowed = state.min || isFiltered(state);
   return narrowed ? "Nothing is this much alike. Lower the threshold or take a filter away." : "No caption in the index shares a word with this.";
 }

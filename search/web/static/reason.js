@@ -24,7 +24,8 @@ export function compared(state, query, hit) {
 export function explain(images, state, query, hit) {
   const [image] = images;
   if (hit || !isSearch(state) || image.image_id === state.like) return { image, hit };
-  const passes = ({ source, kind }) => [[source, state.source], [kind, state.kind]].every(([value, wanted]) => !wanted.length || wanted.includes(value));
+  const barred = new Set(query.without);
+  const passes = ({ source, kind, tokens }) => [[source, state.source], [kind, state.kind]].every(([value, wanted]) => !wanted.length || wanted.includes(value)) && !tokens.some((token) => barred.has(token));
   const hits = images.flatMap((one, at) => one.captions.filter((caption) => passes(caption) && caption.shared.length).map((caption) => ({ image: one, hit: hitOf(caption, asked(query)[at], images.length > 1) })));
   return hits.reduce((best, one) => (best.hit?.jaccard >= one.hit.jaccard ? best : one), { image });
 }

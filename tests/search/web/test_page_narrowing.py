@@ -158,3 +158,63 @@ def test_a_word_that_makes_no_difference_is_told_and_left_out(visitor: Visit) ->
     visitor.page.reload()
     visitor.page.get_by_role("button", name="snow", exact=True).wait_for()
     assert "add=snow" in visitor.page.url
+
+
+def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    visitor.page.fill("#q", f"{CAT} -striped -blankets")
+    visitor.page.press("#q", "Enter")
+    visitor.has("#filter-count", "2")
+    visitor.settled()
+    assert visitor.page.url.endswith("?q=an+orange+cat+looks+at+the+camera&without=striped&without=blankets")
+    expect(visitor.page.locator("#q")).to_have_value(CAT)
+    expect(visitor.page.locator("#without")).to_have_text("without stripedwithout blankets")
+    assert visitor.barriers() == []
+    captions = visitor.page.locator(".card .caption").all_text_contents()
+    assert captions and not any("striped" in one or "blanket" in one for one in captions)
+    visitor.has("#end", "No other picture with these filters shares a word with this.")
+    visitor.page.reload()
+    visitor.settled()
+    visitor.page.get_by_role("button", name="without striped").press("Enter")
+    expect(visitor.page.locator("#without button")).to_have_text("without blankets")
+    expect(visitor.page.locator("#without button")).to_be_focused()
+    visitor.page.locator("#without button").press("Enter")
+    expect(visitor.page.locator("#without")).to_be_hidden()
+    expect(visitor.page.locator("#chips button").first).to_be_focused()
+    assert "without=" not in visitor.page.url
+
+
+def test_a_word_is_done_without_in_the_filters(visitor: Visit) -> None:
+    visitor.open("/?q=a cat in black and white")
+    visitor.settled()
+    visitor.has("#count", "10 pictures")
+    visitor.page.locator("#filters summary").click()
+    for word in "black", "white":
+        visitor.page.get_by_label("A word that no caption may have").fill(word)
+        visitor.page.get_by_label("A word that no caption may have").press("Enter")
+        visitor.has("#without", f"without {word}")
+        expect(visitor.page.get_by_label("A word that no caption may have")).to_be_focused()
+        expect(visitor.page.get_by_label("A word that no caption may have")).to_have_value("")
+    visitor.has("#count", "1 picture")
+    assert visitor.cards() == ["skimage/chelsea.jpg"]
+    assert visitor.barriers() == []
+    visitor.page.keyboard.press("Escape")
+    visitor.page.locator(".card a").first.click()
+    visitor.page.click("#similar")
+    visitor.has("#query-label", "Pictures like this one")
+    visitor.has("#without", "without white")  # filters stay
+    visitor.page.locator("#filters summary").click()
+    visitor.page.get_by_role("button", name="Clear filters").click()
+    expect(visitor.page.locator("#without")).to_be_hidden()
+    assert "without=" not in visitor.page.url
+
+
+def test_a_word_that_does_not_count_is_refused_and_can_be_taken_away(visitor: Visit) -> None:
+    visitor.expected = {400}
+    visitor.open(f"/?q={CAT}&without=the")
+    visitor.has("#trouble", "'the' holds no word that counts")
+    visitor.page.get_by_role("button", name="without the").click()
+    visitor.settled()
+    assert visitor.page.locator("#trouble").is_hidden()
+    assert "without=" not in visitor.page.url
