@@ -25,7 +25,7 @@ from torch import Tensor
 from captioner.captioner import Captioner
 from captioner.decode import decode
 from captioner.folders import PhotosBelow
-from captioner.fused import faster
+from captioner.fused import faster_encoder
 from captioner.guided import guided
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -105,7 +105,7 @@ def measurements(captioner: Captioner, folder: Path, seconds: float) -> Iterator
     encoder = captioner.model.encoder
     plain, best = bare_forward(encoder, size, seconds)
     yield f"bare encoder as built, batch {best}", plain
-    fused, best = bare_forward(faster(encoder), size, seconds)
+    fused, best = bare_forward(faster_encoder(encoder), size, seconds)
     yield f"bare encoder as used (fused), batch {best}", fused
     few = photos[: max(8, len(photos) // 20)]
     yield "the original's way", rate(lambda: original_way(captioner, few), 0.01)

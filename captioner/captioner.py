@@ -15,12 +15,12 @@ from torch import Tensor
 
 from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
-from captioner.decode import Decoding, Hypothesis, decode, usual
+from captioner.decode import Decoding, Hypothesis, decode, usual_decoding
 from captioner.device import choose_device, lower_precision
 from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import ModelError
-from captioner.fused import TOGETHER, faster
-from captioner.guided import guided, numbers
+from captioner.fused import TOGETHER, faster_encoder
+from captioner.guided import guide_numbers, guided
 from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from captioner.streaming import StreamingCaptioner
 from captioner.vocabulary import PAD, UNK
@@ -49,7 +49,7 @@ class Captioner(StreamingCaptioner):
         preprocess = self.model.config.preprocess
         self.smallest = preprocess.size if preprocess.shrink_on_load else None
         on_cpu = self.device.type == "cpu"
-        encoder = faster(self.model.encoder) if on_cpu else self.model.encoder
+        encoder = faster_encoder(self.model.encoder) if on_cpu else self.model.encoder
         self._encoder: Callable[[Tensor], Tensor] = encoder
         decoder = faster_decoder(self.model.decoder) if on_cpu else self.model.decoder
         self.decoder = guided(decoder, self.vocabulary, self.model.consensus)
@@ -66,8 +66,8 @@ class Captioner(StreamingCaptioner):
         return cls(load(folder), named.name, device)
 
     def _fingerprint(self, weights: str) -> str:
-        """Of all that decides what is written: the same weights, decoded otherwise, write other captions."""
-        way = f"({usual(self.model, self.vocabulary).key()}, {numbers(self.model)})"
+        """Eight hex digits of a hash of all that decides the captions: weights, decoding and guides."""
+        way = f"({usual_decoding(self.model, self.vocabulary).key()}, {guide_numbers(self.model)})"
         return hashlib.sha256(f"{weights} {way}".encode()).hexdigest()[:8]
 
     @property
@@ -92,40 +92,41 @@ class Captioner(StreamingCaptioner):
 
     def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
         how = self.decoding(effort.beam, effort.captions, effort.diversity)
-        found = self._decoded(features, how, effort.captions)
+        found = self._decode(features, how, effort.captions)
         short = [row for row, captions in enumerate(found) if len(captions) < effort.captions]
-        if how.groups > 1 and short:  # their groups agree: what is missing comes from a search without groups
+        if how.groups > 1 and short:  # groups that agree: a search without groups gives the missing captions
             plain = replace(self.decoding(effort.beam, effort.captions), runners_up=False)
-            for row, more in zip(short, self._decoded(features[short], plain, effort.captions), strict=True):
-                there = {one.text for one in found[row]}
-                fresh = [one for one in more if one.text not in there]
-                found[row] = _ranked([*found[row], *fresh[: effort.captions - len(there)]])
+            for row, more in zip(short, self._decode(features[short], plain, effort.captions), strict=True):
+                texts = {one.text for one in found[row]}
+                new = [one for one in more if one.text not in texts]
+                found[row] = _rank([*found[row], *new[: effort.captions - len(texts)]])
         return found
 
-    def _decoded(self, features: Tensor, how: Decoding, captions: int) -> list[tuple[Caption, ...]]:
-        found = decode(self.decoder, features, how, captions)
+    def _decode(self, features: Tensor, how: Decoding, captions: int) -> list[tuple[Caption, ...]]:
+        by_photo = decode(self.decoder, features, how, captions)
         if how.runners_up and self.model.consensus is not None:
-            found = self.model.consensus.ranked(features, found)
-        return [_ranked(self._captions(row))[:captions] for row in found]
+            by_photo = self.model.consensus.rank(features, by_photo)
+        return [_rank(self._to_captions(row))[:captions] for row in by_photo]
 
     def decoding(self, beam: int, captions: int = 1, diversity: float = 0.0) -> Decoding:
-        """How this model decodes with a beam, and with a group for each caption where they shall differ."""
-        how = usual(self.model, self.vocabulary, beam, captions if diversity > 0 else 1, diversity)
-        # Several captions are no part of what the student project did: there specials would only repeat one.
+        """The settings for this beam; with `diversity`, a group of hypotheses for each caption."""
+        how = usual_decoding(self.model, self.vocabulary, beam, captions if diversity > 0 else 1, diversity)
+        # Only the student project's models bar nothing. With several captions, which it never wrote,
+        # hypotheses that differ in specials alone would be the same caption again.
         return replace(how, barred=(PAD, UNK)) if captions > 1 and not how.barred else how
 
-    def _captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
+    def _to_captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
         return tuple(
             Caption(" ".join(self.vocabulary.decode(one.ids)), one.score, one.ended) for one in hypotheses
         )
 
 
-def _ranked(captions: Sequence[Caption]) -> tuple[Caption, ...]:
-    """The best first, and each text once: hypotheses may differ in specials alone."""
-    found: dict[str, Caption] = {}
+def _rank(captions: Sequence[Caption]) -> tuple[Caption, ...]:
+    """The best first, each text once: hypotheses may differ in specials alone, which are not written."""
+    by_text: dict[str, Caption] = {}
     for one in sorted(captions, key=lambda one: -one.score):
-        found.setdefault(one.text, one)
-    return tuple(found.values())
+        by_text.setdefault(one.text, one)
+    return tuple(by_text.values())
 
 
 def open_captioner(
@@ -145,7 +146,7 @@ def open_captioner(
 
 
 def _is_hugging_faces(folder: Path) -> bool:
-    """Ours keep their words in vocab.json and their format in config.json; theirs name a model_type."""
+    """Whether config.json names a `model_type`, which only Hugging Face's models do."""
     config = folder / "config.json"
     with contextlib.suppress(OSError, ValueError):
         return '"model_type"' in config.read_text(encoding="utf-8")

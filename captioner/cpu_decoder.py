@@ -1,8 +1,8 @@
-"""The attention decoder as it runs on a CPU that computes in bfloat16: half the time for its large products.
+"""The attention decoder for a CPU that computes in bfloat16, where its large products take half the time.
 
-What adds up over a caption stays float32: the LSTM's state, the attention, and the scores of the words
-that captions are made of. So, unlike with an encoder in bfloat16, nearly all captions stay the same: 1,080 of
-1,084 with a beam of 3 (docs/design.md).
+The LSTM's state, the attention and the scores of frequent words stay float32, since their errors would add
+up over a caption. So nearly all captions stay the same, unlike with an encoder in bfloat16: 1,080 of 1,084
+with a beam of 3 (docs/design.md).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from captioner.device import cpu_has_bfloat16
 
 _Kind = TypeVar("_Kind", bound=nn.Module)
 
-#: Words whose scores are computed in float32: the most frequent ones (ids are in order of frequency). Of
-#: the others, which are seldom written, scores rounded to bfloat16 will do; rounded so for all words, they
-#: changed 4 captions of 100.
+#: The scores of this many words, the most frequent ones, are computed in float32 (ids are in order of
+#: frequency). For the others, which are seldom written, bfloat16 will do; with bfloat16 for all words, 4
+#: captions of 100 changed.
 FREQUENT = 2048
 
 
@@ -47,15 +47,15 @@ class HalvedDecoder(AttentionDecoder):
         self._frequent = embed[:FREQUENT], bias[:FREQUENT]
         self._rare = embed[FREQUENT:].bfloat16(), bias[FREQUENT:].bfloat16()
 
-    def rate(self, described: Tensor) -> Tensor:
-        frequent = functional.linear(described, *self._frequent)
+    def score_words(self, description: Tensor) -> Tensor:
+        frequent = functional.linear(description, *self._frequent)
         if not len(self._rare[1]):
             return frequent
-        return torch.cat([frequent, functional.linear(described.bfloat16(), *self._rare).float()], dim=-1)
+        return torch.cat([frequent, functional.linear(description.bfloat16(), *self._rare).float()], dim=-1)
 
 
 class _HalvedLinear(nn.Module):
-    """A linear layer in bfloat16 between float32 and float32."""
+    """A linear layer that computes in bfloat16; its input and output are float32."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class _HalvedLinear(nn.Module):
 
 
 class _HalvedCell(nn.Module):
-    """An LSTM cell: products in bfloat16, one for input and hidden state together; its state in float32."""
+    """An LSTM cell with one bfloat16 product for input and hidden state together; its state is float32."""
 
     def __init__(self, cell: nn.LSTMCell) -> None:
         super().__init__()
@@ -74,7 +74,9 @@ class _HalvedCell(nn.Module):
         self.bias = (cell.bias_ih + cell.bias_hh).detach().bfloat16()
 
     def forward(self, inputs: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        read = torch.cat([inputs, state[0]], dim=1).bfloat16()
-        into, forget, new, out = functional.linear(read, self.weight, self.bias).float().chunk(4, dim=1)
-        cell = torch.sigmoid(forget) * state[1] + torch.sigmoid(into) * torch.tanh(new)
-        return torch.sigmoid(out) * torch.tanh(cell), cell
+        joined = torch.cat([inputs, state[0]], dim=1).bfloat16()
+        admit, forget, candidate, emit = (
+            functional.linear(joined, self.weight, self.bias).float().chunk(4, dim=1)
+        )
+        cell = torch.sigmoid(forget) * state[1] + torch.sigmoid(admit) * torch.tanh(candidate)
+        return torch.sigmoid(emit) * torch.tanh(cell), cell

@@ -1,8 +1,8 @@
 """Greedy and beam search over a decoder's step function, for a whole batch at once.
 
-Searching knows nothing of images: a decoder is `begin` and `step` (captioner.decoders.Decoder), which give
-scores of the next word. All hypotheses of all photos advance together, one step a word. What a model's own
-way is, `usual` tells.
+The search knows nothing of images: it calls a decoder's `begin` and `step` (captioner.decoders.Decoder),
+which give scores of the next word. All hypotheses of all photos advance together, one step a word.
+`usual_decoding` gives the settings that a model is used with.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ class Decoding:
     max_words: int = 20
     length_penalty: float = 0.7
     barred: tuple[int, ...] = ()  # ids that are never written, such as <unk>
-    unrepeated: int = 0  # no run of so many words is written twice in a caption; 0: anything goes
-    apart: int = 0  # so many other words stand between a word and the same word again; 0: anything goes
-    repeatable: tuple[int, ...] | None = None  # only these words come twice at all; None: any
+    unrepeated: int = 0  # a caption never has the same run of this many words twice; 0: no limit
+    apart: int = 0  # at least this many other words stand between a word and its next use; 0: no limit
+    repeatable: tuple[int, ...] | None = None  # a caption may use only these words twice; None: any word
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
-    diversity: float = 0.0  # taken off a word for each hypothesis of an earlier group that just chose it
-    runners_up: bool = False  # what ends among the 2 * beam best continuations is given, too
+    diversity: float = 0.0  # nats off a word for each hypothesis of an earlier group that just chose it
+    runners_up: bool = False  # also give hypotheses that end among the 2 * beam best continuations
 
     def key(self) -> str:
-        """What of this decides the captions, for the name of a captioner: never changed for what stays.
+        """The settings as text, for a captioner's identity: the same as long as captions stay the same.
 
-        Runners-up are no part of it, since the consensus that chooses among them is named by itself.
+        `runners_up` is left out: the consensus that chooses among them adds its own constants to the
+        identity.
         """
         named = (
             "beam",
@@ -64,7 +65,7 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """Word ids without `<end>`, the score that ranks it, and whether it came to its `<end>`."""
+    """Word ids without `<end>`, the score that ranks it, and whether it ended with `<end>`."""
 
     ids: tuple[int, ...]
     score: float
@@ -72,37 +73,39 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Closed:
-    """The closed hypotheses of a row: those that fill the beam, and the runners-up, if they count."""
+class _ClosedHypotheses:
+    """The closed hypotheses of a row: those that fill the beam, and the runners-up where they are wanted."""
 
     full: list[Hypothesis] = field(default_factory=list)
     runners_up: list[Hypothesis] = field(default_factory=list)
 
-    def take(self, one: Hypothesis, among_best: bool, how: Decoding, width: int) -> None:
+    def add(self, one: Hypothesis, among_best: bool, how: Decoding, width: int) -> None:
         if among_best and len(self.full) < width:
             self.full.append(one)
         elif how.runners_up:
             self.runners_up.append(one)
 
     def score(self, rank: int) -> float:
-        """Of the `rank`-th best, from 1; below all others where there are fewer."""
+        """The score of the `rank`-th best (1: the best) that fills the beam; -inf where there are fewer."""
         scores = sorted((one.score for one in self.full), reverse=True)
         return scores[rank - 1] if len(scores) >= rank else -torch.inf
 
 
-def usual(
+def usual_decoding(
     model: CaptionModel,
     vocabulary: Vocabulary,
     beam: int = USUAL_BEAM,
     groups: int = 1,
     diversity: float = 0.0,
 ) -> Decoding:
-    """How a model decodes: the student project's as theirs did; ours without `<unk>` and without stammering.
+    """The settings that a model is used with.
 
-    "a red shirt and a red shirt" is the commonest fault of a small decoder, "a white and white dog" and "a
-    kitchen is in the kitchen" the next: docs/design.md says what barring repeated pairs of words, words that
-    come back at once, and words other than function words that come back at all, gave. Where there is a
-    consensus to choose by, it has all that a beam closes to choose from; greedy stays greedy.
+    The student project's models decode as they did there. Ours never write `<unk>`, and repeat less: a
+    small decoder's commonest faults are "a red shirt and a red shirt", "a white and white dog" and "a kitchen
+    is in the kitchen". So pairs of words do not come twice, a word does not come back before two others, and
+    words other than function words do not come back at all; docs/design.md says what each of these gave.
+    With a consensus, a beam gives all hypotheses that it closes, for the consensus to choose among; greedy
+    search stays greedy.
     """
     how = Decoding(beam, model.config.max_words, groups=groups, diversity=diversity)
     if model.starts_with_image:
@@ -119,41 +122,41 @@ def usual(
 
 @torch.inference_mode()
 def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -> list[list[Hypothesis]]:
-    """Up to `n_best` hypotheses for each row of `features`, the best first; with `runners_up` all there are.
+    """Up to `n_best` hypotheses for each row of `features`, the best first; all with `runners_up`.
 
     As in fairseq, `<end>` closes a hypothesis only if it is among the `beam` best continuations, and a
     row is done with `beam` closed hypotheses: so beam 1 is greedy search, and a beam as wide as all
-    sequences is exhaustive search. Rows whose answer is settled leave the batch, which saves about a
-    quarter of the work and changes no answer.
+    sequences is exhaustive search. A row leaves the batch as soon as nothing can change its answer, which
+    saves about a quarter of the work.
     """
     if how.groups > 1:
         features = features.repeat_interleave(how.groups, dim=0)
-    search = _Search(len(features), how, n_best, features.device)
+    search = _BeamSearch(len(features), how, n_best, features.device)
     scores, fixed, state = decoder.begin(features)
     while True:
         logs = _log_probabilities(scores, how.barred)
         _bar_repeats(logs, search.captions(), how)
         parents = search.advance(logs)
-        kept = search.unsettled()
+        kept = search.unsettled_rows()
         if search.length == how.max_words or not kept:
-            return search.found()
+            return search.best_hypotheses()
         slots, left = len(state[0]) // len(parents), torch.tensor(kept, device=features.device)
         origin = (parents[left] + left.unsqueeze(1) * slots).flatten()
         if len(kept) < len(parents):
-            search.keep(left)
+            search.keep_rows(left)
             fixed = tuple(part.index_select(0, left) for part in fixed)
         state = tuple(part.index_select(0, origin) for part in state)
         scores, state = decoder.step(search.words[..., -1].flatten(), fixed, state)
 
 
-class _Search:
+class _BeamSearch:
     """The open hypotheses of the rows that are still in the batch, and the closed ones of all rows."""
 
     def __init__(self, rows: int, how: Decoding, n_best: int, device: torch.device) -> None:
         self._how = how
         self._width = how.beam if how.groups > 1 else max(how.beam, n_best)
         self._wanted = self._width if how.runners_up else n_best
-        self._finished = [_Closed() for _ in range(rows)]
+        self._finished = [_ClosedHypotheses() for _ in range(rows)]
         self._rows = self._finished
         # Before the first word there is one hypothesis a row; the other slots open with the first choice.
         self._totals = torch.zeros(rows, 1, device=device)
@@ -169,10 +172,15 @@ class _Search:
         return words
 
     def advance(self, logs: Tensor) -> Tensor:
-        """Add a word to the best hypotheses, or close them; the slots that they come from (B, width)."""
+        """Add a word to the best hypotheses, and close those that chose `<end>`.
+
+        Gives the slot, before this step, of the hypothesis that each open one continues (B, width).
+        """
         rows, vocabulary, width = len(self._totals), logs.shape[-1], self._width
         candidates = (self._totals.unsqueeze(-1) + logs.view(rows, -1, vocabulary)).flatten(1)
-        ranks, places = _best(candidates, min(2 * width, candidates.shape[1]), width, vocabulary, self._how)
+        ranks, places = _rank_continuations(
+            candidates, min(2 * width, candidates.shape[1]), width, vocabulary, self._how
+        )
         best = candidates.gather(1, places)
         parents, chosen = places // vocabulary, places % vocabulary
         self._close(best, parents, chosen)
@@ -185,22 +193,22 @@ class _Search:
         return parents
 
     def _close(self, best: Tensor, parents: Tensor, chosen: Tensor) -> None:
-        """Take the hypotheses that chose `<end>`: among the `width` best, and runners-up."""
+        """Close the hypotheses that chose `<end>` among the `width` best, and runners-up where wanted."""
         looked_at = chosen.shape[1] if self._how.runners_up else self._width
         ends = (chosen[:, :looked_at] == END) & best[:, :looked_at].isfinite()
         for row, slot in ends.nonzero().tolist():
             ids = tuple(self.words[row, parents[row, slot]].tolist())
             one = Hypothesis(ids, self._score(best[row, slot].item(), self.length + 1), ended=True)
-            self._rows[row].take(one, slot < self._width, self._how, self._width)
+            self._rows[row].add(one, slot < self._width, self._how, self._width)
 
     def _score(self, total: float, length: int) -> float:
         return total / float(length**self._how.length_penalty)
 
-    def unsettled(self) -> list[int]:
-        """The rows that are not full, and whose open hypotheses may still come among those that are wanted.
+    def unsettled_rows(self) -> list[int]:
+        """The rows whose answer may still change: not full, with an open hypothesis that may still be wanted.
 
-        Totals only fall, so none can come to more than its total over the longest length. Groups of one
-        photo stay together.
+        A total only falls, so a hypothesis never scores more than its total now over the longest length.
+        With groups all rows stay until all are full, as the groups of one photo stay together.
         """
         if self._how.groups > 1:
             full = all(len(row.full) >= self._width for row in self._rows)
@@ -213,23 +221,23 @@ class _Search:
             if len(closed.full) < self._width and closed.score(self._wanted) < best
         ]
 
-    def keep(self, left: Tensor) -> None:
-        """Let the other rows go."""
+    def keep_rows(self, left: Tensor) -> None:
+        """Take all rows but `left` out of the batch."""
         self._rows = [self._rows[row] for row in left.tolist()]
         self._totals, self.words = self._totals[left], self.words[left]
 
-    def found(self) -> list[list[Hypothesis]]:
-        """The hypotheses of each photo, the best first."""
+    def best_hypotheses(self) -> list[list[Hypothesis]]:
+        """The hypotheses of each photo, the best first; those that are still open are closed as they are."""
         self._close_the_rest()
         photos = [
-            _merged(self._finished[row : row + self._how.groups])
+            _merge_groups(self._finished[row : row + self._how.groups])
             for row in range(0, len(self._finished), self._how.groups)
         ]
         most = None if self._how.runners_up else self._wanted
-        return [sorted(found[:most], key=_by_score) for found in photos]
+        return [sorted(hypotheses[:most], key=_by_score) for hypotheses in photos]
 
     def _close_the_rest(self) -> None:
-        """Rows that are not full at the last word take their open hypotheses too, marked as not ended."""
+        """Fill up the rows that are not full with their open hypotheses, marked as not ended."""
         for closed, words, totals in zip(self._rows, self.words.tolist(), self._totals.tolist(), strict=True):
             for ids, total in zip(words, totals, strict=True):
                 if len(closed.full) < self._width and total > -torch.inf:
@@ -240,12 +248,13 @@ def _by_score(one: Hypothesis) -> float:
     return -one.score
 
 
-def _best(
+def _rank_continuations(
     candidates: Tensor, count: int, width: int, vocabulary: int, how: Decoding
 ) -> tuple[Tensor, Tensor]:
-    """What ranks the `count` best continuations of each row, and their places: (B, count) both.
+    """The values that rank the `count` best continuations of each row, and their places: (B, count) both.
 
-    The groups of one photo choose one after the other; what the earlier chose is worth less to the later.
+    The groups of one photo choose one after the other: a later group ranks a word lower for each hypothesis
+    of an earlier group that chose it.
     """
     if how.groups == 1 or not how.diversity:
         ranks, places = candidates.topk(count, dim=1)
@@ -262,8 +271,8 @@ def _best(
     return ranks, places
 
 
-def _merged(groups: Sequence[_Closed]) -> list[Hypothesis]:
-    """The hypotheses of one photo: first the best of each group, then the others, each once."""
+def _merge_groups(groups: Sequence[_ClosedHypotheses]) -> list[Hypothesis]:
+    """The hypotheses of one photo, each once: first the best of each group, then the others."""
     ordered = [sorted(group.full + group.runners_up, key=_by_score) for group in groups]
     first = sorted((one for group in ordered for one in group[:1]), key=_by_score)
     others = sorted((one for group in ordered for one in group[1:]), key=_by_score)
@@ -278,7 +287,9 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
 
 
 def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
-    """Bar the words (one row of `logs` a caption) that would come back too soon or at all, or repeat a run.
+    """Set to -inf, in each caption's row of `logs`, the words that `how` does not let come next again.
+
+    These are words used too recently, words that come only once, and words that would repeat a run.
 
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
     """
@@ -291,7 +302,7 @@ def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding)
             last = ids[len(ids) - run + 1 :]
             again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
         barred += [(row, word) for word in again]
-    if barred:  # in one go: a call for each caption costs more than all the rest of this
+    if barred:  # one call for all: a call for each caption would cost more than the rest of this function
         rows, words = torch.tensor(barred, device=logs.device).unbind(dim=1)
         logs[rows, words] = -torch.inf
 
@@ -307,8 +318,8 @@ def sample(
 ) -> list[list[int]]:
     """One caption a row, drawn word by word from the decoder's own distribution (ids up to `<end>`).
 
-    `first`: a word that is given and not drawn, for decoders whose first word is `<start>`.
-    `temperature`: below 1 the probable words become more probable still.
+    `first`: a word that is fed in before the first draw, for decoders that must be given `<start>`.
+    `temperature`: scores are divided by it; below 1 likely words become likelier.
     """
     scores, fixed, state = decoder.begin(features)
     if first is not None:

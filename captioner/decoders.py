@@ -1,4 +1,4 @@
-"""Decoders: they write a caption word by word, from what an encoder saw.
+"""Decoders: they write a caption word by word, from an encoder's features.
 
 Two families share one decoding interface (`Decoder.begin`, `Decoder.step`):
 
@@ -27,8 +27,8 @@ from captioner.vocabulary import START
 State = tuple[Tensor, ...]  # every tensor has the batch as its first dimension
 
 
-class Seen(NamedTuple):
-    """Words that were detected in photos, and whether the photos themselves are hidden."""
+class DetectedWords(NamedTuple):
+    """The words that a detector found in each photo, and whether the photo itself is hidden."""
 
     words: Tensor  # (B, K) vocabulary ids
     chances: Tensor  # (B, K) probabilities
@@ -39,13 +39,13 @@ class Decoder(Protocol):
     """What decoding needs of a decoder."""
 
     def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
-        """Encoder output (B, ...) -> scores of the first word (B, V), what stays fixed, the state."""
+        """Encoder output (B, ...) -> scores of the first word (B, V), what no step changes, the state."""
 
     def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
         """Words chosen last (N,) -> scores of the next word (N, V), and the new state.
 
-        What stays fixed has a row a photo, words and state have one a hypothesis: N is a multiple of
-        the photos, and the hypotheses of one photo stand together.
+        `fixed` has a row for each photo; `words` and `state` have one for each hypothesis. N is a multiple
+        of the number of photos, and the hypotheses of one photo stand together.
         """
 
 
@@ -78,23 +78,25 @@ class AttentionDecoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.embed.weight, std=embedding**-0.5)
 
-    def look(self, features: Tensor, seen: Seen | None = None) -> tuple[State, State]:
+    def look(self, features: Tensor, detected: DetectedWords | None = None) -> tuple[State, State]:
         """Grid (B, P, C) -> memory (B, heads, P + K, D), keys (B, heads, D, P + K), mask; state (B, H) twice.
 
-        `seen` replaces what the detector would say, and may hide the grid: training on text alone.
+        `detected` takes the place of the detector's own words; it may hide the grid, to train on text alone.
         """
         memory = self.dropout(self.memory(features))
         mask = memory.new_zeros(memory.shape[:2])
         if self.words:
-            if seen is None:
-                seen = Seen(*self.detector.top(features.mean(dim=1), self.words))
-            told = torch.cat([self.embed(seen.words), seen.chances.unsqueeze(-1).to(memory.dtype)], dim=-1)
-            memory = torch.cat([memory, self.dropout(self.word_memory(told))], dim=1)
-            mask = torch.cat([mask, mask.new_zeros(seen.words.shape)], dim=1)
-            if seen.blind is not None:
-                mask[:, : features.shape[1]].masked_fill_(seen.blind.unsqueeze(1), -1e4)
-        shown = (mask == 0).unsqueeze(-1).to(memory.dtype)
-        mean = (memory * shown).sum(dim=1) / shown.sum(dim=1)
+            if detected is None:
+                detected = DetectedWords(*self.detector.top(features.mean(dim=1), self.words))
+            word_inputs = torch.cat(
+                [self.embed(detected.words), detected.chances.unsqueeze(-1).to(memory.dtype)], dim=-1
+            )
+            memory = torch.cat([memory, self.dropout(self.word_memory(word_inputs))], dim=1)
+            mask = torch.cat([mask, mask.new_zeros(detected.words.shape)], dim=1)
+            if detected.blind is not None:
+                mask[:, : features.shape[1]].masked_fill_(detected.blind.unsqueeze(1), -1e4)
+        visible = (mask == 0).unsqueeze(-1).to(memory.dtype)
+        mean = (memory * visible).sum(dim=1) / visible.sum(dim=1)
         hidden, cell = self.begin_state(mean).chunk(2, dim=-1)
         values, keys = self._by_head(memory), self._by_head(self.keys(memory)).transpose(2, 3)
         return (values, keys.contiguous(), mask[:, None, None]), (torch.tanh(hidden), cell)
@@ -113,27 +115,27 @@ class AttentionDecoder(nn.Module):
         return torch.cat([hidden, context], dim=-1), (hidden, cell)
 
     def context(self, query: Tensor, fixed: State) -> Tensor:
-        """Queries (N, H) -> what the photos answer (N, H).
+        """Queries (N, H) -> the attention's weighted means of the photos' memories (N, H).
 
-        The N / B hypotheses of one photo ask together, so that its memory is read once for all of them.
+        The N / B hypotheses of one photo are attended together, so that its memory is read once for all.
         """
         values, keys, mask = fixed
-        asked = query.view(len(values), -1, self.heads, values.shape[-1]).transpose(1, 2)
-        energy = torch.matmul(asked, keys) * values.shape[-1] ** -0.5 + mask  # (B, heads, N / B, P + K)
-        told = torch.matmul(energy.softmax(dim=-1).to(values.dtype), values)
-        return told.transpose(1, 2).reshape(query.shape)
+        queries = query.view(len(values), -1, self.heads, values.shape[-1]).transpose(1, 2)
+        energy = torch.matmul(queries, keys) * values.shape[-1] ** -0.5 + mask  # (B, heads, N / B, P + K)
+        attended = torch.matmul(energy.softmax(dim=-1).to(values.dtype), values)
+        return attended.transpose(1, 2).reshape(query.shape)
 
     def score(self, read: Tensor) -> Tensor:
         """(..., 2H) -> scores of every word (..., V); the output shares the embedding's weights."""
-        return self.rate(self.dropout(torch.tanh(self.output(self.dropout(read)))))
+        return self.score_words(self.dropout(torch.tanh(self.output(self.dropout(read)))))
 
-    def rate(self, described: Tensor) -> Tensor:
-        """What the next word is like (..., E) -> scores of every word (..., V)."""
-        return functional.linear(described, self.embed.weight, self.bias)
+    def score_words(self, description: Tensor) -> Tensor:
+        """A description of the next word, as an embedding (..., E) -> scores of every word (..., V)."""
+        return functional.linear(description, self.embed.weight, self.bias)
 
-    def begin(self, features: Tensor, seen: Seen | None = None) -> tuple[Tensor, State, State]:
+    def begin(self, features: Tensor, detected: DetectedWords | None = None) -> tuple[Tensor, State, State]:
         start = torch.full((len(features),), START, device=features.device)
-        fixed, state = self.look(features, seen)
+        fixed, state = self.look(features, detected)
         scores, state = self.step(start, fixed, state)
         return scores, fixed, state
 
@@ -142,14 +144,18 @@ class AttentionDecoder(nn.Module):
         return self.score(read), state
 
     def forward(
-        self, features: Tensor, captions: PackedSequence, owners: Tensor, seen: Seen | None = None
+        self,
+        features: Tensor,
+        captions: PackedSequence,
+        owners: Tensor,
+        detected: DetectedWords | None = None,
     ) -> PackedSequence:
         """Teacher forcing: captions `<start> w1 ... wT` -> scores of w1 ... `<end>` (words, V), packed alike.
 
         `features` (B, P, C); `owners` (N,): the photo, 0..B-1, of each caption. Captions are packed
         (`pack`), so that no time goes into those that have ended.
         """
-        fixed, state = self.look(features, seen)
+        fixed, state = self.look(features, detected)
         rows = owners[captions.sorted_indices]
         fixed, state = _rows(fixed, rows), _rows(state, rows)
         reads = []

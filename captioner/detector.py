@@ -1,8 +1,8 @@
-"""Which caption words a photo shows: what the decoder is told beside the grid of features.
+"""Which caption words a photo shows: the decoder's second input, beside the grid of features.
 
-Two sources for each word, of which the more confident counts: a linear layer trained on captioned
-photos, and the encoder's own ImageNet classifier, whose 1,000 classes people call by everyday nouns
-(data/imagenet_nouns.json). The second knows things that no training photo showed: pizza, giraffe, stove.
+A word's probability is the larger of two: that of a linear layer trained on captioned photos, and that of
+the encoder's own ImageNet classifier, whose 1,000 classes people call by everyday nouns
+(data/imagenet_nouns.json). The classifier knows things that no training photo showed: pizza, giraffe, stove.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WordDetector(nn.Module):
     word_of: Tensor
 
     def __init__(self, channels: int, size: int, pairs: int) -> None:
-        """`size`: words W; `pairs`: (class, word) pairs. Values come by `tell` or from a checkpoint."""
+        """`size`: words W; `pairs`: (class, word) pairs. `set_words` or a checkpoint gives the values."""
         super().__init__()
         self.learnt = nn.Linear(channels, size)
         self.classes = nn.Linear(channels, 1000)
@@ -43,19 +43,19 @@ class WordDetector(nn.Module):
         self.register_buffer("word_of", torch.zeros(pairs, dtype=torch.long))
 
     @torch.no_grad()
-    def tell(self, vocabulary: Vocabulary, words: Sequence[str], classifier: nn.Module) -> None:
-        """Set the words, and the classes that imply them; what is to be learnt starts at "never"."""
-        places = {word: place for place, word in enumerate(words)}
-        pairs = named_pairs(places)
+    def set_words(self, vocabulary: Vocabulary, words: Sequence[str], classifier: nn.Module) -> None:
+        """Set the words and the classes that imply them; the learnt layer starts with chances of almost 0."""
+        positions = {word: position for position, word in enumerate(words)}
+        pairs = class_word_pairs(positions)
         self.ids.copy_(torch.tensor([vocabulary.id(word) for word in words]))
         self.class_of.copy_(torch.tensor([number for number, _ in pairs]))
-        self.word_of.copy_(torch.tensor([place for _, place in pairs]))
+        self.word_of.copy_(torch.tensor([position for _, position in pairs]))
         self.classes.load_state_dict(classifier.state_dict())
         self.learnt.weight.zero_()
-        self.learnt.bias.fill_(-20.0)
+        self.learnt.bias.fill_(-20.0)  # a probability of 2e-9
 
     def out_of_range(self, vocabulary: int) -> str:
-        """Which of the numbers of words and classes name none, as those of a damaged file; else ""."""
+        """Which table of a damaged file holds a number that is no word or class; "" where all are sound."""
         limits = {"ids": vocabulary, "class_of": self.classes.out_features, "word_of": len(self.ids)}
         for name, limit in limits.items():
             numbers = self.get_buffer(name)
@@ -65,25 +65,25 @@ class WordDetector(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         learnt = torch.sigmoid(self.learnt(pooled))
-        return torch.maximum(learnt, self.named(self.classes(pooled)))
+        return torch.maximum(learnt, self.imagenet_chances(self.classes(pooled)))
 
-    def named(self, logits: Tensor) -> Tensor:
-        """ImageNet logits (B, 1000) -> probability that a class that people call so is seen (B, W)."""
+    def imagenet_chances(self, logits: Tensor) -> Tensor:
+        """ImageNet logits (B, 1000) -> summed probability of the classes that each word names (B, W)."""
         chances = logits.float().softmax(dim=-1)[:, self.class_of]
         total = chances.new_zeros(len(logits), len(self.ids)).index_add_(1, self.word_of, chances)
         return total.clamp(max=1.0)
 
     def top(self, pooled: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The `count` most probable words: vocabulary ids and probabilities, both (B, count)."""
-        chances, places = self(pooled).topk(count, dim=-1)
-        return self.ids[places], chances
+        chances, positions = self(pooled).topk(count, dim=-1)
+        return self.ids[positions], chances
 
 
-def named_pairs(places: dict[str, int]) -> list[tuple[int, int]]:
-    """(class, place of the word) for every noun of every ImageNet class that has a place."""
+def class_word_pairs(positions: dict[str, int]) -> list[tuple[int, int]]:
+    """(class, position of the word) for every noun of every ImageNet class that has a position."""
     return [
-        (number, places[noun])
+        (number, positions[noun])
         for number, nouns in enumerate(imagenet_nouns())
         for noun in nouns
-        if noun in places
+        if noun in positions
     ]

@@ -1,13 +1,13 @@
-"""Doubt: what the word detector does not see in a photo is written less readily.
+"""Doubt: lower the scores of words that the word detector does not see in a photo.
 
-The decoder is told the likeliest words and may write any. It gains by being held to the detector at every
-word: one that the detector knows is lowered by a share of -ln(chance), so that decoder and detector multiply
-(dev CIDEr-D .598 -> .618; a product of experts: Hinton, "Training Products of Experts by Minimizing
-Contrastive Divergence", 2002).
+The decoder gets the likeliest words as input and may write any. Captions improve when every word that the
+detector knows loses a share of -ln(chance), so that the chances of decoder and detector multiply (dev CIDEr-D
+.598 -> .618; a product of experts: Hinton, "Training Products of Experts by Minimizing Contrastive
+Divergence", 2002).
 
-What training photos are full of needs more. Flickr8k is people and dogs, so its decoder finds them
-everywhere: 21 of 34 COCO photos without people got some, and 24 of 79 without dogs a dog. Where the detector
-holds a subject for less likely than `SURE`, all its words are lowered in proportion (docs/design.md).
+The subjects that most training photos show need more. Flickr8k is people and dogs, so its decoder writes of
+them everywhere: of 34 COCO photos without people 21 got some, of 79 without dogs 24 got one. Where a
+subject's chance is below `SURE`, all its words lose nats in proportion (docs/design.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from torch import Tensor
 from captioner.decoders import AttentionDecoder
 from captioner.vocabulary import UNK, Vocabulary
 
-#: What the training photos are full of: words whose being detected tells that it is there, and further ones.
+#: The subjects of most training photos. Of each: words that show, when detected, that it is there, and
+#: further words that are lowered with them.
 SUBJECTS = (
     (
         "man men woman women people person boy boys girl girls child children kid kids player players lady",
@@ -33,22 +34,22 @@ SUBJECTS = (
     ("dog dogs puppy", "puppies"),
 )
 
-SURE = 0.8
-STRENGTH = 10.0  # nats off a score, for each unit that the chance of a subject is below `SURE`
-SHARE = 0.5  # of the nats by which a word is less than certain; these come off its score,
-MOST = 3.0  # but no more than these count
-#: All numbers of the doubt: captions written with others are other captions.
+SURE = 0.8  # a subject with at least this chance is not doubted
+STRENGTH = 10.0  # nats off a score for each unit that the subject's chance is below `SURE`
+SHARE = 0.5  # a word's score loses this share of -ln(chance)
+MOST = 3.0  # nats: the most that -ln(chance) counts
+#: All constants of the doubt: they are part of a model's identity, as they change captions.
 NUMBERS = (SURE, STRENGTH, SHARE, MOST)
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    words: Tensor  # vocabulary ids
-    signs: Tensor  # rows of the detector
+    words: Tensor  # vocabulary ids of all its words
+    signs: Tensor  # the detector's positions of the words that show it
 
 
 class Doubt:
-    """What a detector holds against words: a guide of its decoder."""
+    """The guide of a decoder that lowers words by its detector's chances."""
 
     def __init__(self, decoder: AttentionDecoder, subjects: Sequence[_Subject]) -> None:
         self._detector, self._words, self._subjects = decoder.detector, len(decoder.bias), subjects
@@ -65,19 +66,19 @@ class Doubt:
 
 
 def doubt_of(decoder: AttentionDecoder, vocabulary: Vocabulary) -> Doubt | None:
-    """The doubt of a decoder that has a detector."""
+    """The doubt for this decoder; None where it has no detector."""
     if not decoder.words:
         return None
-    found = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]
-    return Doubt(decoder, [one for one in found if len(one.signs)])
+    subjects = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]
+    return Doubt(decoder, [one for one in subjects if len(one.signs)])
 
 
 def _subject(
     signs: Sequence[str], further: Sequence[str], decoder: AttentionDecoder, vocabulary: Vocabulary
 ) -> _Subject:
     detected = decoder.detector.ids
-    telling, words = (
+    sign_ids, words = (
         torch.tensor(sorted({vocabulary.id(word) for word in some} - {UNK}), device=detected.device).long()
         for some in (signs, (*signs, *further))
     )
-    return _Subject(words, torch.isin(detected, telling).nonzero().squeeze(1))
+    return _Subject(words, torch.isin(detected, sign_ids).nonzero().squeeze(1))

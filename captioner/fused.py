@@ -2,7 +2,7 @@
 
 A convolution, its batch normalisation and its ReLU6 become one call of oneDNN, which reads and writes
 each feature map once instead of three times; and photos pass a few at a time, so that their maps stay
-in the processor's cache. The arithmetic stays float32: in bfloat16 every fifth caption is another one.
+in the processor's cache. The arithmetic stays float32: in bfloat16 every fifth caption changes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ _PAIRS = (
 _PAIRS_SEPARABLE = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
 
 
-def faster(encoder: Encoder) -> Encoder:
-    """The encoder for use on a CPU: normalised images (B, 3, S, S) -> features, equal up to rounding.
+def faster_encoder(encoder: Encoder) -> Encoder:
+    """The encoder for use on a CPU: normalised images (B, 3, S, S) -> the same features up to rounding.
 
-    Kinds of encoder that are not known here, and builds of torch without oneDNN's operator, run as they are.
+    An encoder that is no GridEncoder, and any encoder where torch lacks oneDNN's operator, is given back as
+    it is.
     """
     if isinstance(encoder, GridEncoder) and _has_operator():
         encoder = copy.deepcopy(encoder)
@@ -41,7 +42,7 @@ def faster(encoder: Encoder) -> Encoder:
 
 
 def _has_operator() -> bool:
-    """Both names are private, so another version of torch may do without them."""
+    """Whether this torch has oneDNN's fused convolution; both names are private and may go."""
     return getattr(torch._C, "_has_mkldnn", False) and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
@@ -71,28 +72,31 @@ class _Fused(nn.Module):
         self.dilation, self.groups = list(convolution.dilation), convolution.groups
         self.padding = [0, 0] if self.pad else [int(side) for side in convolution.padding]
         clipped = isinstance(normalisation.act, nn.ReLU6)
-        self.then: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0]) if clipped else ("none", [])
+        self.activation: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0]) if clipped else ("none", [])
         #: The weight in the order that oneDNN reads it in, which depends on the first photos' size.
-        self.ordered: Tensor | None = None
+        self.ordered_weight: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the weight in oneDNN's order, which cannot be pickled; it is made anew."""
-        return {**self.__dict__, "ordered": None}
+        """All but the weight in oneDNN's order, which cannot be pickled; the first call makes it anew."""
+        return {**self.__dict__, "ordered_weight": None}
 
     def forward(self, images: Tensor) -> Tensor:
         if self.pad is not None:
             images = self.pad(images, self.kernel, self.stride, self.dilation)
-        name, limits = self.then
-        place = (self.padding, self.stride, self.dilation, self.groups)
-        weight = self.ordered
-        if weight is None:  # two workers may both do it; either is right
-            weight = self.ordered = _ordered(self.weight, list(images.shape), *place)
-        found = torch.ops.mkldnn._convolution_pointwise(images, weight, self.bias, *place, name, limits, "")
-        return cast(Tensor, found)
+        name, limits = self.activation
+        geometry = (self.padding, self.stride, self.dilation, self.groups)
+        weight = self.ordered_weight
+        if weight is None:  # two workers may both compute it; both results are right
+            weight = self.ordered_weight = _reorder_weight(self.weight, list(images.shape), *geometry)
+        maps = torch.ops.mkldnn._convolution_pointwise(images, weight, self.bias, *geometry, name, limits, "")
+        return cast(Tensor, maps)
 
 
-def _ordered(weight: Tensor, images: list[int], *place: Any) -> Tensor:
-    """A convolution's weight as oneDNN wants it for such images: else it puts it in order every time."""
+def _reorder_weight(weight: Tensor, images: list[int], *geometry: Any) -> Tensor:
+    """A convolution's weight in the order that oneDNN reads it in for images of this shape.
+
+    Otherwise oneDNN reorders the weight at every call.
+    """
     if not hasattr(torch.ops.mkldnn, "_reorder_convolution_weight"):
         return weight
-    return cast(Tensor, torch.ops.mkldnn._reorder_convolution_weight(weight, *place, images))
+    return cast(Tensor, torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, images))

@@ -1,7 +1,8 @@
-"""A decoder that is told, once for a photo, which words suit it and which do not.
+"""A decoder whose word scores are raised or lowered for the photo it captions.
 
-What is told is a number of nats for each word, added to the decoder's scores at every step. Two guides are
-there: the doubt of what the detector does not see, and what the captions of photos like this one say.
+A guide looks at a photo once and gives a number of nats for each word, which is added to the decoder's scores
+at every step. There are two guides: the doubt of words that the detector does not see (`captioner.doubt`),
+and the words of similar photos' captions (`captioner.consensus`).
 """
 
 from __future__ import annotations
@@ -23,35 +24,36 @@ Guide = Callable[[Tensor], Tensor]
 
 
 class GuidedDecoder:
-    """An attention decoder whose scores its guides raise and lower."""
+    """An attention decoder with guides; its fixed part ends with the sum of their nats (B, V)."""
 
     def __init__(self, decoder: AttentionDecoder, guides: Sequence[Guide]) -> None:
         self._decoder, self._guides = decoder, guides
 
     def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
         scores, fixed, state = self._decoder.begin(features)
-        told = torch.stack([guide(features) for guide in self._guides]).sum(dim=0)
-        return _told(scores, told), (*fixed, told), state
+        nats = torch.stack([guide(features) for guide in self._guides]).sum(dim=0)
+        return _add_nats(scores, nats), (*fixed, nats), state
 
     def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
         scores, state = self._decoder.step(words, fixed[:-1], state)
-        return _told(scores, fixed[-1]), state
+        return _add_nats(scores, fixed[-1]), state
 
 
-def _told(scores: Tensor, told: Tensor) -> Tensor:
-    of_photos = scores.view(len(told), -1, scores.shape[-1])  # the hypotheses of a photo together
-    return (of_photos + told.unsqueeze(1)).reshape(scores.shape)
+def _add_nats(scores: Tensor, nats: Tensor) -> Tensor:
+    """Scores of hypotheses (N, V), those of one photo together, plus the nats of their photos (B, V)."""
+    by_photo = scores.view(len(nats), -1, scores.shape[-1])
+    return (by_photo + nats.unsqueeze(1)).reshape(scores.shape)
 
 
-def guided(decoder: Decoder, vocabulary: Vocabulary, agreed: Consensus | None = None) -> Decoder:
-    """A decoder as it is used: with the guides that its model has; as it is where there are none."""
+def guided(decoder: Decoder, vocabulary: Vocabulary, consensus_guide: Consensus | None = None) -> Decoder:
+    """The decoder with the guides that its model has; the decoder itself where there are none."""
     if not isinstance(decoder, AttentionDecoder):
         return decoder
-    guides = [guide for guide in (doubt_of(decoder, vocabulary), agreed) if guide is not None]
+    guides = [guide for guide in (doubt_of(decoder, vocabulary), consensus_guide) if guide is not None]
     return GuidedDecoder(decoder, guides) if guides else decoder
 
 
-def numbers(model: CaptionModel) -> tuple[float, ...]:
-    """All numbers of a model's guides: captions written with others are other captions."""
+def guide_numbers(model: CaptionModel) -> tuple[float, ...]:
+    """All constants of the guides that a model has: part of its identity, as they change captions."""
     doubts = isinstance(model.decoder, AttentionDecoder) and model.decoder.words > 0
     return (*(doubt.NUMBERS if doubts else ()), *(consensus.NUMBERS if model.consensus else ()))

@@ -37,20 +37,20 @@ class CaptionModel(nn.Module):
 
     @classmethod
     def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
-        """A model whose every tensor is still to be loaded: random weights would take seconds to draw."""
+        """A model whose tensors are all to be loaded; drawing random weights first would take seconds."""
         with torch.device("meta"):
             model = cls(config, vocabulary)
         return model.to_empty(device="cpu")
 
-    def look_closer(self, grid: int) -> None:
-        """Let the attention see grid x grid places; no weight depends on their number."""
+    def set_grid(self, grid: int) -> None:
+        """Let the attention see grid x grid places; no weight's shape depends on the grid."""
         if not isinstance(self.encoder, GridEncoder):
             raise ModelError(f"{self.config.encoder} gives one feature for the whole photo; it has no grid")
         self.encoder.grid = grid
         self.config = replace(self.config, grid=grid)
 
-    def agree_on(self, consensus: Consensus | None) -> None:
-        """Take a consensus, or none: another encoder's places are not this one's."""
+    def set_consensus(self, consensus: Consensus | None) -> None:
+        """Set the consensus, or remove it: it fits only the encoder that it was made with."""
         self.consensus = consensus
         self.config = replace(self.config, consensus=consensus.sizes if consensus else None)
 

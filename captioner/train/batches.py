@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from captioner.datasets import CaptionedPhoto, PhotoPixels
-from captioner.decoders import Seen
+from captioner.decoders import DetectedWords
 from captioner.device import lower_precision
 from captioner.model import CaptionModel
 from captioner.preprocess import Preprocess
@@ -28,7 +28,7 @@ class Batch:
     photos: Tensor  # (P,) numbers of the photos
     captions: Tensor  # (N, T) `<start> w1 ... <end>`, padded
     owners: Tensor  # (N,) row that a caption belongs to: a photo 0..P-1, or a photo imagined P..P+T-1
-    seen: Seen | None = None  # words detected in the P photos, and in the T imagined ones
+    detected: DetectedWords | None = None  # words detected in the P photos, and in the T imagined ones
     expected: Tensor | None = None  # (P, W) what a word detector that never saw the P photos says of them
 
 
@@ -47,7 +47,7 @@ class Text:
     """Captions of photos that are not there, to learn words and phrases from."""
 
     captions: Sequence[Tensor]  # of each photo (n, T)
-    imagine: Callable[[Sequence[int]], Seen]
+    imagine: Callable[[Sequence[int]], DetectedWords]
     size: int  # imagined photos a batch
     captions_each: int = 3
 
@@ -90,26 +90,28 @@ class Batches:
 
     def _batch(self, photos: Tensor) -> Batch:
         captions = [self._captions[number] for number in photos.tolist()]
-        seen = expected = None
+        detected = expected = None
         if self._detected is not None:
             blind = torch.rand(len(photos)) < self._detected.blind
-            seen = Seen(self._detected.words[photos], self._detected.chances[photos], blind)
+            detected = DetectedWords(self._detected.words[photos], self._detected.chances[photos], blind)
             expected = self._detected.expected[photos]
-        if self._text is not None and seen is not None:
-            captions, seen = self._with_text(self._text, captions, seen)
+        if self._text is not None and detected is not None:
+            captions, detected = self._with_text(self._text, captions, detected)
         owners = torch.arange(len(captions)).repeat_interleave(torch.tensor([len(rows) for rows in captions]))
-        return Batch(photos, _joined(captions), owners, seen, expected)
+        return Batch(photos, _joined(captions), owners, detected, expected)
 
     @staticmethod
-    def _with_text(text: Text, captions: list[Tensor], seen: Seen) -> tuple[list[Tensor], Seen]:
+    def _with_text(
+        text: Text, captions: list[Tensor], detected: DetectedWords
+    ) -> tuple[list[Tensor], DetectedWords]:
         numbers = torch.randint(len(text.captions), (text.size,)).tolist()
         for number in numbers:
             rows = text.captions[number]
             captions.append(rows[torch.randperm(len(rows))[: text.captions_each]])
         imagined = text.imagine(numbers)
-        blind = torch.cat([cast(Tensor, seen.blind), torch.ones(len(numbers), dtype=torch.bool)])
-        words = torch.cat([seen.words, imagined.words])
-        return captions, Seen(words, torch.cat([seen.chances, imagined.chances]), blind)
+        blind = torch.cat([cast(Tensor, detected.blind), torch.ones(len(numbers), dtype=torch.bool)])
+        words = torch.cat([detected.words, imagined.words])
+        return captions, DetectedWords(words, torch.cat([detected.chances, imagined.chances]), blind)
 
 
 def _joined(captions: Sequence[Tensor]) -> Tensor:

@@ -101,7 +101,7 @@ def add_consensus(
     checkpoint.check_place(out)
     said = Said.of([[words(text) for text in photo.captions] for photo in photos], begun.vocabulary)
     pooled = torch.cat(list(_pooled(Captioner(begun, folder.name, device), photos, progress)))
-    begun.model.agree_on(fit(pooled, said, begun.vocabulary))
+    begun.model.set_consensus(fit(pooled, said, begun.vocabulary))
     made = Checkpoint(begun.model.cpu(), begun.vocabulary, _about(begun.about, photos, names))
     checkpoint.save(made, out, card=card)
     return checkpoint.load(out)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from captioner.decoders import Seen
+from captioner.decoders import DetectedWords
 from captioner.detector import WordDetector, imagenet_nouns
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import UNK, Vocabulary
@@ -83,10 +83,10 @@ def chances(detector: WordDetector, views: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def most_probable(detector: WordDetector, honest: Tensor, count: int) -> Seen:
+def most_probable(detector: WordDetector, honest: Tensor, count: int) -> DetectedWords:
     """The `count` best words of each photo, as the decoder is told them: (N, count)."""
     best, places = honest.topk(count, dim=-1)
-    return Seen(detector.ids[places], best)
+    return DetectedWords(detector.ids[places], best)
 
 
 def _fit_part(

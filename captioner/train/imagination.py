@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from captioner.decoders import Seen
+from captioner.decoders import DetectedWords
 from captioner.train.detector import Captions, word_labels
 
 
@@ -28,12 +28,14 @@ class Imagination:
         self._wrong = (labels.sum(0).float() + 1) ** 0.75
         self._ids, self._count = ids, count
 
-    def __call__(self, photos: Sequence[int]) -> Seen:
+    def __call__(self, photos: Sequence[int]) -> DetectedWords:
         """Words, chances (T, K) for these photos, the most probable first."""
         wrong = self._wrong.multinomial(len(photos) * self._count, replacement=True).view(len(photos), -1)
         doubts = 0.15 + 0.35 * torch.rand(len(photos), self._count) ** 2
         rows = [self._row(self._truth[photo], wrong[row], doubts[row]) for row, photo in enumerate(photos)]
-        return Seen(torch.stack([ids for ids, _ in rows]), torch.stack([chances for _, chances in rows]))
+        return DetectedWords(
+            torch.stack([ids for ids, _ in rows]), torch.stack([chances for _, chances in rows])
+        )
 
     def _row(self, truth: Tensor, wrong: Tensor, doubts: Tensor) -> tuple[Tensor, Tensor]:
         found = truth[torch.rand(len(truth)) < self._FOUND]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from captioner.cider import CiderD
-from captioner.decode import decode, usual
+from captioner.decode import decode, usual_decoding
 from captioner.device import lower_precision
 from captioner.errors import DataError, ModelError
 from captioner.guided import guided
@@ -80,7 +80,7 @@ class DevScore:
     def __call__(self, model: CaptionModel, stop: Sequence[int] = ()) -> float:
         """Raises KeyboardInterrupt as soon as there is a signal in `stop`."""
         model.eval()
-        how, decoder = usual(model, self.vocabulary), guided(model.decoder, self.vocabulary)
+        how, decoder = usual_decoding(model, self.vocabulary), guided(model.decoder, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from captioner.cider import CiderD
 from captioner.datasets import encode
 from captioner.decode import sample
-from captioner.decoders import AttentionDecoder, Seen, State, pack
+from captioner.decoders import AttentionDecoder, DetectedWords, State, pack
 from captioner.model import CaptionModel
 from captioner.train.batches import Batch
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
@@ -34,7 +34,7 @@ class CrossEntropy:
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses over words, and the number of words, so that processes can be joined exactly."""
         captions, owners = batch.captions.to(features.device), batch.owners.to(features.device)
-        scores = _scores(model, features, captions, owners, batch.seen)
+        scores = _scores(model, features, captions, owners, batch.detected)
         # model1 to model5 predict `<start>` as well, from the image feature alone
         wanted = _packed(captions if model.starts_with_image else captions[:, 1:])
         loss = functional.cross_entropy(scores, wanted, label_smoothing=self.smoothing, reduction="sum")
@@ -52,17 +52,17 @@ def _lengths(captions: Tensor) -> Tensor:
 
 
 def _scores(
-    model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, told: Seen | None
+    model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, detected: DetectedWords | None
 ) -> Tensor:
     """Whole captions -> scores (words, V) of all behind `<start>`; model1 to model5 score it too, first."""
     given = pack(captions[:, :-1], _lengths(captions) - 1)
-    if told is None:
+    if detected is None:
         scores = model.decoder(features, given, owners)
     else:
-        seen = Seen(*(part.to(features.device) for part in told if part is not None))
+        on_device = DetectedWords(*(part.to(features.device) for part in detected if part is not None))
         # imagined photos have no features: zeros, which their `blind` hides
-        imagined = features.new_zeros(len(seen.words) - len(features), *features.shape[1:])
-        scores = model.decoder(torch.cat([features, imagined]), given, owners, seen)
+        imagined = features.new_zeros(len(on_device.words) - len(features), *features.shape[1:])
+        scores = model.decoder(torch.cat([features, imagined]), given, owners, on_device)
     return cast(PackedSequence, scores).data.float()
 
 
@@ -110,7 +110,9 @@ class SelfCritical:
         model.decoder.eval()
         owners = torch.arange(len(features), device=features.device).repeat_interleave(self.samples)
         first = START if model.starts_with_image else None
-        decoder = model.decoder if batch.seen is None else _Told(model, batch.seen, owners)
+        decoder = (
+            model.decoder if batch.detected is None else _DecoderGivenWords(model, batch.detected, owners)
+        )
         shown = features.detach()[owners]
         drawn = sample(decoder, shown, self.longest, (PAD, START, UNK), first, self.temperature)
         written = [self.vocabulary.decode(ids) for ids in drawn]
@@ -118,7 +120,7 @@ class SelfCritical:
         captions = encode(self.vocabulary, written)[:, : self.longest + 1].to(features.device)
         wanted = _packed(captions[:, 1:])
         # model1 to model5 give the scores of `<start>` first, which was not drawn
-        scores = _scores(model, features, captions, owners, batch.seen)[-len(wanted) :]
+        scores = _scores(model, features, captions, owners, batch.detected)[-len(wanted) :]
         logs = -functional.cross_entropy(scores / self.temperature, wanted, reduction="none")
         advantages = self._advantages(batch, written).to(logs).expand(-1, captions.shape[1] - 1)
         loss = -(logs * pack(advantages, _lengths(captions) - 1).data).sum()
@@ -139,15 +141,17 @@ class SelfCritical:
         return (rewards - others).view(-1, 1)
 
 
-class _Told:
+class _DecoderGivenWords:
     """A decoder that is told the words of its photos: its own detector knows training photos by heart."""
 
-    def __init__(self, model: CaptionModel, seen: Seen, owners: Tensor) -> None:
+    def __init__(self, model: CaptionModel, detected: DetectedWords, owners: Tensor) -> None:
         self._decoder = cast(AttentionDecoder, model.decoder)
-        self._seen = Seen(seen.words.to(owners.device)[owners], seen.chances.to(owners.device)[owners])
+        self._detected = DetectedWords(
+            detected.words.to(owners.device)[owners], detected.chances.to(owners.device)[owners]
+        )
 
     def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
-        return self._decoder.begin(features, self._seen)
+        return self._decoder.begin(features, self._detected)
 
     def step(self, words: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
         return self._decoder.step(words, fixed, state)

@@ -16,7 +16,7 @@ from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
 from captioner.datasets import CaptionedPhoto, encode
 from captioner.decoders import AttentionDecoder
-from captioner.detector import named_pairs
+from captioner.detector import class_word_pairs
 from captioner.device import choose_device
 from captioner.encoder import GridEncoder
 from captioner.errors import DataError
@@ -99,7 +99,7 @@ def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Pre
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
     detected, imagined = _Telling(run, model, vocabulary).told(data, captions, text, watcher)
     if run.grid is not None:
-        model.look_closer(run.grid)
+        model.set_grid(run.grid)
     views, dev_views = _views(run, data, model, watcher)
     batches = Batches(_encoded(run, vocabulary, captions), run.recipe.photos_per_batch, detected, imagined)
     objective = _objective(run, vocabulary, captions)
@@ -166,7 +166,7 @@ def _begun(run: Run, captions: Lines, text: Lines) -> Checkpoint:
     """A new model with the vocabulary of the captions, or the one to start from with its own."""
     if run.start is not None:
         begun = checkpoint.load(run.start)
-        begun.model.agree_on(None)  # it is made anew for what comes of this training
+        begun.model.set_consensus(None)  # it is made anew for what comes of this training
         return begun
     lines = [line for photo in (*captions, *text) for line in photo]
     vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)
@@ -180,12 +180,12 @@ def _new_model(run: Run, captions: Lines, vocabulary: Vocabulary) -> CaptionMode
     if not run.config.words:
         return CaptionModel(run.config, len(vocabulary), pretrained=run.pretrained)
     known = detectable_words(captions, vocabulary, run.detector.smallest_count)
-    pairs = named_pairs({word: place for place, word in enumerate(known)})
+    pairs = class_word_pairs({word: place for place, word in enumerate(known)})
     told = min(run.config.words, len(known))  # few photos: fewer words are known than would be told
     config = replace(run.config, words=told, detector_words=len(known), detector_pairs=len(pairs))
     model = CaptionModel(config, len(vocabulary), pretrained=run.pretrained)
     if told and isinstance(model.decoder, AttentionDecoder) and isinstance(model.encoder, GridEncoder):
-        model.decoder.detector.tell(vocabulary, known, model.encoder.network.classifier)
+        model.decoder.detector.set_words(vocabulary, known, model.encoder.network.classifier)
     return model
 
 

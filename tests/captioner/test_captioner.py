@@ -29,7 +29,7 @@ from captioner.configuration import ModelConfig, configuration
 from captioner.decoders import ShowAndTellDecoder
 from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
-from captioner.fused import TOGETHER, faster
+from captioner.fused import TOGETHER, faster_encoder
 from captioner.model import CaptionModel
 from captioner.photo import Photo
 from captioner.preprocess import Preprocess
@@ -380,7 +380,7 @@ def test_the_faster_encoder_gives_the_same_features(size: int) -> None:
     encoder = tiny_checkpoint().model.encoder
     images = torch.randn(2 * TOGETHER + 1, 3, size, size).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        expected, found = encoder(images), faster(encoder)(images)
+        expected, found = encoder(images), faster_encoder(encoder)(images)
     assert found.shape == expected.shape
     assert float((found - expected).norm() / expected.norm()) < 1e-4
 
@@ -390,13 +390,13 @@ def test_an_encoder_runs_as_it_is_where_torch_lacks_the_operator(monkeypatch: py
     images = torch.randn(1, 3, 64, 64)
     monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())  # private operators, which may go
     with torch.inference_mode():
-        assert torch.equal(faster(encoder)(images), encoder(images))
+        assert torch.equal(faster_encoder(encoder)(images), encoder(images))
 
 
 def test_the_faster_encoder_leaves_the_model_as_it_was() -> None:
     encoder = tiny_checkpoint().model.encoder
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    faster(encoder)
+    faster_encoder(encoder)
     after = encoder.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())

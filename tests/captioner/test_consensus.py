@@ -125,7 +125,7 @@ def test_the_hypothesis_that_agrees_best_comes_first(made: Consensus) -> None:
     features = grid(pooled_of(len(CAPTIONS)))[:1]
     lake, dog = ids(["a", "boat", "in", "the", "lake"]), ids(["a", "dog", "runs", "on", "grass"])
     found = [[Hypothesis(lake, -0.5, True), Hypothesis((), -0.6, True), Hypothesis(dog, -1.0, False)]]
-    best, *others = made.ranked(features, found)[0]
+    best, *others = made.rank(features, found)[0]
     assert (best.ids, best.ended) == (dog, False)
     agreed = mean_cosine(["a", "dog", "runs", "on", "grass"], 0)
     assert best.score == pytest.approx(-1.0 + WEIGHT * agreed, abs=WEIGHT * 0.05)
@@ -148,7 +148,7 @@ def test_each_photo_is_told_the_same_alone_and_among_others(made: Consensus) -> 
 
 def test_nothing_to_rank_is_no_fault(made: Consensus) -> None:
     features = grid(pooled_of(2))
-    assert made.ranked(features, [[], []]) == [[], []]
+    assert made.rank(features, [[], []]) == [[], []]
     assert made.agreement(features, [(), ()], [0, 1]).tolist() == [0.0, 0.0]
 
 
@@ -180,4 +180,4 @@ def test_photos_that_all_look_the_same_have_no_consensus() -> None:
 def test_what_is_no_number_ranks_nothing(made: Consensus) -> None:
     features = grid(pooled_of(2))
     features[1, 0, 0] = torch.nan
-    assert made.ranked(features, [[Hypothesis((5,), -1.0, True)]] * 2) == [[], []]
+    assert made.rank(features, [[Hypothesis((5,), -1.0, True)]] * 2) == [[], []]

@@ -10,7 +10,7 @@ import torch
 from captioner import cpu_decoder
 from captioner.configuration import CONFIGURATIONS
 from captioner.cpu_decoder import HalvedDecoder, faster_decoder
-from captioner.decode import decode, usual
+from captioner.decode import decode, usual_decoding
 from captioner.decoders import AttentionDecoder
 from captioner.model import CaptionModel
 from tests.captioner.worlds import TINY, WORDS
@@ -56,7 +56,7 @@ def test_what_it_was_made_of_stays_as_it_was() -> None:
 def test_captions_are_the_same_in_any_batch() -> None:
     halved = HalvedDecoder(decoder(seed=2))
     model = CaptionModel(TINY, len(WORDS))
-    features, how = torch.randn(5, 4, CHANNELS), usual(model, WORDS)
+    features, how = torch.randn(5, 4, CHANNELS), usual_decoding(model, WORDS)
     together = decode(halved, features, how)
     alone = [decode(halved, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from captioner.configuration import CONFIGURATIONS, ModelConfig
-from captioner.decoders import Seen, ShowAndTellDecoder, pack
+from captioner.decoders import DetectedWords, ShowAndTellDecoder, pack
 from captioner.model import CaptionModel
 from tests.captioner.worlds import TINY, WORDS
 
@@ -100,11 +100,13 @@ def test_captions_of_any_length_are_scored_together_as_alone(
 @torch.no_grad()
 def test_hidden_photos_do_not_reach_the_decoder() -> None:
     model = decoder_of(dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1))
-    told = Seen(torch.tensor([[5, 6]]), torch.tensor([[0.9, 0.4]]), torch.tensor([True]))
+    words_alone = DetectedWords(torch.tensor([[5, 6]]), torch.tensor([[0.9, 0.4]]), torch.tensor([True]))
     captions, owners = whole(torch.tensor([[1, 5, 6]])), torch.tensor([0])
-    one, other = (model.decoder(torch.randn(1, 4, 1280), captions, owners, told).data for _ in range(2))
+    one, other = (
+        model.decoder(torch.randn(1, 4, 1280), captions, owners, words_alone).data for _ in range(2)
+    )
     torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
-    shown = told._replace(blind=torch.tensor([False]))
+    shown = words_alone._replace(blind=torch.tensor([False]))
     assert not torch.allclose(one, model.decoder(torch.randn(1, 4, 1280), captions, owners, shown).data)
 
 

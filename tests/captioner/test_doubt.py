@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from captioner.configuration import CONFIGURATIONS
-from captioner.decode import decode, usual
+from captioner.decode import decode, usual_decoding
 from captioner.decoders import AttentionDecoder, Decoder
 from captioner.detector import WordDetector
 from captioner.doubt import MOST, SHARE, STRENGTH, SURE
@@ -93,7 +93,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     with torch.no_grad():
         detector_of(made).learnt.weight.normal_(std=0.5)
     features = torch.randn(5, made.config.grid**2, made.encoder.channels)
-    decoder, how = guided(made.decoder, WORDS), usual(made, WORDS)
+    decoder, how = guided(made.decoder, WORDS), usual_decoding(made, WORDS)
     together = decode(decoder, features, how)
     alone = [decode(decoder, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]

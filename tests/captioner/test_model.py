@@ -24,7 +24,7 @@ def test_encoders_give_what_their_decoders_read() -> None:
 
 def test_more_places_can_be_looked_at_without_other_weights() -> None:
     model = CaptionModel(TINY, len(WORDS)).eval()
-    model.look_closer(3)
+    model.set_grid(3)
     assert model.config.grid == 3
     with torch.no_grad():
         assert model.encoder(torch.randn(1, 3, 64, 64)).shape == (1, 9, 1280)
@@ -32,4 +32,4 @@ def test_more_places_can_be_looked_at_without_other_weights() -> None:
 
 def test_a_pooled_encoder_has_no_grid() -> None:
     with pytest.raises(ModelError, match="it has no grid"):
-        CaptionModel(STUDENT, len(WORDS)).look_closer(3)
+        CaptionModel(STUDENT, len(WORDS)).set_grid(3)

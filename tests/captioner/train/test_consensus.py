@@ -16,7 +16,7 @@ from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS, ConsensusSizes
 from captioner.consensus import Consensus
 from captioner.datasets import CaptionedPhoto
-from captioner.decode import decode, usual
+from captioner.decode import decode, usual_decoding
 from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
@@ -79,7 +79,7 @@ def test_the_caption_is_the_best_of_all_that_the_beam_closed(made: Path) -> None
     consensus = captioner.model.consensus
     assert consensus is not None
     features = torch.randn(4, TINY.grid**2, captioner.model.encoder.channels)
-    found = consensus.ranked(features, decode(captioner.decoder, features, captioner.decoding(3)))
+    found = consensus.rank(features, decode(captioner.decoder, features, captioner.decoding(3)))
     assert max(map(len, found)) > 3
     written = captioner.write(features, Effort(3, 1, 0.0))
     assert [[one.text for one in row] for row in written] == [
@@ -210,7 +210,7 @@ def test_a_captioner_is_named_by_how_it_writes_and_no_more(made: Path, plain: Pa
     way = "beam=3, max_words=8, length_penalty=0.7, barred=(0, 1, 3), unrepeated=2, apart=2, "
     words = tuple(WORDS.id(word) for word in ("a", "under", "the"))
     for model in (made, plain):
-        how = usual(checkpoint.load(model).model, WORDS)
+        how = usual_decoding(checkpoint.load(model).model, WORDS)
         assert how.key() == f"Decoding({way}repeatable={words}, groups=1, diversity=0.0)"
 
 
@@ -255,7 +255,7 @@ def _consensus(model: CaptionModel) -> Consensus:
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     made = tiny_checkpoint()
-    made.model.agree_on(_consensus(made.model))
+    made.model.set_consensus(_consensus(made.model))
     checkpoint.save(made, tmp_path / "model", half=False)
     loaded = checkpoint.load(tmp_path / "model").model
     assert loaded.config == made.model.config
@@ -267,7 +267,7 @@ def test_words_that_are_none_are_refused(tmp_path: Path) -> None:
     made = tiny_checkpoint()
     consensus = _consensus(made.model)
     consensus.words[2, 1] = len(WORDS)
-    made.model.agree_on(consensus)
+    made.model.set_consensus(consensus)
     checkpoint.save(made, tmp_path / "model")
     with pytest.raises(ModelError, match=r"consensus\.words holds numbers outside 0 to"):
         checkpoint.load(tmp_path / "model")
@@ -289,7 +289,7 @@ def test_tables_that_would_give_wrong_captions_are_refused(
     made = tiny_checkpoint()
     consensus = _consensus(made.model)
     setattr(consensus, table, value)
-    made.model.agree_on(consensus)
+    made.model.set_consensus(consensus)
     checkpoint.save(made, tmp_path / "model")
     with pytest.raises(ModelError, match=says):
         checkpoint.load(tmp_path / "model")
@@ -300,7 +300,7 @@ def test_tables_that_would_give_wrong_captions_are_refused(
 )
 def test_sizes_that_are_none_or_do_not_fit_are_refused(tmp_path: Path, sizes: object) -> None:
     made = tiny_checkpoint()
-    made.model.agree_on(_consensus(made.model))
+    made.model.set_consensus(_consensus(made.model))
     checkpoint.save(made, tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     config = json.loads(path.read_text())
