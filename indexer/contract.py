@@ -121,6 +121,10 @@ class View(ABC):
         """
 
     @abstractmethod
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        """Those of the tokens that some caption holds."""
+
+    @abstractmethod
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         """One caption each of up to `size` (1 or more) distinct images, every image equally likely.
 

@@ -87,6 +87,11 @@ def other_sizes(one: Window) -> dict[str, Any]:
     return {"query": {"bool": {"should": beyond}}, "size": 0, "track_total_hits": 1}
 
 
+def any_with(token: str) -> dict[str, Any]:
+    """Whether there is any document with the token; the server reads it off without visiting others."""
+    return {"query": {"term": {"tokens": token}}, "size": 0, "track_total_hits": 1}
+
+
 def at_least(
     tokens: frozenset[str], sizes: Sequence[int], min_score: float, filters: Filters
 ) -> dict[str, Any]:

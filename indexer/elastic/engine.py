@@ -219,6 +219,11 @@ class ElasticIndex(CaptionIndex):
             self._check_analyzer(before)
             return images
 
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        wanted = listed(tokens, "tokens")
+        with clear_errors(self._address):
+            return frozenset() if self._is_empty_place() else self._ranking.known(wanted)
+
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         size = whole(size, "size is the number of images wanted")
         return self._ask(partial(self._random, size, Filters(filters), seed_of(seed)))

@@ -170,6 +170,16 @@ class Ranking:
                 raise api_error(self._address, int(answer.get("status", 500)), answer)
         return list(answers)
 
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        """Those of the tokens that some document has."""
+        asked = findable(tokens)
+        answers = self._many([bodies.any_with(token) for token in asked])
+        return frozenset(
+            token
+            for token, answer in zip(asked, answers, strict=True)
+            if answer["hits"]["total"]["value"] > 0
+        )
+
     def count(
         self, sets: Sequence[frozenset[str]], min_score: float, filters: Filters, excluded: Iterable[str]
     ) -> int:

@@ -200,6 +200,9 @@ class EmbeddedIndex(CaptionIndex):
     ) -> int:
         return self.view().count(tokens, min_score, filters, also, excluded)
 
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        return self.view().known(tokens)
+
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         return self.view().random(size, filters, seed)
 

@@ -151,6 +151,14 @@ class Segment:
         cuts = sets.postings[begin:end].searchsorted(sets.class_sets).astype(np.int32)
         return Posting(token, begin, end - begin, cuts)
 
+    def holds(self, text: str) -> bool:
+        """Whether a live caption has this token."""
+        posting = self.posting(text)
+        if posting is None or self.deleted is None:
+            return posting is not None
+        sets = self.token_sets.postings[posting.begin : posting.begin + posting.length]
+        return len(self.live(self.token_sets.counted_rows(sets)[0])) > 0
+
     def first_images(self, sets: Int32) -> Integers:
         """The smallest image of each set, deleted ones too; codes of the column `image_id`."""
         return self.column("image_id").codes(self.token_sets.rows[sets])

@@ -53,6 +53,13 @@ class EmbeddedView(View):
                     found.setdefault(document.record.image_id, []).append(document)
         return found
 
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        wanted = listed(tokens, "tokens")
+        with reading(self.where, self._segments):
+            return frozenset(
+                token for token in wanted if any(segment.holds(token) for segment in self._segments)
+            )
+
     def records(self, filters: Filters) -> Iterator[CaptionRecord]:
         with reading(self.where, self._segments):
             for segment in self._segments:

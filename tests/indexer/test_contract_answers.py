@@ -326,6 +326,21 @@ class TestCounting:
             assert library.count(dog, 0.3, also=[cats], excluded=excluded) == images
 
 
+class TestKnown:
+    def test_a_token_is_known_as_long_as_a_caption_holds_it(self, filled: CaptionIndex) -> None:
+        held = tokens("zebra dog sofa")
+        assert filled.known([*held, "dgo", "", "w" * 40_000]) == filled.view().known(held) == held
+        filled.delete(["4"])
+        assert filled.known(held) == held - {"zebra"}
+        filled.add([record("9", "A zebra")])
+        assert filled.known(held) == held
+
+    def test_nothing_is_known_where_nothing_is_asked_or_held(self, index: CaptionIndex) -> None:
+        assert index.known(["dog"]) == frozenset()
+        index.add(RECORDS[:1])
+        assert index.known([]) == frozenset()
+
+
 class TestRandom:
     def test_it_draws_distinct_images_that_pass_the_filters(self, library: CaptionIndex) -> None:
         drawn = [document.record.image_id for document in library.random(50, seed=3)]

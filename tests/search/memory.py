@@ -113,6 +113,10 @@ class MemoryIndex(CaptionIndex):
         reached = [self.matching(Query(one, Filters(filters), min_score)) for one in (tokens, *also)]
         return len({one.document.record.image_id for each in reached for one in each} - {*excluded})
 
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        held = frozenset[str]().union(*(document.tokens for document in self.documents.values()))
+        return held.intersection(listed(tokens, "tokens"))
+
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         allowed = Filters(filters)
         one_each = {
