@@ -107,17 +107,10 @@ class View(ABC):
         """Every caption of these images; an image that is not in the index has no entry."""
 
     @abstractmethod
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Allowed = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        """How many images have a caption of Jaccard similarity `min_score` (above 0) or more.
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
+        """How many images answer one of the queries, each of a `min_score` above 0 and with no `after`.
 
-        To `tokens`, or to one of the sets `also`; such an image counts once, the `excluded` ones do not.
+        An image counts once; the `excluded` ones do not.
         """
 
     @abstractmethod

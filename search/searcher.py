@@ -20,7 +20,7 @@ from indexer.batching import batches
 from indexer.contract import CaptionIndex, View
 from indexer.given import listed, seed_of
 from indexer.index import open_index
-from indexer.records import NO_FILTERS, Allowed, Document
+from indexer.records import NO_FILTERS, Allowed, Document, Query
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, with_analyzer
 from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
@@ -197,10 +197,10 @@ class Searcher:
         wanted = self._wanted(1, filters=filters, without=without, min_score=min_score)
         if not wanted.min_score:
             raise QueryError("a count needs a least score above 0")
-        asked, least, allowed = self._with_analyzer(asked), wanted.min_score, wanted.filters
-        queries = [one.tokens for one in asked if one.tokens]
-        view, left_out = self.index.view(), listed(excluded, "image ids", QueryError)
-        images = view.count(queries[0], least, allowed, queries[1:], left_out) if queries else 0
+        asked = self._with_analyzer(asked)
+        queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in asked]
+        view = self.index.view()
+        images = view.count(queries, listed(excluded, "image ids", QueryError))
         check_analyzer(view, (*asked, *wanted.without))
         return images
 

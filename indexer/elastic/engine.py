@@ -201,20 +201,12 @@ class ElasticIndex(CaptionIndex):
         with clear_errors(self._address), Snapshot(self._client, self._address.name) as snapshot:
             yield from snapshot.places(beginning)
 
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Allowed = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        allowed = Filters(filters)
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
         with clear_errors(self._address):
             if self._is_empty_place():
                 return 0
             before = self._live
-            images = self._ranking.count([tokens, *also], min_score, allowed, listed(excluded))
+            images = self._ranking.count(queries, listed(excluded))
             self._reload()  # a number does not tell what index it comes from
             self._check_analyzer(before)
             return images

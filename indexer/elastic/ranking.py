@@ -180,16 +180,15 @@ class Ranking:
             if answer["hits"]["total"]["value"] > 0
         )
 
-    def count(
-        self, sets: Sequence[frozenset[str]], min_score: float, filters: Filters, excluded: Iterable[str]
-    ) -> int:
-        """How many images but these have a caption of Jaccard similarity `min_score` or more to a set."""
-        asked = [Query(tokens, filters, min_score) for tokens in sets if tokens]
+    def count(self, queries: Sequence[Query], excluded: Iterable[str]) -> int:
+        """How many images but these have a caption that answers one of the queries."""
+        asked = [query for query in queries if query.tokens]
         if not asked:
             return 0
         with Snapshot(self._client, self._address.name) as snapshot:
-            sizes = _sizes(snapshot, filters)
-            return len(set[str]().union(*(_images(snapshot, query, sizes) for query in asked)) - {*excluded})
+            sizes = {filters: _sizes(snapshot, filters) for filters in {query.filters for query in asked}}
+            images = (_images(snapshot, query, sizes[query.filters]) for query in asked)
+            return len(set[str]().union(*images) - {*excluded})
 
 
 def _unranked(searches: Iterable[_Search]) -> list[_Search]:

@@ -190,15 +190,8 @@ class EmbeddedIndex(CaptionIndex):
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         return self.view().captions(image_ids)
 
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Allowed = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        return self.view().count(tokens, min_score, filters, also, excluded)
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
+        return self.view().count(queries, excluded)
 
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
         return self.view().known(tokens)

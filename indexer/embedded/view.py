@@ -30,15 +30,7 @@ class EmbeddedView(View):
         with reading(self.where, self._segments):
             return [answer(self._segments, query, limit) for query in queries]
 
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Allowed = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        queries = [Query(one, Filters(filters), min_score) for one in (tokens, *also)]
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
         without = listed(excluded)
         with reading(self.where, self._segments):
             return count_images(self._segments, queries, without)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -92,8 +93,7 @@ class TestWrongValues:
                 for least in (nan, "0.3", None, True)
             ),
             (filled.candidates, (dog, 3), {"after": 3}, "after is the position of a candidate, not 3"),
-            (filled.count, (dog, None), {}, "a least score is from 0 to 1, not None"),
-            (filled.count, (dog, 0.3), {"excluded": [3]}, "image ids are given here as text, not 3"),
+            (filled.count, ([Query(dog)],), {"excluded": [3]}, "image ids are given here as text, not 3"),
             (filled.captions, (["1", 3],), {}, "image ids are given here as text, not 3"),
             (filled.delete, (["1", 391895],), {}, "image ids are given here as text, not 391895"),
             *(
@@ -191,7 +191,8 @@ class TestCandidates:
         query = Query(tokens("a dog, a cat and a zebra on a beach"), Filters(where))
         expected = ranked(RECORDS, query)
         check_answer(library.candidates(query.tokens, 10, query.filters), query, 10, expected)
-        assert library.count(query.tokens, 0.01, query.filters) == len({image for _, image, _ in expected})
+        images = {image for _, image, _ in expected}
+        assert library.count([replace(query, min_score=0.01)]) == len(images)
         told = list(library.records(where))
         assert (len(told), set(told)) == (len(set(told)), set(filter(query.filters.matches, RECORDS)))
 
@@ -217,7 +218,8 @@ class TestCandidates:
         for limit in (1, 10):
             answer = library.candidates(query.tokens, limit, query.filters)
             check_answer(answer, query, limit, expected)
-        assert library.count(query.tokens, 0.01, query.filters) == len({image for _, image, _ in expected})
+        images = {image for _, image, _ in expected}
+        assert library.count([replace(query, min_score=0.01)]) == len(images)
         passing = [one for one in RECORDS if query.filters.passes(Document(one, tokens(one.caption)))]
         assert sorted(library.records(query.filters), key=repr) == sorted(passing, key=repr)
         drawn = [one.record for one in library.random(50, query.filters)]
@@ -229,12 +231,11 @@ class TestCandidates:
         for allowed in (where, Filters(where)):
             [found] = library.candidates(dog, 9, allowed).found
             assert found.document.record.image_id == "2"
-            assert library.count(dog, 0.1, allowed) == 1
+            assert library.count([Query(dog, Filters(allowed), 0.1)]) == 1
             assert [one.record.image_id for one in library.random(9, allowed)] == ["2"]
         nothing: Any = "coco"
         for ask in (
             lambda: library.candidates(dog, 9, nothing),
-            lambda: library.count(dog, 0.1, nothing),
             lambda: library.random(9, nothing),
         ):
             with pytest.raises(IndexerError, match="filters are fields and values"):
@@ -248,7 +249,8 @@ class TestCandidates:
             "2",
         }
         assert library.candidates(query, 9, min_score=above).found == ()
-        assert (library.count(query, at), library.count(query, above)) == (2, 0)
+        counts = [library.count([Query(query, min_score=least)]) for least in (at, above)]
+        assert counts == [2, 0]
 
     @pytest.mark.parametrize("images", [1, 2, 3, 10])
     def test_as_many_images_as_are_enough_are_the_best_ones(self, library: CaptionIndex, images: int) -> None:
@@ -292,12 +294,12 @@ class TestLongerThanAnIndexHolds:
         long = frozenset({"x" * length})
         [found] = library.candidates(long | tokens("zebra"), 5).found
         assert scores(Query(long | tokens("zebra")), [found]) == [0.5]
-        assert library.count(long | tokens("zebra"), 0.5) == 1
-        assert library.count(long | tokens("zebra"), 0.51) == 0
+        counts = [library.count([Query(long | tokens("zebra"), min_score=least)]) for least in (0.5, 0.51)]
+        assert counts == [1, 0]
         for few in (long, long | {"y" * length, "ä" * length}):
             for query in (Query(few), Query(few, min_score=0.5), Query(few, images=2)):
                 assert library.candidates_many([query], 5) == [Candidates((), 0.0, 0)]
-            assert library.count(few, 0.01) == 0
+            assert library.count([Query(few, min_score=0.01)]) == 0
 
     def test_a_value_is_no_documents(self, library: CaptionIndex) -> None:
         long = "ä" * 16_384
@@ -305,7 +307,7 @@ class TestLongerThanAnIndexHolds:
             filters = Filters({"source": values})
             found = library.candidates(tokens("A dog runs"), 5, filters).found
             assert {one.document.record.image_id for one in found} == images
-            assert library.count(tokens("A dog runs"), 0.1, filters) == len(images)
+            assert library.count([Query(tokens("A dog runs"), filters, 0.1)]) == len(images)
             assert {one.record.image_id for one in library.random(5, filters)} == images
         assert library.captions([long, "4"]).keys() == {"4"}
 
@@ -315,7 +317,7 @@ class TestLongerThanAnIndexHolds:
 
 class TestCounting:
     def test_images_left_out_do_not_count(self, library: CaptionIndex) -> None:
-        dog, cats = tokens("A dog runs on a beach"), tokens("Two cats sleep")
+        queries = [Query(tokens(text), min_score=0.3) for text in ("A dog runs on a beach", "Two cats sleep")]
         for excluded, images in (
             ([], 3),
             (["1"], 2),
@@ -323,7 +325,15 @@ class TestCounting:
             (["3"], 2),
             (["1", "2", "3"], 0),
         ):
-            assert library.count(dog, 0.3, also=[cats], excluded=excluded) == images
+            assert library.count(queries, excluded) == images
+
+    def test_queries_count_by_their_own_filters_and_scores(self, library: CaptionIndex) -> None:
+        dog, cats = tokens("A dog runs on a beach"), tokens("Two cats sleep")
+        folder = Filters({"source": "folder"})
+        assert library.count([Query(dog, folder, 0.1), Query(cats, min_score=0.3)]) == 2
+        assert library.count([Query(dog, folder, 0.1), Query(cats, folder, 0.3)]) == 1
+        assert library.count([Query(dog, min_score=0.3), Query(cats, min_score=1.0)]) == 2
+        assert library.count([Query(frozenset(), min_score=0.5)]) == library.count([]) == 0
 
 
 class TestKnown:
@@ -479,5 +489,5 @@ def test_any_world_is_answered_as_by_brute_force(
         expected = ranked(left, query)
         check_answer(answer, query, limit, expected)
         if query.min_score > 0:
-            found = index.count(query.tokens, query.min_score, query.filters)
+            found = index.count([replace(query, after=None, images=None)])
             assert found == len({image for _, image, _ in expected})

@@ -34,7 +34,8 @@ class TestAdding:
         moved = replace(RECORDS[0], image="elsewhere/beach.jpg", split="val")
         assert filled.add([moved, RECORDS[3]]) == AddReport(1, 1)
         assert {one.record for one in filled.captions(["1"])["1"]} == {moved, RECORDS[1]}
-        assert (filled.status().captions, filled.count(tokens("beach"), 0.1)) == (len(RECORDS), 2)
+        assert filled.status().captions == len(RECORDS)
+        assert filled.count([Query(tokens("beach"), min_score=0.1)]) == 2
         found = filled.candidates(tokens("beach"), 9, Filters({"split": ("val",)})).found
         assert [one.document.record for one in found] == [moved]
         assert filled.add([moved]) == AddReport(0, 1)
@@ -290,7 +291,7 @@ class TestClosing:
             lambda: filled.candidates(tokens("dog"), 5),
             lambda: filled.view().captions(["2"]),
             lambda: filled.captions([]),
-            lambda: filled.count(tokens("dog"), 0.5),
+            lambda: filled.count([Query(tokens("dog"), min_score=0.5)]),
             lambda: filled.random(3),
             lambda: list(filled.places("/")),
             lambda: list(filled.records()),

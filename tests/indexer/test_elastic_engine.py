@@ -169,7 +169,7 @@ def test_an_empty_place_answers_as_an_empty_index(elastic_where: str) -> None:
         assert index.candidates(frozenset({"dog"}), 5).found == ()
         assert index.captions(["1"]) == {}
         assert index.random(3) == []
-        assert index.count(frozenset({"dog"}), 0.5) == 0
+        assert index.count([Query(frozenset({"dog"}), min_score=0.5)]) == 0
         assert index.delete(["1"]) == 0
         assert index.status().captions == 0
         index.add([DOG])

@@ -17,7 +17,7 @@ from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.generations import generations, live_generation
 from indexer.elastic.patience import Patience
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Query
 from tests.indexer.dogs import built, dogs
 from tests.indexer.proxy import PRODUCT
 
@@ -68,7 +68,7 @@ READS: tuple[Callable[[ElasticIndex], Any], ...] = (
     lambda index: index.candidates(frozenset({"dog"}), 5),
     lambda index: index.captions(["image1"]),
     lambda index: list(index.places("photos")),
-    lambda index: index.count(frozenset({"dog"}), 0.1),
+    lambda index: index.count([Query(frozenset({"dog"}), min_score=0.1)]),
     lambda index: index.random(2),
     lambda index: index.status(),
     lambda index: index.caption_count(),

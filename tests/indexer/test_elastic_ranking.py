@@ -136,7 +136,8 @@ def test_a_server_that_takes_few_clauses_gets_the_same_answers(
             if passes(query.filters, record)
             and similarity(query.tokens, record) >= max(query.min_score, 0.01)
         }
-        assert world[0].count(query.tokens, max(query.min_score, 0.01), query.filters) == len(expected)
+        counted = Query(query.tokens, query.filters, max(query.min_score, 0.01))
+        assert world[0].count([counted]) == len(expected)
 
 
 @settings(on_server, max_examples=8)
@@ -174,7 +175,7 @@ def test_very_long_queries_are_exact(world: World, size: int, min_score: float) 
     check(world, Query(tokens, min_score=min_score), 10)
     check(world, Query(tokens, min_score=min_score), 1_000)
     expected = {r.image_id for r in world[1].values() if similarity(tokens, r) >= 0.0005}
-    assert world[0].count(tokens, 0.0005) == len(expected)
+    assert world[0].count([Query(tokens, min_score=0.0005)]) == len(expected)
 
 
 def test_sizes_unknown_to_a_reader_are_found_nevertheless(elastic_where: str) -> None:
@@ -185,7 +186,7 @@ def test_sizes_unknown_to_a_reader_are_found_nevertheless(elastic_where: str) ->
             writer.add([CaptionRecord("two", "cat"), CaptionRecord("three", "cat dog bird fish horse cow")])
             found = reader.candidates(frozenset({"cat"}), 10).found
             assert [one.position.image_id for one in found] == ["two", "one", "three"]
-            assert reader.count(frozenset({"cat"}), 0.01) == 3
+            assert reader.count([Query(frozenset({"cat"}), min_score=0.01)]) == 3
 
 
 def test_where_few_images_crowd_the_top_no_second_shortlist_has_the_same(
@@ -210,4 +211,4 @@ def test_where_few_images_crowd_the_top_no_second_shortlist_has_the_same(
 def test_nothing_to_search_for_finds_nothing(world: World) -> None:
     answer = world[0].candidates(frozenset(), 10)
     assert (answer.found, answer.bound) == ((), 0.0)
-    assert world[0].count(frozenset(), 0.5) == 0
+    assert world[0].count([Query(frozenset(), min_score=0.5)]) == 0

@@ -14,7 +14,7 @@ from indexer.elastic import ElasticIndex, lock
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.rollout import ElasticDraft
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Query
 from tests.indexer.dogs import built, concrete, dogs
 
 pytestmark = pytest.mark.elasticsearch
@@ -226,8 +226,8 @@ def test_a_reader_does_not_count_by_another_analyzer(elastic_where: str) -> None
     with ElasticIndex.open(elastic_where) as reader:
         built_anew(elastic_where, "words/1")
         with pytest.raises(IndexMismatchError, match="built anew with the analyzer words/1"):
-            reader.count(frozenset({"dog"}), 0.1)
-        assert reader.count(frozenset({"dog"}), 0.1) == 2
+            reader.count([Query(frozenset({"dog"}), min_score=0.1)])
+        assert reader.count([Query(frozenset({"dog"}), min_score=0.1)]) == 2
 
 
 def test_captions_of_an_index_built_anew_tell_its_analyzer(elastic_where: str) -> None:

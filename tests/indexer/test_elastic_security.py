@@ -17,7 +17,7 @@ from es_server.state import stop
 from indexer.elastic import ElasticIndex
 from indexer.errors import IndexUnavailableError
 from indexer.kibana import import_objects
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Query
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.elasticsearch
@@ -84,7 +84,7 @@ def test_the_indexer_may_build_and_the_searcher_only_read(secured: Secured, user
     become(user, secured, "searcher")
     with ElasticIndex.open(secured.where) as index:
         assert index.candidates(frozenset({"dog"}), 5).found[0].document.record == DOG
-        assert index.count(frozenset({"dog"}), 0.1) == 1
+        assert index.count([Query(frozenset({"dog"}), min_score=0.1)]) == 1
         assert set(index.captions(["1", "2"])) == {"1", "2"}
         assert len(index.random(2)) == 2
         assert index.status().captions == 2

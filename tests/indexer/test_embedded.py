@@ -122,7 +122,7 @@ def test_a_filter_by_a_text_finds_it_wherever_its_table_has_it(tmp_path: Path, j
         for title in (*titles, "c", "bbb", "\u00e4 "):
             expected = [f"i{number}" for number, held in enumerate(titles) if held == title]
             assert [image for _, image in found(index, dog, 9, title=title)] == expected
-            assert index.count(dog, 1.0, Filters({"title": title})) == len(expected)
+            assert index.count([Query(dog, Filters({"title": title}), 1.0)]) == len(expected)
             drawn = index.random(9, Filters({"title": [title, title]}))
             assert sorted(one.record.image_id for one in drawn) == expected
 
@@ -154,10 +154,11 @@ def test_a_view_stays_as_it_was(tmp_path: Path) -> None:
         index.delete(["i0"])
         index.add([CaptionRecord("new", "a dog"), CaptionRecord("new", "a cat")])
         dog = frozenset({"dog"})
-        assert (view.known_count, view.count(dog, 0.1), len(view.captions(["i0", "new"]))) == (3, 3, 1)
+        count = view.count([Query(dog, min_score=0.1)])
+        assert (view.known_count, count, len(view.captions(["i0", "new"]))) == (3, 3, 1)
         assert [one.position.image_id for one in view.candidates(dog, 9).found] == ["i0", "i1", "i2"]
         assert {one.record.image_id for one in view.random(9)} == {"i0", "i1", "i2"}
-        assert (index.view().known_count, index.count(dog, 0.1)) == (4, 3)
+        assert (index.view().known_count, index.count([Query(dog, min_score=0.1)])) == (4, 3)
 
 
 def test_captions_looked_at_in_several_steps_are_examined_once(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from indexer.embedded import EmbeddedIndex, shape, view
 from indexer.embedded.rows import TEXTS
 from indexer.errors import IndexDamagedError
-from indexer.records import CaptionRecord, Document, Filters
+from indexer.records import CaptionRecord, Document, Filters, Query
 from tests.indexer.forging import overwrite
 
 WORDS = "dog cat beach man woman ball red blue horse pizza table street car".split()
@@ -67,7 +67,7 @@ def held(index: EmbeddedIndex) -> object:
 QUESTIONS: list[Callable[[EmbeddedIndex], object]] = [
     lambda index: found(index, Filters()),
     lambda index: found(index, Filters({"source": "x"})),
-    lambda index: index.count(QUESTION, 0.3),
+    lambda index: index.count([Query(QUESTION, min_score=0.3)]),
     held,
     drawn,
     lambda index: replace(index.status(), where=""),
@@ -166,7 +166,7 @@ def test_a_text_that_cannot_be_read_is_told_as_damage(sound: Path, tmp_path: Pat
     folder = shutil.copytree(sound, tmp_path / "index")
     overwrite(folder, "caption.blob", 0xFF)
     with EmbeddedIndex.open(str(folder)) as index:
-        assert index.count(QUESTION, 0.3), "texts are read only to be shown"
+        assert index.count([Query(QUESTION, min_score=0.3)]), "texts are read only to be shown"
         with pytest.raises(IndexDamagedError, match=r"caption.blob does not match its checksum; restore it"):
             index.candidates(QUESTION, 5)
 

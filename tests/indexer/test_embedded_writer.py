@@ -13,7 +13,7 @@ import pytest
 from indexer.embedded import EmbeddedIndex
 from indexer.embedded import draft as draft_module
 from indexer.embedded import writer as writer_module
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Query
 from tests.indexer.three_images import DOG, arrays_of, record
 
 
@@ -56,7 +56,6 @@ def _partner(name: str) -> str:
 
 def test_a_reader_keeps_answering_from_files_that_a_merge_removed(small_index: Path) -> None:
     from indexer.embedded.answer import answer
-    from indexer.records import Query
 
     held = EmbeddedIndex.open(str(small_index))._current()
     old = arrays_of(small_index)
@@ -82,7 +81,7 @@ def test_large_additions_spill_and_answer_as_one(small_index: Path, monkeypatch:
     given = [record(f"n{number % 150:03d}", f"a dog {number % 150}") for number in range(300)]
     report = index.add(given)
     assert (report.added, report.unchanged) == (150, 150)
-    assert index.count(DOG, 0.01) == 152
+    assert index.count([Query(DOG, min_score=0.01)]) == 152
 
 
 def test_no_segment_outgrows_the_memory_of_a_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +96,7 @@ def test_no_segment_outgrows_the_memory_of_a_merge(tmp_path: Path, monkeypatch: 
         for number in range(12):
             index.add([record(f"added{number}")])
             assert max(rows_of(index)) <= 10
-        assert index.count(DOG, 0.01) == 32
+        assert index.count([Query(DOG, min_score=0.01)]) == 32
         assert len(list(tmp_path.rglob("*.arrays"))) == len(rows_of(index)), "merged ones stayed"
 
 
@@ -117,7 +116,7 @@ def test_the_last_metadata_stay_through_spills_and_merges(
     held = index.captions(one.image_id for one in given)
     assert [held[one.image_id][0].record for one in given[-7:]] == given[-7:]
     assert index.status().captions == 3 + 7
-    assert index.count(DOG, 0.01) == 2 + 7
+    assert index.count([Query(DOG, min_score=0.01)]) == 2 + 7
     assert index.check() == []
 
 

@@ -102,15 +102,8 @@ class MemoryIndex(CaptionIndex):
         records = (document.record for document in self.documents.values())
         return ((one.image_id, one.image) for one in records if one.image.startswith(beginning))
 
-    def count(
-        self,
-        tokens: frozenset[str],
-        min_score: float,
-        filters: Allowed = NO_FILTERS,
-        also: Sequence[frozenset[str]] = (),
-        excluded: Iterable[str] = (),
-    ) -> int:
-        reached = [self.matching(Query(one, Filters(filters), min_score)) for one in (tokens, *also)]
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
+        reached = [self.matching(query) for query in queries]
         return len({one.document.record.image_id for each in reached for one in each} - {*excluded})
 
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
