@@ -58,7 +58,7 @@ class Consensus(nn.Module):
     usual: Tensor  # (V,) share of all captions that have a word
 
     def __init__(self, sizes: ConsensusSizes, vocabulary: int, channels: int) -> None:
-        """All tables are zeros until `train.consensus.fit` or a checkpoint fills them."""
+        """All tables are zeros until `train.consensus.fit_consensus` or a checkpoint fills them."""
         super().__init__()
         self.sizes = sizes
         self.place = nn.Linear(channels, sizes.space)

@@ -27,29 +27,29 @@ class Batch:
 
     photos: Tensor  # (P,) numbers of the photos
     captions: Tensor  # (N, T) `<start> w1 ... <end>`, padded
-    owners: Tensor  # (N,) row that a caption belongs to: a photo 0..P-1, or a photo imagined P..P+T-1
+    owners: Tensor  # (N,) which photo each caption belongs to: 0..P-1, or an imagined one, P..P+T-1
     detected: DetectedWords | None = None  # words detected in the P photos, and in the T imagined ones
-    expected: Tensor | None = None  # (P, W) what a word detector that never saw the P photos says of them
+    expected: Tensor | None = None  # (P, W) chances by word detectors that were fitted without the photo
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
-    """What the decoder is told of the training photos, and how often it must do without the photo itself."""
+class TrainingDetections:
+    """The detected words that the decoder is given for all training photos."""
 
     words: Tensor  # (all photos, K) vocabulary ids
     chances: Tensor  # (all photos, K)
     expected: Tensor  # (all photos, W) probability of each of the detector's words
-    blind: float = 0.15
+    blind: float = 0.15  # share of photos that are hidden, so that the decoder learns to use the words
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Captions of photos that are not there, to learn words and phrases from."""
+class CaptionsAlone:
+    """Captions to learn words and phrases from, whose photos are not at hand but imagined."""
 
-    captions: Sequence[Tensor]  # of each photo (n, T)
-    imagine: Callable[[Sequence[int]], DetectedWords]
+    captions: Sequence[Tensor]  # for each photo (n, T)
+    imagine: Callable[[Sequence[int]], DetectedWords]  # numbers of photos -> words to give the decoder
     size: int  # imagined photos a batch
-    captions_each: int = 3
+    captions_each: int = 3  # at most, of an imagined photo
 
 
 class Batches:
@@ -59,8 +59,8 @@ class Batches:
         self,
         captions: Sequence[Tensor],
         size: int,
-        detected: Detected | None = None,
-        text: Text | None = None,
+        detected: TrainingDetections | None = None,
+        text: CaptionsAlone | None = None,
     ) -> None:
         """`captions`: of each photo, by `datasets.encode`; `size`: photos a batch over all processes."""
         self.size = size
@@ -69,7 +69,7 @@ class Batches:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the captions, of photos and of text alone, as they are learnt from."""
+        """SHA-256 of all captions as ids, with and without photos."""
         digest = hashlib.sha256()
         for captions in (self._captions, self._text.captions if self._text is not None else ()):
             digest.update(f"{len(captions)} photos\n".encode())
@@ -80,7 +80,7 @@ class Batches:
     def epoch(self, number: int, seed: int, rank: int = 0, ranks: int = 1, skip: int = 0) -> Iterator[Batch]:
         """Batches of epoch `number` for process `rank`; the joint batch is the same for any `ranks`.
 
-        The first `skip` are not made at all, since making them would draw random numbers.
+        The first `skip` are left out without being made, since making them would draw random numbers.
         """
         order = torch.randperm(
             len(self._captions), generator=torch.Generator().manual_seed(seed * 100_003 + number)
@@ -98,11 +98,11 @@ class Batches:
         if self._text is not None and detected is not None:
             captions, detected = self._with_text(self._text, captions, detected)
         owners = torch.arange(len(captions)).repeat_interleave(torch.tensor([len(rows) for rows in captions]))
-        return Batch(photos, _joined(captions), owners, detected, expected)
+        return Batch(photos, _join_captions(captions), owners, detected, expected)
 
     @staticmethod
     def _with_text(
-        text: Text, captions: list[Tensor], detected: DetectedWords
+        text: CaptionsAlone, captions: list[Tensor], detected: DetectedWords
     ) -> tuple[list[Tensor], DetectedWords]:
         numbers = torch.randint(len(text.captions), (text.size,)).tolist()
         for number in numbers:
@@ -114,7 +114,7 @@ class Batches:
         return captions, DetectedWords(words, torch.cat([detected.chances, imagined.chances]), blind)
 
 
-def _joined(captions: Sequence[Tensor]) -> Tensor:
+def _join_captions(captions: Sequence[Tensor]) -> Tensor:
     """Captions of several photos -> (N, longest), padded."""
     longest = max(int((rows != PAD).sum(1).max()) for rows in captions)
     joined = torch.full((sum(map(len, captions)), longest), PAD)
@@ -152,7 +152,7 @@ class PhotoViews:
 
     def __call__(self, model: CaptionModel, photos: Tensor) -> Tensor:
         images = self.augment(self._images(photos, model.device))
-        # Backwards through convolutions in bfloat16 takes a CPU 1.8 times as long as in full precision.
+        # On a CPU the backward pass of convolutions takes 1.8 times as long in bfloat16 as in full precision.
         return self._encode(model, images, precise=images.device.type == "cpu")
 
     def plain(self, model: CaptionModel, photos: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Make a consensus of the training photos' captions: a ridge regression, and a table of words.
+"""Make a model's consensus from the training photos' captions: a ridge regression, and a table of words.
 
 For each photo the target is the mean of its captions' CIDEr vectors (tf-idf of n-grams, each length of unit
 norm). The regression from the pooled features to these vectors is of low rank: with H the features' penalised
@@ -30,35 +30,35 @@ from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
 from captioner.tokens import words
-from captioner.train.record import learnt
+from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 
 Progress = Callable[[int], None]
 
-_MOST_WORDS = 32_767  # of a vocabulary: ids are kept in 16 bits, and four of them make a key
+_MOST_WORDS = 32_767  # of a vocabulary: ids are stored in int16, and a key of four ids fits int64
 
 
 @dataclass(frozen=True, slots=True)
 class ConsensusRecipe:
     """How much is kept, and how it is fitted."""
 
-    space: int = 256
-    smallest_count: int = 5  # photos whose captions have an n-gram
-    grams: int = 20_000  # the most frequent ones
-    photos: int = 20_000  # neighbours; of more photos, evenly spread ones
+    space: int = 256  # numbers that make a place; docs/tried.md has what others gave, also of `penalty`
+    smallest_count: int = 5  # photos whose captions must have an n-gram
+    grams: int = 20_000  # n-grams at most: the most frequent ones
+    photos: int = 20_000  # possible neighbours at most: of more photos, evenly spaced ones
     penalty: float = 0.02  # of the regression, as a share of the features' mean variance
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What people wrote of N photos, as a consensus needs it."""
+class CaptionStatistics:
+    """Statistics of the captions of N photos, from which a consensus is fitted."""
 
     rarity: Rarity
-    grams: Mapping[NGram, int]  # those of the table, each with its row
-    targets: Tensor  # mean CIDEr vector of each photo's captions, sparse (N, G)
-    words: Tensor  # of each photo's captions, filled up by <pad> (N, W)
-    shares: Tensor  # of the captions that have them, of 255 (N, W)
-    usual: Tensor  # share of all captions that have a word (V,)
+    grams: Mapping[NGram, int]  # each n-gram of the table, with its row
+    targets: Tensor  # (N, G) sparse: mean CIDEr vector of each photo's captions
+    words: Tensor  # (N, W) ids of the words of each photo's captions, filled up by <pad>
+    shares: Tensor  # (N, W) share of the photo's captions that have the word, times 255
+    usual: Tensor  # (V,) share of all captions that have a word
 
     @classmethod
     def of(
@@ -66,16 +66,16 @@ class Said:
         captions: Sequence[Sequence[Words]],
         vocabulary: Vocabulary,
         recipe: ConsensusRecipe = ConsensusRecipe(),
-    ) -> Said:
+    ) -> CaptionStatistics:
         """`captions`: tokenised, photo by photo. Raises DataError where they agree on nothing."""
         if len(vocabulary) > _MOST_WORDS:
             raise DataError(f"a vocabulary of {len(vocabulary)} words; {_MOST_WORDS:,} are the most")
         rarity = Rarity(captions)
-        grams = _table(rarity, vocabulary, recipe)
+        grams = _frequent_grams(rarity, vocabulary, recipe)
         if not grams:
             count = recipe.smallest_count
             raise DataError(f"too few photos: no {count} of them have a word of the model's in common")
-        return cls(rarity, grams, _targets(rarity, captions, grams), *_words(captions, vocabulary))
+        return cls(rarity, grams, _targets(rarity, captions, grams), *_word_shares(captions, vocabulary))
 
 
 def add_consensus(
@@ -86,71 +86,82 @@ def add_consensus(
     device: str | None = None,
     progress: Progress = lambda done: None,
 ) -> Checkpoint:
-    """Save in `out` a model, given by folder or name, with a consensus of these photos' captions; gives it.
+    """Give a model a consensus of these photos' captions, in place of an earlier one, and save it in `out`.
 
-    An earlier consensus goes. `names`: of the data, for the model's record. Raises DataError and ModelError.
+    `model`: a folder or a name; `names`: those of the data sets, for the model's record. Gives the saved
+    model. Raises DataError and ModelError.
     """
     folder = find_model(model)
-    begun = checkpoint.load(folder)
-    card = _peoples_card(begun, folder)
-    if not isinstance(begun.model.decoder, AttentionDecoder):
+    original = checkpoint.load(folder)
+    card = _handwritten_card(original, folder)
+    if not isinstance(original.model.decoder, AttentionDecoder):
         raise ModelError(
             f"{folder}: models of the student project's kinds write as they did, by no consensus"
         )
     check_there(photos)
     checkpoint.check_place(out)
-    said = Said.of([[words(text) for text in photo.captions] for photo in photos], begun.vocabulary)
-    pooled = torch.cat(list(_pooled(Captioner(begun, folder.name, device), photos, progress)))
-    begun.model.set_consensus(fit(pooled, said, begun.vocabulary))
-    made = Checkpoint(begun.model.cpu(), begun.vocabulary, _about(begun.about, photos, names))
-    checkpoint.save(made, out, card=card)
+    statistics = CaptionStatistics.of(
+        [[words(text) for text in photo.captions] for photo in photos], original.vocabulary
+    )
+    pooled = torch.cat(list(_pooled_features(Captioner(original, folder.name, device), photos, progress)))
+    original.model.set_consensus(fit_consensus(pooled, statistics, original.vocabulary))
+    result = Checkpoint(original.model.cpu(), original.vocabulary, _about(original.about, photos, names))
+    checkpoint.save(result, out, card=card)
     return checkpoint.load(out)
 
 
-def _peoples_card(begun: Checkpoint, folder: Path) -> str:
-    """What somebody wrote of the model; a card that was made for it is made anew for what comes of it."""
+def _handwritten_card(original: Checkpoint, folder: Path) -> str:
+    """The model's card if a person wrote it; "" for one that `save` made, so that `save` makes another."""
     card = checkpoint.read_card(folder)
-    return "" if card == checkpoint.card_of(begun) else card
+    return "" if card == checkpoint.card_of(original) else card
 
 
 def _about(
-    begun: Mapping[str, Any], photos: Sequence[CaptionedPhoto], names: Sequence[str]
+    original: Mapping[str, Any], photos: Sequence[CaptionedPhoto], names: Sequence[str]
 ) -> dict[str, Any]:
-    """What is known of the model: it learnt from these photos, and its scores were of other captions."""
-    kept = {name: value for name, value in begun.items() if name not in ("scores", "dev_cider_d")}
-    return {**kept, **learnt(names, [photo.name for photo in photos], begun)}
+    """The new model's `about`: with these photos as learnt from, and without scores of other captions."""
+    kept = {name: value for name, value in original.items() if name not in ("scores", "dev_cider_d")}
+    return {**kept, **learning_record(names, [photo.name for photo in photos], original)}
 
 
-def _pooled(captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Progress) -> Iterator[Tensor]:
-    """What the model sees of photos when it is used, some at a time, in their order: (B, C)."""
+def _pooled_features(
+    captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Progress
+) -> Iterator[Tensor]:
+    """Pooled features (B, C) of the photos, batch by batch in their order, computed as in use."""
     pixels = PhotoPixels(photos, captioner.model.config.preprocess)
     for _, some in DataLoader(pixels, batch_size=captioner.batch):
         yield captioner.features(some).float().mean(dim=1).cpu()
         progress(len(some))
 
 
-def fit(
-    pooled: Tensor, said: Said, vocabulary: Vocabulary, recipe: ConsensusRecipe = ConsensusRecipe()
+def fit_consensus(
+    pooled: Tensor,
+    statistics: CaptionStatistics,
+    vocabulary: Vocabulary,
+    recipe: ConsensusRecipe = ConsensusRecipe(),
 ) -> Consensus:
-    """What is said of photos that are seen so: pooled features (N, C) -> a consensus. Raises DataError."""
-    places, bias, gram_places = _regression(pooled.double(), said.targets, recipe)
-    kept = torch.linspace(0, len(pooled) - 1, min(recipe.photos, len(pooled))).long()
-    sizes = ConsensusSizes(places.shape[1], len(said.grams), len(kept), said.words.shape[1])
-    made = Consensus(sizes, len(vocabulary), pooled.shape[1])
-    located = pooled.double() @ places + bias
-    made.place.weight.copy_(places.T)
-    made.place.bias.copy_(bias)
-    made.centre.copy_(located.mean(dim=0))
-    made.photos.copy_(_whole((located - located.mean(dim=0))[kept])[0])
-    made.words.copy_(said.words[kept])
-    made.shares.copy_(said.shares[kept])
-    made.usual.copy_(said.usual)
-    _fill_table(made, said, vocabulary, gram_places)
-    return made
+    """Fit a consensus to the photos' pooled features (N, C) and their captions' statistics.
+
+    Raises DataError where all features are equal.
+    """
+    places, bias, gram_places = _regression(pooled.double(), statistics.targets, recipe)
+    rows = torch.linspace(0, len(pooled) - 1, min(recipe.photos, len(pooled))).long()
+    sizes = ConsensusSizes(places.shape[1], len(statistics.grams), len(rows), statistics.words.shape[1])
+    result = Consensus(sizes, len(vocabulary), pooled.shape[1])
+    placed = pooled.double() @ places + bias
+    result.place.weight.copy_(places.T)
+    result.place.bias.copy_(bias)
+    result.centre.copy_(placed.mean(dim=0))
+    result.photos.copy_(_quantise((placed - placed.mean(dim=0))[rows])[0])
+    result.words.copy_(statistics.words[rows])
+    result.shares.copy_(statistics.shares[rows])
+    result.usual.copy_(statistics.usual)
+    _fill_table(result, statistics, vocabulary, gram_places)
+    return result
 
 
-def _table(rarity: Rarity, vocabulary: Vocabulary, recipe: ConsensusRecipe) -> dict[NGram, int]:
-    """The most frequent n-grams that enough photos have, of words that the model knows; each with its row."""
+def _frequent_grams(rarity: Rarity, vocabulary: Vocabulary, recipe: ConsensusRecipe) -> dict[NGram, int]:
+    """The most frequent n-grams of known words that enough photos' captions have, each with its row."""
     enough = Counter(
         {gram: count for gram, count in rarity.photos_with.items() if count >= recipe.smallest_count}
     )
@@ -175,7 +186,10 @@ def _targets(rarity: Rarity, captions: Sequence[Sequence[Words]], grams: dict[NG
 
 
 def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tuple[Tensor, Tensor, Tensor]:
-    """Places of photos: (C, S) and (S,); places of n-grams: (G, S). Their product is the expected target."""
+    """The map from features to places, weight (C, S) and bias (S,), and the places of n-grams (G, S).
+
+    The product of a photo's place and an n-gram's is the expected target.
+    """
     centre = pooled.mean(dim=0)
     features = torch.cat([pooled - centre, pooled.new_ones(len(pooled), 1)], dim=1)
     covariance = features.T @ features
@@ -192,8 +206,10 @@ def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tup
     return places[:-1], places[-1] - centre @ places[:-1], reduced.T @ along
 
 
-def _words(captions: Sequence[Sequence[Words]], vocabulary: Vocabulary) -> tuple[Tensor, Tensor, Tensor]:
-    """Words of each photo's captions, filled up by <pad>; the shares (of 255) that have them; mean shares."""
+def _word_shares(
+    captions: Sequence[Sequence[Words]], vocabulary: Vocabulary
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`CaptionStatistics.words`, `.shares` and `.usual` of these captions."""
     counts = [
         Counter(number for line in photo for number in {vocabulary.id(word) for word in line} if number > UNK)
         for photo in captions
@@ -208,9 +224,11 @@ def _words(captions: Sequence[Sequence[Words]], vocabulary: Vocabulary) -> tuple
     return ids, (shares * 255).round(), usual / len(captions)
 
 
-def _fill_table(made: Consensus, said: Said, vocabulary: Vocabulary, places: Tensor) -> None:
-    """Put the n-grams in the order of their keys, so that they can be found by bisection."""
-    grams, rarity = said.grams, said.rarity
+def _fill_table(
+    result: Consensus, statistics: CaptionStatistics, vocabulary: Vocabulary, places: Tensor
+) -> None:
+    """Fill the table of n-grams in the order of their keys, so that bisection finds them."""
+    grams, rarity = statistics.grams, statistics.rarity
     ids = torch.zeros(len(grams), LONGEST, dtype=torch.long)
     for row, gram in enumerate(grams):
         ids[row, : len(gram)] = torch.tensor([vocabulary.id(word) for word in gram])
@@ -220,15 +238,15 @@ def _fill_table(made: Consensus, said: Said, vocabulary: Vocabulary, places: Ten
         of_length = lengths == length
         keys[of_length] = keys_of(ids[of_length, :length], length, len(vocabulary)).flatten()
     keys, order = keys.sort()
-    made.grams.copy_(keys)
-    made.rarity.copy_(torch.tensor([rarity.of(gram) for gram in grams])[order])
-    made.rarest.fill_(rarity.of(()))
-    whole, scales = _whole(places[order])
-    made.gram_places.copy_(whole)
-    made.gram_scales.copy_(scales)
+    result.grams.copy_(keys)
+    result.rarity.copy_(torch.tensor([rarity.of(gram) for gram in grams])[order])
+    result.rarest.fill_(rarity.of(()))
+    whole, scales = _quantise(places[order])
+    result.gram_places.copy_(whole)
+    result.gram_scales.copy_(scales)
 
 
-def _whole(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows as whole numbers from -127 to 127, and what to multiply each row by."""
+def _quantise(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows rounded to whole numbers from -127 to 127, and the scale to multiply each row by."""
     scales = rows.abs().amax(dim=1).clamp(min=1e-12) / 127
     return (rows / scales.unsqueeze(1)).round(), scales

@@ -22,13 +22,13 @@ Captions = Sequence[Sequence[str]]  # tokenised captions of one photo
 class DetectorRecipe:
     """How the learnt part is fitted."""
 
-    smallest_count: int = 30  # photos whose captions use the word
+    smallest_count: int = 30  # photos whose captions must use a word for it to be learnt
     epochs: int = 15
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
     dropout: float = 0.5
     batch: int = 128
-    folds: int = 5
+    folds: int = 5  # detectors that are each fitted without a part of the photos
 
 
 def detectable_words(photos: Iterable[Captions], vocabulary: Vocabulary, smallest_count: int) -> list[str]:
@@ -50,29 +50,29 @@ def word_labels(photos: Sequence[Captions], words: Sequence[str]) -> Tensor:
     return labels
 
 
-def fit(
+def fit_detector(
     detector: WordDetector, views: Tensor, labels: Tensor, recipe: DetectorRecipe, seed: int = 0
 ) -> Tensor:
-    """Fit the learnt part on all photos; gives for each photo what a detector that never saw it would say.
+    """Fit the learnt part on all photos; gives chances (N, W) by detectors fitted without the photo.
 
-    `views`: pooled features (N, V, C); `labels` (N, W). The result (N, W) comes from `folds` further
-    detectors, each fitted without a part of the photos: a decoder that is trained with the words of
-    detectors that know the photo by heart would trust them too much in use.
+    `views`: pooled features (N, V, C); `labels` (N, W). The chances come from `folds` further detectors,
+    each fitted without a part of the photos. A detector knows the photos that it was fitted on by heart: a
+    decoder that trained with its words would trust them too much in use.
     """
     torch.manual_seed(seed)
-    enough = labels.sum(0) >= recipe.smallest_count
+    is_frequent = labels.sum(0) >= recipe.smallest_count
     fold = torch.randperm(len(views)) % recipe.folds
-    honest = torch.zeros(len(views), labels.shape[1])
+    held_out = torch.zeros(len(views), labels.shape[1])
     for number in range(recipe.folds):
         rows = fold == number
-        _fit_part(detector, views[~rows], labels[~rows], enough, recipe)
-        honest[rows] = chances(detector, views[rows])
-    _fit_part(detector, views, labels, enough, recipe)
-    return honest
+        _fit_part(detector, views[~rows], labels[~rows], is_frequent, recipe)
+        held_out[rows] = mean_chances(detector, views[rows])
+    _fit_part(detector, views, labels, is_frequent, recipe)
+    return held_out
 
 
 @torch.no_grad()
-def chances(detector: WordDetector, views: Tensor) -> Tensor:
+def mean_chances(detector: WordDetector, views: Tensor) -> Tensor:
     """Mean probability over the views: (N, V, C) -> (N, W)."""
     return torch.cat(
         [
@@ -83,35 +83,35 @@ def chances(detector: WordDetector, views: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def most_probable(detector: WordDetector, honest: Tensor, count: int) -> DetectedWords:
-    """The `count` best words of each photo, as the decoder is told them: (N, count)."""
-    best, places = honest.topk(count, dim=-1)
+def most_probable(detector: WordDetector, held_out: Tensor, count: int) -> DetectedWords:
+    """The `count` likeliest words of each photo, as the decoder reads them: (N, count)."""
+    best, places = held_out.topk(count, dim=-1)
     return DetectedWords(detector.ids[places], best)
 
 
 def _fit_part(
-    detector: WordDetector, views: Tensor, labels: Tensor, enough: Tensor, recipe: DetectorRecipe
+    detector: WordDetector, views: Tensor, labels: Tensor, is_frequent: Tensor, recipe: DetectorRecipe
 ) -> None:
     """Fit on standardised features, then fold the standardisation into the layer."""
     with torch.no_grad():
         detector.learnt.weight.zero_()
         detector.learnt.bias.fill_(-20.0)
-    if not enough.any():  # so few photos: the ImageNet classes are all that it knows
+    if not is_frequent.any():  # with so few photos it knows ImageNet's classes alone
         return
     mean, deviation = views.mean((0, 1)), views.std((0, 1)) + 1e-3
-    layer = nn.Linear(views.shape[-1], int(enough.sum()))
+    layer = nn.Linear(views.shape[-1], int(is_frequent.sum()))
     nn.init.zeros_(layer.weight)
-    nn.init.constant_(layer.bias, -4.0)
+    nn.init.constant_(layer.bias, -4.0)  # a chance of .02: most words are in few photos' captions
     optimizer = torch.optim.AdamW(
         layer.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=recipe.epochs)
-    wanted = labels[:, enough]
+    targets = labels[:, is_frequent]
     for _ in range(recipe.epochs):
         for rows in torch.split(torch.randperm(len(views)), recipe.batch):
             shown = views[rows, torch.randint(views.shape[1], (len(rows),))]
             scores = layer(functional.dropout((shown - mean) / deviation, recipe.dropout))
-            loss = functional.binary_cross_entropy_with_logits(scores, wanted[rows], reduction="sum") / len(
+            loss = functional.binary_cross_entropy_with_logits(scores, targets[rows], reduction="sum") / len(
                 rows
             )
             optimizer.zero_grad()
@@ -120,5 +120,5 @@ def _fit_part(
         schedule.step()
     with torch.no_grad():
         weight = layer.weight / deviation
-        detector.learnt.weight[enough] = weight
-        detector.learnt.bias[enough] = layer.bias - weight @ mean
+        detector.learnt.weight[is_frequent] = weight
+        detector.learnt.bias[is_frequent] = layer.bias - weight @ mean

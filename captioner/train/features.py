@@ -1,7 +1,7 @@
-"""Features of a frozen encoder, made once and kept on disk.
+"""Features of a frozen encoder, computed once and cached on disk.
 
-An encoder that is not trained gives the same features every epoch; so each photo goes through it
-twice (as it is, and mirrored), and training reads the rest from a memory-mapped file.
+An encoder that is not trained gives the same features every epoch. So each photo goes through it only
+twice (as it is, and mirrored), and training reads the features from a memory-mapped file.
 """
 
 from __future__ import annotations
@@ -42,32 +42,34 @@ def cached_features(
     and times, so that another encoder, another data set or a changed photo never meets stale features.
     Raises DataError.
     """
-    path = folder / f"{_key(model, photos)}.npy"
+    path = folder / f"{_cache_key(model, photos)}.npy"
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):  # cut off, as by a copy of the cache
-        return _mapped(path)
+        return _map_features(path)
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        _write(model, photos, partial, progress)
+        _write_features(model, photos, partial, progress)
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{folder}: the features cannot be written ({error})") from None
     finally:
         partial.unlink(missing_ok=True)
-    return _mapped(path)
+    return _map_features(path)
 
 
-def _mapped(path: Path) -> Features:
+def _map_features(path: Path) -> Features:
     features: Features = np.load(path, mmap_mode="r", allow_pickle=False)
     return features
 
 
-def _write(model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, progress: Progress) -> None:
-    """By ordinary writes: a memory map finds a full disk out by a signal that ends the process."""
+def _write_features(
+    model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, progress: Progress
+) -> None:
+    """Write the file by ordinary writes: with a memory map, a full disk would end the process by a signal."""
     if not photos:
         raise DataError("no photos to make features of")
     with path.open("wb") as file:
-        for views in _views(model, photos):
+        for views in _feature_batches(model, photos):
             if not file.tell():
                 header = {"descr": "<f2", "fortran_order": False, "shape": (len(photos), *views.shape[1:])}
                 np.lib.format.write_array_header_1_0(file, header)
@@ -76,8 +78,8 @@ def _write(model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, pr
 
 
 @torch.inference_mode()
-def _views(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> Iterator[Features]:
-    """Features of some photos at a time, in their order."""
+def _feature_batches(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> Iterator[Features]:
+    """Features (B, VIEWS, ...) of the photos, batch by batch in their order."""
     preprocess, backbone = model.config.preprocess, model.encoder.backbone
     device = model.device
     was_training = model.training
@@ -92,7 +94,7 @@ def _views(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> Iterator[Fe
 
 @torch.inference_mode()
 def imagenet_views(photos: Sequence[Path]) -> Iterator[tuple[Features, Features]]:
-    """What the default encoder sees as ImageNet left it, of some photos at a time, in their order.
+    """What the default encoder, with ImageNet's weights, gives for photos, batch by batch in their order.
 
     Pooled features (B, 1280) and the chance of each class (B, 1000).
     """
@@ -105,21 +107,21 @@ def imagenet_views(photos: Sequence[Path]) -> Iterator[tuple[Features, Features]
         yield maps.mean(dim=(2, 3)).half().numpy(), chances.half().numpy()
 
 
-def _key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:
+def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:
     digest = hashlib.sha256(repr((model.config.encoder, model.config.grid, model.config.preprocess)).encode())
     for name, value in sorted(model.encoder.state_dict().items()):
         if not name.startswith(("linear.", "bn.")):  # the head is trained, and not part of what is cached
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     try:
         for photo in photos:
-            digest.update(_file(photo.image))
+            digest.update(_file_state(photo.image))
     except OSError as error:
         raise DataError(f"{photo.image}: {error.strerror}") from None
     return digest.hexdigest()[:24]
 
 
-def _file(photo: Path) -> bytes:
-    """What tells a file from every other, and from what it was before something was written to it."""
-    is_now = photo.stat()  # before it is resolved: of a link to itself the system says what is wrong
+def _file_state(photo: Path) -> bytes:
+    """The file's path, size and times: they differ for another file, and after a write to this one."""
+    is_now = photo.stat()  # before it is resolved: for a link to itself this raises a clear error
     place = os.fsencode(photo.resolve())
     return place + f"\0{is_now.st_size} {is_now.st_mtime_ns} {is_now.st_ctime_ns}\0".encode()

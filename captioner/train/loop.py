@@ -36,8 +36,10 @@ class Recipe:
     epochs: int = 12
     photos_per_batch: int = 24
     learning_rate: float = 1e-3
-    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too,
-    encoder_stages: int = 5  # the last stages of it: the first ones see edges and colours, and cost most
+    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too
+    encoder_stages: int = (
+        5  # trained stages, from the last; the first ones see edges and colours, and cost most
+    )
     detector_weight: float = 0.02  # of the word detector's loss while the encoder is trained
     warmup_steps: int = 200
     weight_decay: float = 0.01
@@ -45,8 +47,8 @@ class Recipe:
     averaging: float = 0.998  # decay of the running mean of the weights that is scored and saved; 0: off
     largest_gradient: float = 1.0
     self_critical: bool = False
-    samples: int = 5  # captions sampled for each photo in self-critical training,
-    temperature: float = 0.5  # from scores divided by this
+    samples: int = 5  # captions sampled for each photo in self-critical training
+    temperature: float = 0.5  # scores are divided by it for sampling
     smallest_count: int = 4  # words seen less often are <unk>
     longest: int = 20
     seed: int = 0
@@ -69,7 +71,7 @@ class EpochReport:
 
 
 class DevScore:
-    """CIDEr-D on held-out photos, by really decoded captions."""
+    """CIDEr-D on held-out photos, of captions decoded as in use."""
 
     def __init__(
         self, views: Views, references: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary
@@ -87,17 +89,17 @@ class DevScore:
                 if stop:
                     raise KeyboardInterrupt
                 rows = decode(decoder, self.views.plain(model, numbers), how)
-                captions += [_plain(self.vocabulary.decode(row[0].ids)) for row in rows]
+                captions += [_without_punctuation(self.vocabulary.decode(row[0].ids)) for row in rows]
         return self.cider.mean(captions)
 
 
-def _plain(caption: Sequence[str]) -> list[str]:
-    """Without the punctuation that model1 to model5 write and that the references do not have."""
+def _without_punctuation(caption: Sequence[str]) -> list[str]:
+    """The caption without punctuation, which model1 to model5 write and the references lack."""
     return [word for word in caption if any(map(str.isalnum, word))]
 
 
 class Training:
-    """A run: model, data, recipe and everything that changes while it goes on."""
+    """A run: its model, data and recipe, and all that its steps change."""
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class Training:
         processes: Processes | None = None,
         made_with: Mapping[str, object] | None = None,
     ) -> None:
-        """`made_with`: what its state belongs to besides what is seen here, by name."""
+        """`made_with`: further conditions that a saved state depends on, by their names in messages."""
         self.model, self.batches, self.views, self.objective, self.recipe = (
             model,
             batches,
@@ -119,7 +121,7 @@ class Training:
             recipe,
         )
         self.processes = processes or Processes.single()
-        self._made_with: dict[str, object] = {  # a state means something else with another of these
+        self._made_with: dict[str, object] = {  # a state is of no use where one of these differs
             "recipe": asdict(recipe),
             # without the consensus, which is made when training is done
             "model": {name: value for name, value in asdict(model.config).items() if name != "consensus"},
@@ -160,7 +162,7 @@ class Training:
         return self.total_loss / max(self.total_words, 1)
 
     def finish_epoch(self) -> None:
-        """Go on to the next epoch; apart from `run_epoch`, so that scoring can be repeated after a stop."""
+        """Go on to the next epoch; not done by `run_epoch`, so that a stopped scoring can be repeated."""
         self.epoch += 1
         self.total_loss, self.total_words = 0.0, 0
 
@@ -185,7 +187,7 @@ class Training:
         return float(total / count)
 
     def _set_modes(self) -> None:
-        """The decoder trains; a backbone's batch statistics stay ImageNet's even when it is trained."""
+        """Set train and eval mode; batch normalisation keeps ImageNet's statistics in any case."""
         self.model.train()
         self.averaged.eval()
         for module in self.model.encoder.modules():
@@ -201,7 +203,7 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Running mean of the weights (Polyak averaging), quick at first so that the start is forgotten."""
+        """Update the running mean of the weights (Polyak averaging), fast at first to forget the start."""
         decay = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
         for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
@@ -209,7 +211,10 @@ class Training:
             kept.copy_(new)
 
     def save_state(self, path: Path) -> None:
-        """Write all that a resumed run needs, in one step; further processes write their random state."""
+        """Write all that a resumed run needs, in one step.
+
+        Every process but the first writes only its random state, to a file of its own.
+        """
         state: dict[str, object] = {
             "made with": self._made_with,
             "model": self.model.state_dict(),
@@ -219,7 +224,7 @@ class Training:
             "random": torch.get_rng_state(),
         }
         if not self.processes.first:
-            path = self._further(path)
+            path = self._further_state_path(path)
             state = {"made with": {}, "step": self.step, "random": torch.get_rng_state()}
         partial = path.with_suffix(".partial")
         try:
@@ -231,7 +236,7 @@ class Training:
             partial.unlink(missing_ok=True)
 
     def load_state(self, path: Path) -> None:
-        """Go on from a saved state. Raises DataError when it was made with something else, and ModelError."""
+        """Take over a saved state. Raises DataError if it was made under other conditions, and ModelError."""
         state = _read_state(path)
         for name, value in self._made_with.items():
             if state["made with"].get(name) != value:
@@ -240,24 +245,24 @@ class Training:
                     "use the options and data that the run began with, or train in another folder"
                 )
         try:
-            self._take(state, path)
+            self._restore(state, path)
         except Exception:  # what is broken in the middle of a state raises nearly anything
             raise ModelError(_NO_STATE.format(path)) from None
 
-    def _take(self, state: Mapping[str, Any], path: Path) -> None:
+    def _restore(self, state: Mapping[str, Any], path: Path) -> None:
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
         torch.set_rng_state(state["random"] if self.processes.first else self._further_random(path))
 
-    def _further(self, path: Path) -> Path:
+    def _further_state_path(self, path: Path) -> Path:
         return path.with_name(f"{path.stem}-{self.processes.rank}{path.suffix}")
 
     def _further_random(self, path: Path) -> Tensor:
         """The random state of a further process at this step; a fresh one where none was kept."""
         with contextlib.suppress(ModelError):  # such as a run that had fewer processes before
-            state = _read_state(self._further(path))
+            state = _read_state(self._further_state_path(path))
             if state["step"] == self.step:
                 return cast(Tensor, state["random"])
         seed = self.recipe.seed + 1_000_003 * self.processes.rank + self.step
@@ -279,7 +284,7 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; the trained stages of the encoder's backbone have a rate of their own, the others none."""
+    """AdamW; the encoder's trained stages have their own rate, its other stages are frozen."""
     stages = model.encoder.stages()
     trained = stages[-recipe.encoder_stages :] if recipe.encoder_learning_rate > 0 else []
     for stage in stages:

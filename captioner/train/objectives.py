@@ -18,32 +18,32 @@ from captioner.model import CaptionModel
 from captioner.train.batches import Batch
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 
-_END = "<end>"  # in a reward: no caption has such a word
+_END = "<end>"  # counts as a word in a reward; no caption has it as a real word
 
 
 class CrossEntropy:
     """Predict each word of people's captions from the words before it.
 
-    While the encoder is trained, here and in self-critical training, its word detector is held to what
-    detectors said that never saw the photo (`Batch.expected`).
+    While the encoder is trained, here and in self-critical training, the loss also keeps the word detector
+    close to the chances of detectors that were fitted without the photo (`Batch.expected`).
     """
 
     def __init__(self, smoothing: float, detector_weight: float = 0.0) -> None:
         self.smoothing, self.detector_weight = smoothing, detector_weight
 
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Sum of the losses over words, and the number of words, so that processes can be joined exactly."""
+        """Sum of the losses over words, and the number of words; sums of several processes can be added."""
         captions, owners = batch.captions.to(features.device), batch.owners.to(features.device)
         scores = _scores(model, features, captions, owners, batch.detected)
         # model1 to model5 predict `<start>` as well, from the image feature alone
-        wanted = _packed(captions if model.starts_with_image else captions[:, 1:])
-        loss = functional.cross_entropy(scores, wanted, label_smoothing=self.smoothing, reduction="sum")
-        count = wanted.new_tensor(len(wanted))
+        targets = _pack_words(captions if model.starts_with_image else captions[:, 1:])
+        loss = functional.cross_entropy(scores, targets, label_smoothing=self.smoothing, reduction="sum")
+        count = targets.new_tensor(len(targets))
         return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
 
 
-def _packed(captions: Tensor) -> Tensor:
-    """Padded captions (N, T) -> their words alone (words,), in the order of a decoder's scores."""
+def _pack_words(captions: Tensor) -> Tensor:
+    """Padded captions (N, T) -> their words without padding (words,), in the order of a decoder's scores."""
     return pack(captions, _lengths(captions)).data
 
 
@@ -54,22 +54,22 @@ def _lengths(captions: Tensor) -> Tensor:
 def _scores(
     model: CaptionModel, features: Tensor, captions: Tensor, owners: Tensor, detected: DetectedWords | None
 ) -> Tensor:
-    """Whole captions -> scores (words, V) of all behind `<start>`; model1 to model5 score it too, first."""
+    """Scores (words, V) of the captions' words after `<start>`; of model1 to model5 `<start>` is first."""
     given = pack(captions[:, :-1], _lengths(captions) - 1)
     if detected is None:
         scores = model.decoder(features, given, owners)
     else:
         on_device = DetectedWords(*(part.to(features.device) for part in detected if part is not None))
-        # imagined photos have no features: zeros, which their `blind` hides
+        # imagined photos have no features: zeros stand there, and `blind` hides them
         imagined = features.new_zeros(len(on_device.words) - len(features), *features.shape[1:])
         scores = model.decoder(torch.cat([features, imagined]), given, owners, on_device)
     return cast(PackedSequence, scores).data.float()
 
 
 def _detector_loss(model: CaptionModel, features: Tensor, batch: Batch) -> Tensor:
-    """Binary cross-entropy of the detector, summed over its words, mean over the photos; 0 if it is frozen.
+    """Binary cross-entropy of the detector: summed over its words, mean over the photos; 0 if it is frozen.
 
-    So an encoder that is trained keeps what ImageNet taught it, and does not learn photos by heart.
+    It keeps a trained encoder from forgetting ImageNet's classes and from learning photos by heart.
     """
     if batch.expected is None or not features.requires_grad:
         return features.new_zeros(())
@@ -116,15 +116,15 @@ class SelfCritical:
         shown = features.detach()[owners]
         drawn = sample(decoder, shown, self.longest, (PAD, START, UNK), first, self.temperature)
         written = [self.vocabulary.decode(ids) for ids in drawn]
-        # without the `<end>` behind a caption that was cut at the longest length: it was not drawn
+        # a caption that was cut at the longest length loses its `<end>`, which was not drawn
         captions = encode(self.vocabulary, written)[:, : self.longest + 1].to(features.device)
-        wanted = _packed(captions[:, 1:])
-        # model1 to model5 give the scores of `<start>` first, which was not drawn
-        scores = _scores(model, features, captions, owners, batch.detected)[-len(wanted) :]
-        logs = -functional.cross_entropy(scores / self.temperature, wanted, reduction="none")
+        targets = _pack_words(captions[:, 1:])
+        # model1 to model5 give the scores of `<start>` first; these are left out, as it was not drawn
+        scores = _scores(model, features, captions, owners, batch.detected)[-len(targets) :]
+        logs = -functional.cross_entropy(scores / self.temperature, targets, reduction="none")
         advantages = self._advantages(batch, written).to(logs).expand(-1, captions.shape[1] - 1)
         loss = -(logs * pack(advantages, _lengths(captions) - 1).data).sum()
-        count = wanted.new_tensor(len(wanted))
+        count = targets.new_tensor(len(targets))
         return loss + self.detector_weight * count * _detector_loss(model, features, batch), count
 
     def _advantages(self, batch: Batch, written: Sequence[Sequence[str]]) -> Tensor:
@@ -142,7 +142,7 @@ class SelfCritical:
 
 
 class _DecoderGivenWords:
-    """A decoder that is told the words of its photos: its own detector knows training photos by heart."""
+    """A decoder that is given the detected words; its own detector knows the training photos by heart."""
 
     def __init__(self, model: CaptionModel, detected: DetectedWords, owners: Tensor) -> None:
         self._decoder = cast(AttentionDecoder, model.decoder)

@@ -1,4 +1,4 @@
-"""Options that name captioned photos, and those of `captioner train`: which go together, what they mean."""
+"""Read and check the options that name captioned photos, and those of `captioner train`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from captioner.console import FILE, FOLDER, Command, tell, with_options
 if TYPE_CHECKING:
     from captioner.datasets import CaptionedPhoto
     from captioner.train.loop import Recipe
-    from captioner.train.setup import Data, Run
+    from captioner.train.setup import TrainingData, TrainingRun
 
 #: option -> field of the recipe, where it was given
 _RECIPE_OPTIONS = {
@@ -24,7 +24,7 @@ _RECIPE_OPTIONS = {
     "encoder_rate": "encoder_learning_rate",
     "seed": "seed",
 }
-#: option -> what it belongs to, and is ignored without
+#: option -> options of which one must be given with it
 _BELONGS_TO = {
     "--glove-vocab": ("--glove",),
     "--without": ("--text",),
@@ -60,36 +60,36 @@ def photo_options(command: Command) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSet:
-    """Captioned photos, in whichever form they come."""
+class CaptionedDataSet:
+    """Captioned photos, whichever form their files have."""
 
     name: str  # for a model's record
-    of: Callable[[str], list[CaptionedPhoto]]  # those of a split, "" for no certain one
+    of: Callable[[str], list[CaptionedPhoto]]  # split -> its photos; "" where none was asked for
 
 
-def _flickr8k(options: Mapping[str, Any], hold_out: bool) -> DataSet:
+def _flickr8k(options: Mapping[str, Any], hold_out: bool) -> CaptionedDataSet:
     from captioner.datasets import flickr8k
 
-    return DataSet("Flickr8k train", lambda split: flickr8k(options["flickr8k"], split or "dev"))
+    return CaptionedDataSet("Flickr8k train", lambda split: flickr8k(options["flickr8k"], split or "dev"))
 
 
-def _coco(options: Mapping[str, Any], hold_out: bool) -> DataSet:
+def _coco(options: Mapping[str, Any], hold_out: bool) -> CaptionedDataSet:
     from captioner.datasets import coco
 
-    return DataSet(options["coco"].name, lambda split: coco(options["coco"], options["images"]))
+    return CaptionedDataSet(options["coco"].name, lambda split: coco(options["coco"], options["images"]))
 
 
-def _jsonl(options: Mapping[str, Any], hold_out: bool) -> DataSet:
+def _jsonl(options: Mapping[str, Any], hold_out: bool) -> CaptionedDataSet:
     from captioner.jsonl import jsonl
 
     photos = jsonl(options["jsonl"], options["images"], hold_out=hold_out)
     for remark in photos.remarks:
         tell(remark)
-    return DataSet(options["jsonl"].name, photos.of)
+    return CaptionedDataSet(options["jsonl"].name, photos.of)
 
 
-#: option -> what it names
-_FORMS: Mapping[str, Callable[[Mapping[str, Any], bool], DataSet]] = {
+#: option -> how its data set is read
+_FORMS: Mapping[str, Callable[[Mapping[str, Any], bool], CaptionedDataSet]] = {
     "flickr8k": _flickr8k,
     "coco": _coco,
     "jsonl": _jsonl,
@@ -97,30 +97,36 @@ _FORMS: Mapping[str, Callable[[Mapping[str, Any], bool], DataSet]] = {
 
 
 def check_options(purpose: str) -> None:
-    """Whether the command's options name one data set `purpose`, and go together. Raises click.UsageError."""
+    """Raise click.UsageError unless the options name one data set and go together.
+
+    `purpose`: what the photos are for, for the message.
+    """
     context = click.get_current_context()
-    given = {one.opts[0] for one in context.command.params if context.params.get(one.name or "")}
-    for one, others in _BELONGS_TO.items():
-        if one in given and given.isdisjoint(others):
-            raise click.UsageError(f"{one} is of no use without {' or '.join(others)}")
-    for (one, other), why in _CONTRADICTIONS.items():
-        if {one, other} <= given:
-            raise click.UsageError(f"{one} and {other}: {why}; leave one of them out")
+    given = {option.opts[0] for option in context.command.params if context.params.get(option.name or "")}
+    for option, others in _BELONGS_TO.items():
+        if option in given and given.isdisjoint(others):
+            raise click.UsageError(f"{option} is of no use without {' or '.join(others)}")
+    for (option, other), why in _CONTRADICTIONS.items():
+        if {option, other} <= given:
+            raise click.UsageError(f"{option} and {other}: {why}; leave one of them out")
     if given.isdisjoint({"--flickr8k", "--jsonl"}) and not {"--coco", "--images"} <= given:
         raise click.UsageError(
             f"name the photos {purpose}: --flickr8k DIR, --coco FILE --images DIR, or --jsonl FILE"
         )
 
 
-def data_set(options: Mapping[str, Any], *, hold_out: bool) -> DataSet:
-    """What the options name. `hold_out`: whether JSON lines without a split are divided. Raises DataError."""
+def data_set(options: Mapping[str, Any], *, hold_out: bool) -> CaptionedDataSet:
+    """The data set that the options name. Raises DataError.
+
+    `hold_out`: whether photos of JSON lines without a split are divided into train and dev.
+    """
     return next(read for form, read in _FORMS.items() if options[form])(options, hold_out)
 
 
-def read_data(options: Mapping[str, Any]) -> Data:
+def read_data(options: Mapping[str, Any]) -> TrainingData:
     """The photos and captions to train on and to score on. Raises DataError."""
     from captioner.datasets import captions_alone
-    from captioner.train.setup import Data
+    from captioner.train.setup import TrainingData
 
     other = {form: options[f"dev_{form}"] for form in ("coco", "jsonl") if options[f"dev_{form}"]}
     learnt = scored = data_set(options, hold_out=not other)
@@ -129,18 +135,18 @@ def read_data(options: Mapping[str, Any]) -> Data:
         scored = data_set({**options, **other, "images": images}, hold_out=False)
     text = captions_alone(options["texts"], options["without"])
     names = (learnt.name, *(f"captions of {path.name}" for path in options["texts"]))
-    return Data(learnt.of("train"), scored.of("dev"), list(text.values()), names, list(text))
+    return TrainingData(learnt.of("train"), scored.of("dev"), list(text.values()), names, list(text))
 
 
-def read_run(options: Mapping[str, Any]) -> Run:
+def read_run(options: Mapping[str, Any]) -> TrainingRun:
     """Where and how to train. Raises ModelError."""
     from captioner.captioner import find_model
     from captioner.configuration import configuration
     from captioner.train.loop import Recipe
-    from captioner.train.setup import Run
+    from captioner.train.setup import TrainingRun
     from captioner.train.word_vectors import WordVectors
 
-    run = Run(
+    run = TrainingRun(
         configuration(options.get("arch") or "default"),
         Recipe(),
         options["out"],

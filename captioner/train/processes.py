@@ -43,37 +43,37 @@ class Processes:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have come to this point."""
         if self.count > 1:
-            with _answered():
+            with _lost_process_reported():
                 distributed.barrier()
 
     def sum(self, value: Tensor) -> Tensor:
         if self.count == 1:
             return value
         total = value.clone()
-        with _answered():
+        with _lost_process_reported():
             distributed.all_reduce(total)
         return total
 
     def stop_together(self, stop: Sequence[int], device: torch.device) -> None:
-        """Stop here in all processes where one of them was asked to: it has a signal in `stop`."""
+        """Raise KeyboardInterrupt in all processes if any of them has a signal in `stop`."""
         if self.sum(torch.tensor(len(stop), device=device)):
             raise KeyboardInterrupt
 
     def sum_gradients(self, model: nn.Module) -> None:
-        """Losses are divided by the joint count of words, so gradients are summed, not averaged."""
+        """Sum the gradients, not average them: losses are divided by the count of words of all processes."""
         if self.count == 1:
             return
-        with _answered():
+        with _lost_process_reported():
             for parameter in model.parameters():
                 if parameter.grad is not None:
                     distributed.all_reduce(parameter.grad)
 
 
 @contextlib.contextmanager
-def _answered() -> Iterator[None]:
-    """A process that has gone is told of as that: gloo and NCCL would ask for a report of a fault."""
+def _lost_process_reported() -> Iterator[None]:
+    """Raise LostProcessError if another process has gone; gloo's and NCCL's errors look like a bug."""
     try:
         yield
     except RuntimeError as error:
@@ -84,9 +84,10 @@ def _answered() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stopped_between_steps() -> Iterator[list[int]]:
-    """Signals that ask to stop are put into the list instead of stopping the program in mid-step.
+    """Put signals that ask to stop into the list; they stop the program only when the block ends.
 
-    They stop it at the end, or where another process has gone that was asked as well, and was quicker.
+    If another process has gone after a signal came, that process was stopped too, only sooner: this raises
+    KeyboardInterrupt instead of LostProcessError.
     """
     with signals_held() as stop:
         try:

@@ -1,4 +1,4 @@
-"""Which photos a model has learnt from, in a few bytes each, so that nobody tests it on them by mistake."""
+"""A record of the photos that a model has learnt from, so that nobody tests it on them by mistake."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from captioner.errors import DataError, ModelError
-from captioner.photo_names import PhotoNames, kept_forms, sought_forms
+from captioner.photo_names import PhotoNames, lookup_forms, stored_forms
 
 _BYTES = 5  # of a name's digest: one false alarm in 90,000 evaluations of 1,000 photos on 6,000
 KEY = "trained_on"
 
 
 def record(names: Iterable[str], earlier: Mapping[str, Any] | None = None) -> str:
-    """Digests of the photos' names as text, joined with those of the model that training started from."""
-    digests = {_digest(form) for name in names for form in kept_forms(name)}
+    """Digests of the photos' names, as base64, with those that the `about` of the starting model has."""
+    digests = {_digest(form) for name in names for form in stored_forms(name)}
     return base64.b64encode(b"".join(sorted(digests | _digests((earlier or {}).get(KEY))))).decode()
 
 
-def learnt(data: Iterable[str], names: Iterable[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model's `about` says of its data sets and photos, with those that it had learnt from before."""
+def learning_record(data: Iterable[str], names: Iterable[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a model's `about` for its data sets and photos, with those of its `earlier` training."""
     known = map(str, earlier.get("data") or ())
     return {"data": list(dict.fromkeys([*known, *data])), KEY: record(names, earlier)}
 
 
-def learnt_from(about: Mapping[str, Any], names: Sequence[str]) -> list[str] | None:
+def seen_in_training(about: Mapping[str, Any], names: Sequence[str]) -> list[str] | None:
     """Those of `names` that the model with this `about` has learnt from; None where it keeps no record."""
     if not isinstance(about.get(KEY), str):
         return None
     known = _digests(about[KEY])
-    return [name for name in names if not known.isdisjoint(map(_digest, sought_forms(name)))]
+    return [name for name in names if not known.isdisjoint(map(_digest, lookup_forms(name)))]
 
 
 def check_unseen(
     names: Sequence[str], whose: str, trained_on: Iterable[str], about: Mapping[str, Any] | None = None
 ) -> bool:
-    """Refuse to test on photos that were learnt from; gives whether anything is known of those that were.
+    """Raise DataError if a test photo was learnt from; gives whether any training photos are known.
 
     `trained_on`: names of training photos, beside those that the model with this `about` remembers.
     """
-    known, remembered = PhotoNames(trained_on), learnt_from(about or {}, names)
+    known, remembered = PhotoNames(trained_on), seen_in_training(about or {}, names)
     seen = {name for name in names if name in known}.union(remembered or ())
     if seen:
         raise DataError(

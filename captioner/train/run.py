@@ -17,20 +17,20 @@ from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes, stopped_between_steps
-from captioner.train.record import check_unseen, learnt
-from captioner.train.setup import Data, Prepared, Run, Watcher, prepare
+from captioner.train.record import check_unseen, learning_record
+from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, Watcher, prepare
 
-__all__ = ["BEST", "LOG", "STATE", "Data", "Run", "Watcher", "train"]
+__all__ = ["BEST", "LOG", "STATE", "TrainingData", "TrainingRun", "Watcher", "train"]
 
 STATE, LOG = "training-state.pt", "training-log.csv"
 
 
-def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Checkpoint:
+def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: bool = False) -> Checkpoint:
     """Train, keeping the best epoch by dev CIDEr-D in `run.folder`; gives the best model.
 
     The state is saved after the last step of each epoch, after its scoring, and when the run is interrupted
-    (Ctrl-C, SIGTERM), so that `resume` goes on where it stopped. An earlier run in the same folder is never
-    begun anew.
+    (Ctrl-C, SIGTERM), so that `resume` goes on where it stopped. A run never starts over an earlier one in
+    the same folder.
     """
     _check_data(run, data)
     _check_folder(run.folder, resume)
@@ -40,20 +40,20 @@ def train(run: Run, data: Data, watcher: Watcher, *, resume: bool = False) -> Ch
     run.folder.mkdir(parents=True, exist_ok=True)
     if (run.folder / STATE).exists():
         prepared.training.load_state(run.folder / STATE)
-    processes.wait()  # a state must not be replaced by the first one before all have read it
+    processes.wait()  # the first process must not replace a state before all have read it
     with stopped_between_steps() as stop:
-        _Epochs(run, prepared, watcher, about).all(stop)
-    processes.wait()  # the first one scores alone, and keeps the best model
+        _Epochs(run, prepared, watcher, about).run_all(stop)
+    processes.wait()  # the first process alone scores and saves the best model
     if processes.first:
         watcher.done(run.folder / BEST)
     return checkpoint.load(run.folder / BEST)
 
 
-def _check_data(run: Run, data: Data) -> None:
-    """Refuse what would be found out hours later, or never."""
+def _check_data(run: TrainingRun, data: TrainingData) -> None:
+    """Refuse data whose faults would show hours later, or never."""
     dev = [photo.name for photo in data.dev]
-    check_unseen(dev, "this run", _names(data))
-    check_unseen(dev, f"{run.start}, which it starts from", (), _earlier(run))
+    check_unseen(dev, "this run", _learnt_names(data))
+    check_unseen(dev, f"{run.start}, which it starts from", (), _starting_about(run))
     if not data.train or not data.dev:
         raise DataError("training needs photos with captions, for training and for development")
     check_there([*data.train, *data.dev])
@@ -71,25 +71,28 @@ def _check_folder(folder: Path, resume: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Epochs:
-    """What remains of a run that stands ready."""
+    """The epochs that a prepared run has still to do."""
 
-    run: Run
-    prepared: Prepared
+    run: TrainingRun
+    prepared: PreparedTraining
     watcher: Watcher
     about: Mapping[str, Any]  # what is known of the model before the first epoch
 
-    def all(self, stop: list[int]) -> None:
-        """Held signals end it between two steps or while it scores; a second one leaves the saving alone."""
+    def run_all(self, stop: list[int]) -> None:
+        """Train all epochs; a signal in `stop` ends them between two steps or while scoring.
+
+        The state is saved then; a second signal does not interrupt the saving.
+        """
         training, state = self.prepared.training, self.run.folder / STATE
         try:
             while training.epoch < self.run.recipe.epochs:
-                self._one(stop)
+                self._run_one(stop)
                 training.save_state(state)
         except KeyboardInterrupt:
             training.save_state(state)
             raise
 
-    def _one(self, stop: list[int]) -> None:
+    def _run_one(self, stop: list[int]) -> None:
         start, training = time.monotonic(), self.prepared.training
         self.watcher.stage(f"epoch {training.epoch + 1}/{self.run.recipe.epochs}", training.batches.count)
         loss = training.run_epoch(lambda value: self.watcher.advance(1, value), stop)
@@ -97,45 +100,48 @@ class _Epochs:
         try:
             if training.processes.first:
                 score = self.prepared.dev(training.scored, stop)
-                self._note(EpochReport(training.epoch + 1, loss, score, time.monotonic() - start))
+                self._keep_if_best(EpochReport(training.epoch + 1, loss, score, time.monotonic() - start))
             training.finish_epoch()
         except KeyboardInterrupt:
-            stop.append(signal.SIGINT)  # the others wait to be told of it
+            stop.append(signal.SIGINT)  # so that stop_together stops the other processes, which wait there
         training.processes.stop_together(stop, training.model.device)
 
-    def _note(self, report: EpochReport) -> None:
-        """A model is not called the best before it is saved: a save that is stopped is made anew."""
+    def _keep_if_best(self, report: EpochReport) -> None:
+        """Report and log the epoch, and save its model if it is the best so far.
+
+        `best` changes only after the save, so that an interrupted save is repeated.
+        """
         self.watcher.epoch(report)
         training, vocabulary = self.prepared.training, self.prepared.vocabulary
         if report.score > training.best:
             known = {**self.about, "epoch": report.epoch, "dev_cider_d": round(report.score, 4)}
             checkpoint.save(Checkpoint(training.scored, vocabulary, known), self.run.folder / BEST)
             training.best = report.score
-        _log(self.run.folder / LOG, report)
+        _append_to_log(self.run.folder / LOG, report)
 
 
-def _about(run: Run, data: Data) -> dict[str, Any]:
+def _about(run: TrainingRun, data: TrainingData) -> dict[str, Any]:
     """What is known of the model before the first epoch."""
     return {
         "photos": len(data.train),
         "captions": sum(len(photo.captions) for photo in data.train),
         "dev_photos": len(data.dev),
         "recipe": asdict(run.recipe),
-        **learnt(data.names, _names(data), _earlier(run)),
+        **learning_record(data.names, _learnt_names(data), _starting_about(run)),
     }
 
 
-def _earlier(run: Run) -> dict[str, Any]:
+def _starting_about(run: TrainingRun) -> dict[str, Any]:
     """What is known of the model to start from."""
     return checkpoint.read_config(run.start)[1] if run.start is not None else {}
 
 
-def _names(data: Data) -> list[str]:
-    """Of all photos whose captions are learnt from."""
+def _learnt_names(data: TrainingData) -> list[str]:
+    """Names of all photos whose captions are learnt from."""
     return [*(photo.name for photo in data.train), *data.text_names]
 
 
-def _log(path: Path, report: EpochReport) -> None:
+def _append_to_log(path: Path, report: EpochReport) -> None:
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=list(asdict(report)))

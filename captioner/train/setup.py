@@ -1,4 +1,4 @@
-"""All that stands ready before the first step of a training run: model, batches, views, objective, score."""
+"""Prepare a training run before its first step: model, batches, views, objective, dev score."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.model import CaptionModel
 from captioner.tokens import words
-from captioner.train.batches import Batches, CachedViews, Detected, PhotoViews, Text, Views
-from captioner.train.detector import DetectorRecipe, detectable_words, fit, most_probable, word_labels
+from captioner.train.batches import Batches, CachedViews, CaptionsAlone, PhotoViews, TrainingDetections, Views
+from captioner.train.detector import (
+    DetectorRecipe,
+    detectable_words,
+    fit_detector,
+    most_probable,
+    word_labels,
+)
 from captioner.train.features import Features, cached_features
 from captioner.train.imagination import Imagination
 from captioner.train.loop import DevScore, EpochReport, Recipe, Training
@@ -33,11 +39,11 @@ from captioner.train.word_vectors import WordVectors
 from captioner.vocabulary import Vocabulary
 
 #: Captions as words: photo -> its captions -> words.
-Lines = Sequence[Sequence[Sequence[str]]]
+TokenisedPhotos = Sequence[Sequence[Sequence[str]]]
 
 
 class Watcher(Protocol):
-    """Told of a run's progress."""
+    """Receives the progress of a run."""
 
     def stage(self, name: str, total: int) -> None: ...
     def advance(self, count: int = 1, loss: float | None = None) -> None: ...
@@ -46,18 +52,18 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class TrainingData:
     """What a run learns from and is scored on."""
 
     train: Sequence[CaptionedPhoto]
     dev: Sequence[CaptionedPhoto]
-    text: Sequence[Sequence[str]] = ()  # captions of photos that are not there, by photo
-    names: tuple[str, ...] = ()  # of the data sets, for the model's own record
-    text_names: Sequence[str] = ()  # of the photos that are not there
+    text: Sequence[Sequence[str]] = ()  # captions without photos, grouped by the photo they belong to
+    names: tuple[str, ...] = ()  # names of the data sets, for the model's record
+    text_names: Sequence[str] = ()  # names of the photos that `text` belongs to
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """A training run's place and choices."""
 
     config: ModelConfig
@@ -66,61 +72,67 @@ class Run:
     cache: Path
     start: Path | None = None  # a model to start from, instead of the encoder's ImageNet weights alone
     device: str | None = None
-    grid: int | None = None  # another number of places to look at than the model to start from has
-    text_photos: int = 20  # imagined photos a batch, when there is text
+    grid: int | None = None  # look at grid x grid places, where it is not the starting model's number
+    text_photos: int = 20  # imagined photos a batch, if there are captions without photos
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
     vectors: WordVectors | None = None  # for the decoder's embedding
     pretrained: bool = True
 
     @property
     def family(self) -> str:
-        """Of the decoder that is trained: that of the model to start from, or else of the configuration."""
+        """The kind of decoder that is trained: the starting model's, or else the configuration's."""
         if self.start is None:
             return self.config.decoder
         return str(checkpoint.read_config(self.start)[0]["model"].get("decoder"))
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A run that can begin."""
+class PreparedTraining:
+    """What a run needs to begin or go on."""
 
     training: Training
     vocabulary: Vocabulary
     dev: DevScore
 
 
-def prepare(run: Run, data: Data, watcher: Watcher, processes: Processes) -> Prepared:
-    """Load or make the model, and all that it learns from. The order is fixed: it draws random numbers."""
+def prepare(run: TrainingRun, data: TrainingData, watcher: Watcher, processes: Processes) -> PreparedTraining:
+    """Load or make the model and all that it learns from.
+
+    The order of these steps must not change: they draw random numbers.
+    """
     torch.manual_seed(run.recipe.seed)
-    captions, text = _tokenised(run, data)
-    begun = _begun(run, captions, text)
-    model, vocabulary = begun.model, begun.vocabulary
-    _check_shares(run, data, model, processes)
+    captions, text = _tokenise_captions(run, data)
+    initial = _initial_checkpoint(run, captions, text)
+    model, vocabulary = initial.model, initial.vocabulary
+    _check_photos_per_process(run, data, model, processes)
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
-    detected, imagined = _Telling(run, model, vocabulary).told(data, captions, text, watcher)
+    detected, imagined = _DetectionSetup(run, model, vocabulary).prepare(data, captions, text, watcher)
     if run.grid is not None:
         model.set_grid(run.grid)
     views, dev_views = _views(run, data, model, watcher)
-    batches = Batches(_encoded(run, vocabulary, captions), run.recipe.photos_per_batch, detected, imagined)
+    ids = _encode_captions(run, vocabulary, captions)
+    batches = Batches(ids, run.recipe.photos_per_batch, detected, imagined)
     objective = _objective(run, vocabulary, captions)
     references = [[words(text) for text in photo.captions] for photo in data.dev]
-    made_with = _made_with(run, data, begun)
+    made_with = _state_conditions(run, data, initial)
     training = Training(model, batches, views, objective, vocabulary, run.recipe, processes, made_with)
-    return Prepared(training, vocabulary, DevScore(dev_views, references, vocabulary))
+    return PreparedTraining(training, vocabulary, DevScore(dev_views, references, vocabulary))
 
 
-def _made_with(run: Run, data: Data, begun: Checkpoint) -> dict[str, object]:
-    """What a state means something else without, and the steps of a training do not see."""
+def _state_conditions(run: TrainingRun, data: TrainingData, initial: Checkpoint) -> dict[str, object]:
+    """Conditions of a saved state that `Training` does not know, by their names in messages."""
     dev = repr([(photo.name, photo.captions) for photo in data.dev])
     return {
-        "model to start from": begun.digest,
+        "model to start from": initial.digest,
         "set of dev photos": hashlib.sha256(dev.encode()).hexdigest(),
         "number of photos imagined from text": run.text_photos if data.text else 0,
     }
 
 
-def _check_shares(run: Run, data: Data, model: CaptionModel, processes: Processes) -> None:
-    """Refuse steps of which a process would have too few photos to learn from."""
+def _check_photos_per_process(
+    run: TrainingRun, data: TrainingData, model: CaptionModel, processes: Processes
+) -> None:
+    """Refuse a step so small that a process would get fewer photos than its encoder needs."""
     photos = min(run.recipe.photos_per_batch, len(data.train))
     needed = model.encoder.fewest * processes.count
     if photos < needed:
@@ -130,27 +142,29 @@ def _check_shares(run: Run, data: Data, model: CaptionModel, processes: Processe
         )
 
 
-def _tokenised(run: Run, data: Data) -> tuple[Lines, Lines]:
-    """Captions of the photos, and of the photos that are not there, as the model's vocabulary has words."""
+def _tokenise_captions(run: TrainingRun, data: TrainingData) -> tuple[TokenisedPhotos, TokenisedPhotos]:
+    """Words of the photos' captions and of those without photos, split as the vocabulary's words are."""
     tokenise = _treebank if run.family == "show_and_tell" else words
     captions = [[tokenise(text) for text in photo.captions] for photo in data.train]
     return captions, [[tokenise(caption) for caption in photo] for photo in data.text]
 
 
 def _treebank(caption: str) -> list[str]:
-    """Words as the student project's vocabularies have them, punctuation and all."""
+    """Words as in the student project's vocabularies, punctuation included."""
     from nltk.tokenize import word_tokenize
 
     return list(word_tokenize(caption.lower(), preserve_line=True))
 
 
-def _encoded(run: Run, vocabulary: Vocabulary, lines: Lines) -> list[torch.Tensor]:
-    """The captions of each photo as ids, none longer than the recipe says."""
+def _encode_captions(run: TrainingRun, vocabulary: Vocabulary, lines: TokenisedPhotos) -> list[torch.Tensor]:
+    """The captions of each photo as ids, cut to the recipe's longest length."""
     longest = run.recipe.longest
     return [encode(vocabulary, [line[:longest] for line in photo]) for photo in lines]
 
 
-def _objective(run: Run, vocabulary: Vocabulary, captions: Lines) -> CrossEntropy | SelfCritical:
+def _objective(
+    run: TrainingRun, vocabulary: Vocabulary, captions: TokenisedPhotos
+) -> CrossEntropy | SelfCritical:
     recipe = run.recipe
     if not recipe.self_critical:
         return CrossEntropy(recipe.label_smoothing, recipe.detector_weight)
@@ -162,12 +176,12 @@ def _objective(run: Run, vocabulary: Vocabulary, captions: Lines) -> CrossEntrop
 # The model
 
 
-def _begun(run: Run, captions: Lines, text: Lines) -> Checkpoint:
-    """A new model with the vocabulary of the captions, or the one to start from with its own."""
+def _initial_checkpoint(run: TrainingRun, captions: TokenisedPhotos, text: TokenisedPhotos) -> Checkpoint:
+    """A new model with a vocabulary made of the captions, or the model to start from with its own."""
     if run.start is not None:
-        begun = checkpoint.load(run.start)
-        begun.model.set_consensus(None)  # it is made anew for what comes of this training
-        return begun
+        initial = checkpoint.load(run.start)
+        initial.model.set_consensus(None)  # it would not fit the trained weights
+        return initial
     lines = [line for photo in (*captions, *text) for line in photo]
     vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)
     model = _new_model(run, captions, vocabulary)
@@ -175,21 +189,21 @@ def _begun(run: Run, captions: Lines, text: Lines) -> Checkpoint:
     return Checkpoint(model, vocabulary)
 
 
-def _new_model(run: Run, captions: Lines, vocabulary: Vocabulary) -> CaptionModel:
-    """A model whose detector knows the words that can be learned from these captions, if it has one."""
+def _new_model(run: TrainingRun, captions: TokenisedPhotos, vocabulary: Vocabulary) -> CaptionModel:
+    """A model whose detector, if it has one, knows the words that these captions can teach."""
     if not run.config.words:
         return CaptionModel(run.config, len(vocabulary), pretrained=run.pretrained)
     known = detectable_words(captions, vocabulary, run.detector.smallest_count)
     pairs = class_word_pairs({word: place for place, word in enumerate(known)})
-    told = min(run.config.words, len(known))  # few photos: fewer words are known than would be told
-    config = replace(run.config, words=told, detector_words=len(known), detector_pairs=len(pairs))
+    count = min(run.config.words, len(known))  # with few photos the detector may know fewer than wanted
+    config = replace(run.config, words=count, detector_words=len(known), detector_pairs=len(pairs))
     model = CaptionModel(config, len(vocabulary), pretrained=run.pretrained)
-    if told and isinstance(model.decoder, AttentionDecoder) and isinstance(model.encoder, GridEncoder):
+    if count and isinstance(model.decoder, AttentionDecoder) and isinstance(model.encoder, GridEncoder):
         model.decoder.detector.set_words(vocabulary, known, model.encoder.network.classifier)
     return model
 
 
-def _set_embedding(run: Run, model: CaptionModel, vocabulary: Vocabulary) -> None:
+def _set_embedding(run: TrainingRun, model: CaptionModel, vocabulary: Vocabulary) -> None:
     if run.vectors is not None:
         matrix = run.vectors.matrix(vocabulary, run.config.embedding, run.recipe.seed)
         with torch.no_grad():
@@ -198,10 +212,12 @@ def _set_embedding(run: Run, model: CaptionModel, vocabulary: Vocabulary) -> Non
         raise DataError("this architecture has a frozen embedding: give it word vectors (GloVe)")
 
 
-# What it sees
+# Features of the photos
 
 
-def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple[Views, Views]:
+def _views(
+    run: TrainingRun, data: TrainingData, model: CaptionModel, watcher: Watcher
+) -> tuple[Views, Views]:
     if run.recipe.encoder_learning_rate > 0:
         preprocess = model.config.preprocess
         return PhotoViews(data.train, preprocess), PhotoViews(data.dev, preprocess)
@@ -209,30 +225,33 @@ def _views(run: Run, data: Data, model: CaptionModel, watcher: Watcher) -> tuple
     return CachedViews(train), CachedViews(dev)
 
 
-def _features(run: Run, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher) -> Features:
+def _features(
+    run: TrainingRun, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher
+) -> Features:
     watcher.stage("features", len(photos))
     return cached_features(model, photos, run.cache, watcher.advance)
 
 
-# What it is told
+# Detected words of the photos
 
 _NOT_FROM_TEXT = "learns nothing from captions alone: leave them out"
 
 
-class _Telling:
-    """Makes ready what a decoder is told of photos while it trains, if it is one that is told words.
+class _DetectionSetup:
+    """Prepares the words that a decoder with a detector is given while it trains.
 
-    A model to start from keeps its own detector. What its decoder is told is honest all the same: it comes
-    from a detector on ImageNet's features, since an encoder that was trained knows its photos by heart.
+    They come from detectors that were fitted without the photo. A model to start from keeps its own detector;
+    its words come from another one, on the features of the ImageNet encoder, since a trained encoder knows
+    its photos by heart.
     """
 
-    def __init__(self, run: Run, model: CaptionModel, vocabulary: Vocabulary) -> None:
+    def __init__(self, run: TrainingRun, model: CaptionModel, vocabulary: Vocabulary) -> None:
         self.run, self.model, self.vocabulary = run, model, vocabulary
 
-    def told(
-        self, data: Data, captions: Lines, text: Lines, watcher: Watcher
-    ) -> tuple[Detected | None, Text | None]:
-        """Words detected in the photos, and in photos imagined from text."""
+    def prepare(
+        self, data: TrainingData, captions: TokenisedPhotos, text: TokenisedPhotos, watcher: Watcher
+    ) -> tuple[TrainingDetections | None, CaptionsAlone | None]:
+        """Words detected in the photos, and captions with imagined photos; None for what there is not."""
         decoder, critical = self.model.decoder, self.run.recipe.self_critical
         if text and critical:
             raise DataError(f"self-critical training {_NOT_FROM_TEXT}")
@@ -240,36 +259,41 @@ class _Telling:
             if text:
                 raise DataError(f"a decoder that is told no words of a photo {_NOT_FROM_TEXT}")
             return None, None
-        detected = self._detected(decoder, data, captions, watcher)
-        # In self-critical training captions are drawn for the photos as they are shown in use.
+        detected = self._detect_training_words(decoder, data, captions, watcher)
+        # Self-critical training hides no photo: captions are drawn as in use.
         if critical:
             return replace(detected, blind=0.0), None
-        return detected, self._imagined(decoder, text) if text else None
+        return detected, self._imagine_photos(decoder, text) if text else None
 
-    def _detected(self, decoder: AttentionDecoder, data: Data, captions: Lines, watcher: Watcher) -> Detected:
-        """Fit the detector (a copy, where the model has begun) and ask parts of it that never saw a photo."""
+    def _detect_training_words(
+        self, decoder: AttentionDecoder, data: TrainingData, captions: TokenisedPhotos, watcher: Watcher
+    ) -> TrainingDetections:
+        """Fit the detector (of a starting model a copy), and detect words by detectors without the photo."""
         run = self.run
         new = run.start is None
-        taught = self.model if new else _untrained(self.model, run.pretrained)
+        encoder_model = self.model if new else _with_imagenet_encoder(self.model, run.pretrained)
         detector = decoder.detector if new else copy.deepcopy(decoder.detector)
-        pooled = _features(run, taught, data.train, watcher).mean(axis=2, dtype="float32")
+        pooled = _features(run, encoder_model, data.train, watcher).mean(axis=2, dtype="float32")
         watcher.stage("word detector", 1)
-        labels = word_labels(captions, self._known(decoder))
-        honest = fit(detector, torch.from_numpy(pooled), labels, run.detector, run.recipe.seed)
-        seen = most_probable(detector, honest, decoder.words)
-        return Detected(seen.words, seen.chances, honest)
+        labels = word_labels(captions, self._detector_words(decoder))
+        held_out = fit_detector(detector, torch.from_numpy(pooled), labels, run.detector, run.recipe.seed)
+        seen = most_probable(detector, held_out, decoder.words)
+        return TrainingDetections(seen.words, seen.chances, held_out)
 
-    def _imagined(self, decoder: AttentionDecoder, text: Lines) -> Text:
-        imagine = Imagination(text, self._known(decoder), decoder.detector.ids, decoder.words)
-        return Text(_encoded(self.run, self.vocabulary, text), imagine, self.run.text_photos)
+    def _imagine_photos(self, decoder: AttentionDecoder, text: TokenisedPhotos) -> CaptionsAlone:
+        imagine = Imagination(text, self._detector_words(decoder), decoder.detector.ids, decoder.words)
+        return CaptionsAlone(_encode_captions(self.run, self.vocabulary, text), imagine, self.run.text_photos)
 
-    def _known(self, decoder: AttentionDecoder) -> list[str]:
+    def _detector_words(self, decoder: AttentionDecoder) -> list[str]:
         """The words of the detector."""
         return [self.vocabulary.words[number] for number in decoder.detector.ids.tolist()]
 
 
-def _untrained(model: CaptionModel, pretrained: bool) -> CaptionModel:
-    """The same encoder as ImageNet left it, on the grid whose features a first training has cached."""
+def _with_imagenet_encoder(model: CaptionModel, pretrained: bool) -> CaptionModel:
+    """A model with this one's encoder as ImageNet left it.
+
+    Its grid is the default one, so that the features that a first training cached are used again.
+    """
     plain = replace(model.config, words=0, grid=configuration("default").grid)
     found = CaptionModel(plain, 1, pretrained=pretrained)
     return found.to(model.device).to(memory_format=torch.channels_last)

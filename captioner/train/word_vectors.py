@@ -17,7 +17,7 @@ from captioner.legacy.checkpoints import legacy_vocabulary
 from captioner.legacy.unpickle import read_matrix
 from captioner.vocabulary import Vocabulary
 
-_SPREAD = 0.6  # of the random vectors of words that have none; the student project's choice
+_SPREAD = 0.6  # standard deviation of the random vectors of words that have none; the student project's
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class WordVectors:
         yield from ((word, row) for word, row in zip(theirs.words, matrix, strict=True) if word in words)
 
     def _lines(self, words: Vocabulary, size: int) -> Iterator[tuple[str, Tensor]]:
-        """From the right: in glove.840B.300d.txt some words have blanks in them, such as ". . ."."""
+        """Words and vectors of GloVe's text; lines are split from the right, as words may hold blanks."""
         try:
             with self.path.open(encoding="utf-8") as lines:
                 for line in lines:

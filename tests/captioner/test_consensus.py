@@ -14,7 +14,7 @@ from captioner.cider import Rarity
 from captioner.consensus import FLOOR, SHARE, WEIGHT, Consensus, keys_of
 from captioner.decode import Hypothesis
 from captioner.errors import DataError
-from captioner.train.consensus import ConsensusRecipe, Said, fit
+from captioner.train.consensus import CaptionStatistics, ConsensusRecipe, fit_consensus
 from captioner.vocabulary import UNK, Vocabulary
 
 CAPTIONS = [
@@ -43,7 +43,9 @@ def grid(pooled: Tensor) -> Tensor:
 def consensus(
     photos: int = len(CAPTIONS), vocabulary: Vocabulary = WORDS, recipe: ConsensusRecipe = EVERYTHING
 ) -> Consensus:
-    return fit(pooled_of(photos), Said.of(CAPTIONS[:photos], vocabulary, recipe), vocabulary, recipe)
+    return fit_consensus(
+        pooled_of(photos), CaptionStatistics.of(CAPTIONS[:photos], vocabulary, recipe), vocabulary, recipe
+    )
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,12 @@ def test_photos_without_a_word_in_common_have_no_consensus() -> None:
 
 def test_photos_that_all_look_the_same_have_no_consensus() -> None:
     with pytest.raises(DataError, match="look the same"):
-        fit(torch.ones(len(CAPTIONS), CHANNELS), Said.of(CAPTIONS, WORDS, EVERYTHING), WORDS, EVERYTHING)
+        fit_consensus(
+            torch.ones(len(CAPTIONS), CHANNELS),
+            CaptionStatistics.of(CAPTIONS, WORDS, EVERYTHING),
+            WORDS,
+            EVERYTHING,
+        )
 
 
 def test_what_is_no_number_ranks_nothing(made: Consensus) -> None:

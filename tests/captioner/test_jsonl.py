@@ -18,7 +18,7 @@ from captioner.cli import main
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.jsonl import HELD_OUT, jsonl
-from captioner.train.record import learnt_from
+from captioner.train.record import seen_in_training
 from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
 
 CHARACTERS = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
@@ -231,7 +231,7 @@ def test_a_model_from_ones_own_photos_to_the_end(tmp_path: Path, monkeypatch: py
     best = tmp_path / "run" / BEST
     about = checkpoint.load(best).about
     assert (about["data"], about["photos"], about["dev_photos"]) == (["mine.jsonl"], len(train), len(dev))
-    assert learnt_from(about, [*train, *dev]) == train
+    assert seen_in_training(about, [*train, *dev]) == train
     assert "**Data.** mine.jsonl. " in checkpoint.read_card(best)
     agreed = run("consensus", best, "--jsonl", file, "-o", best)
     assert agreed.exit_code == 0 and f"{len(train)} photos to agree with" in agreed.stdout, agreed.output

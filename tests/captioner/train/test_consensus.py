@@ -21,8 +21,8 @@ from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.train.consensus import add_consensus
-from captioner.train.record import learnt_from
-from captioner.train.run import BEST, STATE, Data, Run, train
+from captioner.train.record import seen_in_training
+from captioner.train.run import BEST, STATE, TrainingData, TrainingRun, train
 from tests.captioner.train.test_run import Watch
 from tests.captioner.worlds import (
     RECIPE,
@@ -109,7 +109,7 @@ def test_a_model_remembers_what_its_consensus_is_of(
     assert about["data"] == ["something", "colours"]
     assert not about.keys() & {"scores", "dev_cider_d"}
     names = [photo.name for photo in photos]
-    assert learnt_from(about, [*names, "other.png"]) == names
+    assert seen_in_training(about, [*names, "other.png"]) == names
     assert Captioner.load(made, "cpu").identity != Captioner.load(plain, "cpu").identity
 
 
@@ -139,8 +139,8 @@ def test_a_model_that_is_trained_on_has_no_consensus(
 ) -> None:
     """Its encoder or decoder is another one then; photos would lie elsewhere."""
     dev = coloured_photos(tmp_path / "dev", 3, first=40)
-    run = Run(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", start=made, device="cpu")
-    trained = train(run, Data(list(photos[:4]), dev, names=("colours",)), Watch())
+    run = TrainingRun(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", start=made, device="cpu")
+    trained = train(run, TrainingData(list(photos[:4]), dev, names=("colours",)), Watch())
     assert trained.model.consensus is None
     assert trained.model.config.consensus is None
     assert checkpoint.read_config(tmp_path / "run" / BEST)[0]["model"]["consensus"] is None
@@ -195,8 +195,8 @@ def test_a_run_that_began_before_there_was_a_consensus_goes_on(
     """Its state names the model's settings without one."""
     dev = coloured_photos(tmp_path / "dev", 3, first=40)
     data, run = (
-        Data(list(photos[:4]), dev),
-        Run(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", device="cpu"),
+        TrainingData(list(photos[:4]), dev),
+        TrainingRun(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", device="cpu"),
     )
     with pytest.raises(KeyboardInterrupt):
         train(run, data, Watch(at_epoch=1))

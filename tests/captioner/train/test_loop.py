@@ -16,7 +16,7 @@ from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.tokens import words
 from captioner.train import objectives
-from captioner.train.batches import Batches, CachedViews, Detected
+from captioner.train.batches import Batches, CachedViews, TrainingDetections
 from captioner.train.loop import Recipe, Training
 from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
@@ -52,7 +52,9 @@ def new_training(
     detected = None
     if config.words:
         ids = torch.from_numpy(generator.integers(4, len(WORDS), (COUNT, config.words)))
-        detected = Detected(ids, torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)), ids, 0.5)
+        detected = TrainingDetections(
+            ids, torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)), ids, 0.5
+        )
     else:
         features[:, 1] = features[:, 0]
     torch.manual_seed(1)

@@ -15,13 +15,13 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.train.loop import Recipe
 from captioner.train.options import read_data, read_run
-from captioner.train.setup import Data, Run
+from captioner.train.setup import TrainingData, TrainingRun
 from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco, write_jsonl
 
 STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16, preprocess=TINY.preprocess)
 
 
-def run_of(**options: Any) -> Run:
+def run_of(**options: Any) -> TrainingRun:
     return read_run({"out": Path("run"), "cache": Path("cache"), **options})
 
 
@@ -88,12 +88,12 @@ def test_options_that_do_not_go_together_are_wrong_usage(options: str, message: 
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {message}")
 
 
-def data_of(**options: Any) -> Data:
+def data_of(**options: Any) -> TrainingData:
     names = ("flickr8k", "coco", "jsonl", "images", "dev_coco", "dev_jsonl", "dev_images")
     return read_data({**dict.fromkeys(names), "texts": (), "without": (), **options})
 
 
-def named(data: Data) -> tuple[list[str], list[str]]:
+def named(data: TrainingData) -> tuple[list[str], list[str]]:
     return [photo.name for photo in data.train], [photo.name for photo in data.dev]
 
 

@@ -10,28 +10,32 @@ import pytest
 from captioner.captioner import MODELS
 from captioner.checkpoint import read_config
 from captioner.errors import DataError
-from captioner.train.record import KEY, check_unseen, learnt_from, record
+from captioner.train.record import KEY, check_unseen, record, seen_in_training
 from tests.captioner.test_photo_names import ONE, TWO
 
 
 def test_a_model_remembers_its_training_photos_and_those_it_started_from() -> None:
     first = {KEY: record(["a.jpg", "COCO_val2014_000000000196.jpg"])}
     second = {KEY: record(["b.jpg"], first)}
-    assert learnt_from(first, ["a.jpg", "b.jpg"]) == ["a.jpg"]
+    assert seen_in_training(first, ["a.jpg", "b.jpg"]) == ["a.jpg"]
     names = ["a.jpg", "b.jpg", "c.jpg", "000000000196.jpg"]
-    assert learnt_from(second, names) == ["a.jpg", "b.jpg", "000000000196.jpg"]
-    assert learnt_from({}, ["a.jpg"]) is None
+    assert seen_in_training(second, names) == ["a.jpg", "b.jpg", "000000000196.jpg"]
+    assert seen_in_training({}, ["a.jpg"]) is None
 
 
 @pytest.mark.parametrize(("one", "other"), ONE)
 def test_a_photo_is_remembered_by_all_its_names(one: str, other: str) -> None:
     for learnt, tested in ((one, other), (other, one)):
-        assert learnt_from({KEY: record([learnt])}, [tested]) == [tested]
+        assert seen_in_training({KEY: record([learnt])}, [tested]) == [tested]
 
 
 @pytest.mark.parametrize(("one", "other"), TWO)
 def test_other_photos_are_not_remembered(one: str, other: str) -> None:
-    assert learnt_from({KEY: record([one])}, [other]) == learnt_from({KEY: record([other])}, [one]) == []
+    assert (
+        seen_in_training({KEY: record([one])}, [other])
+        == seen_in_training({KEY: record([other])}, [one])
+        == []
+    )
 
 
 def test_a_bare_name_takes_five_bytes_as_in_the_records_that_there_are() -> None:
@@ -42,7 +46,7 @@ def test_a_bare_name_takes_five_bytes_as_in_the_records_that_there_are() -> None
 def test_the_default_model_remembers_its_photos_in_any_folder() -> None:
     about = read_config(MODELS / "default")[1]
     learnt = "1000268201_693b08cb0e.jpg"  # of Flickr8k's training split
-    assert learnt_from(about, [learnt, f"Images/{learnt}", "1.jpg"]) == [learnt, f"Images/{learnt}"]
+    assert seen_in_training(about, [learnt, f"Images/{learnt}", "1.jpg"]) == [learnt, f"Images/{learnt}"]
 
 
 def test_photos_to_test_on_are_refused_by_whose_they_are() -> None:

@@ -18,8 +18,8 @@ from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
-from captioner.train.record import learnt_from, record
-from captioner.train.run import BEST, LOG, STATE, Data, Run, train
+from captioner.train.record import record, seen_in_training
+from captioner.train.run import BEST, LOG, STATE, TrainingData, TrainingRun, train
 from captioner.train.word_vectors import WordVectors
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
 
@@ -56,9 +56,9 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     folder = tmp_path_factory.mktemp("photos")
-    return Data(coloured_photos(folder, 6), coloured_photos(folder, 3, first=6), names=("colours",))
+    return TrainingData(coloured_photos(folder, 6), coloured_photos(folder, 3, first=6), names=("colours",))
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("features")
 
 
-def small_run(folder: Path, cache: Path) -> Run:
+def small_run(folder: Path, cache: Path) -> TrainingRun:
     recipe = dataclasses.replace(RECIPE, epochs=2, smallest_count=1)
-    return Run(TINY, recipe, folder, cache, device="cpu")
+    return TrainingRun(TINY, recipe, folder, cache, device="cpu")
 
 
 def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float, float]], str]:
@@ -81,11 +81,11 @@ def epochs_in_log(folder: Path) -> list[str]:
 
 
 def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     made = train(small_run(tmp_path, cache), data, Watch())
     assert made.about["data"] == ["colours"]
-    assert learnt_from(made.about, ["photo0.png", "photo6.png"]) == ["photo0.png"]
+    assert seen_in_training(made.about, ["photo0.png", "photo6.png"]) == ["photo0.png"]
     card = checkpoint.read_card(tmp_path / BEST)
     epoch, score = made.about["epoch"], made.about["dev_cider_d"]
     assert f"{len(made.vocabulary)} words.\n" in card and "LSTM of 1 layer with 16 units" in card
@@ -104,7 +104,7 @@ def _sigterm() -> None:
     "watch", [lambda: Watch(at_step=4), lambda: Watch(at_epoch=1), lambda: Watch(at_step=2, act=_sigterm)]
 )
 def test_an_interrupted_run_resumes_to_the_same_model(
-    watch: Callable[[], Watch], data: Data, cache: Path, tmp_path: Path
+    watch: Callable[[], Watch], data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     """Ctrl-C in an epoch, Ctrl-C while its score is reported, and SIGTERM."""
     before = signal.getsignal(signal.SIGTERM)
@@ -120,7 +120,9 @@ def test_an_interrupted_run_resumes_to_the_same_model(
 
 
 @pytest.fixture(scope="module")
-def stopped(data: Data, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Data]:
+def stopped(
+    data: TrainingData, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainingRun, TrainingData]:
     """A run that was begun with a model and captions without photos."""
     folder = tmp_path_factory.mktemp("stopped")
     told = dataclasses.replace(data, text=[["a red dog"]], text_names=["text.png"])
@@ -130,20 +132,20 @@ def stopped(data: Data, cache: Path, tmp_path_factory: pytest.TempPathFactory) -
     return run, told
 
 
-def _other_dev(run: Run, data: Data) -> tuple[Run, Data]:
+def _other_dev(run: TrainingRun, data: TrainingData) -> tuple[TrainingRun, TrainingData]:
     return run, dataclasses.replace(data, dev=data.dev[:-1])
 
 
-def _other_references(run: Run, data: Data) -> tuple[Run, Data]:
+def _other_references(run: TrainingRun, data: TrainingData) -> tuple[TrainingRun, TrainingData]:
     dev = [dataclasses.replace(photo, captions=photo.captions[:1]) for photo in data.dev]
     return run, dataclasses.replace(data, dev=dev)
 
 
-def _other_text_photos(run: Run, data: Data) -> tuple[Run, Data]:
+def _other_text_photos(run: TrainingRun, data: TrainingData) -> tuple[TrainingRun, TrainingData]:
     return dataclasses.replace(run, text_photos=run.text_photos + 1), data
 
 
-def _other_start(run: Run, data: Data) -> tuple[Run, Data]:
+def _other_start(run: TrainingRun, data: TrainingData) -> tuple[TrainingRun, TrainingData]:
     return dataclasses.replace(run, start=tiny_model(run.folder.parent / "other", 1, TOLD)), data
 
 
@@ -157,7 +159,9 @@ def _other_start(run: Run, data: Data) -> tuple[Run, Data]:
     ],
 )
 def test_a_run_goes_on_with_what_it_began_with(
-    other: Callable[[Run, Data], tuple[Run, Data]], name: str, stopped: tuple[Run, Data]
+    other: Callable[[TrainingRun, TrainingData], tuple[TrainingRun, TrainingData]],
+    name: str,
+    stopped: tuple[TrainingRun, TrainingData],
 ) -> None:
     """Scores of two sets of photos do not compare, and a decoder is told other words by another model."""
     with pytest.raises(DataError, match=rf"{STATE}: was made with another {name}; use the options and data"):
@@ -169,7 +173,7 @@ def _ctrl_c() -> None:
 
 
 def test_a_second_signal_while_the_state_is_saved_loses_nothing(
-    data: Data, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody is impatient, or a supervisor signals the program as well as its group."""
     straight, stopped, resumed = Watch(), Watch(at_step=2, act=_ctrl_c), Watch()
@@ -193,11 +197,12 @@ import sys
 from pathlib import Path
 from typing import Any
 from captioner.datasets import coco
-from tests.captioner.train.test_run import Data, Watch, _ctrl_c, small_run, train
+from tests.captioner.train.test_run import TrainingData, Watch, _ctrl_c, small_run, train
 folder = Path(sys.argv[1])
 photos = coco(folder / "captions.json", folder)
 try:
-    train(small_run(folder / "run", folder), Data(photos[:6], photos[6:]), Watch(at_epoch=1, act=_ctrl_c))
+    data = TrainingData(photos[:6], photos[6:])
+    train(small_run(folder / "run", folder), data, Watch(at_epoch=1, act=_ctrl_c))
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -225,7 +230,7 @@ def test_two_processes_leave_one_model_and_say_so_once(tmp_path: Path) -> None:
 
 
 def test_a_best_model_whose_saving_was_stopped_is_saved_when_the_run_goes_on(
-    data: Data, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight, stopped = Watch(), Watch()
     train(small_run(tmp_path / "straight", cache), data, straight)
@@ -243,7 +248,7 @@ def test_a_best_model_whose_saving_was_stopped_is_saved_when_the_run_goes_on(
 
 
 def test_what_fails_after_the_last_step_of_an_epoch_costs_no_epoch(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     """Such as a file that a desktop puts into the folder of the best model."""
     straight, resumed = Watch(), Watch(at_step=4)  # stops where more than the three steps of epoch 2 are made
@@ -265,7 +270,7 @@ def test_what_fails_after_the_last_step_of_an_epoch_costs_no_epoch(
 
 @pytest.mark.parametrize("rate", [0.0, 1e-5])
 def test_photos_that_are_not_there_are_named_before_training(
-    rate: float, data: Data, cache: Path, tmp_path: Path
+    rate: float, data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     gone = dataclasses.replace(data.dev[0], image=tmp_path / "gone.png")
     run = small_run(tmp_path / "run", cache)
@@ -275,7 +280,7 @@ def test_photos_that_are_not_there_are_named_before_training(
 
 
 def test_a_start_with_a_damaged_record_is_refused_before_training(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     start = tiny_model(tmp_path / "tiny", trained_on="!")
     run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
@@ -284,21 +289,23 @@ def test_a_start_with_a_damaged_record_is_refused_before_training(
 
 
 def test_a_start_whose_data_sets_are_no_names_can_be_gone_on_from(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     start = tiny_model(tmp_path / "tiny", data=[{"name": "odd"}])
     run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
     assert train(run, data, Watch()).about["data"] == ["{'name': 'odd'}", "colours"]
 
 
-def test_test_photos_among_the_training_photos_are_refused(data: Data, cache: Path, tmp_path: Path) -> None:
+def test_test_photos_among_the_training_photos_are_refused(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
     leaky = dataclasses.replace(data, dev=[*data.dev, data.train[0]])
     with pytest.raises(DataError, match=r"1 of the 4 test photos .* of this run, such as photo0\.png"):
         train(small_run(tmp_path, cache), leaky, Watch())
 
 
 def test_test_photos_whose_captions_are_learnt_from_are_refused(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     leaky = dataclasses.replace(data, text=[["a field"]], text_names=["images/photo7.png"])
     with pytest.raises(DataError, match=r"1 of the 3 test photos .* of this run, such as photo7\.png"):
@@ -306,7 +313,7 @@ def test_test_photos_whose_captions_are_learnt_from_are_refused(
 
 
 def test_test_photos_that_the_start_has_learnt_from_are_refused(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     start = tiny_model(tmp_path / "tiny", trained_on=record(["/data/photo8.png"]))
     run = dataclasses.replace(small_run(tmp_path / "run", cache), start=start)
@@ -314,7 +321,7 @@ def test_test_photos_that_the_start_has_learnt_from_are_refused(
         train(run, data, Watch())
 
 
-def test_coco_names_a_photo_in_two_ways(data: Data, cache: Path, tmp_path: Path) -> None:
+def test_coco_names_a_photo_in_two_ways(data: TrainingData, cache: Path, tmp_path: Path) -> None:
     def named(name: str) -> CaptionedPhoto:
         return dataclasses.replace(data.train[0], name=name)
 
@@ -329,7 +336,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_run_is_not_begun_anew_over_an_earlier_one(data: Data, cache: Path, tmp_path: Path) -> None:
+def test_a_run_is_not_begun_anew_over_an_earlier_one(data: TrainingData, cache: Path, tmp_path: Path) -> None:
     run = small_run(tmp_path / "run", cache)
     made = train(run, data, Watch())
     before = contents(run.folder)
@@ -346,7 +353,7 @@ def test_a_run_is_not_begun_anew_over_an_earlier_one(data: Data, cache: Path, tm
 
 
 def test_files_in_the_way_of_the_best_model_are_found_before_training(
-    data: Data, cache: Path, tmp_path: Path
+    data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     run, watch = small_run(tmp_path / "run", cache), Watch(at_step=1)
     with pytest.raises(KeyboardInterrupt):
@@ -359,7 +366,7 @@ def test_files_in_the_way_of_the_best_model_are_found_before_training(
 
 @pytest.mark.parametrize(("caption", "words"), [("all is red", 0), ("a red dog", 1)])
 def test_few_photos_train_a_detector_of_few_words(
-    caption: str, words: int, data: Data, cache: Path, tmp_path: Path
+    caption: str, words: int, data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     """No word is in 30 photos; what is left are nouns of ImageNet's classes, fewer than are to be told."""
     few = dataclasses.replace(
@@ -381,14 +388,14 @@ def test_a_step_has_photos_for_every_process(
     batch: int,
     count: int,
     needed: int,
-    data: Data,
+    data: TrainingData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """model1 to model5 normalise over the photos of a step, and of one there is nothing to normalise."""
     monkeypatch.setattr(Processes, "from_environment", lambda _: Processes(0, count))
     recipe = dataclasses.replace(RECIPE, photos_per_batch=batch)
-    run = Run(CONFIGURATIONS[arch], recipe, tmp_path, tmp_path, device="cpu", pretrained=False)
+    run = TrainingRun(CONFIGURATIONS[arch], recipe, tmp_path, tmp_path, device="cpu", pretrained=False)
     photos = min(batch, 6)
     with pytest.raises(DataError, match=f"a step of {photos} photos is too small: {needed} are needed"):
         train(run, data, Watch())
@@ -398,7 +405,7 @@ def test_a_step_has_photos_for_every_process(
 
 
 @pytest.mark.usefixtures("short_resnet")
-def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_path: Path) -> None:
+def test_a_named_architecture_trains_with_frozen_word_vectors(data: TrainingData, tmp_path: Path) -> None:
     """model5 in small: its own words with punctuation, GloVe for those that it has, frozen."""
     (tmp_path / "glove.txt").write_text("red 1 2 3\nsky -1 0 0.5\nunused 9 9 9\n")
     config = dataclasses.replace(
@@ -406,7 +413,7 @@ def test_a_named_architecture_trains_with_frozen_word_vectors(data: Data, tmp_pa
     )
     recipe = dataclasses.replace(RECIPE, epochs=1, smallest_count=1)
     vectors = WordVectors(tmp_path / "glove.txt")
-    run = Run(
+    run = TrainingRun(
         config, recipe, tmp_path / "run", tmp_path / "cache", device="cpu", pretrained=False, vectors=vectors
     )
     stopped = dataclasses.replace(
