@@ -18,7 +18,7 @@ from search.web.answers import (
     SearchAnswer,
     StatusAnswer,
 )
-from search.web.browser_copies import kept, not_modified
+from search.web.browser_copies import caching_headers, not_modified
 from search.web.parameters import (
     CountParameters,
     ImageParameters,
@@ -30,7 +30,7 @@ from search.web.parameters import (
 )
 from search.web.photo_url import fetch_photo
 from search.web.pictures import SIZES
-from search.web.problems import MEDIA_TYPE, Problem
+from search.web.problems import MEDIA_TYPE, HttpProblem
 from search.web.security import is_token, session_cookie, too_large
 from search.web.service import Service
 
@@ -68,7 +68,7 @@ async def _service(request: Request) -> Service:
 
 
 async def _decoded(image_id: Annotated[str, Path(min_length=1, max_length=4_000)]) -> str:
-    """The id of a path, whose slashes came as %2F (see `security.Guard`)."""
+    """The id of a path, whose slashes came as %2F (see `security.RequestGuard`)."""
     return unquote(image_id, errors="replace")
 
 
@@ -140,7 +140,7 @@ async def similar(
 
 async def _photo_of(service: Service, photo: UploadFile | None, url: str | None) -> bytes:
     if (photo is None) == (url is None):
-        raise Problem(
+        raise HttpProblem(
             422, "parameters", "The request is not as described", "Give one photo, as the field `photo`."
         )
     if photo is None:
@@ -167,7 +167,7 @@ async def similar_to_image(
 async def image_file(image_id: ImageId, request: Request, service: ServiceOf) -> Response:
     """The picture itself, as it lies in one of the folders named when the server started."""
     picture = await service.picture(image_id)
-    headers = kept(picture.version) | {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    headers = caching_headers(picture.version) | {"Content-Security-Policy": "default-src 'none'; sandbox"}
     if current := not_modified(request, headers):
         return current
     return FileResponse(picture.path, media_type=await service.media_type(picture), headers=headers)
@@ -185,7 +185,7 @@ async def thumbnail(
     """A small JPEG of the picture."""
     size = next((size for size in SIZES if size >= parameters.size), SIZES[-1])
     picture = await service.picture(image_id)
-    headers = kept(f"{picture.version}-{size}")
+    headers = caching_headers(f"{picture.version}-{size}")
     if current := not_modified(request, headers):
         return current
     made = await service.thumbnail(picture, size)
@@ -226,7 +226,7 @@ async def session(
 ) -> Response:
     """Sign in with the server's token: the answer sets a cookie, so that the page can show pictures."""
     if not service.settings.token or not is_token(service.settings, token.encode("utf-8", "replace")):
-        raise Problem(403, "token", "Refused", "That is not this server's token.")
+        raise HttpProblem(403, "token", "Refused", "That is not this server's token.")
     answer = Response(status_code=204)
     answer.set_cookie(
         *session_cookie(service.settings.token),

@@ -17,7 +17,7 @@ from search.web.addresses import API, UNVERSIONED_API
 from search.web.answers import ProblemAnswer
 from search.web.metrics import Metrics
 from search.web.page import page_routes
-from search.web.security import Guard
+from search.web.security import RequestGuard
 from search.web.service import Service
 from search.web.settings import Settings
 
@@ -49,9 +49,9 @@ def create_app(
     problems.install(app)
     _add_routes(app)
     _describe_problems(app)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Watch, metrics=service.metrics)
-    app.add_middleware(Head)
+    app.add_middleware(RequestGuard, settings=settings)
+    app.add_middleware(RequestMeter, metrics=service.metrics)
+    app.add_middleware(HeadAsGet)
     return app
 
 
@@ -92,7 +92,7 @@ def _describe_problems(app: FastAPI) -> None:
     app.openapi = described  # type: ignore[method-assign]
 
 
-class Head:
+class HeadAsGet:
     """ASGI middleware, outermost: HEAD is answered as GET is (monitors and `curl -I` ask by it).
 
     Routes of both methods would stand in the OpenAPI description twice.
@@ -107,7 +107,7 @@ class Head:
         await self._app(scope, receive, send)
 
 
-class Watch:
+class RequestMeter:
     """ASGI middleware: counts and times every request, and notes when it began."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

@@ -1,7 +1,7 @@
-"""Copies that browsers keep: they ask each time whether theirs is current, and mostly hear that it is.
+"""Copies that browsers keep: before each use they ask whether theirs is current, and mostly it is.
 
-What an address shows may change at any moment: with the version of the page, with a picture's file, and with
-the index that is served on the port.
+They must ask, since what an address shows may change at any moment: with the version of the page, with a
+picture's file, and with the index that is served on the port.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 
-def kept(etag: str) -> dict[str, str]:
-    """Headers of an answer that only its reader's browser may keep, and must ask about before each use."""
+def caching_headers(etag: str) -> dict[str, str]:
+    """Headers by which the reader's browser, and no proxy, keeps an answer and asks before each use of it."""
     return {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
 
 

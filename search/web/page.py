@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from search.web.browser_copies import kept, not_modified
+from search.web.browser_copies import caching_headers, not_modified
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -36,7 +36,7 @@ def _files() -> dict[str, tuple[bytes, str, str]]:
 
 def _serve(name: str) -> Callable[[Request], Awaitable[Response]]:
     content, kind, etag = _files()[name]
-    headers = kept(etag)
+    headers = caching_headers(etag)
 
     async def serve(request: Request) -> Response:
         return not_modified(request, headers) or Response(content, media_type=kind, headers=headers)

@@ -115,7 +115,7 @@ class OneSentence(BaseModel):
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is asked, not even with every word left out."""
+        """Whether nothing is named at all; words that are all dropped again are something."""
         return not (self.q.strip() or self.like or self.token or self.add or self.drop)
 
 

@@ -29,7 +29,7 @@ _CACHE_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture's file, and the version that is of this content of this file alone; it tells no path."""
+    """A picture's file, and a digest of its path, time and size, which no other file or content has."""
 
     path: Path
     version: str
@@ -38,8 +38,8 @@ class Picture:
     def at(cls, path: Path) -> Picture:
         """Raises OSError where there is no file."""
         here = path.stat()
-        told = f"{here.st_mtime_ns} {here.st_size} {path}"
-        return cls(path, hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:32])
+        state = f"{here.st_mtime_ns} {here.st_size} {path}"
+        return cls(path, hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()[:32])
 
 
 class Pictures:
@@ -50,7 +50,7 @@ class Pictures:
         self._thumbnails: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        # Looking costs some dozen system calls a picture, and pages show the same ones again.
+        # To find a picture takes some dozen system calls, and pages show the same ones again.
         self._found = lru_cache(maxsize=1 << 16)(self._look)
 
     def find(self, image: str) -> Path | None:

@@ -18,7 +18,7 @@ from search.errors import QueryError, SearchError
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(HTTPException):
+class HttpProblem(HTTPException):
     """An error with a stable name (`kind`, the last part of the document's `type`)."""
 
     def __init__(
@@ -46,29 +46,29 @@ class Problem(HTTPException):
         return JSONResponse(self.document(), self.status_code, self.headers, MEDIA_TYPE)
 
 
-def not_found(detail: str) -> Problem:
-    return Problem(404, "not-found", "Not found", detail)
+def not_found(detail: str) -> HttpProblem:
+    return HttpProblem(404, "not-found", "Not found", detail)
 
 
-def busy(detail: str, seconds: int) -> Problem:
+def busy(detail: str, seconds: int) -> HttpProblem:
     """429: come back in `seconds`."""
-    return Problem(429, "busy", "Too many photos at once", detail, {"Retry-After": str(seconds)})
+    return HttpProblem(429, "busy", "Too many photos at once", detail, {"Retry-After": str(seconds)})
 
 
-def overloaded(detail: str) -> Problem:
-    return Problem(503, "overloaded", "Too much at once", detail, {"Retry-After": "1"})
+def overloaded(detail: str) -> HttpProblem:
+    return HttpProblem(503, "overloaded", "Too much at once", detail, {"Retry-After": "1"})
 
 
-def not_ready() -> Problem:
+def not_ready() -> HttpProblem:
     """For visitors who must not learn where the search engine is and how it is run."""
-    return Problem(503, "not-ready", "Not ready", "The server's log says why.", {"Retry-After": "5"})
+    return HttpProblem(503, "not-ready", "Not ready", "The server's log says why.", {"Retry-After": "5"})
 
 
-def too_slow(detail: str) -> Problem:
-    return Problem(504, "timeout", "It took too long", detail)
+def too_slow(detail: str) -> HttpProblem:
+    return HttpProblem(504, "timeout", "It took too long", detail)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> HttpProblem:
     """The problem that an error of the three packages is to a client.
 
     Messages about photos and queries are the client's own; those about engine and model are given
@@ -76,22 +76,22 @@ def problem_of(error: Exception) -> Problem:
     """
     text = " ".join(str(error).split())
     match error:
-        case Problem():
+        case HttpProblem():
             return error
         case PhotoError():
-            return Problem(422, "photo", "The photo cannot be used", _sentence(text))
+            return HttpProblem(422, "photo", "The photo cannot be used", _sentence(text))
         case QueryError():
-            return Problem(400, "query", "The search cannot be answered", text)
+            return HttpProblem(400, "query", "The search cannot be answered", text)
         case IndexUnavailableError():
-            return Problem(
+            return HttpProblem(
                 503, "engine-down", "The search engine does not answer", text, {"Retry-After": "5"}
             )
         case IndexerError():
-            return Problem(503, "index", "The index cannot be used", text, {"Retry-After": "30"})
+            return HttpProblem(503, "index", "The index cannot be used", text, {"Retry-After": "30"})
         case CaptionerError():
-            return Problem(503, "captioner", "The captioner cannot be used", text, {"Retry-After": "30"})
+            return HttpProblem(503, "captioner", "The captioner cannot be used", text, {"Retry-After": "30"})
         case _:
-            return Problem(500, "fault", "A fault of the program", "The server's log says more.")
+            return HttpProblem(500, "fault", "A fault of the program", "The server's log says more.")
 
 
 def _sentence(text: str) -> str:
@@ -100,25 +100,25 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def _from_http(error: HTTPException) -> Problem:
-    if isinstance(error, Problem):
+def _from_http(error: HTTPException) -> HttpProblem:
+    if isinstance(error, HttpProblem):
         return error
     title = HTTPStatus(error.status_code).phrase
     kind = title.lower().replace(" ", "-")
-    return Problem(error.status_code, kind, title, str(error.detail), error.headers)
+    return HttpProblem(error.status_code, kind, title, str(error.detail), error.headers)
 
 
-def _from_validation(error: RequestValidationError) -> Problem:
+def _from_validation(error: RequestValidationError) -> HttpProblem:
     wrong = [
         {"where": ".".join(str(part) for part in item["loc"]), "what": str(item["msg"])}
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong[:5])
-    return Problem(422, "parameters", "The request is not as described", detail, errors=wrong)
+    return HttpProblem(422, "parameters", "The request is not as described", detail, errors=wrong)
 
 
 def install(app: FastAPI) -> None:
-    """Answer the errors that are messages with a problem document (`security.Guard` answers faults)."""
+    """Answer errors that are messages with a problem document (`security.RequestGuard` answers faults)."""
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.web.addresses import API, UNVERSIONED_API
-from search.web.problems import Problem, problem_of
+from search.web.problems import HttpProblem, problem_of
 from search.web.settings import Settings
 
 _log = logging.getLogger("search.web")
@@ -67,16 +67,19 @@ def session_cookie(token: str) -> tuple[str, str]:
 
 
 def is_token(settings: Settings, given: bytes) -> bool:
-    """Other letters than ASCII come in headers as UTF-8 (from curl) or Latin-1 (from browsers, Python)."""
+    """Whether this is the server's token.
+
+    Letters beyond ASCII come in headers as UTF-8 (from curl) or Latin-1 (from browsers and Python).
+    """
     spellings = (given, given.decode("latin-1").encode())
     return any(hmac.compare_digest(spelling, settings.token.encode()) for spelling in spellings)
 
 
 def signed_in(settings: Settings, headers: Headers) -> bool:
-    """Whether a request brings the token, or the cookie that stands for it; any does where none is set."""
+    """Whether a request brings the token, or the cookie that stands for it; True if the server has none."""
     if not settings.token:
         return True
-    # As bytes: a letter's second byte in UTF-8 may be what is a blank among characters.
+    # Stripped as bytes: the second byte of a letter in UTF-8 may be a blank in Latin-1.
     scheme, _, given = headers.get("authorization", "").encode("latin-1").partition(b" ")
     if scheme.lower() == b"bearer" and is_token(settings, given.strip()):
         return True
@@ -85,7 +88,7 @@ def signed_in(settings: Settings, headers: Headers) -> bool:
     return hmac.compare_digest(cookie.encode("utf-8", "replace"), value.encode())
 
 
-class Guard:
+class RequestGuard:
     """ASGI middleware: checks, limits and headers, for every answer (errors too)."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -115,23 +118,23 @@ class Guard:
             await problem.response()(scope, receive, send_with_headers)
             return
         try:
-            await self._app(scope, self._limited(scope, receive), send_with_headers)
+            await self._app(scope, self._with_limits(scope, receive), send_with_headers)
         except Exception as error:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
             await problem_of(error).response()(scope, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         return (
             self._wrong_host(headers)
             or self._without_token(scope, headers)
             or self._cross_site(scope, headers)
-            or self._no_sign_in(scope, headers)
+            or self._multipart_sign_in(scope, headers)
             or self._too_large(scope, headers)
         )
 
-    def _wrong_host(self, headers: Headers) -> Problem | None:
+    def _wrong_host(self, headers: Headers) -> HttpProblem | None:
         if not self._settings.hosts:
             return None
         try:
@@ -141,48 +144,48 @@ class Guard:
         if name in self._settings.hosts:
             return None
         detail = "This server does not answer to that name; its operator can allow it with --allowed-host."
-        return Problem(421, "host", "Wrong host", detail)
+        return HttpProblem(421, "host", "Wrong host", detail)
 
-    def _without_token(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _without_token(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         path: str = scope["path"]
         if path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES) or signed_in(self._settings, headers):
             return None
         detail = "This server asks for its token: send it as `Authorization: Bearer TOKEN`."
-        return Problem(401, "token", "Token needed", detail, {"WWW-Authenticate": "Bearer"})
+        return HttpProblem(401, "token", "Token needed", detail, {"WWW-Authenticate": "Bearer"})
 
-    def _cross_site(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _cross_site(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         """Another site's page must not make a visitor's browser post here."""
         if scope["method"] not in _METHODS_WITH_BODY:
             return None
         if headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"):
             return None
-        return Problem(403, "cross-site", "Refused", "Requests from other sites' pages are refused.")
+        return HttpProblem(403, "cross-site", "Refused", "Requests from other sites' pages are refused.")
 
-    def _no_sign_in(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _multipart_sign_in(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         """A form of several parts may hold files, which are stored before anybody looks at the token."""
         if scope["path"] not in _SIGN_IN_PATHS or scope["method"] not in _METHODS_WITH_BODY:
             return None
         if headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
             return None
-        return Problem(415, "media-type", "Unsupported media type", f"Send the token as {_FORM}.")
+        return HttpProblem(415, "media-type", "Unsupported media type", f"Send the token as {_FORM}.")
 
-    def _too_large(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _too_large(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         """Refuse by the announced length, before a byte of the body is read."""
         length = headers.get("content-length", "0")
         if not length.isdecimal():
-            return Problem(400, "length", "Bad request", "Content-Length is not a number.")
-        return self._longer(scope, int(length))
+            return HttpProblem(400, "length", "Bad request", "Content-Length is not a number.")
+        return self._too_long(scope, int(length))
 
-    def _longer(self, scope: Scope, length: int) -> Problem | None:
-        """What a body of so many bytes is refused with."""
+    def _too_long(self, scope: Scope, length: int) -> HttpProblem | None:
+        """The problem of a body of so many bytes; None where it is not too long."""
         if scope["path"] not in _SIGN_IN_PATHS:
             return too_large(self._settings) if length > self._settings.form_bytes else None
         if length <= _SIGN_IN_BYTES:
             return None
         detail = f"A sign-in is the token and no more, up to {_SIGN_IN_BYTES} bytes."
-        return Problem(413, "too-large", "The request is too large", detail, {"Connection": "close"})
+        return HttpProblem(413, "too-large", "The request is too large", detail, {"Connection": "close"})
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+    def _with_limits(self, scope: Scope, receive: Receive) -> Receive:
         """The request's body, stopped when it gets too long or takes too long."""
         if scope["method"] not in _METHODS_WITH_BODY:
             return receive
@@ -197,9 +200,9 @@ class Guard:
                 message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
             except asyncio.TimeoutError:
                 detail = f"The upload took more than {settings.upload_seconds:.0f} s."
-                raise Problem(408, "slow-upload", "Too slow", detail, {"Connection": "close"}) from None
+                raise HttpProblem(408, "slow-upload", "Too slow", detail, {"Connection": "close"}) from None
             read += len(message.get("body", b""))
-            if problem := self._longer(scope, read):
+            if problem := self._too_long(scope, read):
                 raise problem
             whole = not message.get("more_body", False)
             return message
@@ -207,9 +210,9 @@ class Guard:
         return limited
 
 
-def too_large(settings: Settings) -> Problem:
+def too_large(settings: Settings) -> HttpProblem:
     limit = f"{settings.upload_bytes / 1e6:.3g} MB"
-    return Problem(
+    return HttpProblem(
         413,
         "too-large",
         "The photo is too large",

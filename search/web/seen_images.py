@@ -14,8 +14,8 @@ from search.web.pictures import REMEMBER_SECONDS
 class SeenImages:
     """Where the pictures of recent answers are, so that showing them asks the engine nothing more.
 
-    A caption may lack the place that another caption of its image has: what is known of an image comes
-    from a caption that has one, or from all of them. `captions` is the index's.
+    A caption may lack the place that another caption of its image has, so a place is remembered from a
+    caption that has one, or, if none has, after all were looked at. `captions` is `CaptionIndex.captions`.
     """
 
     def __init__(

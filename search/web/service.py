@@ -33,7 +33,7 @@ from search.web.parameters import (
 )
 from search.web.pictures import Picture, Pictures
 from search.web.presentation import Presentation
-from search.web.problems import Problem, busy, not_found, too_slow
+from search.web.problems import HttpProblem, busy, not_found, too_slow
 from search.web.seen_images import SeenImages
 from search.web.settings import Settings
 from search.web.threads import Threads
@@ -181,7 +181,7 @@ class Service:
         return await self.engine.run(work)
 
     async def picture(self, image_id: str) -> Picture:
-        """The picture's file on this server, not yet opened. Raises Problem (404) where there is none."""
+        """The picture's file on this server, not yet opened. Raises HttpProblem (404) where there is none."""
         image = self.seen.place(image_id)
         if image is None:
             found = await self.engine.run(lambda: self.seen.look_up([image_id]))
@@ -192,11 +192,11 @@ class Service:
         return await self.files.run(lambda: _read(path, lambda: Picture.at(path)))
 
     async def media_type(self, picture: Picture) -> str:
-        """Raises Problem (404) where the file has gone, PhotoError for what is no picture."""
+        """Raises HttpProblem (404) where the file has gone, PhotoError for what is no picture."""
         return await self.files.run(lambda: _read(picture.path, lambda: media_type(picture.path)))
 
     async def thumbnail(self, picture: Picture, size: int) -> bytes:
-        """Raises the same."""
+        """A JPEG whose longer side is at most `size` pixels. Raises as `media_type` does."""
         return await self.files.run(
             lambda: _read(picture.path, lambda: self.pictures.thumbnail(picture, size))
         )
@@ -230,7 +230,7 @@ class Service:
         await self.engine.run(work)
 
     def _make_tokens(self) -> None:
-        """Of any words: the first ones import the stemmer and read its tables, which takes up to seconds."""
+        """Make tokens of any words: the first time, the stemmer's tables are read, for up to some seconds."""
         analysed(self.index, ["photos"])
 
     def _question(self, sentences: Sentences) -> list[Asked]:
@@ -240,8 +240,8 @@ class Service:
         return self._with_tokens(sentences)
 
     def _with_tokens(self, sentences: OneSentence) -> list[Asked]:
-        """Each caption with its edited tokens. Raises Problem (404) if `like` is no image of the index."""
-        # Looked up before tokens are made: what the engine answers may tell it of an index built anew.
+        """Each caption with its edited tokens. Raises HttpProblem (404) if `like` is no indexed image."""
+        # Before tokens are made: from the answer, the engine may learn that the index was built anew.
         first = self._caption_of(sentences.like) if sentences.like else sentences.q
         name, analyze = analyzer_of(self.index)
         added = frozenset(sentences.token).union(*map(analyze, sentences.add))
@@ -253,7 +253,7 @@ class Service:
         return [Asked(text, edited(analyze(text) | added), name) for text in (first, *sentences.others)]
 
     def _caption_of(self, image_id: str) -> str:
-        """The caption that the image is searched for by, too."""
+        """The caption by which `similar_to_image` searches. Raises HttpProblem (404) for no such image."""
         try:
             return self.searcher.representative(image_id).record.caption
         except QueryError:
@@ -270,16 +270,16 @@ class Service:
         return results
 
 
-def _no_image(image_id: str) -> Problem:
+def _no_image(image_id: str) -> HttpProblem:
     return not_found(f"There is no image {image_id[:200]!r} in the index.")
 
 
-def _no_picture() -> Problem:
+def _no_picture() -> HttpProblem:
     return not_found("This server has no picture of that image in the folders it may serve.")
 
 
 def _read(path: Path, read: Callable[[], T]) -> T:
-    """A file may go after it was found, and where it lies is not told to clients."""
+    """What `read` gives. Raises HttpProblem (404) where the file has gone; errors do not tell its path."""
     try:
         return read()
     except OSError:

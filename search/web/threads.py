@@ -23,7 +23,7 @@ class Threads:
         self._pending = 0
 
     async def run(self, work: Callable[[], _T]) -> _T:
-        """The result of `work()`. Raises Problem: 503 when too much waits, 504 when it takes too long."""
+        """The result of `work()`. Raises HttpProblem: 503 when too much waits, 504 when it takes too long."""
         with self._lock:
             if self._pending >= self._limit:
                 raise overloaded("Too much is under way; try again in a moment.")

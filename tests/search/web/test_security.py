@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from indexer.errors import IndexNotFoundError
 from indexer.records import Candidates, CaptionRecord
 from search.web.app import create_app
-from search.web.security import Guard, session_cookie
+from search.web.security import RequestGuard, session_cookie
 from search.web.settings import Settings
 from tests.search.memory import MemoryIndex
 from tests.search.web.conftest import Serve
@@ -277,7 +277,7 @@ def test_the_time_for_an_upload_ends_with_it() -> None:
         yield {"type": "http.disconnect"}
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
-    guard = Guard(listens, Settings(upload_seconds=0.02))
+    guard = RequestGuard(listens, Settings(upload_seconds=0.02))
     asyncio.run(guard(scope, partial(anext, messages()), None))  # type: ignore[arg-type]
     assert heard == ["http.request", "http.disconnect"]
 
@@ -299,7 +299,7 @@ def test_an_answer_that_breaks_off_is_not_answered_again() -> None:
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
     with pytest.raises(RuntimeError, match="the disk has gone"):
-        asyncio.run(Guard(breaks_off, Settings())(scope, None, send))  # type: ignore[arg-type]
+        asyncio.run(RequestGuard(breaks_off, Settings())(scope, None, send))  # type: ignore[arg-type]
     assert sent == ["http.response.start"]
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from search.web.problems import Problem
+from search.web.problems import HttpProblem
 from search.web.threads import Threads
 
 
@@ -35,7 +35,7 @@ def test_as_many_wait_as_may_and_no_more() -> None:
     async def crowd() -> list[bool | BaseException]:
         waiting = [asyncio.create_task(threads.run(lambda: gate.wait(30))) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(HttpProblem) as refused:
             await threads.run(lambda: True)
         assert refused.value.status_code == 503
         gate.set()
