@@ -53,7 +53,7 @@ class Selection:
         segment, accepted = self._segments[number], self._accepted[number]
         if not accepted:
             return segment.live_images()
-        return np.unique(_images(segment, segment.all_passing(accepted)))
+        return segment.images_of(segment.all_passing(accepted))
 
     def restricted(self) -> dict[int, Int32]:
         """Segments whose filters let few rows pass, and the sets of those rows."""

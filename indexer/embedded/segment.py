@@ -192,7 +192,14 @@ class Segment:
         """Codes of the images that have a live caption."""
         if self.deleted is None:
             return np.arange(len(self.column("image_id").values))
-        return np.unique(self.column("image_id").codes(self.live_rows()))
+        return self.images_of(self.live_rows())
+
+    def images_of(self, rows: Int64) -> Int64:
+        """Codes, ascending, of the images of these rows: marked, since to sort many takes longer."""
+        images = self.column("image_id")
+        held = np.zeros(len(images.values), bool)
+        held[images.codes(rows)] = True
+        return np.flatnonzero(held)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every live row whose `image` begins so."""
