@@ -119,6 +119,7 @@ class Results:
     more: bool = False  # whether further images may answer, even if no cursor leads to them
     filtered: bool = False  # whether there were filters
     without: frozenset[str] = frozenset()  # tokens that no caption which answers holds
+    unknown: frozenset[str] = frozenset()  # tokens asked that no caption of the index holds
     idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
@@ -160,8 +161,9 @@ class Results:
         """The object that `--json` prints and the REST API gives; several captions are listed in it."""
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
         without = {"without": sorted(self.without)} if self.without else {}
+        unknown = {"unknown": sorted(self.unknown)} if self.unknown else {}
         answer: dict[str, Any] = {
-            "query": self.asked[0].as_json() | captions | without,
+            "query": self.asked[0].as_json() | captions | without | unknown,
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,

@@ -26,6 +26,7 @@ from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import blended, distinct, representative
+from search.unknown import unknown
 from search.wanted import Options, Wanted
 
 if TYPE_CHECKING:
@@ -262,10 +263,13 @@ class Searcher:
         view = self.index.view()
         pages = pursue(view, plans)
         check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
+        found = zip(plans, pages, unknown(view, plans, pages), strict=True)
         took = _milliseconds(started) / max(1, len(plans))
-        return [self._results(plan, page, view, took) for plan, page in zip(plans, pages, strict=True)]
+        return [self._results(plan, page, view, strange, took) for plan, page, strange in found]
 
-    def _results(self, plan: Plan, page: Page, view: View, took_ms: float) -> Results:
+    def _results(
+        self, plan: Plan, page: Page, view: View, strange: frozenset[str], took_ms: float
+    ) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
         captions = self._caption_count(view, first - 1 + len(page.images))
         return Results(
@@ -281,6 +285,7 @@ class Searcher:
             more=page.more,
             filtered=bool(plan.wanted.filters),
             without=plan.wanted.filters.without,
+            unknown=strange,
             continued=plan.cursor is not None,
             engine_ms=page.engine_seconds * 1000.0,
         )

@@ -29,6 +29,7 @@ from captioner.outside import printable
 from captioner.tokens import analyzer
 from search.hits import Answer, Hit, Results
 from search.render.certificate import certificate
+from search.render.query_words import told
 from search.render.words import marked
 
 _MARGIN, _GAP, _INSIDE = 40, 22, 14
@@ -93,7 +94,8 @@ def _query(answer: Answer, results: Results) -> Image.Image:
     """The query photo as large as its column allows, its caption with the words searched for, the proof."""
     photo = fitted(answer.photo, _QUERY_WIDTH, _QUERY_HEIGHT)
     lines = [line for number in range(len(results.asked)) for line in _asked(results, number)]
-    proof = wrap([(word, False) for word in certificate(results).split()], _QUERY_WIDTH, _TEXT, _PROOF_LINES)
+    remarks = [*(f"{what}: {words}" for what, words in told(results)), certificate(results)]
+    proof = [line for remark in remarks for line in _remark(remark)]
     height = (photo.height + _GAP if photo else 0) + _height(lines, _TITLE) + _height(proof, _TEXT) + _GAP
     panel = Image.new("RGB", (_QUERY_WIDTH, height), PAPER)
     draw, top = ImageDraw.Draw(panel), 0
@@ -105,6 +107,10 @@ def _query(answer: Answer, results: Results) -> Image.Image:
         draw.text((0, top + 8), " ".join(word for word, _ in line), PALE, font(_TEXT))
         top += leading(_TEXT)
     return panel
+
+
+def _remark(text: str) -> list[list[Mark]]:
+    return wrap([(word, False) for word in text.split()], _QUERY_WIDTH, _TEXT, _PROOF_LINES)
 
 
 def _asked(results: Results, number: int) -> list[list[Mark]]:

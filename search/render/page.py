@@ -12,6 +12,7 @@ from captioner.drawing.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
 from search.render.certificate import certificate, no_hits
+from search.render.query_words import told
 from search.render.words import marked, reasons
 
 _PICTURE, _QUERY = 360, 720  # longest sides in pixels
@@ -74,8 +75,9 @@ def _query(answer: Answer, results: Results, analyze: Analyzer) -> str:
     image = f'<img src="{data_uri(picture)}" alt="the photo searched for">' if picture else ""
     first, *others = (_marked(one.caption, one.tokens, analyze) for one in results.asked)
     also = "".join(f'<p class="also">or: {caption}</p>' for caption in others)
+    words = "".join(f'<p class="words"><b>{what}</b> {escape(said)}</p>' for what, said in told(results))
     proof = f'<p class="{"pale" if results.exact else "warn"}">{_sentence(certificate(results))}</p>'
-    return f"{image}<h1>{first}</h1>{also}{proof}"
+    return f"{image}<h1>{first}</h1>{also}{words}{proof}"
 
 
 def _sentence(line: str) -> str:

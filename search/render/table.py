@@ -9,10 +9,11 @@ import click
 
 from captioner.counted import counted
 from captioner.drawing.marks import Mark
-from captioner.outside import clean, printable
-from captioner.tokens import Analyzer, analyzer, plain_words
+from captioner.outside import printable
+from captioner.tokens import Analyzer, analyzer
 from search.hits import Hit, Results
 from search.render.certificate import certificate
+from search.render.query_words import told
 from search.render.words import columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap
 
 _RANK, _SCORE, _GAP = 3, 11, "  "
@@ -64,10 +65,8 @@ def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterat
             words = " ".join(click.style(word, bold=True) if mark else word for word, mark in line)
             yield click.style(before, dim=True) + words
             before = " " * len(before)
-    tokens = plain_words(frozenset[str]().union(*(asked.tokens for asked in results.asked)))
-    yield click.style("words: ", dim=True) + shorten(
-        " ".join(clean(token) for token in tokens), width - len("words: ")
-    )
+    for what, words in told(results):
+        yield click.style(f"{what}: ", dim=True) + shorten(words, width - len(f"{what}: "))
     yield ""
 
 

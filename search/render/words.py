@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 from captioner.drawing.marks import Mark, filled
 from captioner.outside import clean
@@ -20,6 +20,7 @@ _WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
 _AROUND_WORDS = ".,;:!?\"'()“”‘’…"
 
 _Word = tuple[int, str]  # where it begins in its caption, and as it is written there
+_Standing = dict[str, list[_Word]]  # the words that stand for each stem
 
 
 def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[Mark]:
@@ -31,8 +32,9 @@ def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[Mar
 
 def spans(caption: str, shared: Collection[str], analyze: Analyzer) -> list[tuple[int, int]]:
     """Start and end (code points) of the words of `caption` that stand for a token of `shared`."""
-    standing = _words_standing(caption, shared, analyze)
-    return sorted({(start, start + len(word)) for words in standing.values() for start, word in words})
+    themselves, implying = _words_standing(caption, shared, analyze)
+    standing = chain.from_iterable((*themselves.values(), *implying.values()))
+    return sorted({(start, start + len(word)) for start, word in standing})
 
 
 def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> dict[str, str]:
@@ -41,46 +43,56 @@ def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> d
     A stem that a word only implies stands for itself.
     """
     tokens = frozenset(tokens)
-    standing = _words_standing(caption, tokens, analyze)
-    first = {root: words[0][1] for root, words in standing.items()}
+    themselves, _ = _words_standing(caption, tokens, analyze)
     return {
-        root: first[root].lower() if root in first and root in forms(first[root]) else root
-        for root in map(root_of, tokens)
+        root: themselves[root][0][1].lower() if root in themselves else root for root in map(root_of, tokens)
     }
 
 
-def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
+def said(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
     """The caption's own words for these tokens, in its order ("skiing", not the stem "ski").
 
-    A token that a word only implies is named with the word: "man (shirt)". Tokens that no single
-    word gives follow as they are.
+    Tokens that no single word gives follow as they are.
     """
-    standing = _words_standing(clean(caption), tokens, analyze)
-    roots: dict[_Word, list[str]] = {}
-    for root in sorted(standing):
-        roots.setdefault(standing[root][0], []).append(root)
-    named = [_named(word.lower(), given) for (_, word), given in sorted(roots.items())]
-    return named + [clean(root) for root in plain_words(tokens) if root not in standing]
+    themselves, implying = _words_standing(clean(caption), tokens, analyze)
+    own = sorted({words[0] for words in themselves.values()})
+    given = themselves.keys() | implying.keys()
+    return [word.lower() for _, word in own] + [
+        clean(root) for root in plain_words(tokens) if root not in given
+    ]
 
 
-def _named(word: str, roots: Collection[str]) -> str:
-    """The word if one of the stems is its own; otherwise what it implies, and the word in brackets."""
-    return word if not forms(word).isdisjoint(roots) else f"{', '.join(roots)} ({word})"
+def implied(tokens: Collection[str], caption: str, analyze: Analyzer) -> dict[str, str]:
+    """Map each stem that the caption does not say to its first word that implies it ("live": "couch")."""
+    _, implying = _words_standing(clean(caption), tokens, analyze)
+    by_place = sorted((words[0], root) for root, words in implying.items())
+    return {root: word.lower() for (_, word), root in by_place}
 
 
-def _words_standing(caption: str, tokens: Collection[str], analyze: Analyzer) -> dict[str, list[_Word]]:
-    """Map the stem of each token to the words of the caption that stand for it, in order.
+def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
+    """The words that are `said`, then what others only imply: "man (implied by shirt)"."""
+    words = said(tokens, caption, analyze)
+    roots: dict[str, list[str]] = {}
+    for root, word in implied(tokens, caption, analyze).items():
+        roots.setdefault(word, []).append(root)
+    return words + [
+        f"{', '.join(given)} (implied by {word})" for word, given in roots.items() if word not in words
+    ]
+
+
+def _words_standing(caption: str, tokens: Collection[str], analyze: Analyzer) -> tuple[_Standing, _Standing]:
+    """The words of the caption that have the stem of each token, and those that only imply it; in order.
 
     A word that only implies a stem stands for it only if no word has the stem itself: in "a man in a helmet"
     the helmet is no second man.
     """
-    themselves: dict[str, list[_Word]] = {}
-    implying: dict[str, list[_Word]] = {}
+    themselves: _Standing = {}
+    implying: _Standing = {}
     for (start, word), given in _words_giving(caption, frozenset(tokens), analyze):
         own = forms(word)
         for root in set(map(root_of, given)):
             (themselves if root in own else implying).setdefault(root, []).append((start, word))
-    return implying | themselves
+    return themselves, {root: words for root, words in implying.items() if root not in themselves}
 
 
 def _words_giving(

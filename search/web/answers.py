@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 
 Span = tuple[int, int]
 
+_IMPLIED = "For each stem that the caption does not say, its word that implies it."
+
 
 class AskedAnswer(BaseModel):
     """One of several captions of a photo."""
@@ -23,7 +25,9 @@ class QueryAnswer(BaseModel):
         default=[], description="All captions of the photo that were searched for, where they are several."
     )
     without: list[str] = Field(default=[], description="Tokens that no caption which answers holds.")
+    unknown: list[str] = Field(default=[], description="Tokens that no caption of the index holds.")
     words: dict[str, str] = Field(description="For each stem of a token, the caption's word for it.")
+    implied: dict[str, str] = Field(description=_IMPLIED)
     image_id: str | None = None
 
 
@@ -88,6 +92,7 @@ class CaptionAnswer(BaseModel):
     caption: str
     tokens: list[str]
     words: dict[str, str]
+    implied: dict[str, str] = Field(description=_IMPLIED)
     kind: str
     source: str
     model: str

@@ -13,7 +13,7 @@ from captioner.tokens import Analyzer, analyzer
 from indexer.records import CaptionRecord, Document
 from search.hits import Results
 from search.jaccard import similarity
-from search.render.words import spans, words_of_tokens
+from search.render.words import implied, spans, words_of_tokens
 from search.web.addresses import API
 from search.web.pictures import Pictures
 from search.web.seen_images import SeenImages
@@ -43,8 +43,8 @@ class Presentation:
         answer, analyze = results.as_json(), analyzer(results.analyzer)
         text = " ".join((*(one.caption for one in results.asked), added))
         tokens = frozenset(dropped).union(*(one.tokens for one in results.asked))
-        words = words_of_tokens(text, tokens, analyze)
-        answer["query"] |= {"words": words, "image_id": image_id}
+        words, unsaid = words_of_tokens(text, tokens, analyze), implied(tokens, text, analyze)
+        answer["query"] |= {"words": words, "implied": unsaid, "image_id": image_id}
         shown = self.images([hit.record for hit in results.hits])
         answer["hits"] = [
             hit | {"spans": spans(hit["caption"], hit["shared"], analyze)} | image
@@ -88,6 +88,7 @@ class Presentation:
             "caption": record.caption,
             "tokens": sorted(document.tokens),
             "words": words_of_tokens(record.caption, document.tokens, analyze),
+            "implied": implied(document.tokens, record.caption, analyze),
             "kind": record.kind,
             "source": record.source,
             "model": record.model,

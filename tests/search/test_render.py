@@ -55,7 +55,7 @@ class TestTable:
         assert lines[:3] == [
             "photo.jpg",
             "cats and a dog sleeping at the beach",
-            "words: beach cat dog sleep",
+            "words: cats dog sleeping beach",
         ]
         assert lines[4].split() == ["#", "image", "Jaccard", "caption", "shared", "words"]
         [row] = [number for number, line in enumerate(lines) if line.startswith("  1  ")]
@@ -107,6 +107,44 @@ class TestTable:
         assert "exact" not in text
 
 
+class TestQueryWords:
+    """What is said of a query's words, in whatever form an answer is shown."""
+
+    @pytest.fixture
+    def results(self) -> Results:
+        index = MemoryIndex(
+            [CaptionRecord("z", "zebras standing"), CaptionRecord("t", "a tree")], "english/2"
+        )
+        return Searcher(index, NamingCaptioner).text("A Zebra <dgo> near couches")
+
+    def test_the_table(self, results: Results) -> None:
+        lines = table(results, width=80, color=False).splitlines()
+        assert lines[1:3] == [
+            "words: zebra dgo couches (implies standing, live, room)",
+            "no caption has: dgo, couches",
+        ]
+        assert lines[6].split() == ["−dgo", "−couches"]
+        assert max(map(columns, lines)) <= 80
+
+    def test_what_is_lacking_of_what_is_implied_is_told_as_such(self, results: Results) -> None:
+        [hit] = results.hits
+        lacking = replace(results, hits=(replace(hit, tokens=frozenset({"zebra"})),))
+        assert "−stand (implied by zebra)" in table(lacking, color=False)
+
+    def test_the_page(self, results: Results) -> None:
+        text = page([Answer("q", results)])
+        assert "<b>words</b> zebra dgo couches (implies standing, live, room)</p>" in text
+        assert "<b>no caption has</b> dgo, couches</p>" in text
+
+    def test_the_montage(self, results: Results) -> None:
+        plain = replace(results, unknown=frozenset())
+        pictures = [montage([Answer("q", one)]) for one in (results, plain)]
+        assert ImageChops.difference(*pictures).getbbox() is not None
+
+    def test_nothing_is_said_of_words_that_are_all_found(self, results: Results) -> None:
+        assert "no caption has" not in table(replace(results, unknown=frozenset()), color=False)
+
+
 class TestNames:
     """A name on the screen is the name: it is given to the next command as it is read there."""
 
@@ -147,7 +185,8 @@ class TestSeveralCaptions:
         lines = table(several, name="photo.jpg", width=100, color=False).splitlines()
         assert lines[1:3] == ["1 a dog at the <beach>", "2 cats sleeping"]
         assert lines[3].startswith("3 an egg ")
-        assert lines[6].split() == ["words:", "31m", "beach", "cat", "dog", "egg", "long", "sleep"]
+        assert lines[6].split() == ["words:", "dog", "beach", "cats", "sleeping", "egg", "31m", "long"]
+        assert lines[7] == "no caption has: egg, 31m"
         assert [hit.image_id[:3] for hit in several.hits] == ["cat", "gon", "evi"]
         assert [several.number(hit) for hit in several.hits] == [2, 2, 1]
         assert sum(line.lstrip().startswith("by 2:") for line in lines) == 2

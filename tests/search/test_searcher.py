@@ -37,6 +37,18 @@ from tests.search.worlds import (
 )
 
 
+class AskedIndex(MemoryIndex):
+    """Notes which tokens it was asked of."""
+
+    def __init__(self, records: Iterable[CaptionRecord]) -> None:
+        super().__init__(records, ANALYZER)
+        self.doubted: list[frozenset[str]] = []
+
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        self.doubted.append(frozenset(tokens))
+        return super().known(tokens)
+
+
 class TestExact:
     @given(engines, worlds, queries, st.integers(1, 6), filters, st.sampled_from([0.0, 0.25, 0.5, 1.0]))
     def test_the_answer_is_brute_force(
@@ -107,6 +119,25 @@ class TestExact:
         )
         assert not results.exact
         assert not results.as_json()["exact"]
+
+    def test_words_that_no_caption_has_are_named(self) -> None:
+        index = AskedIndex(
+            [CaptionRecord("1", "dog beach", source="coco"), CaptionRecord("2", "cat", source="web")]
+        )
+        search = searcher(index)
+        results = search.text("dog dgo cat", 1, filters={"source": ("coco",)})
+        assert results.unknown == {"dgo"}
+        assert results.as_json()["query"]["unknown"] == ["dgo"]
+        assert index.doubted == [{"dgo", "cat"}]
+        further = search.texts(["cat dgo", "dog egg"], 1)
+        assert further.unknown == {"dgo", "egg"}
+        assert search.texts(["cat dgo", "dog egg"], 1, after=further.cursor).unknown == frozenset()
+
+    def test_a_search_whose_words_are_all_found_asks_nothing_more(self) -> None:
+        index = AskedIndex([CaptionRecord("1", "dog beach"), CaptionRecord("2", "cat")])
+        results = searcher(index).text("dog cat")
+        assert (results.unknown, index.doubted) == (frozenset(), [])
+        assert "unknown" not in results.as_json()["query"]
 
     def test_words_unknown_to_the_index_count(self) -> None:
         [hit] = searcher_of("a dog").text("a dog zyzzyva").hits

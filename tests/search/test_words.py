@@ -14,8 +14,10 @@ from indexer.records import CaptionRecord
 from search.render.table import table
 from search.render.words import (
     columns,
+    implied,
     marked,
     reasons,
+    said,
     shorten,
     shorten_start,
     spans,
@@ -115,7 +117,7 @@ def test_a_word_shared_in_part_is_shared() -> None:
     index = MemoryIndex([CaptionRecord("i", "a puppy on a sofa")], "english/2")
     results = Searcher(index, NamingCaptioner).text("a dog on a sofa")
     why = reasons(results.hits[0], analyzer("english/2"))
-    assert why.shared[-1] == "sofa"
+    assert why.shared[0] == "sofa"
     assert all("*" not in word for word in (*why.shared, *why.lacks, *why.adds))
     assert "sofa" not in (*why.lacks, *why.adds)
     assert "*" not in table(results, color=False)
@@ -146,24 +148,24 @@ def test_what_a_word_only_implies_is_named_with_the_word() -> None:
     analyze = analyzer("english/2")
     caption = "a puppy sleeps"
     assert "dog" in analyze(caption)
-    assert spoken(frozenset({"dog"}), caption, analyze) == ["dog (puppy)"]
+    assert spoken(frozenset({"dog"}), caption, analyze) == ["dog (implied by puppy)"]
     assert spoken(frozenset({"puppi", "dog"}), caption, analyze) == ["puppy"]
 
 
 @pytest.mark.parametrize(
-    ("caption", "tokens", "said"),
+    ("caption", "tokens", "words"),
     [
         ("a man in a helmet", {"man"}, ["man"]),
         ("a helmet on a man", {"man"}, ["man"]),
         ("a puppy and a dog", {"dog", "dog*2", "dog*3"}, ["dog"]),
         ("a dog, a puppy", {"dog", "puppi", "puppi*2"}, ["dog", "puppy"]),
-        ("men near a helmet, men", {"men", "man"}, ["men", "man (helmet)"]),
+        ("men near a helmet, men", {"men", "man"}, ["men", "man (implied by helmet)"]),
     ],
 )
 def test_a_word_that_implies_another_does_not_stand_for_it_where_that_is_said(
-    caption: str, tokens: set[str], said: list[str]
+    caption: str, tokens: set[str], words: list[str]
 ) -> None:
-    assert spoken(tokens, caption, analyzer("english/2")) == said
+    assert spoken(tokens, caption, analyzer("english/2")) == words
 
 
 def test_a_word_that_implies_another_is_not_marked_for_it_where_that_is_said() -> None:
@@ -181,6 +183,19 @@ def test_no_word_is_shared_and_added_at_once() -> None:
     assert reasons(hit, analyze).adds == ["helmet"]
     marks = [piece for piece, mark in marked(hit.caption, hit.shared, analyze) if mark]
     assert marks == reasons(hit, analyze).shared == ["man", "riding", "bike"]
+
+
+def test_what_nobody_said_stands_apart_from_what_was_said() -> None:
+    tokens = frozenset({"couch", "zebra", "stand", "live", "room"})
+    analyze = analyzer("english/2")
+    caption = "a Zebra in a living room near couches"
+    assert said(tokens, caption, analyze) == ["zebra", "living", "room", "couches"]
+    assert implied(tokens, caption, analyze) == {"stand": "zebra"}
+    assert implied(tokens, "couches, a zebra", analyze) == {
+        "live": "couches",
+        "room": "couches",
+        "stand": "zebra",
+    }
 
 
 @pytest.mark.parametrize("word", ["dogs,", "two-tone.", "'cat'"])

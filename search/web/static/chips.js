@@ -14,6 +14,12 @@ export function idle(query) {
   return [...tokensOf(query)].some((token) => !before.has(token)) ? [] : words;
 }
 
+/** A line on the words said that stand in no caption, filters or not. */
+export function unknown(query) {
+  const words = [...new Set((query.unknown ?? []).map(rootOf))].filter((stem) => !(stem in query.implied)).map((stem) => query.words[stem] ?? stem);
+  return words.length ? `No caption has: ${words.join(", ")}` : "";
+}
+
 /** `go` changes the search as it is when a chip is pressed: the answer to the press before may still be under way. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
@@ -21,9 +27,9 @@ export function showChips(place, query, state, go) {
   const spoken = captions.map((one) => one.caption).join(" ").toLowerCase().match(/[\p{L}\p{M}\p{N}]+(?:(?:[-'’./]|:(?=\p{N}))[\p{L}\p{M}\p{N}]+)*/gu) ?? [];
   const at = (word) => (spoken.includes(word) ? spoken.indexOf(word) : spoken.length);
   const words = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
-    .map((token) => ({ token, word: query.words[token] ?? token }))
-    .sort((one, other) => at(one.word) - at(other.word) || one.word.localeCompare(other.word));
-  const chips = words.map(({ token, word }) => chip(token, word, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
+    .map((token) => ({ token, word: query.words[token] ?? token, by: query.implied[token] }))
+    .sort((one, other) => Boolean(one.by) - Boolean(other.by) || at(one.word) - at(other.word) || one.word.localeCompare(other.word));
+  const chips = words.map(({ token, word, by }) => chip(token, word, by, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
   const take = (word) => ({ add, drop }) => {
     const known = words.find((one) => one.word.toLowerCase() === word.toLowerCase())?.token;
     if (drop.includes(known)) return { drop: drop.filter((one) => one !== known) };
@@ -37,8 +43,10 @@ export function showChips(place, query, state, go) {
   (again ?? chips.at(-1) ?? place.querySelector("input")).focus();
 }
 
-function chip(token, word, on, toggle) {
-  const shown = h("button", { className: "chip", dir: "auto", type: "button", "aria-pressed": String(on), data: { token }, title: on ? `Search without “${word}”` : `Search with “${word}” again` }, word);
+/** `by`: the word of the search that implies this one, which it does not say. */
+function chip(token, word, by, on, toggle) {
+  const title = on ? `Search without “${word}”` : `Search with “${word}” again`;
+  const shown = h("button", { className: by ? "chip implied" : "chip", dir: "auto", type: "button", "aria-pressed": String(on), data: { token }, title: by ? `${title} (implied by “${by}”)` : title }, word, by ? h("small", {}, " implied") : null);
   shown.addEventListener("click", () => {
     const now = shown.ariaPressed !== "true";
     shown.ariaPressed = String(now); // at once: the answer may take its time

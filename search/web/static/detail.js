@@ -8,6 +8,8 @@ import { reason } from "./reason.js";
 const LARGEST = 1280; // pixels a side of a thumbnail
 const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // browsers download these, or show nothing
 
+const NAMELESS = { words: {}, implied: {} }; // a caption that the index has no longer
+
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown
 let awaited = false; // whether a picture is about to be shown
@@ -44,7 +46,7 @@ dialog.addEventListener("keydown", (event) => {
 });
 
 /** Fill and open the dialog. Its captions are compared with the searches `compared`; `explain` makes of what comes the image and the hit that it is, if any. */
-export async function open(imageId, { compared, explain, words, onsimilar, before, after, address }) {
+export async function open(imageId, { compared, explain, query, onsimilar, before, after, address }) {
   asking.abort();
   asking = new AbortController();
   const path = `/images/${encodeURIComponent(imageId)}`;
@@ -64,7 +66,7 @@ export async function open(imageId, { compared, explain, words, onsimilar, befor
         h("button", { className: "quiet icon-only", type: "button", "aria-label": "Close", onclick: () => leave() }, icon("close")),
       ),
       h("h2", { id: "detail-caption", className: "detail-caption", dir: "auto", tabIndex: -1 }, marked(caption, spans)),
-      hit ? reason(hit, image.captions.find((one) => one.caption === hit.caption)?.words, words) : null,
+      hit ? reason(hit, image.captions.find((one) => one.caption === hit.caption) ?? NAMELESS, query) : null,
       h(
         "div",
         { className: "detail-actions" },

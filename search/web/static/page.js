@@ -5,7 +5,7 @@ import * as answer from "./answer.js";
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
 import { moveByArrows, picture } from "./cards.js";
-import { idle, showChips } from "./chips.js";
+import { idle, showChips, unknown } from "./chips.js";
 import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
 import { byId, clean, h, many } from "./dom.js";
@@ -96,6 +96,7 @@ function clearAnswer(count) {
   document.title = "Caption Search"; // until an answer names it
   byId("tools").hidden = true;
   byId("chips").replaceChildren();
+  byId("unknown").textContent = "";
   answer.clear(count);
 }
 
@@ -209,6 +210,7 @@ function showAnswer(found) {
   document.title = `${clean(found.query.caption) || "Search"} · Caption Search`;
   const vain = leaveOut(idle(found.query));
   showChips(byId("chips"), found.query, state, go);
+  byId("unknown").textContent = unknown(found.query);
   answer.show(found, state, running.signal, searchAgain);
   count(state.min);
   if (vain.length) note(`${vain.map((word) => `“${word}”`).join(" and ")} adds no word to the search`);
@@ -234,7 +236,7 @@ async function showDetail(imageId) {
     detail.open(imageId, {
       compared: compared(state, query, hits[at]),
       explain: (images) => explain(images, state, query, hits[at]),
-      words: query?.words ?? {},
+      query,
       address: similarTo,
       onsimilar: (id) => go(another({ like: id })),
       before: at > 0 ? () => stepTo(at - 1) : null,

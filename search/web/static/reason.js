@@ -30,14 +30,17 @@ export function explain(images, state, query, hit) {
   return hits.reduce((best, one) => (best.hit?.jaccard >= one.hit.jaccard ? best : one), { image });
 }
 
-/** What each stem is called: as in the search, or as in the caption where the search only implies it, for such a stem is called as it is. */
-const called = (itsWords, words) => ({ ...itsWords, ...Object.fromEntries(Object.entries(words).filter(([stem, word]) => word !== stem)) });
+const says = (one, stem) => stem in one.words && !(stem in one.implied);
 
-/** `itsWords` and `words`: what its caption and the search call each stem. */
-export function reason(hit, itsWords, words) {
-  const names = called(itsWords, words);
-  const group = (label, tokens, kind) =>
-    tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([root, times]) => h("span", { className: `word ${kind}` }, h("bdi", {}, names[root] ?? root), times > 1 ? h("small", {}, ` ×${times}`) : null)))] : [];
+/** `its` and `yours`: what its caption and the search call each stem, and by which word they only imply it. */
+export function reason(hit, its, yours) {
+  const sides = [yours, its];
+  const name = (stem) => sides.map((one) => one.words[stem]).find((word) => word && word !== stem) ?? stem;
+  const word = (kind, stem, times) => {
+    const by = sides.some((one) => says(one, stem)) ? null : sides.map((one) => one.implied[stem]).find(Boolean);
+    return h("span", { className: `word ${kind}` }, h("bdi", {}, name(stem)), times > 1 ? h("small", {}, ` ×${times}`) : null, by ? h("small", {}, " implied by ", h("bdi", {}, by)) : null);
+  };
+  const group = (label, tokens, kind) => (tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([stem, times]) => word(kind, stem, times)))] : []);
   const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
   const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
   const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));

@@ -139,6 +139,28 @@ def test_reasons_are_words_of_the_captions_where_there_are_any(at: Visitor) -> N
             assert sorted(shared) == words
 
 
+def test_what_nobody_said_is_told_as_implied_and_what_no_caption_has_as_such(at: Visitor) -> None:
+    records = [CaptionRecord("puppy", "a puppy near a lamp"), CaptionRecord("tree", "a tree")]
+    with listening(create_app(MemoryIndex(records, DEFAULT), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=couches and dgos by a lamp&drop=room")
+        visitor.settled()
+        visitor.has("#unknown", "No caption has: couches, dgos")
+        chips = [" ".join(text.split()) for text in visitor.page.locator("#chips .chip").all_text_contents()]
+        assert chips == ["couches", "dgos", "lamp", "live implied", "room implied"]
+        assert visitor.barriers() == []
+        visitor.picture(f"implied-{visitor.size}")
+        visitor.page.locator(".card a").click()
+        words = visitor.page.locator("dialog .word")
+        words.first.wait_for()
+        told = {" ".join(text.split()) for text in words.all_text_contents()}
+        assert {"puppy ×2", "dog implied by puppy", "live implied by couches"} <= told
+        assert visitor.barriers() == []
+        visitor.picture(f"implied-detail-{visitor.size}")
+        visitor.open("/?q=a lamp")
+        visitor.settled()
+        assert not visitor.page.locator("#unknown").is_visible()
+
+
 def test_the_focus_goes_back_to_what_was_opened(visitor: Visit) -> None:
     focused = "document.activeElement.closest('.card')?.dataset.id"
     visitor.open("/?like=skimage/chelsea.jpg")

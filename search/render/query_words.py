@@ -1,0 +1,36 @@
+"""What is said of a query above its hits, in the same words in whatever form they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from captioner.outside import clean
+from captioner.tokens import analyzer
+from search.hits import Results
+from search.render.words import implied, said, words_of_tokens
+
+
+def told(results: Results) -> Iterator[tuple[str, str]]:
+    """What is said of the words, each with what it is."""
+    yield "words", _searched(results)
+    if strange := said(results.unknown, _text(results), analyzer(results.analyzer)):
+        yield "no caption has", ", ".join(strange)
+
+
+def _searched(results: Results) -> str:
+    """The words searched for as they stand in the captions asked, and apart from them what they imply.
+
+    Nobody has said what is implied: where a hit does, it stands for the stem.
+    """
+    text, analyze = _text(results), analyzer(results.analyzer)
+    tokens = frozenset[str]().union(*(one.tokens for one in results.asked))
+    words = " ".join(said(tokens, text, analyze))
+    unsaid = implied(tokens, text, analyze)
+    if not unsaid:
+        return words
+    names = words_of_tokens("\n".join(clean(hit.caption) for hit in results.hits), unsaid, analyze)
+    return f"{words} (implies {', '.join(names[stem] for stem in unsaid)})".lstrip()
+
+
+def _text(results: Results) -> str:
+    return "\n".join(one.caption for one in results.asked)
