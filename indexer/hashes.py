@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_Words = npt.NDArray[np.uint64]
+Words = npt.NDArray[np.uint64]
 
 
 class Hashes:
@@ -34,20 +34,20 @@ class Hashes:
 
     def near(self, phash: str, most: int) -> npt.NDArray[np.intp]:
         """The places of those that differ in `most` bits or fewer, ascending."""
-        differing = _count_ones(self._words[: self._count] ^ np.uint64(int(phash, 16)))
+        differing = count_ones(self._words[: self._count] ^ np.uint64(int(phash, 16)))
         return np.flatnonzero(differing <= most)
 
 
-def _ones(words: _Words) -> _Words:
+def _ones(words: Words) -> Words:
     """Bits set in each 64-bit word (H. S. Warren, "Hacker's Delight", 5-1)."""
     m1, m2, m4 = (np.uint64(m) for m in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F))
     one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
     words = words - ((words >> one) & m1)
     words = (words & m2) + ((words >> two) & m2)
     words = (words + (words >> four)) & m4
-    ones: _Words = (words * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    ones: Words = (words * np.uint64(0x0101010101010101)) >> np.uint64(56)
     return ones
 
 
 #: NumPy has it from version 2 on, ten times as fast.
-_count_ones: Callable[[_Words], npt.NDArray[Any]] = getattr(np, "bitwise_count", _ones)
+count_ones: Callable[[Words], npt.NDArray[Any]] = getattr(np, "bitwise_count", _ones)

@@ -32,6 +32,7 @@ from search.searcher import IndexedImage, Searcher
 #: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE: dict[str, str] = {
     "compare": "search.compare_command:compare",
+    "duplicates": "search.duplicates_command:duplicates",
     "evaluate": "search.evaluate_command:evaluate",
     "serve": "search.serve_command:serve",
     "web": "search.web_command:web",

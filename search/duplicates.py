@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from indexer.records import CaptionRecord
 from search.hits import Folded, ScoredCaption
 
 #: At most this many of the 64 bits differ between two copies of one picture.
@@ -42,5 +43,9 @@ def fold_duplicates(
 
 def picture_hash(caption: ScoredCaption) -> str:
     """The perceptual hash of a caption's picture; empty where it is unknown or malformed."""
-    phash = caption.document.record.phash
-    return phash if _HASH.fullmatch(phash) else ""
+    return hash_of(caption.document.record)
+
+
+def hash_of(record: CaptionRecord) -> str:
+    """As `picture_hash`, of a caption that no query scored."""
+    return record.phash if _HASH.fullmatch(record.phash) else ""

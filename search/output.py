@@ -35,8 +35,7 @@ def show(
     With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
     the remarks that follow if an answer has no hits.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows few characters still gets its answer
+    lenient_stdout()
     whole, empty, keep = True, False, []
     for answer in answers:
         whole = whole and answer.results is not None
@@ -49,6 +48,12 @@ def show(
         tell(remark)
     _write_files(keep, output)
     return whole
+
+
+def lenient_stdout() -> None:
+    """A terminal that knows few characters still gets its answer, with question marks in it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _remark(answer: Answer) -> None:

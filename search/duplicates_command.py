@@ -1,0 +1,94 @@
+"""`search duplicates`: read options, look an index through, print the groups."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captioner.console import Command, progress_bar, tell, with_options, writing
+from captioner.counted import counted
+from captioner.files import is_file
+from captioner.outside import clean, printable
+from indexer.filter_options import FILTERS, read_filters
+from indexer.index import open_index
+from search.absent import absent
+from search.near_copies import Group, NearCopies, near_copies, spare_files
+from search.options import html_option, index_option
+from search.output import lenient_stdout
+
+
+def duplicates_options(command: Command) -> Command:
+    """What to look through, and what to print."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+    paths = click.option(
+        "--paths",
+        is_flag=True,
+        help="Only the files of copies, one a line, without the first of each group. Deletes nothing.",
+    )
+    return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))
+
+
+@click.command()
+@duplicates_options
+def duplicates(index: str, as_json: bool, html: Path | None, paths: bool, **options: Any) -> None:
+    """Pictures of the index that are near copies of each other.
+
+    That is, the same picture smaller, encoded again or lightly edited: at most 6 bits of their perceptual
+    hashes differ (so blank pictures of any colour are alike). A group stands around its first picture, in
+    order of image ids; the others are near to it. The hashes are those that the pictures were indexed
+    with, and no file is compared: after changes to files run `indexer add` first.
+    """
+    if as_json and paths:
+        raise click.UsageError("--json and --paths print different things; give one")
+    allowed = read_filters(options)
+    with open_index(index) as opened:
+        found = near_copies(opened, allowed, progress=progress_bar)
+        for remark in () if found.images else absent(opened, allowed):
+            tell(remark)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+    else:
+        (_print_paths if paths else _print_groups)(found)
+    if html is not None:
+        _write_page(found, html)
+
+
+def _print_groups(found: NearCopies) -> None:
+    lenient_stdout()
+    for group in found.groups:
+        click.echo(f"{_heading(group)}\n")
+    click.echo(str(found))
+
+
+def _heading(group: Group) -> str:
+    first, *copies = group.pictures
+    lines = [f"{len(group.pictures)} pictures: {clean(first.caption)}", f"  {printable(first.place)}"]
+    lines += [f"  {printable(copy.place)}  {counted(copy.bits, 'bit')} apart" for copy in copies]
+    return "\n".join(lines)
+
+
+def _print_paths(found: NearCopies) -> None:
+    """As the system names them, for another program to read."""
+    printed = 0
+    for path in spare_files(found):
+        if "\n" in path:
+            tell(f"left out, since its name is two lines: {path}")
+            continue
+        click.echo(printable(path) if sys.stdout.isatty() else os.fsencode(path))
+        printed += 1
+    if gone := sum(not is_file(group.pictures[0].image) for group in found.groups):
+        tell(f"left out, since their first picture is no file here: {counted(gone, 'group')}")
+    tell(f"{found}; {counted(printed, 'file')} to do without")
+
+
+def _write_page(found: NearCopies, html: Path) -> None:
+    from search.render.near_copies import near_copies_page
+
+    with writing(html):
+        html.write_text(near_copies_page(found), encoding="utf-8")
+    click.echo(f"page: {html}", err=True)

@@ -1,0 +1,135 @@
+"""Near copies of pictures in an index: resized, encoded again or lightly edited, told by perceptual hash.
+
+`search.duplicates` folds those within one answer; here a whole index is looked through.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from captioner.counted import counted
+from captioner.files import is_file
+from captioner.photo import hash_distance
+from indexer.batching import batches
+from indexer.contract import CaptionIndex
+from indexer.hash_groups import groups
+from indexer.loading import Progress, no_progress
+from indexer.records import NO_FILTERS, Allowed, CaptionRecord, Filters
+from search.duplicates import NEAR, hash_of
+
+_BATCH = 1_000  # captions
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a group."""
+
+    image_id: str
+    image: str  # where it is: a path or a URL
+    caption: str  # of several the one that sorts first
+    bits: int  # by which its hash differs from that of the group's first picture
+
+    @property
+    def place(self) -> str:
+        return self.image or self.image_id
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A picture and its near copies, in order of image ids; all of them are near to the first."""
+
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearCopies:
+    """What was found: the largest groups first, equal ones in order of their first image ids."""
+
+    groups: tuple[Group, ...]
+    images: int  # that were looked through
+    without_hash: int  # of these, known by captions alone
+
+    @property
+    def pictures(self) -> int:
+        return sum(len(group.pictures) for group in self.groups)
+
+    def __str__(self) -> str:
+        found = f"{counted(len(self.groups), 'group')}, {counted(self.pictures, 'picture')}"
+        return f"{found} of {self.images:,}; {self.without_hash:,} without a hash"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"pictures": self.pictures}
+
+
+#: Of an image: whether it has no hash, a caption, where it is, its hash. Of several the least is kept.
+_Seen = tuple[bool, str, str, str]
+_WITHOUT_HASH: _Seen = (True, "", "", "")
+
+
+def near_copies(
+    index: CaptionIndex, filters: Allowed = NO_FILTERS, *, progress: Progress = no_progress
+) -> NearCopies:
+    """Group the images that are near copies of one picture, by a caption that passes.
+
+    The first image, in order of ids, takes all that are near to it, the next one that is left takes such of
+    the rest, and so on.
+    """
+    seen = _images(index, Filters(filters), progress)
+    ids = sorted(image_id for image_id, one in seen.items() if one is not _WITHOUT_HASH)
+    hashes = [seen[image_id][-1] for image_id in ids]
+    found = [_group([ids[place] for place in places], seen) for places in groups(hashes, NEAR)]
+    found.sort(key=lambda group: -len(group.pictures))
+    return NearCopies(tuple(found), len(seen), len(seen) - len(ids))
+
+
+def _images(index: CaptionIndex, filters: Filters, progress: Progress) -> dict[str, _Seen]:
+    seen: dict[str, _Seen] = {}
+    bar = progress(None if filters else index.caption_count(), "caption", "read")
+    try:
+        for batch in batches(index.records(filters), _BATCH):
+            for record in batch:
+                one = _seen(record)
+                seen[record.image_id] = min(one, seen.get(record.image_id, one))
+            bar.update(len(batch))
+    finally:
+        bar.close()
+    return seen
+
+
+def _seen(record: CaptionRecord) -> _Seen:
+    phash = hash_of(record)
+    return (False, record.caption, record.image, phash) if phash else _WITHOUT_HASH
+
+
+def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
+    first = seen[ids[0]][-1]
+
+    def picture(image_id: str) -> Picture:
+        _, caption, image, phash = seen[image_id]
+        return Picture(image_id, image, caption, hash_distance(phash, first))
+
+    return Group(tuple(map(picture, ids)))
+
+
+def spare_files(found: NearCopies) -> Iterator[str]:
+    """The files of all pictures but each group's first, so that every picture stays if they go.
+
+    So none is a first picture's file by another name or a link, none comes twice, and a group whose first
+    picture is no file here has none.
+    """
+    groups = [group.pictures for group in found.groups if is_file(group.pictures[0].image)]
+    told = {_file(first.image) for first, *_ in groups}
+    for _, *copies in groups:
+        for path in (copy.image for copy in copies):
+            if is_file(path) and _file(path) not in told:
+                told.add(_file(path))
+                yield path
+
+
+def _file(path: str) -> tuple[int, int]:
+    """What is one and the same for all names of a file, links and other cases of letters included."""
+    status = os.stat(path)  # noqa: PTH116 - a text, as places are
+    return status.st_dev, status.st_ino

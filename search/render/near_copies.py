@@ -1,0 +1,46 @@
+"""Groups of near copies as one self-contained HTML file: pictures inside, no script, nothing fetched."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from captioner.counted import counted
+from captioner.drawing.page import document, named, safe
+from captioner.drawing.picture import data_uri, thumbnail
+from captioner.files import is_file
+from search.near_copies import Group, NearCopies, Picture
+
+_SIDE = 240  # of the longest side in pixels
+
+_STYLE = """
+h1 { font-size: 1.35rem; font-weight: 500; }
+h2 { font-size: 1rem; font-weight: 500; margin: 2rem 0 .5rem; }
+ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
+li { background: var(--card); border: 1px solid var(--edge); border-radius: .5rem; padding: .6rem; }
+li:first-child { border-color: var(--mark); }
+li img { display: block; width: 100%; border-radius: .3rem; }
+"""
+
+
+def near_copies_page(found: NearCopies) -> str:
+    """A section for each group; each picture leads to its file."""
+    groups = "\n".join(map(_section, found.groups)) or '<p class="pale">No near copies.</p>'
+    return document("Near copies", _STYLE, f"<h1>{safe(str(found))}</h1>\n{groups}")
+
+
+def _section(group: Group) -> str:
+    first, *copies = group.pictures
+    items = [_item(first, "the others are near to this one")]
+    items += [_item(copy, f"{counted(copy.bits, 'bit')} apart") for copy in copies]
+    heading, pictures = f"{len(items)} pictures: {safe(first.caption)}", "\n".join(items)
+    return f"<section><h2>{heading}</h2>\n<ol>\n{pictures}\n</ol></section>"
+
+
+def _item(picture: Picture, note: str) -> str:
+    small = thumbnail(picture.image, _SIDE, _SIDE)
+    image = f'<img src="{data_uri(small)}" alt="{safe(picture.caption)}">' if small else "no picture here"
+    if is_file(picture.image):
+        image = f'<a href="{escape(Path(picture.image).absolute().as_uri())}">{image}</a>'
+    return f'<li>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{note}</p></li>'
