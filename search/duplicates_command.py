@@ -28,7 +28,8 @@ def duplicates_options(command: Command) -> Command:
     paths = click.option(
         "--paths",
         is_flag=True,
-        help="Only the files of copies, one a line, without the first of each group. Deletes nothing.",
+        help="Only the files of copies, one a line, without the first of each group. Deletes nothing; see "
+        "them with --html before you do.",
     )
     return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))
 

@@ -115,9 +115,9 @@ def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
 
 
 def spare_files(found: NearCopies) -> Iterator[str]:
-    """The files of all pictures but each group's first, so that every picture stays if they go.
+    """The files of all pictures but each group's first, so that of each group a file stays if they go.
 
-    So none is a first picture's file by another name or a link, none comes twice, and a group whose first
+    None is a first picture's file by another name or a link, none comes twice, and a group whose first
     picture is no file here has none.
     """
     groups = [group.pictures for group in found.groups if is_file(group.pictures[0].image)]

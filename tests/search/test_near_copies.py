@@ -236,7 +236,7 @@ class TestCommand:
 
 
 class TestSpareFiles:
-    """If these files go, every picture of which there was a file still has one."""
+    """If these files go, the first picture of each group still has its file."""
 
     def spare(self, *places: str | Path) -> list[str]:
         """Of pictures that are all near copies, in this order."""
