@@ -1,7 +1,7 @@
 """Files of captions, line by line and annotation by annotation: Flickr8k's, COCO's and JSON lines.
 
-Training and the index read them by these rules. What is wrong with one line spoils no other: the index tells
-of it and goes on, training refuses the file. Nothing here needs torch.
+Training and the index read them by these rules. A bad line does not affect the others: the index reports it
+and goes on, training refuses the file. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_LINE = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing of a file that cannot be used; the rest of the file can."""
+    """One entry of a file that cannot be used, while the rest of the file can."""
 
     where: str  # the file and, where there is one, its line or annotation; or the photo
     reason: str
@@ -55,11 +55,11 @@ def flickr8k_captions(lines: TextIO, name: str) -> Iterator[tuple[str, str] | Pr
         raise DataError(f"{name}: does not begin with the line image,caption of Flickr8k's captions.txt")
     for number, line in enumerate(lines, start=2):
         if line.strip():
-            yield _image_and_caption(line, f"{name}: line {number}")
+            yield _parse_csv_line(line, f"{name}: line {number}")
 
 
-def _image_and_caption(line: str, where: str) -> tuple[str, str] | Problem:
-    """Each line by itself: a quotation mark without its partner swallows no other line."""
+def _parse_csv_line(line: str, where: str) -> tuple[str, str] | Problem:
+    """Parse one line alone, so that an unclosed quotation mark does not swallow the next line."""
     try:
         image, caption = next(csv.reader([line], strict=True))
     except csv.Error as error:
@@ -80,12 +80,12 @@ def coco_tables(file: Path) -> Mapping[str, Table]:
 
     class Annotations(COCO):  # type: ignore[misc]
         def createIndex(self) -> None:  # noqa: N802
-            """None: entries are looked at one by one, so that a broken one does not spoil the rest."""
+            """Make no index: a broken entry would stop it. Entries are checked one by one instead."""
 
     try:
-        # pycocotools tells of its progress on stdout, where results belong.
+        # pycocotools prints its progress to stdout, where results belong.
         with contextlib.redirect_stdout(io.StringIO()):
-            return _checked(file, Annotations(str(file)).dataset)
+            return _check_tables(file, Annotations(str(file)).dataset)
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # so are the JSON and the Unicode errors
@@ -94,7 +94,7 @@ def coco_tables(file: Path) -> Mapping[str, Table]:
         raise DataError(f"{file}: is not in the form of COCO's annotations") from None
 
 
-def _checked(file: Path, dataset: Mapping[str, Any]) -> Mapping[str, Table]:
+def _check_tables(file: Path, dataset: Mapping[str, Any]) -> Mapping[str, Table]:
     tables: dict[str, Table] = {}
     for name in ("licenses", "images", "annotations"):
         entries = dataset.get(name)
@@ -109,7 +109,7 @@ def _checked(file: Path, dataset: Mapping[str, Any]) -> Mapping[str, Table]:
 
 
 def coco_images(images: Table) -> Table:
-    """Those that have a number (`id`) and a `file_name`."""
+    """The images that have an `id` and a `file_name`."""
     return [
         image
         for image in images
@@ -120,7 +120,7 @@ def coco_images(images: Table) -> Table:
 def coco_captions(
     annotations: Table, images: Collection[int | str], name: str
 ) -> Iterator[tuple[int | str, str] | Problem]:
-    """The number of the image, one of `images`, and the caption of each annotation."""
+    """Image id, one of `images`, and caption of each annotation, or what is wrong with the annotation."""
     for position, annotation in enumerate(annotations):
         number, caption = annotation.get("image_id"), annotation.get("caption")
         where = f"{name}: annotation {annotation.get('id', f'at position {position}')}"
@@ -136,16 +136,16 @@ def coco_captions(
 
 
 def json_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, Any]] | Problem]:
-    """Where it stands and its fields, for each line that is not empty; a field that is null is not known."""
-    for number, line in enumerate(_lines(stream), start=1):
+    """Each line that is not empty: its place, for messages, and its fields, without those that are null."""
+    for number, line in enumerate(_limited_lines(stream), start=1):
         where = f"{name}: line {number}"
         if line is None:
             yield Problem(where, f"is longer than {MAX_LINE:,} bytes")
         elif line.strip():
-            yield _fields(line.rstrip(), where, "utf-8-sig" if number == 1 else "utf-8")
+            yield _parse_fields(line.rstrip(), where, "utf-8-sig" if number == 1 else "utf-8")
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
+def _limited_lines(stream: BinaryIO) -> Iterator[bytes | None]:
     """The lines of a file; None for one of more than MAX_LINE bytes, which is never held in memory."""
     while line := stream.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
@@ -156,7 +156,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
             yield line
 
 
-def _fields(line: bytes, where: str, encoding: str) -> tuple[str, dict[str, Any]] | Problem:
+def _parse_fields(line: bytes, where: str, encoding: str) -> tuple[str, dict[str, Any]] | Problem:
     try:
         values = json.loads(line.decode(encoding))
     except json.JSONDecodeError as error:

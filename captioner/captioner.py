@@ -97,8 +97,8 @@ class Captioner(StreamingCaptioner):
         if how.groups > 1 and short:  # groups that agree: a search without groups gives the missing captions
             plain = replace(self.decoding(effort.beam, effort.captions), runners_up=False)
             for row, more in zip(short, self._decode(features[short], plain, effort.captions), strict=True):
-                texts = {one.text for one in found[row]}
-                new = [one for one in more if one.text not in texts]
+                texts = {caption.text for caption in found[row]}
+                new = [caption for caption in more if caption.text not in texts]
                 found[row] = _rank([*found[row], *new[: effort.captions - len(texts)]])
         return found
 
@@ -117,15 +117,16 @@ class Captioner(StreamingCaptioner):
 
     def _to_captions(self, hypotheses: Sequence[Hypothesis]) -> tuple[Caption, ...]:
         return tuple(
-            Caption(" ".join(self.vocabulary.decode(one.ids)), one.score, one.ended) for one in hypotheses
+            Caption(" ".join(self.vocabulary.decode(hypothesis.ids)), hypothesis.score, hypothesis.ended)
+            for hypothesis in hypotheses
         )
 
 
 def _rank(captions: Sequence[Caption]) -> tuple[Caption, ...]:
     """The best first, each text once: hypotheses may differ in specials alone, which are not written."""
     by_text: dict[str, Caption] = {}
-    for one in sorted(captions, key=lambda one: -one.score):
-        by_text.setdefault(one.text, one)
+    for caption in sorted(captions, key=lambda caption: -caption.score):
+        by_text.setdefault(caption.text, caption)
     return tuple(by_text.values())
 
 

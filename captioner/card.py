@@ -1,4 +1,4 @@
-"""MODEL_CARD.md of a model that nobody has written one for: what config.json knows, for people to read."""
+"""Make a MODEL_CARD.md for a model without one: what config.json says, for people to read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from captioner.outside import printable
 
 
 def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str:
-    """The card's text. `words`: of the vocabulary. What `about` does not tell is left out."""
+    """The card's text. `words`: size of the vocabulary. Parts that `about` says nothing of are left out."""
     parts = (
         f"**Architecture.** {_architecture(config, words)}",
         f"**Data.** {' '.join(_data(about))}",
@@ -49,7 +49,7 @@ def _training(about: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _score(about: Mapping[str, Any]) -> str:
-    """Without one where the captions are others than those that were scored."""
+    """The dev score, or "" where there is none, as after a consensus, which changes the captions."""
     return f": dev CIDEr-D {about['dev_cider_d']}" if "dev_cider_d" in about else ""
 
 

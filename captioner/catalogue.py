@@ -1,4 +1,4 @@
-"""Which models there are: those that come with the package, those in folders, and what can be had beside."""
+"""List the models that come with the package, those in folders, and those to make or download."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from captioner.captioner import MODELS, packaged_models
 from captioner.checkpoint import CONFIG, read_config
 from captioner.configuration import CONFIGURATIONS
 
-#: What others have published and `--model hf:ORG/NAME` runs (name -> what it is).
+#: Models that others have published and `--model hf:ORG/NAME` runs: name -> what it is.
 DOWNLOADS: Mapping[str, str] = MappingProxyType(
     {
         "hf:Salesforce/blip-image-captioning-base": "BLIP, ViT-B/16",
@@ -24,7 +24,7 @@ DOWNLOADS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ModelEntry:
     """A model that is here."""
 
     name: str
@@ -41,13 +41,13 @@ class Entry:
 class Catalogue:
     """What is here, what `captioner import` and `captioner train` can make, what can be downloaded."""
 
-    here: tuple[Entry, ...]
+    here: tuple[ModelEntry, ...]
     architectures: Mapping[str, str]
     downloads: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "here": [asdict(entry) for entry in self.here],
+            "here": [asdict(model) for model in self.here],
             "architectures": dict(self.architectures),
             "downloads": dict(self.downloads),
         }
@@ -61,7 +61,7 @@ def catalogue(folders: Iterable[Path] = ()) -> Catalogue:
         name: f"{config.encoder}, {config.layers}-layer LSTM of {config.hidden}, embedding {config.embedding}"
         for name, config in CONFIGURATIONS.items()
     }
-    return Catalogue(tuple(map(entry, places)), made, DOWNLOADS)
+    return Catalogue(tuple(map(read_entry, places)), made, DOWNLOADS)
 
 
 def _models_in(folder: Path) -> list[Path]:
@@ -70,11 +70,11 @@ def _models_in(folder: Path) -> list[Path]:
     return [config.parent for config in below] or [folder]
 
 
-def entry(folder: Path) -> Entry:
+def read_entry(folder: Path) -> ModelEntry:
     """What config.json says of a model, and the size of its files. Raises ModelError."""
     config, about = read_config(folder)
     model = config["model"]
-    return Entry(
+    return ModelEntry(
         folder.resolve().name,
         str(folder),
         str(model.get("encoder")),
@@ -87,14 +87,14 @@ def entry(folder: Path) -> Entry:
 
 
 def _scores(about: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
-    """`scores` as a table, and the dev score that training notes."""
+    """Names and values of the dev score that training notes, and of all `scores`."""
     if isinstance(about.get("dev_cider_d"), (int, float)):
         yield "dev CIDEr-D", float(about["dev_cider_d"])
     named = about.get("scores")
     for name, value in named.items() if isinstance(named, Mapping) else ():
         if isinstance(value, Mapping):
             yield from (
-                (f"{name} {measure}", float(one)) for measure, one in value.items() if _is_number(one)
+                (f"{name} {measure}", float(score)) for measure, score in value.items() if _is_number(score)
             )
         elif _is_number(value):
             yield str(name), float(value)

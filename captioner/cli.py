@@ -78,13 +78,13 @@ def caption(
             bar.update()
             failed += result.error is not None
             _print_caption(result, captioner.identity, as_json)
-    _check_found(found, photos, done)
+    _check_photos_found(found, photos, done)
     if failed:
         raise click.exceptions.Exit(1)
 
 
-def _check_found(found: PhotosBelow, places: Sequence[str], photos: int) -> None:
-    """After the walk: tell what it passed over. Raises PhotoError where it found nothing."""
+def _check_photos_found(found: PhotosBelow, places: Sequence[str], photos: int) -> None:
+    """After the walk, report the pictures that it passed over. Raises PhotoError if it found no photo."""
     from captioner.folders import no_photos, passed_over
 
     if not photos:
@@ -100,12 +100,12 @@ def _print_caption(result: Captioned, model: str, as_json: bool) -> None:
     elif result.error is not None:
         tell(f"Error: {result.error}")
     else:
-        for one in result.captions:
-            _print_row(result.image, one.text)
+        for caption in result.captions:
+            _print_row(result.image, caption.text)
 
 
 def _print_row(*cells: str) -> None:
-    """Tab-separated values; neither a tab nor a line break comes from a name or a caption."""
+    """Print tab-separated values; tabs and line breaks of names and captions are escaped."""
     click.echo("\t".join(map(printable, cells)))
 
 
@@ -118,12 +118,12 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
     return [
         {
             "image": result.image,
-            "caption": one.text,
-            "tokens": sorted(tokens(one.text)),
-            "score": round(one.score, 4),
+            "caption": caption.text,
+            "tokens": sorted(tokens(caption.text)),
+            "score": round(caption.score, 4),
             "model": model,
         }
-        for one in result.captions
+        for caption in result.captions
     ]
 
 
@@ -144,12 +144,12 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     """
     check_options("to evaluate on")
     from captioner.captioner import open_captioner
-    from captioner.datasets import listed
+    from captioner.datasets import read_names
     from captioner.metrics import evaluate as score
 
     split = options["split"] or ""
     photos = data_set(options, hold_out=bool(split)).of(split)
-    trained_on = [name for file in options["trained_on"] for name in listed(file)]
+    trained_on = [name for file in options["trained_on"] for name in read_names(file)]
     captioner = open_captioner(model, device)
     with progress_bar(len(photos), "photo") as bar:
         result = score(captioner, photos, beam, trained_on, bar.update)
@@ -223,20 +223,20 @@ def compare(
 
     below = PhotosBelow(photos)
     found = list(below)
-    _check_found(below, photos, len(found))
+    _check_photos_found(below, photos, len(found))
     captioners = [open_captioner(name.strip(), device) for name in models.split(",") if name.strip()]
     compared = compare_photos(captioners, found, beam)
-    for one in compared:
-        if one.error is not None:
-            tell(f"Error: {one.error}")
-        for written in one.captions:
-            _print_row(photo_name(one.photo), written.model, written.caption)
+    for result in compared:
+        if result.error is not None:
+            tell(f"Error: {result.error}")
+        for caption in result.captions:
+            _print_row(photo_name(result.photo), caption.model, caption.caption)
     for path, write in ((html, write_page), (png, write_picture)):
         if path is not None:
             with writing(path):
                 write(compared, path)
             tell(f"wrote {path}")
-    if any(one.error is not None for one in compared):
+    if any(result.error is not None for result in compared):
         raise click.exceptions.Exit(1)
 
 
@@ -251,17 +251,17 @@ def models(folders: Sequence[Path], as_json: bool) -> None:
     click.echo(json.dumps(found.as_json()) if as_json else _catalogue_text(found))
 
 
-def _catalogue_text(found: Catalogue) -> str:
+def _catalogue_text(models_known: Catalogue) -> str:
     lines = []
-    for one in found.here:
-        lines.append(f"{one.name}  ({one.size / 1e6:.1f} MB, {one.words:,} words)  {one.folder}")
-        lines.append(f"    {one.encoder}; {one.decoder}; data: {', '.join(one.data) or 'unknown'}")
-        if one.scores:
-            lines.append("    " + ", ".join(f"{name} {value:.3f}" for name, value in one.scores.items()))
+    for model in models_known.here:
+        lines.append(f"{model.name}  ({model.size / 1e6:.1f} MB, {model.words:,} words)  {model.folder}")
+        lines.append(f"    {model.encoder}; {model.decoder}; data: {', '.join(model.data) or 'unknown'}")
+        if model.scores:
+            lines.append("    " + ", ".join(f"{name} {value:.3f}" for name, value in model.scores.items()))
     lines += ["", "captioner train --arch NAME, or captioner import --arch NAME (model1 to model5):"]
-    lines += [f"    {name:<8} {what}" for name, what in found.architectures.items()]
+    lines += [f"    {name:<8} {what}" for name, what in models_known.architectures.items()]
     lines += ["", "--model NAME downloads, with the extra transformers, among others:"]
-    lines += [f"    {name:<45} {what}" for name, what in found.downloads.items()]
+    lines += [f"    {name:<45} {what}" for name, what in models_known.downloads.items()]
     return "\n".join(map(printable, lines))
 
 

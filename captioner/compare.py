@@ -38,7 +38,7 @@ from captioner.streaming import StreamingCaptioner
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ModelCaption:
     """One model's caption of one photo."""
 
     model: str
@@ -47,35 +47,37 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One photo with a caption of each model, in the models' order; or why it could not be read."""
+class ComparedPhoto:
+    """One photo with each model's caption, in the order of the models; or why it could not be read."""
 
     photo: Photo
-    captions: tuple[Written, ...] = ()
+    captions: tuple[ModelCaption, ...] = ()
     error: str | None = None
 
 
 def compare(
     captioners: Sequence[StreamingCaptioner], photos: Sequence[Photo], beam: int | None = None
-) -> list[Compared]:
+) -> list[ComparedPhoto]:
     """Caption each photo with each model; a bad photo gives its error, the rest go on.
 
     Models of one name (every trained one lies in a folder `best`) are told apart by their identities.
     """
     if not captioners:
         raise ModelError("there is no model to compare")
-    found, times = [], Counter(one.name for one in captioners)
-    names = [one.name if times[one.name] == 1 else one.identity for one in captioners]
-    streams = [one.stream(photos, beam=beam) for one in captioners]
+    compared, name_counts = [], Counter(captioner.name for captioner in captioners)
+    names = [
+        captioner.name if name_counts[captioner.name] == 1 else captioner.identity for captioner in captioners
+    ]
+    streams = [captioner.stream(photos, beam=beam) for captioner in captioners]
     for photo, *results in zip(photos, *streams, strict=True):
         error = results[0].error
         written = tuple(
-            Written(name, result.captions[0].text, result.captions[0].score)
+            ModelCaption(name, result.captions[0].text, result.captions[0].score)
             for name, result in zip(names, results, strict=True)
             if result.captions
         )
-        found.append(Compared(photo, written, error))
-    return found
+        compared.append(ComparedPhoto(photo, written, error))
+    return compared
 
 
 # As a picture
@@ -85,59 +87,60 @@ _TEXT, _SMALL = 18, 14
 _LINES = 6  # of a caption
 
 
-def picture(compared: Sequence[Compared]) -> Image.Image:
+def picture(compared: Sequence[ComparedPhoto]) -> Image.Image:
     """A card a photo, up to four beside each other, each as high as its row needs."""
-    shown = [one for one in compared if one.error is None]
+    shown = [card for card in compared if card.error is None]
     columns = max(1, ceil(len(shown) / max(1, ceil(len(shown) / _COLUMNS))))  # rows of about equal length
     rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
-    heights = [max(_card_height(one) for one in row) for row in rows]
+    heights = [max(_card_height(card) for card in row) for row in rows]
     size = (
         2 * _MARGIN + columns * (_WIDTH + _GAP) - _GAP,
         2 * _MARGIN + sum(heights) + _GAP * max(0, len(rows) - 1),
     )
     sheet, top = Image.new("RGB", size, PAPER), _MARGIN
     for row, height in zip(rows, heights, strict=True):
-        for column, one in enumerate(row):
-            _draw_card(sheet, one, (_MARGIN + column * (_WIDTH + _GAP), top), height)
+        for column, card in enumerate(row):
+            _draw_card(sheet, card, (_MARGIN + column * (_WIDTH + _GAP), top), height)
         top += height + _GAP
     return sheet
 
 
-def write_picture(compared: Sequence[Compared], path: str | os.PathLike[str]) -> None:
+def write_picture(compared: Sequence[ComparedPhoto], path: str | os.PathLike[str]) -> None:
     """Write the picture as PNG."""
     write_png(picture(compared), path)
 
 
-def _lines(caption: str) -> list[str]:
+def _wrap_caption(caption: str) -> list[str]:
     words = zip(clean(caption).split(), repeat(False))
     return [" ".join(word for word, _ in line) for line in wrap(words, _WIDTH - 2 * _INSIDE, _TEXT, _LINES)]
 
 
-def _card_height(one: Compared) -> int:
+def _card_height(card: ComparedPhoto) -> int:
     texts = sum(
-        leading(_SMALL) + len(_lines(written.caption)) * leading(_TEXT) + 12 for written in one.captions
+        leading(_SMALL) + len(_wrap_caption(written.caption)) * leading(_TEXT) + 12
+        for written in card.captions
     )
     return _HEIGHT + 10 + texts + leading(_SMALL) + _INSIDE
 
 
-def _draw_card(sheet: Image.Image, one: Compared, corner: tuple[int, int], height: int) -> None:
+def _draw_card(sheet: Image.Image, card: ComparedPhoto, corner: tuple[int, int], height: int) -> None:
     left, top = corner
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left - 1, top - 1, left + _WIDTH, top + height), fill=CARD, outline=EDGE)
-    if (photo := filling(one.photo, _WIDTH, _HEIGHT)) is not None:
+    if (photo := filling(card.photo, _WIDTH, _HEIGHT)) is not None:
         sheet.paste(photo, corner)
     left, top, right = left + _INSIDE, top + _HEIGHT + 12, left + _WIDTH - _INSIDE
-    for written in one.captions:
+    for written in card.captions:
         score = f"{written.score:.2f}"
         draw.text((right, top), score, PALE, font(_SMALL), anchor="ra")
         room = right - left - round(extent(score, _SMALL)) - 10
         draw.text((left, top), fit_end(clean(written.model), room, _SMALL), MARK, font(_SMALL))
         top += leading(_SMALL)
-        for line in _lines(written.caption):
+        for line in _wrap_caption(written.caption):
             draw.text((left, top), line, INK, font(_TEXT))
             top += leading(_TEXT)
         top += 12
-    name = fit_end(printable(Path(photo_name(one.photo)).name), right - left, _SMALL)
+    name = fit_end(printable(Path(photo_name(card.photo)).name), right - left, _SMALL)
     draw.text((left, corner[1] + height - leading(_SMALL) - 8), name, PALE, font(_SMALL))
 
 
@@ -156,26 +159,26 @@ figcaption, figcaption.pale { margin: 0 .9rem .9rem; }
 """
 
 
-def page(compared: Sequence[Compared]) -> str:
+def page(compared: Sequence[ComparedPhoto]) -> str:
     """A self-contained HTML file: photos inside, nothing fetched, all text escaped."""
-    models = max((len(one.captions) for one in compared), default=0)  # a bad photo has no captions
+    models = max((len(result.captions) for result in compared), default=0)  # a bad photo has no captions
     title = f"{counted(len(compared), 'photo')}, {counted(models, 'model')}"
     body = "\n".join(map(_figure, compared))
     return document(title, _STYLE, f"<h1>{safe(title)}</h1>\n<main>\n{body}\n</main>")
 
 
-def write_page(compared: Sequence[Compared], path: str | os.PathLike[str]) -> None:
+def write_page(compared: Sequence[ComparedPhoto], path: str | os.PathLike[str]) -> None:
     Path(path).write_text(page(compared), encoding="utf-8")
 
 
-def _figure(one: Compared) -> str:
-    if one.error is not None:
-        return f'<figure><figcaption class="warn">{safe(one.error)}</figcaption></figure>'
-    photo = thumbnail(one.photo, 720, 720)
-    name = Path(photo_name(one.photo)).name
+def _figure(result: ComparedPhoto) -> str:
+    if result.error is not None:
+        return f'<figure><figcaption class="warn">{safe(result.error)}</figcaption></figure>'
+    photo = thumbnail(result.photo, 720, 720)
+    name = Path(photo_name(result.photo)).name
     image = f'<img src="{data_uri(photo)}" alt="{safe(name)}">' if photo is not None else ""
     captions = "".join(
         f"<dt>{safe(written.model)}<span>{written.score:.2f}</span></dt><dd>{safe(written.caption)}</dd>"
-        for written in one.captions
+        for written in result.captions
     )
     return f'<figure>{image}<dl>{captions}</dl><figcaption class="pale">{named(name)}</figcaption></figure>'

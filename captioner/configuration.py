@@ -9,7 +9,7 @@ from types import MappingProxyType
 from captioner.errors import ModelError
 from captioner.preprocess import Preprocess
 
-_LARGEST = 100_000  # of all sizes in a configuration
+_LARGEST = 100_000  # any size in a configuration; a larger one is a mistake, and could fill the memory
 
 
 def _check(settings: object, at_least: Mapping[str, int]) -> None:
@@ -24,10 +24,10 @@ def _check(settings: object, at_least: Mapping[str, int]) -> None:
 class ConsensusSizes:
     """How much a consensus of captions holds."""
 
-    space: int  # numbers that tell where a photo lies
+    space: int  # numbers that make a photo's place
     grams: int  # n-grams in its table
-    photos: int  # neighbours that a photo may have
-    words: int  # of each of them, at most
+    photos: int  # training photos that can be neighbours
+    words: int  # kept for each of these photos, at most
 
     def __post_init__(self) -> None:
         _check(self, {"space": 1, "grams": 1, "photos": 1, "words": 1})
@@ -51,7 +51,7 @@ class ModelConfig:
     frozen_embedding: bool = False  # embeddings were given (GloVe) and are not trained
     preprocess: Preprocess = field(default_factory=Preprocess)
     max_words: int = 20
-    consensus: ConsensusSizes | None = None  # what the training captions agree on; None: not made
+    consensus: ConsensusSizes | None = None  # None: the model has no consensus
 
     def __post_init__(self) -> None:
         at_least = {"embedding": 1, "hidden": 1, "layers": 1, "grid": 1, "heads": 1, "max_words": 1}

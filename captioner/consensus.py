@@ -105,17 +105,20 @@ class Consensus(nn.Module):
 
     def rank(self, features: Tensor, by_photo: Sequence[Sequence[Hypothesis]]) -> list[list[Hypothesis]]:
         """The hypotheses of each photo, the best first; the agreement is added to their scores."""
-        captions = [one.ids for hypotheses in by_photo for one in hypotheses]
+        captions = [hypothesis.ids for hypotheses in by_photo for hypothesis in hypotheses]
         owners = [row for row, hypotheses in enumerate(by_photo) for _ in hypotheses]
         agreements = self.agreement(features, captions, owners)
         if not agreements.isfinite().all():
             return [[] for _ in by_photo]  # decoding gives nothing either where scores are no numbers
         next_agreement = iter(agreements.tolist())
         scored = [
-            [replace(one, score=one.score + WEIGHT * next(next_agreement)) for one in hypotheses]
+            [
+                replace(hypothesis, score=hypothesis.score + WEIGHT * next(next_agreement))
+                for hypothesis in hypotheses
+            ]
             for hypotheses in by_photo
         ]
-        return [sorted(hypotheses, key=lambda one: -one.score) for hypotheses in scored]
+        return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.score) for hypotheses in scored]
 
     def agreement(self, features: Tensor, captions: Sequence[Sequence[int]], owners: Sequence[int]) -> Tensor:
         """Agreement (N,) of N captions with their photos: the sum of four expected cosines, 0 to 4.

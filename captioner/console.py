@@ -23,7 +23,7 @@ from captioner.signals import interrupting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-#: How a shell tells of a program that SIGPIPE ended, as it ends most whose reader (head, less) leaves.
+#: The exit code in a shell of a program that SIGPIPE ended, as when its reader (head, less) has left.
 _READER_LEFT = 141
 
 
@@ -54,12 +54,12 @@ class Place(click.Path):
 
 FOLDER = Place(path_type=Path, file_okay=False)
 FILE = Place(path_type=Path, dir_okay=False)
-#: As it is given, for what looks itself at what stands there.
+#: A place as text, for code that itself checks what is there.
 PLACE = Place(readable=False)
 
 
 class Number(click.FloatRange):
-    """A number in a range: NaN is compared with no limit, and with infinity nothing is computed."""
+    """A finite number in a range: NaN would pass every limit, and infinity leaves nothing to compute."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
@@ -69,10 +69,10 @@ class Number(click.FloatRange):
 
 
 class OutputFile(Place):
-    """A file to be written; that there is no place for it is told before the work, not at its end.
+    """A file to be written; it is checked before the work whether it can be, not at its end.
 
-    It takes the place of an earlier one (`earlier` says what that is) and of no other file: a photo, or what
-    is being read, could be named by mistake, and would be lost.
+    It replaces an earlier output (`earlier` names that kind of file) and no other file, since a photo or an
+    input that was named by mistake would be lost.
     """
 
     earlier = "page or picture with this program's mark"
@@ -93,19 +93,19 @@ class OutputFile(Place):
         return f"{file} is no {self.earlier}, and would be lost; name another file, or delete it first"
 
     def is_earlier(self, file: Path) -> bool:
-        """Whether a file, which is none but of the usual kind, may be written over."""
+        """Whether an existing file is an earlier output, which may be written over."""
         return is_made_here(file)
 
 
 class WholeFile(OutputFile):
-    """One that is first written beside its place (`captioner.files.written_whole`)."""
+    """An output that is written beside its place first (`captioner.files.written_whole`)."""
 
     def refused(self, file: Path) -> str:
         return super().refused(file) or no_place_for(beside(file))
 
 
 def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:
-    """Why a second output of one command cannot go there: the first would be lost; else ""."""
+    """Why this file cannot be a second output of the command, which would overwrite the first; else ""."""
     if param is None or ctx is None:
         return ""
     first = ctx.meta.setdefault("outputs", {}).setdefault(os.path.realpath(file), param)
@@ -113,7 +113,7 @@ def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context |
 
 
 def no_place_for(file: Path) -> str:
-    """Why a file cannot be written where it is to be, as far as that is seen before the work; else ""."""
+    """Why a file cannot be written there, as far as can be seen before the work; else ""."""
     if str(file) == "-":
         return "- is no file: standard output has the answer; name a file"
     folder = file.absolute().parent
@@ -125,7 +125,7 @@ def no_place_for(file: Path) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """An error while a file is written names it: the system does so only when it is opened."""
+    """Add the file's name to an OSError while it is written; the system names it only while opening it."""
     try:
         yield path
     except OSError as error:
@@ -197,14 +197,14 @@ def _report(error: Exception, known: tuple[type[Exception], ...]) -> int:
 
 
 def _message(error: Exception) -> str:
-    """As the program's own errors are worded: the place first, and no number."""
+    """The error's message in the wording of the program's own errors: the place first, no error number."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     return str(error)
 
 
 def stop_on_sigterm() -> None:
-    """Let SIGTERM unwind the program as Ctrl-C does, so that drafts and temporary files are left in order."""
+    """Let SIGTERM raise KeyboardInterrupt like Ctrl-C, so that drafts and temporary files are tidied up."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -214,7 +214,7 @@ def stop_on_sigterm() -> None:
 
 @contextmanager
 def interruptible(message: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command here, with `message` instead of the usual word."""
+    """End the command on Ctrl-C and SIGTERM with `message` and exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
@@ -223,7 +223,7 @@ def interruptible(message: str) -> Iterator[None]:
 
 
 def tell(what: object) -> None:
-    """A line on stderr, above the progress bar if there is one."""
+    """Write a line to stderr, above the progress bar if there is one."""
     tqdm.write(printable(str(what)), file=sys.stderr)
 
 

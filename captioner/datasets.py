@@ -37,7 +37,7 @@ class CaptionedPhoto:
 
     image: Path
     captions: tuple[str, ...]
-    name: str = ""  # in its data set: the file's, with the folders below that of the photos
+    name: str = ""  # in its data set: the file's path below the folder of the photos
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.image.name)
@@ -51,9 +51,9 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
     captions: dict[str, list[str]] = {}
     try:
         with (folder / "captions.txt").open(encoding="utf-8-sig") as lines:
-            for image, caption in sound(flickr8k_captions(lines, f"{folder}/captions.txt")):
+            for image, caption in without_problems(flickr8k_captions(lines, f"{folder}/captions.txt")):
                 captions.setdefault(image, []).append(caption)
-        names = _names(folder / f"{split}.txt")
+        names = _read_split(folder / f"{split}.txt")
     except (OSError, UnicodeDecodeError) as error:
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise DataError(f"{folder}: not a Flickr8k folder with split {split!r} ({why})") from None
@@ -63,26 +63,26 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
             f"{folder}/{split}.txt: no caption for {missing[0]} ({counted(len(missing), 'such image')})"
         )
     images = flickr8k_photos(folder) or folder / "images"
-    return [CaptionedPhoto(_photo(images, name), tuple(captions[name]), name) for name in names]
+    return [CaptionedPhoto(_photo_path(images, name), tuple(captions[name]), name) for name in names]
 
 
-def listed(file: Path) -> list[str]:
+def read_names(file: Path) -> list[str]:
     """Names of photos, one a line. Raises DataError."""
     try:
-        return _lines(file)
+        return _read_lines(file)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: not a list of names ({error})") from None
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     """One name a line, as file names may hold blanks."""
     lines = map(str.strip, file.read_text(encoding="utf-8-sig").split("\n"))
     return [line for line in lines if line]
 
 
-def _names(split: Path) -> list[str]:
-    """Of a split's photos; one that is named twice would count twice."""
-    names = _lines(split)
+def _read_split(split: Path) -> list[str]:
+    """The names of a split's photos. Raises DataError if one is named twice, as it would count twice."""
+    names = _read_lines(split)
     [(name, count)] = Counter(names).most_common(1) or [("", 0)]
     if count > 1:
         raise DataError(f"{split}: names {name} {count} times; leave one of them")
@@ -92,18 +92,18 @@ def _names(split: Path) -> list[str]:
 def coco(annotations: Path, images: Path) -> list[CaptionedPhoto]:
     """Photos of a COCO caption file that have captions, in the order of their ids. Raises DataError."""
     found = coco_file(annotations).items()
-    return [CaptionedPhoto(_photo(images, name), captions, name) for name, captions in found]
+    return [CaptionedPhoto(_photo_path(images, name), captions, name) for name, captions in found]
 
 
 def captions_alone(files: Iterable[Path], without: Iterable[Path]) -> dict[str, tuple[str, ...]]:
-    """File name -> captions, of COCO caption files, but for the photos `without` has. Raises DataError."""
+    """File name -> captions of COCO caption files, less the photos of `without`. Raises DataError."""
     held_out = PhotoNames(name for file in without for name in coco_file(file))
     found = {name: captions for file in files for name, captions in coco_file(file).items()}
     return {name: captions for name, captions in found.items() if name not in held_out}
 
 
 def coco_file(annotations: Path) -> dict[str, tuple[str, ...]]:
-    """File name -> captions, of a COCO caption file. Raises DataError."""
+    """File name -> captions of a COCO caption file. Raises DataError."""
     tables = coco_tables(annotations)
     images = coco_images(tables["images"])
     for field in ("id", "file_name"):
@@ -112,7 +112,7 @@ def coco_file(annotations: Path) -> dict[str, tuple[str, ...]]:
             raise DataError(f"{annotations}: {count} images have the {field} {value!r}")
     names = {image["id"]: image["file_name"] for image in images}
     captions: dict[str, list[str]] = {names[number]: [] for number in sorted(names, key=_numbers_first)}
-    for number, caption in sound(coco_captions(tables["annotations"], names, str(annotations))):
+    for number, caption in without_problems(coco_captions(tables["annotations"], names, str(annotations))):
         captions[names[number]].append(caption)
     return {name: tuple(found) for name, found in captions.items() if found}
 
@@ -121,8 +121,8 @@ def _numbers_first(number: int | str) -> tuple[bool, int | str]:
     return isinstance(number, str), number
 
 
-def sound(found: Iterable[Row | Problem]) -> list[Row]:
-    """Training takes a file whole, or says what of it cannot be learnt from."""
+def without_problems(found: Iterable[Row | Problem]) -> list[Row]:
+    """The rows of a file. Raises DataError if there is any problem: training takes a file whole or not."""
     items = list(found)
     problems = [item for item in items if isinstance(item, Problem)]
     if problems:
@@ -131,7 +131,7 @@ def sound(found: Iterable[Row | Problem]) -> list[Row]:
     return [item for item in items if not isinstance(item, Problem)]
 
 
-def _photo(folder: Path, name: str) -> Path:
+def _photo_path(folder: Path, name: str) -> Path:
     place = photo_in(folder, name)
     if place is None:
         raise DataError(f"{name}: leads out of {folder}, the folder of the photos")
@@ -139,7 +139,7 @@ def _photo(folder: Path, name: str) -> Path:
 
 
 def check_there(photos: Sequence[CaptionedPhoto]) -> None:
-    """Refuse photos that are not there. Raises DataError."""
+    """Raise DataError if the file of a photo is missing."""
     missing = [photo.image for photo in photos if not is_file(photo.image)]
     if missing:
         raise DataError(f"{missing[0]}: no such photo ({len(missing)} of {len(photos)} are missing)")

@@ -79,15 +79,15 @@ class _ClosedHypotheses:
     full: list[Hypothesis] = field(default_factory=list)
     runners_up: list[Hypothesis] = field(default_factory=list)
 
-    def add(self, one: Hypothesis, among_best: bool, how: Decoding, width: int) -> None:
+    def add(self, hypothesis: Hypothesis, among_best: bool, how: Decoding, width: int) -> None:
         if among_best and len(self.full) < width:
-            self.full.append(one)
+            self.full.append(hypothesis)
         elif how.runners_up:
-            self.runners_up.append(one)
+            self.runners_up.append(hypothesis)
 
     def score(self, rank: int) -> float:
         """The score of the `rank`-th best (1: the best) that fills the beam; -inf where there are fewer."""
-        scores = sorted((one.score for one in self.full), reverse=True)
+        scores = sorted((hypothesis.score for hypothesis in self.full), reverse=True)
         return scores[rank - 1] if len(scores) >= rank else -torch.inf
 
 
@@ -198,8 +198,8 @@ class _BeamSearch:
         ends = (chosen[:, :looked_at] == END) & best[:, :looked_at].isfinite()
         for row, slot in ends.nonzero().tolist():
             ids = tuple(self.words[row, parents[row, slot]].tolist())
-            one = Hypothesis(ids, self._score(best[row, slot].item(), self.length + 1), ended=True)
-            self._rows[row].add(one, slot < self._width, self._how, self._width)
+            hypothesis = Hypothesis(ids, self._score(best[row, slot].item(), self.length + 1), ended=True)
+            self._rows[row].add(hypothesis, slot < self._width, self._how, self._width)
 
     def _score(self, total: float, length: int) -> float:
         return total / float(length**self._how.length_penalty)
@@ -244,8 +244,8 @@ class _BeamSearch:
                     closed.full.append(Hypothesis(tuple(ids), self._score(total, len(ids)), ended=False))
 
 
-def _by_score(one: Hypothesis) -> float:
-    return -one.score
+def _by_score(hypothesis: Hypothesis) -> float:
+    return -hypothesis.score
 
 
 def _rank_continuations(
@@ -274,9 +274,9 @@ def _rank_continuations(
 def _merge_groups(groups: Sequence[_ClosedHypotheses]) -> list[Hypothesis]:
     """The hypotheses of one photo, each once: first the best of each group, then the others."""
     ordered = [sorted(group.full + group.runners_up, key=_by_score) for group in groups]
-    first = sorted((one for group in ordered for one in group[:1]), key=_by_score)
-    others = sorted((one for group in ordered for one in group[1:]), key=_by_score)
-    return list({one.ids: one for one in reversed(first + others)}.values())[::-1]
+    first = sorted((hypothesis for group in ordered for hypothesis in group[:1]), key=_by_score)
+    others = sorted((hypothesis for group in ordered for hypothesis in group[1:]), key=_by_score)
+    return list({hypothesis.ids: hypothesis for hypothesis in reversed(first + others)}.values())[::-1]
 
 
 def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:

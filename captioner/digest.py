@@ -1,4 +1,4 @@
-"""What tells files by their content."""
+"""Digests of files' content."""
 
 from __future__ import annotations
 

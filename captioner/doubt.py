@@ -70,7 +70,7 @@ def doubt_of(decoder: AttentionDecoder, vocabulary: Vocabulary) -> Doubt | None:
     if not decoder.words:
         return None
     subjects = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]
-    return Doubt(decoder, [one for one in subjects if len(one.signs)])
+    return Doubt(decoder, [subject for subject in subjects if len(subject.signs)])
 
 
 def _subject(

@@ -1,4 +1,4 @@
-"""How hard captioning is to try, and the limits of it. Commands read these, so nothing here loads torch."""
+"""How hard captioning tries, and its limits. Commands read them, so nothing here loads torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from captioner.given import is_number
 USUAL_BEAM = 3
 #: Work and memory grow with the beam and with the captions of a photo; neither gives more beyond a few.
 MOST_BEAM = MOST_CAPTIONS = 50
-#: In nats, as the scores of words: more changes nothing, and far more leaves no word a finite score.
+#: In nats, like the scores of words: more changes nothing, and far more leaves no score finite.
 MOST_DIVERSITY = 100
 
 
@@ -21,7 +21,7 @@ MOST_DIVERSITY = 100
 class Effort:
     """How captions are to be written. Raises ModelError for what is not possible.
 
-    NumPy's numbers become Python's: those of few bits are too narrow to reckon with.
+    NumPy's numbers become Python's, since narrow ones could overflow in computations.
     """
 
     beam: int  # 1: greedy

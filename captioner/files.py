@@ -1,4 +1,4 @@
-"""Files by the names that lists, manifests and people give (any text may be one), and files written whole."""
+"""Whether a name from outside, which may be any text, is a file; and files that are written whole."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import BinaryIO
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is there, whatever name is given: what the system refuses as a name is no file's."""
+    """Whether there is a file; False, not an error, for a name that the system does not allow."""
     return os.path.isfile(path)  # noqa: PTH113 - pathlib raises for what is too long a name
 
 
 @contextmanager
 def written_whole(file: Path) -> Iterator[BinaryIO]:
-    """A stream whose content becomes the file in one step, at its end.
+    """A stream whose content becomes the file in one step, at the end of the block.
 
-    An error or Ctrl-C leaves what was there. A device (/dev/null) is written to as it is.
+    An error or Ctrl-C leaves the old file. A device (/dev/null) is written to directly.
     """
     new = beside(file)
     if new == file:
@@ -36,7 +36,7 @@ def written_whole(file: Path) -> Iterator[BinaryIO]:
 
 
 def beside(file: Path) -> Path:
-    """Where a file is written before it takes its place, which that of a device must not."""
+    """The temporary path that a file is first written to; for a device the device itself."""
     return file if _is_device(file) else file.with_name(f".{file.name}.{os.getpid()}")
 
 

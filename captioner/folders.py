@@ -11,26 +11,25 @@ from captioner.formats import SUFFIXES, UNREAD, what_to_do
 
 
 class PhotosBelow:
-    """The photos that paths name: a file is itself, a folder gives those in it and below, in order of name.
+    """The photos at these paths: a file gives itself, a folder the photos in it and below, in order of name.
 
-    Photos of folders are known by their suffix. Links to folders are followed, each folder once, so loops
-    end. What is hidden is no photo (macOS writes a `._a.jpg` beside each `a.jpg` on other systems' disks),
-    nor is a pipe or a device.
-    A folder that cannot be read is given itself, so that opening it tells why.
+    In folders, photos are recognised by their suffix. Links to folders are followed, each folder once, so
+    loops end. Hidden files (macOS writes a `._a.jpg` beside each `a.jpg` on other systems' disks), pipes and
+    devices are left out. A folder that cannot be read gives its own path, so that opening it reports why.
     """
 
     def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         self._paths = tuple(paths)
-        #: Of what was walked so far: pictures in formats that are not read, by suffix.
+        #: Pictures that were passed over so far, in formats that are not read: suffix -> count.
         self.unread: Counter[str] = Counter()
-        #: Folders that cannot be read, and why.
+        #: Folder that cannot be read -> why.
         self.unreadable: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[str]:
         self.unread.clear()
         self.unreadable.clear()
         for path in self._paths:
-            if os.path.isdir(path):  # noqa: PTH112 - a name that cannot be is none
+            if os.path.isdir(path):  # noqa: PTH112 - pathlib raises for names that are not allowed
                 yield from self._below(os.fspath(path), set())
             else:
                 yield os.fspath(path)
@@ -66,22 +65,25 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_pipe_or_device(entry: os.DirEntry[str]) -> bool:
-    """The one may never answer, the other never end; who names one himself gets what it gives."""
+    """Whether to leave an entry out: a pipe may never answer, a device never end.
+
+    A pipe or device that is named itself is read all the same.
+    """
     try:
         return not entry.is_file() and bool(entry.stat())
-    except OSError:  # such as a link to nothing: opening it tells
+    except OSError:  # such as a link to nothing: opening it reports that
         return False
 
 
 def no_photos(unread: Mapping[str, int]) -> str:
-    """What to say of folders without a photo."""
+    """The message for folders without a photo."""
     kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
     nothing = f"has no photos ({kinds}) in it or below"
     return f"{nothing}; {passed_over(unread)}" if unread else nothing
 
 
 def passed_over(unread: Mapping[str, int]) -> str:
-    """What to say of pictures in formats that are not read."""
+    """The message for pictures in formats that are not read."""
     kinds = ", ".join(f"{count:,} {suffix[1:]}" for suffix, count in sorted(unread.items()))
     total = sum(unread.values())
     what = "picture in a format that is" if total == 1 else "pictures in formats that are"

@@ -16,8 +16,8 @@ _ALWAYS = {
     "PPM": (".ppm",),
 }
 _HEIF = {"HEIF": (".heic", ".heif", ".hif")}  # by the extra `heic`: what phones save
-#: AVIF is one of these although Pillow reads it: its decoder goes past the size that the header tells:
-#: 3 KB fill 900 MB. HEIF's decoder refuses such a file.
+#: AVIF is not read, although Pillow could: its decoder exceeds the size that the header names, so that 3 KB
+#: fill 900 MB. HEIF's decoder refuses such a file.
 _NEVER = (".avif", ".jxl", ".jp2", ".svg", ".psd")
 _RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2")
 
@@ -25,7 +25,7 @@ _RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2")
 def _has_heif() -> bool:
     try:
         from pillow_heif import register_heif_opener
-    except (ImportError, OSError):  # not installed, or a broken one that nothing else here needs
+    except (ImportError, OSError):  # not installed, or broken, which must not stop the rest
         return False
     register_heif_opener()
     return True
@@ -35,7 +35,7 @@ _READ = _ALWAYS | (_HEIF if _has_heif() else {})
 
 FORMATS = tuple(_READ)
 SUFFIXES = frozenset(suffix for suffixes in _READ.values() for suffix in suffixes)
-#: Suffixes of pictures that are none of these: phones', cameras' raw ones, drawings.
+#: Suffixes of pictures in other formats: phones', cameras' raw ones, drawings.
 UNREAD = frozenset((*_HEIF["HEIF"], *_NEVER, *_RAW)) - SUFFIXES
 
 _NAMES = {"WEBP": "WebP", "HEIF": "HEIC"}
@@ -44,7 +44,7 @@ NAMES = ", ".join(_NAMES.get(name, name) for name in FORMATS)
 
 
 def what_to_do(suffixes: Collection[str], count: int) -> str:
-    """Advice for so many pictures that are not read, by their suffixes."""
+    """Advice for `count` pictures with these suffixes, which are not read."""
     convert = f"convert {'it' if count == 1 else 'them'} to JPEG"
     readable = "HEIF" not in _READ and not set(suffixes).isdisjoint(_HEIF["HEIF"])
     return convert + (", or pip install 'caption-search[heic]', which reads HEIC" if readable else "")

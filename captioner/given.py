@@ -1,4 +1,4 @@
-"""What a caller gives, looked at before anything is done with it."""
+"""Check arguments that callers of all three packages give."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from reprlib import repr as shortened
 
 
 def check_listed(given: object, what: str, error: type[Exception]) -> None:
-    """Raise `error` for one thing where many are taken: a text's letters would be taken for them."""
+    """Raise `error` for a single thing in place of a list; a text would be read as a list of its letters."""
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise error(f"give {what} as a list, also a single one: [{shortened(given)}]")
 
 
 def is_number(given: object, kind: type[Integral] | type[Real]) -> bool:
-    """NumPy's, too; but True, which counts as 1 in Python, nobody means so."""
+    """Whether it is a number of this kind, Python's or NumPy's; True is none, though it counts as 1."""
     return isinstance(given, kind) and not isinstance(given, bool)

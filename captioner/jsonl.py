@@ -1,8 +1,8 @@
-"""Captioned photos of one's own, as JSON lines: which are to be learnt from, and which held out to score on.
+"""Captioned photos of one's own, as JSON lines: which to learn from, and which to hold out for scoring.
 
-A line has a `caption`, and an `image`: the path of the photo (or, where there is none, an `image_id` that is
-one). `indexer build --jsonl` reads such lines, and `indexer export` writes them. Captions that a captioner
-wrote are passed over: who learns from his own words learns his own mistakes.
+A line has a `caption`, and an `image`: the path of the photo (without `image`, the `image_id` is the path).
+`indexer build --jsonl` reads such lines, and `indexer export` writes them. Captions that a captioner wrote
+are passed over, since a model that learns from them learns its own mistakes.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any
 
 from captioner.caption_files import Problem, json_lines
 from captioner.counted import counted
-from captioner.datasets import CaptionedPhoto, sound
+from captioner.datasets import CaptionedPhoto, without_problems
 from captioner.errors import DataError
 from captioner.files import is_file
 
 #: One photo in so many is held out to score on, where no line says which.
 HELD_OUT = 10
 TRAIN, DEV = "train", "dev"
-#: What others call the photos that a model is scored on while it learns.
+#: Other names for the split that a model is scored on while it learns.
 _NAMES_OF_DEV = ("val", "validation")
 _TEXTS = ("image", "image_id", "caption", "kind", "model", "split")
 _FORM = '{"image": "photo.jpg", "caption": "a dog on a beach"}'
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _JsonlLine:
     """What one line says of a photo."""
 
     where: str
@@ -42,7 +42,7 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Photo:
+class _SplitPhoto:
     """What all lines say of a photo."""
 
     where: str  # the first of them
@@ -56,26 +56,26 @@ class JsonlPhotos:
 
     file: Path
     folder: Path  # where relative paths begin
-    photos: Sequence[_Photo]
-    remarks: Sequence[str]  # what is not learnt from, for people to know
+    photos: Sequence[_SplitPhoto]
+    remarks: Sequence[str]  # sentences for people: what is not learnt from
 
     def of(self, split: str = "") -> list[CaptionedPhoto]:
-        """Those of a split, and those that are of none; without a split, all.
+        """The photos of a split, and those without a split; all photos for "".
 
-        Raises DataError where there are none, or a photo is not there.
+        Raises DataError if there are none, or if a photo's file is missing.
         """
-        wanted = _usual(split)
-        found = [one for one in self.photos if not wanted or one.split in ("", wanted)]
+        wanted = _standard_split(split)
+        found = [entry for entry in self.photos if not wanted or entry.split in ("", wanted)]
         if not found:
             raise DataError(
-                f"{self.file}: has no photo of the split {split}, but of {_counted(self.photos)}; "
+                f"{self.file}: has no photo of the split {split}, but of {_list_splits(self.photos)}; "
                 "name another split, or another file"
             )
         self._check_there(found)
-        return [one.photo for one in found]
+        return [entry.photo for entry in found]
 
-    def _check_there(self, photos: Sequence[_Photo]) -> None:
-        missing = [one for one in photos if not is_file(one.photo.image)]
+    def _check_there(self, photos: Sequence[_SplitPhoto]) -> None:
+        missing = [entry for entry in photos if not is_file(entry.photo.image)]
         if missing:
             such = f"{len(missing):,} of {counted(len(photos), 'photo')} are missing"
             begin = f"paths that are not absolute begin at {self.folder}"
@@ -85,26 +85,26 @@ class JsonlPhotos:
 def jsonl(file: Path, images: Path | None = None, *, hold_out: bool = False) -> JsonlPhotos:
     """The photos of a file of JSON lines. Their paths begin at `images`, or at the file's folder.
 
-    With `hold_out`, photos without a split are "dev", one in ten, or "train": by their names, so each is the
-    same in every run, also when others have come. Raises DataError.
+    With `hold_out`, one in ten of the photos without a split is "dev" and the others are "train". Their names
+    decide, so a photo's split is the same in every run, also after others were added. Raises DataError.
     """
     folder = Path(os.path.abspath(images or file.parent))  # noqa: PTH100 - a Path keeps `..`
     try:
         with file.open("rb") as stream:
-            found = sound(_line(one, folder) for one in json_lines(stream, str(file)))
+            found = without_problems(_parse_line(line, folder) for line in json_lines(stream, str(file)))
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from None
-    photos = _photos(line for line in found if line is not None)
+    photos = _group_by_photo(line for line in found if line is not None)
     generated = found.count(None)
     if not photos:
         only = f"only {counted(generated, 'caption')} that a captioner wrote" if generated else "no captions"
         raise DataError(f"{file}: has {only}; a line is such as {_FORM}")
-    divided = _divided(photos) if hold_out else photos
+    divided = _assign_splits(photos) if hold_out else photos
     return JsonlPhotos(file, folder, divided, tuple(_remarks(file, photos, divided, generated)))
 
 
-def _line(found: tuple[str, Mapping[str, Any]] | Problem, folder: Path) -> _Line | Problem | None:
-    """None for what a captioner wrote."""
+def _parse_line(found: tuple[str, Mapping[str, Any]] | Problem, folder: Path) -> _JsonlLine | Problem | None:
+    """The line's content, what is wrong with it, or None if a captioner wrote it."""
     if isinstance(found, Problem):
         return found
     where, known = found
@@ -114,15 +114,15 @@ def _line(found: tuple[str, Mapping[str, Any]] | Problem, folder: Path) -> _Line
     image, image_id, caption, kind, model, split = (known.get(name, "") for name in _TEXTS)
     if kind == "generated" or model:
         return None
-    reason = _unfit(image or image_id, caption)
+    reason = _why_unfit(image or image_id, caption)
     if reason:
         return Problem(where, reason)
     place = folder / (image or image_id)
-    return _Line(where, place, _name(place, folder, image_id), caption, _usual(split))
+    return _JsonlLine(where, place, _photo_name(place, folder, image_id), caption, _standard_split(split))
 
 
-def _unfit(image: str, caption: str) -> str:
-    """Why nothing can be learnt from a line; empty where it can."""
+def _why_unfit(image: str, caption: str) -> str:
+    """Why a line cannot be learnt from; "" where it can."""
     if not image:
         return "has no image, the path of a photo"
     if "://" in image:
@@ -130,64 +130,70 @@ def _unfit(image: str, caption: str) -> str:
     return "" if caption.strip() else "has no caption"
 
 
-def _name(place: Path, folder: Path, image_id: str) -> str:
-    """From the folder on. Of photos elsewhere the image id if the path ends so, for they may all move."""
-    path = _spelled(place)
+def _photo_name(place: Path, folder: Path, image_id: str) -> str:
+    """The photo's path below `folder`.
+
+    A photo elsewhere has its image id as name if its path ends with the id, and its path otherwise.
+    The id stays the same when all photos move to another place.
+    """
+    path = _normalised(place)
     if path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
     return image_id if path.as_posix().endswith(f"/{image_id}") else path.as_posix()
 
 
-def _spelled(place: Path) -> Path:
-    """In one way, for one photo."""
+def _normalised(place: Path) -> Path:
+    """The path without `..` and the like, so that one photo has one path."""
     return Path(os.path.normpath(place))
 
 
-def _photos(lines: Iterable[_Line]) -> list[_Photo]:
-    """What all lines say of each photo, in the order of the first ones."""
-    found: dict[Path, list[_Line]] = {}
+def _group_by_photo(lines: Iterable[_JsonlLine]) -> list[_SplitPhoto]:
+    """The lines of each photo joined, in the order of the photos' first lines."""
+    found: dict[Path, list[_JsonlLine]] = {}
     for line in lines:
-        found.setdefault(_spelled(line.image), []).append(line)
-    return [_photo(lines) for lines in found.values()]
+        found.setdefault(_normalised(line.image), []).append(line)
+    return [_join_lines(lines) for lines in found.values()]
 
 
-def _photo(lines: Sequence[_Line]) -> _Photo:
-    """Raises DataError for one of two splits: it would be learnt from and tested on."""
+def _join_lines(lines: Sequence[_JsonlLine]) -> _SplitPhoto:
+    """Join a photo's lines. Raises DataError if they name two splits: it would be trained and tested on."""
     first = lines[0]
     splits = {line.split: line.where for line in lines if line.split}
     if len(splits) > 1:
         (one, where), (other, elsewhere), *_ = splits.items()
         raise DataError(f"{elsewhere}: its photo is of the split {other} here, and of {one} in {where}")
     captioned = CaptionedPhoto(first.image, tuple(line.caption for line in lines), first.name)
-    return _Photo(first.where, captioned, next(iter(splits), ""))
+    return _SplitPhoto(first.where, captioned, next(iter(splits), ""))
 
 
-def _usual(split: str) -> str:
+def _standard_split(split: str) -> str:
     return DEV if split in _NAMES_OF_DEV else split
 
 
-def _divided(photos: Sequence[_Photo]) -> list[_Photo]:
-    return [one if one.split else replace(one, split=_by_name(one.photo.name)) for one in photos]
+def _assign_splits(photos: Sequence[_SplitPhoto]) -> list[_SplitPhoto]:
+    return [
+        entry if entry.split else replace(entry, split=_split_by_name(entry.photo.name)) for entry in photos
+    ]
 
 
-def _by_name(name: str) -> str:
+def _split_by_name(name: str) -> str:
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).digest()
     return DEV if int.from_bytes(digest[:4], "big") % HELD_OUT == 0 else TRAIN
 
 
 def _remarks(
-    file: Path, photos: Sequence[_Photo], divided: Sequence[_Photo], generated: int
+    file: Path, photos: Sequence[_SplitPhoto], divided: Sequence[_SplitPhoto], generated: int
 ) -> Iterator[str]:
     if generated:
         yield f"{file}: {counted(generated, 'caption')} that a captioner wrote: passed over"
     pairs = zip(photos, divided, strict=True)
-    found = Counter(later.split for one, later in pairs if not one.split and later.split)
+    found = Counter(after.split for before, after in pairs if not before.split and after.split)
     if found:
         these = counted(found.total(), "photo")
         yield f"{file}: {these} without a split, {found[DEV]:,} of them, by name, held out to score on"
 
 
-def _counted(photos: Sequence[_Photo]) -> str:
-    """The splits that there are."""
-    counts = Counter(one.split for one in photos)
+def _list_splits(photos: Sequence[_SplitPhoto]) -> str:
+    """The splits and their numbers of photos, for a message."""
+    counts = Counter(entry.split for entry in photos)
     return " and ".join(f"{split} ({counted(count, 'photo')})" for split, count in counts.items())

@@ -1,4 +1,4 @@
-"""A captioner for later: who may need one names its model, and torch comes when the first photo does."""
+"""Load a captioner later, so that torch is imported only when the first photo comes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from captioner.photo_captioner import PhotoCaptioner
 
 
 def loader(model: str | os.PathLike[str] = "default") -> Callable[[], PhotoCaptioner]:
-    """What loads a captioner, named as `open_captioner` takes it, when called; it raises ModelError then."""
+    """A function that loads the captioner that `open_captioner(model)` gives; that call raises ModelError."""
 
     def load() -> PhotoCaptioner:
         from captioner.captioner import open_captioner

@@ -1,7 +1,7 @@
 """How good captions are: BLEU, ROUGE-L, CIDEr-D, METEOR and SPICE by their reference implementations.
 
-The figures are those of pycocoevalcap (the extra `evaluate`) on really decoded captions. METEOR, SPICE
-and the tokeniser that papers use are Java programs; where they cannot run, the result says so.
+pycocoevalcap (the extra `evaluate`) computes them, of captions decoded as in use. METEOR, SPICE and the
+tokeniser that papers use are Java programs; where they cannot run, the result says so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OWN = "captioner.tokens.words (no Java here: figures may differ a little from pa
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of one model on one set of photos, and signs of a model that only looks good."""
+    """Scores of one model on one set of photos, and figures that show when good scores mislead."""
 
     model: str
     photos: int
@@ -60,9 +60,9 @@ def evaluate(
     """
     _check_comparable(photos)
     names = [photo.name for photo in photos]
-    known = _known_of_training(captioner, names, trained_on)
+    known = _check_training_photos(captioner, names, trained_on)
     written = list(_captions(captioner, photos, beam, progress))
-    texts = [one.text for one in written]
+    texts = [caption.text for caption in written]
     scores, unavailable, tokenizer = measure([photo.captions for photo in photos], texts)
     return Evaluation(
         captioner.identity,
@@ -73,7 +73,7 @@ def evaluate(
         tokenizer,
         distinct=len(set(texts)) / len(texts),
         words_used=len({word for text in texts for word in words(text)}),
-        without_end=sum(not one.ended for one in written) / len(written),
+        without_end=sum(not caption.ended for caption in written) / len(written),
         training_photos=known,
         captions=dict(zip(names, texts, strict=True)),
     )
@@ -110,12 +110,12 @@ def measure(
         from pycocoevalcap.rouge.rouge import Rouge
     except ImportError:
         raise DataError("scores need pycocoevalcap: pip install 'caption-search[evaluate]'") from None
-    theirs, ours, tokenizer = _tokenised(references, captions)
+    theirs, ours, tokenizer = _tokenise(references, captions)
     bleu, _ = Bleu(4).compute_score(theirs, ours, verbose=0)
     scores = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     scores["ROUGE-L"] = float(Rouge().compute_score(theirs, ours)[0])
     scores["CIDEr-D"] = float(Cider().compute_score(theirs, ours)[0])
-    by_java, unavailable = _measured_by_java(theirs, ours)
+    by_java, unavailable = _measure_by_java(theirs, ours)
     return scores | by_java, unavailable, tokenizer
 
 
@@ -123,7 +123,7 @@ class _UnavailableError(CaptionerError):
     """Why a measure cannot be computed here."""
 
 
-def _measured_by_java(theirs: Tokenised, ours: Tokenised) -> tuple[dict[str, float], dict[str, str]]:
+def _measure_by_java(theirs: Tokenised, ours: Tokenised) -> tuple[dict[str, float], dict[str, str]]:
     scores, unavailable = {}, {}
     for name, run in (("METEOR", _meteor), ("SPICE", _spice)):
         try:
@@ -133,21 +133,21 @@ def _measured_by_java(theirs: Tokenised, ours: Tokenised) -> tuple[dict[str, flo
     return scores, unavailable
 
 
-def _known_of_training(captioner: PhotoCaptioner, names: Sequence[str], trained_on: Iterable[str]) -> str:
-    """Refuse photos that were trained on; says what is known."""
+def _check_training_photos(captioner: PhotoCaptioner, names: Sequence[str], trained_on: Iterable[str]) -> str:
+    """Raise DataError for photos that were trained on; gives, for people, what is known of the others."""
     about = captioner.about if isinstance(captioner, Captioner) else {}
     if check_unseen(names, captioner.name, trained_on, about):
         return "no test photo is among them"
     return f"unknown: the model keeps no record of its training photos ({KEY}); their names can be given"
 
 
-def _tokenised(
+def _tokenise(
     references: Sequence[Sequence[str]], captions: Sequence[str]
 ) -> tuple[Tokenised, Tokenised, str]:
-    """By the tokeniser that papers use where Java runs it, else by the project's own."""
+    """Both tokenised, and the tokeniser's name: the one that papers use if Java runs it, else our own."""
     given = (dict(enumerate(references)), {number: [text] for number, text in enumerate(captions)})
     if shutil.which("java"):
-        theirs, ours = (_by_stanford(photos) for photos in given)
+        theirs, ours = (_tokenise_by_stanford(photos) for photos in given)
         if theirs is not None and ours is not None:
             return theirs, ours, PTB
     theirs, ours = (
@@ -156,10 +156,10 @@ def _tokenised(
     return theirs, ours, OWN
 
 
-def _by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | None:
+def _tokenise_by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | None:
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-    # Its program takes a caption a line, and ends a line at \r, \v, \f, U+2028 and U+2029 as well.
+    # It reads one caption a line, and ends a line at \r, \v, \f, U+2028 and U+2029 as well.
     asked = {n: [{"caption": " ".join(text.split()) or "."} for text in texts] for n, texts in photos.items()}
     try:
         found: Tokenised = PTBTokenizer().tokenize(asked)
@@ -180,10 +180,10 @@ def _meteor(theirs: Tokenised, ours: Tokenised) -> float:
     except (OSError, ValueError) as error:
         raise _UnavailableError(f"its Java program failed here ({error})") from None
     finally:
-        if meteor.lock.locked():  # left so by an error; its own clean-up would wait for ever
+        if meteor.lock.locked():  # an error left it locked; its own clean-up would wait for ever
             meteor.lock.release()
         process = meteor.meteor_p
-        with contextlib.suppress(OSError):  # what it did not read any more
+        with contextlib.suppress(OSError):  # for bytes that the program no longer reads
             process.stdin.close()
         process.kill()
         process.wait()

@@ -1,36 +1,39 @@
-"""Text from outside (names, captions, errors) made safe to show: it moves, colours and turns no line."""
+"""Make text from outside (names, captions, errors) safe to show on one line of a terminal or page.
+
+Control characters could move the cursor or change colours, and direction marks could reverse the line.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
 
-#: Controls, halves of characters, what is none, what is somebody's own, and ends of lines.
+#: Unicode categories: controls, surrogates, unassigned, private use, line and paragraph separators.
 _REFUSED = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
-#: Direction marks and overrides: invisible, and able to turn a line around. (Joiners are part of words.)
+#: Direction marks and overrides: invisible, and able to reverse a line. (Joiners are parts of words.)
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 REPLACEMENT = "\ufffd"
 
 
 def printable(text: str) -> str:
-    """A name or a message on one line of a terminal; what is refused is escaped, so that it can be told."""
-    return _shown(text, lambda character: ascii(character)[1:-1])
+    """A name or message on one line of a terminal; refused characters are escaped, so that they show."""
+    return _replace_refused(text, lambda character: ascii(character)[1:-1])
 
 
 def clean(text: str) -> str:
-    """A caption on one line with single spaces; what is refused is one mark, for tables and pictures."""
-    return _shown(" ".join(text.split()), lambda character: REPLACEMENT)
+    """A caption on one line with single spaces, for tables and pictures; refused characters become U+FFFD."""
+    return _replace_refused(" ".join(text.split()), lambda character: REPLACEMENT)
 
 
-def said(error: BaseException) -> str:
-    """What an error of others says, on one line: it may have many, or repeat all that a file holds."""
+def error_text(error: BaseException) -> str:
+    """The message of a library's error, on one line of 200 characters at most: it may repeat a whole file."""
     return " ".join(str(error)[:1000].split())[:200] or type(error).__name__
 
 
-def _shown(text: str, instead: Callable[[str], str]) -> str:
+def _replace_refused(text: str, instead: Callable[[str], str]) -> str:
     if text.isprintable():
         return text
-    return "".join(instead(one) if _is_refused(one) else one for one in text)
+    return "".join(instead(character) if _is_refused(character) else character for character in text)
 
 
 def _is_refused(character: str) -> bool:

@@ -16,24 +16,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from captioner.errors import PhotoError
 from captioner.formats import FORMATS, NAMES, UNREAD, what_to_do
-from captioner.outside import said
+from captioner.outside import error_text
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: More pixels than any camera gives; beyond it a small file can fill the memory.
+#: Photos with more pixels are refused: no camera makes them, and a small file could fill the memory so.
 MAX_PIXELS = 120_000_000
-#: Of photos with more pixels, one is in memory at a time, whatever the number of threads.
+#: Photos with more pixels are decoded one at a time, whatever the number of threads.
 _LARGE_PIXELS = 1 << 24
 _ONE_LARGE = threading.Lock()
-#: Pixels a side of the pieces in which modes are converted.
+#: A photo's mode is converted in pieces of this many pixels a side.
 _PIECE = 1024
 #: A glance decodes a JPEG down to this many pixels a side. Of smaller and re-encoded copies of 300 photos,
 #: 99.0 to 100 % stay within 3 bits of the photo's hash; at 256 pixels 99.7 to 100 %, for twice the time.
 _GLANCED_SIDE = 120
 
-#: How it is said of bytes that no decoder here knows; the formats that are known follow.
+#: The message for bytes that no decoder here knows; the known formats follow it.
 UNKNOWN = "not a photo in a known format"
 
 Photo = str | os.PathLike[str] | bytes | Image.Image
@@ -45,13 +45,13 @@ def photo_name(photo: Photo) -> str:
 
 
 def check_there(photo: str) -> None:
-    """Raise PhotoError for a path where nothing is: known at once, before a model is loaded for it."""
+    """Raise PhotoError for a path where nothing is, before a model is loaded for it."""
     try:
         Path(photo).stat()
     except FileNotFoundError:
         raise _nothing_at(photo) from None
     except (OSError, ValueError):
-        pass  # `open_photo` tells what else is wrong
+        pass  # `open_photo` reports what else is wrong
 
 
 def _nothing_at(name: str) -> PhotoError:
@@ -61,7 +61,7 @@ def _nothing_at(name: str) -> PhotoError:
 def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
     """Decode a photo (path, bytes or image) to upright RGB.
 
-    Of an animation it is the first frame, of one that was opened before the frame that it stands at.
+    An animation gives its first frame; one given as an opened image gives the frame that it stands at.
 
     With `smallest`, a JPEG may be decoded at a reduced size whose sides stay at or above
     `smallest` pixels, which saves most of the decoding time; other large photos are reduced, too. Raises
@@ -72,11 +72,11 @@ def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
         if smallest is not None and image is not photo:
             image.draft("RGB", (smallest, smallest))
         with _room_for(image, whole):
-            return _to_rgb(_upright(image, in_place=image is not photo), smallest)
+            return _to_rgb(_turn_upright(image, in_place=image is not photo), smallest)
 
 
 def media_type(photo: Photo) -> str:
-    """The media type that a photo's header tells, such as `image/jpeg`; pixels are not decoded.
+    """The media type by a photo's header, such as `image/jpeg`; pixels are not decoded.
 
     Raises PhotoError for what is no photo of a known format and sane size.
     """
@@ -86,7 +86,7 @@ def media_type(photo: Photo) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a photo's bytes proved to be; the size is as stored, before any turning upright."""
+    """What `glance` found out about a photo; its size is as stored, before it is turned upright."""
 
     media_type: str
     size: tuple[int, int]
@@ -96,22 +96,22 @@ class Glance:
 def glance(photo: Photo) -> Glance:
     """Check a photo down to its last pixel and hash it, for less than `open_photo` costs.
 
-    A JPEG is decoded in grey and at a reduced size; all of its data are read even so, and a file that is
-    cut short or damaged raises PhotoError here where it does there.
+    A JPEG is decoded in grey and at a reduced size. All of its data are read even so: a file that is cut
+    short or damaged raises PhotoError here as in `open_photo`.
     """
     with _decoding(photo) as image:
         kind, size = _media_type(image), image.size
         if image is not photo:
             image.draft("L", (_GLANCED_SIDE, _GLANCED_SIDE))
         with _room_for(image, size):
-            upright = _upright(image, in_place=image is not photo)
+            upright = _turn_upright(image, in_place=image is not photo)
             is_grey = upright.mode == "L" and "transparency" not in upright.info
             seen = upright if is_grey else _to_rgb(upright, _GLANCED_SIDE)
             return Glance(kind, size, perceptual_hash(seen))
 
 
 def _media_type(image: Image.Image) -> str:
-    """An MPO begins with a whole JPEG, which every browser shows; `image/mpo` none knows."""
+    """The image's media type; JPEG for an MPO, which begins with a JPEG: browsers do not know `image/mpo`."""
     return Image.MIME["JPEG" if image.format in (None, "MPO") else image.format]
 
 
@@ -121,7 +121,7 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     name = photo_name(photo)
     _check_kind(photo, name)
     try:
-        with _QUIET, _header_read(photo) as image:
+        with _WARNINGS_OFF, _open_header(photo) as image:
             _check_size(image, name)
             yield image
     except PhotoError:
@@ -137,11 +137,11 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise PhotoError(f"{name}: {_why_not_a_photo(photo)}") from None
     except Exception as error:  # decoders raise whatever damage leads them to (struct.error, KeyError, ...)
-        raise PhotoError(f"{name}: damaged or incomplete image ({said(error)})") from None
+        raise PhotoError(f"{name}: damaged or incomplete image ({error_text(error)})") from None
 
 
 @contextmanager
-def _header_read(photo: Photo) -> Iterator[Image.Image]:
+def _open_header(photo: Photo) -> Iterator[Image.Image]:
     if isinstance(photo, Image.Image):
         yield photo
         return
@@ -150,7 +150,7 @@ def _header_read(photo: Photo) -> Iterator[Image.Image]:
         yield image
 
 
-class _Quiet:
+class _WarningsOff:
     """No warnings while any thread decodes: Pillow warns of odd metadata and large images.
 
     `warnings.catch_warnings` alone changes the filters of all threads, and of two that overlap the
@@ -178,7 +178,7 @@ class _Quiet:
                 self._filters.__exit__(None, None, None)
 
 
-_QUIET = _Quiet()
+_WARNINGS_OFF = _WarningsOff()
 
 
 def _check_kind(photo: object, name: str) -> None:
@@ -206,13 +206,15 @@ def _why_not_a_photo(photo: Photo) -> str:
 
 
 def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:
-    """Held while a photo is decoded; `whole` is its size as stored, before a JPEG's is reduced."""
-    width, height = whole if image.info.get("progressive") else image.size  # progressive: all is held at once
+    """A lock for decoding a large photo. `whole`: its size as stored, before a JPEG is reduced."""
+    width, height = (
+        whole if image.info.get("progressive") else image.size
+    )  # a progressive JPEG is decoded whole in any case
     return _ONE_LARGE if width * height > _LARGE_PIXELS else nullcontext()
 
 
-def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
-    """Turned as its EXIF orientation says; damaged metadata are no reason to refuse whole pixels."""
+def _turn_upright(image: Image.Image, *, in_place: bool) -> Image.Image:
+    """The image turned by its EXIF orientation; damaged metadata are ignored, as the pixels are whole."""
     image.load()
     with suppress(Exception):  # Pillow's readers of metadata raise almost anything
         if not in_place:
@@ -224,16 +226,16 @@ def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
 def _to_rgb(image: Image.Image, smallest: int | None = None) -> Image.Image:
     """8-bit RGB on white, whatever the mode: palette, alpha, 16-bit grey, CMYK, LAB, float.
 
-    A large image is reduced so far that its sides stay at or above `smallest`. It is all done piece by
-    piece, for at full size each step would hold another copy.
+    A large image is reduced as far as its sides stay at or above `smallest`. All steps work piece by piece,
+    since at full size each step would hold another copy.
     """
-    pixels, white = image.width * image.height, _white(image) if _is_deep(image) else 0.0
+    pixels, white_level = image.width * image.height, _white_level(image) if _is_deep(image) else 0.0
     if pixels <= _PIECE**2:
-        return _piece_to_rgb(image, white)
+        return _piece_to_rgb(image, white_level)
     factor = max(1, min(image.size) // smallest) if smallest and pixels > _LARGE_PIXELS else 1
     whole = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
     for left, top, piece in _pieces(image, factor):
-        whole.paste(_piece_to_rgb(piece, white).reduce(factor), (left // factor, top // factor))
+        whole.paste(_piece_to_rgb(piece, white_level).reduce(factor), (left // factor, top // factor))
     return whole
 
 
@@ -247,7 +249,7 @@ def _pieces(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, int, Ima
 
 
 def _piece_to_rgb(image: Image.Image, white: float) -> Image.Image:
-    """`white`: the value that becomes white, where the image is deep."""
+    """A piece as 8-bit RGB. `white`: the value of a deep image that becomes white."""
     if _is_deep(image):
         image = _stretch(image, white)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -269,15 +271,18 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or image.mode in ("I", "F")
 
 
-def _finite(image: Image.Image) -> npt.NDArray[np.float32]:
+def _finite_values(image: Image.Image) -> npt.NDArray[np.float32]:
     import numpy as np
 
     return np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
 
 
-def _white(image: Image.Image) -> float:
-    """65,535 in integers (255 where none is above), 1 in floats, or the largest value if that is more."""
-    largest = max(float(_finite(piece).max(initial=0.0)) for _, _, piece in _pieces(image))
+def _white_level(image: Image.Image) -> float:
+    """The value that becomes white: in integers 65,535 (255 if no value is above), in floats 1.
+
+    If the image holds a larger value, that value is white.
+    """
+    largest = max(float(_finite_values(piece).max(initial=0.0)) for _, _, piece in _pieces(image))
     return max(1.0 if image.mode == "F" else 255.0 if largest <= 255.0 else 65535.0, largest)
 
 
@@ -285,7 +290,7 @@ def _stretch(image: Image.Image, white: float) -> Image.Image:
     """Bring deep grey values to 0..255; Pillow's own conversion would clip them to white."""
     import numpy as np
 
-    values = _finite(image) * np.float32(255.0 / white)
+    values = _finite_values(image) * np.float32(255.0 / white)
     return Image.fromarray(values.clip(0.0, 255.0).round().astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""What every kind of captioner offers, and what it gives: known without torch, which only the kinds load."""
+"""The interface of every kind of captioner, and what it gives; no torch is needed to import them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:  # Pillow comes with it
 class Caption:
     """A caption, and the score that ranked it.
 
-    It is the mean log probability of a word, length-normalised; of a model with a consensus, with a beam and
-    without diversity, plus ten times the caption's agreement (captioner.consensus): it may be above 0 then.
-    Scores of two models, or of two ways of decoding, tell nothing of each other.
+    The score is the length-normalised mean log probability of a word. A model with a consensus, when it uses
+    a beam and no diversity, adds ten times the caption's agreement (captioner.consensus), so its scores may
+    be above 0. Scores of two models, or of two ways of decoding, cannot be compared.
     """
 
     text: str
@@ -26,7 +26,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """What became of one photo: captions (the best first), or an error."""
+    """The result for one photo: captions (the best first), or an error."""
 
     image: str
     captions: tuple[Caption, ...] = ()
@@ -35,10 +35,10 @@ class Captioned:
 
 
 class PhotoCaptioner(Protocol):
-    """What every kind of captioner offers; building and searching ask for no more.
+    """What every kind of captioner offers, and all that building and searching need.
 
-    Measuring does, of this project's own models (Captioner): what they tell of their training, and captions
-    that differ by more than a word.
+    Measuring needs more of this project's own models (Captioner): what is known of their training, and
+    captions that differ by more than a word.
     """
 
     name: str

@@ -43,7 +43,7 @@ class Preprocess:
     def __post_init__(self) -> None:
         known = self.interpolation in _FILTERS and isinstance(self.size, int) and 16 <= self.size <= 2048
         numbers = [*self.mean, *self.std]
-        finite = all(isinstance(one, (int, float)) and math.isfinite(one) for one in numbers)
+        finite = all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers)
         if not (known and finite and len(self.mean) == len(self.std) == 3 and min(self.std) > 0):
             raise ModelError(f"cannot preprocess with {self}")
 

@@ -13,49 +13,49 @@ _Handlers = Mapping[int, Callable[[int, FrameType | None], object] | int]
 
 @contextlib.contextmanager
 def interrupting() -> Iterator[None]:
-    """Ctrl-C is KeyboardInterrupt here; at the end signals are again what they were, whatever came between.
+    """Let Ctrl-C raise KeyboardInterrupt in the block; at its end restore the handlers from before.
 
-    So one that comes when a command has been interrupted already is not told of a second time.
+    So a signal that comes after a command was interrupted is not reported a second time.
     """
-    before = _handlers()
+    before = _current_handlers()
     try:
-        _handle({number: signal.default_int_handler for number in before if number == signal.SIGINT})
+        _set_handlers({number: signal.default_int_handler for number in before if number == signal.SIGINT})
         yield
     finally:
-        _handle(before)
+        _set_handlers(before)
 
 
 @contextlib.contextmanager
 def signals_held(*, first_only: bool = False) -> Iterator[list[int]]:
-    """They are put into the list; the first of them does its work at the end, unless there was an error.
+    """Put signals into the list in the block; at its end raise the first of them, unless there was an error.
 
-    With `first_only` a second one is not held: what waits for a server can be ended all the same.
+    With `first_only` a second signal is not held, so that waiting for a server can be ended.
     """
     held: list[int] = []
-    before = _handlers()
+    before = _current_handlers()
 
     def hold(number: int, _: FrameType | None) -> None:
         held.append(number)
         if first_only:
-            _handle(before)
+            _set_handlers(before)
 
     try:
-        _handle(dict.fromkeys(before, hold))
+        _set_handlers(dict.fromkeys(before, hold))
         yield held
     finally:
-        _handle(before)
+        _set_handlers(before)
     if held:
         signal.raise_signal(held[0])
 
 
-def _handlers() -> _Handlers:
-    """What becomes of the signals now; of ignored ones there is nothing to hold."""
+def _current_handlers() -> _Handlers:
+    """The present handlers of SIGINT and SIGTERM, without ignored ones, which need no holding."""
     if threading.current_thread() is not threading.main_thread():
-        return {}  # only the main thread is told of signals, and may say what becomes of them
+        return {}  # only the main thread gets signals, and may set handlers
     found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     return {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
 
 
-def _handle(handlers: _Handlers) -> None:
+def _set_handlers(handlers: _Handlers) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)

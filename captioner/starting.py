@@ -1,6 +1,7 @@
-"""Where the three commands begin: Ctrl-C is quiet from here on, also while their modules are imported.
+"""Start the three commands; Ctrl-C is quiet from here on, also while a command's modules are imported.
 
-All three are in this package since importing it costs nothing; a command is named, and imported only then.
+All three start in this package, as importing it costs nothing; a command's own module is imported only when
+it starts.
 """
 
 from __future__ import annotations
@@ -30,28 +31,29 @@ def search() -> None:
 
 
 def _start(module: str) -> None:
-    """While the command is at work (`signals.interrupting`), Ctrl-C does more than to leave.
+    """Import a command's module and run it. Until it runs (`signals.interrupting`), Ctrl-C only leaves.
 
-    An interrupted command has put things in order where it ends here. Threads that a second signal left at
-    work are not waited for: they would be cut off within the libraries that they call, which then abort.
+    A command that was interrupted has tidied up before it ends here, and then the process leaves at once. It
+    does not wait for threads that a second signal left at work: they would be cut off inside libraries,
+    which then abort.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # ignored, it stays so
-        signal.signal(signal.SIGINT, _leave)
-    sys.unraisablehook = _unraised
+        signal.signal(signal.SIGINT, _leave_at_once)
+    sys.unraisablehook = _report_unraised
     try:
         importlib.import_module(module).main()
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            _leave()
+            _leave_at_once()
         raise
 
 
-def _unraised(what: sys.UnraisableHookArgs) -> None:
-    """A second signal while a generator is closed, which can raise nothing; the first has done its work."""
+def _report_unraised(what: sys.UnraisableHookArgs) -> None:
+    """Report an error that cannot be raised, but not a second Ctrl-C while a generator is closed."""
     if what.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(what)
 
 
-def _leave(*_: object) -> NoReturn:
-    """At once: an exception would be told with all that was being imported, or that threads still end."""
+def _leave_at_once(*_: object) -> NoReturn:
+    """End the process at once: an exception would print a traceback of the imports, or wait for threads."""
     os._exit(_INTERRUPTED)

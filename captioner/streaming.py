@@ -1,4 +1,4 @@
-"""Photos in, captions out, in batches, one photo or a million the same way: what all captioners share."""
+"""What all captioners share: they stream photos in batches, one photo and a million in the same way."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """A photo on its way to the model: its pixels, or why there are none."""
+class _OpenedPhoto:
+    """A photo that was opened for the model: its pixels, or the error instead."""
 
     image: str
     pixels: Tensor | None
@@ -92,74 +92,78 @@ class StreamingCaptioner(ABC):
         """Caption photos lazily in the order given; a bad photo gives its error, the rest go on.
 
         `diversity` above 0 (0.5 is usual, 100 the most) makes several `captions` of a photo differ by more
-        than a word. On a CPU as many batches are in work at once as torch has threads; memory does not grow
-        with photos. Raises PhotoError for a single photo that is in no list.
+        than a word. On a CPU as many batches are worked on at once as torch has threads; memory does not grow
+        with the number of photos. Raises PhotoError if `photos` is a single photo instead of a list.
         """
         check_listed(photos, "photos", PhotoError)
         effort = Effort(self.usual_beam if beam is None else beam, captions, diversity)
         return self._stream(photos, effort)
 
     def _stream(self, photos: Iterable[Photo], effort: Effort) -> Generator[Captioned, None, None]:
-        """Threads open photos; workers, each alone on its core, look at a batch and write its captions.
+        """Threads open photos; workers, each on a core of its own, compute a batch's features and captions.
 
-        Torch could split one batch among the cores instead, as it does with a lone photo. But then they wait
-        for each other after every layer.
+        Torch could split one batch among the cores instead, as it does with a lone photo. But then the cores
+        would wait for each other after every layer.
         """
         threads = torch.get_num_threads()
-        workers = threads if self.device.type == "cpu" else 2  # a GPU: one looks while the other writes
+        workers = threads if self.device.type == "cpu" else 2  # a GPU: one encodes while the other decodes
         with _pool(os.cpu_count() or 1, 1) as openers:
-            opened = _ahead(lambda photo: self._begun(openers, photo), photos, self.batch)
+            opened = _run_ahead(lambda photo: self._begin_opening(openers, photo), photos, self.batch)
             rounds = iter(lambda: list(itertools.islice(opened, workers * self.batch)), [])
             first = next(rounds, [])
             if len(first) < 2:
-                yield from self._captioned(first, effort)
+                yield from self._caption_batch(first, effort)
                 return
             workers = min(workers, len(first))
-            batches = (batch for some in itertools.chain([first], rounds) for batch in _shared(some, workers))
+            batches = (
+                batch for some in itertools.chain([first], rounds) for batch in _split_evenly(some, workers)
+            )
             with _pool(workers, max(1, threads // workers)) as pool:
-                for done in _ahead(
-                    lambda batch: pool.submit(self._captioned, batch, effort), batches, 2 * workers
+                for done in _run_ahead(
+                    lambda batch: pool.submit(self._caption_batch, batch, effort), batches, 2 * workers
                 ):
                     yield from done
 
-    def _begun(self, openers: ThreadPoolExecutor, photo: Photo) -> Future[_Opened]:
-        """Paths and bytes are opened by the pool; an image at once, for it is still the caller's.
+    def _begin_opening(self, openers: ThreadPoolExecutor, photo: Photo) -> Future[_OpenedPhoto]:
+        """Open paths and bytes in the pool, but an image at once, as the caller may change it later.
 
-        It may read its pixels from a file that the next one reads too, as the frames of an animation do. A
-        copy for the pool would be as large as the photo, and wait with others.
+        An image may also read its pixels from a file that the next image reads too, as the frames of an
+        animation do. A copy for the pool would be as large as the photo, and many copies would wait there.
         """
         if not isinstance(photo, Image.Image):
             return openers.submit(self._open, photo)
-        done: Future[_Opened] = Future()
+        done: Future[_OpenedPhoto] = Future()
         done.set_result(self._open(photo))
         return done
 
-    def _open(self, photo: Photo) -> _Opened:
+    def _open(self, photo: Photo) -> _OpenedPhoto:
         name = photo_name(photo)
         try:
             image = open_photo(photo, self.smallest)
         except PhotoError as error:
-            return _Opened(name, None, error=str(error))
-        return _Opened(name, self.pixels(image), perceptual_hash(image))
+            return _OpenedPhoto(name, None, error=str(error))
+        return _OpenedPhoto(name, self.pixels(image), perceptual_hash(image))
 
-    def _captioned(self, batch: Sequence[_Opened], effort: Effort) -> list[Captioned]:
-        pixels = [one.pixels for one in batch if one.pixels is not None]
+    def _caption_batch(self, batch: Sequence[_OpenedPhoto], effort: Effort) -> list[Captioned]:
+        pixels = [photo.pixels for photo in batch if photo.pixels is not None]
         written: list[tuple[Caption, ...]] = []
         if pixels:
-            features = torch.cat(self._fitting(lambda rows: [self.features(rows)], torch.stack(pixels)))
-            written = self._fitting(lambda rows: self.write(rows, effort), features)
+            features = torch.cat(
+                self._in_halves_that_fit(lambda rows: [self.features(rows)], torch.stack(pixels))
+            )
+            written = self._in_halves_that_fit(lambda rows: self.write(rows, effort), features)
         if not all(written):
             raise ModelError(f"{self.name}: writes nothing, since its scores are no numbers; it is damaged")
-        found = iter(written)
+        captions = iter(written)
         return [
-            Captioned(one.image, error=one.error)
-            if one.pixels is None
-            else Captioned(one.image, next(found), one.phash)
-            for one in batch
+            Captioned(photo.image, error=photo.error)
+            if photo.pixels is None
+            else Captioned(photo.image, next(captions), photo.phash)
+            for photo in batch
         ]
 
-    def _fitting(self, work: Callable[[Tensor], list[_T]], rows: Tensor) -> list[_T]:
-        """What `work` makes of the rows; those that do not fit in memory together are halved."""
+    def _in_halves_that_fit(self, work: Callable[[Tensor], list[_T]], rows: Tensor) -> list[_T]:
+        """The results of `work` for the rows; rows that do not fit in memory together are halved."""
         try:
             return work(rows)
         except RuntimeError as error:
@@ -172,17 +176,20 @@ class StreamingCaptioner(ABC):
                 ) from None
         self.batch = min(self.batch, len(rows) // 2)
         torch.cuda.empty_cache()
-        return [one for half in rows.tensor_split(2) for one in self._fitting(work, half)]
+        return [result for half in rows.tensor_split(2) for result in self._in_halves_that_fit(work, half)]
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has a type for it; the CPU's allocator only a text."""
+    """Whether memory ran out: CUDA has an error type for it, the CPU's allocator only a message."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 @contextlib.contextmanager
 def _pool(size: int, threads: int) -> Iterator[ThreadPoolExecutor]:
-    """`size` threads, torch computing with `threads` in each. What is not begun at the end is dropped."""
+    """A pool of `size` threads, in each of which torch computes with `threads`.
+
+    At the end of the block tasks that have not begun are cancelled.
+    """
     pool = ThreadPoolExecutor(size, initializer=use_threads, initargs=(threads,))
     try:
         yield pool
@@ -191,12 +198,12 @@ def _pool(size: int, threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def use_threads(count: int) -> None:
-    """From here on torch computes with `count` threads in the thread that calls this; the others keep theirs.
+    """Let torch compute with `count` threads in the calling thread; other threads keep their number.
 
-    `torch.set_num_threads` sets the number of its own thread and, beside it, that of all threads which have
-    not computed yet. So a thread that has none asks for the latter first, and puts it back at once.
+    `torch.set_num_threads` sets the number of the calling thread, and also the number that threads take
+    which have not computed yet. So a fresh thread reads that second number first, and sets it again after.
     """
-    torch.get_num_threads()  # a thread takes the usual number when first asked; later it would undo this
+    torch.get_num_threads()  # a thread takes the second number when it first asks; later that would undo this
     with _ONE_AT_A_TIME, ThreadPoolExecutor(1) as another:
         usual = another.submit(torch.get_num_threads).result()
         torch.set_num_threads(count)
@@ -204,19 +211,19 @@ def use_threads(count: int) -> None:
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    # A forked process has none of the threads that torch shared its work with, and would wait for them for
-    # ever. So it computes with one, as those of torch's own DataLoader do.
+    # A forked process lacks the threads among which torch splits its work, and would wait for them for ever.
+    # So it computes with one thread, as the processes of torch's own DataLoader do.
     os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
-def _shared(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:
-    """Items in order, in parts that differ by one at most: so no worker is left with the last batch alone."""
+def _split_evenly(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:
+    """Items in order, in parts whose sizes differ by one at most: no worker is left with a batch alone."""
     ends = [len(items) * part // parts for part in range(parts + 1)]
     return [items[start:end] for start, end in itertools.pairwise(ends) if start < end]
 
 
-def _ahead(begin: Callable[[_In], Future[_Out]], items: Iterable[_In], depth: int) -> Iterator[_Out]:
-    """What becomes of the items, in order; work on at most `depth` of them is begun ahead."""
+def _run_ahead(begin: Callable[[_In], Future[_Out]], items: Iterable[_In], depth: int) -> Iterator[_Out]:
+    """The items' results in order; up to `depth` items are begun before the first result is taken."""
     waiting: deque[Future[_Out]] = deque()
     for item in items:
         waiting.append(begin(item))

@@ -65,20 +65,20 @@ class TransformersCaptioner(StreamingCaptioner):
             raise ModelError(
                 f"{model}: needs transformers: pip install 'caption-search[transformers]'"
             ) from None
-        _quiet(transformers)
+        _silence_transformers(transformers)
         folder = Path(model)
         if not folder.is_dir() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
             raise ModelError(f"{model}: no such folder, and a model's name has the form ORG/NAME")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                parts, commit = _parts(transformers, model)
+                parts, commit = _load_parts(transformers, model)
         except ModelError:
             raise
         except (
             Exception
         ) as error:  # OSError with a page of advice, ValueError, ImportError, SafetensorError ...
-            raise ModelError(_reason(model, error)) from None
+            raise ModelError(_explain(model, error)) from None
         if folder.is_dir():
             digest = file_digest(*sorted([*folder.glob("*.safetensors"), folder / "config.json"]))
             return cls(parts, folder.resolve().name, digest, device)
@@ -90,7 +90,7 @@ class TransformersCaptioner(StreamingCaptioner):
         return found
 
     def features(self, pixels: Tensor) -> Tensor:
-        """The pixels themselves: these models look at a photo when they write."""
+        """The pixels themselves: these models encode a photo in `write`."""
         return pixels.to(self.device)
 
     @torch.inference_mode()
@@ -110,15 +110,15 @@ class TransformersCaptioner(StreamingCaptioner):
         captions = [
             Caption(" ".join(text.split()), score, ended)
             for text, score, ended in zip(
-                texts, self._scores(found), self._ended(found.sequences), strict=True
+                texts, self._mean_log_probabilities(found), self._have_ended(found.sequences), strict=True
             )
         ]
         return [
             tuple(captions[row : row + effort.captions]) for row in range(0, len(captions), effort.captions)
         ]
 
-    def _scores(self, found: Any) -> list[float]:
-        """Mean log probability of a token; beam search has it already."""
+    def _mean_log_probabilities(self, found: Any) -> list[float]:
+        """Each caption's mean log probability of a token; beam search has computed it already."""
         if getattr(found, "sequences_scores", None) is not None:
             scores: list[float] = found.sequences_scores.tolist()
             return scores
@@ -129,7 +129,7 @@ class TransformersCaptioner(StreamingCaptioner):
         means: Tensor = (logs.nan_to_num(neginf=0.0) * written).sum(1) / written.sum(1).clamp(min=1)
         return [float(mean) for mean in means]
 
-    def _ended(self, sequences: Tensor) -> Iterator[bool]:
+    def _have_ended(self, sequences: Tensor) -> Iterator[bool]:
         """Whether a sequence came to an end token after its first word."""
         ends = {
             token
@@ -143,25 +143,25 @@ class TransformersCaptioner(StreamingCaptioner):
         return (any(token in ends for token in row[1:]) for row in sequences.tolist())
 
 
-def _parts(transformers: Any, model: str) -> tuple[tuple[Any, Any, Any], str]:
+def _load_parts(transformers: Any, model: str) -> tuple[tuple[Any, Any, Any], str]:
     """(Model, image processor, tokenizer), and the revision that the hub gave."""
     config = transformers.AutoConfig.from_pretrained(model, trust_remote_code=False)
     if config.model_type not in CLASSES:
         known = ", ".join(CLASSES)
         raise ModelError(f"{model}: is of the kind {config.model_type!r}; captions are written by {known}")
     revision = getattr(config, "_commit_hash", None)
-    same: dict[str, Any] = {"trust_remote_code": False}
+    options: dict[str, Any] = {"trust_remote_code": False}
     if not Path(model).is_dir():
-        same["revision"] = revision  # a model that changes meanwhile is not mixed
-    written_by = getattr(transformers, CLASSES[config.model_type])
-    network = written_by.from_pretrained(model, use_safetensors=True, **same)
-    processor = transformers.AutoImageProcessor.from_pretrained(model, **same)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model, **same)
+        options["revision"] = revision  # all parts of one revision, even if the model changes meanwhile
+    model_class = getattr(transformers, CLASSES[config.model_type])
+    network = model_class.from_pretrained(model, use_safetensors=True, **options)
+    processor = transformers.AutoImageProcessor.from_pretrained(model, **options)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model, **options)
     return (network, processor, tokenizer), revision or "unknown"
 
 
-def _quiet(transformers: Any) -> None:
-    """Its own bars and advice would stand between captions."""
+def _silence_transformers(transformers: Any) -> None:
+    """Turn off transformers' own bars and advice, which would stand between captions."""
     from huggingface_hub.utils import logging as hub_logging
 
     hub: Any = hub_logging  # has no types
@@ -170,9 +170,9 @@ def _quiet(transformers: Any) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def _reason(model: str, error: BaseException) -> str:
-    """One line of what transformers, its hub client and its file readers say in many."""
-    causes = _chain(error)
+def _explain(model: str, error: BaseException) -> str:
+    """One line for the errors of transformers, its hub client and its file readers, which have many lines."""
+    causes = _error_classes(error)
     if "GatedRepoError" in causes:
         return f"{model}: is gated; ask for access at https://huggingface.co/{model} and set HF_TOKEN"
     if "RepositoryNotFoundError" in causes:
@@ -185,7 +185,7 @@ def _reason(model: str, error: BaseException) -> str:
     return f"{model}: cannot be loaded as an image-to-text model ({text[:200] or type(error).__name__})"
 
 
-def _chain(error: BaseException | None) -> set[str]:
+def _error_classes(error: BaseException | None) -> set[str]:
     """Names of the error's classes and of those that caused it."""
     found: set[str] = set()
     while error is not None:

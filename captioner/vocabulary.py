@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from captioner.errors import ModelError
-from captioner.outside import said
+from captioner.outside import error_text
 
 PAD, START, END, UNK = range(4)
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
@@ -73,20 +73,20 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """What `save` wrote. Raises ModelError, which names the file."""
+        """Read what `save` wrote. Raises ModelError, which names the file."""
         try:
             words = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ModelError(f"{path}: the vocabulary is missing") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"{path}: not a vocabulary ({said(error)})") from None
+            raise ModelError(f"{path}: not a vocabulary ({error_text(error)})") from None
         if not isinstance(words, list):
             raise ModelError(f"{path}: not a vocabulary (a JSON list of words is expected)")
-        return cls.in_file(path, words)
+        return cls.from_words_in_file(path, words)
 
     @classmethod
-    def in_file(cls, path: Path, words: Sequence[object]) -> Vocabulary:
-        """What a file holds as the words. Raises ModelError, which names the file."""
+    def from_words_in_file(cls, path: Path, words: Sequence[object]) -> Vocabulary:
+        """A vocabulary of the words that a file holds. Raises ModelError, which names the file."""
         texts = [word for word in words if isinstance(word, str)]
         if len(texts) != len(words):
             raise ModelError(f"{path}: a vocabulary with words that are no text")

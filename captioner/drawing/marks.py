@@ -1,4 +1,4 @@
-"""Captions in words, of which some are marked, and the lines that they fill, however they are measured."""
+"""Break captions, some of whose words are marked, into lines, by any measure of width."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Mark = tuple[str, bool]  # a word, and whether it is marked
 
 
 def filled(words: Iterable[Mark], width: float, extent: Callable[[str], float]) -> Iterator[list[Mark]]:
-    """Lines of up to `width`, with a blank between two words, none of which is wider than a line."""
+    """Lines of at most `width`, with a blank between words. No word may be wider than a line."""
     line: list[Mark] = []
     used = 0.0
     for word, mark in words:

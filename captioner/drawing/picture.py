@@ -21,17 +21,18 @@ from captioner.photo import Photo, open_photo
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-#: What montages and comparisons are drawn in, as captioner.drawing.page has it for HTML.
+#: The colours of montages and comparisons; captioner.drawing.page has them for HTML.
 PAPER, CARD, EDGE, EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
 INK, PALE, MARK = "#22262b", "#767c85", "#0b7a4b"
 
 _LEADING = 1.32
 
-#: Characters are told apart at this size.
+#: The size at which bitmaps of two characters are compared.
 _LEGIBLE = 24
-_NO_CHARACTER = "\U0010ffff"  # and there will never be one
+_NO_CHARACTER = "\U0010ffff"  # Unicode will never assign it
 
-#: Spelt without the letters and signs that the face lacks; what Unicode takes apart by itself is not here.
+#: Letters and signs that the font lacks -> a spelling in letters that it has. Those that Unicode decomposes
+#: are not in here.
 _PLAIN = {
     pair[0]: pair[1:]
     for pair in "ßss ẞSS æae ÆAE œoe ŒOE øo ØO łl ŁL đd ĐD ðd ÐD þth ÞTh ıi −- ×x •· ‚' ‛' „\" ‟\" ¡!".split()
@@ -39,7 +40,7 @@ _PLAIN = {
 
 
 def thumbnail(photo: Photo | None, width: int, height: int) -> Image.Image | None:
-    """The photo inside width x height pixels, sides in proportion; None where it is missing or remote."""
+    """The photo shrunk to fit into width x height pixels; None where it is missing, remote or unreadable."""
     if not photo or (isinstance(photo, str) and not is_file(photo)):  # a URL is no file either
         return None
     try:
@@ -94,21 +95,21 @@ def wrap(words: Iterable[Mark], width: int, size: int, most: int) -> list[list[M
 
 
 def fit(text: str, width: int, size: int) -> str:
-    """As it is drawn: in letters that the face has, and cut to `width` pixels."""
-    text = spelt(text)
+    """The text as it is drawn: in letters that the font has, and cut to `width` pixels."""
+    text = spell_in_latin(text)
     while len(text) > 1 and extent(text, size) > width:
         text = text[: max(1, len(text) * 9 // 10 - 1)] + "…" if not text.endswith("…") else text[:-2] + "…"
     return text
 
 
 def fit_end(text: str, width: int, size: int) -> str:
-    """Cut from the front: of a path, the end tells more."""
-    return fit(spelt(text)[::-1], width, size)[::-1]
+    """Like `fit`, but cut at the front: the end of a path tells more."""
+    return fit(spell_in_latin(text)[::-1], width, size)[::-1]
 
 
-def spelt(text: str) -> str:
-    """In letters that the face has, which are Latin ones without accents; "?" for what none are near to."""
-    return text if text.isascii() else "".join(map(_spelt, text))
+def spell_in_latin(text: str) -> str:
+    """The text in the font's letters, which are Latin ones without accents; "?" where none comes close."""
+    return text if text.isascii() else "".join(map(_spell_character, text))
 
 
 def leading(size: int) -> int:
@@ -121,28 +122,28 @@ def extent(text: str, size: int) -> float:
 
 @lru_cache
 def font(size: int) -> Font:
-    """The face that Pillow carries, so that a montage looks the same on every machine."""
+    """The font that Pillow carries, so that a montage looks the same on every machine."""
     return ImageFont.load_default(size)
 
 
 @lru_cache(maxsize=4096)
-def _spelt(character: str) -> str:
+def _spell_character(character: str) -> str:
     if _has_glyph(character):
         return character
     parts = unicodedata.normalize("NFKD", character)
     if parts != character:
-        spelling = "".join(map(_spelt, parts))
+        spelling = "".join(map(_spell_character, parts))
         return "?" if set(spelling) == {"?"} else spelling  # a Korean syllable has three parts
     kind = unicodedata.category(character)
-    if kind in ("Mn", "Me", "Cf"):  # accents, and what is never seen
+    if kind in ("Mn", "Me", "Cf"):  # accents and invisible characters
         return ""
     return "-" if kind == "Pd" else _PLAIN.get(character, "?")
 
 
 def _has_glyph(character: str) -> bool:
-    """A face draws one and the same box for all that it has no glyph for."""
-    return _drawn(character) != _drawn(_NO_CHARACTER)
+    """Whether the font has the character: it draws the same box for all characters that it lacks."""
+    return _glyph_bitmap(character) != _glyph_bitmap(_NO_CHARACTER)
 
 
-def _drawn(character: str) -> bytes:
+def _glyph_bitmap(character: str) -> bytes:
     return bytes(font(_LEGIBLE).getmask(character))

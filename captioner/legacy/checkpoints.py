@@ -23,9 +23,9 @@ from captioner.legacy.unpickle import read_matrix, read_vocabulary
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 
-#: What other training scripts put around a state dict, or before its names.
+#: Keys under which other training scripts put a state dict, and prefixes that they put before its names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-_DEEPEST = 8  # wrappers around each other; a hostile one can be inside itself
+_DEEPEST = 8  # nested wrappers at most: a hostile one can contain itself
 _PREFIXES = ("module.",)
 
 
@@ -54,8 +54,8 @@ def import_model(files: LegacyFiles, arch: str) -> Checkpoint:
         raise ModelError(f"{arch} is not a model of the student project; import model1 to model5")
     vocabulary = legacy_vocabulary(files.vocabulary)
     model = CaptionModel.unfilled(config, len(vocabulary))
-    _load(model.encoder, _state(files.encoder, "encoder"), files.encoder, arch)
-    _load(model.decoder, _decoder_state(files, config, len(vocabulary)), files.decoder, arch)
+    _load_exactly(model.encoder, _read_state(files.encoder, "encoder"), files.encoder, arch)
+    _load_exactly(model.decoder, _decoder_state(files, config, len(vocabulary)), files.decoder, arch)
     about = {"data": [], "imported_as": arch, "files": files.names()}
     return Checkpoint(model.eval(), vocabulary, about)
 
@@ -68,7 +68,7 @@ def legacy_vocabulary(path: Path) -> Vocabulary:
         raise ModelError(f"{path}: a vocabulary without word2idx and idx2word")
     if not all(isinstance(number, int) for number in words) or set(words) != set(range(len(words))):
         raise ModelError(f"{path}: the ids of the words are not 0 to {len(words) - 1}")
-    vocabulary = Vocabulary.in_file(path, [words[number] for number in range(len(words))])
+    vocabulary = Vocabulary.from_words_in_file(path, [words[number] for number in range(len(words))])
     if ids != {word: number for number, word in enumerate(vocabulary.words)}:
         raise ModelError(f"{path}: word2idx and idx2word contradict each other")
     return vocabulary
@@ -76,7 +76,7 @@ def legacy_vocabulary(path: Path) -> Vocabulary:
 
 def _decoder_state(files: LegacyFiles, config: ModelConfig, words: int) -> dict[str, Tensor]:
     """The decoder's tensors; the frozen embedding comes from the matrix where the file has none."""
-    state = _state(files.decoder, "decoder")
+    state = _read_state(files.decoder, "decoder")
     if files.weights_matrix is None:
         return state
     matrix = read_matrix(files.weights_matrix)
@@ -88,11 +88,11 @@ def _decoder_state(files: LegacyFiles, config: ModelConfig, words: int) -> dict[
     return {"embed.weight": matrix, **state}
 
 
-def _state(path: Path, part: str) -> dict[str, Tensor]:
+def _read_state(path: Path, part: str) -> dict[str, Tensor]:
     """The state dict of one part: alone, wrapped, with a prefix, or beside the other part in one file."""
     found = read_tensors(path)
     for _ in range(_DEEPEST):
-        found = _inner(found, part)
+        found = _unwrap(found, part)
     if not isinstance(found, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
     ):
@@ -102,8 +102,8 @@ def _state(path: Path, part: str) -> dict[str, Tensor]:
     return {_without_prefix(name, (f"{part}.", *_PREFIXES)): value for name, value in (mine or state).items()}
 
 
-def _inner(found: Any, part: str) -> Any:
-    """What is inside a wrapper; what is in none, as it is."""
+def _unwrap(found: Any, part: str) -> Any:
+    """The content of a wrapper; anything else as it is."""
     for name in (part, f"{part}_state_dict", *_WRAPPERS):
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             return found[name]
@@ -116,8 +116,8 @@ def _without_prefix(name: str, prefixes: tuple[str, ...]) -> str:
     return name
 
 
-def _load(module: nn.Module, state: Mapping[str, Tensor], path: Path, arch: str) -> None:
-    """Exactly the module's tensors, each of the right shape."""
+def _load_exactly(module: nn.Module, state: Mapping[str, Tensor], path: Path, arch: str) -> None:
+    """Load a state dict that has exactly the module's tensors, in their shapes. Raises ModelError."""
     wanted = module.state_dict()
     for name, value in wanted.items():
         if name.endswith("num_batches_tracked"):  # PyTorch before 0.4.1 did not count; nothing reads it here

@@ -1,4 +1,4 @@
-"""What stands for the names that a pickle may use: harmless things of our own, never those that it names."""
+"""Stand-ins for the names that a pickle may use: harmless objects of our own, never the named ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STORAGES: Mapping[str, torch.dtype] = {
 }
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 _DIMENSIONS = 8  # of an array or tensor, at most
-_LARGEST_KEY = 1 << 60  # all below have hashes of their own
+_LARGEST_KEY = 1 << 60  # smaller integers are their own hashes, so that they cannot be made to collide
 
 
 class PickledVocabulary:
@@ -53,10 +53,10 @@ class PickledArray:
     def fill(self, shape: Any, kind: Any, raw: Any, fortran: bool) -> PickledArray:
         if not isinstance(kind, PickledKind):
             raise ValueError("an array without a type")
-        self._shape, self._code, self._fortran = _few(shape), kind.code, fortran
+        self._shape, self._code, self._fortran = _check_shape(shape), kind.code, fortran
         if not isinstance(raw, (str, bytes)):
             raise ValueError("an array of no bytes")
-        self._raw = raw  # and no copy: a pickle may make a million arrays of one text
+        self._raw = raw  # not copied: a pickle may make a million arrays of one text
         return self
 
     def array(self) -> np.ndarray[Any, Any]:
@@ -78,44 +78,44 @@ class PickledKind:
             self.code = ">" + self.code[-2:]
 
 
-def enter(mapping: Any, items: Sequence[Any]) -> Any:
-    """Keys and values in turn into a dictionary."""
+def put_items(mapping: Any, items: Sequence[Any]) -> Any:
+    """Put items, which are keys and values in turn, into a dictionary; gives the dictionary."""
     if type(mapping) not in (dict, OrderedDict):
         raise ValueError("entries of what is no dictionary")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        mapping[_key(key)] = value
+        mapping[_check_key(key)] = value
     return mapping
 
 
-def _key(key: Any) -> str | int:
-    """What is hashed at once, and to a number of its own: a tuple in tuples takes twice as long by each."""
+def _check_key(key: Any) -> str | int:
+    """Refuse a key that may be slow to hash or collide: each level of nested tuples can double the time."""
     if type(key) is str or (type(key) is int and abs(key) < _LARGEST_KEY):
         return key
     raise ValueError("a key that is neither a text nor a small number")
 
 
-def _listed(items: Any) -> Sequence[Any]:
-    """What may be walked through: a tensor may have more rows than the memory has bytes."""
+def _check_list(items: Any) -> Sequence[Any]:
+    """Refuse what is no list or tuple: a tensor may have more rows than the memory has bytes."""
     if not isinstance(items, (list, tuple)):
         raise ValueError("no list where one is expected")
     return items
 
 
-def _few(sizes: Any) -> tuple[int, ...]:
-    """A shape; as it is copied, a long one that is given again and again could fill the memory."""
-    if len(_listed(sizes)) > _DIMENSIONS or not all(type(size) is int for size in sizes):
+def _check_shape(sizes: Any) -> tuple[int, ...]:
+    """A shape as a tuple; long ones are refused, since many copies of one could fill the memory."""
+    if len(_check_list(sizes)) > _DIMENSIONS or not all(type(size) is int for size in sizes):
         raise ValueError("a shape that no array has")
     return tuple(sizes)
 
 
 def new_vocabulary(kind: Any, *_: Any) -> PickledVocabulary:
-    """An instance, as copyreg and copy_reg make it in protocol 0 and 1 and an opcode in the later ones."""
+    """A vocabulary, as `_reconstructor` makes it in protocols 0 and 1, and an opcode in later ones."""
     if kind is not PickledVocabulary:
         raise ValueError("an object of another kind")
     return PickledVocabulary()
 
 
-def _number(of: Any, raw: Any) -> float:
+def _read_number(of: Any, raw: Any) -> float:
     return float(PickledArray().fill((), of, raw, False).array())
 
 
@@ -124,7 +124,7 @@ def _from_buffer(buffer: Any, of: Any, shape: Any, order: Any) -> PickledArray:
 
 
 def _tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-    return torch.as_strided(storage, _few(size), _few(stride), offset)
+    return torch.as_strided(storage, _check_shape(size), _check_shape(stride), offset)
 
 
 def _parameter(data: Tensor, *_: Any) -> Tensor:
@@ -140,8 +140,8 @@ _TAKING_NO_ROOM: Mapping[tuple[str, str], Any] = {
     ("numpy", "dtype"): PickledKind,
     ("numpy.core.multiarray", "_reconstruct"): PickledArray,
     ("numpy._core.multiarray", "_reconstruct"): PickledArray,
-    ("numpy.core.multiarray", "scalar"): _number,
-    ("numpy._core.multiarray", "scalar"): _number,
+    ("numpy.core.multiarray", "scalar"): _read_number,
+    ("numpy._core.multiarray", "scalar"): _read_number,
     ("numpy.core.numeric", "_frombuffer"): _from_buffer,
     ("numpy._core.numeric", "_frombuffer"): _from_buffer,
     ("torch._utils", "_rebuild_tensor"): _tensor,
@@ -152,15 +152,15 @@ _TAKING_NO_ROOM: Mapping[tuple[str, str], Any] = {
 
 
 def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
-    """All names that a file may use, by every version's name of the module, and what it gets for each.
+    """(module, name) -> stand-in, for all names that a file may use, with the module names of all versions.
 
-    What copies takes room: a pickle may ask for a copy of the same thing again and again.
+    A stand-in that copies takes room, since a pickle may ask for many copies of the same object.
     """
 
     def text(value: str, encoding: str = "latin1") -> bytes:
         if encoding != "latin1":
             raise ValueError("text in an encoding of its own")
-        room.take(len(value))
+        room.take_bytes(len(value))
         return value.encode("latin1")
 
     def octets(value: Any = b"", *_: Any) -> bytes:
@@ -169,8 +169,8 @@ def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
         return text(value) if isinstance(value, str) else value
 
     def ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
-        room.make(len(_listed(pairs)))
-        return OrderedDict((_key(key), value) for key, value in map(_listed, pairs))
+        room.take_things(len(_check_list(pairs)))
+        return OrderedDict((_check_key(key), value) for key, value in map(_check_list, pairs))
 
     found = {**_TAKING_NO_ROOM, ("collections", "OrderedDict"): ordered, ("_codecs", "encode"): text}
     for module in ("builtins", "__builtin__"):

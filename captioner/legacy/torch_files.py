@@ -14,15 +14,15 @@ from torch import Tensor
 
 from captioner.errors import ModelError
 from captioner.legacy.room import Room
-from captioner.legacy.unpickle import Reader, read_as_data
+from captioner.legacy.unpickle import DataUnpickler, read_as_data
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_LONGEST_KEY = 100  # a number in decimal digits, truly
+_LONGEST_KEY = 100  # characters; PyTorch's keys are numbers in decimal digits
 
 
 def read_tensors(path: Path) -> Any:
     """What `torch.save` wrote, in the zip format or the older stream of pickles. Raises ModelError."""
-    return read_as_data(path, lambda file, room: (_zip if _is_zip(file) else _stream)(file, room))
+    return read_as_data(path, lambda file, room: (_read_zip if _is_zip(file) else _read_stream)(file, room))
 
 
 def _is_zip(file: IO[bytes]) -> bool:
@@ -31,7 +31,7 @@ def _is_zip(file: IO[bytes]) -> bool:
     return found
 
 
-def _zip(file: IO[bytes], room: Room) -> Any:
+def _read_zip(file: IO[bytes], room: Room) -> Any:
     """The format since PyTorch 1.6: data.pkl, and each storage as a file of its own, stored plainly."""
     path = room.path
     with zipfile.ZipFile(file) as archive:
@@ -40,20 +40,22 @@ def _zip(file: IO[bytes], room: Room) -> Any:
             raise ModelError(f"{path}: a zip file, but not one that torch.save wrote")
         root = pickles[0].removesuffix("data.pkl")
         order = f"{root}byteorder"
-        if order in archive.namelist() and _entry(archive, order, path) != b"little":
+        if order in archive.namelist() and _read_entry(archive, order, path) != b"little":
             raise ModelError(f"{path}: written on a big-endian machine")
 
-        def stored(key: str, dtype: torch.dtype, count: int) -> Tensor:
-            raw = _entry(archive, f"{root}data/{key}", path)
+        def read_storage(key: str, dtype: torch.dtype, count: int) -> Tensor:
+            raw = _read_entry(archive, f"{root}data/{key}", path)
             if len(raw) != count * dtype.itemsize:
                 raise ModelError(f"{path}: storage {key} is not of the size that it claims")
             return _from_bytes(raw, dtype)
 
-        storages = _Storages(room, stored)
-        return Reader(io.BytesIO(_entry(archive, pickles[0], path)), room, storage=storages.named).load()
+        storages = _Storages(room, read_storage)
+        return DataUnpickler(
+            io.BytesIO(_read_entry(archive, pickles[0], path)), room, storage=storages.named
+        ).load()
 
 
-def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+def _read_entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     """A file of the archive; torch.save never compresses, and a compressed one could fill the memory."""
     try:
         entry = archive.getinfo(name)
@@ -64,30 +66,30 @@ def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     return archive.read(entry)
 
 
-def _stream(file: IO[bytes], room: Room) -> Any:
+def _read_stream(file: IO[bytes], room: Room) -> Any:
     """The format before PyTorch 1.6: magic, version, machine, object, keys, then the storages' bytes."""
     path = room.path
-    if Reader(file, room).load() != _MAGIC or Reader(file, room).load() != _PROTOCOL:
+    if DataUnpickler(file, room).load() != _MAGIC or DataUnpickler(file, room).load() != _PROTOCOL:
         raise ModelError(f"{path}: not a file that torch.save wrote")
-    machine = Reader(file, room).load()
+    machine = DataUnpickler(file, room).load()
     if not isinstance(machine, dict):
         raise ModelError(f"{path}: does not tell which machine wrote it")
     if not machine.get("little_endian", True):
         raise ModelError(f"{path}: written on a big-endian machine")
-    # Their bytes come after the object.
+    # Zeros at first: the storages' bytes come after the object.
     storages = _Storages(room, lambda key, dtype, count: torch.zeros(count, dtype=dtype))
 
     def storage(pid: Any) -> Tensor:
         whole, view = storages.named(pid), pid[5] if len(pid) > 5 else None
         return whole if view is None else whole[view[1] : view[1] + view[2]]
 
-    found = Reader(file, room, storage=storage).load()
-    _fill(file, path, storages.made, Reader(file, room).load())
+    found = DataUnpickler(file, room, storage=storage).load()
+    _fill_storages(file, path, storages.made, DataUnpickler(file, room).load())
     return found
 
 
 class _Storages:
-    """The storages that the tensors of a file are views of: each is made once, and takes room."""
+    """The storages that a file's tensors are views of; each is made once, and its bytes take room."""
 
     def __init__(self, room: Room, make: Callable[[str, torch.dtype, int], Tensor]) -> None:
         self._room, self._make = room, make
@@ -95,14 +97,14 @@ class _Storages:
 
     def named(self, pid: Any) -> Tensor:
         """The storage that a persistent id names."""
-        dtype, key, count = _storage_id(pid)
+        dtype, key, count = _parse_storage_id(pid)
         if key not in self.made:
-            self._room.take(count * dtype.itemsize)
+            self._room.take_bytes(count * dtype.itemsize)
             self.made[key] = self._make(key, dtype, count)
         return self.made[key]
 
 
-def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Any) -> None:
+def _fill_storages(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Any) -> None:
     """Read the storages' bytes, in the order of their keys."""
     known = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
     if not known or set(keys) != set(storages):
@@ -117,8 +119,8 @@ def _fill(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Any
             storage.copy_(_from_bytes(raw, storage.dtype))
 
 
-def _storage_id(pid: Any) -> tuple[torch.dtype, str, int]:
-    """("storage", type, key, location, number of elements, ...); where it was (a GPU) is no matter."""
+def _parse_storage_id(pid: Any) -> tuple[torch.dtype, str, int]:
+    """Type, key and element count of ("storage", type, key, location, count, ...); location is ignored."""
     kind, dtype, key, _, count = pid[:5]
     if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(count, int):
         raise ValueError("data of an unknown kind")

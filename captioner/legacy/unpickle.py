@@ -1,7 +1,7 @@
 """Read pickles of other people as data: nothing in them is ever executed.
 
-A pickle is a program that may call any function. Here it may name exactly the (module, name) pairs of
-`captioner.legacy.stand_ins`, and gets for each a harmless stand-in, never the thing itself; any other name is
+A pickle is a program that may call any function. Here it may use only the (module, name) pairs of
+`captioner.legacy.stand_ins`, and gets a harmless stand-in for each, never the named object; any other name is
 refused. PyTorch's own `weights_only` reader is not used, because the versions of PyTorch that
 this package supports include ones in which it could be tricked (CVE-2025-32434), and because it cannot
 read a vocabulary.
@@ -9,7 +9,7 @@ read a vocabulary.
 
 from __future__ import annotations
 
-import pickle  # only the machine that walks through the opcodes; every name it meets goes through find_class
+import pickle  # only its loop over the opcodes; every name that a file uses goes through find_class
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,19 +26,20 @@ from captioner.legacy.stand_ins import (
     PickledArray,
     PickledKind,
     PickledVocabulary,
-    enter,
     new_vocabulary,
+    put_items,
     stand_ins,
 )
-from captioner.outside import said
+from captioner.outside import error_text
 
-#: Numbers of a matrix beyond its file's bytes: rows may be one and the same, such as of 10,000 unknown words.
+#: A matrix may hold this many numbers more than its file has bytes, since rows may be one shared row, such as
+#: that of 10,000 unknown words.
 _SHARED = 10_000 * 300
 
 
 def read_vocabulary(path: Path) -> PickledVocabulary:
     """A pickled `build_vocab.Vocabulary` or `__main__.Vocabulary`, of any protocol. Raises ModelError."""
-    vocabulary = read_as_data(path, lambda file, room: Reader(file, room, "utf-8").load())
+    vocabulary = read_as_data(path, lambda file, room: DataUnpickler(file, room, "utf-8").load())
     if not isinstance(vocabulary, PickledVocabulary):
         raise ModelError(f"{path}: not a pickled vocabulary, but {type(vocabulary).__name__}")
     return vocabulary
@@ -46,30 +47,30 @@ def read_vocabulary(path: Path) -> PickledVocabulary:
 
 def read_matrix(path: Path) -> Tensor:
     """A pickled matrix (an array, or a list of rows) as float32 (rows, columns). Raises ModelError."""
-    found = read_as_data(path, lambda file, room: Reader(file, room).load())
+    found = read_as_data(path, lambda file, room: DataUnpickler(file, room).load())
     most = path.stat().st_size + _SHARED
     try:
-        with np.errstate(over="raise"):  # of what no float32 can hold
-            rows = found.array() if isinstance(found, PickledArray) else _rows(found, most)
+        with np.errstate(over="raise"):  # for numbers beyond float32
+            rows = found.array() if isinstance(found, PickledArray) else _read_rows(found, most)
             matrix = torch.from_numpy(np.asarray(rows, dtype=np.float32).copy())
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise ModelError(f"{path}: not a matrix of numbers ({said(error)})") from None
+        raise ModelError(f"{path}: not a matrix of numbers ({error_text(error)})") from None
     if matrix.ndim != 2:
         raise ModelError(f"{path}: a matrix has two dimensions; this has the shape {tuple(matrix.shape)}")
     return matrix
 
 
 def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
-    """`read` the file; whatever a damaged or hostile one makes go wrong is one ModelError."""
+    """Open the file and `read` it; any error of a damaged or hostile file becomes one ModelError."""
     try:
         file = path.open("rb")
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from None
     with file:
-        return _guarded(file, path, read)
+        return _read_safely(file, path, read)
 
 
-def _guarded(file: IO[bytes], path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
+def _read_safely(file: IO[bytes], path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
     try:
         return read(file, Room(path))
     except ModelError:
@@ -77,21 +78,21 @@ def _guarded(file: IO[bytes], path: Path, read: Callable[[IO[bytes], Room], Any]
     except RecursionError:
         raise ModelError(f"{path}: damaged, or not a file of this kind (nested too deeply)") from None
     except Exception as error:  # a broken pickle raises nearly anything
-        raise ModelError(f"{path}: damaged, or not a file of this kind ({said(error)})") from None
+        raise ModelError(f"{path}: damaged, or not a file of this kind ({error_text(error)})") from None
 
 
-def _rows(rows: Any, most: int) -> list[np.ndarray[Any, Any]]:
-    """Rows of numbers. A pickle may name one list a million times, at no cost but its reader's."""
+def _read_rows(rows: Any, most: int) -> list[np.ndarray[Any, Any]]:
+    """Rows of at most `most` numbers together: a small pickle may name one list a million times."""
     found, numbers = [], 0
     for row in rows:
-        found.append(_row(row))
+        found.append(_read_row(row))
         numbers += found[-1].size
         if numbers > most:
             raise ValueError("many more numbers than a file of its size holds")
     return found
 
 
-def _row(row: Any) -> np.ndarray[Any, Any]:
+def _read_row(row: Any) -> np.ndarray[Any, Any]:
     if isinstance(row, PickledArray):
         return row.array()
     if not all(isinstance(number, (int, float)) for number in row):
@@ -100,29 +101,30 @@ def _row(row: Any) -> np.ndarray[Any, Any]:
 
 
 _STANDARD = pickle._Unpickler.dispatch
-#: No file of these kinds has them: sets hash what they hold, and the others reach out of the pickle.
+#: Opcodes that these files never use: sets would hash what they hold, and the others reach out of the pickle.
 _REFUSED = pickle.EMPTY_SET + pickle.FROZENSET + pickle.ADDITEMS + pickle.NEWOBJ_EX
 _REFUSED += pickle.EXT1 + pickle.EXT2 + pickle.EXT4 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER
-#: What makes a thing by a single byte.
+#: Opcodes of a single byte that make an object.
 _MAKING = pickle.MARK + pickle.EMPTY_LIST + pickle.EMPTY_DICT + pickle.MEMOIZE
 _MAKING += pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3
 
 
-def _making(load: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The standard step, if there is room for what it makes."""
+def _counting_things(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The standard step, which first takes room for one object."""
 
-    def counted(reader: Reader) -> None:
-        reader.room.make(1)
+    def counted(reader: DataUnpickler) -> None:
+        reader.room.take_things(1)
         load(reader)
 
     return counted
 
 
-class Reader(pickle._Unpickler):
-    """The standard machine, with names replaced by stand-ins and storages by `storage(persistent id)`.
+class DataUnpickler(pickle._Unpickler):
+    """The standard unpickler, with names replaced by stand-ins and storages by `storage(persistent id)`.
 
-    The one in Python, since the compiled one takes no rules: nothing may be hashed but texts and small
-    numbers, nothing changed but what the pickle itself has made, and no more made than there is room for.
+    It is the one written in Python, since the compiled one takes no rules. The rules: only texts and small
+    numbers are hashed, only objects that the pickle itself made are changed, and no more is made than there
+    is room for.
     """
 
     stack: list[Any]
@@ -144,7 +146,7 @@ class Reader(pickle._Unpickler):
     def load(self) -> Any:
         try:
             return super().load()
-        except (LookupError, EOFError, struct.error):  # of an opcode, a thing or bytes that are not there
+        except (LookupError, EOFError, struct.error):  # an opcode, object or bytes are missing
             raise ValueError("no pickle, or cut off") from None
 
     def find_class(self, module: str, name: str) -> Any:
@@ -162,7 +164,7 @@ class Reader(pickle._Unpickler):
             raise ModelError(f"{self.room.path}: refers to data that is not in the file")
         if type(pid) is not tuple:
             raise ValueError("data of an unknown kind")
-        self.room.make(len(pid))
+        self.room.take_things(len(pid))
         return self._storage(pid)
 
     def _load_put(self) -> None:
@@ -173,21 +175,21 @@ class Reader(pickle._Unpickler):
 
     def _load_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        enter(self.stack[-1], [key, value])
+        put_items(self.stack[-1], [key, value])
 
     def _load_setitems(self) -> None:
         items = self.pop_mark()
-        enter(self.stack[-1], items)
+        put_items(self.stack[-1], items)
 
     def _load_dict(self) -> None:
         items = self.pop_mark()
-        self.stack.append(enter({}, items))
+        self.stack.append(put_items({}, items))
 
     def _load_reduce(self) -> None:
         arguments = self.stack.pop()
         if type(arguments) is not tuple:
             raise ValueError("arguments that are no tuple")
-        self.room.make(len(arguments))  # a pickle may give the same tuple again and again
+        self.room.take_things(len(arguments))  # a pickle may give the same tuple again and again
         self.stack[-1] = self.stack[-1](*arguments)
 
     def _load_newobj(self) -> None:
@@ -199,14 +201,14 @@ class Reader(pickle._Unpickler):
         if isinstance(thing, (PickledArray, PickledKind)) and type(state) is tuple:
             thing.__setstate__(state)
         elif isinstance(thing, PickledVocabulary) and type(state) is dict:
-            self.room.make(len(state))
+            self.room.take_things(len(state))
             thing.__dict__.update(state)
-        elif not isinstance(thing, OrderedDict):  # a state dict's `_metadata` are of no matter
+        elif not isinstance(thing, OrderedDict):  # a state dict's `_metadata` is ignored
             raise ValueError("a state of what has none")
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         **{code: load for code, load in _STANDARD.items() if code not in _REFUSED},
-        **{code: _making(_STANDARD[code]) for code in _MAKING},
+        **{code: _counting_things(_STANDARD[code]) for code in _MAKING},
         pickle.PUT[0]: _load_put,
         pickle.SETITEM[0]: _load_setitem,
         pickle.SETITEMS[0]: _load_setitems,
@@ -214,5 +216,5 @@ class Reader(pickle._Unpickler):
         pickle.REDUCE[0]: _load_reduce,
         pickle.NEWOBJ[0]: _load_newobj,
         pickle.BUILD[0]: _load_build,
-        pickle.BYTEARRAY8[0]: _STANDARD[pickle.BINBYTES8[0]],  # its own takes the memory before it reads
+        pickle.BYTEARRAY8[0]: _STANDARD[pickle.BINBYTES8[0]],  # the standard step allocates before it reads
     }

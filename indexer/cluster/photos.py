@@ -11,7 +11,7 @@ from typing import Any
 
 from captioner.folders import no_photos
 from captioner.formats import SUFFIXES, UNREAD
-from captioner.outside import said
+from captioner.outside import error_text
 from indexer.errors import IndexerError, SourceError
 from indexer.records import CaptionRecord
 from indexer.sources import Item, Source
@@ -38,14 +38,14 @@ def read_photo(address: str) -> bytes:
         # Over HTTP, fsspec says so of a server that does not answer as well; the cause tells.
         cause = error.__cause__
         raise UnreadableError(
-            f"cannot be read ({said(cause)})" if isinstance(cause, Exception) else "no such file"
+            f"cannot be read ({error_text(cause)})" if isinstance(cause, Exception) else "no such file"
         ) from None
     except IsADirectoryError:
         raise UnreadableError("is a folder, not a photo") from None
     except PermissionError:
         raise UnreadableError("no permission to read it") from None
     except Exception as error:  # every file system behind fsspec has errors of its own
-        raise UnreadableError(f"cannot be read ({said(error)})") from None
+        raise UnreadableError(f"cannot be read ({error_text(error)})") from None
     if not content:
         raise UnreadableError("the file is empty")
     if len(content) > MOST_BYTES:
@@ -93,9 +93,9 @@ class AddressedSource(Source):
         except FileNotFoundError:
             raise SourceError(f"{self._address}: no such place") from None
         except ImportError as error:
-            raise SourceError(f"{self._address}: {said(error)}") from None
+            raise SourceError(f"{self._address}: {error_text(error)}") from None
         except Exception as error:
-            raise SourceError(f"{self._address}: cannot be listed ({said(error)})") from None
+            raise SourceError(f"{self._address}: cannot be listed ({error_text(error)})") from None
 
     def _listed(self) -> Iterator[tuple[str, str, str]]:
         with fsspec.open(self._address, "rt", encoding="utf-8") as lines:

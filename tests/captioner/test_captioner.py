@@ -33,7 +33,7 @@ from captioner.fused import TOGETHER, faster_encoder
 from captioner.model import CaptionModel
 from captioner.photo import Photo
 from captioner.preprocess import Preprocess
-from captioner.streaming import _shared
+from captioner.streaming import _split_evenly
 from captioner.vocabulary import PAD, UNK
 from tests.captioner.pictures import encoded, noise
 from tests.captioner.worlds import COLOURS, TINY, WORDS, tiny_checkpoint, tiny_model
@@ -287,7 +287,7 @@ def test_few_photos_share_the_threads_of_many(captioner: Captioner, monkeypatch:
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 9))
 def test_photos_are_shared_out_evenly_and_in_order(items: list[int], parts: int) -> None:
-    shared = _shared(items, parts)
+    shared = _split_evenly(items, parts)
     assert [one for part in shared for one in part] == items
     assert len(shared) == min(parts, len(items))
     sizes = [len(part) for part in shared]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from captioner import captioner as packaged
-from captioner.catalogue import catalogue, entry
+from captioner.catalogue import catalogue, read_entry
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_entry_says_what_a_model_is(model: Path) -> None:
-    found = entry(model)
+    found = read_entry(model)
     assert (found.name, found.encoder, found.words) == ("tiny", "efficientnet_lite2", len(WORDS))
     assert found.data == ("ours",)
     assert found.size == sum(path.stat().st_size for path in model.iterdir())
@@ -34,7 +34,7 @@ def test_an_entry_says_what_a_model_is(model: Path) -> None:
 
 def test_weights_are_not_needed(model: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((model / "config.json").read_bytes())
-    assert entry(tmp_path).words == len(WORDS)
+    assert read_entry(tmp_path).words == len(WORDS)
 
 
 def test_the_packages_models_come_first(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

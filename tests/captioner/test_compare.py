@@ -12,7 +12,7 @@ from PIL import Image
 
 from captioner.captioner import Captioner
 from captioner.cli import main
-from captioner.compare import Compared, Written, compare, page, picture, write_page, write_picture
+from captioner.compare import ComparedPhoto, ModelCaption, compare, page, picture, write_page, write_picture
 from captioner.errors import ModelError
 from tests.captioner.worlds import tiny_checkpoint, tiny_model
 
@@ -79,8 +79,10 @@ def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
     assert result.stderr.startswith(f"Error: {tmp_path}: has no photos (bmp, ")
 
 
-def some(photo: Path, count: int, caption: str = "a dog runs on the grass") -> list[Compared]:
-    return [Compared(photo, (Written("one", caption, -0.5), Written("two", caption, -1.25)))] * count
+def some(photo: Path, count: int, caption: str = "a dog runs on the grass") -> list[ComparedPhoto]:
+    return [
+        ComparedPhoto(photo, (ModelCaption("one", caption, -0.5), ModelCaption("two", caption, -1.25)))
+    ] * count
 
 
 @pytest.mark.parametrize(
@@ -112,13 +114,13 @@ def test_letters_that_the_face_lacks_are_drawn_as_plain_ones(photos: Path) -> No
 
 
 def test_nothing_readable_is_an_empty_sheet(tmp_path: Path) -> None:
-    write_picture([Compared("gone.jpg", error="gone.jpg: no such file")], tmp_path / "sheet.png")
+    write_picture([ComparedPhoto("gone.jpg", error="gone.jpg: no such file")], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG" and len(sheet.getcolors() or ()) == 1
 
 
 def test_the_page_is_whole_and_loads_nothing(photos: Path, tmp_path: Path) -> None:
-    bad = Compared("gone.jpg", error="gone.jpg: no such file")
+    bad = ComparedPhoto("gone.jpg", error="gone.jpg: no such file")
     write_page([*some(photos / "coffee.png", 2), bad], tmp_path / "page.html")
     texts = Texts((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert texts.found["dd"] == ["a dog runs on the grass"] * 4
@@ -132,7 +134,7 @@ def test_what_comes_from_outside_is_escaped(photos: Path, tmp_path: Path) -> Non
     nasty = "<script>alert(1)</script>\x1b[2J\u202e"
     photo = tmp_path / "<b>&.png"
     photo.write_bytes((photos / "coffee.png").read_bytes())
-    text = page([Compared(photo, (Written(nasty, nasty, 0.0),)), Compared("x", error=nasty)])
+    text = page([ComparedPhoto(photo, (ModelCaption(nasty, nasty, 0.0),)), ComparedPhoto("x", error=nasty)])
     assert "<script" not in text and "<b>" not in text and "\x1b" not in text and "\u202e" not in text
     assert Texts(text).found["dd"] == ["<script>alert(1)</script>\ufffd[2J\ufffd"]
 

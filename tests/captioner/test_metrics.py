@@ -9,7 +9,7 @@ import pytest
 
 from captioner.captioner import Captioner
 from captioner.datasets import CaptionedPhoto
-from captioner.metrics import OWN, PTB, _tokenised, evaluate, measure
+from captioner.metrics import OWN, PTB, _tokenise, evaluate, measure
 from captioner.train.record import record
 from tests.captioner.worlds import coloured_photos, tiny_checkpoint
 
@@ -68,7 +68,7 @@ def test_java_and_line_breaks_of_any_kind_in_a_caption_move_no_other_to_the_next
     odd = [["A dog\r\nruns\ron the\vgrass.", "The\fbrown dog\x85is running."], *REFERENCES[1:]]
     odd[1] = ["Two people\u2028sit on\u2029a bench.", "People\x1care\x1dsitting\x1ein a\x1fpark."]
     own = [captions[0] for captions in REFERENCES]
-    plain, broken = (_tokenised(references, own) for references in (REFERENCES, odd))
+    plain, broken = (_tokenise(references, own) for references in (REFERENCES, odd))
     assert broken == plain
 
 

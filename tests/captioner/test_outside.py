@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.outside import clean, printable, said
+from captioner.outside import clean, error_text, printable
 
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467.jpg"
@@ -42,7 +42,7 @@ def test_a_sentence_is_one_line_with_a_mark_where_something_was() -> None:
     ],
 )
 def test_an_error_of_others_is_one_short_line(error: Exception, text: str) -> None:
-    assert said(error) == text
+    assert error_text(error) == text
 
 
 @given(texts)

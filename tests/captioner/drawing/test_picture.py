@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image, ImageDraw
 
-from captioner.drawing.picture import fit, fit_end, font, spelt, thumbnail, wrap
+from captioner.drawing.picture import fit, fit_end, font, spell_in_latin, thumbnail, wrap
 
 BOX = "\U0010ffff"  # of no script: what a face has in place of it
 
@@ -32,18 +32,18 @@ def drawn(text: str) -> bytes:
 def test_no_letter_is_drawn_as_a_box(text: str, plain: str | None) -> None:
     box = drawn(BOX)
     assert drawn("\U00100000") == box != drawn("?")
-    found = spelt(text)
+    found = spell_in_latin(text)
     assert plain in (None, found)
     assert all(drawn(character) != box for character in found)
 
 
 def test_what_no_letters_are_near_to_is_a_mark_a_letter() -> None:
-    assert spelt("海滩 개 dog") == "?? ? dog"
+    assert spell_in_latin("海滩 개 dog") == "?? ? dog"
 
 
 def test_what_the_face_has_stays() -> None:
     text = "“It’s” a dog… · 20°"
-    assert spelt(text) == text
+    assert spell_in_latin(text) == text
 
 
 @pytest.mark.parametrize("width", [60, 600])

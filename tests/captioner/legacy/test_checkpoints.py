@@ -134,29 +134,29 @@ def test_files_that_do_not_fit_are_named(arch: str, small: LegacyFiles) -> None:
 
 @pytest.mark.parametrize("new", [True, False])
 def test_a_wrapper_inside_itself_is_refused(new: bool, tmp_path: Path) -> None:
-    from captioner.legacy.checkpoints import _state
+    from captioner.legacy.checkpoints import _read_state
 
     wrapper: dict[str, Any] = {}
     wrapper["model"] = wrapper
     torch.save(wrapper, tmp_path / "file.ckpt", _use_new_zipfile_serialization=new)
     with pytest.raises(ModelError, match=r"file\.ckpt: not a state dict"):
-        _state(tmp_path / "file.ckpt", "decoder")
+        _read_state(tmp_path / "file.ckpt", "decoder")
 
 
 def test_weights_that_are_no_numbers_are_refused(small: LegacyFiles, tmp_path: Path) -> None:
-    from captioner.legacy.checkpoints import _load
+    from captioner.legacy.checkpoints import _load_exactly
 
     state = torch.load(small.decoder, weights_only=True)
     state["linear.bias"] = state["linear.bias"].bfloat16().index_fill(0, torch.tensor(3), torch.inf)
     with pytest.raises(
         ModelError, match=r"decoder\.ckpt: tensor linear\.bias holds values that are no numbers"
     ):
-        _load(DecoderRNN(128, 256, len(WORDS), 1), state, tmp_path / "decoder.ckpt", "model3")
+        _load_exactly(DecoderRNN(128, 256, len(WORDS), 1), state, tmp_path / "decoder.ckpt", "model3")
 
 
 @pytest.mark.parametrize("wrap", ["module.", "decoder.", "decoder.module.", "state_dict", "decoder"])
 def test_prefixes_and_wrappers_are_taken_off(wrap: str, small: LegacyFiles, tmp_path: Path) -> None:
-    from captioner.legacy.checkpoints import _state
+    from captioner.legacy.checkpoints import _read_state
 
     state = torch.load(small.decoder, weights_only=True)
     dotted = wrap.endswith(".")
@@ -164,5 +164,5 @@ def test_prefixes_and_wrappers_are_taken_off(wrap: str, small: LegacyFiles, tmp_
     if wrap == "decoder.":
         given["encoder.linear.weight"] = torch.zeros(1)
     torch.save(given, tmp_path / "file.ckpt")
-    found = _state(tmp_path / "file.ckpt", "decoder")
+    found = _read_state(tmp_path / "file.ckpt", "decoder")
     assert found.keys() == state.keys() and all(torch.equal(found[name], state[name]) for name in state)
