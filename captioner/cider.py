@@ -30,7 +30,7 @@ class Vector:
 
 
 class Rarity:
-    """The idf weights of n-grams among the captions of a set of photos."""
+    """The idf weights of n-grams among the captions of a set of photos, and captions' vectors by them."""
 
     def __init__(self, references: Iterable[Sequence[Words]]) -> None:
         """`references`: the tokenised captions that people wrote, photo by photo."""

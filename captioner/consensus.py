@@ -46,7 +46,7 @@ class Consensus(nn.Module):
 
     # The table of n-grams, by their keys in order (`keys_of`).
     grams: Tensor  # (G,) keys
-    rarity: Tensor  # (G,) tf-idf weights
+    rarity: Tensor  # (G,) idf weights
     rarest: Tensor  # (1,) the weight of every n-gram that is not in the table
     gram_places: Tensor  # (G, S) int8 places of the n-grams; row times scale is the real place
     gram_scales: Tensor  # (G,)
@@ -110,10 +110,10 @@ class Consensus(nn.Module):
         agreements = self.agreement(features, captions, owners)
         if not agreements.isfinite().all():
             return [[] for _ in by_photo]  # decoding gives nothing either where scores are no numbers
-        next_agreement = iter(agreements.tolist())
+        in_order = iter(agreements.tolist())
         scored = [
             [
-                replace(hypothesis, score=hypothesis.score + WEIGHT * next(next_agreement))
+                replace(hypothesis, score=hypothesis.score + WEIGHT * next(in_order))
                 for hypothesis in hypotheses
             ]
             for hypotheses in by_photo

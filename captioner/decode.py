@@ -289,7 +289,7 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
 def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
     """Set to -inf, in each caption's row of `logs`, the words that `how` does not let come next again.
 
-    These are words used too recently, words that come only once, and words that would repeat a run.
+    These are words used too recently, words that may come only once, and words that would repeat a run.
 
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
     """

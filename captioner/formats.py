@@ -1,4 +1,4 @@
-"""Which formats of pictures are read here, which further ones are known, and what tells them apart."""
+"""Which formats of pictures are read, which others are recognised, and their suffixes."""
 
 from __future__ import annotations
 

@@ -207,9 +207,8 @@ def _why_not_a_photo(photo: Photo) -> str:
 
 def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:
     """A lock for decoding a large photo. `whole`: its size as stored, before a JPEG is reduced."""
-    width, height = (
-        whole if image.info.get("progressive") else image.size
-    )  # a progressive JPEG is decoded whole in any case
+    progressive = image.info.get("progressive")  # all of such a JPEG is held at once, also for a reduced size
+    width, height = whole if progressive else image.size
     return _ONE_LARGE if width * height > _LARGE_PIXELS else nullcontext()
 
 

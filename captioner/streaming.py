@@ -217,7 +217,7 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
 
 
 def _split_evenly(items: Sequence[_In], parts: int) -> list[Sequence[_In]]:
-    """Items in order, in parts whose sizes differ by one at most: no worker is left with a batch alone."""
+    """Items in order, in parts whose sizes differ by one at most: no worker ends long after the others."""
     ends = [len(items) * part // parts for part in range(parts + 1)]
     return [items[start:end] for start, end in itertools.pairwise(ends) if start < end]
 

@@ -1,4 +1,4 @@
-"""The program's own version, as it tells it to sites that it asks and to those who ask it."""
+"""The program's own version, for the sites that it asks and for people who ask it."""
 
 from __future__ import annotations
 

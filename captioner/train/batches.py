@@ -82,6 +82,7 @@ class Batches:
 
         The first `skip` are left out without being made, since making them would draw random numbers.
         """
+        # A large prime, so that no epoch of one seed has the order of an epoch of another seed.
         order = torch.randperm(
             len(self._captions), generator=torch.Generator().manual_seed(seed * 100_003 + number)
         )

@@ -25,6 +25,7 @@ class Imagination:
         """`words` and their vocabulary `ids` (W,) are the detector's; `count`: words for the decoder."""
         labels = word_labels(photos, words).bool()
         self._true_positions = [row.nonzero().squeeze(1) for row in labels]
+        # Wrong words are drawn by how many captions have them, but rare ones a little oftener than that.
         self._wrong_weights = (labels.sum(0).float() + 1) ** 0.75
         self._ids, self._count = ids, count
 
@@ -33,6 +34,7 @@ class Imagination:
         wrong = self._wrong_weights.multinomial(len(photos) * self._count, replacement=True).view(
             len(photos), -1
         )
+        # Of wrong words .15 to .5 and mostly low; of right words (below) .25 to 1 and rather high.
         low_chances = 0.15 + 0.35 * torch.rand(len(photos), self._count) ** 2
         rows = [
             self._row(self._true_positions[photo], wrong[row], low_chances[row])

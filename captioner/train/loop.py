@@ -37,9 +37,7 @@ class Recipe:
     photos_per_batch: int = 24
     learning_rate: float = 1e-3
     encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too
-    encoder_stages: int = (
-        5  # trained stages, from the last; the first ones see edges and colours, and cost most
-    )
+    encoder_stages: int = 5  # trained ones, from the last; the first see edges and colours, and cost most
     detector_weight: float = 0.02  # of the word detector's loss while the encoder is trained
     warmup_steps: int = 200
     weight_decay: float = 0.01
@@ -187,7 +185,7 @@ class Training:
         return float(total / count)
 
     def _set_modes(self) -> None:
-        """Set train and eval mode; batch normalisation keeps ImageNet's statistics in any case."""
+        """Set train and eval mode; the backbone's batch normalisation always keeps ImageNet's statistics."""
         self.model.train()
         self.averaged.eval()
         for module in self.model.encoder.modules():
