@@ -92,15 +92,15 @@ class Captioner(StreamingCaptioner):
 
     def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
         how = self.decoding(effort.beam, effort.captions, effort.diversity)
-        found = self._decode(features, how, effort.captions)
-        short = [row for row, captions in enumerate(found) if len(captions) < effort.captions]
+        by_photo = self._decode(features, how, effort.captions)
+        short = [row for row, captions in enumerate(by_photo) if len(captions) < effort.captions]
         if how.groups > 1 and short:  # groups that agree: a search without groups gives the missing captions
             plain = replace(self.decoding(effort.beam, effort.captions), runners_up=False)
             for row, more in zip(short, self._decode(features[short], plain, effort.captions), strict=True):
-                texts = {caption.text for caption in found[row]}
+                texts = {caption.text for caption in by_photo[row]}
                 new = [caption for caption in more if caption.text not in texts]
-                found[row] = _rank([*found[row], *new[: effort.captions - len(texts)]])
-        return found
+                by_photo[row] = _rank([*by_photo[row], *new[: effort.captions - len(texts)]])
+        return by_photo
 
     def _decode(self, features: Tensor, how: Decoding, captions: int) -> list[tuple[Caption, ...]]:
         by_photo = decode(self.decoder, features, how, captions)

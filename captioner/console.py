@@ -82,11 +82,11 @@ class OutputFile(Place):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path: Path = super().convert(value, param, ctx)
-        if reason := self.refused(path) or _named_twice(path, param, ctx):
+        if reason := self.why_refused(path) or _named_twice(path, param, ctx):
             self.fail(reason, param, ctx)
         return path
 
-    def refused(self, file: Path) -> str:
+    def why_refused(self, file: Path) -> str:
         """Why it cannot, or must not, be written; else ""."""
         if (reason := no_place_for(file)) or not is_file(file) or self.is_earlier(file):
             return reason
@@ -100,8 +100,8 @@ class OutputFile(Place):
 class WholeFile(OutputFile):
     """An output that is written beside its place first (`captioner.files.written_whole`)."""
 
-    def refused(self, file: Path) -> str:
-        return super().refused(file) or no_place_for(beside(file))
+    def why_refused(self, file: Path) -> str:
+        return super().why_refused(file) or no_place_for(beside(file))
 
 
 def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:

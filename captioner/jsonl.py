@@ -136,13 +136,13 @@ def _photo_name(place: Path, folder: Path, image_id: str) -> str:
     A photo elsewhere has its image id as name if its path ends with the id, and its path otherwise.
     The id stays the same when all photos move to another place.
     """
-    path = _normalised(place)
+    path = _normalise(place)
     if path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
     return image_id if path.as_posix().endswith(f"/{image_id}") else path.as_posix()
 
 
-def _normalised(place: Path) -> Path:
+def _normalise(place: Path) -> Path:
     """The path without `..` and the like, so that one photo has one path."""
     return Path(os.path.normpath(place))
 
@@ -151,7 +151,7 @@ def _group_by_photo(lines: Iterable[_JsonlLine]) -> list[_SplitPhoto]:
     """The lines of each photo joined, in the order of the photos' first lines."""
     found: dict[Path, list[_JsonlLine]] = {}
     for line in lines:
-        found.setdefault(_normalised(line.image), []).append(line)
+        found.setdefault(_normalise(line.image), []).append(line)
     return [_join_lines(lines) for lines in found.values()]
 
 

@@ -51,7 +51,7 @@ def _read_zip(file: IO[bytes], room: Room) -> Any:
 
         storages = _Storages(room, read_storage)
         return DataUnpickler(
-            io.BytesIO(_read_entry(archive, pickles[0], path)), room, storage=storages.named
+            io.BytesIO(_read_entry(archive, pickles[0], path)), room, storage=storages.get_storage
         ).load()
 
 
@@ -80,11 +80,11 @@ def _read_stream(file: IO[bytes], room: Room) -> Any:
     storages = _Storages(room, lambda key, dtype, count: torch.zeros(count, dtype=dtype))
 
     def storage(pid: Any) -> Tensor:
-        whole, view = storages.named(pid), pid[5] if len(pid) > 5 else None
+        whole, view = storages.get_storage(pid), pid[5] if len(pid) > 5 else None
         return whole if view is None else whole[view[1] : view[1] + view[2]]
 
     found = DataUnpickler(file, room, storage=storage).load()
-    _fill_storages(file, path, storages.made, DataUnpickler(file, room).load())
+    _fill_storages(file, path, storages.by_key, DataUnpickler(file, room).load())
     return found
 
 
@@ -93,15 +93,15 @@ class _Storages:
 
     def __init__(self, room: Room, make: Callable[[str, torch.dtype, int], Tensor]) -> None:
         self._room, self._make = room, make
-        self.made: dict[str, Tensor] = {}
+        self.by_key: dict[str, Tensor] = {}
 
-    def named(self, pid: Any) -> Tensor:
+    def get_storage(self, pid: Any) -> Tensor:
         """The storage that a persistent id names."""
         dtype, key, count = _parse_storage_id(pid)
-        if key not in self.made:
+        if key not in self.by_key:
             self._room.take_bytes(count * dtype.itemsize)
-            self.made[key] = self._make(key, dtype, count)
-        return self.made[key]
+            self.by_key[key] = self._make(key, dtype, count)
+        return self.by_key[key]
 
 
 def _fill_storages(file: IO[bytes], path: Path, storages: Mapping[str, Tensor], keys: Any) -> None:

@@ -112,11 +112,11 @@ _MAKING += pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3
 def _counting_things(load: Callable[[Any], None]) -> Callable[[Any], None]:
     """The standard step, which first takes room for one object."""
 
-    def counted(reader: DataUnpickler) -> None:
+    def load_if_room(reader: DataUnpickler) -> None:
         reader.room.take_things(1)
         load(reader)
 
-    return counted
+    return load_if_room
 
 
 class DataUnpickler(pickle._Unpickler):
