@@ -108,5 +108,5 @@ def _evaluate(data: Path | None, seed: int, output: Path, insert: Path | None, *
             progress=bar.update,
         )
     click.echo(outcome.table, nl=False)
-    for gain in outcome.gains:
-        tell(f"{gain.row}, {gain.archive}: nDCG@10 is {gain.times:.2f} times the student project's")
+    for found in outcome.improvements:
+        tell(f"{found.row}, {found.archive}: nDCG@10 is {found.times:.2f} times the student project's")

@@ -11,8 +11,8 @@ from indexer.elastic.connection import address_on, connect
 from indexer.elastic.faults import clear_errors
 from indexer.errors import IndexUnavailableError
 from search.evaluation.data import Captions
-from search.evaluation.engines import records
-from search.evaluation.rankers import Query
+from search.evaluation.engines import caption_records
+from search.evaluation.rankers import EvaluationQuery
 
 
 class Bm25Ranker:
@@ -39,14 +39,14 @@ class Bm25Ranker:
         )
         actions: list[dict[str, Any]] = [
             {"_index": self._address.name, "image": record.image_id, "caption": record.caption}
-            for record in records(archive)
+            for record in caption_records(archive)
         ]
         try:
             helpers.bulk(self._client, actions, refresh=True)
         except helpers.BulkIndexError as error:
             raise IndexUnavailableError(f"{self._address.where}: {error}") from error
 
-    def rank(self, query: Query, k: int) -> list[str]:
+    def rank(self, query: EvaluationQuery, k: int) -> list[str]:
         with clear_errors(self._address):
             found = self._client.search(
                 index=self._address.name,
@@ -63,5 +63,5 @@ class Bm25Ranker:
 
 
 def check_server(url: str) -> None:
-    """Raises IndexerError where the server does not let us make an index, fill it and delete it."""
+    """Make an empty index on the server and delete it. Raises IndexerError where the server refuses."""
     Bm25Ranker({}, url).close()

@@ -68,7 +68,7 @@ def generate(
     return file
 
 
-def of(images: Iterable[str], captions: Captions, most: int | None = None) -> Captions:
+def captions_of(images: Iterable[str], captions: Captions, most: int | None = None) -> Captions:
     """The captions of these images, up to `most` each. Raises EvaluationError where one has none."""
     images = list(images)
     missing = [image for image in images if not captions.get(image)]

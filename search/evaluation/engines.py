@@ -9,11 +9,12 @@ from uuid import uuid4
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.evaluation.data import Captions
-from search.evaluation.rankers import Query
+from search.evaluation.rankers import EvaluationQuery
 from search.searcher import Searcher
 
 
-def records(archive: Captions) -> Iterator[CaptionRecord]:
+def caption_records(archive: Captions) -> Iterator[CaptionRecord]:
+    """A record for each caption of an archive."""
     for image, captions in archive.items():
         for caption in captions:
             yield CaptionRecord(image, caption, source="evaluation")
@@ -26,11 +27,11 @@ class IndexRanker:
         where = str(folder / uuid4().hex)
         with open_index(where, create=True) as index:
             draft = index.draft("evaluation", analyzer)
-            draft.add(records(archive))
+            draft.add(caption_records(archive))
             draft.publish()
         self._searcher = Searcher.open(where)
 
-    def rank(self, query: Query, k: int) -> list[str]:
+    def rank(self, query: EvaluationQuery, k: int) -> list[str]:
         return [hit.image_id for hit in self._searcher.texts(query.captions, k).hits]
 
     def close(self) -> None:

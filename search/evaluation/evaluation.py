@@ -11,12 +11,12 @@ from pathlib import Path
 
 from captioner.tokens import DEFAULT
 from indexer.errors import IndexUnavailableError
-from search.evaluation.captions import of
+from search.evaluation.captions import captions_of
 from search.evaluation.data import Captions, RatedPair
 from search.evaluation.engines import IndexRanker
 from search.evaluation.measures import Relevance
-from search.evaluation.rankers import Query, Ranker
-from search.evaluation.rows import FEW, OTHERWISE, SEVERAL, USUAL, Extras, Row, extra_rows, rows
+from search.evaluation.rankers import EvaluationQuery, Ranker
+from search.evaluation.rows import FEW, OTHER_DECODINGS, SEVERAL, USUAL, Extras, Row, extra_rows, rows
 from search.evaluation.tasks import (
     Agreement,
     Finding,
@@ -41,13 +41,13 @@ class Material:
     archive: Captions  # reference captions of the archived photos
     generated: Captions  # of both, the best first
     relevance: Relevance
-    otherwise: Mapping[str, Captions] = field(default_factory=dict)  # the same by other ways to decode
+    other_decodings: Mapping[str, Captions] = field(default_factory=dict)  # the same by other ways to decode
     extras: Extras = field(default_factory=Extras)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A row's figures; None where it takes no part in a task."""
+class RowResult:
+    """A row's figures in the three tasks; None for a task that it takes no part in."""
 
     row: str
     agreement: Agreement | None
@@ -55,10 +55,10 @@ class Result:
     finding: Finding | None
 
 
-def evaluate(material: Material, seed: int, say: Say = lambda text: None) -> Iterator[Result]:
-    """Each row's result as it is ready; one whose engine fails is left out, and `say` is told why."""
+def evaluate(material: Material, seed: int, say: Say = lambda text: None) -> Iterator[RowResult]:
+    """Each row's result as soon as it is ready; a row whose engine fails is left out, and `say` gets why."""
     with tempfile.TemporaryDirectory(prefix="caption-evaluation-") as folder:
-        for row in all_rows(material, seed, Path(folder)):
+        for row in rows_with_material(material, seed, Path(folder)):
             say(f"evaluating: {row.name}")
             try:
                 result = _result(row, material, seed)
@@ -68,13 +68,13 @@ def evaluate(material: Material, seed: int, say: Say = lambda text: None) -> Ite
                 yield result
 
 
-def _result(row: Row, material: Material, seed: int) -> Result:
+def _result(row: Row, material: Material, seed: int) -> RowResult:
     agreement = agree_with_people(row, material.pairs, material.rated, seed) if material.pairs else None
     similar = {archive: _similar(row, material, archive, seed) for archive in ARCHIVES if material.generated}
-    return Result(row.name, agreement, similar, _finding(row, material) if material.generated else None)
+    return RowResult(row.name, agreement, similar, _finding(row, material) if material.generated else None)
 
 
-def all_rows(material: Material, seed: int, folder: Path) -> list[Row]:
+def rows_with_material(material: Material, seed: int, folder: Path) -> list[Row]:
     """Rows whose material is there."""
     several = max((len(captions) for captions in material.generated.values()), default=5)
     wanted = rows(material.archive or material.rated, seed, several)
@@ -84,38 +84,44 @@ def all_rows(material: Material, seed: int, folder: Path) -> list[Row]:
     wanted += [
         *extra_rows(material.extras),
         Row(f"{DEFAULT}, embedded engine", index),
-        Row(USUAL, index, written="usual"),
-        Row(SEVERAL, index, captions=FEW, written="usual"),
+        Row(USUAL, index, decoding="usual"),
+        Row(SEVERAL, index, captions=FEW, decoding="usual"),
     ]
-    return [row for row in wanted if row.written not in OTHERWISE or material.otherwise.get(row.written)]
+    return [
+        row
+        for row in wanted
+        if row.decoding not in OTHER_DECODINGS or material.other_decodings.get(row.decoding)
+    ]
 
 
 def _similar(row: Row, material: Material, archive: str, seed: int) -> Retrieval:
-    with _ranker(row, archived(row, material, archive)) as ranker:
+    with _ranker(row, archive_captions(row, material, archive)) as ranker:
         queries = [
-            Query(image, captions) for image, captions in _asked(row, material, material.queries).items()
+            EvaluationQuery(image, captions)
+            for image, captions in _generated(row, material, material.queries).items()
         ]
         return find_similar(ranker, queries, material.relevance, seed)
 
 
 def _finding(row: Row, material: Material) -> Finding:
     """Sentences find photos of the query split, which are archived by generated captions."""
-    with _ranker(row, _asked(row, material, material.queries, row.archived)) as ranker:
+    with _ranker(row, _generated(row, material, material.queries, row.archived)) as ranker:
         return find_own_photo(
-            ranker, [Query(image, captions[:1]) for image, captions in material.queries.items()]
+            ranker, [EvaluationQuery(image, captions[:1]) for image, captions in material.queries.items()]
         )
 
 
-def _asked(row: Row, material: Material, photos: Captions, most: int | None = None) -> Captions:
-    source = material.otherwise.get(row.written, material.generated)
-    return of(photos, source, row.captions if most is None else most)
+def _generated(row: Row, material: Material, photos: Captions, most: int | None = None) -> Captions:
+    """Captions of these photos in the row's decoding: `most` of each, or as many as its queries have."""
+    source = material.other_decodings.get(row.decoding, material.generated)
+    return captions_of(photos, source, row.captions if most is None else most)
 
 
-def archived(row: Row, material: Material, archive: str) -> Captions:
+def archive_captions(row: Row, material: Material, archive: str) -> Captions:
     """Captions of the archived photos as one of `ARCHIVES` has them."""
     if archive == "reference":
         return material.archive
-    generated = _asked(row, material, material.archive, row.archived)
+    generated = _generated(row, material, material.archive, row.archived)
     if archive == "generated":
         return generated
     return {image: (*material.archive[image], *generated[image]) for image in material.archive}

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from search.errors import EvaluationError
 from search.evaluation.measures import Rankings, Relevance
-from search.evaluation.rankers import Query
+from search.evaluation.rankers import EvaluationQuery
 
 
-def write_queries(file: Path, queries: Iterable[Query]) -> None:
+def write_queries(file: Path, queries: Iterable[EvaluationQuery]) -> None:
     rows = (json.dumps({"query": one.image, "captions": list(one.captions)}) for one in queries)
     file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from search.evaluation import data
 from search.evaluation.captions import DIVERSITY, generate, read_captions
 from search.evaluation.data import Captions, Photos, Progress
+from search.evaluation.encoder_output import run_encoder
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
-from search.evaluation.pictures import look_at
 from search.evaluation.rows import FEW
 
 
@@ -88,22 +88,22 @@ def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Materia
 
         check_server(chosen.elasticsearch)
     splits = Splits.of(folder, chosen.queries, chosen.archive)
-    material = _captioned(material, splits, chosen, progress)
+    material = _with_captions(material, splits, chosen, progress)
     if chosen.pictures:
         material = with_pictures(material, splits, chosen.cache, progress)
     return with_server(material, chosen.elasticsearch) if chosen.elasticsearch else material
 
 
-def _captioned(material: Material, splits: Splits, chosen: Choices, progress: Progress) -> Material:
+def _with_captions(material: Material, splits: Splits, chosen: Choices, progress: Progress) -> Material:
     if chosen.hold_out:
         return held_out(material, splits)
     if chosen.captions:
         files = {"greedy": chosen.greedy, "diverse": chosen.diverse}
-        otherwise = {way: read_captions(file) for way, file in files.items() if file}
-        return with_photos(material, splits, read_captions(chosen.captions), otherwise)
+        other_decodings = {way: read_captions(file) for way, file in files.items() if file}
+        return with_photos(material, splits, read_captions(chosen.captions), other_decodings)
     if chosen.captioner:
         cache, beam, several = chosen.cache, chosen.beam, chosen.several
-        written = written_by(chosen.captioner, splits, cache, beam, several, progress)
+        written = captions_by_model(chosen.captioner, splits, cache, beam, several, progress)
         return with_photos(material, splits, *written)
     return material
 
@@ -115,7 +115,7 @@ def ratings_only(folder: DataFolder) -> Material:
 
 
 def with_photos(
-    material: Material, splits: Splits, generated: Captions, otherwise: Mapping[str, Captions]
+    material: Material, splits: Splits, generated: Captions, other_decodings: Mapping[str, Captions]
 ) -> Material:
     queries, archive = splits.queries.captions, splits.archive.captions
     return replace(
@@ -123,7 +123,7 @@ def with_photos(
         queries=queries,
         archive=archive,
         generated=generated,
-        otherwise=otherwise,
+        other_decodings=other_decodings,
         relevance=cider_relevance(queries, archive),
     )
 
@@ -141,7 +141,7 @@ def held_out(material: Material, splits: Splits) -> Material:
     return with_photos(material, rest, {image: group[:1] for image, group in captions.items()}, {})
 
 
-def written_by(
+def captions_by_model(
     captioner: str, splits: Splits, cache: Path, beam: int | None, several: int, progress: Progress
 ) -> tuple[Captions, Mapping[str, Captions]]:
     """Captions by a model, n best of the beam, greedy, diverse and as usual; made once, kept in `cache`."""
@@ -150,18 +150,18 @@ def written_by(
     model, photos = open_captioner(captioner), splits.paths()
     beam = beam or model.usual_beam
     best = generate(model, photos, cache, max(beam, several), several, progress)
-    otherwise = {
+    other_decodings = {
         "greedy": generate(model, photos, cache, 1, 1, progress),
         "usual": generate(model, photos, cache, beam, FEW, progress),
     }
     if isinstance(model, Captioner):  # those from elsewhere have no beams that keep apart
-        otherwise["diverse"] = generate(model, photos, cache, 1, several, progress, DIVERSITY)
-    return read_captions(best), {way: read_captions(file) for way, file in otherwise.items()}
+        other_decodings["diverse"] = generate(model, photos, cache, 1, several, progress, DIVERSITY)
+    return read_captions(best), {way: read_captions(file) for way, file in other_decodings.items()}
 
 
 def with_pictures(material: Material, splits: Splits, cache: Path, progress: Progress) -> Material:
     """Adds what the encoder sees: rows by cosine of features and with class words."""
-    seen = look_at(splits.paths(), cache, progress)
+    seen = run_encoder(splits.paths(), cache, progress)
     return replace(material, extras=replace(material.extras, features=seen.features, nouns=seen.nouns))
 
 

@@ -86,8 +86,10 @@ def recall(ranks: Sequence[float], k: int) -> float:
 
 
 def _run(documents: Sequence[str]) -> dict[str, float]:
-    """trec_eval sorts by score; so the score says the place, and a repeated document leaves a gap filled
-    by a name that is relevant to nothing."""
+    """Document -> score, falling from place to place, since trec_eval sorts by score.
+
+    A repeated document is renamed, so that it keeps its place and is relevant to nothing.
+    """
     seen: dict[str, float] = {}
     for place, document in enumerate(documents):
         name = document if document not in seen else f"{document}\t{place}"

@@ -16,7 +16,7 @@ Weight = Callable[[str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class EvaluationQuery:
     """A photo, or a sentence about one, that is searched for by its captions (the best first)."""
 
     image: str
@@ -26,7 +26,7 @@ class Query:
 class Ranker(Protocol):
     """Knows an archive; gives its images for a query, the best first."""
 
-    def rank(self, query: Query, k: int) -> Sequence[str]: ...
+    def rank(self, query: EvaluationQuery, k: int) -> Sequence[str]: ...
 
 
 def plain(token: str) -> float:
@@ -62,7 +62,7 @@ class SetRanker:
                 postings.setdefault(token, []).append(number)
         self._postings = {token: np.array(rows, np.int64) for token, rows in postings.items()}
 
-    def rank(self, query: Query, k: int) -> list[str]:
+    def rank(self, query: EvaluationQuery, k: int) -> list[str]:
         scores = np.max([self._scores(one) for one in self._sets(query.captions)], axis=0)
         best = np.lexsort((np.arange(len(scores)), -scores))[:k]
         return [self._images[number] for number in best if scores[number] > 0]
@@ -95,7 +95,7 @@ class StudentRanker:
             (image, tokens(caption)) for image in sorted(archive) for caption in archive[image]
         ]
 
-    def rank(self, query: Query, k: int) -> list[str]:
+    def rank(self, query: EvaluationQuery, k: int) -> list[str]:
         mine = self._tokens(query.captions[0])
         scored = [(len(mine & one) / len(mine | one), image) for image, one in self._documents]
         scored.sort(key=lambda entry: entry[0])
@@ -110,7 +110,7 @@ class RandomRanker:
     def __init__(self, archive: Captions, seed: int) -> None:
         self._images, self._random = sorted(archive), random.Random(seed)  # noqa: S311 - no secret
 
-    def rank(self, query: Query, k: int) -> list[str]:
+    def rank(self, query: EvaluationQuery, k: int) -> list[str]:
         return self._random.sample(self._images, min(k, len(self._images)))
 
 
@@ -122,7 +122,7 @@ class CosineRanker:
         self._features = features
         self._matrix = np.stack([_unit(features[image]) for image in self._images])
 
-    def rank(self, query: Query, k: int) -> list[str]:
+    def rank(self, query: EvaluationQuery, k: int) -> list[str]:
         similar = self._matrix @ _unit(self._features[query.image])
         return [self._images[number] for number in np.argsort(-similar, kind="stable")[:k]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.tokens import DEFAULT
-from search.evaluation.evaluation import ARCHIVES, Result
+from search.evaluation.evaluation import ARCHIVES, RowResult
 from search.evaluation.extra import extra
 from search.evaluation.measures import Estimate
 from search.evaluation.tasks import RECALL_AT
@@ -34,7 +34,7 @@ def origin(data: Mapping[str, str], seed: int) -> dict[str, Any]:
     }
 
 
-def markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
+def markdown(results: Sequence[RowResult], about: Mapping[str, Any]) -> str:
     """The table and its origin, between the markers that `insert` looks for."""
     head = ["row", *_COLUMNS, *(f"R@{k}" for k in RECALL_AT), "median rank", "ms a query"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -58,12 +58,12 @@ def insert(table: str, file: Path) -> None:
     file.write_text(whole, encoding="utf-8")
 
 
-def write_json(results: Sequence[Result], about: Mapping[str, Any], file: Path) -> None:
+def write_json(results: Sequence[RowResult], about: Mapping[str, Any], file: Path) -> None:
     content = {"origin": about, "rows": [dict(_figures(result)) for result in results]}
     file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def plot(results: Sequence[Result], file: Path, archive: str = "both") -> None:
+def plot(results: Sequence[RowResult], file: Path, archive: str = "both") -> None:
     """Quality against time per query (logarithmic), as SVG or PNG by the file's suffix."""
     matplotlib: Any = extra("matplotlib")
     matplotlib.use("Agg")
@@ -88,7 +88,7 @@ def plot(results: Sequence[Result], file: Path, archive: str = "both") -> None:
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
-def gain_over_baseline(results: Sequence[Result], row: str, archive: str) -> float | None:
+def improvement_over_baseline(results: Sequence[RowResult], row: str, archive: str) -> float | None:
     """nDCG@10 of a row over the student project's; None where either is missing."""
     named = {result.row: result for result in results}
     try:
@@ -98,12 +98,12 @@ def gain_over_baseline(results: Sequence[Result], row: str, archive: str) -> flo
     return mine / theirs if theirs else None
 
 
-def _cells(result: Result) -> list[str]:
+def _cells(result: RowResult) -> list[str]:
     agreement, finding = result.agreement, result.finding
     times = [found.milliseconds for found in result.similar.values()]
     return [
         result.row,
-        *(str(value) if value else "" for value in _agreed(agreement)),
+        *(str(value) if value else "" for value in _agreement_of(agreement)),
         *(_short(result.similar[name].ndcg) if name in result.similar else "" for name in ARCHIVES),
         *(f"{finding.recall[k]:.3f}" if finding else "" for k in RECALL_AT),
         _rank(finding.median_rank) if finding else "",
@@ -111,7 +111,7 @@ def _cells(result: Result) -> list[str]:
     ]
 
 
-def _agreed(agreement: Any) -> tuple[Estimate | None, Estimate | None]:
+def _agreement_of(agreement: Any) -> tuple[Estimate | None, Estimate | None]:
     return (agreement.one, agreement.five) if agreement else (None, None)
 
 
@@ -123,9 +123,11 @@ def _rank(rank: float) -> str:
     return f"{rank:.0f}" if isfinite(rank) else "> 1000"
 
 
-def _figures(result: Result) -> Iterator[tuple[str, Any]]:
+def _figures(result: RowResult) -> Iterator[tuple[str, Any]]:
     yield "row", result.row
-    for name, estimate in zip(("spearman_one", "spearman_five"), _agreed(result.agreement), strict=True):
+    for name, estimate in zip(
+        ("spearman_one", "spearman_five"), _agreement_of(result.agreement), strict=True
+    ):
         yield name, _numbers(estimate) if estimate else None
     for name, found in result.similar.items():
         yield f"ndcg10_{name}", _numbers(found.ndcg)

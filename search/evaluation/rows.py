@@ -14,7 +14,7 @@ from search.evaluation.data import Captions
 from search.evaluation.extra import extra
 from search.evaluation.rankers import (
     CosineRanker,
-    Query,
+    EvaluationQuery,
     RandomRanker,
     Ranker,
     SetRanker,
@@ -23,10 +23,10 @@ from search.evaluation.rankers import (
     plain,
 )
 
-#: Other ways to decode captions than by the widest beam: word by word, as beams that keep apart, or as
-#: `indexer build` and `search similar` do where nothing else is said.
-OTHERWISE = ("greedy", "diverse", "usual")
-#: The row of just that: usual caption, usual analyzer, this program's own engine.
+#: Ways to decode captions other than by the widest beam: word by word, by beams that keep apart, or as
+#: `indexer build` and `search similar` do without options.
+OTHER_DECODINGS = ("greedy", "diverse", "usual")
+#: The row of the last of them: usual caption, usual analyzer, this program's own engine.
 USUAL = "search similar, as it comes"
 #: A few captions, as many as the usual beam ends with anyway, and the row of a search for them.
 FEW = 3
@@ -38,7 +38,7 @@ class Row:
     """One line of the table.
 
     `tokens` and `weight` (None where the row is no comparison of captions) judge people's ratings; `ranker`
-    makes a ranker of an archive; `written` says how the generated captions were decoded, and `captions` how
+    makes a ranker of an archive; `decoding` says how the generated captions were decoded, and `captions` how
     many of them, the best first, the query has.
     """
 
@@ -49,7 +49,7 @@ class Row:
     union: bool = False
     captions: int = 1
     archived: int = 1  # generated captions of each archived photo
-    written: str = "beam"  # or one of `OTHERWISE`
+    decoding: str = "beam"  # or one of `OTHER_DECODINGS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def set_row(
     union: bool = False,
     **more: Any,
 ) -> Row:
-    """A row that compares sets; not `rated` where it would only repeat another row's agreement."""
+    """A row that compares sets. `rated=False` leaves out the ratings, where another row judges them alike."""
     judged = tokens if rated else None
     return Row(name, lambda archive: SetRanker(archive, tokens, weight, union), judged, weight, union, **more)
 
@@ -88,7 +88,7 @@ def rows(rarity_of: Captions, seed: int, several: int = 5) -> list[Row]:
         set_row("lemmas", lemmas),
         set_row("stems and implied words", implied),
         set_row("stems, weighted by rarity", analyzer("english/1"), rarity(rarity_of, analyzer("english/1"))),
-        set_row(f"{DEFAULT}, greedy", best, rated=False, written="greedy"),
+        set_row(f"{DEFAULT}, greedy", best, rated=False, decoding="greedy"),
         *(_several(several) if several > 1 else ()),
         Row("random", lambda archive: RandomRanker(archive, seed)),
     ]
@@ -108,7 +108,7 @@ def _several(number: int) -> list[Row]:
             f"{DEFAULT}, {number} diverse captions a photo",
             best,
             rated=False,
-            written="diverse",
+            decoding="diverse",
             captions=number,
             archived=number,
         ),
@@ -160,8 +160,8 @@ class WithNouns:
             {image: self._extended(image, group) for image, group in archive.items()}, analyzer(DEFAULT)
         )
 
-    def rank(self, query: Query, k: int) -> Sequence[str]:
-        return self._ranker.rank(Query(query.image, self._extended(query.image, query.captions)), k)
+    def rank(self, query: EvaluationQuery, k: int) -> Sequence[str]:
+        return self._ranker.rank(EvaluationQuery(query.image, self._extended(query.image, query.captions)), k)
 
     def _extended(self, image: str, captions: Sequence[str]) -> tuple[str, ...]:
         return tuple(" ".join((caption, *self._nouns.get(image, ()))) for caption in captions)

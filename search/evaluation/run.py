@@ -9,14 +9,14 @@ from pathlib import Path
 
 from search.evaluation import exchange, report
 from search.evaluation.data import Progress
-from search.evaluation.evaluation import ARCHIVES, Material, Result, Say, evaluate
+from search.evaluation.evaluation import ARCHIVES, Material, RowResult, Say, evaluate
 from search.evaluation.material import Choices, DataFolder, gather
-from search.evaluation.rankers import Query
+from search.evaluation.rankers import EvaluationQuery
 from search.evaluation.rows import SEVERAL, USUAL
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
+class Improvement:
     """How many times the student project's nDCG@10 a row has in an archive."""
 
     row: str
@@ -29,8 +29,8 @@ class Outcome:
     """What the evaluation came to: the table (Markdown), the figures behind it, and what was gained."""
 
     table: str
-    results: tuple[Result, ...]
-    gains: tuple[Gain, ...]
+    results: tuple[RowResult, ...]
+    improvements: tuple[Improvement, ...]
 
 
 def run(
@@ -44,8 +44,9 @@ def run(
 ) -> Outcome:
     """Evaluate, and write the report into `output` and, where given, its table into the file `insert`.
 
-    `seed` is of bootstrap and random ranking. `say` is told of each row, `progress` of photos captioned or
-    looked at. Raises EvaluationError, and IndexerError where the server refuses before anything is done.
+    `seed` is for bootstrap and random ranking. `say` gets a line for each row, `progress` the number of
+    photos captioned or looked at. Raises EvaluationError, and IndexerError where the server refuses at the
+    start.
     """
     material = gather(chosen, progress)
     results = tuple(evaluate(material, seed, say))
@@ -59,11 +60,11 @@ def run(
         _write_exchange(material, results, output)
     if insert is not None:
         report.insert(table, insert)
-    return Outcome(table, results, tuple(_gains(results)))
+    return Outcome(table, results, tuple(_improvements(results)))
 
 
-def _write_exchange(material: Material, results: Sequence[Result], output: Path) -> None:
-    asked = [Query(image, material.generated[image]) for image in material.queries]
+def _write_exchange(material: Material, results: Sequence[RowResult], output: Path) -> None:
+    asked = [EvaluationQuery(image, material.generated[image]) for image in material.queries]
     exchange.write_queries(output / "queries.jsonl", asked)
     exchange.write_relevance(output / "relevance.qrels", material.relevance)
     for result in results:
@@ -71,8 +72,8 @@ def _write_exchange(material: Material, results: Sequence[Result], output: Path)
         exchange.write_run(output / f"{exchange.file_name(result.row)}.run", found, result.row)
 
 
-def _gains(results: Sequence[Result]) -> Iterator[Gain]:
+def _improvements(results: Sequence[RowResult]) -> Iterator[Improvement]:
     for row, archive in product((USUAL, SEVERAL), ARCHIVES):
-        times = report.gain_over_baseline(results, row, archive)
+        times = report.improvement_over_baseline(results, row, archive)
         if times is not None:
-            yield Gain(row, archive, times)
+            yield Improvement(row, archive, times)

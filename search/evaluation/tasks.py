@@ -17,7 +17,7 @@ from search.evaluation.measures import (
     recall,
     spearman_interval,
 )
-from search.evaluation.rankers import Query, Ranker, weighted_jaccard
+from search.evaluation.rankers import EvaluationQuery, Ranker, weighted_jaccard
 from search.evaluation.rows import Row
 
 
@@ -78,7 +78,7 @@ def _best_of(row: Row, mine: Sequence[frozenset[str]], theirs: Sequence[frozense
 
 
 def find_similar(
-    ranker: Ranker, queries: Sequence[Query], relevance: Relevance, seed: int, k: int = 10
+    ranker: Ranker, queries: Sequence[EvaluationQuery], relevance: Relevance, seed: int, k: int = 10
 ) -> Retrieval:
     """nDCG@k over the queries that have relevant photos."""
     rankings, times = {}, []
@@ -90,7 +90,7 @@ def find_similar(
     return Retrieval(mean_interval(list(ndcg(rankings, judged, k).values()), seed), median(times), rankings)
 
 
-def find_own_photo(ranker: Ranker, queries: Sequence[Query]) -> Finding:
+def find_own_photo(ranker: Ranker, queries: Sequence[EvaluationQuery]) -> Finding:
     """`queries`: a written caption of each photo, under the photo's name."""
     ranks = own_ranks({query.image: ranker.rank(query, DEPTH) for query in queries})
     return Finding({k: recall(ranks, k) for k in RECALL_AT}, median(ranks))

@@ -15,15 +15,21 @@ from hypothesis import strategies as st
 from captioner.tokens import analyzer
 from search.cli import main
 from search.errors import EvaluationError
-from search.evaluation.captions import of, read_captions
+from search.evaluation.captions import captions_of, read_captions
+from search.evaluation.encoder_output import run_encoder
 from search.evaluation.engines import IndexRanker
-from search.evaluation.evaluation import Material, all_rows, archived
+from search.evaluation.evaluation import Material, archive_captions, rows_with_material
 from search.evaluation.exchange import read_run, write_run
 from search.evaluation.gains import cider_relevance
-from search.evaluation.pictures import look_at
-from search.evaluation.rankers import Query, RandomRanker, SetRanker, StudentRanker, weighted_jaccard
+from search.evaluation.rankers import (
+    EvaluationQuery,
+    RandomRanker,
+    SetRanker,
+    StudentRanker,
+    weighted_jaccard,
+)
 from search.evaluation.report import BEGIN, END, insert
-from search.evaluation.rows import OTHERWISE
+from search.evaluation.rows import OTHER_DECODINGS
 
 ARCHIVE = {
     "dog": ("a dog runs on the beach", "a brown dog by the sea"),
@@ -46,7 +52,7 @@ def test_the_ranker_orders_images_by_their_best_weighted_jaccard(groups: list[li
         image: max(weighted_jaccard(query, tokens(one), weight) for one in group)
         for image, group in archive.items()
     }
-    found = SetRanker(archive, tokens, weight).rank(Query("q", (asked,)), 3)
+    found = SetRanker(archive, tokens, weight).rank(EvaluationQuery("q", (asked,)), 3)
     wanted = sorted((score for score in scores.values() if score > 0), reverse=True)[:3]
     assert [scores[image] for image in found] == pytest.approx(wanted)
 
@@ -55,7 +61,7 @@ def test_the_embedded_engine_gives_the_rankers_answer(tmp_path: Path) -> None:
     engine = IndexRanker(ARCHIVE, "english/2", tmp_path)
     try:
         for asked in ("a dog on a beach", "a cat", "a man and his dog by the sea"):
-            query = Query("q", (asked,))
+            query = EvaluationQuery("q", (asked,))
             assert engine.rank(query, 3) == SetRanker(ARCHIVE, analyzer("english/2")).rank(query, 3)
     finally:
         engine.close()
@@ -63,7 +69,7 @@ def test_the_embedded_engine_gives_the_rankers_answer(tmp_path: Path) -> None:
 
 def test_the_student_project_shows_the_best_last_and_an_image_twice() -> None:
     tokens = analyzer("seed/1")
-    asked = Query("q", ("a dog runs on the beach",))
+    asked = EvaluationQuery("q", ("a dog runs on the beach",))
     assert StudentRanker(ARCHIVE, tokens).rank(asked, 3)[-1] == "dog"
     whole = StudentRanker(ARCHIVE, tokens).rank(asked, 10)
     assert whole.count("dog") == 2
@@ -71,9 +77,9 @@ def test_the_student_project_shows_the_best_last_and_an_image_twice() -> None:
 
 
 def test_random_ranking_is_the_same_again_and_names_no_image_twice() -> None:
-    first = RandomRanker(ARCHIVE, seed=5).rank(Query("q", ("",)), 3)
+    first = RandomRanker(ARCHIVE, seed=5).rank(EvaluationQuery("q", ("",)), 3)
     assert sorted(first) == sorted(ARCHIVE)
-    assert RandomRanker(ARCHIVE, seed=5).rank(Query("q", ("",)), 3) == first
+    assert RandomRanker(ARCHIVE, seed=5).rank(EvaluationQuery("q", ("",)), 3) == first
 
 
 def test_photos_that_people_describe_alike_are_relevant_to_each_other() -> None:
@@ -90,18 +96,24 @@ def test_photos_that_people_describe_alike_are_relevant_to_each_other() -> None:
 def test_rows_read_the_captions_of_their_own_way_to_decode(tmp_path: Path) -> None:
     written = {
         way: {image: (f"{way} {image}", f"{way} {image} again") for image in ("q", *ARCHIVE)}
-        for way in ("beam", *OTHERWISE)
+        for way in ("beam", *OTHER_DECODINGS)
     }
     material = Material(
-        (), {}, {"q": ("a dog",)}, ARCHIVE, written["beam"], {}, {way: written[way] for way in OTHERWISE}
+        (),
+        {},
+        {"q": ("a dog",)},
+        ARCHIVE,
+        written["beam"],
+        {},
+        {way: written[way] for way in OTHER_DECODINGS},
     )
-    found = {row.written: row for row in all_rows(material, 1, tmp_path)}
-    assert set(found) == {"beam", *OTHERWISE}
+    found = {row.decoding: row for row in rows_with_material(material, 1, tmp_path)}
+    assert set(found) == {"beam", *OTHER_DECODINGS}
     for way, row in found.items():
-        assert archived(row, material, "generated")["dog"] == written[way]["dog"][: row.archived]
-        assert archived(row, material, "both")["cat"][0] == ARCHIVE["cat"][0]
-    without = replace(material, otherwise={})
-    assert {row.written for row in all_rows(without, 1, tmp_path)} == {"beam"}
+        assert archive_captions(row, material, "generated")["dog"] == written[way]["dog"][: row.archived]
+        assert archive_captions(row, material, "both")["cat"][0] == ARCHIVE["cat"][0]
+    without = replace(material, other_decodings={})
+    assert {row.decoding for row in rows_with_material(without, 1, tmp_path)} == {"beam"}
 
 
 def test_generated_captions_are_read_in_order_and_errors_left_out(tmp_path: Path) -> None:
@@ -114,9 +126,9 @@ def test_generated_captions_are_read_in_order_and_errors_left_out(tmp_path: Path
     file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n")
     known = read_captions(file)
     assert known == {"a.jpg": ("best", "second")}
-    assert of(["a.jpg"], known, 1) == {"a.jpg": ("best",)}
+    assert captions_of(["a.jpg"], known, 1) == {"a.jpg": ("best",)}
     with pytest.raises(EvaluationError, match=r"no generated caption for b.jpg \(1 of 2 images\)"):
-        of(["a.jpg", "b.jpg"], known)
+        captions_of(["a.jpg", "b.jpg"], known)
     file.write_text('{"image": "a.jpg"}\n')
     with pytest.raises(EvaluationError, match="line 1: not an object with image and caption"):
         read_captions(file)
@@ -205,7 +217,7 @@ def test_a_small_real_evaluation_writes_its_report(shared_data: Path, tmp_path: 
 def test_photos_are_looked_at_once(photos: Path, tmp_path: Path) -> None:
     """By the encoder as ImageNet left it, which is sure of the cat."""
     paths, looked = [photos / "chelsea.png", photos / "rocket.jpg"], list[int]()
-    seen, again = (look_at(paths, tmp_path, looked.append) for _ in range(2))
+    seen, again = (run_encoder(paths, tmp_path, looked.append) for _ in range(2))
     assert looked == [2]
     assert again.nouns == seen.nouns
     assert "cat" in seen.nouns["chelsea.png"] and "cat" not in seen.nouns["rocket.jpg"]

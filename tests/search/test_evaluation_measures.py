@@ -17,7 +17,7 @@ from search.evaluation.exchange import (
     write_run,
 )
 from search.evaluation.measures import mean_interval, ndcg, own_ranks, recall, spearman, spearman_interval
-from search.evaluation.rankers import Query
+from search.evaluation.rankers import EvaluationQuery
 
 RELEVANCE = {"q": {"a": 3, "b": 2, "c": 0}, "r": {"x": 1}}
 
@@ -65,7 +65,7 @@ def test_intervals_hold_the_figure_and_the_seed_makes_them_again() -> None:
 def test_the_exchange_form_comes_back_as_it_was(tmp_path: Path) -> None:
     write_relevance(tmp_path / "q.qrels", RELEVANCE)
     write_run(tmp_path / "r.run", {"q": ["b", "a"], "r": ["x"]}, "english/2, greedy")
-    write_queries(tmp_path / "q.jsonl", [Query("q", ("a dog",))])
+    write_queries(tmp_path / "q.jsonl", [EvaluationQuery("q", ("a dog",))])
     assert read_relevance(tmp_path / "q.qrels") == RELEVANCE
     assert read_run(tmp_path / "r.run") == {"q": ["b", "a"], "r": ["x"]}
     assert (tmp_path / "r.run").read_text().splitlines()[0] == "q Q0 b 1 2 english/2,_greedy"

@@ -81,7 +81,7 @@ def test_captions_come_from_the_files_of_each_way_to_decode(data: Path, tmp_path
     material = gather(Choices(data, captions=best, greedy=greedy, queries=2, archive=5))
     assert (len(material.queries), len(material.archive)) == (2, 5)
     assert material.generated["1.jpg"] == ("best a brown dog in the snow",)
-    assert {way: found["1.jpg"] for way, found in material.otherwise.items()} == {
+    assert {way: found["1.jpg"] for way, found in material.other_decodings.items()} == {
         "greedy": ("greedy a brown dog in the snow",)
     }
 
@@ -104,7 +104,7 @@ def test_the_outcome_is_what_the_files_say(data: Path, tmp_path: Path) -> None:
     files = {file.name for file in output.iterdir()}
     assert {"quality-and-time.svg", "queries.jsonl", "relevance.qrels", "student-project.run"} <= files
     assert len([name for name in files if name.endswith(".run")]) == len(rows)
-    assert outcome.gains == ()  # of rows that only a captioner's captions have
+    assert outcome.improvements == ()  # of rows that only a captioner's captions have
 
 
 BM25 = "BM25, Elasticsearch"
@@ -186,9 +186,11 @@ def test_a_captioners_captions_are_kept_and_what_they_gain_is_told(
         f"describing@1-{way}.jsonl" for way in ways
     ]
     assert sum(done) == 3 * 12
-    assert {(gain.row, gain.archive) for gain in outcome.gains} == set(product((USUAL, SEVERAL), ARCHIVES))
+    assert {(one.row, one.archive) for one in outcome.improvements} == set(
+        product((USUAL, SEVERAL), ARCHIVES)
+    )
     gained = {result.row: result.similar["both"].ndcg.value for result in outcome.results}
-    [usual] = [gain.times for gain in outcome.gains if (gain.row, gain.archive) == (USUAL, "both")]
+    [usual] = [one.times for one in outcome.improvements if (one.row, one.archive) == (USUAL, "both")]
     assert usual == gained[USUAL] / gained[BASELINE]
 
 

@@ -17,15 +17,17 @@ SURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """By image name: pooled features (1280,), and nouns of the classes seen with `SURE` or more."""
+class EncoderOutput:
+    """By image name: pooled features (1280,), and nouns of the classes of probability `SURE` or more."""
 
     features: dict[str, Any]
     nouns: dict[str, tuple[str, ...]]
 
 
-def look_at(photos: Sequence[Path], folder: Path, progress: Progress = lambda done: None) -> Seen:
-    """Run the encoder over photos once; kept in `folder` under a digest of their names and sizes."""
+def run_encoder(
+    photos: Sequence[Path], folder: Path, progress: Progress = lambda done: None
+) -> EncoderOutput:
+    """The encoder's output for photos, kept in `folder` under a digest of their names and sizes."""
     from captioner.detector import imagenet_nouns
 
     names = "\n".join(f"{photo.name} {photo.stat().st_size}" for photo in photos)
@@ -39,7 +41,7 @@ def look_at(photos: Sequence[Path], folder: Path, progress: Progress = lambda do
         photo.name: tuple(noun for number in np.flatnonzero(row >= SURE) for noun in classes[number])
         for photo, row in zip(photos, probabilities, strict=True)
     }
-    return Seen({photo.name: row for photo, row in zip(photos, vectors, strict=True)}, nouns)
+    return EncoderOutput({photo.name: row for photo, row in zip(photos, vectors, strict=True)}, nouns)
 
 
 def _write(photos: Sequence[Path], file: Path, progress: Progress) -> None:
