@@ -46,6 +46,7 @@ _SHARED = (
     *FILTERS,
     without_option,
     click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
+    click.option("--paths", is_flag=True, help="Only where the pictures are, one a line."),
     html_option,
     montage_option,
 )
@@ -71,6 +72,7 @@ class Output:
     html: Path | None
     montage: Path | None
     count: bool = False
+    paths: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,13 @@ def read_request(options: Mapping[str, Any]) -> Request:
 
 def _check(options: Mapping[str, Any]) -> None:
     count = options.get("count", False)
-    if count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage")):
+    if count and any(options[name] for name in ("after", "fold_duplicates", "html", "montage", "paths")):
         raise click.UsageError(
-            "--count gives a number; --after, --fold-duplicates, --html and --montage do not go with it"
+            "--count gives a number; --after, --fold-duplicates, --html, --montage and --paths "
+            "do not go with it"
         )
+    if options["as_json"] and options["paths"]:
+        raise click.UsageError("--json and --paths print different things; give one")
     if count and not options["min_score"]:
         raise click.UsageError("--count needs --min-score above 0: every image is at 0 or more")
     if options.get("captions", 1) > 1 and (options["like"] or options["unlike"]):

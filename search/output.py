@@ -13,9 +13,11 @@ from typing import Any
 import click
 
 from captioner.console import tell, writing
+from captioner.counted import counted
 from captioner.outside import printable
 from search.hits import Answer, Results
 from search.options import Output
+from search.paths import print_paths
 from search.render.certificate import no_hits
 
 Count = Callable[[Results], int]
@@ -36,14 +38,19 @@ def show(
     the remarks that follow if an answer has no hits.
     """
     lenient_stdout()
-    whole, empty, keep = True, False, []
+    whole, empty, unplaced, keep = True, False, 0, []
     for answer in answers:
         whole = whole and answer.results is not None
         empty = empty or (answer.results is not None and not answer.results.hits)
         _remark(answer)
-        (_print_json if output.as_json else _print_text)(answer, several, count)
+        if output.paths:
+            unplaced += _print_paths(answer)
+        else:
+            (_print_json if output.as_json else _print_text)(answer, several, count)
         if output.html or output.montage:
             keep.append(answer)
+    if unplaced:
+        tell(f"left out, since the index has no place on one line for them: {counted(unplaced, 'picture')}")
     for remark in why() if why and empty else ():
         tell(remark)
     _write_files(keep, output)
@@ -75,6 +82,10 @@ def _print_json(answer: Answer, several: bool, count: Count | None) -> None:
         content = named | {"query": answer.results.as_json()["query"], "count": count(answer.results)}
     # ASCII only: captions come from outside, and a terminal obeys more characters than JSON must escape.
     click.echo(json.dumps(content))
+
+
+def _print_paths(answer: Answer) -> int:
+    return print_paths(hit.image for hit in answer.results.hits) if answer.results else 0
 
 
 def _print_text(answer: Answer, several: bool, count: Count | None) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from html import escape
+from pathlib import Path
 
 from captioner.drawing.made import META
+from captioner.files import is_file
 from captioner.outside import clean, printable
 
-#: What all pages share: the colours of captioner.drawing.picture, light and dark, and how text stands.
+#: The style of all pages: the colours of captioner.drawing.picture, light and dark, and the text's layout.
 _LOOK = """
 :root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
   --pale: #6a7079; --mark: #0a6b42; --mark-paper: #dff3e7; --empty: #dcd8d1; --warn: #a33b12; }
@@ -31,12 +34,23 @@ def safe(text: str) -> str:
 
 
 def named(name: str) -> str:
-    """A name for a page, whole, with every blank: it is copied from there to ask by it."""
+    """A name as HTML with every blank kept, since people copy it from the page to search by it."""
     return f'<span class="name">{escape(printable(name))}</span>'
 
 
+def linked(content: str, place: str) -> str:
+    """HTML that leads to a picture, where it is on the web or a file here; a page tells no site of itself."""
+    if re.match(r"https?://", place, re.IGNORECASE):
+        address = place
+    elif is_file(place):
+        address = Path(place).absolute().as_uri()
+    else:
+        return content
+    return f'<a href="{escape(address)}" rel="noreferrer">{content}</a>'
+
+
 def document(title: str, style: str, body: str) -> str:
-    """The whole file. Its policy allows its one style and pictures inside the file, and nothing else."""
+    """The whole HTML file. Its policy allows its own style and pictures inside the file, and nothing else."""
     style = _LOOK + style
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
-from pathlib import Path
-
 from captioner.counted import counted
-from captioner.drawing.page import document, named, safe
+from captioner.drawing.page import document, linked, named, safe
 from captioner.drawing.picture import data_uri, thumbnail
-from captioner.files import is_file
 from search.near_copies import Group, NearCopies, Picture
 
 _SIDE = 240  # of the longest side in pixels
@@ -41,6 +37,5 @@ def _section(group: Group) -> str:
 def _item(picture: Picture, note: str) -> str:
     small = thumbnail(picture.image, _SIDE, _SIDE)
     image = f'<img src="{data_uri(small)}" alt="{safe(picture.caption)}">' if small else "no picture here"
-    if is_file(picture.image):
-        image = f'<a href="{escape(Path(picture.image).absolute().as_uri())}">{image}</a>'
+    image = linked(image, picture.image)
     return f'<li>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{note}</p></li>'

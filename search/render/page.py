@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from captioner.drawing.page import document, named, safe
+from captioner.drawing.page import document, linked, named, safe
 from captioner.drawing.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
@@ -30,7 +30,8 @@ h1 mark, .also mark, .caption mark { color: var(--mark); background: var(--mark-
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1.25rem;
   grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
 li { background: var(--card); border: 1px solid var(--edge); border-radius: .6rem; overflow: hidden; }
-li > img, .missing { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover;
+li > a { display: block; text-decoration: none; }
+li img, .missing { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover;
   background: var(--empty); }
 .missing { display: grid; place-content: center; text-align: center; color: var(--pale); padding: 1rem;
   font-size: .875rem; }
@@ -91,6 +92,7 @@ def _hit(hit: Hit, results: Results, analyze: Analyzer) -> str:
         if picture
         else f'<div class="missing">no picture here<br>{named(hit.image_id)}</div>'
     )
+    image = linked(image, hit.image)
     scored = "".join(_scored(hit, results, analyze)) if results.tokens else ""
     meter = f'<meter value="{hit.jaccard:.4f}" aria-label="similarity"></meter>' if results.tokens else ""
     score = f"<span>{hit.jaccard:.3f} · {hit.overlap} of {hit.union}</span>" if results.tokens else ""

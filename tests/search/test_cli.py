@@ -393,6 +393,39 @@ class TestSimilar:
         )
 
 
+class TestPaths:
+    """From an answer to the pictures."""
+
+    @pytest.fixture(autouse=True)
+    def placed(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:
+        places = ("my photos/1.jpg", "https://example.org/2.jpg", "", "two\nlines.jpg", "/photos/é.jpg")
+        folder = str(tmp_path / "index")
+        with open_index(folder, create=True) as index:
+            index.add(
+                CaptionRecord(str(n), f"a dog{' here' * n}", image=place) for n, place in enumerate(places)
+            )
+        monkeypatch.setenv("CAPTION_INDEX", folder)
+
+    FOUND = "my photos/1.jpg\nhttps://example.org/2.jpg\n/photos/é.jpg\n"
+
+    def test_nothing_but_paths_is_printed(self, run: Run) -> None:
+        result = run("text", "a dog", "--paths")
+        assert (result.exit_code, result.stdout) == (0, self.FOUND)
+        assert result.stderr == "left out, since the index has no place on one line for them: 2 pictures\n"
+
+    def test_of_every_kind_of_search(self, run: Run, dog: Path, tmp_path: Path) -> None:
+        assert run("similar", dog, "--paths").stdout == self.FOUND
+        assert run("image", "2", "--paths").stdout == self.FOUND
+        assert sorted(run("random", "--paths").stdout.split("\n")) == sorted(self.FOUND.split("\n"))
+        both = run("similar", dog, tmp_path / "gone.jpg", "--paths", "-k", 1)
+        assert (both.exit_code, both.stdout) == (1, "my photos/1.jpg\n")
+
+    @pytest.mark.parametrize("other", ["--json", "--count"])
+    def test_of_two_things_one_is_printed(self, run: Run, other: str) -> None:
+        result = run("text", "a dog", "--paths", other, "--min-score", 0.1)
+        assert result.exit_code == 2 and other in result.stderr
+
+
 def test_a_search_is_opened_as_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr(Searcher, "open", lambda *given: asked.extend(given))

@@ -179,7 +179,7 @@ class TestCommand:
         assert result.stderr == f"page: {page}\n"
         text = page.read_text("utf-8")
         assert text.count("<section>") == 2 and text.count("data:image/jpeg") == 5
-        assert f'<a href="{(built / "rocket.jpg").as_uri()}"><img ' in text
+        assert f'<a href="{(built / "rocket.jpg").as_uri()}" rel="noreferrer"><img ' in text
         assert run("--html", page).exit_code == 0, "its own page may be written over"
         full = run("--html", "/dev/full")
         assert (full.exit_code, full.stderr) == (1, "Error: /dev/full: No space left on device\n")

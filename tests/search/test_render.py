@@ -301,7 +301,28 @@ class TestPage:
         assert len(sources) == 2  # the query and the one hit whose picture is a file
         assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
         assert len(seen.all("li")) == 3
-        assert not [tag for tag, _ in seen.tags if tag in ("script", "link", "a", "iframe", "object")]
+        assert not [tag for tag, _ in seen.tags if tag in ("script", "link", "iframe", "object")]
+
+    def test_pictures_lead_to_their_files_and_to_nothing_that_is_no_picture(
+        self, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(photos)
+        places = {
+            "chelsea.png": (photos.absolute() / "chelsea.png").as_uri(),
+            str(photos / "coffee.png"): (photos / "coffee.png").as_uri(),
+            'https://example.org/"><b>.jpg': 'https://example.org/"><b>.jpg',
+            "HTTP://example.org/": "HTTP://example.org/",
+            "javascript:alert(1)//http://": None,
+            "ftp://example.org/a.jpg": None,
+            "gone.png": None,
+            ".": None,
+            "": None,
+        }
+        records = [CaptionRecord(str(number), "a dog", image=place) for number, place in enumerate(places)]
+        seen = Page(page([Answer("q", Searcher(MemoryIndex(records), NamingCaptioner).text("dog"))]))
+        links = seen.all("a")
+        assert [link["href"] for link in links] == [address for address in places.values() if address]
+        assert {link["rel"] for link in links} == {"noreferrer"}
 
     def test_captions_are_text(self, results: Results) -> None:
         text = page([Answer("q", results), Answer("bad", error="<b>bad</b><i>")])
