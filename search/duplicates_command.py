@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from search.absent import absent
 from search.near_copies import Group, NearCopies, near_copies, spare_files
 from search.options import html_option, index_option
 from search.output import lenient_stdout
+from search.paths import print_paths
 
 
 def duplicates_options(command: Command) -> Command:
@@ -74,17 +73,12 @@ def _heading(group: Group) -> str:
 
 
 def _print_paths(found: NearCopies) -> None:
-    """As the system names them, for another program to read."""
-    printed = 0
-    for path in spare_files(found):
-        if "\n" in path:
-            tell(f"left out, since its name is two lines: {path}")
-            continue
-        click.echo(printable(path) if sys.stdout.isatty() else os.fsencode(path))
-        printed += 1
+    paths = [*spare_files(found)]
+    if broken := print_paths(paths):
+        tell(f"left out, since their names are more than one line: {counted(broken, 'file')}")
     if gone := sum(not is_file(group.pictures[0].image) for group in found.groups):
         tell(f"left out, since their first picture is no file here: {counted(gone, 'group')}")
-    tell(f"{found}; {counted(printed, 'file')} to do without")
+    tell(f"{found}; {counted(len(paths) - broken, 'file')} to do without")
 
 
 def _write_page(found: NearCopies, html: Path) -> None:
