@@ -27,9 +27,9 @@ def export(
     *,
     progress: Progress = no_progress,
 ) -> Tally:
-    """Write every caption that passes, one a line; gives what was written.
+    """Write every caption that passes, one a line. Returns how many were written, of how many images.
 
-    Deleted captions are none, and what another process writes meanwhile is not among them.
+    Deleted captions are left out, and so are those that another process writes meanwhile.
     """
     allowed, tally = Filters(filters), Tally()
     bar = progress(None if allowed else index.caption_count(), "caption", "export")

@@ -24,7 +24,7 @@ def count_gone(index: CaptionIndex, folders: Sequence[Path], there: Collection[s
     counts: dict[str, int] = {}
     counted: set[str] = set()
     for folder in dict.fromkeys(folders):
-        gone = _gone(_told_of(index, folder, there)).keys() - counted
+        gone = _images_gone(_files_named(index, folder, there)).keys() - counted
         counted |= gone
         if gone:
             counts[str(folder)] = len(gone)
@@ -45,35 +45,37 @@ def delete_gone(index: CaptionIndex, folders: Sequence[Path]) -> Deleted:
 
     Captions of these images that tell of no file, or of another one, stay.
     """
-    told = {folder: _told_of(index, folder) for folder in folders}
-    gone = _gone({place: images for one in told.values() for place, images in one.items()})
+    mentioned = {folder: _files_named(index, folder) for folder in folders}
+    gone = _images_gone({place: images for files in mentioned.values() for place, images in files.items()})
     captions = 0
     for batch in batches(gone, _BATCH):
         held = (one for documents in index.captions(batch).values() for one in documents)
         old = [one for one in held if one.record.image in gone[one.record.image_id]]
         index.replace(old, ())
         captions += len(old)
-    return Deleted(captions, len(gone), tuple(folder for folder, one in told.items() if not one))
+    return Deleted(captions, len(gone), tuple(folder for folder, files in mentioned.items() if not files))
 
 
-def _told_of(index: CaptionIndex, folder: Path, there: Collection[str] = frozenset()) -> dict[str, set[str]]:
-    """Files below a folder that captions tell of, but for those that are `there` -> their images.
+def _files_named(
+    index: CaptionIndex, folder: Path, there: Collection[str] = frozenset()
+) -> dict[str, set[str]]:
+    """Files below a folder that captions tell of -> their images; without the files in `there`.
 
-    All are known before the disk is asked, for an engine does not wait for a slow disk; and a photo of
-    five captions is one file.
+    All are collected before the disk is asked, since an engine does not wait for a slow disk; and a photo
+    of five captions is one file.
     """
-    told: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
     for below in beginnings(str(folder.absolute())):
         for image_id, place in index.places(below):
             if place not in there:
-                told.setdefault(place, set()).add(image_id)
-    return told
+                files.setdefault(place, set()).add(image_id)
+    return files
 
 
-def _gone(told: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """Images whose file is gone -> where it was."""
+def _images_gone(files: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+    """Of files and their images: the images whose files are gone -> where those were."""
     gone: dict[str, set[str]] = {}
-    for place in filter(is_gone, told):
-        for image_id in told[place]:
+    for place in filter(is_gone, files):
+        for image_id in files[place]:
             gone.setdefault(image_id, set()).add(place)
     return gone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from indexer.contract import CaptionIndex
-from indexer.urls import is_url, place
+from indexer.urls import index_place, is_url
 
 
 def open_index(where: str | os.PathLike[str], *, create: bool = False) -> CaptionIndex:
@@ -15,7 +15,7 @@ def open_index(where: str | os.PathLike[str], *, create: bool = False) -> Captio
     Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError, IndexMismatchError
     for an index of another version's schema or (without `create`) analyzer; IndexerError for other addresses.
     """
-    where = place(where)
+    where = index_place(where)
     # Each engine brings what it alone needs: the client of Elasticsearch, NumPy.
     if is_url(where):
         from indexer.elastic import ElasticIndex

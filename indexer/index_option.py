@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from captioner.console import Command
-from indexer.urls import place
+from indexer.urls import index_place
 
 
 def index_option(parameter: str) -> Callable[[Command], Command]:
@@ -33,4 +33,4 @@ def named(ctx: click.Context, option: click.Parameter, where: str | None) -> str
     """
     if where is not None and not where.strip():
         raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")
-    return None if where is None else place(where)
+    return None if where is None else index_place(where)

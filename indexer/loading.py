@@ -16,7 +16,7 @@ from captioner.signals import signals_held
 from indexer.batching import batches
 from indexer.places import LookedUp, RealPaths, is_same_file, with_folder
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
-from indexer.sources import Item, Problem, Source
+from indexer.sources import Problem, Source, SourceItem
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
 BATCH = 10_000
@@ -160,7 +160,7 @@ class Loading:
             made = replace(photo, model=self._captioning.model, phash=result.phash or photo.phash)
             yield [replace(made, caption=caption.text) for caption in result.captions]
 
-    def _uncaptioned(self, items: Iterable[Item], bar: Bar) -> Iterator[CaptionRecord]:
+    def _uncaptioned(self, items: Iterable[SourceItem], bar: Bar) -> Iterator[CaptionRecord]:
         """The photos that have no caption by this captioner yet, under the ids that they get."""
         for photos in batches(self._usable(items), LOOK_UP):
             wanting = self._wanting(photos, bar)
@@ -220,7 +220,7 @@ class Loading:
             self._note(Problem(photo.image, reason))
         return longer
 
-    def _usable(self, items: Iterable[Item]) -> Iterator[CaptionRecord]:
+    def _usable(self, items: Iterable[SourceItem]) -> Iterator[CaptionRecord]:
         for item in items:
             if isinstance(item, Problem):
                 self._note(item)

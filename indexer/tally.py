@@ -18,7 +18,7 @@ _NOTED = 1 << 16
 class Tally:
     """How many captions went by, and of how many images, at some 16 bytes an image.
 
-    Of an id its hash of 64 bits is kept: that two of ten million have the same has a chance of 1 in 300,000.
+    Of each id a 64-bit hash is kept; that any two of ten million ids share one has a chance of 1 in 300,000.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Tally:
         before = len(self._noted)
         self._noted.extend(hash(record.image_id) for record in records)
         self.captions += len(self._noted) - before
-        # So seldom that all the sorting grows hardly faster than what is sorted.
+        # Only when the ids have doubled, so that all sorting together takes little more than linear time.
         if len(self._noted) > max(_NOTED, len(self._distinct)):
             self._settle()
 

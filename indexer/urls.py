@@ -12,7 +12,7 @@ from indexer.errors import IndexerError
 _ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:/|[^/\\]+:[0-9]+/)", re.IGNORECASE)
 
 
-def place(where: str | os.PathLike[str]) -> str:
+def index_place(where: str | os.PathLike[str]) -> str:
     """Where an index is, or is to be: a folder, or a URL.
 
     Raises IndexerError for any other address, which would become a folder of that name, and for a password;

@@ -151,10 +151,10 @@ def _row(image: str, made: Captioned | None, error: str = "") -> dict[str, Any]:
         "scores": [caption.score for caption in captions],
         "ended": [caption.ended for caption in captions],
         "phash": made.phash if made else "",
-        "error": _named(image, error) if error else "",
+        "error": _with_address(image, error) if error else "",
     }
 
 
-def _named(image: str, error: str) -> str:
+def _with_address(image: str, error: str) -> str:
     """The error of a photo given by its bytes, with the address that it came from."""
     return f"{image}: {error.removeprefix('<photo>: ').removeprefix(f'{image}: ')}"

@@ -14,7 +14,7 @@ from captioner.formats import SUFFIXES, UNREAD
 from captioner.outside import error_text
 from indexer.errors import IndexerError, SourceError
 from indexer.records import CaptionRecord
-from indexer.sources import Item, Source
+from indexer.sources import Source, SourceItem
 
 try:
     import fsspec
@@ -76,7 +76,7 @@ class AddressedSource(Source):
             digest.update(f"{address}\x1f{state}\n".encode("utf-8", "surrogatepass"))
         return f"addresses {digest.hexdigest()}"
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         for address, image_id, _ in self._photos:
             yield CaptionRecord(image_id, "", image=address, source="folder", kind="generated")
 
@@ -88,8 +88,8 @@ class AddressedSource(Source):
         """(address, image id, what tells whether it changed), in order of address."""
         try:
             if self._address.endswith(".txt"):
-                return list(self._listed())
-            return sorted(self._found())
+                return list(self._photos_listed())
+            return sorted(self._photos_below())
         except FileNotFoundError:
             raise SourceError(f"{self._address}: no such place") from None
         except ImportError as error:
@@ -97,13 +97,13 @@ class AddressedSource(Source):
         except Exception as error:
             raise SourceError(f"{self._address}: cannot be listed ({error_text(error)})") from None
 
-    def _listed(self) -> Iterator[tuple[str, str, str]]:
+    def _photos_listed(self) -> Iterator[tuple[str, str, str]]:
         with fsspec.open(self._address, "rt", encoding="utf-8") as lines:
             for address in dict.fromkeys(line.strip() for line in lines):
                 if address and not address.startswith("#"):
                     yield address, address, ""
 
-    def _found(self) -> Iterator[tuple[str, str, str]]:
+    def _photos_below(self) -> Iterator[tuple[str, str, str]]:
         system, root = fsspec.core.url_to_fs(self._address)
         root = root.rstrip("/")
         if not system.isdir(root):

@@ -7,15 +7,15 @@ from indexer.sources.flickr8k import Flickr8kSource
 from indexer.sources.folder import FolderSource
 from indexer.sources.jsonl import JsonlSource
 from indexer.sources.scraped import ScrapedSource
-from indexer.sources.source import Item, Problem, Source
+from indexer.sources.source import Problem, Source, SourceItem
 
 __all__ = [
     "CocoSource",
     "Flickr8kSource",
     "FolderSource",
-    "Item",
     "JsonlSource",
     "Problem",
     "ScrapedSource",
     "Source",
+    "SourceItem",
 ]

@@ -14,7 +14,7 @@ from captioner.errors import DataError
 from captioner.files import is_file
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Source, existing_file, existing_folder, stamp
+from indexer.sources.source import Source, SourceItem, existing_file, existing_folder, stamp
 
 _SPLIT = re.compile(r"(train|val|test)20\d\d")
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)")
@@ -42,7 +42,7 @@ class CocoSource(Source):
         photos = (Path(image["image"]) for image in self._present)
         return f"coco {stamp([self._file])} {stamp(photos)}"
 
-    def captions(self) -> Iterator[Item]:
+    def captions(self) -> Iterator[SourceItem]:
         """One record an annotation, in the file's order."""
         for found in coco_captions(self._dataset["annotations"], self._records, self.name):
             if isinstance(found, Problem):
@@ -54,7 +54,7 @@ class CocoSource(Source):
     def caption_count(self) -> int:
         return len(self._dataset["annotations"])
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         """The images that are in the folder; those that are not are told of in one problem."""
         if self._images is None:
             return

@@ -12,7 +12,7 @@ from captioner.caption_files import Problem, flickr8k_captions, flickr8k_photos,
 from captioner.errors import DataError
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Source, existing_file, stamp
+from indexer.sources.source import Source, SourceItem, existing_file, stamp
 
 #: Hodosh, Young and Hockenmaier, JAIR 47 (2013): the licence is the data set's; photos stay their owners'.
 LICENSE = "research and education only"
@@ -42,7 +42,7 @@ class Flickr8kSource(Source):
     def fingerprint(self) -> str:
         return f"flickr8k {stamp([self._file, *self._split_files().values()])}"
 
-    def captions(self) -> Iterator[Item]:
+    def captions(self) -> Iterator[SourceItem]:
         with self._open() as lines:
             for found in flickr8k_captions(lines, self.name):
                 yield found if isinstance(found, Problem) else self._record(*found)

@@ -12,7 +12,7 @@ from captioner.files import is_file
 from captioner.folders import PhotosBelow, no_photos
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Problem, Source, existing_folder, stamp
+from indexer.sources.source import Problem, Source, SourceItem, existing_folder, stamp
 
 
 class FolderSource(Source):
@@ -35,7 +35,7 @@ class FolderSource(Source):
     def fingerprint(self) -> str:
         return f"folder {stamp(map(Path, self.paths))}"
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         for folder, reason in self._below.unreadable.items():
             yield Problem(folder, f"cannot be read ({reason})")
         for path in map(Path, self.paths):
@@ -61,12 +61,12 @@ def folders_among(sources: Sequence[Source]) -> list[FolderSource]:
 def unread_of(sources: Sequence[Source]) -> Counter[str]:
     """Pictures passed over, each once: where folders lie in one another, the outer walk met all."""
     folders = {source.folder: source for source in folders_among(sources)}
-    outer = [one for folder, one in folders.items() if folders.keys().isdisjoint(_walked_from(folder))]
+    outer = [one for folder, one in folders.items() if folders.keys().isdisjoint(_folders_above(folder))]
     others = [source for source in sources if not isinstance(source, FolderSource)]
     return sum((Counter(source.unread) for source in (*outer, *others)), Counter[str]())
 
 
-def _walked_from(folder: Path) -> Iterator[Path]:
+def _folders_above(folder: Path) -> Iterator[Path]:
     """The folders whose walk comes through this one: those above it, unless something between is hidden."""
     while folder != folder.parent and not folder.name.startswith("."):
         folder = folder.parent

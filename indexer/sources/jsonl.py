@@ -8,7 +8,7 @@ from typing import Any
 
 from captioner.caption_files import Problem, json_lines
 from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
-from indexer.sources.source import Item, Source, existing_file, stamp
+from indexer.sources.source import Source, SourceItem, existing_file, stamp
 
 
 class JsonlSource(Source):
@@ -28,7 +28,7 @@ class JsonlSource(Source):
     def fingerprint(self) -> str:
         return f"jsonl {stamp([self._file])}"
 
-    def captions(self) -> Iterator[Item]:
+    def captions(self) -> Iterator[SourceItem]:
         with self._file.open("rb") as stream:
             for found in json_lines(stream, self.name):
                 yield found if isinstance(found, Problem) else _record(*found)
@@ -38,7 +38,7 @@ class JsonlSource(Source):
             return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b"")) + 1
 
 
-def _record(where: str, known: Mapping[str, Any]) -> Item:
+def _record(where: str, known: Mapping[str, Any]) -> SourceItem:
     """The caption of a line, or what is wrong with it."""
     missing = [name for name in ("image_id", "caption") if name not in known]
     if missing:

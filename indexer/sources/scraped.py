@@ -9,7 +9,7 @@ from pathlib import Path
 
 from captioner.files import is_file
 from indexer.records import CaptionRecord
-from indexer.sources.source import Item, Problem, Source, existing_file, existing_folder
+from indexer.sources.source import Problem, Source, SourceItem, existing_file, existing_folder
 
 
 class ScrapedSource(Source):
@@ -36,14 +36,14 @@ class ScrapedSource(Source):
             digest.update(f"{photo}\n".encode("utf-8", "surrogatepass"))
         return f"scraped {digest.hexdigest()}"
 
-    def captions(self) -> Iterator[Item]:
+    def captions(self) -> Iterator[SourceItem]:
         from indexer.scrape.data_set import title_records
         from indexer.scrape.manifest import broken_lines
 
         yield from broken_lines(self.folder, self._end)
         yield from title_records(self.folder, self._end)
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         for photo in self._photos():
             yield photo if is_file(photo.image) else Problem(photo.image, "no such file")
 

@@ -12,13 +12,13 @@ from captioner.caption_files import Problem as Problem
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 
-Item = CaptionRecord | Problem
+SourceItem = CaptionRecord | Problem
 
 
 class Source(ABC):
     """Where captions come from. Opening one raises SourceError where nothing of it can be used.
 
-    A source that says no more has neither captions nor photos, and has passed over no picture.
+    By default a source has neither captions nor photos, and has passed over no picture.
     """
 
     #: Pictures in formats that are not read, by suffix.
@@ -33,11 +33,11 @@ class Source(ABC):
     def fingerprint(self) -> str:
         """Changes when the content does, so that a draft is only gone on with from the same content."""
 
-    def captions(self) -> Iterator[Item]:
+    def captions(self) -> Iterator[SourceItem]:
         """The captions that are written already, in a stable order. May hold empty ones."""
         return iter(())
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         """Records without a caption, whose `image` is the path of a photo for the captioner."""
         return iter(())
 

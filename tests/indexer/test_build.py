@@ -19,7 +19,7 @@ from indexer.deletion import delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
-from indexer.sources import CocoSource, FolderSource, Item, JsonlSource, Problem, ScrapedSource, Source
+from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source, SourceItem
 from tests.indexer.worlds import (
     ColourCaptioner,
     DraftingIndex,
@@ -48,7 +48,7 @@ class Given(Source):
     def fingerprint(self) -> str:
         return "given"
 
-    def captions(self) -> Iterator[Item]:
+    def captions(self) -> Iterator[SourceItem]:
         return iter(self._records)
 
     def caption_count(self) -> int:
@@ -66,7 +66,7 @@ class Photos(Source):
     def fingerprint(self) -> str:
         return "photos"
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         return iter(self._photos)
 
     def photo_count(self) -> int:

@@ -16,7 +16,7 @@ from indexer.index import open_index
 from indexer.places import IdsOfFiles, RealPaths, is_same_file, with_folder
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
-from indexer.sources import FolderSource, Item, Source
+from indexer.sources import FolderSource, Source, SourceItem
 from tests.indexer.worlds import (
     AskedIndex,
     ColourCaptioner,
@@ -128,7 +128,7 @@ class Listed(Source):
     def fingerprint(self) -> str:
         return "listed"
 
-    def photos(self) -> Iterator[Item]:
+    def photos(self) -> Iterator[SourceItem]:
         return iter(self._photos)
 
     def photo_count(self) -> int:

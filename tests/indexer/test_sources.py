@@ -20,17 +20,17 @@ from indexer.sources import (
     CocoSource,
     Flickr8kSource,
     FolderSource,
-    Item,
     JsonlSource,
     Problem,
     ScrapedSource,
+    SourceItem,
 )
 from tests.indexer.worlds import write_coco, write_jsonl, write_photo
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-def split(items: list[Item]) -> tuple[list[CaptionRecord], list[str]]:
+def split(items: list[SourceItem]) -> tuple[list[CaptionRecord], list[str]]:
     records = [item for item in items if isinstance(item, CaptionRecord)]
     return records, [str(item) for item in items if isinstance(item, Problem)]
 
