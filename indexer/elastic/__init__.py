@@ -1,22 +1,22 @@
 """The engine on Elasticsearch.
 
-connection.py   a URL -> an address; the address and the environment -> a client
-credentials.py  the environment -> who we are to a server, and how we know it
-faults.py       what goes wrong between client and server -> one clear line
-patience.py     what writes asks again a server that is busy or gone for a moment
-documents.py    CaptionRecord <-> document, filters
-plan.py         which sizes a query looks at, scores of classes, bounds; pure
-bodies.py       what the server is asked, as request bodies; pure
-snapshot.py     a point in time, for requests that must agree
-ranking.py      candidates and counts
-draw.py         images drawn at random
-generations.py  the concrete indices behind a name
-loading.py      adding and deleting in bulk
-lock.py         one build at a time
-rollout.py      build beside, check, move the alias, go back
-migration.py    an index of any schema -> the current one
-telling.py      what an index holds, for a person to read
-engine.py       ElasticIndex
+connection.py     a URL -> an address; the address and the environment -> a client
+credentials.py    the environment -> who we are to a server, and how we know it
+faults.py         what goes wrong between client and server -> one clear line
+retries.py        requests repeated while the server is busy or gone for a moment
+documents.py      CaptionRecord <-> document, filters
+plan.py           which sizes a query looks at, scores of classes, bounds; pure
+bodies.py         what the server is asked, as request bodies; pure
+point_in_time.py  a point in time, for requests that must agree
+ranking.py        candidates and counts
+draw.py           images drawn at random
+generations.py    the concrete indices behind a name
+bulk.py           adding and deleting in bulk
+lock.py           one build at a time
+rollout.py        build beside, check, move the alias, go back
+migration.py      an index of any schema -> the current one
+status.py         what an index holds, and how its server is
+engine.py         ElasticIndex
 """
 
 from __future__ import annotations

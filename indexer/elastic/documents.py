@@ -23,7 +23,7 @@ def sized(size: int, token: str) -> str:
 
 
 def findable(terms: Iterable[str]) -> list[str]:
-    """Those that a document can have: to be asked for any other is an error to the server."""
+    """The terms that a document can have; a search for a longer one is an error to the server."""
     return [term for term in terms if len(term.encode("utf-8", "surrogatepass")) <= LONGEST_TERM]
 
 
@@ -52,7 +52,7 @@ def to_document(source: Mapping[str, Any]) -> Document:
 
 
 def as_text(value: Any) -> str:
-    """A field as text; what the mapping lets through besides (numbers, lists) as JSON, so that it shows."""
+    """A field as text. The mapping lets numbers and lists through as well: they become JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value)

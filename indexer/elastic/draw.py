@@ -9,41 +9,40 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.documents import SOURCE, as_text, filter_clauses
-from indexer.elastic.snapshot import Snapshot
+from indexer.elastic.point_in_time import PointInTime
 from indexer.records import Filters
 
 _BITS = 0xFFFF_FFFF
 
 
-def drawn(
+def draw_images(
     client: Elasticsearch, index: str, size: int, filters: Filters, seed: int | None
 ) -> list[Mapping[str, Any]]:
-    """A hit each of up to `size` images of a concrete index, every image equally likely; others each time
-    without a seed.
+    """Up to `size` images (1 or more) of a concrete index, one hit each, every image equally likely.
 
-    The score hashes the image id, so that images with many captions are not likelier than others. The server
-    salts the seed with the index's name and the shard's number, by which each shard would draw anew, and an
-    image whose captions lie in several be likelier; so each shard is asked with a seed that the salt turns
-    into the one that was meant.
+    Without a seed each call draws others. The score hashes the image id, so that images with many captions
+    are not likelier than others. The server salts the seed with the index's name and the shard's number, so
+    an image with captions in several shards would have a score, and a chance, in each. Therefore each shard
+    gets a seed that its salt turns into one and the same.
     """
     seed = random.getrandbits(31) if seed is None else seed
     found: dict[str, Mapping[str, Any]] = {}
     for hit in sorted(_first_of_shards(client, index, size, filters, seed), key=_order_of):
         found.setdefault(as_text(hit["_source"].get("image_id")), hit)
-    return list(found.values())[: max(size, 0)]
+    return list(found.values())[:size]
 
 
 def _first_of_shards(
     client: Elasticsearch, index: str, size: int, filters: Filters, seed: int
 ) -> Iterator[Mapping[str, Any]]:
-    """The first images of every shard, among which the first of all are."""
-    with Snapshot(client, index) as whole:
+    """The hits of the first `size` images of each shard; the first of all shards are among them."""
+    with PointInTime(client, index) as whole:
         if whole.shards == 1:  # as `indexer build` makes it
             yield from whole.first_of_images(_shuffled(filters, _unsalted(seed, index, 0)), size, SOURCE)
             return
         for shard in range(whole.shards):
             query = _shuffled(filters, _unsalted(seed, index, shard))
-            with Snapshot(client, index, f"_shards:{shard}") as one:
+            with PointInTime(client, index, f"_shards:{shard}") as one:
                 yield from one.first_of_images(query, size, SOURCE)
 
 
@@ -63,7 +62,7 @@ def _shuffled(filters: Filters, seed: int) -> dict[str, Any]:
 
 
 def _unsalted(seed: int, index: str, shard: int) -> int:
-    """The seed, as Java's int, that the server's salt (in RandomScoreFunctionBuilder) makes the given one."""
+    """The seed, as Java's int, that the server's salt (in RandomScoreFunctionBuilder) turns into `seed`."""
     name = 0
     for letter in index:  # Java's String.hashCode
         name = (31 * name + ord(letter)) & _BITS

@@ -12,18 +12,18 @@ from captioner.tokens import DEFAULT
 from indexer.batching import batches
 from indexer.contract import CaptionIndex, check_draft, first_told, known_analyzer, storable
 from indexer.elastic import rollout
+from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document, to_record
-from indexer.elastic.draw import drawn
+from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
-from indexer.elastic.generations import Generation, live_generation, missing, refresh, refuse_to_write
-from indexer.elastic.loading import Loader
-from indexer.elastic.patience import Patience, Patient
+from indexer.elastic.generations import Generation, live_generation, missing_error, refresh, refuse_to_write
 from indexer.elastic.plan import Expectation
+from indexer.elastic.point_in_time import PAGE, PointInTime
 from indexer.elastic.ranking import Ranking
+from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.elastic.rollout import ElasticDraft
-from indexer.elastic.snapshot import PAGE, Snapshot
-from indexer.elastic.telling import status_of
+from indexer.elastic.status import status_of
 from indexer.errors import IndexMismatchError
 from indexer.given import listed, seed_of, whole
 from indexer.records import (
@@ -51,19 +51,19 @@ class ElasticIndex(CaptionIndex):
     keep = 1
 
     def __init__(
-        self, client: Elasticsearch, address: Address, live: Generation | None, patience: Patience
+        self, client: Elasticsearch, address: Address, live: Generation | None, retry: RetryPolicy
     ) -> None:
-        self._client, self._address, self._patience = client, address, patience
-        self._patient = Patient(address, patience)
-        self._writes = False  # what writes waits for a server that is gone for a moment; searchers do not
+        self._client, self._address, self._retry = client, address, retry
+        self._retrier = Retrier(address, retry)
+        self._writes = False  # who writes waits for a server that is gone for a moment; who searches does not
         self.where = address.where
         self._live = live
         self._never_live = live is None
         self._expectation = Expectation()
-        self._looked: Ranking | None = None
+        self._current_ranking: Ranking | None = None
 
     @classmethod
-    def open(cls, where: str, *, create: bool = False, patience: Patience | None = None) -> ElasticIndex:
+    def open(cls, where: str, *, create: bool = False, retry: RetryPolicy | None = None) -> ElasticIndex:
         """Connect and look. Raises IndexNotFoundError (without `create`), IndexUnavailableError,
         IndexMismatchError for an index of another kind or schema, or (without `create`) analyzer."""
         address = parse(where)
@@ -73,9 +73,9 @@ class ElasticIndex(CaptionIndex):
                 live = live_generation(client, address)
                 if not create:
                     if live is None:
-                        raise missing(client, address)
+                        raise missing_error(client, address)
                     known_analyzer(address.where, live.analyzer)
-                return cls(client, address, live, patience or Patience())
+                return cls(client, address, live, retry or RetryPolicy())
         except BaseException:
             client.close()
             raise
@@ -85,25 +85,25 @@ class ElasticIndex(CaptionIndex):
 
     @property
     def analyzer(self) -> str:  # type: ignore[override]
-        """Of the generation known last; what answers from another one makes that one known."""
+        """Of the live generation as last seen. Any answer that comes from another generation updates it."""
         live = self._live
         return live.analyzer if live else DEFAULT
 
     @property
     def known_count(self) -> int | None:  # type: ignore[override]
-        """None where there was an index when the server was asked last."""
+        """0 where the server had no index when it was last asked; None (unknown) where it had one."""
         return 0 if self._live is None else None
 
     @property
     def _ranking(self) -> Ranking:
-        """Made at the first search: a build and a rollback begin where the live index cannot be searched."""
-        ranking = self._looked
+        """Made at the first search, since builds and rollbacks also begin where no search is possible."""
+        ranking = self._current_ranking
         if ranking is None:
-            ranking = self._looked = self._look()
+            ranking = self._current_ranking = self._new_ranking()
         return ranking
 
-    def _look(self) -> Ranking:
-        """Smallest and largest size in the index; the server reads them off without visiting documents."""
+    def _new_ranking(self) -> Ranking:
+        """With the smallest and largest size in the index; the server need visit no document for them."""
         smallest, largest = 1, 0
         ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
         answer = self._client.search(index=self._address.name, size=0, aggs=ends)["aggregations"]
@@ -112,30 +112,36 @@ class ElasticIndex(CaptionIndex):
         return Ranking(self._client, self._address, smallest, largest, self._expectation)
 
     def _reload(self) -> Generation | None:
-        """See what the alias carries now: another process may have built anew.
+        """Look up the live generation, since another process may have built anew.
 
-        None only where there never was an index (of one opened with `create`). One that was there and is
-        gone may come back, and its searches have no answer meanwhile.
+        None only where there never was an index (it was opened with `create`). Raises IndexNotFoundError
+        where there was one: it may come back, so "no hits" would be a wrong answer meanwhile.
         """
         live = live_generation(self._client, self._address)
         if live is not None:
-            self._know(live)
+            self._set_live(live)
         elif not self._never_live:
-            raise missing(self._client, self._address)
+            raise missing_error(self._client, self._address)
         return live
 
-    def _know(self, live: Generation) -> None:
-        self._live, self._never_live, self._looked = live, False, None
+    def _set_live(self, live: Generation) -> None:
+        self._live, self._never_live, self._current_ranking = live, False, None
 
-    def _follow(self, before: Generation | None, seen: Collection[str]) -> bool:
-        """Know the generation that an answer's indices (none: any) tell of; whether it is not `before`."""
+    def _generation_changed(self, before: Generation | None, seen: Collection[str]) -> bool:
+        """Whether an answer came from another generation than `before`; looks up the live one if it may have.
+
+        `seen` are the concrete indices in the answer; an answer without hits may come from any.
+        """
         if before is not None and set(seen) == {before.index}:
             return False
         after = self._reload()
         return before is None or after is None or before.index != after.index
 
     def _check_analyzer(self, before: Generation | None) -> None:
-        """What was asked in the tokens of another analyzer has no answer."""
+        """Raises IndexMismatchError where the live index has another analyzer than `before`.
+
+        The tokens that were asked for mean nothing in it.
+        """
         now = self._live
         if before is not None and now is not None and before.analyzer != now.analyzer:
             raise IndexMismatchError(
@@ -145,18 +151,18 @@ class ElasticIndex(CaptionIndex):
 
     # --- reading
 
-    def _is_empty_place(self) -> bool:
+    def _never_built(self) -> bool:
         """Whether there never was an index (one opened with `create` answers as an empty one does)."""
         return self._live is None and self._reload() is None
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         limit = whole(limit)
         with clear_errors(self._address):
-            if self._is_empty_place():
+            if self._never_built():
                 return [Candidates((), 0.0, 0) for _ in queries]
             before = self._live
             ranked = self._ranking.candidates_many(queries, limit)
-            if self._follow(before, frozenset[str]().union(*(one.indices for one in ranked))):
+            if self._generation_changed(before, frozenset[str]().union(*(one.indices for one in ranked))):
                 self._check_analyzer(before)
                 ranked = self._ranking.candidates_many(queries, limit)
         return [one.candidates for one in ranked]
@@ -166,17 +172,17 @@ class ElasticIndex(CaptionIndex):
 
     def _captions(self, wanted: Sequence[str]) -> Mapping[str, Sequence[Document]]:
         found = dict[str, list[tuple[str, Document]]]()
-        if self._is_empty_place():
+        if self._never_built():
             return {}
         before, seen = self._live, set()
-        with Snapshot(self._client, self._address.name) as snapshot:
+        with PointInTime(self._client, self._address.name) as point:
             for chunk in batches(wanted, PAGE):
-                for hit in snapshot.stream({"terms": {"image_id": chunk}}, SOURCE):
+                for hit in point.stream({"terms": {"image_id": chunk}}, SOURCE):
                     document = to_document(hit["_source"])
                     found.setdefault(document.record.image_id, []).append((hit["_id"], document))
                     seen.add(hit["_index"])
             if seen:
-                self._follow(before, seen)
+                self._generation_changed(before, seen)
         return {
             image_id: [document for _, document in sorted(pairs, key=lambda pair: pair[0])]
             for image_id, pairs in found.items()
@@ -187,23 +193,23 @@ class ElasticIndex(CaptionIndex):
 
     def _records(self, filters: Filters) -> Iterator[CaptionRecord]:
         with clear_errors(self._address):
-            if self._is_empty_place():
+            if self._never_built():
                 return
-            with Snapshot(self._client, self._address.name) as snapshot:
-                hits = snapshot.stream({"bool": {"filter": filter_clauses(filters)}}, RECORD_FIELDS)
+            with PointInTime(self._client, self._address.name) as point:
+                hits = point.stream({"bool": {"filter": filter_clauses(filters)}}, RECORD_FIELDS)
                 # To the server a value that is too long to be found by is missing.
                 yield from filter(filters.matches, (to_record(hit["_source"]) for hit in hits))
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         with clear_errors(self._address):
-            if self._is_empty_place():
+            if self._never_built():
                 return
-        with clear_errors(self._address), Snapshot(self._client, self._address.name) as snapshot:
-            yield from snapshot.places(beginning)
+        with clear_errors(self._address), PointInTime(self._client, self._address.name) as point:
+            yield from point.places(beginning)
 
     def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
         with clear_errors(self._address):
-            if self._is_empty_place():
+            if self._never_built():
                 return 0
             before = self._live
             images = self._ranking.count(queries, listed(excluded))
@@ -214,7 +220,7 @@ class ElasticIndex(CaptionIndex):
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
         wanted = listed(tokens, "tokens")
         with clear_errors(self._address):
-            return frozenset() if self._is_empty_place() else self._ranking.known(wanted)
+            return frozenset() if self._never_built() else self._ranking.known(wanted)
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         size = whole(size, "size is the number of images wanted")
@@ -222,7 +228,7 @@ class ElasticIndex(CaptionIndex):
 
     def _random(self, size: int, filters: Filters, seed: int | None) -> Sequence[Document]:
         live = self._reload()
-        hits = drawn(self._client, live.index, size, filters, seed) if live else []
+        hits = draw_images(self._client, live.index, size, filters, seed) if live else []
         return [to_document(hit["_source"]) for hit in hits]
 
     def status(self) -> IndexStatus:
@@ -236,7 +242,7 @@ class ElasticIndex(CaptionIndex):
 
     def caption_count(self) -> int:
         with clear_errors(self._address):
-            if self._is_empty_place():
+            if self._never_built():
                 return 0
             return int(self._client.count(index=self._address.name)["count"])
 
@@ -247,8 +253,8 @@ class ElasticIndex(CaptionIndex):
             if live is None:
                 return []
             analyze = known_analyzer(self.where, live.analyzer)
-            with Snapshot(self._client, live.index) as snapshot:
-                hits = snapshot.stream()
+            with PointInTime(self._client, live.index) as point:
+                hits = point.stream()
                 found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
                 return first_told(filter(None, found))
 
@@ -259,32 +265,32 @@ class ElasticIndex(CaptionIndex):
         return self._add(storable(records, rejected)) + AddReport(rejected=tuple(rejected))
 
     def _add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        live = self._to_change()
+        live = self._live_to_change()
         if live is None:
-            live = rollout.create_first(self._client, self._address, self.analyzer, self._patient)
-            self._know(live)
-        report = self._loader(live).add(records)
+            live = rollout.create_first(self._client, self._address, self.analyzer, self._retrier)
+            self._set_live(live)
+        report = self._writer(live).add(records)
         self._refresh(live)
         return report
 
     def delete(self, image_ids: Iterable[str]) -> int:
         unwanted = findable(listed(image_ids))
-        live = self._to_change()
+        live = self._live_to_change()
         if live is None:
             return 0
-        removed = self._loader(live).delete(unwanted)
+        removed = self._writer(live).delete(unwanted)
         self._refresh(live)
         return removed
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
         rejected: list[Rejected] = []
         sound = list(storable(records, rejected))  # before anything is removed
-        live = self._to_change()
+        live = self._live_to_change()
         if live is not None:
-            self._loader(live).remove([document.record.document_id for document in old])
+            self._writer(live).remove([document.record.document_id for document in old])
         return self._add(sound) + AddReport(rejected=tuple(rejected))
 
-    def _to_change(self) -> Generation | None:
+    def _live_to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""
         self._begin_to_write()
         return self._ask(self._reload)
@@ -294,19 +300,19 @@ class ElasticIndex(CaptionIndex):
         self._writes = True
 
     def _ask(self, request: Callable[[], _T]) -> _T:
-        """The answer to what is safe to repeat."""
+        """The answer to a request that is safe to repeat: repeated where this index is written to."""
         if self._writes:
-            return self._patient.ask(request)
+            return self._retrier.ask(request)
         with clear_errors(self._address):
             return request()
 
-    def _loader(self, live: Generation) -> Loader:
-        return Loader(self._client, self._address, live, self._patience)
+    def _writer(self, live: Generation) -> BulkWriter:
+        return BulkWriter(self._client, self._address, live, self._retry)
 
     def _refresh(self, live: Generation) -> None:
         """Let searches see what was written."""
         self._ask(partial(refresh, self._client, self._address, live.index))
-        self._looked = None
+        self._current_ranking = None
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
         check_draft(self.where, key, analyzer)
@@ -317,12 +323,12 @@ class ElasticIndex(CaptionIndex):
             key,
             analyzer,
             keep=self.keep,
-            patience=self._patience,
-            done=self.status,
+            retry=self._retry,
+            status=self.status,
         )
 
     def rollback(self) -> IndexStatus:
         """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
         self._begin_to_write()
-        rollout.go_back(self._client, self._address, self._patient)
+        rollout.go_back(self._client, self._address, self._retrier)
         return self.status()

@@ -1,7 +1,7 @@
 """The concrete indices behind a name: NAME-<time> each, one of them carried by the alias NAME.
 
-What becomes of one (a draft, published, gone back from) its own aliases tell: they change in one atomic call
-with the name, and go when the index goes.
+Aliases of its own say what one is (a draft, published, gone back from): they change in one atomic call with
+the name, and go when the index goes.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def name_of(index: str) -> str:
     return concrete[1] if concrete else ""
 
 
-def written_as(index: str) -> str:
+def write_alias(index: str) -> str:
     """The alias through which an index is written to.
 
-    A request can insist on an alias; one that names an index that was deleted makes it anew.
+    A request can insist that an alias exists. By its own name a deleted index would be made again.
     """
     return f"{index}-write"
 
@@ -89,10 +89,11 @@ def left_alias(index: str) -> str:
     return f"{index}-left"
 
 
-def gone(address: Address, index: str) -> IndexNotFoundError:
+def deleted_error(address: Address, index: str) -> IndexNotFoundError:
+    """The error for an index that was deleted by others while it was written to."""
     return IndexNotFoundError(
         f"{address.where}: {index} was deleted while it was written to (by another build, or by hand), or "
-        f"its alias {written_as(index)} was; run the same command again"
+        f"its alias {write_alias(index)} was; run the same command again"
     )
 
 
@@ -101,14 +102,14 @@ def refresh(client: Elasticsearch, address: Address, index: str) -> None:
     try:
         client.indices.refresh(index=index)
     except elasticsearch.NotFoundError:
-        raise gone(address, index) from None
+        raise deleted_error(address, index) from None
 
 
 def lineage(every: Sequence[Generation]) -> list[Generation]:
-    """Where rollbacks lead, one after the other.
+    """The generations that rollbacks lead to, in their order.
 
-    Publishing notes what was live. Where nothing was, or that is gone, age tells; so it does where the name
-    stands for nothing.
+    Publishing a generation notes which one was live before. Where it noted none, or that one is gone, or the
+    name stands for nothing, the newest older one follows that was not gone back from.
     """
     one = next((one for one in every if one.live), None)
     others = {other.index: other for other in every if not other.live and not other.draft}
@@ -125,8 +126,8 @@ def _before(one: Generation | None, others: Mapping[str, Generation]) -> str:
     return max((other.index for other in older if not other.left), default="")
 
 
-def missing(client: Elasticsearch, address: Address) -> IndexNotFoundError:
-    """Of a name that stands for nothing; what is kept of it is named."""
+def missing_error(client: Elasticsearch, address: Address) -> IndexNotFoundError:
+    """The error for a name that stands for no index; it names the generation that is kept, if any."""
     kept = lineage(generations(client, address))
     if not kept:
         return not_found(address)
@@ -191,7 +192,7 @@ def create_generation(
         meta["build"] = draft
         settings |= LOADING
     index = f"{address.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
-    aliases = (written_as(index), address.name if draft is None else draft_alias(index))
+    aliases = (write_alias(index), address.name if draft is None else draft_alias(index))
     try:
         client.indices.create(
             index=index,

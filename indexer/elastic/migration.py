@@ -8,10 +8,10 @@ from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, to_document
 from indexer.elastic.engine import ElasticIndex
 from indexer.elastic.faults import clear_errors
-from indexer.elastic.generations import Generation, generations, live_generation, missing
-from indexer.elastic.patience import Patience
+from indexer.elastic.generations import Generation, generations, live_generation, missing_error
+from indexer.elastic.point_in_time import PointInTime
+from indexer.elastic.retries import RetryPolicy
 from indexer.elastic.rollout import ElasticDraft
-from indexer.elastic.snapshot import Snapshot
 from indexer.errors import IndexMismatchError
 from indexer.records import SCHEMA_VERSION, AddReport, IndexStatus
 
@@ -26,7 +26,7 @@ def migrate(where: str) -> IndexStatus | None:
         with clear_errors(address):
             live = live_generation(client, address, any_schema=True)
             if live is None:
-                raise missing(client, address)
+                raise missing_error(client, address)
             if live.schema == SCHEMA_VERSION:
                 return None
             keep = len(generations(client, address))
@@ -34,7 +34,7 @@ def migrate(where: str) -> IndexStatus | None:
 
 
 def _migrate(client: Elasticsearch, address: Address, live: Generation, keep: int) -> IndexStatus:
-    index = ElasticIndex(client, address, live, Patience())
+    index = ElasticIndex(client, address, live, RetryPolicy())
     index.keep = keep
     with index.draft(f"migrate {live.index}", live.analyzer) as draft:
         draft.begin_anew()
@@ -49,6 +49,6 @@ def _migrate(client: Elasticsearch, address: Address, live: Generation, keep: in
 
 def copy_into(draft: ElasticDraft, client: Elasticsearch, address: Address) -> AddReport:
     """Load every caption of the live index into a draft, whatever schema it has."""
-    with clear_errors(address), Snapshot(client, address.name) as snapshot:
-        held = (to_document(hit["_source"]) for hit in snapshot.stream(source=SOURCE))
+    with clear_errors(address), PointInTime(client, address.name) as point:
+        held = (to_document(hit["_source"]) for hit in point.stream(source=SOURCE))
         return draft.add_dated((document.record, document.indexed_at) for document in held)

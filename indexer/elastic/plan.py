@@ -17,6 +17,8 @@ from dataclasses import dataclass
 CLAUSES = 960
 #: The engine adds float32 boosts; two classes nearer than this cannot be told apart by their scores.
 SLACK = 1.0 + 2.0**-21
+#: Twice that, where a rounded number is compared with the engine's: each may be off by the slack.
+_SLACK_OF_BOTH = 1.0 + 2.0**-20
 
 
 def float32(value: float) -> float:
@@ -31,6 +33,11 @@ def boost(a: int, n: int) -> float:
 def class_score(a: int, n: int, overlap: int) -> float:
     """The engine's `_score` of a document with n tokens that shares `overlap` of the query's a."""
     return float32(overlap * boost(a, n))
+
+
+def class_potential(score: float) -> float:
+    """No class of a Jaccard similarity up to `score` has a higher score of the engine, which is Dice/2."""
+    return float32(score / (1.0 + score) * _SLACK_OF_BOTH)
 
 
 def jaccard(a: int, n: int, overlap: int) -> float:

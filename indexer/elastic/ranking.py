@@ -26,6 +26,7 @@ from indexer.elastic.plan import (
     Window,
     bound,
     by_potential,
+    class_potential,
     class_score,
     float32,
     jaccard,
@@ -34,12 +35,12 @@ from indexer.elastic.plan import (
     shortlist,
     window,
 )
-from indexer.elastic.snapshot import WHOLE, Snapshot
+from indexer.elastic.point_in_time import WHOLE, PointInTime
 from indexer.records import Candidate, Candidates, Filters, Position, Query
 
 #: The server answers no search with more hits than this in one go.
 MOST_HITS = 10_000
-#: Values in one `terms` query; the server's limit is 65,536.
+#: Values in one `terms` query or aggregation; the server's limit is 65,536 for either.
 _TERMS = 65_000
 _LAST = 2**63 - 1
 
@@ -53,7 +54,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _LocatedCandidate:
     candidate: Candidate
     index: str
 
@@ -63,7 +64,7 @@ class _Found:
 
 
 @dataclass(slots=True)
-class _Search:
+class _PendingQuery:
     """A query on its way to an answer, and the score that its last hit is expected to have or surpass."""
 
     query: Query
@@ -85,7 +86,7 @@ class Ranking:
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
         expected = self._expectation.score
-        searches = [_Search(query, expected(filtered=bool(query.filters))) for query in queries]
+        searches = [_PendingQuery(query, expected(filtered=bool(query.filters))) for query in queries]
         for _ in range(2):  # where the first shortlist was not enough, it tells what is
             self._by_shortlists(_unranked(searches), limit)
         self._by_windows(_unranked(searches), limit)
@@ -96,47 +97,55 @@ class Ranking:
                 self._expectation.learn(score, filtered=bool(query.filters))
         return ranked
 
-    def _by_shortlists(self, searches: Sequence[_Search], limit: int) -> None:
-        """Rank those for which a shortlist is enough; what it reached is then expected of the others."""
+    def _by_shortlists(self, searches: Sequence[_PendingQuery], limit: int) -> None:
+        """Rank the queries for which a shortlist is enough; others then expect the score that it reached."""
         tried = [
             (search, one, size)
             for search in searches
-            if (size := _captions(search.query, limit)) and (one := self._shortlist(search, size)) is not None
+            if (size := _captions_needed(search.query, limit))
+            and (one := self._shortlist(search, size)) is not None
         ]
-        answers = self._many([bodies.shortlisted(search.query, one, size) for search, one, size in tried])
+        answers = self._search_many(
+            [bodies.shortlisted(search.query, one, size) for search, one, size in tried]
+        )
         for (search, one, size), answer in zip(tried, answers, strict=True):
-            found = _hits(answer)
+            found = _located_hits(answer)
             search.ranked = _from_shortlist(search.query, one, found, size)
             reached = _last_score(search.query, [hit.candidate for hit in found], size)
-            # Where all hits stand above what was not seen, a second one would have the same (few) images.
+            # Where all hits stand above what was not seen, a second one would find the same (few) images.
             search.expected = 0.0 if reached > one.beyond else reached
 
-    def _shortlist(self, search: _Search, size: int) -> Shortlist | None:
-        """None where it cannot be enough: a page behind others begins below what is expected."""
+    def _shortlist(self, search: _PendingQuery, size: int) -> Shortlist | None:
+        """The captions to look at; None where they cannot be enough.
+
+        They never are for a later page, which begins below the score that is expected of the first.
+        """
         query = search.query
         if not query.tokens or size < 2 or size > MOST_HITS or query.after is not None:
             return None
         return shortlist(len(query.tokens), max(query.min_score, search.expected))
 
-    def _by_windows(self, searches: Sequence[_Search], limit: int) -> None:
-        """Rank those for which the sizes known to exist are enough."""
+    def _by_windows(self, searches: Sequence[_PendingQuery], limit: int) -> None:
+        """Rank the queries for which the sizes known to exist are enough."""
         tried = [
             (search, one) for search in searches if (one := self._window(search.query, limit)) is not None
         ]
-        answers = self._many([bodies.ranked(search.query, one.sizes(), limit + 1) for search, one in tried])
-        doubtful: list[tuple[_Search, Window]] = []
+        answers = self._search_many(
+            [bodies.ranked(search.query, one.sizes(), limit + 1) for search, one in tried]
+        )
+        doubtful: list[tuple[_PendingQuery, Window]] = []
         for (search, one), answer in zip(tried, answers, strict=True):
-            found = _hits(answer)
-            search.ranked = _result(search.query, found, limit, one.sizes())
-            if not _settled(search.query, one, found, limit):
+            found = _located_hits(answer)
+            search.ranked = _cut(search.query, found, limit, one.sizes())
+            if not _is_enough(search.query, one, found, limit):
                 doubtful.append((search, one))
-        others = self._many([bodies.other_sizes(one) for _, one in doubtful])
+        others = self._search_many([bodies.other_sizes(one) for _, one in doubtful])
         for (search, _), answer in zip(doubtful, others, strict=True):
             if answer["hits"]["total"]["value"] > 0:
                 search.ranked = None
 
     def _window(self, query: Query, limit: int) -> Window | None:
-        """The sizes for the one round trip; None where it cannot be enough."""
+        """The sizes to ask for in one round trip; None where they cannot be enough."""
         if not query.tokens or limit >= MOST_HITS:
             return None
         one = window(len(query.tokens), self._smallest, self._largest, query.min_score)
@@ -144,19 +153,19 @@ class Ranking:
 
     def _all_sizes(self, query: Query, limit: int) -> Ranked:
         a = len(query.tokens)
-        found: list[_Found] = []
+        found: list[_LocatedCandidate] = []
         if a == 0:
             return Ranked(Candidates((), 0.0, 0), frozenset())
-        with Snapshot(self._client, self._address.name) as snapshot:
-            sizes = by_potential(a, _sizes(snapshot, query.filters), query.min_score)
+        with PointInTime(self._client, self._address.name) as point:
+            sizes = by_potential(a, _sizes(point, query.filters), query.min_score)
             for run in runs_of_sizes(a, sizes):
-                if _above(found, limit, class_potential(a, potential(a, run[0]))):
+                if _above(found, limit, class_potential(potential(a, run[0]))):
                     break
-                more = _scan(snapshot, query, run) if a > CLAUSES else _pages(snapshot, query, run, limit + 1)
+                more = _scan(point, query, run) if a > CLAUSES else _pages(point, query, run, limit + 1)
                 found = heapq.nsmallest(limit + 1, [*found, *more], key=lambda one: one.key)
-        return _result(query, found, limit, sizes)
+        return _cut(query, found, limit, sizes)
 
-    def _many(self, asked: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _search_many(self, asked: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         if not asked:
             return []
         if len(asked) == 1:  # saves the server a quarter of a millisecond
@@ -173,7 +182,7 @@ class Ranking:
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
         """Those of the tokens that some document has."""
         asked = findable(tokens)
-        answers = self._many([bodies.any_with(token) for token in asked])
+        answers = self._search_many([bodies.any_with(token) for token in asked])
         return frozenset(
             token
             for token, answer in zip(asked, answers, strict=True)
@@ -185,26 +194,23 @@ class Ranking:
         asked = [query for query in queries if query.tokens]
         if not asked:
             return 0
-        with Snapshot(self._client, self._address.name) as snapshot:
-            sizes = {filters: _sizes(snapshot, filters) for filters in {query.filters for query in asked}}
-            images = (_images(snapshot, query, sizes[query.filters]) for query in asked)
+        with PointInTime(self._client, self._address.name) as point:
+            sizes = {filters: _sizes(point, filters) for filters in {query.filters for query in asked}}
+            images = (_matching_images(point, query, sizes[query.filters]) for query in asked)
             return len(set[str]().union(*images) - {*excluded})
 
 
-def _unranked(searches: Iterable[_Search]) -> list[_Search]:
+def _unranked(searches: Iterable[_PendingQuery]) -> list[_PendingQuery]:
     return [one for one in searches if one.ranked is None]
 
 
-def class_potential(a: int, score: float) -> float:
-    """The highest engine score of a class whose Jaccard similarity is at most `score`, with slack."""
-    return float32(score / (1.0 + score) * (1.0 + 2.0**-20)) if a else 0.0
-
-
-def _from_shortlist(query: Query, one: Shortlist, found: Sequence[_Found], size: int) -> Ranked | None:
-    """What of the first `size` captions stands above all that was not seen; None if it is not enough."""
+def _from_shortlist(
+    query: Query, one: Shortlist, found: Sequence[_LocatedCandidate], size: int
+) -> Ranked | None:
+    """Those of the first `size` captions that stand above all that was not seen; None if they are too few."""
     nothing_else = one.beyond < query.min_score
     beyond = 0.0 if nothing_else else one.beyond
-    floor = class_potential(len(query.tokens), beyond)
+    floor = class_potential(beyond)
     certain = sum(each.candidate.position.score > floor for each in found)
     given = min(certain, size - 1)
     if query.images:
@@ -220,7 +226,7 @@ def _from_shortlist(query: Query, one: Shortlist, found: Sequence[_Found], size:
     return Ranked(candidates, frozenset(each.index for each in found))
 
 
-def _captions(query: Query, limit: int) -> int:
+def _captions_needed(query: Query, limit: int) -> int:
     """How many captions to ask a shortlist for; the last one only tells what is left out."""
     return 1 + (min(limit, 2 * query.images) if query.images else limit)
 
@@ -235,19 +241,19 @@ def _last_score(query: Query, found: Sequence[Candidate], number: int) -> float:
     return 0.0
 
 
-def _settled(query: Query, one: Window, found: Sequence[_Found], limit: int) -> bool:
-    """Whether no set of a size outside the window can matter, even if there are some."""
+def _is_enough(query: Query, one: Window, found: Sequence[_LocatedCandidate], limit: int) -> bool:
+    """Whether no caption of a size outside the window can matter, even if there are such sizes."""
     beyond = one.outside(len(query.tokens))
-    return beyond < query.min_score or _above(found, limit, class_potential(len(query.tokens), beyond))
+    return beyond < query.min_score or _above(found, limit, class_potential(beyond))
 
 
-def _above(found: Sequence[_Found], limit: int, score: float) -> bool:
-    """Whether enough was found that all stands before everything of engine score `score` or less."""
+def _above(found: Sequence[_LocatedCandidate], limit: int, score: float) -> bool:
+    """Whether more than `limit` were found, and the engine scores all of these above `score`."""
     return len(found) > limit and found[limit].candidate.position.score > score
 
 
-def _result(query: Query, found: Sequence[_Found], limit: int, sizes: Iterable[int]) -> Ranked:
-    """Cut to `limit`; what comes next gives the bound on all that is left out."""
+def _cut(query: Query, found: Sequence[_LocatedCandidate], limit: int, sizes: Iterable[int]) -> Ranked:
+    """The first `limit` of what was found, with a bound on all that is left out, by the next one."""
     a = len(query.tokens)
     kept = [one for one in found[:limit] if _similarity(query.tokens, one) >= query.min_score]
     rest = 0.0
@@ -262,42 +268,42 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return jaccard(len(one), len(other), len(one & other))
 
 
-def _similarity(tokens: frozenset[str], one: _Found) -> float:
+def _similarity(tokens: frozenset[str], one: _LocatedCandidate) -> float:
     return _jaccard(tokens, one.candidate.document.tokens)
 
 
-def _hits(answer: Mapping[str, Any]) -> list[_Found]:
-    return [_found(hit) for hit in answer["hits"]["hits"]]
+def _located_hits(answer: Mapping[str, Any]) -> list[_LocatedCandidate]:
+    return [_located(hit) for hit in answer["hits"]["hits"]]
 
 
-def _found(hit: Mapping[str, Any]) -> _Found:
+def _located(hit: Mapping[str, Any]) -> _LocatedCandidate:
     position = Position(float32(hit["sort"][0]), hit["sort"][1])
-    return _Found(Candidate(to_document(hit["_source"]), position), hit["_index"])
+    return _LocatedCandidate(Candidate(to_document(hit["_source"]), position), hit["_index"])
 
 
-def _sizes(snapshot: Snapshot, filters: Filters) -> list[int]:
+def _sizes(point: PointInTime, filters: Filters) -> list[int]:
     """Every size of a set among the documents that pass the filters."""
-    answer = snapshot.search(
+    answer = point.search(
         query={"bool": {"filter": filter_clauses(filters)}},
         size=0,
-        aggs={"sizes": {"terms": {"field": "token_count", "size": 65_000}}},
+        aggs={"sizes": {"terms": {"field": "token_count", "size": _TERMS}}},
         track_total_hits=False,
     )
     return [int(bucket["key"]) for bucket in answer["aggregations"]["sizes"]["buckets"]]
 
 
-def _images(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[str]:
+def _matching_images(point: PointInTime, query: Query, sizes: Sequence[int]) -> Iterator[str]:
     """The images of every caption of `min_score` or more; one may come several times."""
     a = len(query.tokens)
     for run in runs_of_sizes(a, by_potential(a, sizes, query.min_score)):
         if a > CLAUSES:
-            yield from (one.candidate.position.image_id for one in _scan(snapshot, query, run))
+            yield from (one.candidate.position.image_id for one in _scan(point, query, run))
         else:
             at_least = bodies.at_least(query.tokens, run, query.min_score, query.filters)
-            yield from snapshot.images(at_least)
+            yield from point.images(at_least)
 
 
-def _pages(snapshot: Snapshot, query: Query, sizes: Sequence[int], want: int) -> Iterator[_Found]:
+def _pages(point: PointInTime, query: Query, sizes: Sequence[int], want: int) -> Iterator[_LocatedCandidate]:
     body = bodies.ranked(query, sizes, min(want, MOST_HITS))
     body["sort"] = [*body["sort"], "_shard_doc"]
     body["source"] = body.pop("_source")
@@ -305,15 +311,15 @@ def _pages(snapshot: Snapshot, query: Query, sizes: Sequence[int], want: int) ->
         # Behind every other caption of that image with that score.
         body["search_after"] = [query.after.score, query.after.image_id, _LAST]
     while want > 0:
-        hits = snapshot.search(**body)["hits"]["hits"]
-        yield from (_found(hit) for hit in hits)
+        hits = point.search(**body)["hits"]["hits"]
+        yield from (_located(hit) for hit in hits)
         want -= len(hits)
         if len(hits) < body["size"]:
             return
         body |= {"size": min(want, MOST_HITS), "search_after": hits[-1]["sort"]}
 
 
-def _scan(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[_Found]:
+def _scan(point: PointInTime, query: Query, sizes: Sequence[int]) -> Iterator[_LocatedCandidate]:
     """As `_pages`, for more tokens than a query can have clauses: overlaps are counted here."""
     a = len(query.tokens)
     tokens = findable(sorted(query.tokens))
@@ -323,11 +329,11 @@ def _scan(snapshot: Snapshot, query: Query, sizes: Sequence[int]) -> Iterator[_F
         {"bool": {"should": shared}},
         *filter_clauses(query.filters),
     ]
-    for hit in snapshot.stream({"bool": {"filter": clauses}}, SOURCE):
+    for hit in point.stream({"bool": {"filter": clauses}}, SOURCE):
         document = to_document(hit["_source"])
         n, overlap = len(document.tokens), len(document.tokens & query.tokens)
         position = Position(class_score(a, n, overlap), document.record.image_id)
-        one = _Found(Candidate(document, position), hit["_index"])
+        one = _LocatedCandidate(Candidate(document, position), hit["_index"])
         behind = query.after is None or one.key > (-query.after.score, query.after.image_id)
         if behind and jaccard(a, n, overlap) >= query.min_score:
             yield one

@@ -10,6 +10,7 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.contract import Draft, closed, storable
+from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses
 from indexer.elastic.faults import closed_error, not_found
@@ -24,10 +25,9 @@ from indexer.elastic.generations import (
     refresh,
     serving_settings,
 )
-from indexer.elastic.loading import Loader
 from indexer.elastic.lock import BuildLock
-from indexer.elastic.patience import Patience, Patient
-from indexer.elastic.snapshot import WHOLE, Snapshot
+from indexer.elastic.point_in_time import WHOLE, PointInTime
+from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.errors import (
     IndexDamagedError,
     IndexIncompleteError,
@@ -51,35 +51,35 @@ class ElasticDraft(Draft):
         analyzer: str,
         *,
         keep: int,
-        patience: Patience,
-        done: Callable[[], IndexStatus],
+        retry: RetryPolicy,
+        status: Callable[[], IndexStatus],
     ) -> None:
         self._client = client
         self._address = address
         self._keep = keep
-        self._patience = patience
-        self._ask = Patient(address, patience).ask
-        self._done = done
+        self._retry = retry
+        self._ask = Retrier(address, retry).ask
+        self._status = status
         self._closed = False
         self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
             # Refuse what is not ours before any work.
             self._ask(partial(live_generation, client, address, any_schema=True))
-            self._draft, self._known = self._open(key, analyzer)
+            self._draft, self._count_before = self._open(key, analyzer)
         except BaseException:
             self._lock.release()
             raise
-        self._load()
+        self._begin_writing()
 
-    def _load(self) -> None:
-        self._loader = Loader(self._client, self._address, self._draft, self._patience)
+    def _begin_writing(self) -> None:
+        self._writer = BulkWriter(self._client, self._address, self._draft, self._retry)
         self._failed = False  # the last addition did not end, and nobody knows how far it went
 
     def _open(self, key: str, analyzer: str) -> tuple[Generation, int]:
         """The draft that an earlier build of this key left and what it holds, or a new one.
 
-        One that is closed or has lost its shard may come back: it stays until a build is published. One that
-        holds nothing, or was made otherwise than a new one is, would refuse again what it has refused.
+        A draft that is closed or has lost its shard may come back, so it stays until a build is published.
+        One that holds nothing, or was not made as a new one is, is deleted: it would refuse the same again.
         """
         for one in reversed(self._ask(partial(generations, self._client, self._address))):
             if one.draft_key != key or one.closed:
@@ -89,15 +89,15 @@ class ElasticDraft(Draft):
                     f"{self._address.where}: the unfinished build was begun with the analyzer "
                     f"{one.analyzer}, not {analyzer}"
                 )
-            held = self._held(one) if one.as_made else 0
+            held = self._count_or_lost(one) if one.as_made else 0
             if held:
                 return one, held
             if held is not None:
                 self._ask(partial(self._delete, one.index))
         return self._ask(partial(create_generation, self._client, self._address, analyzer, draft=key)), 0
 
-    def _held(self, one: Generation) -> int | None:
-        """How many captions a draft holds; None where its shard is lost, as far as patience can tell."""
+    def _count_or_lost(self, one: Generation) -> int | None:
+        """How many captions a draft holds; None where its shard is lost, as far as retries can tell."""
         try:
             self._ask(partial(self._size, one.index))  # a refresh waits a minute for a shard that is lost
             return self._ask(partial(self._count, one.index))
@@ -108,15 +108,15 @@ class ElasticDraft(Draft):
         self._client.indices.delete(index=index, ignore_unavailable=True)
 
     def begin_anew(self) -> None:
-        """Leave out what an earlier run stored: what it was copied from may have lost some of that since."""
-        while self._known:
+        """Delete what an earlier run stored: the index that it was copied from may have changed since."""
+        while self._count_before:
             key, analyzer = self._draft.meta["build"], self._draft.analyzer
             self._ask(partial(self._delete, self._draft.index))
-            self._draft, self._known = self._open(key, analyzer)
-        self._load()
+            self._draft, self._count_before = self._open(key, analyzer)
+        self._begin_writing()
 
     def _check_open(self) -> None:
-        """Without the lock, what it writes could be deleted by another build, or be live by now."""
+        """Raises IndexerError once closed: without the lock, it may be live or deleted by another build."""
         if self._closed:
             raise closed(self._address.where, "draft")
 
@@ -129,9 +129,9 @@ class ElasticDraft(Draft):
         """Store captions with the time that they were first indexed ("" is now)."""
         self._check_open()
         if self._failed:
-            self._known, self._loader.created = self._ask(self._count), 0
+            self._count_before, self._writer.created = self._ask(self._count), 0
         self._failed = True
-        report = self._loader.add_dated(dated)
+        report = self._writer.add_dated(dated)
         self._failed = False
         return report
 
@@ -150,13 +150,13 @@ class ElasticDraft(Draft):
 
     def _images(self, model: str) -> frozenset[str]:
         refresh(self._client, self._address, self._draft.index)
-        with Snapshot(self._client, self._draft.index) as snapshot:
+        with PointInTime(self._client, self._draft.index) as point:
             clauses = filter_clauses(generated_by(model))
-            return frozenset(snapshot.images({"bool": {"filter": clauses}}))
+            return frozenset(point.images({"bool": {"filter": clauses}}))
 
     def publish(self) -> IndexStatus:
         self._check_open()
-        count, expected = self._ask(self._count), self._known + self._loader.created
+        count, expected = self._ask(self._count), self._count_before + self._writer.created
         if count != expected:
             raise IndexDamagedError(
                 f"{self._address.where}: {self._draft.index} holds {count} captions instead of {expected}; "
@@ -166,27 +166,30 @@ class ElasticDraft(Draft):
             self._merge,
             self._serve,
             self._lock.confirm,
-            self._note,
+            self._record_origin,
             self._go_live,
             partial(remove_old, self._client, self._address, self._keep),
         ):
             self._ask(step)
         self.close()
-        return self._done()
+        return self._status()
 
     def _merge(self) -> None:
         """One segment answers about twice as fast as the dozens that loading leaves."""
         stats = self._client.indices.stats(index=self._draft.index, metric="store")
         if stats["_all"]["primaries"]["store"]["size_in_bytes"] <= _MERGE_UP_TO:
-            patient = self._client.options(request_timeout=3600)
-            patient.indices.forcemerge(index=self._draft.index, max_num_segments=1)
+            waiting = self._client.options(request_timeout=3600)
+            waiting.indices.forcemerge(index=self._draft.index, max_num_segments=1)
 
     def _serve(self) -> None:
         settings = {"index": serving_settings()}
         self._client.indices.put_settings(index=self._draft.index, settings=settings)
 
-    def _note(self) -> None:
-        """Where a rollback leads, and what made it; before the alias moves, so that a kill costs nothing."""
+    def _record_origin(self) -> None:
+        """Note in the mapping what was live before, when this was built and by which models.
+
+        Before the alias moves: a build that is killed in between loses nothing.
+        """
         live = live_generation(self._client, self._address, any_schema=True)
         models = self._client.search(
             index=self._draft.index, size=0, aggs={"models": {"terms": {"field": "model", "size": 100}}}
@@ -196,7 +199,7 @@ class ElasticDraft(Draft):
         self._client.indices.put_mapping(index=self._draft.index, meta=meta)
 
     def _go_live(self) -> None:
-        """It is a draft until readers see it, and then no more, wherever this is interrupted."""
+        """Move the name here and drop the draft's alias, in one call: it is never both, nor neither."""
         index = self._draft.index
         no_draft = {"remove": {"index": index, "alias": draft_alias(index)}}
         move_alias(self._client, self._address, index, no_draft)
@@ -209,16 +212,16 @@ class ElasticDraft(Draft):
 def move_alias(client: Elasticsearch, address: Address, index: str, *also: Mapping[str, Any]) -> None:
     """Let the name stand for this index and no other, and change other aliases, in one atomic call.
 
-    To remove an alias that is not there, as where the first answer got lost, is no error beside what is done.
+    Safe to repeat where the answer got lost: to remove an alias that is gone is no error among other changes.
     """
-    carried = [old for old in _carried(client, address) if old != index]
+    carried = [old for old in _indices_of_alias(client, address) if old != index]
     actions: list[Mapping[str, Any]] = [{"remove": {"index": old, "alias": address.name}} for old in carried]
     actions += [{"add": {"index": index, "alias": address.name}}, *also]
     client.indices.update_aliases(actions=actions)
 
 
-def _carried(client: Elasticsearch, address: Address) -> list[str]:
-    """What the name stands for, as the alias itself tells: whatever state those indices are in."""
+def _indices_of_alias(client: Elasticsearch, address: Address) -> list[str]:
+    """The indices that the alias names, whatever state they are in."""
     try:
         return list(client.indices.get_alias(name=address.name))
     except elasticsearch.NotFoundError:
@@ -235,16 +238,16 @@ def remove_old(client: Elasticsearch, address: Address, keep: int) -> None:
             client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
-def go_back(client: Elasticsearch, address: Address, patient: Patient) -> None:
+def go_back(client: Elasticsearch, address: Address, retrier: Retrier) -> None:
     """Let the name stand again for the generation that was live before."""
-    with patient.ask(BuildLock(client, address, "rollback").acquire):
-        live = patient.ask(partial(live_generation, client, address, any_schema=True))
-        before = patient.ask(partial(_kept_before, client, address))
+    with retrier.ask(BuildLock(client, address, "rollback").acquire):
+        live = retrier.ask(partial(live_generation, client, address, any_schema=True))
+        before = retrier.ask(partial(_rollback_target, client, address))
         left = [{"add": {"index": live.index, "alias": left_alias(live.index)}}] if live else []
-        patient.ask(partial(move_alias, client, address, before, *left))
+        retrier.ask(partial(move_alias, client, address, before, *left))
 
 
-def _kept_before(client: Elasticsearch, address: Address) -> str:
+def _rollback_target(client: Elasticsearch, address: Address) -> str:
     every = generations(client, address)
     if kept := lineage(every):
         if kept[0].closed:
@@ -257,11 +260,11 @@ def _kept_before(client: Elasticsearch, address: Address) -> str:
     raise IndexNotFoundError(f"{address.where}: no older index is kept to go back to{also}")
 
 
-def create_first(client: Elasticsearch, address: Address, analyzer: str, patient: Patient) -> Generation:
-    """The first index of a name, with its alias; the one that another process made meanwhile, if so."""
+def create_first(client: Elasticsearch, address: Address, analyzer: str, retrier: Retrier) -> Generation:
+    """Make the first index of a name, with its alias, unless another process has made it meanwhile."""
 
     def create() -> Generation:
         return live_generation(client, address) or create_generation(client, address, analyzer)
 
-    with patient.ask(BuildLock(client, address, "create").acquire):
-        return patient.ask(create)
+    with retrier.ask(BuildLock(client, address, "create").acquire):
+        return retrier.ask(create)

@@ -14,9 +14,9 @@ from es_mappings import index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
-from indexer.elastic.draw import drawn
+from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
-from indexer.elastic.snapshot import Snapshot
+from indexer.elastic.point_in_time import PointInTime
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import RECORD_FIELDS, SCHEMA_VERSION, CaptionRecord, Filters, Query, now
@@ -131,7 +131,10 @@ def test_a_draw_is_the_same_however_many_shards_hold_the_images(elastic_where: s
                 operations=[line for source in sources for line in (first, source)],
                 refresh=True,
             )
-            hits = [drawn(client, f"{address.name}-{shards}", 12, Filters(), seed) for seed in (0, 2**31 - 1)]
+            hits = [
+                draw_images(client, f"{address.name}-{shards}", 12, Filters(), seed)
+                for seed in (0, 2**31 - 1)
+            ]
             draws.append([[hit["_source"]["image_id"] for hit in each] for each in hits])
     assert draws[0] == draws[1]
     assert [len(set(each)) for each in draws[0]] == [12, 12]
@@ -220,11 +223,11 @@ def test_what_is_read_piece_by_piece_from_a_server_that_forgot_it_is_asked_for_a
     address = parse(elastic_where)
     with ElasticIndex.open(elastic_where, create=True) as index, connect(address) as client:
         index.add([DOG])
-        with clear_errors(address), Snapshot(client, address.name) as snapshot:
-            snapshot.search(size=0)
-            client.close_point_in_time(id=snapshot._id)
+        with clear_errors(address), PointInTime(client, address.name) as point:
+            point.search(size=0)
+            client.close_point_in_time(id=point._id)
             with pytest.raises(IndexUnavailableError, match=r"forgot .*; ask again"), clear_errors(address):
-                snapshot.search(size=0)
+                point.search(size=0)
 
 
 def test_the_mapping_is_strict_and_fits_the_documents(elastic_where: str) -> None:

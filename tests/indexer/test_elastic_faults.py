@@ -15,14 +15,14 @@ import pytest
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.generations import generations
-from indexer.elastic.patience import Patience
+from indexer.elastic.retries import RetryPolicy
 from indexer.errors import IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord
 from tests.indexer.proxy import Handler, Proxy, error_body
 
 pytestmark = pytest.mark.elasticsearch
 
-IMPATIENT = Patience(retries=3, sleep=lambda stopped, seconds: None)
+IMPATIENT = RetryPolicy(retries=3, sleep=lambda stopped, seconds: None)
 
 
 def some(number: int) -> list[CaptionRecord]:
@@ -40,7 +40,7 @@ def test_a_busy_server_is_asked_again(proxy: Proxy, proxied: str, status: int) -
         return False
 
     proxy.fault = fault
-    with ElasticIndex.open(proxied, create=True, patience=Patience(first=0.001)) as index:
+    with ElasticIndex.open(proxied, create=True, retry=RetryPolicy(first=0.001)) as index:
         assert index.add(some(30)).added == 30
         assert index.status().captions == 30
     assert sum("_bulk" in path for path in proxy.requests) == 3
@@ -67,7 +67,7 @@ def test_single_documents_that_a_busy_server_rejects_are_sent_again(proxy: Proxy
         return True
 
     proxy.fault = fault
-    with ElasticIndex.open(proxied, create=True, patience=Patience(first=0.001)) as index:
+    with ElasticIndex.open(proxied, create=True, retry=RetryPolicy(first=0.001)) as index:
         report = index.add(some(5))
         assert (report.added, report.rejected) == (5, ())
         assert index.status().captions == 5
@@ -105,7 +105,7 @@ def test_a_server_that_is_too_busy_to_look_something_up_is_asked_again(
         return False
 
     with ElasticIndex.open(
-        proxied, create=True, patience=Patience(sleep=lambda stopped, seconds: pauses.append(seconds))
+        proxied, create=True, retry=RetryPolicy(sleep=lambda stopped, seconds: pauses.append(seconds))
     ) as index:
         index.add(some(3))
         proxy.fault = fault
@@ -117,7 +117,7 @@ def test_a_server_that_is_too_busy_to_look_something_up_is_asked_again(
 
 
 def test_a_server_that_stays_busy_gives_one_line(proxy: Proxy, proxied: str) -> None:
-    with ElasticIndex.open(proxied, create=True, patience=Patience(retries=2, first=0.001)) as index:
+    with ElasticIndex.open(proxied, create=True, retry=RetryPolicy(retries=2, first=0.001)) as index:
         index.add(some(1))
 
         def fault(handler: Handler, path: str) -> bool:
@@ -155,7 +155,7 @@ def cutting_the_first_bulk_request(*, stored: bool) -> Iterator[None]:
 def test_a_connection_lost_in_a_bulk_request_neither_loses_nor_doubles(proxied: str, stored: bool) -> None:
     with (
         cutting_the_first_bulk_request(stored=stored),
-        ElasticIndex.open(proxied, create=True, patience=IMPATIENT) as index,
+        ElasticIndex.open(proxied, create=True, retry=IMPATIENT) as index,
         index.draft("k") as draft,
     ):
         report = draft.add([*some(40), some(1)[0]])
@@ -165,7 +165,7 @@ def test_a_connection_lost_in_a_bulk_request_neither_loses_nor_doubles(proxied: 
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_was_deleted_before_the_connection_was_lost_counts(proxied: str, stored: bool) -> None:
-    with ElasticIndex.open(proxied, create=True, patience=IMPATIENT) as index:
+    with ElasticIndex.open(proxied, create=True, retry=IMPATIENT) as index:
         index.add(some(5))
         with cutting_the_first_bulk_request(stored=stored):
             assert index.delete(["image1", "image2"]) == 2
@@ -186,8 +186,8 @@ def test_a_draft_goes_on_after_an_addition_that_failed(proxy: Proxy, proxied: st
             return True
         return False
 
-    impatient = Patience(retries=1, sleep=lambda stopped, seconds: None)
-    with ElasticIndex.open(proxied, create=True, patience=impatient) as index, index.draft("k") as draft:
+    impatient = RetryPolicy(retries=1, sleep=lambda stopped, seconds: None)
+    with ElasticIndex.open(proxied, create=True, retry=impatient) as index, index.draft("k") as draft:
         draft.add(some(10))
         proxy.fault = losing_answers
         with pytest.raises(IndexUnavailableError):
@@ -210,8 +210,8 @@ def test_ctrl_c_ends_a_pause_at_once(proxy: Proxy, proxied: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         ended_by_the_event.append(stopped.wait(seconds))
 
-    patience = Patience(first=30.0, sleep=sleep)
-    with ElasticIndex.open(proxied, create=True, patience=patience) as index:
+    retry = RetryPolicy(first=30.0, sleep=sleep)
+    with ElasticIndex.open(proxied, create=True, retry=retry) as index:
         index.add(some(1))
         proxy.fault = busy
         with pytest.raises(KeyboardInterrupt):
@@ -228,7 +228,7 @@ def test_what_another_deletes_first_is_not_counted(proxy: Proxy, proxied: str, e
                 removed.append(other.delete(["image1"]))
         return False
 
-    with ElasticIndex.open(proxied, create=True, patience=IMPATIENT) as index:
+    with ElasticIndex.open(proxied, create=True, retry=IMPATIENT) as index:
         index.add(some(5))
         proxy.fault = delete_first
         assert index.delete(["image1", "image2"]) == 1
@@ -236,7 +236,7 @@ def test_what_another_deletes_first_is_not_counted(proxy: Proxy, proxied: str, e
 
 
 def test_a_server_that_is_gone_ends_a_build_and_leaves_the_old_index(proxy: Proxy, proxied: str) -> None:
-    with ElasticIndex.open(proxied, create=True, patience=IMPATIENT) as index:
+    with ElasticIndex.open(proxied, create=True, retry=IMPATIENT) as index:
         index.add(some(3))
 
         def gone(handler: Handler, path: str) -> bool:
@@ -271,8 +271,8 @@ def failing_at_first(proxy: Proxy, *, done: bool) -> None:
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 def test_whatever_request_of_a_writer_fails_is_made_again(proxy: Proxy, proxied: str, done: bool) -> None:
-    patience = Patience(sleep=lambda stopped, seconds: None)
-    with ElasticIndex.open(proxied, create=True, patience=patience) as index:
+    retry = RetryPolicy(sleep=lambda stopped, seconds: None)
+    with ElasticIndex.open(proxied, create=True, retry=retry) as index:
         failing_at_first(proxy, done=done)
         assert index.add(some(2)).added == 2
         for number in (5, 6):
@@ -301,8 +301,8 @@ def test_who_only_reads_does_not_wait(proxy: Proxy, proxied: str) -> None:
     with ElasticIndex.open(proxied, create=True) as index:
         index.add(some(2))
     pauses: list[float] = []
-    patience = Patience(sleep=lambda stopped, seconds: pauses.append(seconds))
-    with ElasticIndex.open(proxied, patience=patience) as index:
+    retry = RetryPolicy(sleep=lambda stopped, seconds: pauses.append(seconds))
+    with ElasticIndex.open(proxied, retry=retry) as index:
         failing_at_first(proxy, done=False)
         for read in (index.status, lambda: index.captions(["image1"])):
             with pytest.raises(IndexUnavailableError, match="closed the connection"):

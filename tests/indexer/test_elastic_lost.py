@@ -15,7 +15,7 @@ from es_mappings import index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.generations import generations, live_generation
-from indexer.elastic.patience import Patience
+from indexer.elastic.retries import RetryPolicy
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord, Query
 from tests.indexer.dogs import built, dogs
@@ -209,10 +209,10 @@ def test_a_deletion_from_an_index_that_vanishes_says_so(address: Address, client
     with ElasticIndex.open(address.where) as index:
         index.delete(["image0"])
         vanished = live(client, address)
-        loader = index._loader(generations(client, address)[-1])
+        writer = index._writer(generations(client, address)[-1])
         client.indices.delete(index=vanished)
         with pytest.raises(IndexNotFoundError, match=f"{vanished} was deleted while it was written to"):
-            loader.remove([dogs(3)[1].document_id])
+            writer.remove([dogs(3)[1].document_id])
         assert client.indices.exists(index=vanished).body is False
 
 
@@ -284,9 +284,9 @@ def test_a_draft_that_was_changed_is_begun_anew_but_for_a_field_more(
 def test_a_draft_that_lost_its_shard_is_begun_anew(address: Address, client: Elasticsearch) -> None:
     without_shards(client, address, "20200101", build="k")
     pauses: list[float] = []
-    patience = Patience(retries=2, sleep=lambda stopped, seconds: pauses.append(seconds))
+    retry = RetryPolicy(retries=2, sleep=lambda stopped, seconds: pauses.append(seconds))
     with (
-        ElasticIndex.open(address.where, create=True, patience=patience) as index,
+        ElasticIndex.open(address.where, create=True, retry=retry) as index,
         index.draft("k") as draft,
     ):
         assert pauses == [0.5, 1.0], "it might have come back"

@@ -20,7 +20,7 @@ from es_server.distribution import cache_folder, java_environment
 from es_server.node import launch
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
-from indexer.elastic.patience import Patience
+from indexer.elastic.retries import RetryPolicy
 from indexer.errors import IndexUnavailableError
 from indexer.records import CaptionRecord
 
@@ -61,8 +61,8 @@ def test_a_build_goes_on_when_the_server_is_restarted_in_the_middle() -> None:
                     wait(here, folder, 1)
                     restarted.set()
 
-        patience = Patience(sleep=restart)
-        with ElasticIndex.open(where, create=True, patience=patience) as index, index.draft("k") as draft:
+        retry = RetryPolicy(sleep=restart)
+        with ElasticIndex.open(where, create=True, retry=retry) as index, index.draft("k") as draft:
             draft.add(dogs(0, 1_500))
             os.killpg(pid, signal.SIGKILL)
             state.wait_for_end(pid, 30)

@@ -12,6 +12,7 @@ from indexer.elastic.plan import (
     Window,
     bound,
     by_potential,
+    class_potential,
     class_score,
     jaccard,
     least_overlap,
@@ -60,6 +61,12 @@ def test_bound_is_never_too_low_for_large_sets(a: int, n: int, other: int, data:
         for overlap in range(max(1, int(score * (a + size)) - 3), min(a, size) + 1):
             if class_score(a, size, overlap) <= score:
                 assert jaccard(a, size, overlap) <= limit
+
+
+@given(a=st.integers(1, 5_000), n=st.integers(1, 5_000), data=st.data())
+def test_no_class_scores_above_the_potential_of_its_similarity(a: int, n: int, data: st.DataObject) -> None:
+    overlap = data.draw(st.integers(1, min(a, n)))
+    assert class_score(a, n, overlap) <= class_potential(jaccard(a, n, overlap))
 
 
 @given(a=st.integers(1, 2_000), low=sizes, span=st.integers(0, 300), score=scores)

@@ -193,7 +193,7 @@ def test_where_few_images_crowd_the_top_no_second_shortlist_has_the_same(
     elastic_where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    many = ranking.Ranking._many
+    many = ranking.Ranking._search_many
 
     def noted(self: ranking.Ranking, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         asked.extend("shortlist" if "function_score" in body["query"] else "other" for body in bodies)
@@ -201,7 +201,7 @@ def test_where_few_images_crowd_the_top_no_second_shortlist_has_the_same(
 
     with ElasticIndex.open(elastic_where, create=True) as index:
         index.add(CaptionRecord(f"{n}", f"cat dog bird fish v{n} w{m}") for n in range(6) for m in range(8))
-        monkeypatch.setattr(ranking.Ranking, "_many", noted)
+        monkeypatch.setattr(ranking.Ranking, "_search_many", noted)
         query = Query(frozenset({"cat", "dog", "bird", "fish"}), images=4)
         found = index.candidates_many([query], 40)[0].found
     assert len({one.position.image_id for one in found}) >= 4

@@ -20,9 +20,9 @@ from indexer.contract import known_analyzer
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import same_record, to_record, to_source
 from indexer.elastic.faults import api_error, clear_errors
-from indexer.elastic.generations import Generation, gone, refresh, written_as
-from indexer.elastic.patience import Patience, Patient
-from indexer.elastic.snapshot import Snapshot
+from indexer.elastic.generations import Generation, deleted_error, refresh, write_alias
+from indexer.elastic.point_in_time import PointInTime
+from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.errors import ContactLostError, IndexBusyError, IndexerError, IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected, now
 
@@ -38,19 +38,19 @@ _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
-class _Prepared:
-    """A chunk's documents by their id: as they came (the last is stored), and as the line that is sent."""
+class _PreparedChunk:
+    """A chunk's documents by id: all versions as they came, and the line of the last, which is sent."""
 
     versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     lines: dict[str, bytes] = field(default_factory=dict)
-    unsendable: list[Rejected] = field(default_factory=list)
+    unsendable: list[Rejected] = field(default_factory=list)  # no valid Unicode
 
     def latest(self, document_id: str) -> dict[str, Any]:
         return self.versions[document_id][-1]
 
 
 @dataclass(slots=True)
-class _Outcome:
+class _BulkResult:
     done: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)  # document id -> reason
@@ -58,18 +58,18 @@ class _Outcome:
     contact_lost: bool = False
 
 
-class Loader:
+class BulkWriter:
     """Writes to one generation."""
 
     def __init__(
-        self, client: Elasticsearch, address: Address, generation: Generation, patience: Patience
+        self, client: Elasticsearch, address: Address, generation: Generation, retry: RetryPolicy
     ) -> None:
         self._client = client
         self._address = address
         self._index = generation.index
         self._analyze = known_analyzer(address.where, generation.analyzer)
-        self._patient = Patient(address, patience)
-        #: Documents that this loader brought into being.
+        self._retrier = Retrier(address, retry)
+        #: Documents that this writer brought into being.
         self.created = 0
         self._counting = threading.Lock()
 
@@ -80,7 +80,7 @@ class Loader:
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
         report = AddReport()
-        self._patient.stopped.clear()  # what failed before may work now
+        self._retrier.stopped.clear()  # what failed before may work now
         waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
             try:
@@ -95,7 +95,7 @@ class Loader:
                     report += sent.result()
             except BaseException:
                 # One chunk failed for good, or Ctrl-C: the others give up, too.
-                self._patient.stopped.set()
+                self._retrier.stopped.set()
                 threads.shutdown(cancel_futures=True)
                 raise
         return report
@@ -103,8 +103,8 @@ class Loader:
     def _add_chunk(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> AddReport:
         given = self._prepared(chunk)
         first = self._write("create", given.lines)
-        stored = self._stored(first.conflicts)
-        # Those of a request whose answer got lost.
+        stored = self._stored_documents(first.conflicts)
+        # Documents that exist because our own request stored them, and its answer got lost.
         ours = {i for i in first.conflicts if first.contact_lost and stored.get(i) == given.latest(i)}
         before = {i: stored[i] for i in first.conflicts if i in stored and i not in ours}
         differing = [i for i in first.conflicts if not same_record(stored.get(i, {}), given.latest(i))]
@@ -118,9 +118,9 @@ class Loader:
         unchanged = sum(map(len, kept.values())) - added
         return AddReport(added, unchanged, (*given.unsendable, *refused))
 
-    def _prepared(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> _Prepared:
+    def _prepared(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> _PreparedChunk:
         time_now = now()
-        prepared = _Prepared()
+        prepared = _PreparedChunk()
         for document_id, record, indexed_at in chunk:
             source = to_source(record, self._analyze, indexed_at or time_now)
             try:
@@ -130,22 +130,23 @@ class Loader:
                 prepared.unsendable.append(Rejected(record, _why_unsendable(source)))
         return prepared
 
-    def _stored(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def _stored_documents(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         if not document_ids:
             return {}
-        answer = self._patient.ask(lambda: self._client.mget(index=self._index, ids=list(document_ids)))
+        answer = self._retrier.ask(lambda: self._client.mget(index=self._index, ids=list(document_ids)))
         return {one["_id"]: one["_source"] for one in answer["docs"] if one.get("found")}
 
-    def _write(self, operation: str, lines: Mapping[str, bytes]) -> _Outcome:
-        """Bulk-write; what a busy or absent server did not take is sent again (ids make that harmless).
+    def _write(self, operation: str, lines: Mapping[str, bytes]) -> _BulkResult:
+        """Write documents in bulk; those that a busy or absent server did not take are sent again.
 
-        `lines` are document id -> the document as one line of JSON (empty to delete it).
+        `lines` are document id -> the document as one line of JSON (empty to delete it); since the id is
+        sent, nothing is stored twice. Raises IndexerError after the last attempt, or when all was stopped.
         """
-        outcome = _Outcome()
+        outcome = _BulkResult()
         left = dict(lines)
         busy: IndexerError | None = None
-        for attempt in range(self._patient.retries + 1):
-            if attempt and self._patient.pause(attempt - 1):
+        for attempt in range(self._retrier.retries + 1):
+            if attempt and self._retrier.pause(attempt - 1):
                 break
             busy = None
             try:
@@ -160,8 +161,11 @@ class Loader:
             left = {document_id: line for document_id, line in left.items() if document_id not in settled}
         raise busy or IndexUnavailableError(self._address.where)
 
-    def _bulk(self, operation: str, lines: Mapping[str, bytes], outcome: _Outcome) -> IndexerError | None:
-        """Send one request. The error, if the server was too busy for some documents."""
+    def _bulk(self, operation: str, lines: Mapping[str, bytes], outcome: _BulkResult) -> IndexerError | None:
+        """Send one request and note in `outcome` what became of each document.
+
+        Returns the error if the server was too busy for some of them, which are then not noted.
+        """
         body = b"".join(
             b'{"%b":{"_id":"%b"}}\n%b' % (operation.encode(), document_id.encode(), line)
             for document_id, line in lines.items()
@@ -171,7 +175,7 @@ class Loader:
         try:
             # By its name, an index that was deleted meanwhile would be made again, without our mapping.
             answer = client.bulk(
-                index=written_as(self._index),
+                index=write_alias(self._index),
                 require_alias=True,
                 operations=lines_of_body,
                 filter_path=_ANSWER,
@@ -181,7 +185,7 @@ class Loader:
             if isinstance(refusal, IndexBusyError):
                 return refusal
             raise refusal from error
-        # To delete what is not there is no error to the server.
+        # The items of a deletion are looked at even so: a missing document sets no `errors`.
         if not answer["errors"] and operation != "delete":
             outcome.done += lines
             return None
@@ -192,9 +196,9 @@ class Loader:
         return busy
 
     def _settle(
-        self, operation: str, document_id: str, result: Mapping[str, Any], outcome: _Outcome
+        self, operation: str, document_id: str, result: Mapping[str, Any], outcome: _BulkResult
     ) -> IndexerError | None:
-        """Note what became of one document; the error, if the server was too busy for it."""
+        """Note what became of one document. Returns the error if the server was too busy for it."""
         status = result["status"]
         if status < 300:
             outcome.done.append(document_id)
@@ -204,7 +208,7 @@ class Loader:
             outcome.absent.append(document_id)
             return None
         if kind == "index_not_found_exception":
-            raise gone(self._address, self._index)
+            raise deleted_error(self._address, self._index)
         error = api_error(self._address, status, {"error": result.get("error")})
         if isinstance(error, IndexBusyError):
             return error
@@ -217,10 +221,10 @@ class Loader:
         return None
 
     def delete(self, image_ids: Iterable[str]) -> int:
-        """Remove every caption of these images; the number removed."""
+        """Remove every caption of these images. Returns how many captions were removed."""
         removed = 0
         for chunk in batches(dict.fromkeys(image_ids), _IDS):
-            found = self._patient.ask(partial(self._documents_of, chunk))
+            found = self._retrier.ask(partial(self._documents_of, chunk))
             outcome = self._write("delete", dict.fromkeys(found, b""))
             removed += len(outcome.done)
             if outcome.contact_lost:  # a request whose answer got lost has removed them
@@ -228,17 +232,17 @@ class Loader:
         return removed
 
     def remove(self, document_ids: Sequence[str]) -> None:
-        """Remove single captions; those that are not there are none to it."""
+        """Remove single captions. An id that is not there is no error."""
         self._write("delete", dict.fromkeys(document_ids, b""))
 
     def _documents_of(self, image_ids: Sequence[str]) -> list[str]:
         refresh(self._client, self._address, self._index)
-        with Snapshot(self._client, self._index) as snapshot:
-            return [hit["_id"] for hit in snapshot.stream({"terms": {"image_id": image_ids}}, False)]
+        with PointInTime(self._client, self._index) as point:
+            return [hit["_id"] for hit in point.stream({"terms": {"image_id": image_ids}}, False)]
 
 
 def _changes(before: Mapping[str, Any] | None, versions: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the versions, one after the other, change what is stored."""
+    """How many of the versions, stored one after the other, change the document; `before` is None if new."""
     if before is None and len(versions) == 1:
         return 1
     return sum(not same_record(one, other) for one, other in pairwise([before or {}, *versions]))

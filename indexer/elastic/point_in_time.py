@@ -15,13 +15,16 @@ from indexer.elastic.documents import as_text
 
 #: Documents a request; the server's default limit is 10,000.
 PAGE = 5_000
+#: Captions of an image in the usual data sets: five that people wrote and a generated one. To find images, so
+#: many times as many captions are asked for at once; where images have more, it only takes more requests.
+_CAPTIONS_AN_IMAGE = 6
 _KEEP_ALIVE = "2m"
 EVERYTHING: Mapping[str, Any] = {"match_all": {}}
 #: For every search: the best hits of only those shards that answered are not the best, so rather none.
 WHOLE: Mapping[str, Any] = MappingProxyType({"allow_partial_search_results": False})
 
 
-class Snapshot:
+class PointInTime:
     """What an index held when this was entered, whatever is added, deleted or swapped meanwhile."""
 
     def __init__(self, client: Elasticsearch, index: str, preference: str | None = None) -> None:
@@ -29,10 +32,10 @@ class Snapshot:
         self._index = index
         self._preference = preference
         self._id = ""
-        #: How many shards it is of.
+        #: How many shards of the index it reads.
         self.shards = 0
 
-    def __enter__(self) -> Snapshot:
+    def __enter__(self) -> PointInTime:
         opened = self._client.open_point_in_time(
             index=self._index, keep_alive=_KEEP_ALIVE, preference=self._preference
         )
@@ -40,7 +43,7 @@ class Snapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Unclosed it ends by itself, and the first error is the one to tell.
+        # It expires by itself, too; and an error that ended the block is the one to raise.
         with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
             self._client.close_point_in_time(id=self._id)
 
@@ -52,7 +55,7 @@ class Snapshot:
     def stream(
         self, query: Mapping[str, Any] = EVERYTHING, source: Any = True
     ) -> Iterator[Mapping[str, Any]]:
-        """Every hit of a query, in no order that means anything."""
+        """Every hit of a query, in no particular order."""
         after: list[Any] | None = None
         while True:
             page = self.search(
@@ -69,13 +72,13 @@ class Snapshot:
             after = page[-1]["sort"]
 
     def first_of_images(self, query: Mapping[str, Any], size: int, source: Any) -> list[Mapping[str, Any]]:
-        """The best hit each of the first `size` images that a query gives."""
+        """The first `size` images (1 or more) that a query finds, each by its best hit."""
         found: dict[str, Mapping[str, Any]] = {}
         after: list[Any] | None = None
         while len(found) < size:
             page = self.search(
                 query=query,
-                size=min(PAGE, 6 * size),
+                size=min(PAGE, _CAPTIONS_AN_IMAGE * size),
                 sort=[{"_score": "desc"}, {"image_id": "asc"}, "_shard_doc"],
                 search_after=after,
                 source=source,
@@ -86,7 +89,7 @@ class Snapshot:
             for hit in page:
                 found.setdefault(as_text(hit["_source"].get("image_id")), hit)
             after = page[-1]["sort"]
-        return list(found.values())[: max(size, 0)]
+        return list(found.values())[:size]
 
     def images(self, query: Mapping[str, Any] = EVERYTHING) -> Iterator[str]:
         """Every distinct image id of a query, exactly (a cardinality aggregation would only estimate)."""
@@ -108,14 +111,14 @@ class Snapshot:
             after = answer["after_key"]
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        """Image id and `image` of every document whose `image` begins so."""
+        """Image id and `image` of every document whose `image` begins with this text."""
         begins = {"prefix": {"image": beginning}} if beginning else EVERYTHING
         for hit in self.stream(begins, ["image_id", "image"]):
             source = hit["_source"]
             yield as_text(source.get("image_id")), as_text(source.get("image"))
 
     def counts(self) -> tuple[int, dict[str, dict[str, int]]]:
-        """Captions in all, and by the values of the fields that a status tells of."""
+        """The number of captions, in all and for each value of the fields that a status shows."""
         counted = self.search(size=0, track_total_hits=True)["hits"]["total"]["value"]
         fields = ("source", "kind", "model")
         return int(counted), {field: dict(self._values(field)) for field in fields}

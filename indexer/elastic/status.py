@@ -6,15 +6,15 @@ import elasticsearch
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.generations import Generation
-from indexer.elastic.snapshot import Snapshot
+from indexer.elastic.point_in_time import PointInTime
 from indexer.records import IndexStatus
 
 
 def status_of(client: Elasticsearch, where: str, live: Generation) -> IndexStatus:
     """Of the generation that the name `where` stands for."""
-    with Snapshot(client, live.index) as snapshot:
-        captions, values = snapshot.counts()
-        images = sum(1 for _ in snapshot.images())
+    with PointInTime(client, live.index) as point:
+        captions, values = point.counts()
+        images = sum(1 for _ in point.images())
     details = _details(client, live)
     return IndexStatus(
         engine="elasticsearch",

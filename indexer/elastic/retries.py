@@ -1,4 +1,4 @@
-"""What writes asks a server that is busy, or gone for a moment, again."""
+"""Requests of a process that writes, repeated while the server is busy or gone for a moment."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often, and with which pauses in seconds, to try again: 0.5, 1, 2, ... up to `longest`."""
 
     retries: int = 8
     first: float = 0.5
     longest: float = 30.0
-    #: Waits for so long, or until the event; the event's own method does.
+    #: Waits for so many seconds, or until the event is set.
     sleep: Callable[[threading.Event, float], object] = threading.Event.wait
 
     def pause(self, attempt: int, stopped: threading.Event) -> bool:
-        """Wait before the next attempt; whether there shall be none, because all was stopped meanwhile."""
+        """Wait before the next attempt. True means to make none: `stopped` was set meanwhile."""
         self.sleep(stopped, min(self.longest, self.first * 2**attempt))
         return stopped.is_set()
 
 
-class Patient:
-    """The patience of one writer, until all is stopped."""
+class Retrier:
+    """Repeats the requests of one writer, until `stopped` is set."""
 
-    def __init__(self, address: Address, patience: Patience) -> None:
+    def __init__(self, address: Address, retry: RetryPolicy) -> None:
         self._address = address
-        self._patience = patience
-        self.retries = patience.retries
+        self._retry = retry
+        self.retries = retry.retries
         self.stopped = threading.Event()
 
     def pause(self, attempt: int) -> bool:
-        """Wait before the next attempt; whether there shall be none."""
-        return self._patience.pause(attempt, self.stopped)
+        """Wait before the next attempt. True means to make none."""
+        return self._retry.pause(attempt, self.stopped)
 
     def ask(self, request: Callable[[], _T]) -> _T:
-        """The answer to a request that is safe to repeat, also where the server did it and nobody heard.
+        """The answer to a request that is safe to repeat, even if it was carried out and its answer got lost.
 
-        Raises IndexerError: what does not pass at once, what does after the last attempt.
+        Raises IndexerError: after the last attempt where it may pass, otherwise at once.
         """
         for attempt in range(self.retries):
             try:
