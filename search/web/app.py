@@ -13,8 +13,8 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.version import program_version
 from indexer.contract import CaptionIndex
 from search.web import api, operation, problems
-from search.web.addresses import API, UNVERSIONED_API
 from search.web.answers import ProblemAnswer
+from search.web.api_paths import API, UNVERSIONED_API
 from search.web.metrics import Metrics
 from search.web.page import page_routes
 from search.web.security import RequestGuard

@@ -14,7 +14,7 @@ from indexer.records import CaptionRecord, Document
 from search.hits import Results
 from search.jaccard import similarity
 from search.render.words import implied, spans, words_of_tokens
-from search.web.addresses import API
+from search.web.api_paths import API
 from search.web.pictures import Pictures
 from search.web.seen_images import SeenImages
 

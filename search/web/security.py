@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from search.web.addresses import API, UNVERSIONED_API
+from search.web.api_paths import API, UNVERSIONED_API
 from search.web.problems import HttpProblem, problem_of
 from search.web.settings import Settings
 
