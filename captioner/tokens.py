@@ -141,9 +141,18 @@ def root_of(token: str) -> str:
 
 
 def own_tokens(text: str, analyze: Analyzer) -> frozenset[str]:
-    """The tokens of a text that stand for its words themselves, with their weights: none of implied words."""
-    pairs = ((token, word) for word in text.split() for token in analyze(word))
-    return frozenset(token for token, word in pairs if root_of(token) in forms(word))
+    """The tokens of a text that captions hold which say one of its words.
+
+    Where a word counts several times, its root alone may be there because another word implies it ("hotdog"
+    brings "dog"); "dog*2" and "dog*3" are there only where it is said. Of a word that counts once there is
+    nothing but the root.
+    """
+    return frozenset(token for word in text.split() for token in _own_tokens(word, analyze))
+
+
+def _own_tokens(word: str, analyze: Analyzer) -> Iterable[str]:
+    own = [token for token in analyze(word) if root_of(token) in forms(word)]
+    return [token for token in own if token != root_of(token)] or own
 
 
 def plain_words(tokens: Iterable[str]) -> tuple[str, ...]:

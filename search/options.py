@@ -36,7 +36,7 @@ without_option = click.option(
     "--without",
     multiple=True,
     metavar="WORD",
-    help="No captions with this word, or with one that implies it; repeat.",
+    help="No captions that say this word; repeat.",
 )
 _SHARED = (
     index_option,

@@ -52,7 +52,7 @@ class FilterParameters(BaseModel):
     phash: Values = _values("perceptual hash of the picture (16 hex digits)")
     without: Words = Field(
         default=[],
-        description="No captions with this word, or with one that implies it; repeat it for several.",
+        description="No captions that say this word; repeat it for several.",
     )
 
     @property
