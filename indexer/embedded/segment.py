@@ -24,6 +24,8 @@ _SMALL = 256
 _KNOWN_TOKENS = 20_000
 #: Rows of which everything is in memory at a time, where all are read.
 _AT_ONCE = 4096
+#: Sets of a token that are looked at together for a live caption.
+_FEW_SETS = 256
 #: Selective filters of which a segment keeps the sets that pass.
 _KEPT_FILTERS = 8
 
@@ -154,10 +156,12 @@ class Segment:
     def holds(self, text: str) -> bool:
         """Whether a live caption has this token."""
         posting = self.posting(text)
-        if posting is None or self.deleted is None:
-            return posting is not None
+        if posting is None:
+            return False
         sets = self.token_sets.postings[posting.begin : posting.begin + posting.length]
-        return len(self.live(self.token_sets.counted_rows(sets)[0])) > 0
+        # Mostly the first sets tell.
+        parts = (sets[first : first + _FEW_SETS] for first in range(0, len(sets), _FEW_SETS))
+        return any(len(self.live(self.token_sets.counted_rows(part)[0])) for part in parts)
 
     def first_images(self, sets: Int32) -> Integers:
         """The smallest image of each set, deleted ones too; codes of the column `image_id`."""
