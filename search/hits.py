@@ -123,6 +123,7 @@ class Results:
     idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
+    captioning_ms: float = 0.0  # what was waited for before that; 0 where no photo was captioned
 
     @property
     def drawn(self) -> bool:

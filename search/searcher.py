@@ -107,9 +107,10 @@ class Searcher:
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
-        wanted = self._wanted(k, **options)
+        wanted, started = self._wanted(k, **options), time.perf_counter()
         captions = captions_of(photo, self.captioner, self.beam, self.captions_per_photo)
-        return self._answer(self._analysed(captions), wanted)
+        captioning_ms = _milliseconds(started)
+        return replace(self._answer(self._analysed(captions), wanted), captioning_ms=captioning_ms)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
@@ -122,17 +123,20 @@ class Searcher:
         return self._similar_many(photos, self._wanted(k, **options))
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
+        started = time.perf_counter()
         taken: deque[Photo] = deque()  # not answered yet; `tee` would keep 57 more of them in memory
         stream = self.captioner.stream(
             _noted(photos, taken), beam=self.beam, captions=self.captions_per_photo
         )
         for batch in batches(stream, BATCH):
+            waited = _milliseconds(started) / len(batch)
             captions = [_texts(one) for one in batch if one.error is None]
             plans = [Plan(self._analysed(texts), wanted, self.index.engine) for texts in captions]
-            results = iter(self._answers(plans))
+            results = (replace(found, captioning_ms=waited) for found in self._answers(plans))
             for one in batch:
                 found = next(results) if one.error is None else None
                 yield Answer(one.image, found, one.error, taken.popleft())
+            started = time.perf_counter()
 
     def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like this one."""
@@ -173,7 +177,10 @@ class Searcher:
         """
         wanted = self._wanted(k, **options)
         examples = [listed(given, "examples", QueryError, object) for given in (like, unlike)]
+        started = time.perf_counter()
         liked, unliked = ([self._example(one) for one in given] for given in examples)
+        photos = any(not isinstance(one, str | IndexedImage) for given in examples for one in given)
+        captioning_ms = _milliseconds(started) if photos else 0.0
         check_analyzer(self.index, liked + unliked)
         tokens = blended([one.tokens for one in liked], [one.tokens for one in unliked])
         taken = frozenset[str]().union(*(one.tokens for one in liked)) - tokens
@@ -181,7 +188,7 @@ class Searcher:
         excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
         results = self._answer((Asked(caption, tokens, liked[0].analyzer),), wanted, frozenset(excluded))
         idle = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
-        return replace(results, idle=idle)
+        return replace(results, idle=idle, captioning_ms=captioning_ms)
 
     def count_any_of(
         self,

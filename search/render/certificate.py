@@ -15,8 +15,15 @@ def certificate(results: Results) -> str:
     claim = _claim(results)
     if results.filtered:
         claim = f"{claim.rstrip(',')} among those that the filters let pass,"
-    facts = f"{results.captions:,} captions, {results.examined:,} examined, {results.took_ms:.1f} ms"
+    facts = f"{results.captions:,} captions, {results.examined:,} examined, {_times(results)}"
     return f"{claim} of {facts}"
+
+
+def _times(results: Results) -> str:
+    searched = f"{results.took_ms:.1f} ms"
+    if not results.captioning_ms:
+        return searched
+    return f"captioned in {results.captioning_ms / 1000:.1f} s, searched in {searched}"
 
 
 def _claim(results: Results) -> str:
