@@ -24,6 +24,7 @@ from search.options import (
     read_request,
     shared_options,
 )
+from search.other_captioner import other_captioner
 from search.output import Count, Why, show
 from search.photo_or_words import as_captions, indexed, missing
 from search.query import written
@@ -124,6 +125,12 @@ def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> I
     if len(gone) == len(photos):  # to say so takes no captioner
         yield from gone
         return
+    yield from _captioned(searcher, photos, request)
+    if remark := other_captioner(searcher.index, searcher.captioner.identity):
+        tell(remark)
+
+
+def _captioned(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer]:
     if not (request.like or request.unlike):
         yield from searcher.similar_many(photos, _k(request), **request.search)
         return

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from captioner.console import Number, Place, beam_option
+from captioner.console import Number, Place, beam_option, tell
 from captioner.loader import loader
+from captioner.photo_captioner import PhotoCaptioner
+from indexer.contract import CaptionIndex
+from indexer.errors import IndexerError
 from search.errors import SearchError
 from search.options import index_option
+from search.other_captioner import other_captioner
 from search.web.hosts import answered_names, host_name, is_loopback
 from search.web.settings import SHORTEST_TOKEN, Settings
 
@@ -133,7 +139,9 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
     from search.web.server import server_of, socket_on
 
     with socket_on(host, port) as listener:
-        app = create_app(open_index(where), loader(model), settings, model=model, beam=beam)
+        index = open_index(where)
+        load = _comparing(index, loader(model))
+        app = create_app(index, load, settings, model=model, beam=beam)
         # uvicorn raises the signal that stopped it once more; stopping a server is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         shown = f"[{host}]" if ":" in host else host
@@ -142,3 +150,16 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
             server_of(app).run(sockets=[listener])
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
+
+
+def _comparing(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callable[[], PhotoCaptioner]:
+    """Tell, once the captioner is loaded, whether the index's photos were captioned by another."""
+
+    def loaded() -> PhotoCaptioner:
+        captioner = load()
+        with suppress(IndexerError):  # searches will tell of an index that does not answer
+            if remark := other_captioner(index, captioner.identity):
+                tell(remark)
+        return captioner
+
+    return loaded

@@ -24,7 +24,9 @@ Run = Callable[..., Result]
 
 RECORDS = (
     CaptionRecord("dog-beach", "A dog runs on the beach.", source="coco", split="val"),
-    CaptionRecord("dog-beach", "A brown dog at the beach.", source="coco", kind="generated", model="small@1"),
+    CaptionRecord(
+        "dog-beach", "A brown dog at the beach.", source="coco", kind="generated", model="naming@12345678"
+    ),
     CaptionRecord("dog-snow", "A dog in the snow.", source="folder", phash="00000000000000ff"),
     CaptionRecord("dog-snow-copy", "A big dog in the snow.", source="folder", phash="00000000000000fe"),
     CaptionRecord("cat", "A cat on a sofa.", source="coco", license="CC BY 4.0"),
@@ -108,7 +110,7 @@ class TestText:
             (["--source", "coco"], ["dog-beach"]),
             (["--source", "coco", "--source", "folder"], ["dog-snow", "dog-snow-copy", "dog-beach"]),
             (["--kind", "generated"], ["dog-beach"]),
-            (["--model", "small@1"], ["dog-beach"]),
+            (["--model", "naming@12345678"], ["dog-beach"]),
             (["--model", "other"], []),
             (["--split", "val", "--kind", "reference"], ["dog-beach"]),
             (["--where", "license=CC BY 4.0"], []),
@@ -336,6 +338,29 @@ class TestSimilar:
         result = run(*arguments)
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.splitlines()[0] == "Error: none.jpg: no such file"
+
+    def test_an_index_of_another_captioner_is_told_of(
+        self, run: Run, dog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = str(tmp_path / "index")
+        monkeypatch.setenv("CAPTION_INDEX", folder)
+        with open_index(folder, create=True) as index:
+            index.add([CaptionRecord("1", "a dog", kind="generated", model="small@1/beam5")])
+        told = run("similar", dog).stderr
+        assert told == (
+            f"photos in {folder} were captioned by small@1, those searched for by naming@12345678: "
+            "give --captioner\n"
+        )
+        assert run("text", "a dog").stderr == ""
+        with open_index(folder) as index:
+            index.add([CaptionRecord("1", "dogs", kind="generated", model="naming@12345678/beam9")])
+        assert run("similar", dog).stderr == ""
+
+    def test_what_captioning_took_is_told_apart(self, run: Run, dog: Path) -> None:
+        for options in ((), ("--like", "a cat")):
+            last = run("similar", dog, *options).stdout.splitlines()[-1]
+            assert re.search(r" examined, captioned in \d+\.\d s, searched in \d+\.\d ms$", last)
+        assert "captioned in" not in run("text", "a dog", "--like", "a cat").stdout
 
     def test_words_given_as_a_photo(self, run: Run) -> None:
         result = run("similar", "a dog")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from click.testing import CliRunner
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
+from search.serve_command import _comparing
+from tests.search.memory import MemoryIndex
+from tests.search.web.fakes import FakeCaptioner
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,18 @@ def test_it_serves_until_it_is_told_to_stop(
 def run(*arguments: str, token: str = "") -> tuple[int, str]:
     result = CliRunner().invoke(main, ["serve", *arguments], env={"SEARCH_TOKEN": token})
     return result.exit_code, result.output
+
+
+def test_an_index_of_another_captioner_is_told_of_when_the_captioner_is_loaded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    records = [CaptionRecord("1", "a dog", kind="generated", model="small@1")]
+    assert _comparing(MemoryIndex(records), FakeCaptioner)().identity
+    assert "were captioned by small@1, those searched for by " in capsys.readouterr().err
+    own = replace(records[0], model=FakeCaptioner().identity)
+    for known in ([*records, own], [replace(records[0], model="")], [replace(records[0], kind="reference")]):
+        _comparing(MemoryIndex(known), FakeCaptioner)()
+        assert capsys.readouterr().err == ""
 
 
 def test_a_port_that_is_taken(where: str) -> None:
