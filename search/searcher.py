@@ -26,7 +26,7 @@ from search.errors import QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import blended, distinct, representative
-from search.unknown import unknown
+from search.unknown import Vocabulary
 from search.wanted import Options, Wanted
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Searcher:
         self._captioner: PhotoCaptioner | None = None
         self._loading = threading.Lock()
         self._counted = -math.inf, 0  # when, and how many captions
+        self._vocabulary = Vocabulary()
         analyzer_of(index)  # an index that cannot be searched is refused at once
 
     @classmethod
@@ -270,7 +271,7 @@ class Searcher:
         view = self.index.view()
         pages = pursue(view, plans)
         check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
-        found = zip(plans, pages, unknown(view, plans, pages), strict=True)
+        found = zip(plans, pages, self._vocabulary.unknown(view, plans, pages), strict=True)
         took = _milliseconds(started) / max(1, len(plans))
         return [self._results(plan, page, view, strange, took) for plan, page, strange in found]
 

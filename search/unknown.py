@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from indexer.contract import View
 from search.pursuit import Page, Plan
 
+#: A token that some caption held is taken to be held for so long: only to point out a word is put off.
+HELD_SECONDS = 60.0
+#: Tokens of which this is remembered.
+_REMEMBERED = 20_000
 
-def unknown(view: View, plans: Sequence[Plan], pages: Sequence[Page]) -> list[frozenset[str]]:
-    """For each search the tokens asked that no caption of the index holds, filters or not.
 
-    The index is asked once, and only for tokens that no hit holds: where all are found it costs nothing.
-    """
-    doubtful = [_unshared(plan, page) for plan, page in zip(plans, pages, strict=True)]
-    every = frozenset[str]().union(*doubtful)
-    known = view.known(every) if every else every
-    return [tokens - known for tokens in doubtful]
+class Vocabulary:
+    """Which tokens the captions of an index hold, as far as searches had to ask."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, float] = {}  # token -> when it was last found to be held
+
+    def unknown(self, view: View, plans: Sequence[Plan], pages: Sequence[Page]) -> list[frozenset[str]]:
+        """For each search the tokens asked that no caption of the index holds, filters or not.
+
+        The index is asked once, and only for tokens that neither a hit nor a search before was seen to hold.
+        """
+        doubtful = [_unshared(plan, page) for plan, page in zip(plans, pages, strict=True)]
+        every = frozenset[str]().union(*doubtful)
+        held = self._among(view, every) if every else every
+        return [tokens - held for tokens in doubtful]
+
+    def _among(self, view: View, tokens: frozenset[str]) -> frozenset[str]:
+        now = time.monotonic()
+        since = now - HELD_SECONDS
+        held = frozenset(token for token in tokens if self._held.get(token, -math.inf) > since)
+        if asked := tokens - held:
+            found = view.known(asked)
+            if len(self._held) > _REMEMBERED:
+                self._held = {}
+            self._held.update(dict.fromkeys(found, now))
+            held |= found
+        return held
 
 
 def _unshared(plan: Plan, page: Page) -> frozenset[str]:

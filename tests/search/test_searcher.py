@@ -133,6 +133,12 @@ class TestExact:
         assert further.unknown == {"dgo", "egg"}
         assert search.texts(["cat dgo", "dog egg"], 1, after=further.cursor).unknown == frozenset()
 
+    def test_a_word_that_was_held_a_moment_ago_is_not_asked_for_again(self) -> None:
+        index = AskedIndex([CaptionRecord("1", "dog"), CaptionRecord("2", "cat")])
+        search = searcher(index)
+        assert [search.text("dog cat dgo", 1).unknown for _ in range(2)] == [{"dgo"}, {"dgo"}]
+        assert index.doubted == [{"dgo", "cat"}, {"dgo"}]
+
     def test_a_search_whose_words_are_all_found_asks_nothing_more(self) -> None:
         index = AskedIndex([CaptionRecord("1", "dog beach"), CaptionRecord("2", "cat")])
         results = searcher(index).text("dog cat")
