@@ -132,6 +132,7 @@ class StatusAnswer(BaseModel):
     upload_bytes: int
     photo_urls: bool
     remote_images: bool
+    image_folders: int = Field(description="Folders whose pictures this server shows.")
     thumbnails: list[int]
 
 

@@ -217,6 +217,7 @@ class Service:
             "upload_bytes": self.settings.upload_bytes,
             "photo_urls": self.settings.photo_urls,
             "remote_images": self.settings.remote_images,
+            "image_folders": len(self.settings.images),
         }
 
     async def _counts(self) -> IndexStatus:

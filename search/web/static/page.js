@@ -335,6 +335,7 @@ moveByArrows(byId("grid"));
 // ---- beginning -------------------------------------------------------------------------------
 
 server.whenTold((status) => {
+  byId("unshown").hidden = Boolean(status.image_folders || status.remote_images || !status.images);
   byId("holdings").textContent = `${many(status.images, "picture")}, ${many(status.captions, "caption")}`;
   showFilters(byId("sheet"), byId("filter-count"), status, state, go);
 });

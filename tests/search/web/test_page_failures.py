@@ -241,6 +241,27 @@ def test_pictures_come_from_the_web_when_the_server_has_said_that_they_may(at: V
         visitor.complaints.clear()
 
 
+def test_a_server_that_shows_no_pictures_says_so_once(at: Visitor, pictures: Path) -> None:
+    records = [CaptionRecord(name, "a dog", image=f"{name}.jpg") for name in ("x", "y")]
+    shown = {Settings(): True, Settings(images=(pictures,)): False, Settings(remote_images=True): False}
+    for settings, told in shown.items():
+        app = create_app(MemoryIndex(records), FakeCaptioner, settings)
+        with listening(app) as url, at(url) as visitor:
+            for address in ("/", "/?q=a dog"):
+                visitor.open(address)
+                visitor.settled()
+                visitor.has("#holdings", "2 pictures")
+                line = visitor.page.get_by_text("This server shows no pictures: its operator")
+                assert line.is_visible() == told
+            assert visitor.barriers() == []
+            if told:
+                visitor.picture(f"unshown-{visitor.size}")
+    with listening(create_app(MemoryIndex(), FakeCaptioner, Settings())) as url, at(url) as visitor:
+        visitor.open()
+        visitor.has("#results-title", "The index is empty")
+        assert not visitor.page.locator("#unshown").is_visible()
+
+
 def test_a_captioner_that_has_come_is_no_longer_got_ready(
     visitor: Visit, captioner: FakeCaptioner, photos: Path
 ) -> None:
