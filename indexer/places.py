@@ -100,9 +100,8 @@ class IdsOfFiles:
         self._index, self._tell = index, tell
         self._real = RealPaths()
         self._ids: dict[str, dict[str, str]] = {}  # folder, with its slash -> file -> image id
-        self._new: set[str] = (
-            set()
-        )  # photos without another id: tried with their folder, they have none either
+        #: Photos without another id: tried with their folder, they have none either.
+        self._new: set[str] = set()
 
     def all_named(
         self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]
