@@ -147,12 +147,12 @@ def own_tokens(text: str, analyze: Analyzer) -> frozenset[str]:
     brings "dog"); "dog*2" and "dog*3" are there only where it is said. Of a word that counts once there is
     nothing but the root.
     """
-    return frozenset(token for word in text.split() for token in _own_tokens(word, analyze))
+    return frozenset(token for part in text.split() for token in _own_tokens(part, analyze))
 
 
-def _own_tokens(word: str, analyze: Analyzer) -> Iterable[str]:
-    own = [token for token in analyze(word) if root_of(token) in forms(word)]
-    return [token for token in own if token != root_of(token)] or own
+def _own_tokens(part: str, analyze: Analyzer) -> frozenset[str]:
+    own = frozenset(token for token in analyze(part) if root_of(token) in forms(part))
+    return own - {root_of(token) for token in own if token != root_of(token)}
 
 
 def plain_words(tokens: Iterable[str]) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ def test_the_word_table_names_its_source_and_licence_and_holds_only_sane_weights
         ("english/2", "a Dog,", {"dog*2", "dog*3"}),
         ("english/2", "no puppy of mine, no zebra", {"puppi*2", "zebra*2", "zebra*3"}),
         ("english/2", "a man", {"man"}),  # he counts once
+        ("english/2", "man,hat", {"man", "hat*2"}),
         ("english/2", "people", {"peopl*2"}),
         ("english/2", "the of", set()),
         ("english/2", "", set()),
