@@ -10,7 +10,6 @@ import click
 
 from captioner.console import Command, progress_bar, tell, with_options, writing
 from captioner.counted import counted
-from captioner.files import is_file
 from captioner.outside import clean, printable
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index import open_index
@@ -76,7 +75,7 @@ def _print_paths(found: NearCopies) -> None:
     paths = [*spare_files(found)]
     if broken := print_paths(paths):
         tell(f"left out, since their names are more than one line: {counted(broken, 'file')}")
-    if gone := sum(not is_file(group.pictures[0].image) for group in found.groups):
+    if gone := sum(not group.pictures[0].is_file_here for group in found.groups):
         tell(f"left out, since their first picture is no file here: {counted(gone, 'group')}")
     tell(f"{found}; {counted(len(paths) - broken, 'file')} to do without")
 

@@ -36,6 +36,11 @@ class Picture:
     def place(self) -> str:
         return self.image or self.image_id
 
+    @property
+    def is_file_here(self) -> bool:
+        """Not for a relative path: whatever has the name in the working directory is another folder's."""
+        return os.path.isabs(self.image) and is_file(self.image)  # noqa: PTH117 - a text, as places are
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -120,13 +125,13 @@ def spare_files(found: NearCopies) -> Iterator[str]:
     None is a first picture's file by another name or a link, none comes twice, and a group whose first
     picture is no file here has none.
     """
-    groups = [group.pictures for group in found.groups if is_file(group.pictures[0].image)]
+    groups = [group.pictures for group in found.groups if group.pictures[0].is_file_here]
     told = {_file(first.image) for first, *_ in groups}
     for _, *copies in groups:
-        for path in (copy.image for copy in copies):
-            if is_file(path) and _file(path) not in told:
-                told.add(_file(path))
-                yield path
+        for copy in copies:
+            if copy.is_file_here and _file(copy.image) not in told:
+                told.add(_file(copy.image))
+                yield copy.image
 
 
 def _file(path: str) -> tuple[int, int]:

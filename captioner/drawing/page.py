@@ -39,11 +39,14 @@ def named(name: str) -> str:
 
 
 def linked(content: str, place: str) -> str:
-    """HTML that leads to a picture, where it is on the web or a file here; a page tells no site of itself."""
+    """HTML that leads to a picture, where it is on the web or a file here; a page tells no site of itself.
+
+    Of a relative path nobody knows the folder, so it leads nowhere.
+    """
     if re.match(r"https?://", place, re.IGNORECASE):
         address = place
-    elif is_file(place):
-        address = Path(place).absolute().as_uri()
+    elif Path(place).is_absolute() and is_file(place):
+        address = Path(place).as_uri()
     else:
         return content
     return f'<a href="{escape(address)}" rel="noreferrer">{content}</a>'

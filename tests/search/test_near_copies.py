@@ -270,6 +270,20 @@ class TestSpareFiles:
         os.link(two, tmp_path / "hard.png")
         assert self.spare(tmp_path / "link.png", one, two, tmp_path / "hard.png") == [str(two)]
 
+    def test_what_has_a_relative_name_in_the_working_directory_is_another_file(
+        self, run: Run, one: Path, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert self.spare(one, "two.png") == self.spare("one.png", two) == []
+        made_of(
+            tmp_path,
+            CaptionRecord("1", "a dog", image="one.png", phash="0" * 16),
+            CaptionRecord("2", "a dog", image="two.png", phash="0" * 16),
+        )
+        result = run("--paths")
+        assert result.stdout == ""
+        assert result.stderr.startswith("left out, since their first picture is no file here: 1 group\n")
+
     def test_copies_of_what_is_gone_stay(self, run: Run, one: Path, two: Path, tmp_path: Path) -> None:
         assert self.spare("/no/such.png", one, two) == []
         assert self.spare("", one, two) == self.spare("http://example.org/a.png", one, two) == []

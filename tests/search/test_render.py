@@ -141,6 +141,11 @@ class TestQueryWords:
         pictures = [montage([Answer("q", one)]) for one in (results, plain)]
         assert ImageChops.difference(*pictures).getbbox() is not None
 
+    def test_a_word_to_do_without_that_no_caption_has(self, results: Results) -> None:
+        barred = frozenset({"beech*2", "beach*2"})
+        slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), without=barred)
+        assert "no caption has: dgo, beech\n" in table(slip, width=80, color=False)
+
     def test_nothing_is_said_of_words_that_are_all_found(self, results: Results) -> None:
         assert "no caption has" not in table(replace(results, unknown=frozenset()), color=False)
 
@@ -308,7 +313,7 @@ class TestPage:
     ) -> None:
         monkeypatch.chdir(photos)
         places = {
-            "chelsea.png": (photos.absolute() / "chelsea.png").as_uri(),
+            "chelsea.png": None,  # of whatever folder
             str(photos / "coffee.png"): (photos / "coffee.png").as_uri(),
             'https://example.org/"><b>.jpg': 'https://example.org/"><b>.jpg',
             "HTTP://example.org/": "HTTP://example.org/",
