@@ -14,6 +14,14 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - pathlib raises for what is too long a name
 
 
+def real_path(path: str | os.PathLike[str]) -> str:
+    """The path of the file itself, whatever links lead to it; a name that the system does not allow stays."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # as of a NUL, or half a surrogate pair
+        return os.fspath(path)
+
+
 @contextmanager
 def written_whole(file: Path) -> Iterator[BinaryIO]:
     """A stream whose content becomes the file in one step, at the end of the block.

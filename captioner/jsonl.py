@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from captioner.caption_files import Problem, json_lines
 from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto, without_problems
 from captioner.errors import DataError
-from captioner.files import is_file
+from captioner.files import is_file, real_path
 
 #: One photo in so many is held out to score on, where no line says which.
 HELD_OUT = 10
@@ -136,22 +137,21 @@ def _photo_name(place: Path, folder: Path, image_id: str) -> str:
     A photo elsewhere has its image id as name if its path ends with the id, and its path otherwise.
     The id stays the same when all photos move to another place.
     """
-    path = _normalise(place)
+    path = Path(os.path.normpath(place))
     if path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
     return image_id if path.as_posix().endswith(f"/{image_id}") else path.as_posix()
 
 
-def _normalise(place: Path) -> Path:
-    """The path without `..` and the like, so that one photo has one path."""
-    return Path(os.path.normpath(place))
-
-
 def _group_by_photo(lines: Iterable[_JsonlLine]) -> list[_SplitPhoto]:
-    """The lines of each photo joined, in the order of the photos' first lines."""
-    found: dict[Path, list[_JsonlLine]] = {}
+    """The lines of each photo joined, in the order of the photos' first lines.
+
+    Links to one file are one photo, or it would be learnt from under one name and scored on under another.
+    """
+    own = cache(real_path)
+    found: dict[str, list[_JsonlLine]] = {}
     for line in lines:
-        found.setdefault(_normalise(line.image), []).append(line)
+        found.setdefault(own(line.image), []).append(line)
     return [_join_lines(lines) for lines in found.values()]
 
 

@@ -135,7 +135,9 @@ def read_data(options: Mapping[str, Any]) -> TrainingData:
         scored = data_set({**options, **other, "images": images}, hold_out=False)
     text = captions_alone(options["texts"], options["without"])
     names = (learnt.name, *(f"captions of {path.name}" for path in options["texts"]))
-    return TrainingData(learnt.of("train"), scored.of("dev"), list(text.values()), names, list(text))
+    return TrainingData(
+        learnt.of("train"), scored.of("dev"), list(text.values()), names, list(text), one_set=not other
+    )
 
 
 def read_run(options: Mapping[str, Any]) -> TrainingRun:

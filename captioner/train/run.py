@@ -15,6 +15,7 @@ from captioner.checkpoint import BEST, Checkpoint
 from captioner.datasets import check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
+from captioner.files import real_path
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes, stopped_between_steps
 from captioner.train.record import check_unseen, learning_record
@@ -52,11 +53,22 @@ def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: boo
 def _check_data(run: TrainingRun, data: TrainingData) -> None:
     """Refuse data whose faults would show hours later, or never."""
     dev = [photo.name for photo in data.dev]
-    check_unseen(dev, "this run", _learnt_names(data))
+    check_unseen(dev, "this run", data.text_names if data.one_set else _learnt_names(data))
     check_unseen(dev, f"{run.start}, which it starts from", (), _starting_about(run))
     if not data.train or not data.dev:
         raise DataError("training needs photos with captions, for training and for development")
     check_there([*data.train, *data.dev])
+    _check_apart(data)
+
+
+def _check_apart(data: TrainingData) -> None:
+    """Refuse photos to score on that are learnt from, as their files tell, whatever their names."""
+    learnt = {real_path(photo.image): photo.name for photo in data.train}
+    pairs = [(photo.name, learnt.get(real_path(photo.image))) for photo in data.dev]
+    seen = [(name, other) for name, other in pairs if other is not None]
+    if seen:
+        (name, other), such = seen[0], f"{len(seen)} of the {len(pairs)} test photos"
+        raise DataError(f"{such} are the same files as training photos of this run: {name} is {other}")
 
 
 def _check_folder(folder: Path, resume: bool) -> None:

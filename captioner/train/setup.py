@@ -60,6 +60,7 @@ class TrainingData:
     text: Sequence[Sequence[str]] = ()  # captions without photos, grouped by the photo they belong to
     names: tuple[str, ...] = ()  # names of the data sets, for the model's record
     text_names: Sequence[str] = ()  # names of the photos that `text` belongs to
+    one_set: bool = False  # whether both are of one data set: there `x.jpg` and `b/x.jpg` are two photos
 
 
 @dataclass(frozen=True, slots=True)

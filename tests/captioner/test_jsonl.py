@@ -62,6 +62,21 @@ def test_lines_of_one_photo_are_its_captions(tmp_path: Path) -> None:
     ]
 
 
+def test_a_photo_is_its_file_whatever_links_lead_to_it(tmp_path: Path) -> None:
+    """It was learnt from under one name, and scored on under another."""
+    touched(tmp_path, "a.jpg", "far/b.jpg", "far/deep/c.jpg", "b.jpg")
+    (tmp_path / "same.jpg").symlink_to("a.jpg")
+    (tmp_path / "link").symlink_to("far/deep")
+    rows = [line("a.jpg"), line("same.jpg"), line("link/c.jpg"), line("far/deep/c.jpg")]
+    found = jsonl(lines(tmp_path / "mine.jsonl", *rows)).of()
+    assert [(photo.name, len(photo.captions)) for photo in found] == [("a.jpg", 2), ("link/c.jpg", 2)]
+    two = jsonl(lines(tmp_path / "two.jsonl", line("b.jpg"), line("link/../b.jpg"))).of()
+    assert [photo.image.resolve() for photo in two] == [tmp_path / "b.jpg", tmp_path / "far" / "b.jpg"]
+    rows = [line("a.jpg", split="train"), line("same.jpg", split="dev")]
+    with pytest.raises(DataError, match="line 2: its photo is of the split dev here, and of train in"):
+        jsonl(lines(tmp_path / "split.jsonl", *rows))
+
+
 @settings(deadline=None)
 @given(st.dictionaries(NAMES, st.lists(CAPTIONS, min_size=1, max_size=3), min_size=1, max_size=5))
 def test_what_is_written_is_read_as_the_same_photos_and_captions(
@@ -245,6 +260,32 @@ def test_a_model_from_ones_own_photos_to_the_end(tmp_path: Path, monkeypatch: py
     assert (
         refused.exit_code == 1 and "2 of the 36 test photos are training photos of this run" in refused.stderr
     )
+
+
+def trained(tmp_path: Path, *options: object) -> Result:
+    how = ["--from", tiny_model(tmp_path / "tiny"), "--epochs", 1, "--cache", tmp_path / "cache"]
+    return run("train", *options, *how, "-o", tmp_path / "run")
+
+
+def test_a_link_to_a_training_photo_is_not_scored_on(tmp_path: Path) -> None:
+    """Where two files name it, too."""
+    photos = coloured_photos(tmp_path, 2)
+    (tmp_path / "same.png").symlink_to(photos[0].image)
+    train = write_jsonl(tmp_path / "train.jsonl", photos)
+    dev = lines(tmp_path / "dev.jsonl", line("same.png"))
+    refused = trained(tmp_path, "--jsonl", train, "--dev-jsonl", dev)
+    same = "1 of the 1 test photos are the same files as training photos of this run: same.png is photo0.png"
+    assert (refused.exit_code, refused.stderr) == (1, f"Error: {same}\n")
+
+
+def test_photos_of_one_name_in_two_folders_of_a_file_are_two(tmp_path: Path) -> None:
+    """Between data sets `x.jpg` and `b/x.jpg` may be one photo; within one, whose names are paths, never."""
+    sets = [coloured_photos(tmp_path, 2), coloured_photos(tmp_path / "sub", 2, first=2)]
+    (tmp_path / "sub" / "photo2.png").rename(tmp_path / "sub" / "photo0.png")
+    rows = [line(photo.name, split="train") for photo in sets[0]]
+    rows += [line("sub/photo0.png", split="dev"), line("sub/photo3.png", split="dev")]
+    made = trained(tmp_path, "--jsonl", lines(tmp_path / "mine.jsonl", *rows))
+    assert made.exit_code == 0, made.output
 
 
 def test_captions_may_come_through_a_pipe(tmp_path: Path) -> None:
