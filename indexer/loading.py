@@ -15,7 +15,7 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
 from indexer.batching import batches
 from indexer.places import LookedUp, RealPaths, is_same_file, with_folder
-from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit, with_beam
 from indexer.sources import Problem, Source, SourceItem
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
@@ -45,8 +45,9 @@ class Captioning:
     @property
     def model(self) -> str:
         """Who writes the captions, as they tell: the same captioner with another beam writes other ones."""
-        usual = self.beam in (None, self.captioner.usual_beam)
-        return self.captioner.identity if usual else f"{self.captioner.identity}/beam{self.beam}"
+        if self.beam is None or self.beam == self.captioner.usual_beam:
+            return self.captioner.identity
+        return with_beam(self.captioner.identity, self.beam)
 
     @property
     def way(self) -> tuple[str, int]:

@@ -248,3 +248,17 @@ def image_ids(records: Iterable[CaptionRecord]) -> frozenset[str]:
 def generated_by(model: str) -> Filters:
     """Only captions that this model wrote."""
     return Filters({"kind": ("generated",), "model": (model,)})
+
+
+_BEAM = "/beam"
+
+
+def with_beam(identity: str, beam: int) -> str:
+    """The model that captions name where a captioner wrote them with a beam that is not its usual one."""
+    return f"{identity}{_BEAM}{beam}"
+
+
+def identity_of(model: str) -> str:
+    """The identity of the captioner that wrote a caption, with whatever beam."""
+    identity, beam, number = model.rpartition(_BEAM)
+    return identity if beam and number.isdecimal() else model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,9 @@ def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> I
         yield from gone
         return
     yield from _captioned(searcher, photos, request)
-    if remark := other_captioner(searcher.index, searcher.captioner.identity):
-        tell(remark)
+    with suppress(IndexerError):  # the answers are there, whatever becomes of a remark
+        if remark := other_captioner(searcher.index, searcher.captioner.identity):
+            tell(remark)
 
 
 def _captioned(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer]:

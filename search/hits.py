@@ -119,7 +119,7 @@ class Results:
     more: bool = False  # whether further images may answer, even if no cursor leads to them
     filtered: bool = False  # whether there were filters
     without: frozenset[str] = frozenset()  # tokens that no caption which answers holds
-    unknown: frozenset[str] = frozenset()  # tokens asked that no caption of the index holds
+    unknown: frozenset[str] = frozenset()  # tokens asked or barred that no caption of the index holds
     idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`

@@ -36,7 +36,7 @@ without_option = click.option(
     "--without",
     multiple=True,
     metavar="WORD",
-    help="No captions that say this word; repeat.",
+    help="No captions that say this word (or, of a few, imply it: man, sit, two); repeat.",
 )
 _SHARED = (
     index_option,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexer.contract import CaptionIndex
-from indexer.records import Filters
+from indexer.records import Filters, identity_of
 
 _GENERATED = Filters({"kind": ("generated",)})
 
@@ -15,9 +15,9 @@ def other_captioner(index: CaptionIndex, identity: str) -> str | None:
     enough; all models are counted, which takes longer, only where that caption is another one's.
     """
     drawn = index.random(1, _GENERATED)
-    if not drawn or _captioner(drawn[0].record.model) in ("", identity):
+    if not drawn or identity_of(drawn[0].record.model) in ("", identity):
         return None
-    captioners = set(map(_captioner, index.status().models))
+    captioners = set(map(identity_of, index.status().models))
     if identity in captioners:
         return None
     others = " and ".join(sorted(captioners))
@@ -25,8 +25,3 @@ def other_captioner(index: CaptionIndex, identity: str) -> str | None:
         f"photos in {index.where} were captioned by {others}, those searched for by {identity}: "
         "give --captioner"
     )
-
-
-def _captioner(model: str) -> str:
-    """A caption tells of its beam where that is not the usual one; the captioner is the same."""
-    return model.partition("/beam")[0]

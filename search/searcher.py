@@ -270,8 +270,8 @@ class Searcher:
         started = time.perf_counter()
         view = self.index.view()
         pages = pursue(view, plans)
-        check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
         found = zip(plans, pages, self._vocabulary.unknown(view, plans, pages), strict=True)
+        check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
         took = _milliseconds(started) / max(1, len(plans))
         return [self._results(plan, page, view, strange, took) for plan, page, strange in found]
 

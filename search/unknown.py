@@ -7,12 +7,15 @@ import time
 from collections.abc import Sequence
 
 from indexer.contract import View
+from indexer.errors import IndexerError
 from search.pursuit import Page, Plan
 
 #: A token that some caption held is taken to be held for so long: only to point out a word is put off.
 HELD_SECONDS = 60.0
 #: Tokens of which this is remembered.
 _REMEMBERED = 20_000
+#: Of more tokens than this an index is not asked: a server looks for each, and they are no slip of the pen.
+MOST = 100
 
 
 class Vocabulary:
@@ -22,9 +25,10 @@ class Vocabulary:
         self._held: dict[str, float] = {}  # token -> when it was last found to be held
 
     def unknown(self, view: View, plans: Sequence[Plan], pages: Sequence[Page]) -> list[frozenset[str]]:
-        """For each search the tokens asked that no caption of the index holds, filters or not.
+        """For each search the tokens, asked or barred, that no caption of the index holds, filters or not.
 
         The index is asked once, and only for tokens that neither a hit nor a search before was seen to hold.
+        Where it fails to tell, no token is called unknown: the answers are there.
         """
         doubtful = [_unshared(plan, page) for plan, page in zip(plans, pages, strict=True)]
         every = frozenset[str]().union(*doubtful)
@@ -35,8 +39,14 @@ class Vocabulary:
         now = time.monotonic()
         since = now - HELD_SECONDS
         held = frozenset(token for token in tokens if self._held.get(token, -math.inf) > since)
-        if asked := tokens - held:
-            found = view.known(asked)
+        asked = tokens - held
+        if len(asked) > MOST:
+            return tokens
+        if asked:
+            try:
+                found = view.known(asked)
+            except IndexerError:
+                return tokens
             if len(self._held) > _REMEMBERED:
                 self._held = {}
             self._held.update(dict.fromkeys(found, now))
@@ -47,5 +57,5 @@ class Vocabulary:
 def _unshared(plan: Plan, page: Page) -> frozenset[str]:
     if plan.cursor:  # the first page has told
         return frozenset()
-    tokens = frozenset[str]().union(*(one.tokens for one in plan.asked))
+    tokens = plan.wanted.filters.without.union(*(one.tokens for one in plan.asked))
     return tokens.difference(*(folded.best.document.tokens for folded in page.images))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from captioner.outside import clean
-from captioner.tokens import analyzer
+from captioner.tokens import analyzer, plain_words
 from search.hits import Results
 from search.render.words import implied, said, words_of_tokens
 
@@ -13,8 +13,10 @@ from search.render.words import implied, said, words_of_tokens
 def told(results: Results) -> Iterator[tuple[str, str]]:
     """What is said of the words, each with what it is."""
     yield "words", _searched(results)
-    if strange := said(results.unknown, _text(results), analyzer(results.analyzer)):
-        yield "no caption has", ", ".join(strange)
+    barred = results.unknown & results.without
+    strange = said(results.unknown - barred, _text(results), analyzer(results.analyzer))
+    if named := [*strange, *plain_words(barred)]:
+        yield "no caption has", ", ".join(named)
 
 
 def _searched(results: Results) -> str:

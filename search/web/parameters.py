@@ -52,7 +52,7 @@ class FilterParameters(BaseModel):
     phash: Values = _values("perceptual hash of the picture (16 hex digits)")
     without: Words = Field(
         default=[],
-        description="No captions that say this word; repeat it for several.",
+        description="No captions that say this word (or, of a few, imply it: man, sit, two); repeatable.",
     )
 
     @property

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from indexer.errors import IndexerError
-from indexer.records import NO_FILTERS, CaptionRecord, Document, Filters, Position, Query, as_time
+from indexer.records import (
+    NO_FILTERS,
+    CaptionRecord,
+    Document,
+    Filters,
+    Position,
+    Query,
+    as_time,
+    identity_of,
+    with_beam,
+)
 
 
 def test_a_text_is_one_value() -> None:
@@ -97,3 +107,8 @@ def test_a_caption_keeps_its_id_from_version_to_version() -> None:
 
 def test_times_have_one_form_also_on_the_second() -> None:
     assert as_time(1_000_000_000.0) == "2001-09-09T01:46:40.000000+00:00"
+
+
+@pytest.mark.parametrize("identity", ["default@1a2b3c4d", "org/beamer@12345678"])
+def test_a_beam_is_no_part_of_an_identity(identity: str) -> None:
+    assert identity_of(with_beam(identity, 12)) == identity_of(identity) == identity

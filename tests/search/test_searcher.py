@@ -15,12 +15,13 @@ from captioner.errors import PhotoError
 from captioner.photo import Photo
 from captioner.photo_captioner import Captioned
 from indexer.contract import View
-from indexer.errors import IndexMismatchError
+from indexer.errors import IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import Candidates, CaptionRecord, Document, Filters, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.searcher import IndexedImage, Searcher
+from search.unknown import MOST
 from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
     ANALYZER,
@@ -138,6 +139,23 @@ class TestExact:
         search = searcher(index)
         assert [search.text("dog cat dgo", 1).unknown for _ in range(2)] == [{"dgo"}, {"dgo"}]
         assert index.doubted == [{"dgo", "cat"}, {"dgo"}]
+
+    def test_barred_words_that_no_caption_has_are_named(self) -> None:
+        search = searcher(AskedIndex([CaptionRecord("1", "dog beach")]))
+        assert search.text("dog", without=["beech", "beach"]).unknown == {"beech"}
+
+    def test_an_index_that_cannot_tell_spoils_no_answer(self) -> None:
+        class Failing(AskedIndex):
+            def known(self, tokens: Iterable[str]) -> frozenset[str]:
+                raise IndexUnavailableError("no answer")
+
+        results = searcher(Failing([CaptionRecord("1", "dog")])).text("dog dgo")
+        assert (len(results.hits), results.unknown) == (1, frozenset())
+
+    def test_an_index_is_not_asked_of_hundreds_of_words(self) -> None:
+        index = AskedIndex([CaptionRecord("1", "dog")])
+        strange = " ".join(f"w{number}" for number in range(MOST + 1))
+        assert (searcher(index).text(f"dog {strange}").unknown, index.doubted) == (frozenset(), [])
 
     def test_a_search_whose_words_are_all_found_asks_nothing_more(self) -> None:
         index = AskedIndex([CaptionRecord("1", "dog beach"), CaptionRecord("2", "cat")])
