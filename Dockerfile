@@ -14,7 +14,7 @@ ENV PATH="/opt/venv/bin:$PATH"
 # started" page names it).
 ARG TORCH_INDEX=
 # hadolint ignore=DL3013
-RUN pip install "torch>=2.4" "torchvision>=0.19" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
+RUN pip install "torch>=2.6" "torchvision>=0.21" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 
 WORKDIR /src
 COPY setup.cfg pyproject.toml setup.py README.md LICENSE ./

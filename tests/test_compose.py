@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,15 @@ def test_the_image_copies_what_exists_runs_as_nobody_and_has_cpu_torch() -> None
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
     assert users == ["10001"]
     assert "ARG TORCH_INDEX=" in lines  # where to take CPU torch from is the builder's choice
+
+
+def test_the_image_has_the_torch_that_the_package_asks_for() -> None:
+    """It is installed first and alone, so its versions stand in two places."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    needed = setup["options"]["install_requires"].splitlines()
+    asked = re.findall(r'"(torch\S*)"', (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert asked == [line for line in needed if line.startswith("torch")]
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "docker").glob("*.sh")), ids=lambda path: path.name)
