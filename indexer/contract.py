@@ -58,8 +58,11 @@ class Draft(_Closing):
         """Add captions; they survive an interruption once this call has returned."""
 
     @abstractmethod
-    def known_images(self, model: str) -> frozenset[str]:
-        """Images that this model has captioned already, so that a resumed build need not do it again."""
+    def known_places(self, model: str) -> Mapping[str, str]:
+        """Images that this model has captioned already, so that a resumed build need not do it again.
+
+        With the `image` of each; of several the last in order.
+        """
 
     @abstractmethod
     def publish(self) -> IndexStatus:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
-from indexer.places import IdsOfFiles, LookedUp, is_same_file
+from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there
 from indexer.records import AddReport, CaptionRecord, Document, generated_by, image_ids
 from indexer.renewal import has_changed, has_moved
 
@@ -49,13 +49,18 @@ class Replacing:
         found = dict(zip(new, self._before.captions(new), strict=True))
         self._before.has_still(photo.image_id for photo in photos if photo not in found)
         return [
-            LookedUp(photo, None, found[photo]) if photo in found else LookedUp(photo, photo.image)
+            LookedUp(photo, None, found[photo]) if photo in found else LookedUp(photo, self._place(photo))
             for photo in photos
         ]
 
+    def _place(self, photo: CaptionRecord) -> str:
+        """Of the picture that has its image id in the draft: another one, if that one's file is there."""
+        place = self._stored[photo.image_id]
+        return place if place != photo.image and is_there(place) else photo.image
+
     @cached_property
-    def _stored(self) -> frozenset[str]:
-        return self._draft.known_images(self._model)
+    def _stored(self) -> Mapping[str, str]:
+        return self._draft.known_places(self._model)
 
     def store(self, records: Sequence[CaptionRecord]) -> AddReport:
         report = self._draft.add(records)

@@ -112,8 +112,11 @@ class PointInTime:
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every document whose `image` begins with this text."""
-        begins = {"prefix": {"image": beginning}} if beginning else EVERYTHING
-        for hit in self.stream(begins, ["image_id", "image"]):
+        return self.places_of({"prefix": {"image": beginning}} if beginning else EVERYTHING)
+
+    def places_of(self, query: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of every document that a query finds."""
+        for hit in self.stream(query, ["image_id", "image"]):
             source = hit["_source"]
             yield as_text(source.get("image_id")), as_text(source.get("image"))
 

@@ -144,15 +144,15 @@ class ElasticDraft(Draft):
         answer = self._client.search(index=index, size=0, track_total_hits=True, **WHOLE)
         return int(answer["hits"]["total"]["value"])
 
-    def known_images(self, model: str) -> frozenset[str]:
+    def known_places(self, model: str) -> dict[str, str]:
         self._check_open()
-        return self._ask(partial(self._images, model))
+        return self._ask(partial(self._places, model))
 
-    def _images(self, model: str) -> frozenset[str]:
+    def _places(self, model: str) -> dict[str, str]:
         refresh(self._client, self._address, self._draft.index)
         with PointInTime(self._client, self._draft.index) as point:
             clauses = filter_clauses(generated_by(model))
-            return frozenset(point.images({"bool": {"filter": clauses}}))
+            return dict(sorted(point.places_of({"bool": {"filter": clauses}})))
 
     def publish(self) -> IndexStatus:
         self._check_open()

@@ -12,8 +12,6 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
 from indexer.contract import Draft, closed
 from indexer.embedded.arrays import sync_folder
 from indexer.embedded.checks import check_checksums, reading
@@ -126,15 +124,14 @@ class EmbeddedDraft(Draft):
                 )
         return report
 
-    def known_images(self, model: str) -> frozenset[str]:
+    def known_places(self, model: str) -> dict[str, str]:
         self._check_open()
-        found, segments = set[str](), self._writer.snapshot.segments
+        told, segments = list[tuple[str, str]](), self._writer.snapshot.segments
         with reading(self._folder, segments):
             for segment in segments:
                 rows = segment.all_passing(segment.accepted(generated_by(model)))
-                images = np.unique(segment.column("image_id").codes(rows)).astype(np.int64)
-                found.update(segment.column("image_id").values.many(images))
-        return frozenset(found)
+                told += segment.places_of(rows)
+        return dict(sorted(told))
 
     def publish(self) -> IndexStatus:
         self._check_open()

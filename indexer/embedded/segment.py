@@ -210,8 +210,11 @@ class Segment:
         images = self.column("image")
         begins = np.zeros(len(images.values), bool)
         begins[images.values.beginning(beginning)] = True
-        rows = self.live(np.flatnonzero(begins[images.all_codes(len(self))]))
-        return zip(self.column("image_id").texts(rows), images.texts(rows), strict=True)
+        return self.places_of(self.live(np.flatnonzero(begins[images.all_codes(len(self))])))
+
+    def places_of(self, rows: Int64) -> Iterator[tuple[str, str]]:
+        """Image id and `image` of these rows."""
+        return zip(self.column("image_id").texts(rows), self.column("image").texts(rows), strict=True)
 
     def find(self, keys: UInt64) -> tuple[Bool, Int64]:
         """Which of the document keys, uint64 of shape (n, 2), are live here, bool of length n; their rows."""

@@ -55,7 +55,7 @@ class TestAdding:
             draft.add(RECORDS)
         with index.draft("k", ANALYZER) as draft:
             assert draft.add([moved]) == AddReport(1)
-            assert draft.known_images("default@12345678") == {"1", "2"}
+            assert draft.known_places("default@12345678") == {"1": moved.image, "2": ""}
             assert draft.publish().captions == len(RECORDS)
         assert moved in {document.record for document in index.captions(["1"])["1"]}
 
@@ -224,8 +224,8 @@ class TestDrafts:
         with pytest.raises(IndexNotFoundError):
             open_index(fresh_where)
         with open_index(fresh_where, create=True) as again, again.draft("k", ANALYZER) as draft:
-            assert draft.known_images("default@12345678") == {"1", "2"}
-            assert draft.known_images("another@12345678") == frozenset()
+            assert draft.known_places("default@12345678") == {"1": "", "2": ""}
+            assert draft.known_places("another@12345678") == {}
             assert draft.add(RECORDS) == AddReport(len(RECORDS) - 4, 4)
             assert draft.publish().captions == len(RECORDS)
 
@@ -233,11 +233,11 @@ class TestDrafts:
         with index.draft("one", ANALYZER) as draft:
             draft.add(RECORDS[:4])
         with index.draft("two", ANALYZER) as draft:
-            assert draft.known_images("default@12345678") == frozenset()
+            assert draft.known_places("default@12345678") == {}
             draft.add(RECORDS[4:])
             assert draft.publish().captions == len(RECORDS) - 4
         with index.draft("one", ANALYZER) as draft:
-            assert draft.known_images("default@12345678") == frozenset(), "what is published supersedes it"
+            assert draft.known_places("default@12345678") == {}, "what is published supersedes it"
 
     def test_the_same_key_after_publishing_begins_anew(self, index: CaptionIndex) -> None:
         for count in (4, 2):
@@ -273,7 +273,7 @@ class TestClosing:
         held = filled.status().captions
         for ask in (
             lambda: draft.add([record("new", "a giraffe")]),
-            lambda: draft.known_images("default@12345678"),
+            lambda: draft.known_places("default@12345678"),
             draft.publish,
         ):
             with pytest.raises(IndexerError, match=f"^{re.escape(filled.where)}: this draft is closed; open"):

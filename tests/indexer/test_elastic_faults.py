@@ -279,7 +279,7 @@ def test_whatever_request_of_a_writer_fails_is_made_again(proxy: Proxy, proxied:
             failing_at_first(proxy, done=done)
             with index.draft(f"{number}") as draft:
                 assert draft.add(some(number)).added == number
-                assert len(draft.known_images("")) == 0
+                assert len(draft.known_places("")) == 0
                 assert draft.publish().captions == number
         failing_at_first(proxy, done=done)
         assert index.rollback().captions == 5

@@ -197,7 +197,7 @@ def test_a_draft_that_was_deleted_is_not_made_again_and_not_published(
         draft.add(dogs(at))
         gone = generations(client, address)[-1].index
         client.indices.delete(index=gone)
-        for write in (lambda: draft.add(dogs(5)), draft.publish, lambda: draft.known_images("")):
+        for write in (lambda: draft.add(dogs(5)), draft.publish, lambda: draft.known_places("")):
             with pytest.raises(IndexNotFoundError, match=f"{gone} was deleted while it was written to"):
                 write()
         assert client.indices.exists(index=gone).body is False
@@ -254,7 +254,7 @@ def test_a_draft_before_which_a_pipeline_stands_is_begun_anew(
             draft.add(dogs(2))
         client.indices.put_settings(index=generations(client, address)[-1].index, settings=settings)
         with index.draft("k") as draft:
-            assert draft.known_images("") == frozenset()
+            assert draft.known_places("") == {}
             assert draft.add(dogs(3)).added == 3
             assert draft.publish().captions == 3
 

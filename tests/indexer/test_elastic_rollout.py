@@ -73,8 +73,8 @@ def test_an_interrupted_build_goes_on_where_it_stopped(elastic_where: str) -> No
             raise KeyboardInterrupt
         assert index.status().captions == 2
         with index.draft("photos") as draft:
-            assert draft.known_images("") == {f"image{n}" for n in range(4)}
-            assert draft.known_images("another") == frozenset()
+            assert draft.known_places("").keys() == {f"image{n}" for n in range(4)}
+            assert draft.known_places("another") == {}
             report = draft.add(dogs(6, "generated"))
             assert (report.added, report.unchanged) == (2, 4)
             assert draft.publish().captions == 6
@@ -133,7 +133,7 @@ def test_a_build_whose_process_was_killed_does_not_block_the_next(elastic_where:
     )
     subprocess.run([sys.executable, "-c", code, elastic_where], check=False, timeout=120)
     with ElasticIndex.open(elastic_where, create=True) as index, index.draft("killed") as draft:
-        assert draft.known_images("") == {"image0"}
+        assert draft.known_places("").keys() == {"image0"}
         assert draft.add(dogs(1, "generated")).unchanged == 1
         assert draft.publish().captions == 1
 

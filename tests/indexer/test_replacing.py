@@ -22,6 +22,7 @@ from tests.indexer.worlds import (
     captioning,
     captions_file,
     write_coco,
+    write_jsonl,
     write_noise,
     write_photo,
     write_scraped,
@@ -158,6 +159,34 @@ class TestTakenOver:
             )
             report = build(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
             assert (report.captioned, report.taken_over) == (1, 0)
+
+    def test_a_photo_whose_id_is_of_another_file_among_captions_that_are_ready_made_is_captioned(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        there, photo = write_noise(tmp_path / "a" / "x.png", 1), write_noise(tmp_path / "b" / "x.png", 2)
+        for name in ("y", "z"):
+            write_noise(tmp_path / "b" / f"{name}.png", ord(name))
+        model = captioning(ColourCaptioner()).model
+        row = {"caption": "Sea.", "kind": "generated", "model": model}
+        source = JsonlSource(
+            write_jsonl(
+                tmp_path / "exported.jsonl",
+                row | {"image_id": "x.png", "image": str(there)},
+                row | {"image_id": "y.png", "image": "elsewhere/y.png"},
+                row | {"image_id": "z.png", "image": str(tmp_path / "gone.png")},
+            )
+        )
+        last = write_noise(tmp_path / "b" / "zz.png", 3)
+        captioner = ColourCaptioner()
+        with open_index(fresh_where, create=True) as index:
+            found: list[Source] = [source, FolderSource(photo.parent)]
+            with pytest.raises(KeyboardInterrupt):
+                build(index, found, captioning(Stopped(1, KeyboardInterrupt())))
+            report = build(index, found, captioning(captioner))
+            assert (len(captioner.asked), report.with_folder, report.known) == (1, 1, 3)
+            places = {record.image_id: record.image for record in index.records()}
+            named = (places["x.png"], places["b/x.png"], places["zz.png"])
+            assert named == (str(there), str(photo), str(last))
 
     def test_what_is_taken_over_survives_an_interruption(
         self, tmp_path: Path, fresh_where: str, monkeypatch: pytest.MonkeyPatch

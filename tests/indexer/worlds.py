@@ -24,7 +24,6 @@ from indexer.records import (
     IndexStatus,
     Rejected,
     generated_by,
-    image_ids,
 )
 from tests.captioners import WithoutModel
 from tests.search.memory import MemoryIndex
@@ -69,9 +68,10 @@ class _MemoryDraft(Draft):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         return self.index.store(self.documents, records, self.analyzer)
 
-    def known_images(self, model: str) -> frozenset[str]:
+    def known_places(self, model: str) -> dict[str, str]:
         records = [document.record for document in self.documents.values()]
-        return image_ids(record for record in records if generated_by(model).matches(record))
+        known = (one for one in records if generated_by(model).matches(one))
+        return dict(sorted((one.image_id, one.image) for one in known))
 
     def publish(self) -> IndexStatus:
         self.index.documents, self.index.analyzer = self.documents, self.analyzer
