@@ -91,8 +91,9 @@ def build(
                 f"nothing to index ({loading.empty:,} empty captions, {len(loading.problems):,} broken, "
                 f"{len(loading.rejected):,} refused); what is at {index.where} stays as it was"
             )
+        before.count()
         status = draft.publish()
-    return replace(_report(loading, sources, status, started), replaced=before.replaced)
+    return replace(_report(loading, sources, status, started), replaced=before.replaced())
 
 
 def add(

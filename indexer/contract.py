@@ -175,6 +175,10 @@ class CaptionIndex(View, _Closing):
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
         """Image id and `image` of every caption whose `image` begins so."""
 
+    def images(self) -> Iterator[str]:
+        """Every image id, in any order and any number of times."""
+        return (image_id for image_id, _ in self.places(""))
+
     @abstractmethod
     def status(self) -> IndexStatus:
         """Counts, size, analyzer and the engine's own details."""

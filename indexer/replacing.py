@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
 from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there
-from indexer.records import AddReport, CaptionRecord, Document, generated_by, image_ids
+from indexer.records import AddReport, CaptionRecord, Document, generated_by
 from indexer.renewal import has_changed, has_moved
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Replacing:
         """
         new = [photo for photo in photos if photo.image_id not in self._stored]
         found = dict(zip(new, self._before.captions(new), strict=True))
-        self._before.has_still(photo.image_id for photo in photos if photo not in found)
+        self._before.note_names([photo for photo in photos if photo not in found])
         return [
             LookedUp(photo, None, found[photo]) if photo in found else LookedUp(photo, self._place(photo))
             for photo in photos
@@ -63,10 +64,7 @@ class Replacing:
         return self._draft.known_places(self._model)
 
     def store(self, records: Sequence[CaptionRecord]) -> AddReport:
-        report = self._draft.add(records)
-        refused = {one.record for one in report.rejected}
-        self._before.has_still(image_ids(one for one in records if not refused or one not in refused))
-        return report
+        return self._draft.add(records)
 
 
 class Before:
@@ -83,30 +81,44 @@ class Before:
         self._index, self._captions, self._tell = index, captions, tell
         self._written = generated_by(model)
         self._ids = IdsOfFiles(index, tell)
-        self._counts, self._left = self._held()
+        #: Image id in the new index -> the others that files had here which it was tried for.
+        self._names = defaultdict[str, set[str]](set)
+        self._held: Replaced | None = None
+        self._images: set[str] | None = None
 
-    def _held(self) -> tuple[tuple[int, int] | None, set[str] | None]:
-        """How many captions and images, and which ones; None where it is not known."""
+    def count(self) -> None:
+        """Note what it holds. At the end of a build, since a server may take long over its images."""
         try:
-            status = self._index.status()
-            counts = status.captions, status.images
-            if status.captions > _COMPARED:
-                return counts, None
-            return counts, {image_id for image_id, _ in self._index.places("")}
+            captions = self._index.caption_count()
+            if captions > _COMPARED:
+                self._held = Replaced(captions, self._index.status().images, None)
+            elif captions:
+                self._images = set(self._index.images())
+                self._held = Replaced(captions, len(self._images), None)
         except IndexerError:  # the build takes its place
-            return None, None
+            pass
 
-    def has_still(self, images: Iterable[str]) -> None:
-        """Note images that the new index has."""
-        if self._left:
-            self._left.difference_update(images)
-
-    @property
     def replaced(self) -> Replaced | None:
-        """None where there was nothing, or nothing that could be read."""
-        if self._counts is None or not self._counts[0]:
-            return None
-        return Replaced(*self._counts, None if self._left is None else len(self._left))
+        """What was counted, once the new index is there; None for nothing, and what could not be read."""
+        if self._held is None or self._images is None:
+            return self._held
+        try:
+            for image_id in self._index.images():
+                self._images.discard(image_id)
+                self._images -= self._names.pop(image_id, set())
+        except IndexerError:  # what was built is there, and is told of
+            return self._held
+        return replace(self._held, left_out=len(self._images))
+
+    def note_names(self, photos: Sequence[CaptionRecord]) -> None:
+        """Note what other ids the files of photos have here."""
+        if photos and self._is_sound:
+            self._note(photos, [self._ids.named(photo) for photo in photos])
+
+    def _note(self, photos: Sequence[CaptionRecord], named: Sequence[CaptionRecord]) -> None:
+        for photo, name in zip(photos, named, strict=True):
+            if name.image_id != photo.image_id:
+                self._names[photo.image_id].add(name.image_id)
 
     def captions(self, photos: Sequence[CaptionRecord]) -> list[tuple[CaptionRecord, ...]]:
         """Of each photo those that it can have as they are; none where it is to be captioned."""
@@ -115,6 +127,7 @@ class Before:
         held = self._index.captions(photo.image_id for photo in photos)
         named = self._ids.all_named(photos, held)
         if named != list(photos):
+            self._note(photos, named)
             held = {**held, **self._index.captions(photo.image_id for photo in named)}
         return [
             tuple(self._of(photo, held.get(name.image_id, ())))

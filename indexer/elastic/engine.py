@@ -207,6 +207,13 @@ class ElasticIndex(CaptionIndex):
         with clear_errors(self._address), PointInTime(self._client, self._address.name) as point:
             yield from point.places(beginning)
 
+    def images(self) -> Iterator[str]:
+        with clear_errors(self._address):
+            if self._never_built():
+                return
+            with PointInTime(self._client, self._address.name) as point:
+                yield from point.images()
+
     def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
         with clear_errors(self._address):
             if self._never_built():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -293,6 +294,36 @@ class TestReplaced:
             build(index, [first])
             assert build(index, [second]).replaced == Replaced(3, 3, 1)
             assert build(index, [first]).replaced == Replaced(2, 2, 0)
+
+    @pytest.mark.parametrize("stopped", [False, True])
+    def test_files_that_have_other_ids_now_are_not_left_out(
+        self, tmp_path: Path, fresh_where: str, stopped: bool
+    ) -> None:
+        for number, name in enumerate(("a/1.png", "a/2.png", "b/1.png", "b/3.png", "4.png")):
+            write_noise(tmp_path / "p" / name, number)
+        with open_index(fresh_where, create=True) as index:
+            build(index, [FolderSource(tmp_path / "p")], captioning(ColourCaptioner()))
+            write_noise(tmp_path / "p" / "b" / "5.png", 5)
+            both = [FolderSource(tmp_path / "p" / name) for name in "ab"]
+            if stopped:
+                with pytest.raises(KeyboardInterrupt):
+                    build(index, both, captioning(Stopped(0, KeyboardInterrupt())))
+            report = build(index, both, captioning(ColourCaptioner()))
+            assert (report.captioned, report.replaced) == (1, Replaced(5, 5, 1))
+
+    def test_the_index_before_is_listed_at_the_end_alone_and_only_where_it_holds_something(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Listed(DraftingIndex):
+            def images(self) -> Iterator[str]:
+                self.stored.append(-1)
+                return super().images()
+
+        source, index = JsonlSource(captions_file(tmp_path, "A dog.", "A cat.")), Listed()
+        assert build(index, [source]).replaced is None
+        assert index.stored[1:] == [2]
+        assert build(index, [source]).replaced == Replaced(2, 2, 0)
+        assert index.stored[2:] == [2, -1, -1]
 
     def test_a_refused_caption_leaves_its_image_out(self, tmp_path: Path) -> None:
         index = DraftingIndex([CaptionRecord("0.jpg", "A dog."), CaptionRecord("1.jpg", "A cat.")])
