@@ -6,6 +6,7 @@ and goes on, training refuses the file. Nothing here needs torch.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -138,11 +139,12 @@ def coco_captions(
 def json_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, Any]] | Problem]:
     """Each line that is not empty: its place, for messages, and its fields, without those that are null."""
     for number, line in enumerate(_limited_lines(stream), start=1):
+        line = line.removeprefix(codecs.BOM_UTF8) if line and number == 1 else line
         where = f"{name}: line {number}"
         if line is None:
             yield Problem(where, f"is longer than {MAX_LINE:,} bytes")
         elif line.strip():
-            yield _parse_fields(line.rstrip(), where, "utf-8-sig" if number == 1 else "utf-8")
+            yield _parse_fields(line.rstrip(), where)
 
 
 def _limited_lines(stream: BinaryIO) -> Iterator[bytes | None]:
@@ -156,9 +158,9 @@ def _limited_lines(stream: BinaryIO) -> Iterator[bytes | None]:
             yield line
 
 
-def _parse_fields(line: bytes, where: str, encoding: str) -> tuple[str, dict[str, Any]] | Problem:
+def _parse_fields(line: bytes, where: str) -> tuple[str, dict[str, Any]] | Problem:
     try:
-        values = json.loads(line.decode(encoding))
+        values = json.loads(line.decode())
     except json.JSONDecodeError as error:
         return Problem(where, f"is not valid JSON ({error.msg} at column {error.pos + 1})")
     except UnicodeDecodeError as error:
