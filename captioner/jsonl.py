@@ -21,6 +21,7 @@ from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto, without_problems
 from captioner.errors import DataError
 from captioner.files import is_file, real_path
+from captioner.tokens import words
 
 #: One photo in so many is held out to score on, where no line says which.
 HELD_OUT = 10
@@ -60,25 +61,32 @@ class JsonlPhotos:
     photos: Sequence[_SplitPhoto]
     remarks: Sequence[str]  # sentences for people: what is not learnt from
 
-    def of(self, split: str = "") -> list[CaptionedPhoto]:
+    def of(
+        self, split: str = "", mending: str = "name another split, or another file"
+    ) -> list[CaptionedPhoto]:
         """The photos of a split, and those without a split; all photos for "".
 
-        Raises DataError if there are none, or if a photo's file is missing.
+        Raises DataError if there are none (`mending`: what to do then), or if a photo's file is missing.
         """
         wanted = _standard_split(split)
         found = [entry for entry in self.photos if not wanted or entry.split in ("", wanted)]
         if not found:
-            raise DataError(
-                f"{self.file}: has no photo of the split {split}, but of {_list_splits(self.photos)}; "
-                "name another split, or another file"
-            )
+            splits = _list_splits(self.photos)
+            raise DataError(f"{self.file}: has no photo of the split {split}, but of {splits}; {mending}")
         self._check_there(found)
         return [entry.photo for entry in found]
+
+    def unused(self, *splits: str) -> str:
+        """A remark on the photos of other splits than these; "" if there are none."""
+        others = [entry for entry in self.photos if entry.split not in ("", *splits)]
+        such = f"{counted(len(others), 'photo')} neither learnt from nor scored on"
+        return f"{self.file}: {such}, by the splits {_list_splits(others)}" if others else ""
 
     def _check_there(self, photos: Sequence[_SplitPhoto]) -> None:
         missing = [entry for entry in photos if not is_file(entry.photo.image)]
         if missing:
-            such = f"{len(missing):,} of {counted(len(photos), 'photo')} are missing"
+            verb = "is" if len(missing) == 1 else "are"
+            such = f"{len(missing):,} of {counted(len(photos), 'photo')} {verb} missing"
             begin = f"paths that are not absolute begin at {self.folder}"
             raise DataError(f"{missing[0].where}: no such photo: {missing[0].photo.image} ({such}; {begin})")
 
@@ -92,20 +100,25 @@ def jsonl(file: Path, images: Path | None = None, *, hold_out: bool = False) -> 
     folder = Path(os.path.abspath(images or file.parent))  # noqa: PTH100 - a Path keeps `..`
     try:
         with file.open("rb") as stream:
-            found = without_problems(_parse_line(line, folder) for line in json_lines(stream, str(file)))
+            found: list[_JsonlLine | str] = without_problems(
+                _parse_line(line, folder) for line in json_lines(stream, str(file))
+            )
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from None
-    photos = _group_by_photo(line for line in found if line is not None)
-    generated = found.count(None)
+    passed_over = [
+        f"{counted(count, 'caption')} {why}"
+        for why, count in Counter(line for line in found if isinstance(line, str)).items()
+    ]
+    photos = _group_by_photo((line for line in found if not isinstance(line, str)), folder)
     if not photos:
-        only = f"only {counted(generated, 'caption')} that a captioner wrote" if generated else "no captions"
+        only = f"only {' and '.join(passed_over)}" if passed_over else "no captions"
         raise DataError(f"{file}: has {only}; a line is such as {_FORM}")
     divided = _assign_splits(photos) if hold_out else photos
-    return JsonlPhotos(file, folder, divided, tuple(_remarks(file, photos, divided, generated)))
+    return JsonlPhotos(file, folder, divided, tuple(_remarks(file, photos, divided, passed_over)))
 
 
-def _parse_line(found: tuple[str, Mapping[str, Any]] | Problem, folder: Path) -> _JsonlLine | Problem | None:
-    """The line's content, what is wrong with it, or None if a captioner wrote it."""
+def _parse_line(found: tuple[str, Mapping[str, Any]] | Problem, folder: Path) -> _JsonlLine | Problem | str:
+    """The line's content, what is wrong with it, or of what kind its caption is if it is passed over."""
     if isinstance(found, Problem):
         return found
     where, known = found
@@ -114,10 +127,12 @@ def _parse_line(found: tuple[str, Mapping[str, Any]] | Problem, folder: Path) ->
             return Problem(where, f"{name} must be a string, not {type(known[name]).__name__}")
     image, image_id, caption, kind, model, split = (known.get(name, "") for name in _TEXTS)
     if kind == "generated" or model:
-        return None
+        return "that a captioner wrote"
     reason = _why_unfit(image or image_id, caption)
     if reason:
         return Problem(where, reason)
+    if not words(caption):
+        return "without a word"
     place = folder / (image or image_id)
     return _JsonlLine(where, place, _photo_name(place, folder, image_id), caption, _standard_split(split))
 
@@ -143,7 +158,7 @@ def _photo_name(place: Path, folder: Path, image_id: str) -> str:
     return image_id if path.as_posix().endswith(f"/{image_id}") else path.as_posix()
 
 
-def _group_by_photo(lines: Iterable[_JsonlLine]) -> list[_SplitPhoto]:
+def _group_by_photo(lines: Iterable[_JsonlLine], folder: Path) -> list[_SplitPhoto]:
     """The lines of each photo joined, in the order of the photos' first lines.
 
     Links to one file are one photo, or it would be learnt from under one name and scored on under another.
@@ -152,7 +167,20 @@ def _group_by_photo(lines: Iterable[_JsonlLine]) -> list[_SplitPhoto]:
     found: dict[str, list[_JsonlLine]] = {}
     for line in lines:
         found.setdefault(own(line.image), []).append(line)
-    return [_join_lines(lines) for lines in found.values()]
+    return _rename_namesakes([_join_lines(lines) for lines in found.values()], folder)
+
+
+def _rename_namesakes(photos: Sequence[_SplitPhoto], folder: Path) -> list[_SplitPhoto]:
+    """Photos of one name named by their files, but for the one whose path below `folder` the name is."""
+    count = Counter(entry.photo.name for entry in photos)
+
+    def renamed(entry: _SplitPhoto) -> _SplitPhoto:
+        name, own = entry.photo.name, real_path(entry.photo.image)
+        if real_path(folder / name) == own:
+            return entry
+        return replace(entry, photo=replace(entry.photo, name=own))
+
+    return [renamed(entry) if count[entry.photo.name] > 1 else entry for entry in photos]
 
 
 def _join_lines(lines: Sequence[_JsonlLine]) -> _SplitPhoto:
@@ -167,25 +195,37 @@ def _join_lines(lines: Sequence[_JsonlLine]) -> _SplitPhoto:
 
 
 def _standard_split(split: str) -> str:
+    split = split.strip().lower()
     return DEV if split in _NAMES_OF_DEV else split
 
 
 def _assign_splits(photos: Sequence[_SplitPhoto]) -> list[_SplitPhoto]:
+    held_out = _held_out(photos)
     return [
-        entry if entry.split else replace(entry, split=_split_by_name(entry.photo.name)) for entry in photos
+        entry if entry.split else replace(entry, split=DEV if entry.photo.name in held_out else TRAIN)
+        for entry in photos
     ]
 
 
-def _split_by_name(name: str) -> str:
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).digest()
-    return DEV if int.from_bytes(digest[:4], "big") % HELD_OUT == 0 else TRAIN
+def _held_out(photos: Sequence[_SplitPhoto]) -> set[str]:
+    """Names of those without a split to be scored on; of a few photos one at least is, and not all are."""
+    named = {entry.split for entry in photos}
+    names = sorted((entry.photo.name for entry in photos if not entry.split), key=_digest)
+    found = {name for name in names if _digest(name) % HELD_OUT == 0}
+    enough = len(names) > 1 or TRAIN in named
+    if not found and DEV not in named and enough:
+        return set(names[:1])
+    return found - set(names[1:]) if len(found) == len(names) and TRAIN not in named else found
+
+
+def _digest(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode(errors="surrogatepass")).digest()[:4], "big")
 
 
 def _remarks(
-    file: Path, photos: Sequence[_SplitPhoto], divided: Sequence[_SplitPhoto], generated: int
+    file: Path, photos: Sequence[_SplitPhoto], divided: Sequence[_SplitPhoto], passed_over: Sequence[str]
 ) -> Iterator[str]:
-    if generated:
-        yield f"{file}: {counted(generated, 'caption')} that a captioner wrote: passed over"
+    yield from (f"{file}: {such}: passed over" for such in passed_over)
     pairs = zip(photos, divided, strict=True)
     found = Counter(after.split for before, after in pairs if not before.split and after.split)
     if found:

@@ -40,6 +40,11 @@ _CONTRADICTIONS = {
     ("--glove", "--from"): "a model to start from has its own word vectors",
     **dict.fromkeys(combinations(("--flickr8k", "--coco", "--jsonl"), 2), "one data set at a time"),
 }
+#: split that a file of JSON lines has no photo of -> what to do
+_NO_SUCH_SPLIT = {
+    "train": 'give some lines "split": "train"',
+    "dev": 'give some lines "split": "dev", or name a second file by --dev-jsonl',
+}
 _PHOTOS = (
     click.option(
         "--flickr8k", type=FOLDER, help="Flickr8k folder: images/, captions.txt, train.txt, dev.txt, ..."
@@ -65,6 +70,7 @@ class CaptionedDataSet:
 
     name: str  # for a model's record
     of: Callable[[str], list[CaptionedPhoto]]  # split -> its photos; "" where none was asked for
+    unused: Callable[..., str] = lambda *splits: ""  # a remark on the photos of other splits; "" for none
 
 
 def _flickr8k(options: Mapping[str, Any], hold_out: bool) -> CaptionedDataSet:
@@ -85,7 +91,9 @@ def _jsonl(options: Mapping[str, Any], hold_out: bool) -> CaptionedDataSet:
     photos = jsonl(options["jsonl"], options["images"], hold_out=hold_out)
     for remark in photos.remarks:
         tell(remark)
-    return CaptionedDataSet(options["jsonl"].name, photos.of)
+    # `captioner evaluate` alone is told which split to take.
+    of = photos.of if "split" in options else lambda split: photos.of(split, _NO_SUCH_SPLIT[split])
+    return CaptionedDataSet(options["jsonl"].name, of, photos.unused)
 
 
 #: option -> how its data set is read
@@ -133,6 +141,11 @@ def read_data(options: Mapping[str, Any]) -> TrainingData:
     if other:
         images = options["dev_images"] or options["images"]
         scored = data_set({**options, **other, "images": images}, hold_out=False)
+    for remark in (
+        [learnt.unused("train"), scored.unused("dev")] if other else [learnt.unused("train", "dev")]
+    ):
+        if remark:
+            tell(remark)
     text = captions_alone(options["texts"], options["without"])
     names = (learnt.name, *(f"captions of {path.name}" for path in options["texts"]))
     return TrainingData(

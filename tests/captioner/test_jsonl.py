@@ -25,7 +25,7 @@ CHARACTERS = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
 NAMES = st.text(CHARACTERS, min_size=1, max_size=12).filter(
     lambda name: name.strip(".") and "://" not in name
 )
-CAPTIONS = st.text(max_size=20).filter(str.strip)
+CAPTIONS = st.text(max_size=20).map("dog {}".format)  # one has a word
 
 
 def touched(folder: Path, *names: str) -> Path:
@@ -105,6 +105,8 @@ def test_paths_begin_where_one_says(tmp_path: Path) -> None:
         f"{file}: line 1: no such photo: {tmp_path}/a.jpg "
         f"(2 of 2 photos are missing; paths that are not absolute begin at {tmp_path})"
     )
+    with pytest.raises(DataError, match="1 of 1 photo is missing"):
+        jsonl(lines(tmp_path / "one.jsonl", line("a.jpg"))).of()
 
 
 def test_photos_keep_their_names_where_all_of_them_move(tmp_path: Path) -> None:
@@ -130,6 +132,39 @@ def test_the_splits_that_lines_name(tmp_path: Path) -> None:
         ["a", "b", "c", "d", "e"],
     ]
     assert found.of("train")[0].captions == ("a photo of a", "a photo of a")
+
+
+def test_splits_are_those_that_are_meant_however_they_are_written(tmp_path: Path) -> None:
+    """Other photos were passed over without a word."""
+    touched(tmp_path, *"abcd")
+    rows = [line("a", split=" Train"), line("b", split="DEV"), line("c", split="Holdout"), line("d")]
+    found = jsonl(lines(tmp_path / "mine.jsonl", *rows, line("b", split="Val ")), hold_out=True)
+    assert [named(found.of(split)) for split in ("train", "Dev ", "holdout")] == [["a", "d"], ["b"], ["c"]]
+    unused = "1 photo neither learnt from nor scored on, by the splits holdout (1 photo)"
+    assert found.unused("train", "dev") == f"{tmp_path}/mine.jsonl: {unused}"
+    assert found.unused("train", "dev", "holdout") == ""
+
+
+@pytest.mark.parametrize("count", range(2, 12))
+def test_of_a_few_photos_one_at_least_is_held_out_and_not_all(count: int, tmp_path: Path) -> None:
+    for start in range(0, 600, count):
+        names = [f"{number}.jpg" for number in range(start, start + count)]
+        found = jsonl(lines(tmp_path / "mine.jsonl", *map(line, names)), hold_out=True)
+        splits = [entry.split for entry in found.photos]
+        assert set(splits) == {"train", "dev"}
+        turned = jsonl(lines(tmp_path / "mine.jsonl", *map(line, reversed(names))), hold_out=True)
+        assert [entry.split for entry in reversed(turned.photos)] == splits
+
+
+@pytest.mark.parametrize(
+    ("splits", "held_out"), [(["train", ""], 1), (["dev", ""], 0), (["test", ""], 0), ([""], 0)]
+)
+def test_a_photo_alone_without_a_split_is_held_out_where_others_are_learnt_from(
+    splits: list[str], held_out: int, tmp_path: Path
+) -> None:
+    rows = [line(f"{number}.jpg", split=split) for number, split in enumerate(splits)]
+    found = jsonl(lines(tmp_path / "mine.jsonl", *rows), hold_out=True)
+    assert found.photos[-1].split == ["train", "dev"][held_out]
 
 
 def test_a_tenth_of_the_photos_without_a_split_is_held_out_by_name(tmp_path: Path) -> None:
@@ -161,6 +196,37 @@ def test_what_a_captioner_wrote_is_passed_over(tmp_path: Path) -> None:
         DataError, match=r"only\.jsonl: has only 2 captions that a captioner wrote; a line is"
     ):
         jsonl(lines(tmp_path / "only.jsonl", *written))
+
+
+def test_a_caption_without_a_word_is_passed_over(tmp_path: Path) -> None:
+    """It was learnt as the caption that ends before it begins."""
+    touched(tmp_path, "a")
+    rows = [{"image": "a", "caption": caption} for caption in ("!!!", "A dog.", "\N{DOG FACE}", "犬")]
+    found = jsonl(lines(tmp_path / "mine.jsonl", *rows))
+    assert [photo.captions for photo in found.of()] == [("A dog.", "犬")]
+    assert list(found.remarks) == [f"{tmp_path}/mine.jsonl: 2 captions without a word: passed over"]
+    with pytest.raises(DataError, match=r"only\.jsonl: has only 1 caption without a word; a line is"):
+        jsonl(lines(tmp_path / "only.jsonl", rows[0]))
+
+
+def test_two_photos_of_one_id_are_named_by_their_paths(tmp_path: Path) -> None:
+    """`captioner evaluate --json` gives captions by name, and lost one of them."""
+    touched(tmp_path, "x/a/1.jpg", "y/a/1.jpg", "here/a/1.jpg")
+    places = [f"{tmp_path}/{folder}/a/1.jpg" for folder in "xy"]
+    rows = [line(place, image_id="a/1.jpg") for place in places]
+    assert named(jsonl(lines(tmp_path / "here" / "two.jsonl", *rows)).of()) == places
+    three = lines(tmp_path / "here" / "three.jsonl", *rows, line("a/1.jpg"))
+    assert named(jsonl(three).of()) == [*places, "a/1.jpg"]
+
+
+@pytest.mark.parametrize("begin", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"\xef\xbb\xbf \r\n"])
+def test_a_byte_order_mark_is_no_line(begin: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_bytes(begin + b'{"image": "a", "caption": "A dog."}\n')
+    assert [entry.photo.name for entry in jsonl(file).photos] == ["a"]
+    file.write_bytes(begin)
+    with pytest.raises(DataError, match="has no captions"):
+        jsonl(file)
 
 
 @pytest.mark.parametrize(
@@ -198,13 +264,16 @@ def test_a_photo_of_two_splits_is_refused(tmp_path: Path) -> None:
 
 def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     rows = [line("a", split="train"), line("b", split="train"), line("c", split="test")]
-    file = lines(tmp_path / "mine.jsonl", *rows)
+    file = lines(touched(tmp_path, *"abc") / "mine.jsonl", *rows)
+    there = f"{file}: has no photo of the split dev, but of train (2 photos) and test (1 photo); "
     with pytest.raises(DataError) as caught:
         jsonl(file, hold_out=True).of("dev")
-    assert str(caught.value) == (
-        f"{file}: has no photo of the split dev, but of train (2 photos) and test (1 photo); "
-        "name another split, or another file"
-    )
+    assert str(caught.value) == there + "name another split, or another file"
+    mend = 'give some lines "split": "dev", or name a second file by --dev-jsonl'
+    made = run("train", "--jsonl", file, "-o", tmp_path / "run")
+    assert (made.exit_code, made.stderr.splitlines()[-1]) == (1, f"Error: {there}{mend}")
+    scored = run("evaluate", "--jsonl", file, "--split", "dev")
+    assert scored.stderr == f"Error: {there}name another split, or another file\n"
 
 
 def test_a_file_without_a_caption_is_one_line(tmp_path: Path) -> None:

@@ -125,6 +125,26 @@ def test_of_two_files_each_is_taken_whole(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().err == ""
 
 
+def test_photos_of_a_split_that_is_of_no_use_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = coloured_photos(tmp_path, 6)
+    splits = ("Train", "train", "val", "tset", "restval", "tset")
+    parts = [
+        write_jsonl(tmp_path / "part.jsonl", [photo], split=split).read_text()
+        for photo, split in zip(photos, splits, strict=True)
+    ]
+    (file := tmp_path / "mine.jsonl").write_text("".join(parts))
+    data = data_of(jsonl=file)
+    assert named(data) == (["photo0.png", "photo1.png"], ["photo2.png"])
+    unused = "neither learnt from nor scored on, by the splits"
+    others = f"{file}: 3 photos {unused} tset (2 photos) and restval (1 photo)\n"
+    assert capsys.readouterr().err == others
+    data_of(jsonl=file, dev_jsonl=write_jsonl(tmp_path / "dev.jsonl", photos[:1]))
+    others = f"{file}: 4 photos {unused} dev (1 photo) and tset (2 photos) and restval (1 photo)\n"
+    assert capsys.readouterr().err == others
+
+
 @pytest.mark.usefixtures("short_resnet")
 @pytest.mark.parametrize(
     ("model", "how", "message"),
