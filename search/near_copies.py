@@ -29,7 +29,7 @@ class Picture:
 
     image_id: str
     image: str  # where it is: a path or a URL
-    caption: str  # of several the one that sorts first
+    caption: str  # of several that tell a place the one that sorts first
     bits: int  # by which its hash differs from that of the group's first picture
 
     @property
@@ -69,9 +69,10 @@ class NearCopies:
         return asdict(self) | {"pictures": self.pictures}
 
 
-#: Of an image: whether it has no hash, a caption, where it is, its hash. Of several the least is kept.
-_Seen = tuple[bool, str, str, str]
-_WITHOUT_HASH: _Seen = (True, "", "", "")
+#: Of an image: whether it has no hash, and no place, a caption, where it is, its hash. Of several the least
+#: is kept.
+_Seen = tuple[bool, bool, str, str, str]
+_WITHOUT_HASH: _Seen = (True, True, "", "", "")
 
 
 def near_copies(
@@ -106,14 +107,14 @@ def _images(index: CaptionIndex, filters: Filters, progress: Progress) -> dict[s
 
 def _seen(record: CaptionRecord) -> _Seen:
     phash = hash_of(record)
-    return (False, record.caption, record.image, phash) if phash else _WITHOUT_HASH
+    return (False, not record.image, record.caption, record.image, phash) if phash else _WITHOUT_HASH
 
 
 def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
     first = seen[ids[0]][-1]
 
     def picture(image_id: str) -> Picture:
-        _, caption, image, phash = seen[image_id]
+        *_, caption, image, phash = seen[image_id]
         return Picture(image_id, image, caption, hash_distance(phash, first))
 
     return Group(tuple(map(picture, ids)))

@@ -126,6 +126,17 @@ def test_an_image_of_several_captions_is_one_by_a_caption_that_knows_its_hash() 
     assert near_copies(MemoryIndex(captions), Filters({"source": "coco"})).groups == ()
 
 
+def test_an_image_is_where_any_of_its_captions_tells() -> None:
+    captions = [
+        CaptionRecord("a", "a cat", phash="00" * 8),
+        CaptionRecord("a", "a dog", image="/a.jpg", phash="00" * 8),
+        CaptionRecord("b", "a cat", phash="00" * 8),
+    ]
+    for order in (captions, captions[::-1]):
+        [group] = near_copies(MemoryIndex(order)).groups
+        assert [(one.caption, one.image) for one in group.pictures] == [("a dog", "/a.jpg"), ("a cat", "")]
+
+
 def test_progress_goes_over_all_captions() -> None:
     seen: list[int | None] = []
 
