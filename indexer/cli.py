@@ -178,7 +178,7 @@ def delete(
     """
     if conditions:
         if image_ids or file or folders:
-            raise click.UsageError("--where says by itself what to delete; images, --from and --gone apart.")
+            raise click.UsageError("--where goes alone: leave out image ids, --from and --gone.")
         _delete_passing(conditions, where)
         return
     wanted = dict.fromkeys([*image_ids, *(line.rstrip("\n") for line in file or () if line.strip())])
