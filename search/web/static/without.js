@@ -2,10 +2,12 @@
 
 import { h, icon } from "./dom.js";
 
+const LONGEST = 200; // characters of a word; the server refuses longer ones
+
 /** What is written into the search field, as on the command line: “a dog -beach” is a dog, and no beach. */
 export function written(sentence) {
   const without = [];
-  const q = sentence.replace(/(?<=\s)-(?=\p{L})\S+/gu, (word) => (without.push(word.slice(1)), ""));
+  const q = sentence.replace(/(?<=\s)-(?=\p{L})\S+/gu, (word) => (without.push(word.slice(1, 1 + LONGEST)), ""));
   return without.length ? { q: q.split(/\s+/).join(" ").trim(), without } : { q: sentence, without };
 }
 
@@ -22,7 +24,7 @@ const chip = (word, takeBack) => h("button", { className: "chip barred", type: "
 
 /** A field for a further word; `typed`: what stands in it so far. */
 export function field(id, typed, go) {
-  const input = h("input", { type: "text", id, value: typed, placeholder: "without a word", "aria-label": "A word that no caption may have", maxLength: 200, autocomplete: "off" });
+  const input = h("input", { type: "text", id, value: typed, placeholder: "without a word", "aria-label": "A word that no caption may have", maxLength: LONGEST, autocomplete: "off" });
   const form = h("form", { className: "barring" }, input);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

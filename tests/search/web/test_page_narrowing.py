@@ -185,6 +185,17 @@ def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
     assert "without=" not in visitor.page.url
 
 
+def test_a_word_after_a_hyphen_is_cut_where_the_server_would_refuse_it(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    visitor.page.fill("#q", f"{CAT} -{'x' * 300}")
+    visitor.page.press("#q", "Enter")
+    visitor.has("#without", f"without {'x' * 200}")
+    visitor.settled()
+    assert visitor.page.locator("#trouble").is_hidden()
+    assert visitor.cards()
+
+
 def test_a_word_is_done_without_in_the_filters(visitor: Visit) -> None:
     visitor.open("/?q=a cat in black and white")
     visitor.settled()
