@@ -78,8 +78,8 @@ def build(
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
         before = Before(index, *(captioning.way if captioning else _NO_WAY), tell)
-        made = Replacing(draft, before, captioning.model if captioning else "")
-        loading = Loading(made.store, made.known, captioning, tell, progress)
+        replacing = Replacing(draft, before, captioning.model if captioning else "")
+        loading = Loading(draft.add, replacing.known, captioning, tell, progress)
         try:
             _load(loading, sources, rejects)
         except IndexUnavailableError as error:

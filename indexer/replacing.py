@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
 from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there
-from indexer.records import AddReport, CaptionRecord, Document, generated_by
+from indexer.records import CaptionRecord, Document, generated_by
 from indexer.renewal import has_changed, has_moved
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ class Replaced:
 
 
 class Replacing:
-    """A draft as `build` sees it: which photos have their captions, and where new ones go.
+    """Which photos have their captions already, as `build` sees it.
 
-    A photo has them where an earlier run of this build stored some. It can have those of the index before,
-    as they are, where captioning it would write the same: `Before`.
+    A photo has them where an earlier run of this build stored some in the draft. It can have those of the
+    index before, as they are, where captioning it would write the same: `Before`.
     """
 
     def __init__(self, draft: Draft, before: Before, model: str) -> None:
@@ -62,9 +62,6 @@ class Replacing:
     @cached_property
     def _stored(self) -> Mapping[str, str]:
         return self._draft.known_places(self._model)
-
-    def store(self, records: Sequence[CaptionRecord]) -> AddReport:
-        return self._draft.add(records)
 
 
 class Before:
