@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import fields
 from typing import BinaryIO
 
-from indexer.batching import batches
 from indexer.contract import CaptionIndex
 from indexer.loading import Progress, no_progress
+from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, RECORD_FIELDS, Allowed, CaptionRecord, Filters
 from indexer.tally import Tally
 
-_BATCH = 1_000  # captions
 #: Fields that a line always has: read without them, it would be no caption, or another source's or kind's.
 _ALWAYS = frozenset(one.name for one in fields(CaptionRecord) if one.default != "")
 #: ASCII, lone surrogates and separators of lines (U+2028) escaped: whatever reads lines reads these.
@@ -31,15 +31,11 @@ def export(
 
     Deleted captions are left out, and so are those that another process writes meanwhile.
     """
-    allowed, tally = Filters(filters), Tally()
-    bar = progress(None if allowed else index.caption_count(), "caption", "export")
-    try:
-        for batch in batches(index.records(allowed), _BATCH):
+    tally = Tally()
+    with closing(read_captions(index, Filters(filters), "export", progress)) as read:
+        for batch in read:
             stream.write(as_lines(batch))
             tally.add(batch)
-            bar.update(len(batch))
-    finally:
-        bar.close()
     return tally
 
 

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 from captioner.counted import counted
 from captioner.files import is_file
 from captioner.photo import hash_distance
-from indexer.batching import batches
 from indexer.contract import CaptionIndex
 from indexer.hash_groups import groups
 from indexer.loading import Progress, no_progress
+from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, Allowed, CaptionRecord, Filters
 from search.duplicates import NEAR, hash_of
-
-_BATCH = 1_000  # captions
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +93,10 @@ def near_copies(
 
 def _images(index: CaptionIndex, filters: Filters, progress: Progress) -> dict[str, _Seen]:
     seen: dict[str, _Seen] = {}
-    bar = progress(None if filters else index.caption_count(), "caption", "read")
-    try:
-        for batch in batches(index.records(filters), _BATCH):
-            for record in batch:
-                one = _seen(record)
-                seen[record.image_id] = min(one, seen.get(record.image_id, one))
-            bar.update(len(batch))
-    finally:
-        bar.close()
+    with closing(read_captions(index, filters, "read", progress)) as read:
+        for record in chain.from_iterable(read):
+            one = _seen(record)
+            seen[record.image_id] = min(one, seen.get(record.image_id, one))
     return seen
 
 

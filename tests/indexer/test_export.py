@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer import export as exporting
-from indexer import open_index
+from indexer import open_index, reading
 from indexer.build import build
 from indexer.cli import main
 from indexer.contract import CaptionIndex
@@ -93,7 +93,7 @@ def test_a_line_has_the_fields_that_are_known() -> None:
 
 
 def test_progress_goes_as_far_as_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_BATCH", 4)
+    monkeypatch.setattr(reading, "_BATCH", 4)
 
     class Bar:
         def __init__(self, total: int | None, unit: str, label: str) -> None:
@@ -195,7 +195,7 @@ class TestCommand:
             raise error
 
         lines = half()
-        monkeypatch.setattr(exporting, "_BATCH", 4)
+        monkeypatch.setattr(reading, "_BATCH", 4)
         monkeypatch.setattr(exporting, "as_lines", lambda batch: next(lines))
         result = run("-o", "out/c.jsonl")
         assert (result.exit_code, result.output) == (code, message)
