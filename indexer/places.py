@@ -61,11 +61,28 @@ def is_gone(place: str) -> bool:
 
 
 def beginnings(folder: str) -> list[str]:
-    """How the places of files below a folder begin: sources note it as it was named, with `..` and links."""
+    """How the places of files below a folder begin."""
     if not os.path.isabs(folder):  # noqa: PTH117 - an address
         return [folder]
-    named = (folder, os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100 - a Path keeps `..`
-    return list(dict.fromkeys(os.path.join(each, "") for each in named))  # noqa: PTH118 - ends with a slash
+    return list(dict.fromkeys(os.path.join(each, "") for each in _names(folder)))  # noqa: PTH118 - ends with a slash
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """How sources may have noted a file or folder: as it was named, with `..` and links, or resolved."""
+    return path, os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100 - a Path keeps `..`
+
+
+def id_of_file(index: CaptionIndex, path: str) -> str | None:
+    """The image id by which an index knows a file of this machine, the first in order; None for none."""
+    return min(
+        (
+            image_id
+            for name in dict.fromkeys(_names(path))
+            for image_id, place in index.places(name)
+            if place == name
+        ),
+        default=None,
+    )
 
 
 class RealPaths:

@@ -91,13 +91,17 @@ def text(caption: str, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("image_id", metavar="IMAGE_ID")
+@click.argument("image", metavar="IMAGE_ID")
 @ranked_options
-def image(image_id: str, **options: Any) -> None:
-    """Images like one of the index, by the caption that agrees best with its others. Itself is no hit."""
+def image(image: str, **options: Any) -> None:
+    """Images like one of the index, by the caption that agrees best with its others. Itself is no hit.
+
+    A photo of the index may also be given as a file; it is not captioned again.
+    """
     request = read_request(options)
     with request.open() as searcher:
-        photo = indexed(searcher, image_id).record.image
+        example = indexed(searcher, image).record
+        image_id, photo = example.image_id, example.image
         results = _blended(searcher, IndexedImage(image_id), request)
         results = results or searcher.image(image_id, _k(request), **request.search)
         count = _counting(searcher, request, excluded=image_id)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from captioner.errors import PhotoError
 from captioner.files import is_file
+from indexer.places import id_of_file
 from indexer.records import Document
 from search.errors import QueryError
 from search.hits import Answer
@@ -52,17 +53,20 @@ def as_captions(
     return [caption(one) for one in like], [caption(one) for one in unlike]
 
 
-def indexed(searcher: Searcher, image_id: str) -> Document:
-    """The caption that stands for an image. Raises QueryError; given a photo, it tells what an id is."""
+def indexed(searcher: Searcher, image: str) -> Document:
+    """The caption that stands for an image of the index, by its id or file; raises QueryError."""
     try:
-        return searcher.representative(image_id)
+        return searcher.representative(image)
     except QueryError as error:
-        if not is_photo(image_id):
+        if not is_photo(image):
             raise
-        raise QueryError(
-            f"{error}; a photo's id is its path below the folder that was indexed, and `search similar` "
-            "searches by any photo"
-        ) from None
+        image_id = id_of_file(searcher.index, image) if is_file(image) else None
+        if image_id is None:
+            raise QueryError(
+                f"{error}; a photo's id is its path below the folder that was indexed, and `search similar` "
+                "searches by any photo"
+            ) from None
+    return searcher.representative(image_id)
 
 
 def _named_like_a_photo(given: str) -> bool:

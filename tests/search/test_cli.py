@@ -240,6 +240,24 @@ class TestImage:
         assert (result.exit_code, result.stdout) == (1, "")
         assert re.fullmatch(r"Error: no image 'nowhere' in \S+\n", result.stderr)
 
+    def test_one_given_by_its_file(self, run: Run, tmp_path: Path, dog: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path)
+        where = str(tmp_path / "index")
+        with open_index(where, create=True) as index:
+            index.add(
+                [CaptionRecord("pets/dog", "A dog in snow.", image=str(dog)), CaptionRecord("b", "Snow.")]
+            )
+        for file in (dog, link / dog.name, link / ".." / tmp_path.name / dog.name):
+            result = run("image", file, "--index", where, "--json")
+            assert ids(result) == ["b"], file
+            assert json.loads(result.stdout)["query"]["caption"] == "A dog in snow."
+
+    def test_a_file_that_is_not_in_the_index(self, run: Run, dog: Path) -> None:
+        result = run("image", dog)
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "`search similar` searches by any photo" in result.stderr
+
     def test_a_photo_is_told_what_an_id_is(self, run: Run) -> None:
         result = run("image", "Pictures/IMG_0000.jpg")
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
