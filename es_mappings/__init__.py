@@ -13,6 +13,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+#: Of the indices that this version makes and searches.
+SCHEMA_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True)
 class IndexTemplate:

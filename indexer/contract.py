@@ -156,12 +156,24 @@ class CaptionIndex(View, _Closing):
         Other captions of the same images stay, whatever interrupts it.
         """
 
+    @abstractmethod
     def view(self) -> View:
-        """What a search with several questions asks, so that no writer comes between them.
+        """What a search with several questions asks, so that no writer comes between them."""
 
-        By default the index itself, whose every answer is of its own moment.
-        """
-        return self
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        return self.view().candidates_many(queries, limit)
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        return self.view().captions(image_ids)
+
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
+        return self.view().count(queries, excluded)
+
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        return self.view().known(tokens)
+
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        return self.view().random(size, filters, seed)
 
     @abstractmethod
     def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import yaml
 
-from es_mappings import index_template
+from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
-from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, SCHEMA_VERSION, CaptionRecord
+from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, CaptionRecord
 from tests.conftest import ROOT, remove_indices
 
 FILE = ROOT / "docker-compose.yml"

@@ -13,11 +13,11 @@ from elasticsearch.helpers import parallel_bulk
 from benchmarks.searching.material import Material, Question
 from benchmarks.searching.peers import _CANDIDATES, Hit, Peer, Project, fold, jaccard
 from captioner.tokens import analyzer
-from es_mappings import index_template
+from es_mappings import SCHEMA_VERSION, index_template
 from indexer.batching import batches
 from indexer.elastic.documents import SOURCE, to_source
 from indexer.index import open_index
-from indexer.records import SCHEMA_VERSION, CaptionRecord, now
+from indexer.records import CaptionRecord, now
 
 _BLOCK = 20_000
 _CHUNK = 1_000

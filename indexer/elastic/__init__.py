@@ -11,12 +11,14 @@ point_in_time.py  a point in time, for requests that must agree
 ranking.py        candidates and counts
 draw.py           images drawn at random
 generations.py    the concrete indices behind a name
+live.py           the one that a name stands for, and whether it is another by now
 bulk.py           adding and deleting in bulk
 lock.py           one build at a time
 rollout.py        build beside, check, move the alias, go back
 migration.py      an index of any schema -> the current one
 status.py         what an index holds, and how its server is
-engine.py         ElasticIndex
+reader.py         ElasticReader: all that is asked of an index
+engine.py         ElasticIndex: what changes it, and the reader for the rest
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from es_mappings import index_template
+from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic.connection import Address
 from indexer.elastic.faults import check_signed, not_found
 from indexer.errors import IndexMismatchError, IndexNotFoundError
-from indexer.records import SCHEMA_VERSION, as_time
+from indexer.records import as_time
 
 _CONCRETE = re.compile(r"(.+)-\d{8}-\d{6}-\d{6}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from elasticsearch import Elasticsearch
 
+from es_mappings import SCHEMA_VERSION
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, to_document
 from indexer.elastic.engine import ElasticIndex
@@ -13,7 +14,7 @@ from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import RetryPolicy
 from indexer.elastic.rollout import ElasticDraft
 from indexer.errors import IndexMismatchError
-from indexer.records import SCHEMA_VERSION, AddReport, IndexStatus
+from indexer.records import AddReport, IndexStatus
 
 
 def migrate(where: str) -> IndexStatus | None:

@@ -31,17 +31,21 @@ class RetryPolicy:
 
 
 class Retrier:
-    """Repeats the requests of one writer, until `stopped` is set."""
+    """Repeats the requests of one writer, until `stopped` is set; none while it is not `patient`."""
 
-    def __init__(self, address: Address, retry: RetryPolicy) -> None:
+    def __init__(self, address: Address, policy: RetryPolicy, *, patient: bool = True) -> None:
         self._address = address
-        self._retry = retry
-        self.retries = retry.retries
+        self.policy = policy
+        self.patient = patient
         self.stopped = threading.Event()
+
+    @property
+    def retries(self) -> int:
+        return self.policy.retries if self.patient else 0
 
     def pause(self, attempt: int) -> bool:
         """Wait before the next attempt. True means to make none."""
-        return self._retry.pause(attempt, self.stopped)
+        return self.policy.pause(attempt, self.stopped)
 
     def ask(self, request: Callable[[], _T]) -> _T:
         """The answer to a request that is safe to repeat, even if it was carried out and its answer got lost.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,9 +25,11 @@ from indexer.elastic.generations import (
     refresh,
     serving_settings,
 )
+from indexer.elastic.live import LiveGeneration
 from indexer.elastic.lock import BuildLock
 from indexer.elastic.point_in_time import WHOLE, PointInTime
 from indexer.elastic.retries import Retrier, RetryPolicy
+from indexer.elastic.status import status_of
 from indexer.errors import (
     IndexDamagedError,
     IndexIncompleteError,
@@ -52,14 +54,14 @@ class ElasticDraft(Draft):
         *,
         keep: int,
         retry: RetryPolicy,
-        status: Callable[[], IndexStatus],
+        live: LiveGeneration,
     ) -> None:
         self._client = client
         self._address = address
         self._keep = keep
         self._retry = retry
         self._ask = Retrier(address, retry).ask
-        self._status = status
+        self._live = live
         self._closed = False
         self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
@@ -172,7 +174,7 @@ class ElasticDraft(Draft):
         ):
             self._ask(step)
         self.close()
-        return self._status()
+        return self._ask(lambda: status_of(self._client, self._address.where, self._live.look_up()))
 
     def _merge(self) -> None:
         """One segment answers about twice as fast as the dozens that loading leaves."""

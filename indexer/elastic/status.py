@@ -5,19 +5,25 @@ from __future__ import annotations
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from captioner.tokens import DEFAULT
+from es_mappings import SCHEMA_VERSION
 from indexer.elastic.generations import Generation
 from indexer.elastic.point_in_time import PointInTime
 from indexer.records import IndexStatus
 
+ENGINE = "elasticsearch"
 
-def status_of(client: Elasticsearch, where: str, live: Generation) -> IndexStatus:
-    """Of the generation that the name `where` stands for."""
+
+def status_of(client: Elasticsearch, where: str, live: Generation | None) -> IndexStatus:
+    """Of the generation that the name `where` stands for; of nothing where there is none yet."""
+    if live is None:
+        return IndexStatus(ENGINE, where, DEFAULT, SCHEMA_VERSION, 0, 0, 0, {}, {}, {})
     with PointInTime(client, live.index) as point:
         captions, values = point.counts()
         images = sum(1 for _ in point.images())
     details = _details(client, live)
     return IndexStatus(
-        engine="elasticsearch",
+        engine=ENGINE,
         where=where,
         analyzer=live.analyzer,
         schema=live.schema,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from reprlib import repr as shortened
 
@@ -25,15 +25,12 @@ from indexer.errors import IndexerError, IndexNotFoundError
 from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
-    SCHEMA_VERSION,
     AddReport,
     Allowed,
-    Candidates,
     CaptionRecord,
     Document,
     Filters,
     IndexStatus,
-    Query,
     now,
 )
 
@@ -68,7 +65,7 @@ _NOTHING = Snapshot(Manifest(DEFAULT), ())
 class EmbeddedIndex(CaptionIndex):
     """Any number of readers, one writer at a time; every call sees what was committed before it."""
 
-    engine = "embedded"
+    engine = EmbeddedView.engine
 
     def __init__(self, folder: Path, snapshot: Snapshot) -> None:
         self.where = str(folder)
@@ -184,21 +181,6 @@ class EmbeddedIndex(CaptionIndex):
     def view(self) -> EmbeddedView:
         return EmbeddedView(self.where, self._current())
 
-    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
-        return self.view().candidates_many(queries, limit)
-
-    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        return self.view().captions(image_ids)
-
-    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
-        return self.view().count(queries, excluded)
-
-    def known(self, tokens: Iterable[str]) -> frozenset[str]:
-        return self.view().known(tokens)
-
-    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
-        return self.view().random(size, filters, seed)
-
     def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
         return self.view().records(Filters(filters))
 
@@ -222,7 +204,7 @@ class EmbeddedIndex(CaptionIndex):
             engine=self.engine,
             where=self.where,
             analyzer=manifest.analyzer,
-            schema=SCHEMA_VERSION,
+            schema=manifest.schema,
             captions=manifest.captions,
             images=distinct_images(segments, [segment.live_images() for segment in segments]),
             bytes=manifest.bytes,

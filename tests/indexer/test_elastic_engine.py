@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from captioner.tokens import DEFAULT, analyzer
-from es_mappings import index_template
+from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
@@ -19,7 +19,7 @@ from indexer.elastic.faults import clear_errors
 from indexer.elastic.point_in_time import PointInTime
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
-from indexer.records import RECORD_FIELDS, SCHEMA_VERSION, CaptionRecord, Filters, Query, now
+from indexer.records import RECORD_FIELDS, CaptionRecord, Filters, Query, now
 
 pytestmark = pytest.mark.elasticsearch
 

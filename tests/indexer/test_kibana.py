@@ -19,13 +19,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from captioner.tokens import analyzer
-from es_mappings import index_template
+from es_mappings import SCHEMA_VERSION, index_template
 from indexer.cli import main
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import parse
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.kibana import import_objects, saved_objects
-from indexer.records import SCHEMA_VERSION, CaptionRecord
+from indexer.records import CaptionRecord
 from tests.conftest import ROOT
 
 OBJECTS = saved_objects()

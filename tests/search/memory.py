@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from captioner.tokens import DEFAULT, analyzer
-from indexer.contract import CaptionIndex, Draft
+from indexer.contract import CaptionIndex, Draft, View
 from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
@@ -76,6 +76,9 @@ class MemoryIndex(CaptionIndex):
         ]
         found.sort(key=lambda one: (order_of(one.position), one.document.record.document_id))
         return (one for one in found if query.after is None or order_of(one.position) > order_of(query.after))
+
+    def view(self) -> View:
+        return self
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         self.asked += 1

@@ -1,0 +1,96 @@
+"""The generation that a name stands for: looked up, remembered, and noticed where it is another one now.
+
+Another process may build anew or go back at any time, and no request tells which generation it will meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from elasticsearch import Elasticsearch
+
+from captioner.tokens import DEFAULT
+from indexer.elastic.connection import Address
+from indexer.elastic.generations import Generation, live_generation, missing_error
+from indexer.elastic.plan import Expectation
+from indexer.elastic.ranking import Ranking
+from indexer.errors import IndexMismatchError
+
+
+class LiveGeneration:
+    """What a name stands for, as last seen, and the ranking that fits it."""
+
+    def __init__(self, client: Elasticsearch, address: Address, seen: Generation | None) -> None:
+        self._client, self._address = client, address
+        #: None where there never was an index: one that is gone may come back, and stays as it was seen.
+        self.seen = seen
+        self._expectation = Expectation()
+        self._ranking: Ranking | None = None
+
+    @property
+    def analyzer(self) -> str:
+        seen = self.seen
+        return seen.analyzer if seen else DEFAULT
+
+    def look_up(self) -> Generation | None:
+        """Ask the server; None only where there never was an index (it was opened with `create`).
+
+        Raises IndexNotFoundError where there was one: "no hits" would be a wrong answer until it comes back.
+        """
+        live = live_generation(self._client, self._address)
+        if live is not None:
+            self.remember(live)
+        elif self.seen is not None:
+            raise missing_error(self._client, self._address)
+        return live
+
+    def remember(self, live: Generation) -> None:
+        self.seen = live
+        self.written()
+
+    def never_built(self) -> bool:
+        """Whether there is no index yet: it answers as an empty one does."""
+        return self.seen is None and self.look_up() is None
+
+    def changed(self, before: Generation | None, indices: Collection[str]) -> bool:
+        """Whether an answer came from another generation than `before`; looks up the live one if it may have.
+
+        `indices` are the concrete indices in the answer; an answer without hits may come from any.
+        """
+        if before is not None and set(indices) == {before.index}:
+            return False
+        after = self.look_up()
+        return before is None or after is None or before.index != after.index
+
+    def check_analyzer(self, before: Generation | None) -> None:
+        """Raises IndexMismatchError where the index has another analyzer now than `before`.
+
+        The tokens that were asked for mean nothing in it.
+        """
+        now = self.seen
+        if before is not None and now is not None and before.analyzer != now.analyzer:
+            raise IndexMismatchError(
+                f"{self._address.where}: was built anew with the analyzer {now.analyzer} while it was open "
+                f"with {before.analyzer}; search again"
+            )
+
+    @property
+    def ranking(self) -> Ranking:
+        """Made at the first search, since builds and rollbacks also begin where no search is possible."""
+        ranking = self._ranking  # another thread may let go of it
+        if ranking is None:
+            ranking = self._ranking = self._new_ranking()
+        return ranking
+
+    def _new_ranking(self) -> Ranking:
+        """With the smallest and largest size in the index; the server need visit no document for them."""
+        smallest, largest = 1, 0
+        ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
+        answer = self._client.search(index=self._address.name, size=0, aggs=ends)["aggregations"]
+        if answer["high"]["value"] is not None:
+            smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
+        return Ranking(self._client, self._address, smallest, largest, self._expectation)
+
+    def written(self) -> None:
+        """What the ranking knows of the sizes in the index holds no longer."""
+        self._ranking = None

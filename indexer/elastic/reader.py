@@ -1,0 +1,158 @@
+"""What is asked of the captions behind a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from elasticsearch import Elasticsearch
+
+from indexer.batching import batches
+from indexer.contract import View, first_told, known_analyzer
+from indexer.elastic.connection import Address
+from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document, to_record
+from indexer.elastic.draw import draw_images
+from indexer.elastic.faults import clear_errors
+from indexer.elastic.live import LiveGeneration
+from indexer.elastic.point_in_time import PAGE, PointInTime
+from indexer.elastic.retries import Retrier
+from indexer.elastic.status import ENGINE, status_of
+from indexer.given import listed, seed_of, whole
+from indexer.records import (
+    NO_FILTERS,
+    RECORD_FIELDS,
+    Allowed,
+    Candidates,
+    CaptionRecord,
+    Document,
+    Filters,
+    IndexStatus,
+    Query,
+)
+
+_T = TypeVar("_T")
+
+
+class ElasticReader(View):
+    """Every answer is of its own moment, of whatever generation is live then."""
+
+    engine = ENGINE
+
+    def __init__(
+        self, client: Elasticsearch, address: Address, live: LiveGeneration, retrier: Retrier
+    ) -> None:
+        self.where = address.where
+        self._client, self._address, self._live, self._retrier = client, address, live, retrier
+
+    @property
+    def analyzer(self) -> str:  # type: ignore[override]
+        """Of the live generation as last seen. Any answer that comes from another generation updates it."""
+        return self._live.analyzer
+
+    @property
+    def known_count(self) -> int | None:  # type: ignore[override]
+        """0 where the server had no index when it was last asked; None (unknown) where it had one."""
+        return 0 if self._live.seen is None else None
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        limit = whole(limit)
+        with clear_errors(self._address):
+            if self._live.never_built():
+                return [Candidates((), 0.0, 0) for _ in queries]
+            before = self._live.seen
+            ranked = self._live.ranking.candidates_many(queries, limit)
+            if self._live.changed(before, frozenset[str]().union(*(one.indices for one in ranked))):
+                self._live.check_analyzer(before)
+                ranked = self._live.ranking.candidates_many(queries, limit)
+        return [one.candidates for one in ranked]
+
+    def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
+        with clear_errors(self._address):
+            if self._live.never_built():
+                return 0
+            before = self._live.seen
+            images = self._live.ranking.count(queries, listed(excluded))
+            self._live.look_up()  # a number does not tell what index it comes from
+            self._live.check_analyzer(before)
+            return images
+
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+        wanted = listed(tokens, "tokens")
+        with clear_errors(self._address):
+            return frozenset() if self._live.never_built() else self._live.ranking.known(wanted)
+
+    def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        wanted = findable(dict.fromkeys(listed(image_ids)))
+        return self._retrier.ask(partial(self._captions, wanted))
+
+    def _captions(self, wanted: Sequence[str]) -> Mapping[str, Sequence[Document]]:
+        found = dict[str, list[tuple[str, Document]]]()
+        if self._live.never_built():
+            return {}
+        before, indices = self._live.seen, set()
+        with PointInTime(self._client, self._address.name) as point:
+            for chunk in batches(wanted, PAGE):
+                for hit in point.stream({"terms": {"image_id": chunk}}, SOURCE):
+                    document = to_document(hit["_source"])
+                    found.setdefault(document.record.image_id, []).append((hit["_id"], document))
+                    indices.add(hit["_index"])
+            if indices:
+                self._live.changed(before, indices)
+        return {
+            image_id: [document for _, document in sorted(pairs, key=lambda pair: pair[0])]
+            for image_id, pairs in found.items()
+        }
+
+    def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
+        size = whole(size, "size is the number of images wanted")
+        return self._retrier.ask(partial(self._random, size, Filters(filters), seed_of(seed)))
+
+    def _random(self, size: int, filters: Filters, seed: int | None) -> Sequence[Document]:
+        live = self._live.look_up()
+        hits = draw_images(self._client, live.index, size, filters, seed) if live else []
+        return [to_document(hit["_source"]) for hit in hits]
+
+    # Of the whole index.
+
+    def records(self, filters: Filters) -> Iterator[CaptionRecord]:
+        def passing(point: PointInTime) -> Iterator[CaptionRecord]:
+            hits = point.stream({"bool": {"filter": filter_clauses(filters)}}, RECORD_FIELDS)
+            # To the server a value that is too long to be found by is missing.
+            return filter(filters.matches, (to_record(hit["_source"]) for hit in hits))
+
+        return self._of_one_moment(passing)
+
+    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
+        return self._of_one_moment(lambda point: point.places(beginning))
+
+    def images(self) -> Iterator[str]:
+        return self._of_one_moment(lambda point: point.images())
+
+    def _of_one_moment(self, read: Callable[[PointInTime], Iterator[_T]]) -> Iterator[_T]:
+        with clear_errors(self._address):
+            if self._live.never_built():
+                return
+            with PointInTime(self._client, self._address.name) as point:
+                yield from read(point)
+
+    def status(self) -> IndexStatus:
+        return self._retrier.ask(lambda: status_of(self._client, self.where, self._live.look_up()))
+
+    def caption_count(self) -> int:
+        with clear_errors(self._address):
+            if self._live.never_built():
+                return 0
+            return int(self._client.count(index=self._address.name)["count"])
+
+    def check(self) -> list[str]:
+        """Read every document: one line for each that is not what its caption makes of it, up to a few."""
+        with clear_errors(self._address):
+            live = self._live.look_up()
+            if live is None:
+                return []
+            analyze = known_analyzer(self.where, live.analyzer)
+            with PointInTime(self._client, live.index) as point:
+                hits = point.stream()
+                found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
+                return first_told(filter(None, found))
