@@ -13,8 +13,6 @@ from typing import Any
 from indexer.errors import IndexerError
 from indexer.given import check_tokens, least_score, listed
 
-SCHEMA_VERSION = 1
-
 
 def as_time(seconds: float) -> str:
     """Seconds since 1970 as documents, indices and manifests tell them: ISO 8601, UTC."""

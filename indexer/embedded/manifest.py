@@ -12,9 +12,11 @@ from typing import Any
 
 from indexer.embedded.arrays import Written, sync_folder
 from indexer.errors import IndexDamagedError, IndexMismatchError
-from indexer.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+#: Of what this version writes; it reads all up to this. Another field of captions makes another number, so
+#: that a version which would leave it out in a merge refuses the index.
+SCHEMA = 1
 #: Names that a writer gives. Another could lead out of the folder, where files would be read and swept.
 _FILE_NAME = re.compile(r"(?:draft-[0-9a-f]+/)?(?:segment|deleted)-[0-9]+\.arrays")
 #: What is raised where there is no manifest that this version can read.
@@ -58,7 +60,7 @@ class Manifest:
     next_file: int = 1
     built_at: str = ""
     key: str = ""
-    schema: int = SCHEMA_VERSION
+    schema: int = SCHEMA
 
     @property
     def captions(self) -> int:
@@ -74,7 +76,8 @@ class Manifest:
         return [*(segment.file for segment in self.segments), *tombstones]
 
     def following(self, **changes: Any) -> Manifest:
-        return replace(self, generation=self.generation + 1, **changes)
+        """The next generation, as this version writes it, whichever wrote this one."""
+        return replace(self, **{"generation": self.generation + 1, "schema": SCHEMA, **changes})
 
 
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
@@ -86,10 +89,10 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         if zlib.crc32(body.encode()) != outer["checksum"]:
             raise ValueError("checksum")
         fields = json.loads(body)
-        if _whole(fields["schema"]) != SCHEMA_VERSION:
+        if _whole(fields["schema"], 1) > SCHEMA:
             raise IndexMismatchError(
-                f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA_VERSION}; "
-                "build it again"
+                f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA}; "
+                "use the version that made it, or build it again"
             )
         return _manifest(fields)
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -30,6 +30,8 @@ KEYWORDS = (
 #: decodes it; to look a value up is to look at all of it.
 TEXTS = tuple(name for name in RECORD_FIELDS if name not in KEYWORDS)
 COLUMNS = (*KEYWORDS, *TEXTS)
+#: Columns that a file of any version has; others may be absent, which reads as empty.
+ALWAYS = ("image_id", "caption")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,14 @@ def _strings(file: ArrayFile, name: str) -> Strings:
 class StoredColumn:
     """Row r holds the string `values[code of r]`; a column of one value stores no codes."""
 
-    def __init__(self, file: ArrayFile, name: str) -> None:
-        self.values = _strings(file, name)
-        self.counts = file[f"{name}.counts"]
-        self._codes = file[f"{name}.codes"]
+    def __init__(self, file: ArrayFile, name: str, rows: int) -> None:
         self._sorted = name in KEYWORDS
+        if f"{name}.counts" in file.extents:
+            self.values = _strings(file, name)
+            self.counts = file[f"{name}.counts"]
+            self._codes = file[f"{name}.codes"]
+        else:  # written before there was such a field: it is empty in every row
+            self.values, self.counts, self._codes = Strings.of([""]), np.array([rows]), np.zeros(0, np.uint8)
 
     def codes(self, rows: Integers) -> Integers:
         return self._codes[rows] if len(self._codes) else np.zeros(len(rows), np.uint8)
@@ -116,7 +119,7 @@ class Segment:
 
     def column(self, name: str) -> StoredColumn:
         if name not in self._columns:
-            self._columns[name] = StoredColumn(self.file, name)
+            self._columns[name] = StoredColumn(self.file, name, len(self))
         return self._columns[name]
 
     # Sets and tokens.

@@ -7,17 +7,16 @@ is inside of large arrays is for `checks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from reprlib import repr as shortened
 
 import numpy as np
 
 from indexer.embedded.arrays import ArrayFile
 from indexer.embedded.dtypes import Bool, Integers
-from indexer.embedded.rows import COLUMNS, TEXTS
-from indexer.errors import IndexDamagedError
+from indexer.embedded.rows import ALWAYS, COLUMNS, TEXTS
+from indexer.errors import IndexDamagedError, IndexMismatchError
 
-#: Tables of strings.
-TABLES = ("vocabulary", *COLUMNS)
 #: Arrays of texts, which are read for hits, and decide what is found only by a filter that names them.
 _SHOWN = {f"{name}.{part}" for name in TEXTS for part in ("blob", "starts", "codes", "counts")}
 #: Of the others, which decide what is found, the smallest are compared with their checksums, up to so many
@@ -27,7 +26,7 @@ _CHECKED_BYTES = 8 << 20
 #: Numbers in the narrowest type that holds them; and where nothing could need the widest.
 _NUMBERS = frozenset({"|u1", "<u2", "<u4", "<u8"})
 _NARROW = _NUMBERS - {"<u8"}
-#: The arrays of a segment, and the types that each may have.
+#: The arrays of a segment but those of its columns, and the types that each may have.
 _KINDS = {
     "class.sizes": {"<i8"},
     "class.sets": {"<i8"},
@@ -39,21 +38,33 @@ _KINDS = {
     "id.high": {"<u8"},
     "id.low": {"<u8"},
     "id.rows": _NARROW,
-    **{f"{name}.blob": {"|u1"} for name in TABLES},
-    **{f"{name}.starts": _NUMBERS for name in TABLES},
-    **{f"{name}.codes": _NARROW for name in COLUMNS},
-    **{f"{name}.counts": _NARROW for name in COLUMNS},
+    "vocabulary.blob": {"|u1"},
+    "vocabulary.starts": _NUMBERS,
 }
+#: The arrays of a column, likewise. No other array is named `counts`.
+_COLUMN_KINDS = {"blob": {"|u1"}, "starts": _NUMBERS, "codes": _NARROW, "counts": _NARROW}
 
 
 def check_segment(file: ArrayFile, rows: int) -> None:
-    """Raises IndexDamagedError for what is not a segment of so many rows (1 or more)."""
+    """Raises IndexDamagedError for what is not a segment of so many rows (1 or more).
+
+    A column may be absent, since older versions had fewer. Raises IndexMismatchError for an unknown one: it
+    is of a newer version, and a merge would lose it.
+    """
+    columns = [name.removesuffix(".counts") for name in file.extents if name.endswith(".counts")]
+    if unknown := sorted({*columns} - {*COLUMNS}):
+        raise IndexMismatchError(
+            f"{file.path}: has the columns {shortened(unknown)}, which this version does not know; use the "
+            "version that wrote it, or build the index again (indexer build)"
+        )
+    allowed = _KINDS | {f"{name}.{part}": _COLUMN_KINDS[part] for name in columns for part in _COLUMN_KINDS}
     kinds = {name: extent.kind for name, extent in file.extents.items()}
-    if kinds.keys() != _KINDS.keys() or any(kind not in _KINDS[name] for name, kind in kinds.items()):
+    whole = kinds.keys() == allowed.keys() and {*ALWAYS} <= {*columns}
+    if not whole or any(kind not in allowed[name] for name, kind in kinds.items()):
         raise IndexDamagedError(f"{file.path}: does not hold the arrays of a segment")
     for name in file.damaged(_checked_now(file)):
         raise IndexDamagedError(f"{file.path}: {name} does not match its checksum")
-    for name in _misfits(file, rows):
+    for name in _misfits(file, columns, rows):
         raise IndexDamagedError(f"{file.path}: {name} does not fit the other arrays")
 
 
@@ -78,15 +89,15 @@ def _checked_now(file: ArrayFile) -> list[str]:
     return decisive[: int(ends.searchsorted(_CHECKED_BYTES, side="right"))]
 
 
-def _misfits(file: ArrayFile, rows: int) -> Iterator[str]:
+def _misfits(file: ArrayFile, columns: Sequence[str], rows: int) -> Iterator[str]:
     """Names of arrays that do not fit. What comes later stands on what came before."""
-    for name in TABLES:
+    for name in ("vocabulary", *columns):
         if not _leads(file[f"{name}.starts"], len(file[f"{name}.blob"])):
             yield f"{name}.starts"
     if not _leads(file["set.rows"], rows):
         yield "set.rows"
     yield from _misfits_of_sets(file)
-    for name in COLUMNS:
+    for name in columns:
         values = len(file[f"{name}.starts"]) - 1
         if not 1 <= values == len(file[f"{name}.counts"]):
             yield f"{name}.counts"
