@@ -26,6 +26,10 @@ settings.load_profile("no-clock")
 # A shell starts its background jobs deaf to Ctrl-C, and their children inherit that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A thread of torch's that waits for another keeps its core busy, unless it is told otherwise before torch is
+# imported. Here servers, browsers, commands and other tests (pytest -n) want that core.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 #: Photos that scikit-image carries inside its wheel, so that no test downloads anything.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 

@@ -118,7 +118,9 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [np.zeros((9, 9, 3), np.uint8), io.BytesIO(), bytearray(b"\xff\xd8"), None, 3], ids=repr
+    "other",
+    [np.zeros((9, 9, 3), np.uint8), io.BytesIO(), bytearray(b"\xff\xd8"), None, 3],
+    ids=lambda one: type(one).__name__,
 )
 def test_what_is_no_photo_at_all_says_what_to_give(other: Any) -> None:
     kind = type(other).__name__
