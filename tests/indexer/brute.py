@@ -14,7 +14,10 @@ from indexer.records import CaptionRecord
 
 
 class BruteForce:
-    """Every overlap counted, by NumPy; scores are quotients of the same integers as the engine's."""
+    """Every overlap counted, by NumPy: what `memory.brute_force` finds, where captions are too many for that.
+
+    Scores are quotients of the same integers as the engine's.
+    """
 
     def __init__(self, records: Iterable[CaptionRecord], analyzer_name: str) -> None:
         analyse = analyzer(analyzer_name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from captioner.tokens import analyzer
-from indexer.records import Candidate, Candidates, CaptionRecord, Document, Query
+from indexer.records import Candidate, Candidates, CaptionRecord, Query
+from tests.indexer.memory import MemoryIndex
 from tests.jaccard import jaccard
 
 #: Pinned, so that these tests know the tokens of their captions whatever the default becomes.
@@ -50,19 +51,8 @@ def ranked(
     records: Iterable[CaptionRecord], query: Query, name: str = ANALYZER
 ) -> list[tuple[float, str, str]]:
     """Brute force: (score, image id, document id) of every caption that answers, in the contract's order."""
-    analyse = analyzer(name)
-    documents = (Document(one, analyse(one.caption)) for one in records)
-    scored = {
-        one.record.document_id: (jaccard(query.tokens, one.tokens), one.record.image_id)
-        for one in documents
-        if query.filters.passes(one)
-    }
-    found = [
-        (score, image, key)
-        for key, (score, image) in scored.items()
-        if score > 0 and score >= query.min_score
-    ]
-    return sorted(found, key=lambda one: (-one[0], one[1], one[2]))
+    found = MemoryIndex(records, name).matching(query)
+    return [(one.position.score, one.position.image_id, one.document.record.document_id) for one in found]
 
 
 def scores(query: Query, found: Sequence[Candidate]) -> list[float]:

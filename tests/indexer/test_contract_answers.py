@@ -18,9 +18,9 @@ from indexer.errors import IndexerError
 from indexer.index import open_index
 from indexer.records import Candidate, Candidates, CaptionRecord, Document, Filters, Position, Query
 from tests.conftest import remove_indices
+from tests.indexer.memory import MemoryIndex
 from tests.indexer.oracle import ANALYZER, RECORDS, WORDS, check_answer, ranked, record, scores, tokens
 from tests.jaccard import jaccard
-from tests.search.memory import MemoryIndex
 
 
 @pytest.fixture(

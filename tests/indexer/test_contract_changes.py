@@ -18,8 +18,8 @@ from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError, IndexMismatchError, IndexNotFoundError
 from indexer.index import open_index
 from indexer.records import AddReport, Candidates, CaptionRecord, Filters, Query, Rejected
+from tests.indexer.memory import MemoryIndex
 from tests.indexer.oracle import ANALYZER, RECORDS, check_answer, ranked, record, tokens
-from tests.search.memory import MemoryIndex
 
 
 class TestAdding:

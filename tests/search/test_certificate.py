@@ -16,7 +16,7 @@ from search.render.certificate import certificate, no_hits
 from search.render.page import page
 from search.render.table import table
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
 RECORDS = (

@@ -20,7 +20,7 @@ from search.cursor import LONGEST, Cursor, decode, encode, fingerprint
 from search.errors import QueryError
 from search.jaccard import Similarity
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 
 QUERY = fingerprint([frozenset({"dog"})], Filters())
 CURSOR = Cursor(

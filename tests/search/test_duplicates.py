@@ -16,7 +16,7 @@ from search.errors import QueryError
 from search.hits import ScoredCaption
 from search.jaccard import Similarity
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import ANALYZER, Engine, engines, pages, searcher
 
 #: Up to nine bits, so that some are near each other and some near two that are not.

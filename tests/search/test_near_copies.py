@@ -24,8 +24,8 @@ from search.hits import ScoredCaption
 from search.jaccard import Similarity
 from search.near_copies import NearCopies, near_copies, spare_files
 from tests.conftest import PHOTOS
+from tests.indexer.memory import MemoryIndex
 from tests.indexer.worlds import captioning
-from tests.search.memory import MemoryIndex
 from tests.search.test_duplicates import hashes
 from tests.search.worlds import NamingCaptioner
 

@@ -15,7 +15,7 @@ from search.hits import Results
 from search.jaccard import Similarity
 from search.paging import EarlierPages
 from search.strand import Strand
-from tests.search.memory import MemoryIndex, brute_force
+from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.search.worlds import (
     ANALYZER,
     Engine,
@@ -50,7 +50,7 @@ class TestPages:
         index = engine(world, ANALYZER)
         found = pages(searcher(index), query, k, filters=allowed, min_score=least)
         hits = [hit for page in found for hit in page.hits]
-        truth = brute_force(index, [query], allowed, least)
+        truth = best_of_images(index, [query], allowed, least)
         assert {hit.image_id: hit.jaccard for hit in hits} == truth
         assert len(hits) == len(truth)
         assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
@@ -68,7 +68,7 @@ class TestPages:
     ) -> None:
         index = engine(world, ANALYZER)
         search = searcher(index)
-        untouched = brute_force(index, [query]).keys() - {record.image_id for record in added} - deleted
+        untouched = best_of_images(index, [query]).keys() - {record.image_id for record in added} - deleted
         first = search.tokens(query, 2)
         index.add(added)
         index.delete(deleted)

@@ -14,7 +14,7 @@ import indexer
 import search
 from indexer.errors import IndexMismatchError
 from search import Asked, Filters, IndexedImage, QueryError, Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
 DOG = Asked("a dog", frozenset({"dog"}))

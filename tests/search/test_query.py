@@ -8,7 +8,7 @@ from captioner.tokens import analyzer
 from indexer.records import CaptionRecord, Document
 from search.errors import QueryError
 from search.query import blended, representative, sampled, written
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 
 
 def test_the_caption_that_agrees_best_stands_for_an_image() -> None:

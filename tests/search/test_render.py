@@ -21,7 +21,7 @@ from search.render.page import page, write_page
 from search.render.table import table
 from search.render.words import columns
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
 EVIL = 'a dog \x1b[2J\x1b]0;owned\x07 \u202ereversed <script>alert("1")</script> & 海滩 beach ' + "long " * 60

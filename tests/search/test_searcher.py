@@ -22,7 +22,7 @@ from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.searcher import IndexedImage, Searcher
 from search.unknown import MOST
-from tests.search.memory import MemoryIndex, brute_force
+from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.search.worlds import (
     ANALYZER,
     Engine,
@@ -63,7 +63,7 @@ class TestExact:
     ) -> None:
         index = engine(world, ANALYZER)
         results = searcher(index).tokens(query, k, filters=allowed, min_score=least)
-        truth = brute_force(index, [query], allowed, least)
+        truth = best_of_images(index, [query], allowed, least)
         assert results.exact
         assert [hit.jaccard for hit in results.hits] == sorted(truth.values(), reverse=True)[:k]
         assert {hit.image_id: hit.jaccard for hit in results.hits}.items() <= truth.items()

@@ -9,7 +9,7 @@ from indexer.records import NO_FILTERS, CaptionRecord, Filters
 from search.asked import Asked
 from search.hits import Results
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import (
     dog_and,
     pages,

@@ -19,8 +19,8 @@ from search.hits import Results
 from search.jaccard import explain, similarity
 from search.searcher import Searcher
 from search.wanted import Options
+from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.jaccard import jaccard
-from tests.search.memory import MemoryIndex, brute_force
 from tests.search.worlds import (
     ANALYZER,
     Engine,
@@ -68,7 +68,7 @@ class TestExact:
     ) -> None:
         index = engine(world, ANALYZER)
         results = ask(searcher(index), sets, k, filters=allowed, min_score=least)
-        truth = brute_force(index, sets, allowed, least)
+        truth = best_of_images(index, sets, allowed, least)
         assert results.exact
         assert [hit.jaccard for hit in results.hits] == sorted(truth.values(), reverse=True)[:k]
         assert {hit.image_id: hit.jaccard for hit in results.hits}.items() <= truth.items()
@@ -108,7 +108,7 @@ class TestExact:
         self, engine: Engine, world: list[CaptionRecord], sets: Sets, least: float, allowed: Filters
     ) -> None:
         index = engine(world, ANALYZER)
-        truth = brute_force(index, sets, allowed, least)
+        truth = best_of_images(index, sets, allowed, least)
         search = searcher(index)
         assert search.count_any_of(asked(sets), least, allowed) == len(truth)
         left_out = search.count_any_of(asked(sets), least, allowed, excluded=["i0", "i1"])
@@ -164,7 +164,7 @@ class TestPages:
         index = engine(world, ANALYZER)
         search = searcher(index)
         found = pages(search, sets, sizes, filters=allowed, min_score=least)
-        truth = brute_force(index, sets, allowed, least)
+        truth = best_of_images(index, sets, allowed, least)
         hits = [hit for page in found for hit in page.hits]
         assert {hit.image_id: hit.jaccard for hit in hits} == truth
         assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
@@ -191,7 +191,7 @@ class TestPages:
     ) -> None:
         index = engine(world, ANALYZER)
         search = searcher(index)
-        untouched = brute_force(index, sets).keys() - {record.image_id for record in added} - deleted
+        untouched = best_of_images(index, sets).keys() - {record.image_id for record in added} - deleted
         found = [ask(search, sets, k)]
         index.add(added)
         index.delete(deleted)
@@ -214,7 +214,7 @@ class TestPages:
         search = searcher(index)
         whole = ask(search, sets, 100, fold_duplicates=True)
         found = pages(search, sets, [k], fold_duplicates=True)
-        truth = brute_force(index, sets)
+        truth = best_of_images(index, sets)
         assert ids(found) == ids([whole])
         assert all(page.exact for page in found)
         shown = [picture[image] for image in ids(found) if picture[image]]
@@ -351,7 +351,7 @@ class TestEngines:
         ):
             sets = [one.tokens for one in analysed(real.index, texts)]
             for allowed in (NO_FILTERS, Filters({"source": ("coco",)})):
-                truth = brute_force(reference.index, sets, allowed)
+                truth = best_of_images(reference.index, sets, allowed)
                 for size in (1, 4, 100):
                     found = pages(real, sets, [size], filters=allowed)
                     hits = [hit for page in found for hit in page.hits]

@@ -26,7 +26,7 @@ from search.render.words import (
     wrap,
 )
 from search.searcher import Searcher
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
 texts = st.text(max_size=60)

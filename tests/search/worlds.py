@@ -15,7 +15,7 @@ from search.hits import Results
 from search.searcher import Searcher
 from search.wanted import Options
 from tests.captioners import WithoutModel
-from tests.search.memory import MemoryIndex, order_of
+from tests.indexer.memory import MemoryIndex, order_of
 
 #: Few words, so that ties, equal captions and worse captions of one image are common.
 WORDS = ("bike", "cat", "dog", "egg", "fish", "goat", "hat")

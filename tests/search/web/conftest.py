@@ -18,7 +18,7 @@ from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.server import HEAD_SECONDS, server_of, socket_on
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit, launch, visit
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import Gallery, gallery

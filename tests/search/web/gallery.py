@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from indexer.records import CaptionRecord, IndexStatus
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 
 #: File of scikit-image -> captions, the first one the best.
 CAPTIONS: dict[str, tuple[str, ...]] = {

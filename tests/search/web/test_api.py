@@ -26,7 +26,7 @@ from search.web.parameters import TextParameters
 from search.web.pictures import Pictures
 from search.web.service import Recent
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import PLAIN, Serve
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd

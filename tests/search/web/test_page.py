@@ -20,7 +20,7 @@ from indexer.records import Candidates, CaptionRecord
 from search.searcher import Searcher
 from search.web.app import create_app
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import SAID, FakeCaptioner

@@ -12,7 +12,7 @@ from captioner.tokens import DEFAULT
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit, visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import FakeCaptioner

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, FilePayload, Route, expect
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit, visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner

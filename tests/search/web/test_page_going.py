@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Route, expect
 
 from search.web.app import create_app
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner

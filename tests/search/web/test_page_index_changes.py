@@ -14,7 +14,7 @@ import search.searcher
 import search.web.service
 from indexer.records import CaptionRecord, IndexStatus
 from search.web.app import create_app
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import FakeCaptioner

@@ -12,7 +12,7 @@ from indexer.records import CaptionRecord
 from search.web import service
 from search.web.pictures import REMEMBER_SECONDS, Pictures
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import Serve
 from tests.search.web.test_api import V1, problem
 

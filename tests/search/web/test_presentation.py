@@ -16,7 +16,7 @@ from indexer.records import CaptionRecord, Document
 from search.web.pictures import SIZES, Picture, Pictures
 from search.web.presentation import Presentation
 from search.web.seen_images import SeenImages
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 
 
 def test_thumbnails_are_small_kept_and_bounded(pictures: Path, records: object) -> None:

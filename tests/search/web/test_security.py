@@ -21,7 +21,7 @@ from indexer.records import Candidates, CaptionRecord
 from search.web.app import create_app
 from search.web.security import RequestGuard, session_cookie
 from search.web.settings import Settings
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import Serve
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.test_api import V1, ok, problem

@@ -19,7 +19,7 @@ from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
 from search.serve_command import _comparing
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.fakes import FakeCaptioner
 
 

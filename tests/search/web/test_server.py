@@ -16,7 +16,7 @@ import pytest
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.server import server_of
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import listening
 from tests.search.web.fakes import FakeCaptioner
 
