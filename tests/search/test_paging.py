@@ -21,6 +21,7 @@ from tests.search.worlds import (
     Engine,
     HastyIndex,
     RoundingIndex,
+    check_all_pages,
     dog_and,
     engines,
     filters,
@@ -49,13 +50,7 @@ class TestPages:
     ) -> None:
         index = engine(world, ANALYZER)
         found = pages(searcher(index), query, k, filters=allowed, min_score=least)
-        hits = [hit for page in found for hit in page.hits]
-        truth = best_of_images(index, [query], allowed, least)
-        assert {hit.image_id: hit.jaccard for hit in hits} == truth
-        assert len(hits) == len(truth)
-        assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
-        assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
-        assert all(page.exact for page in found)
+        check_all_pages(found, best_of_images(index, [query], allowed, least))
 
     @given(engines, worlds, st.lists(records, max_size=6), st.sets(st.sampled_from(["i1", "i4"])), queries)
     def test_captions_that_come_and_go_between_pages_repeat_nothing_and_lose_nothing_else(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from hypothesis import strategies as st
 from PIL import Image
@@ -126,6 +126,15 @@ def pages(search: Searcher, tokens: frozenset[str], k: int, **options: Unpack[Op
         options["after"] = cursor
         found.append(search.tokens(tokens, k, **options))
     return found
+
+
+def check_all_pages(found: Sequence[Results], truth: Mapping[str, float]) -> None:
+    """They are the whole answer: every image of `truth` with its similarity, once, the best first."""
+    hits = [hit for page in found for hit in page.hits]
+    assert {hit.image_id: hit.jaccard for hit in hits} == truth
+    assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
+    assert [hit.rank for hit in hits] == list(range(1, len(truth) + 1))
+    assert all(page.exact for page in found)
 
 
 def dog_and(length: int) -> str:
