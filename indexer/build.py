@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, known_analyzer
-from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
+from indexer.analyzers import check_wanted
+from indexer.contract import CaptionIndex
+from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.gone import count_gone
 from indexer.loading import Captioning, Loading, Progress, Tell, no_progress
 from indexer.records import IndexStatus, Rejected
@@ -115,7 +116,7 @@ def add(
     IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that this
     version does not know.
     """
-    _check_analyzer(index, analyzer)
+    check_wanted(index.where, index.analyzer, analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     live = Renewing(index, *(captioning.way if captioning else _NO_WAY), tell)
@@ -150,15 +151,6 @@ def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None
     """Two builds have the same key when they would make the same index."""
     parts = [[source.fingerprint() for source in sources], analyzer, captioning and captioning.way]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def _check_analyzer(index: CaptionIndex, wanted: str | None) -> None:
-    if wanted is not None and wanted != index.analyzer:
-        raise IndexMismatchError(
-            f"the index at {index.where} was made by the analyzer {index.analyzer}, not {wanted}; "
-            "leave --analyzer out, or build it anew with `indexer build`"
-        )
-    known_analyzer(index.where, index.analyzer)
 
 
 def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, started: float) -> BuildReport:

@@ -1,18 +1,12 @@
-"""CaptionIndex: the one contract that both engines pass, and what both ask of their callers."""
+"""CaptionIndex: the one contract that both engines pass."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from pathlib import Path
-from reprlib import repr as shortened
 from typing import TypeVar
 
-from captioner.errors import AnalyzerError
-from captioner.tokens import DEFAULT, Analyzer
-from captioner.tokens import analyzer as analyzer_named
-from indexer.errors import IndexerError, IndexMismatchError
+from captioner.tokens import DEFAULT
 from indexer.records import (
     NO_FILTERS,
     AddReport,
@@ -24,12 +18,7 @@ from indexer.records import (
     IndexStatus,
     Position,
     Query,
-    Rejected,
-    unfit,
 )
-
-#: Lines that a check tells of documents.
-_TOLD = 20
 
 _Self = TypeVar("_Self", bound="_Closing")
 
@@ -216,54 +205,3 @@ class CaptionIndex(View, _Closing):
         Close it before the index, by whose connection it may write and hold its lock. Raises
         IndexMismatchError for an analyzer that is not known.
         """
-
-
-def closed(where: str | Path, what: str = "index") -> IndexerError:
-    """Of an index or a draft that was closed before it was asked."""
-    return IndexerError(f"{where}: this {what} is closed; open it again")
-
-
-def storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Iterator[CaptionRecord]:
-    """The records that can be stored, one after the other; those that cannot go to `rejected` at their turn.
-
-    Raises IndexerError for what is no record: at once where nothing can be taken from what is given.
-    """
-    if not isinstance(given, Iterable):
-        raise IndexerError(f"captions are given as a list of CaptionRecord, not {shortened(given)}")
-    return _storable(given, rejected)
-
-
-def _storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Iterator[CaptionRecord]:
-    for record in given:
-        if not isinstance(record, CaptionRecord):
-            raise IndexerError(f"a caption is given as CaptionRecord, not {shortened(record)}")
-        if reason := unfit(record):
-            rejected.append(Rejected(record, reason))
-        else:
-            yield record
-
-
-def not_as_made(document_id: str, image_id: str, wrong: Iterable[str]) -> str:
-    """A line of a check: what of a document its caption does not make so."""
-    return f"document {document_id} (image {image_id}): {' and '.join(wrong)} not as its caption makes it"
-
-
-def first_told(lines: Iterable[str]) -> list[str]:
-    """The first lines of a check: where so much is wrong, the rest need not be read."""
-    told = list(islice(lines, _TOLD + 1))
-    return [*told[:_TOLD], "and more"] if len(told) > _TOLD else told
-
-
-def known_analyzer(where: str, name: str) -> Analyzer:
-    """What makes the tokens of the index at `where`. Raises IndexMismatchError for another version's."""
-    try:
-        return analyzer_named(name)
-    except AnalyzerError as error:
-        raise IndexMismatchError(f"{where}: {error}; build it anew with `indexer build`") from None
-
-
-def check_draft(where: str, key: str, analyzer: str) -> None:
-    """Before anything is begun. Raises IndexerError for a key that is no text, and as `known_analyzer`."""
-    if not isinstance(key, str):
-        raise IndexerError(f"{where}: the key of a draft is a text, not {shortened(key)}")
-    known_analyzer(where, analyzer)

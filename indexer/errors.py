@@ -31,6 +31,13 @@ class IndexDamagedError(IndexerError):
     """The stored files fail their checks."""
 
 
+class IndexClosedError(IndexerError):
+    """An index or a draft that was closed before it was asked."""
+
+    def __init__(self, where: object, what: str = "index") -> None:
+        super().__init__(f"{where}: this {what} is closed; open it again")
+
+
 class IndexUnavailableError(IndexerError):
     """The engine cannot be reached, refuses, is overloaded or is read-only."""
 

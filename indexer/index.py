@@ -11,7 +11,8 @@ from indexer.urls import index_place, is_url
 def open_index(where: str | os.PathLike[str], *, create: bool = False) -> CaptionIndex:
     """Open the index at `where`: a folder, or `http[s]://host:9200/NAME` for Elasticsearch.
 
-    With `create`, a place that holds no index yet is opened too, ready for `draft` or `add`.
+    With `create`, a place that holds no index yet is opened too, ready for `draft`, which names its analyzer,
+    or for `add`, which takes the default one.
     Raises IndexNotFoundError (without `create`), IndexDamagedError, IndexUnavailableError, IndexMismatchError
     for an index of another version's schema or (without `create`) analyzer; IndexerError for other addresses.
     """

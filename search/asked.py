@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from captioner.tokens import Analyzer
-from indexer.contract import View, known_analyzer
+from indexer.analyzers import known_analyzer
+from indexer.contract import View
 from indexer.errors import IndexMismatchError
 from indexer.given import check_tokens
 from search.errors import QueryError

@@ -15,8 +15,8 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from indexer.analyzers import known_analyzer
 from indexer.batching import batches
-from indexer.contract import known_analyzer
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import same_record, to_record, to_source
 from indexer.elastic.faults import api_error, clear_errors

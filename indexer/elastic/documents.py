@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from captioner.tokens import Analyzer
-from indexer.contract import not_as_made
+from indexer.check_lines import not_as_made
 from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
 
 #: Bytes of the longest term in UTF-8. Lucene takes no document with a longer one, and the server no search.

@@ -8,7 +8,8 @@ from functools import partial
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, check_draft, known_analyzer, storable
+from indexer.analyzers import known_analyzer
+from indexer.contract import CaptionIndex
 from indexer.elastic import rollout
 from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address, connect, parse
@@ -30,6 +31,7 @@ from indexer.records import (
     IndexStatus,
     Rejected,
 )
+from indexer.storable import check_draft, storable
 
 
 class ElasticIndex(CaptionIndex):

@@ -12,11 +12,11 @@ from typing import Any
 import elastic_transport
 import elasticsearch
 
-from indexer.contract import closed
 from indexer.elastic.connection import Address, ClosedError
 from indexer.errors import (
     ContactLostError,
     IndexBusyError,
+    IndexClosedError,
     IndexerError,
     IndexIncompleteError,
     IndexNotFoundError,
@@ -43,7 +43,7 @@ def clear_errors(address: Address) -> Iterator[None]:
     except elasticsearch.ApiError as error:
         raise api_error(address, error.status_code, error.body) from error
     except ClosedError:
-        raise closed(address.where) from None
+        raise IndexClosedError(address.where) from None
     except elastic_transport.TransportError as error:
         raise no_answer(address.server, error) from error
 

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from elasticsearch import Elasticsearch
 
+from indexer.analyzers import known_analyzer
 from indexer.batching import batches
-from indexer.contract import View, first_told, known_analyzer
+from indexer.check_lines import first_told
+from indexer.contract import View
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document, to_record
 from indexer.elastic.draw import draw_images

@@ -9,7 +9,7 @@ from typing import Any
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.contract import Draft, closed, storable
+from indexer.contract import Draft
 from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses
@@ -31,12 +31,14 @@ from indexer.elastic.point_in_time import WHOLE, PointInTime
 from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.elastic.status import status_of
 from indexer.errors import (
+    IndexClosedError,
     IndexDamagedError,
     IndexIncompleteError,
     IndexMismatchError,
     IndexNotFoundError,
 )
 from indexer.records import AddReport, CaptionRecord, IndexStatus, Rejected, generated_by, now
+from indexer.storable import storable
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
 _MERGE_UP_TO = 20 * 1024**3
@@ -120,7 +122,7 @@ class ElasticDraft(Draft):
     def _check_open(self) -> None:
         """Raises IndexerError once closed: without the lock, it may be live or deleted by another build."""
         if self._closed:
-            raise closed(self._address.where, "draft")
+            raise IndexClosedError(self._address.where, "draft")
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         rejected: list[Rejected] = []

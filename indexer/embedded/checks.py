@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from captioner.tokens import Analyzer
-from indexer.contract import not_as_made
+from indexer.check_lines import not_as_made
 from indexer.embedded.dtypes import Int64, Integers
 from indexer.embedded.layout import postings_of
 from indexer.embedded.rows import COLUMNS, TEXTS, document_keys

@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from indexer.contract import Draft, closed
+from indexer.contract import Draft
 from indexer.embedded.arrays import sync_folder
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
 from indexer.embedded.snapshot import open_snapshot
+from indexer.embedded.status import status_of
 from indexer.embedded.writer import Writer, clear_errors, open_for_writing, remove_quietly
-from indexer.errors import IndexDamagedError, IndexerError
+from indexer.errors import IndexClosedError, IndexDamagedError, IndexerError
 from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
 
 _PREFIX = "draft-"
@@ -92,9 +93,9 @@ def _begin(folder: Path, key: str, analyzer: str) -> str:
 class EmbeddedDraft(Draft):
     """Holds the write lock of the index from construction to `close`."""
 
-    def __init__(self, folder: Path, key: str, analyzer: str, status: Callable[[], IndexStatus]) -> None:
+    def __init__(self, folder: Path, key: str, analyzer: str) -> None:
         self._lock = open_for_writing(folder)
-        self._folder, self._status = folder, status
+        self._folder = folder
         self._closed = False
         try:
             with clear_errors(folder):
@@ -111,7 +112,7 @@ class EmbeddedDraft(Draft):
     def _check_open(self) -> None:
         """Without the lock, what it writes could be another's by now."""
         if self._closed:
-            raise closed(self._folder, "draft")
+            raise IndexClosedError(self._folder, "draft")
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         self._check_open()
@@ -145,10 +146,11 @@ class EmbeddedDraft(Draft):
             # Drafts of other builds are superseded, too; the lock says that nobody is at one of them.
             for draft in unpublished(self._folder):
                 (draft / _DRAFT_MANIFEST).unlink()
-            Writer(self._folder, open_snapshot(self._folder)).sweep()
+            published = open_snapshot(self._folder)
+            Writer(self._folder, published).sweep()
             sweep_drafts(self._folder)
         self.close()
-        return self._status()
+        return status_of(self._folder, published, len(unpublished(self._folder)))
 
     def _merge_and_check(self) -> None:
         snapshot = self._writer.snapshot

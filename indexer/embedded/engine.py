@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from reprlib import repr as shortened
 
-import numpy as np
-
 from captioner.tokens import DEFAULT
-from indexer.contract import CaptionIndex, check_draft, closed, first_told, known_analyzer
-from indexer.embedded.answer import distinct_images
+from indexer.analyzers import known_analyzer
+from indexer.check_lines import first_told
+from indexer.contract import CaptionIndex
 from indexer.embedded.checks import check_checksums, problems, reading, strangers
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import UNREADABLE, Manifest
-from indexer.embedded.ranking import COUNTING
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
+from indexer.embedded.status import status_of
 from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing
-from indexer.errors import IndexerError, IndexNotFoundError
+from indexer.errors import IndexClosedError, IndexerError, IndexNotFoundError
 from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
@@ -33,6 +31,7 @@ from indexer.records import (
     IndexStatus,
     now,
 )
+from indexer.storable import check_draft
 
 
 def _is_ours(path: Path) -> bool:
@@ -121,7 +120,7 @@ class EmbeddedIndex(CaptionIndex):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise closed(self.where)
+            raise IndexClosedError(self.where)
 
     # Writing.
 
@@ -170,11 +169,7 @@ class EmbeddedIndex(CaptionIndex):
     def draft(self, key: str, analyzer: str = DEFAULT) -> EmbeddedDraft:
         check_draft(self.where, key, analyzer)
         self._check_open()
-        return EmbeddedDraft(self._folder, key, analyzer, self._published)
-
-    def _published(self) -> IndexStatus:
-        """Also for a draft that outlives this index's `close`."""
-        return self._status_of(open_snapshot(self._folder, previous=self._snapshot))
+        return EmbeddedDraft(self._folder, key, analyzer)
 
     # Searching.
 
@@ -193,33 +188,7 @@ class EmbeddedIndex(CaptionIndex):
     # Telling.
 
     def status(self) -> IndexStatus:
-        return self._status_of(self._current())
-
-    def _status_of(self, snapshot: Snapshot) -> IndexStatus:
-        with reading(self.where, snapshot.segments):
-            return self._told(snapshot.manifest, snapshot.segments)
-
-    def _told(self, manifest: Manifest, segments: Sequence[Segment]) -> IndexStatus:
-        return IndexStatus(
-            engine=self.engine,
-            where=self.where,
-            analyzer=manifest.analyzer,
-            schema=manifest.schema,
-            captions=manifest.captions,
-            images=distinct_images(segments, [segment.live_images() for segment in segments]),
-            bytes=manifest.bytes,
-            sources=_counts(segments, "source"),
-            kinds=_counts(segments, "kind"),
-            models=_counts(segments, "model"),
-            built_at=manifest.built_at,
-            details={
-                "segments": len(segments),
-                "deleted": sum(segment.entry.deleted for segment in segments),
-                "generation": manifest.generation,
-                "drafts": len(unpublished(self._folder)),
-                "counting": COUNTING,
-            },
-        )
+        return status_of(self._folder, self._current(), len(unpublished(self._folder)))
 
     def caption_count(self) -> int:
         return self._current().manifest.captions
@@ -236,13 +205,3 @@ class EmbeddedIndex(CaptionIndex):
     def close(self) -> None:
         """Let go of the files. A search that is running keeps them until it ends."""
         self._closed, self._snapshot = True, _NOTHING
-
-
-def _counts(segments: Sequence[Segment], name: str) -> dict[str, int]:
-    """Live captions by the value of a field; those without a value are not counted."""
-    counts: Counter[str] = Counter()
-    for segment in segments:
-        column = segment.column(name)
-        numbers = np.bincount(column.codes(segment.live_rows()), minlength=len(column.values))
-        counts.update(dict(zip(column.values.all(), numbers.tolist(), strict=True)))
-    return {value: number for value, number in sorted(counts.items()) if value and number}

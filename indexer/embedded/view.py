@@ -10,6 +10,7 @@ from indexer.contract import View
 from indexer.embedded.answer import answer, count_images, random_rows
 from indexer.embedded.checks import reading
 from indexer.embedded.snapshot import Snapshot
+from indexer.embedded.status import ENGINE
 from indexer.given import listed, seed_of, whole
 from indexer.records import NO_FILTERS, Allowed, Candidates, CaptionRecord, Document, Filters, Query
 
@@ -17,7 +18,7 @@ from indexer.records import NO_FILTERS, Allowed, Candidates, CaptionRecord, Docu
 class EmbeddedView(View):
     """Holds on to its generation's files until it is let go of."""
 
-    engine = "embedded"
+    engine = ENGINE
 
     def __init__(self, where: str, snapshot: Snapshot) -> None:
         self.where = where

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from captioner.tokens import Analyzer
+from indexer.analyzers import known_analyzer
 from indexer.batching import batches
-from indexer.contract import known_analyzer, storable
 from indexer.embedded.arrays import sync_folder, write_arrays
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.dtypes import Int64, Integers, UInt64
@@ -27,6 +27,7 @@ from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.errors import IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected, now
+from indexer.storable import storable
 
 #: Captions held in memory before they become a segment.
 SPILL_ROWS = 200_000

@@ -15,8 +15,9 @@ from PIL import Image
 from captioner.photo import Photo
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 from captioner.tokens import DEFAULT
+from indexer.analyzers import known_analyzer
 from indexer.build import Captioning
-from indexer.contract import Draft, known_analyzer
+from indexer.contract import Draft
 from indexer.records import (
     AddReport,
     CaptionRecord,
@@ -26,7 +27,7 @@ from indexer.records import (
     generated_by,
 )
 from tests.captioners import WithoutModel
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 
 
 class ColourCaptioner(WithoutModel):
