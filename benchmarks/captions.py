@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from indexer import origins
 from indexer.records import CaptionRecord
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -30,7 +31,9 @@ def coco_records(shared: Path = SHARED) -> list[CaptionRecord]:
         content = json.loads(path.read_text(encoding="utf-8"))
         url = {image["id"]: image.get("coco_url", image["file_name"]) for image in content["images"]}
         records += [
-            CaptionRecord(str(row["image_id"]), row["caption"], url.get(row["image_id"], ""), source="coco")
+            CaptionRecord(
+                str(row["image_id"]), row["caption"], url.get(row["image_id"], ""), source=origins.COCO
+            )
             for row in content["annotations"]
         ]
     return records
@@ -44,7 +47,7 @@ def records(size: int, seed: int = 0, shared: Path = SHARED) -> Iterator[Caption
     made = made_captions(base, seed)
     for number, caption in enumerate(islice(made, max(0, size - len(real)))):
         yield CaptionRecord(
-            f"made-{number // _CAPTIONS_AN_IMAGE:08d}", caption, source="made", kind="generated"
+            f"made-{number // _CAPTIONS_AN_IMAGE:08d}", caption, source="made", kind=origins.GENERATED
         )
 
 

@@ -13,9 +13,10 @@ from typing import Protocol
 from captioner.outside import printable
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
+from indexer import origins
 from indexer.batching import batches
-from indexer.places import LookedUp, RealPaths, is_same_file, with_folder
-from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit, with_beam
+from indexer.places import LookedUp, RealPaths, is_photo_at, with_folder
+from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Problem, Source, SourceItem
 
 #: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
@@ -47,7 +48,7 @@ class Captioning:
         """Who writes the captions, as they tell: the same captioner with another beam writes other ones."""
         if self.beam is None or self.beam == self.captioner.usual_beam:
             return self.captioner.identity
-        return with_beam(self.captioner.identity, self.beam)
+        return origins.with_beam(self.captioner.identity, self.beam)
 
     @property
     def way(self) -> tuple[str, int]:
@@ -179,7 +180,7 @@ class Loading:
             file = self._real.of(photo.image)
             if self._is_met(found.photo, file):
                 self.met_again += 1
-            elif not _is_one(found.photo, first := self._first(found)):
+            elif not is_photo_at(found.photo, first := self._first(found)):
                 if longer := self._with_folder(found.photo, first):
                     again.append(longer)
                     continue
@@ -205,8 +206,8 @@ class Loading:
     def _is_met(self, photo: CaptionRecord, file: str) -> bool:
         """Whether this run has met its file, through a link, or in a folder around or within."""
         before = self._places.get(photo.image_id)
-        return (before is not None and _is_one(photo, before)) or (
-            photo.source == "folder" and file in self._files
+        return (before is not None and is_photo_at(photo, before)) or (
+            photo.source == origins.FOLDER and file in self._files
         )
 
     def _first(self, found: LookedUp) -> str:
@@ -252,11 +253,6 @@ class Loading:
     def _note(self, problem: Problem) -> None:
         self.problems.append(problem)
         self._tell(problem)
-
-
-def _is_one(photo: CaptionRecord, place: str) -> bool:
-    """Whether the photo is the one at this place; image ids of scraped photos are made of their content."""
-    return photo.source == "scraped" or is_same_file(photo.image, place)
 
 
 _texts = attrgetter(*RECORD_FIELDS)

@@ -1,4 +1,9 @@
-"""Where photos are: which places are one file, which are gone, and by what image id an index knows a file."""
+"""Where photos are: which places are one file, which are gone, and by what image id an index knows a file.
+
+Places are texts, as indices hold them: paths, and addresses (s3://, ...), which no `Path` would keep.
+"""
+
+# ruff: noqa: PTH100, PTH114, PTH116, PTH117, PTH118, PTH121
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
 from indexer.records import CaptionRecord, Document
@@ -32,29 +38,34 @@ def with_folder(photo: CaptionRecord) -> CaptionRecord | None:
     """
     folder = photo.image.removesuffix(f"/{photo.image_id}")
     name = folder.rpartition("/")[2]
-    if photo.source != "folder" or folder == photo.image or not name:
+    if photo.source != origins.FOLDER or folder == photo.image or not name:
         return None
     return replace(photo, image_id=f"{name}/{photo.image_id}")
+
+
+def is_photo_at(photo: CaptionRecord, place: str) -> bool:
+    """Whether the photo is the one at this place; image ids of scraped photos are made of their content."""
+    return photo.source == origins.SCRAPED or is_same_file(photo.image, place)
 
 
 def is_same_file(photo: str, place: str) -> bool:
     """Whether both lead to one file, by whatever links; of addresses and relative paths the text tells."""
     try:
-        return photo == place or (os.path.isabs(place) and os.path.samefile(photo, place))  # noqa: PTH117, PTH121
+        return photo == place or (os.path.isabs(place) and os.path.samefile(photo, place))
     except (OSError, ValueError):
         return False
 
 
 def is_there(place: str) -> bool:
-    return os.path.isabs(place) and not is_gone(place)  # noqa: PTH117 - a stored text
+    return os.path.isabs(place) and not is_gone(place)
 
 
 def is_gone(place: str) -> bool:
     """Whether there is no such file; of addresses (s3://, ...) and relative paths nobody knows."""
     try:
-        os.stat(place)  # noqa: PTH116
+        os.stat(place)
     except (FileNotFoundError, NotADirectoryError):
-        return os.path.isabs(place)  # noqa: PTH117
+        return os.path.isabs(place)
     except (OSError, ValueError):
         pass
     return False
@@ -62,14 +73,14 @@ def is_gone(place: str) -> bool:
 
 def beginnings(folder: str) -> list[str]:
     """How the places of files below a folder begin."""
-    if not os.path.isabs(folder):  # noqa: PTH117 - an address
+    if not os.path.isabs(folder):
         return [folder]
-    return list(dict.fromkeys(os.path.join(each, "") for each in _names(folder)))  # noqa: PTH118 - ends with a slash
+    return list(dict.fromkeys(os.path.join(each, "") for each in _names(folder)))  # ends with a slash
 
 
 def _names(path: str) -> tuple[str, ...]:
     """How sources may have noted a file or folder: as it was named, with `..` and links, or resolved."""
-    return path, os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100 - a Path keeps `..`
+    return path, os.path.abspath(path), os.path.realpath(path)  # a Path keeps `..`
 
 
 def id_of_file(index: CaptionIndex, path: str) -> str | None:
@@ -92,17 +103,17 @@ class RealPaths:
         self._folders: dict[str, str] = {}
 
     def of(self, place: str) -> str:
-        if not os.path.isabs(place):  # noqa: PTH117 - a text, as places are
+        if not os.path.isabs(place):
             return place
         folder, name = os.path.split(place)
         try:
-            if os.path.islink(place):  # noqa: PTH114
+            if os.path.islink(place):
                 return os.path.realpath(place)
             if folder not in self._folders:
                 self._folders[folder] = os.path.realpath(folder)
         except (OSError, ValueError):
             return place
-        return os.path.join(self._folders[folder], name)  # noqa: PTH118
+        return os.path.join(self._folders[folder], name)
 
 
 class IdsOfFiles:
@@ -137,7 +148,7 @@ class IdsOfFiles:
     def named(self, photo: CaptionRecord) -> CaptionRecord:
         """The photo under the id that its file has; of several the first in order."""
         folder = photo.image.removesuffix(photo.image_id)
-        if photo.source != "folder" or folder == photo.image or photo.image in self._new:
+        if photo.source != origins.FOLDER or folder == photo.image or photo.image in self._new:
             return photo  # its id is none that a folder gave, or it has no other
         if folder not in self._ids:
             self._ids[folder] = self._in(folder)

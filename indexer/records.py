@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from reprlib import repr as shortened
 from typing import Any
 
+from indexer import origins
 from indexer.errors import IndexerError
 from indexer.given import check_tokens, least_score, listed
 
@@ -35,8 +36,8 @@ class CaptionRecord:
     image_id: str
     caption: str
     image: str = ""  # where the picture is: a path or a URL
-    source: str = "jsonl"  # coco, flickr8k, folder, scraped, jsonl, ...
-    kind: str = "reference"  # reference, generated, title
+    source: str = origins.JSONL
+    kind: str = origins.REFERENCE
     model: str = ""  # which captioner wrote it (generated captions only)
     split: str = ""  # train, val, ...
     query: str = ""  # the web query that found the image
@@ -245,18 +246,4 @@ def image_ids(records: Iterable[CaptionRecord]) -> frozenset[str]:
 
 def generated_by(model: str) -> Filters:
     """Only captions that this model wrote."""
-    return Filters({"kind": ("generated",), "model": (model,)})
-
-
-_BEAM = "/beam"
-
-
-def with_beam(identity: str, beam: int) -> str:
-    """The model that captions name where a captioner wrote them with a beam that is not its usual one."""
-    return f"{identity}{_BEAM}{beam}"
-
-
-def identity_of(model: str) -> str:
-    """The identity of the captioner that wrote a caption, with whatever beam."""
-    identity, beam, number = model.rpartition(_BEAM)
-    return identity if beam and number.isdecimal() else model
+    return Filters({"kind": (origins.GENERATED,), "model": (model,)})

@@ -6,15 +6,16 @@ shows.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.errors import PhotoError
+from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.places import IdsOfFiles, LookedUp, is_gone, is_same_file, is_there
 from indexer.records import AddReport, CaptionRecord, Document, image_ids
@@ -39,7 +40,7 @@ def has_changed(photo: str, document: Document) -> bool:
     unchanged.
     """
     try:
-        state = os.stat(photo)  # noqa: PTH116 - an address is no Path
+        state = Path(photo).stat()
         indexed = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00")).timestamp()
     except (OSError, ValueError):
         return False
@@ -104,7 +105,7 @@ class Renewing:
                 photo,
                 self._place(photo, held.get(photo.image_id, ())),
                 id_taken=photo.image_id.endswith(f"/{own.image_id}")
-                and any(one.record.kind == "generated" for one in before.get(own.image_id, ())),
+                and any(one.record.kind == origins.GENERATED for one in before.get(own.image_id, ())),
             )
             for own, photo in zip(given, photos, strict=True)
         ]
@@ -116,7 +117,7 @@ class Renewing:
         has changed. That other one is known by a caption of any model, if its file is there. A scraped
         photo's image id is made of its content, so there is no other picture.
         """
-        generated = [one for one in held if one.record.kind == "generated"]
+        generated = [one for one in held if one.record.kind == origins.GENERATED]
         here = [one for one in generated if is_same_file(photo.image, one.record.image)]
         if any(has_changed(photo.image, one) for one in here):
             self._outdated[photo.image_id] = here
@@ -126,13 +127,13 @@ class Renewing:
         if 0 < len(written) < self._captions:
             return None
         others = (one for one in generated if one not in here and is_there(one.record.image))
-        taken = chain(written, own, others if photo.source != "scraped" else ())
+        taken = chain(written, own, others if photo.source != origins.SCRAPED else ())
         return next((one.record.image for one in taken), None)
 
     @staticmethod
     def _moved(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:
         """The captions of a photo that moved, with its place now."""
-        generated = (one for one in held if one.record.kind == "generated")
+        generated = (one for one in held if one.record.kind == origins.GENERATED)
         before = next((one.record.image for one in generated if has_moved(photo.image, one)), None)
         for one in held:
             if before is not None and one.record.image == before:
@@ -143,12 +144,12 @@ class Renewing:
         ours = [
             (photo, one)
             for photo in photos
-            if photo.source == "scraped"
+            if photo.source == origins.SCRAPED
             for one in held.get(photo.image_id, ())
-            if one.record.source == "scraped" and is_same_file(photo.image, one.record.image)
+            if one.record.source == origins.SCRAPED and is_same_file(photo.image, one.record.image)
         ]
-        titles = [one for photo, one in ours if one.record.kind == "title" and _is_past(one, photo)]
-        generated = ((photo, one.record) for photo, one in ours if one.record.kind == "generated")
+        titles = [one for photo, one in ours if one.record.kind == origins.TITLE and _is_past(one, photo)]
+        generated = ((photo, one.record) for photo, one in ours if one.record.kind == origins.GENERATED)
         told = [(record, _retold(record, photo)) for photo, record in generated]
         changed = [after for before, after in told if after != before]
         if titles or changed:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
-from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there
+from indexer.places import IdsOfFiles, LookedUp, is_photo_at, is_there
 from indexer.records import CaptionRecord, Document, generated_by
 from indexer.renewal import has_changed, has_moved
 
@@ -154,6 +154,6 @@ class Before:
 
 def _shows_still(photo: CaptionRecord, document: Document) -> bool:
     """Whether the photo is the picture that was captioned; ids of scraped ones are made of their content."""
-    if photo.source == "scraped" or is_same_file(photo.image, document.record.image):
+    if is_photo_at(photo, document.record.image):
         return not has_changed(photo.image, document)
     return has_moved(photo.image, document)

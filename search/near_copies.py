@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from captioner.counted import counted
@@ -39,7 +39,7 @@ class Picture:
     @property
     def is_file_here(self) -> bool:
         """Not for a relative path: whatever has the name in the working directory is another folder's."""
-        return os.path.isabs(self.image) and is_file(self.image)  # noqa: PTH117 - a text, as places are
+        return Path(self.image).is_absolute() and is_file(self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +132,5 @@ def spare_files(found: NearCopies) -> Iterator[str]:
 
 def _file(path: str) -> tuple[int, int]:
     """What is one and the same for all names of a file, links and other cases of letters included."""
-    status = os.stat(path)  # noqa: PTH116 - a text, as places are
+    status = Path(path).stat()
     return status.st_dev, status.st_ino

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from indexer import origins
 from indexer.contract import CaptionIndex
-from indexer.records import Filters, identity_of
+from indexer.records import Filters
 
-_GENERATED = Filters({"kind": ("generated",)})
+_GENERATED = Filters({"kind": (origins.GENERATED,)})
 
 
 def other_captioner(index: CaptionIndex, identity: str) -> str | None:
@@ -15,9 +16,9 @@ def other_captioner(index: CaptionIndex, identity: str) -> str | None:
     enough; all models are counted, which takes longer, only where that caption is another one's.
     """
     drawn = index.random(1, _GENERATED)
-    if not drawn or identity_of(drawn[0].record.model) in ("", identity):
+    if not drawn or origins.identity_of(drawn[0].record.model) in ("", identity):
         return None
-    captioners = set(map(identity_of, index.status().models))
+    captioners = set(map(origins.identity_of, index.status().models))
     if identity in captioners:
         return None
     others = " and ".join(sorted(captioners))

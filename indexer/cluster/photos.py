@@ -13,8 +13,8 @@ from captioner.folders import no_photos
 from captioner.formats import SUFFIXES, UNREAD
 from captioner.outside import error_text
 from indexer.errors import IndexerError, SourceError
-from indexer.records import CaptionRecord
 from indexer.sources import Source, SourceItem
+from indexer.sources.source import photo_of_folder
 
 try:
     import fsspec
@@ -78,7 +78,7 @@ class AddressedSource(Source):
 
     def photos(self) -> Iterator[SourceItem]:
         for address, image_id, _ in self._photos:
-            yield CaptionRecord(image_id, "", image=address, source="folder", kind="generated")
+            yield photo_of_folder(image_id, address)
 
     def photo_count(self) -> int:
         return len(self._photos)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from captioner.files import is_file
+from indexer import origins
 from indexer.records import CaptionRecord
 from indexer.scrape.excluded import DIGITS, read_excluded
 from indexer.scrape.items import Item
@@ -85,7 +86,7 @@ def title_records(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecor
     """
     for record in scraped_photos(folder, end):
         if any(character.isalpha() for character in record.title) and is_file(record.image):
-            yield replace(record, kind="title", caption=record.title)
+            yield replace(record, kind=origins.TITLE, caption=record.title)
 
 
 def _record(item: Item, folder: Path) -> CaptionRecord:
@@ -93,8 +94,8 @@ def _record(item: Item, folder: Path) -> CaptionRecord:
         image_id=f"scraped/{item.sha256[:DIGITS]}",
         caption="",
         image=str(folder / item.file),
-        source="scraped",
-        kind="generated",
+        source=origins.SCRAPED,
+        kind=origins.GENERATED,
         query=item.query,
         provider=item.provider,
         page=item.page,

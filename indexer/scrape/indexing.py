@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer import build as building
+from indexer import origins
 from indexer.build import BuildReport, Captioning
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexNotFoundError
@@ -57,8 +58,8 @@ def _in_index(index: CaptionIndex, photos: Iterable[CaptionRecord]) -> list[Docu
         one
         for image_id, documents in index.captions(places).items()
         for one in documents
-        if one.record.source == "scraped"
-        and one.record.kind in ("generated", "title")
+        if one.record.source == origins.SCRAPED
+        and one.record.kind in (origins.GENERATED, origins.TITLE)
         and _is_from_here(one.record.image, places[image_id])
     ]
 

@@ -12,6 +12,7 @@ from typing import Any
 from captioner.caption_files import Problem, Table, coco_captions, coco_images, coco_tables, photo_in
 from captioner.errors import DataError
 from captioner.files import is_file
+from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources.source import Source, SourceItem, existing_file, existing_folder, stamp
@@ -59,7 +60,7 @@ class CocoSource(Source):
         if self._images is None:
             return
         for image in self._present:
-            yield CaptionRecord(caption="", **{**image, "kind": "generated"})
+            yield CaptionRecord(caption="", **{**image, "kind": origins.GENERATED})
         absent = [image["image_id"] for image in self._records.values() if not self._is_present(image)]
         if absent:
             some = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
@@ -90,7 +91,7 @@ class CocoSource(Source):
         return {
             "image_id": name,
             "image": url if photo is None else str(photo),
-            "source": "coco",
+            "source": origins.COCO,
             "split": _split(name, url, self.name),
             "license": licenses.get(str(image.get("license")), ""),
             "attribution": str(image.get("flickr_url", "")),

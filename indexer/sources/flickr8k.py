@@ -10,6 +10,7 @@ from typing import TextIO
 
 from captioner.caption_files import Problem, flickr8k_captions, flickr8k_photos, photo_in
 from captioner.errors import DataError
+from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources.source import Source, SourceItem, existing_file, stamp
@@ -59,7 +60,7 @@ class Flickr8kSource(Source):
             image_id,
             caption,
             image=self._photo(image_id),
-            source="flickr8k",
+            source=origins.FLICKR8K,
             split=self._splits.get(image_id, ""),
             license=LICENSE,
             attribution=f"https://www.flickr.com/photo.gne?id={image_id.split('_')[0]}",

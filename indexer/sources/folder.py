@@ -11,8 +11,7 @@ from pathlib import Path
 from captioner.files import is_file
 from captioner.folders import PhotosBelow, no_photos
 from indexer.errors import SourceError
-from indexer.records import CaptionRecord
-from indexer.sources.source import Problem, Source, SourceItem, existing_folder, stamp
+from indexer.sources.source import Problem, Source, SourceItem, existing_folder, photo_of_folder, stamp
 
 
 class FolderSource(Source):
@@ -41,7 +40,7 @@ class FolderSource(Source):
         for path in map(Path, self.paths):
             if is_file(path):
                 image_id = path.relative_to(self.folder).as_posix()
-                yield CaptionRecord(image_id, "", image=str(path), source="folder", kind="generated")
+                yield photo_of_folder(image_id, str(path))
             else:
                 yield Problem(str(path), "is a broken link, or gone")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from captioner.caption_files import Problem as Problem
+from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 
@@ -61,6 +62,11 @@ def stamp(paths: Iterable[Path]) -> str:
             line = f"{path}\x1f?\n"
         digest.update(line.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def photo_of_folder(image_id: str, place: str) -> CaptionRecord:
+    """A photo of which a caption is still to be written."""
+    return CaptionRecord(image_id, "", image=place, source=origins.FOLDER, kind=origins.GENERATED)
 
 
 def existing_file(path: str | os.PathLike[str], what: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import IndexerError
+from indexer.origins import identity_of, with_beam
 from indexer.records import (
     NO_FILTERS,
     CaptionRecord,
@@ -15,8 +16,6 @@ from indexer.records import (
     Position,
     Query,
     as_time,
-    identity_of,
-    with_beam,
 )
 
 
