@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECT := setup.cfg pyproject.toml setup.py indexer/embedded/kernel.pyx
+# Two processes share all tests: the one that is done takes half of what the other has left. Those that ARGS
+# choose are seldom worth the start of a second process.
+WORKERS ?= $(if $(ARGS),0,2)
 
 .PHONY: demo test slow lint help clean
 
@@ -14,7 +17,8 @@ demo: $(VENV)/.demo  ## caption real photos, index them, search for one that is 
 
 test: $(VENV)/.test  ## all tests, on a real Elasticsearch and a real browser; ARGS="-k name" chooses
 	$(PYTHON) scripts/system_packages.py
-	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m "not slow" \
+		-n $(WORKERS) --dist worksteal $(ARGS)
 
 slow: $(VENV)/.test  ## long training, scale and kill -9 runs
 	$(PYTHON) scripts/system_packages.py
