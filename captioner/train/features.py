@@ -102,9 +102,9 @@ def imagenet_views(photos: Sequence[Path]) -> Iterator[tuple[Features, Features]
     network = GridEncoder(1, pretrained=True).eval().network
     pixels = PhotoPixels([CaptionedPhoto(photo, ()) for photo in photos], preprocess)
     for _, images in DataLoader(pixels, batch_size=_BATCH):
-        maps = network.forward_features(preprocess.normalise(images))
-        chances = network.forward_head(maps).softmax(dim=-1)
-        yield maps.mean(dim=(2, 3)).half().numpy(), chances.half().numpy()
+        pooled = network(preprocess.normalise(images)).mean(dim=(2, 3))
+        chances = network.classifier(pooled).softmax(dim=-1)
+        yield pooled.half().numpy(), chances.half().numpy()
 
 
 def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:

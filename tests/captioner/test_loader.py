@@ -31,3 +31,14 @@ def test_naming_a_model_loads_no_torch() -> None:
 def test_the_package_names_all_that_it_gives_before_any_of_it_is_loaded() -> None:
     code = "import sys, captioner; print({*captioner.__all__} <= {*dir(captioner)}, 'torch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "False"]
+
+
+def test_a_caption_needs_neither_torchvision_nor_torchs_compiler(photos: Path) -> None:
+    code = (
+        "import sys; from captioner.loader import loader; print(loader()().caption(sys.argv[1:])[0].text);"
+        "print([name for name in ('torchvision', 'torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(photos / "chelsea.png")]
+    text, imported = subprocess.check_output(command, text=True).splitlines()
+    assert "cat" in text.split()
+    assert imported == "[]"

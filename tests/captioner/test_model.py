@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from captioner.configuration import CONFIGURATIONS
+from captioner.configuration import CONFIGURATIONS, ModelConfig
 from captioner.errors import ModelError
 from captioner.model import CaptionModel
 from tests.captioner.worlds import TINY, WORDS
@@ -20,6 +20,17 @@ def test_encoders_give_what_their_decoders_read() -> None:
     attention, student = (CaptionModel(one, len(WORDS)).eval() for one in (TINY, STUDENT))
     assert attention.encoder(torch.randn(1, 3, 64, 64)).shape == (1, 4, 1280)
     assert student.encoder.head(torch.randn(2, 2048)).shape == (2, 12)
+
+
+@pytest.mark.parametrize("config", [TINY, STUDENT])
+def test_a_model_whose_weights_are_to_be_loaded_draws_none(config: ModelConfig) -> None:
+    before = torch.get_rng_state()
+    unfilled = CaptionModel.unfilled(config, len(WORDS))
+    assert torch.equal(torch.get_rng_state(), before)
+    drawn = CaptionModel(config, len(WORDS))
+    assert not torch.equal(torch.get_rng_state(), before)
+    assert all(not value.is_meta for value in unfilled.state_dict().values())
+    unfilled.load_state_dict(drawn.state_dict())
 
 
 def test_more_places_can_be_looked_at_without_other_weights() -> None:
