@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -12,6 +13,10 @@ from yarl import URL
 from indexer.scrape.items import RefusalError
 
 Network = IPv4Network | IPv6Network
+
+#: What no host may hold (https://url.spec.whatwg.org/#forbidden-domain-code-point); colons, as IPv6 has them,
+#: and what else ends a host, are not left in one.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f%<>\[\]^|\\]")
 
 #: IPv6 forms that carry an IPv4 address in their last 32 bits: NAT64 (RFC 6052, 8215), IPv4-compatible,
 #: IPv4-translated (SIIT, RFC 2765).
@@ -76,6 +81,8 @@ class AddressGuard:
         if not url.scheme or not host or port == 0:
             missing = "no http:// or https://" if not url.scheme else "no host"
             raise RefusalError("bad-url", f"not a web address ({missing})", "skipped")
+        if _FORBIDDEN.search(url.raw_host or ""):
+            raise RefusalError("bad-url", "not a web address (its host holds what none may)", "skipped")
         if url.user is not None or url.password is not None:
             raise RefusalError("bad-url", "the address holds credentials", "skipped")
         return url

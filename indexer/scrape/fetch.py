@@ -13,13 +13,13 @@ from indexer.scrape.addresses import AddressGuard, Network
 from indexer.scrape.items import PASSING, RefusalError, UnansweredError
 from indexer.scrape.pace import Clock, Pace, retry_after
 from indexer.scrape.providers.protocol import FindError
-from indexer.scrape.robots import LARGEST, Robots, check_robots_tag
+from indexer.scrape.robots import LARGEST, Robots, check_robots_tag, text_of
 from indexer.scrape.transport import Check, HttpTransport, Limits, Response, Transport
 
 _Result = TypeVar("_Result")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-#: Bytes of the largest page, robots.txt or answer of an API.
+#: Bytes of the largest page or answer of an API.
 _TEXT_BYTES = 5 * 1024 * 1024
 #: Types that servers give to pictures when they do not look; the decoder decides in the end.
 _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
@@ -61,6 +61,7 @@ class Fetcher:
         self.manners = manners
         self.limits = limits  # of photos
         self._of_text = replace(limits, bytes=_TEXT_BYTES)
+        self._of_robots = replace(limits, bytes=LARGEST, cut=True)
         self.robots = Robots(self._read_robots)
 
     async def photo(self, url: str, validators: Mapping[str, str] | None = None) -> Response:
@@ -93,7 +94,11 @@ class Fetcher:
         try:
             return await self._retry(lambda: self._answer(address, wanted, find_error))
         except RefusalError as refusal:
-            raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
+            host = URL(url).host
+            named = refusal.detail.startswith(f"{host} ")  # as where it asks to wait
+            raise UnansweredError(
+                refusal.reason, refusal.detail if named else f"{host}: {refusal.detail}"
+            ) from None
 
     async def _answer(self, address: str, wanted: _RequestKind, find_error: FindError) -> Any:
         """The JSON of one answer. Raises UnansweredError for an error that it holds.
@@ -127,19 +132,28 @@ class Fetcher:
 
     async def _follow(self, text: str, wanted: _RequestKind) -> Response:
         """GET through redirects, each checked like the first address."""
-        seen: set[URL] = set()
-        url = self.guard.check_url(text)
-        for _ in range(self.manners.redirects + 1):
+        first = self.guard.check_url(text)
+        response = await self._ask(first, wanted)
+        try:
+            return await self._redirected(response, first, wanted)
+        except RefusalError as refusal:
+            refusal.redirected = True
+            raise
+
+    async def _redirected(self, response: Response, first: URL, wanted: _RequestKind) -> Response:
+        """The answer that the redirects of the first one lead to; itself where it is none."""
+        seen = {first}
+        while response.status in _REDIRECTS:
+            if len(seen) > self.manners.redirects:
+                raise RefusalError("too-many-redirects", f"more than {self.manners.redirects} redirects")
+            url = self._target(response)
+            if wanted.api and url.origin() != first.origin():
+                raise RefusalError("redirect", "an API's answer leads to another site")
             if url in seen:
                 raise RefusalError("redirect-loop", "the redirects come back to where they were")
             seen.add(url)
             response = await self._ask(url, wanted)
-            if response.status not in _REDIRECTS:
-                return response
-            url = self._target(response)
-            if wanted.api and url.origin() != self.guard.check_url(text).origin():
-                raise RefusalError("redirect", "an API's answer leads to another site")
-        raise RefusalError("too-many-redirects", f"more than {self.manners.redirects} redirects")
+        return response
 
     def _target(self, response: Response) -> URL:
         try:
@@ -187,11 +201,10 @@ class Fetcher:
 
     async def _read_robots(self, url: URL) -> str | None:
         """robots.txt as text; None where the site has none (any 4xx but 429)."""
-        wanted = _RequestKind({"Accept": "text/plain", "Accept-Encoding": "gzip"}, _check_api, self._of_text)
+        headers = {"Accept": "text/plain", "Accept-Encoding": "gzip"}
+        wanted = _RequestKind(headers, _check_api, self._of_robots)
         response = await self._retry(lambda: self._follow(str(url), wanted))
-        if response.status >= 400:
-            return None
-        return response.body[:LARGEST].decode("utf-8", "replace")
+        return None if response.status >= 400 else text_of(response.body)
 
 
 async def fetch_one(url: str, limits: Limits, user_agent: str, allowed: tuple[Network, ...] = ()) -> bytes:

@@ -119,6 +119,7 @@ class RefusalError(ScrapeError):
         self.detail = detail
         self.status: Status = status
         self.retry_after = retry_after
+        self.redirected = False  # whether it holds for where the address led, and not for the address itself
 
     @property
     def is_passing(self) -> bool:

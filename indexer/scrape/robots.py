@@ -78,10 +78,22 @@ class Robots:
         try:
             text = await self._read(site / "robots.txt")
         except RefusalError as refusal:
-            if refusal.reason in _OF_THE_ADDRESS:
+            if refusal.reason in _OF_THE_ADDRESS and not refusal.redirected:
                 return Rules(refusal=(refusal.reason, refusal.detail))
-            return Rules(refusal=("robots-unreachable", f"robots.txt: {refusal.detail}"))
+            told = "robots.txt, after a redirect" if refusal.redirected else "robots.txt"
+            return Rules(refusal=("robots-unreachable", f"{told}: {refusal.detail}"))
         return Rules() if text is None else Rules(Protego.parse(text))
+
+
+def text_of(body: bytes) -> str:
+    """The text of a robots.txt; of a long one the whole lines that begin it, as RFC 9309, 2.5 permits.
+
+    A byte order mark would hide the first group of rules from the parser.
+    """
+    if len(body) > LARGEST:
+        read = body[:LARGEST]
+        body = read[: max(read.rfind(b"\n"), read.rfind(b"\r")) + 1]
+    return body.decode("utf-8-sig", "replace")
 
 
 def check_robots_tag(headers: Mapping[str, str]) -> None:

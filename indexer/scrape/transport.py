@@ -14,6 +14,9 @@ from yarl import URL
 from indexer.scrape.addresses import AddressGuard, AddressRefusedError
 from indexer.scrape.items import RefusalError
 
+#: How aiohttp's messages begin where a line of an answer's head is too long, or it has too many.
+_TOO_LONG = ("Got more than", "Too many headers")
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,6 +25,7 @@ class Limits:
     bytes: int = 20 * 1024 * 1024  # of a body, as sent and as unpacked
     seconds: float = 30.0  # the whole request; a server that dribbles cannot hold it longer
     connect_seconds: float = 10.0
+    cut: bool = False  # a body beyond `bytes` is read no further, and is no error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class HttpTransport:
             auto_decompress=False,  # unpacked below, with a limit
             trust_env=False,  # a proxy would resolve names for us, behind the guard's back
             timeout=aiohttp.ClientTimeout(total=None),
+            middlewares=(_ask_once,),
         )
         return self
 
@@ -80,7 +85,7 @@ class HttpTransport:
             request = self._session.get(url, headers=headers, allow_redirects=False, timeout=_times(limits))
             async with request as answer:
                 check(answer.status, answer.headers)
-                body = await _read(answer, limits.bytes)
+                body = await _read(answer, limits)
                 return Response(url, answer.status, answer.headers, body)
         except aiohttp.ConnectionTimeoutError:
             raise RefusalError("timeout", f"no connection within {limits.connect_seconds:g} s") from None
@@ -88,6 +93,19 @@ class HttpTransport:
             raise RefusalError("timeout", f"no whole answer within {limits.seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
             raise _refusal(error) from None
+
+
+async def _ask_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Where a connection ends without an answer, aiohttp would ask again at once, beside pace and attempts.
+
+    It does so for its own errors alone, so this gives it another one.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _refusal(error) from None
 
 
 def _times(limits: Limits) -> aiohttp.ClientTimeout:
@@ -111,7 +129,8 @@ def _refusal(error: BaseException) -> RefusalError:
 def _without_address(error: BaseException) -> str:
     """What went wrong. aiohttp puts the address into some of its texts, and an API's holds keys."""
     if isinstance(error, aiohttp.ClientResponseError):
-        return "the answer is not HTTP"
+        too_long = error.message.startswith(_TOO_LONG)
+        return "the head of the answer is too long" if too_long else "the answer is not HTTP"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server ended the connection without an answer"
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
@@ -119,9 +138,10 @@ def _without_address(error: BaseException) -> str:
     return " ".join(str(said or type(error).__name__).split())[:200]
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, unpacked, never holding more than `limit` bytes of it."""
-    if (answer.content_length or 0) > limit:
+async def _read(answer: aiohttp.ClientResponse, limits: Limits) -> bytes:
+    """The body, unpacked; of a longer one than the limit (where `cut`) little more than that."""
+    limit = limits.bytes
+    if (answer.content_length or 0) > limit and not limits.cut:
         raise RefusalError(
             "too-large", f"{answer.content_length:,} bytes (the limit is {limit:,})", "skipped"
         )
@@ -130,6 +150,8 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     async for piece in answer.content.iter_any():
         body += unpack(piece, limit + 1 - len(body))
         if len(body) > limit:
+            if limits.cut:
+                break
             raise RefusalError("too-large", f"more than {limit:,} bytes", "skipped")
     return bytes(body)
 

@@ -17,6 +17,7 @@ from PIL import Image
 from yarl import URL
 
 from indexer.errors import ScrapeError
+from indexer.scrape.addresses import AddressGuard
 from indexer.scrape.manifest import NAME
 from indexer.scrape.providers.google import Google
 from indexer.scrape.providers.listed import UrlList
@@ -215,6 +216,16 @@ def test_two_addresses_that_redirect_to_each_other(site: Site, scraping: Scrapin
         ("http://2130706433/x.jpg", "bad-url"),
         ("//example.org/x.jpg", "bad-url"),
         ("http://xn--a/x.jpg", "bad-url"),
+        ("http://exa mple.org/x.jpg", "bad-url"),
+        ("http://exa\u00a0mple.org/x.jpg", "bad-url"),
+        ("http://exa%20mple.org/x.jpg", "bad-url"),
+        ("http://exa\x01mple.org/x.jpg", "bad-url"),
+        ("http://<b>example.org/x.jpg", "bad-url"),
+        ("http://a|b.example/x.jpg", "bad-url"),
+        ("http://a^b.example/x.jpg", "bad-url"),
+        ("http://a..example/x.jpg", "bad-url"),
+        ("http://.example/x.jpg", "bad-url"),
+        (f"http://{'a' * 64}.example/x.jpg", "bad-url"),
         ("http://192.168.1.1/x.jpg", "private-address"),
     ],
 )
@@ -227,6 +238,22 @@ def test_an_address_that_must_not_be_asked(
     found = {item.url: (item.status, item.reason) for item in scraping.items().values()}
     assert found.pop(good) == ("downloaded", "")
     assert list(found.values()) == [("skipped", reason)]
+
+
+@pytest.mark.parametrize("host", ["a_b.example", "münchen.example", "A.example.", "[2606:4700::1111]"])
+def test_a_host_that_may_be_one_is_no_bad_address(host: str) -> None:
+    assert AddressGuard().check_url(f"http://{host}/x.jpg").host == host.lower().strip("[]")
+
+
+@pytest.mark.parametrize("head", [b"X-Long: " + b"x" * 1_000_000, b"\r\n".join([b"X-Many: x"] * 100_000)])
+def test_a_head_that_is_too_long_is_told_as_such(head: bytes, site: Site, scraping: Scraping) -> None:
+    async def long(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n" + head + b"\r\n\r\n")
+
+    site.raw["/x.jpg"] = long
+    scraping([site.url("/x.jpg")])
+    item = scraping.items()[site.url("/x.jpg")]
+    assert (item.reason, item.detail) == ("connection", "the head of the answer is too long")
 
 
 class _Faulty:

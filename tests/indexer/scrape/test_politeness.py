@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import math
 from email.utils import formatdate
@@ -19,7 +20,7 @@ from indexer.scrape.data_set import replaced_photos, scraped_photos
 from indexer.scrape.items import RefusalError
 from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
-from indexer.scrape.robots import unwanted_directives
+from indexer.scrape.robots import LARGEST, unwanted_directives
 from indexer.scrape.settings import is_contact
 from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
 from tests.indexer.scrape.pictures import encoded, image, jpeg
@@ -81,6 +82,97 @@ def test_an_unreachable_robots_txt_forbids_all_for_now(
     _robots(site, "")
     scraping([url])
     assert scraping.outcome(url) == ("downloaded", "")
+
+
+def test_a_byte_order_mark_hides_no_rule(site: Site, scraping: Scraping) -> None:
+    _robots(site, "\ufeffUser-agent: *\nDisallow: /private/")
+    scraping([site.photo("/private/x.jpg", jpeg(1))])
+    assert scraping.outcome(site.url("/private/x.jpg")) == ("skipped", "robots")
+
+
+async def _endless_rules(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Without a length and without an end; each line is twelve bytes long."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n")
+    writer.write(b"User-agent: *\nDisallow: /private/\n")
+    while not writer.is_closing():
+        writer.write(b"Allow: /xyz\n" * 10_000)
+        await writer.drain()
+
+
+_RULES = b"User-agent: *\nDisallow: /private/\n"
+
+
+@pytest.mark.parametrize("length", [6 * 1024 * 1024, 513 * 1024])
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_a_robots_txt_that_is_too_long_its_beginning_holds(
+    length: int, packed: bool, site: Site, scraping: Scraping
+) -> None:
+    text = _RULES + b"# nothing\n" * (length // 10)
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    site.pages["/robots.txt"] = Answer(gzip.compress(text) if packed else text, "text/plain", headers=headers)
+    closed, permitted = site.photo("/private/x.jpg", jpeg(1)), site.photo("/x.jpg", jpeg(2))
+    scraping([closed, permitted])
+    assert scraping.outcome(closed) == ("skipped", "robots")
+    assert scraping.outcome(permitted) == ("downloaded", "")
+
+
+def test_a_robots_txt_without_end_is_read_as_far_as_its_limit(site: Site, scraping: Scraping) -> None:
+    site.raw["/robots.txt"] = _endless_rules
+    closed, permitted = site.photo("/private/x.jpg", jpeg(1)), site.photo("/x.jpg", jpeg(2))
+    scraping([closed, permitted])
+    assert scraping.outcome(closed) == ("skipped", "robots")
+    assert scraping.outcome(permitted) == ("downloaded", "")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_line_that_the_limit_cuts_says_nothing(end: bytes, site: Site, scraping: Scraping) -> None:
+    """It would forbid all (Disallow: /) where it means /private/."""
+    head, last = b"User-agent: *" + end, b"Disallow: /private/"
+    comments = b"#" * (LARGEST - len(head) - len(end) - len(b"Disallow: /")) + end
+    site.pages["/robots.txt"] = Answer(head + comments + last + end, "text/plain")
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping([url])
+    assert scraping.outcome(url) == ("downloaded", "")
+
+
+def test_a_robots_txt_of_just_the_limit_holds_to_its_last_letter(site: Site, scraping: Scraping) -> None:
+    rules = b"User-agent: *\n" + b"#" * (LARGEST - 33) + b"\nDisallow: /private"
+    assert len(rules) == LARGEST
+    site.pages["/robots.txt"] = Answer(rules, "text/plain")
+    scraping([site.photo("/private/x.jpg", jpeg(1))])
+    assert scraping.outcome(site.url("/private/x.jpg")) == ("skipped", "robots")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("http://10.0.0.1/robots.txt", "resolves to an address that is not public"),
+        ("ftp://127.0.0.1/robots.txt", "ftp: is not http or https"),
+        ("http://xn--a/robots.txt", "not a web address"),
+        ("/robots.txt", "the redirects come back to where they were"),
+    ],
+)
+def test_a_robots_txt_that_leads_where_nobody_may_ask_is_unreachable(
+    place: str, said: str, site: Site, scraping: Scraping
+) -> None:
+    """Nothing is wrong with the photo's own address, so no option that permits addresses is of use."""
+    site.pages["/robots.txt"] = Answer(status=302, headers={"Location": place})
+    url = site.photo("/x.jpg", jpeg(1))
+    scraping([url])
+    assert scraping.outcome(url) == ("skipped", "robots-unreachable")
+    assert scraping.items()[url].detail.startswith(f"robots.txt, after a redirect: {said}")
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_host_that_hangs_up_is_asked_as_often_as_attempts_say(
+    at_once: int, site: Site, scraping: Scraping
+) -> None:
+    urls = [site.url(f"/{number}.jpg") for number in range(at_once)]
+    site.raw.update({f"/{number}.jpg": hang_up for number in range(at_once)})
+    scraping(urls, attempts=3, per_host=1)
+    assert {scraping.outcome(url) for url in urls} == {("failed", "connection")}
+    assert sorted(site.paths()) == sorted([f"/{number}.jpg" for number in range(at_once)] * 3)
+    assert sorted(scraping.clock.slept) == [1.0] * at_once + [2.0] * at_once
 
 
 @pytest.mark.parametrize(

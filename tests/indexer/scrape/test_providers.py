@@ -361,6 +361,14 @@ def test_a_throttle_that_is_longer_than_a_run_waits_is_told_in_its_words(
     assert scraping.clock.slept == []
 
 
+def test_a_host_that_asks_to_wait_is_named_once(site: Site, scraping: Scraping) -> None:
+    apis = Apis(site)
+    site.pages[PATHS["openverse"]] = Answer(status=429, headers={"Retry-After": "3000"})
+    engine = provider("openverse", apis.environment())
+    details = [one.detail for one in scraping(["a cat", "a dog"], engine).unanswered]
+    assert details == ["Openverse: HTTP 429", "127.0.0.1 asks to wait 3000 s"]
+
+
 async def _no_http(request: Request, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 abc " + request.path.encode() + b"\r\n\r\n")
 
