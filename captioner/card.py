@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from captioner.configuration import ModelConfig
 from captioner.counted import counted
 from captioner.outside import printable
+
+_OF_CONSENSUS = re.compile(r" With a consensus of [^.\n]+ captions\.")
 
 
 def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str:
@@ -19,6 +22,11 @@ def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str
         *(f"**Origin.** {line}" for line in _origin(about)),
     )
     return "\n\n".join(["# Model card", "Made from what config.json tells.", *map(printable, parts)]) + "\n"
+
+
+def without_consensus(card: str) -> str:
+    """The card that would have been made of the same model without its consensus."""
+    return _OF_CONSENSUS.sub("", card, count=1)
 
 
 def _architecture(config: ModelConfig, words: int) -> str:

@@ -123,13 +123,17 @@ def read_card(folder: Path) -> str:
         raise ModelError(f"{path}: not a readable model card ({error})") from None
 
 
-def load(folder: Path) -> Checkpoint:
-    """Read a model. Raises ModelError, naming the file, for anything missing, damaged or unfitting."""
+def load(folder: Path, *, consensus: bool = True) -> Checkpoint:
+    """Read a model. Raises ModelError, naming the file, for anything missing, damaged or unfitting.
+
+    `consensus`: whether with its consensus, which may be of an earlier version's kind; it is then refused.
+    """
     config, about = read_config(folder)
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     if vocabulary.digest != config["vocabulary"]["sha256"]:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
-    model = _build_unfilled(folder, config["model"], len(vocabulary))
+    settings = config["model"] if consensus else {**config["model"], "consensus": None}
+    model = _build_unfilled(folder, settings, len(vocabulary))
     _load_weights(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, file_digest(folder / WEIGHTS))
 
@@ -183,6 +187,8 @@ def _build_unfilled(folder: Path, values: dict[str, Any], words: int) -> Caption
         preprocess = dict(values.pop("preprocess"))
         preprocess["mean"], preprocess["std"] = tuple(preprocess["mean"]), tuple(preprocess["std"])
         consensus = values.pop("consensus", None)
+        if isinstance(consensus, dict) and "entries" not in consensus:
+            raise ModelError("a consensus of an earlier kind; `captioner consensus` makes it anew")
         sizes = ConsensusSizes(**consensus) if consensus is not None else None
         config = ModelConfig(**values, preprocess=Preprocess(**preprocess), consensus=sizes)
         return CaptionModel.unfilled(config, words)

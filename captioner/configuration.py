@@ -10,14 +10,15 @@ from captioner.errors import ModelError
 from captioner.preprocess import Preprocess
 
 _LARGEST = 100_000  # any size in a configuration; a larger one is a mistake, and could fill the memory
+_MOST_ENTRIES = 10_000_000
 
 
-def _check(settings: object, at_least: Mapping[str, int]) -> None:
+def _check(settings: object, at_least: Mapping[str, int], largest: int = _LARGEST) -> None:
     """A config.json may have been edited by hand. Raises ModelError."""
     for name, smallest in at_least.items():
         value = getattr(settings, name)
-        if not isinstance(value, int) or not smallest <= value <= _LARGEST:
-            raise ModelError(f"{name} is {value!r}; a number from {smallest} to {_LARGEST:,} is expected")
+        if not isinstance(value, int) or not smallest <= value <= largest:
+            raise ModelError(f"{name} is {value!r}; a number from {smallest} to {largest:,} is expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,11 @@ class ConsensusSizes:
     grams: int  # n-grams in its table
     photos: int  # training photos that can be neighbours
     words: int  # kept for each of these photos, at most
+    entries: int  # which of these photos' captions have which n-grams
 
     def __post_init__(self) -> None:
         _check(self, {"space": 1, "grams": 1, "photos": 1, "words": 1})
+        _check(self, {"entries": 1}, _MOST_ENTRIES)
 
 
 @dataclass(frozen=True, slots=True)

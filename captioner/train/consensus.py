@@ -1,10 +1,10 @@
-"""Make a model's consensus from the training photos' captions: a ridge regression, and a table of words.
+"""Make a model's consensus from the training photos' captions: a ridge regression, n-grams and words.
 
 For each photo the target is the mean of its captions' CIDEr vectors (tf-idf of n-grams, each length of unit
 norm). The regression from the pooled features to these vectors is of low rank: with H the features' penalised
 covariance, L its Cholesky factor and R the products of features and targets, the largest left singular
-vectors U of L^-1 R give the places of photos, L^-T U, and of n-grams, U^T L^-1 R (reduced-rank regression:
-Izenman, 1975).
+vectors U of L^-1 R give the places of photos, L^-T U (reduced-rank regression: Izenman, 1975). What it
+expects of a photo is the sum of the training photos' targets, each times the product of both photos' places.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from captioner import checkpoint
 from captioner.captioner import Captioner, find_model
+from captioner.card import without_consensus
 from captioner.checkpoint import Checkpoint
 from captioner.cider import LONGEST, NGram, Rarity, Words
 from captioner.configuration import ConsensusSizes
@@ -45,7 +46,7 @@ class ConsensusRecipe:
     space: int = 256  # numbers that make a place; docs/tried.md has what others gave, also of `penalty`
     smallest_count: int = 5  # photos whose captions must have an n-gram
     grams: int = 20_000  # n-grams at most: the most frequent ones
-    photos: int = 20_000  # possible neighbours at most: of more photos, evenly spaced ones
+    photos: int = 20_000  # to compare with at most: of more photos, evenly spaced ones
     penalty: float = 0.02  # of the regression, as a share of the features' mean variance
 
 
@@ -92,7 +93,7 @@ def add_consensus(
     model. Raises DataError and ModelError.
     """
     folder = find_model(model)
-    original = checkpoint.load(folder)
+    original = checkpoint.load(folder, consensus=False)  # this one comes in its place
     card = _handwritten_card(original, folder)
     if not isinstance(original.model.decoder, AttentionDecoder):
         raise ModelError(
@@ -113,7 +114,7 @@ def add_consensus(
 def _handwritten_card(original: Checkpoint, folder: Path) -> str:
     """The model's card if a person wrote it; "" for one that `save` made, so that `save` makes another."""
     card = checkpoint.read_card(folder)
-    return "" if card == checkpoint.card_of(original) else card
+    return "" if without_consensus(card) == checkpoint.card_of(original) else card
 
 
 def _about(
@@ -144,19 +145,28 @@ def fit_consensus(
 
     Raises DataError where all features are equal.
     """
-    places, bias, gram_places = _regression(pooled.double(), statistics.targets, recipe)
     rows = torch.linspace(0, len(pooled) - 1, min(recipe.photos, len(pooled))).long()
-    sizes = ConsensusSizes(places.shape[1], len(statistics.grams), len(rows), statistics.words.shape[1])
+    pooled, targets = pooled[rows].double(), statistics.targets.index_select(0, rows).coalesce()
+    weight, bias = _regression(pooled, targets, recipe)
+    sizes = ConsensusSizes(
+        space=weight.shape[1],
+        grams=len(statistics.grams),
+        photos=len(rows),
+        words=statistics.words.shape[1],
+        entries=len(targets.values()),
+    )
     result = Consensus(sizes, len(vocabulary), pooled.shape[1])
-    placed = pooled.double() @ places + bias
-    result.place.weight.copy_(places.T)
+    placed = pooled @ weight + bias
+    result.place.weight.copy_(weight.T)
     result.place.bias.copy_(bias)
     result.centre.copy_(placed.mean(dim=0))
-    result.photos.copy_(_quantise((placed - placed.mean(dim=0))[rows])[0])
+    whole, scales = _quantise(placed - placed.mean(dim=0))
+    result.photos.copy_(whole)
+    result.photo_scales.copy_(scales)
     result.words.copy_(statistics.words[rows])
     result.shares.copy_(statistics.shares[rows])
     result.usual.copy_(statistics.usual)
-    _fill_table(result, statistics, vocabulary, gram_places)
+    _fill_table(result, statistics, vocabulary, targets)
     return result
 
 
@@ -185,11 +195,8 @@ def _targets(rarity: Rarity, captions: Sequence[Sequence[Words]], grams: dict[NG
     return found.coalesce()
 
 
-def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tuple[Tensor, Tensor, Tensor]:
-    """The map from features to places, weight (C, S) and bias (S,), and the places of n-grams (G, S).
-
-    The product of a photo's place and an n-gram's is the expected target.
-    """
+def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tuple[Tensor, Tensor]:
+    """The map from features to places: weight (C, S) and bias (S,)."""
     centre = pooled.mean(dim=0)
     features = torch.cat([pooled - centre, pooled.new_ones(len(pooled), 1)], dim=1)
     covariance = features.T @ features
@@ -203,7 +210,7 @@ def _regression(pooled: Tensor, targets: Tensor, recipe: ConsensusRecipe) -> tup
     # eigh sorts upwards: the last ones are the largest
     along = torch.linalg.eigh(reduced @ reduced.T).eigenvectors.flip(1)[:, : recipe.space]
     places = torch.linalg.solve_triangular(lower.T, along, upper=True)
-    return places[:-1], places[-1] - centre @ places[:-1], reduced.T @ along
+    return places[:-1], places[-1] - centre @ places[:-1]
 
 
 def _word_shares(
@@ -225,7 +232,7 @@ def _word_shares(
 
 
 def _fill_table(
-    result: Consensus, statistics: CaptionStatistics, vocabulary: Vocabulary, places: Tensor
+    result: Consensus, statistics: CaptionStatistics, vocabulary: Vocabulary, targets: Tensor
 ) -> None:
     """Fill the table of n-grams in the order of their keys, so that bisection finds them."""
     grams, rarity = statistics.grams, statistics.rarity
@@ -241,9 +248,13 @@ def _fill_table(
     result.grams.copy_(keys)
     result.rarity.copy_(torch.tensor([rarity.of(gram) for gram in grams])[order])
     result.rarest.fill_(rarity.of(()))
-    whole, scales = _quantise(places[order])
-    result.gram_places.copy_(whole)
-    result.gram_scales.copy_(scales)
+    entries = targets.index_select(1, order).T.coalesce()
+    (of_gram, photos), cosines = entries.indices(), entries.values().float()
+    largest = torch.zeros(len(grams)).scatter_reduce_(0, of_gram, cosines, "amax").clamp(min=1e-12)
+    result.counts.copy_(of_gram.bincount(minlength=len(grams)))
+    result.entry_photos.copy_(photos)
+    result.entry_cosines.copy_((cosines / largest[of_gram] * 255).round())
+    result.gram_scales.copy_(largest / 255)
 
 
 def _quantise(rows: Tensor) -> tuple[Tensor, Tensor]:

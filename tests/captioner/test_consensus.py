@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from captioner.cider import Rarity
-from captioner.consensus import FLOOR, SHARE, WEIGHT, Consensus, keys_of
+from captioner.consensus import CLOSENESS, FLOOR, NEAR, SHARE, WEIGHT, Consensus, keys_of
 from captioner.decode import Hypothesis
 from captioner.errors import DataError
 from captioner.train.consensus import CaptionStatistics, ConsensusRecipe, fit_consensus
@@ -50,7 +54,7 @@ def consensus(
 
 @pytest.fixture(scope="module")
 def made() -> Consensus:
-    """More numbers than photos: what it expects of a training photo is what people wrote for it."""
+    """More numbers than photos: its regression expects of a training photo what people wrote for it."""
     return consensus()
 
 
@@ -66,6 +70,18 @@ def mean_cosine(caption: Sequence[str], photo: int) -> float:
     return total / len(CAPTIONS[photo])
 
 
+def neighbours(made: Consensus, pooled: Tensor) -> Tensor:
+    """The weights of the training photos as neighbours of photos, from the definition."""
+    here = functional.normalize(made.place(pooled) - made.centre, dim=1)
+    there = functional.normalize(made.photos.float(), dim=1)
+    weights = (here @ there.T).clamp(min=0) ** CLOSENESS
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def mean_cosines(caption: Sequence[str]) -> Tensor:
+    return torch.tensor([mean_cosine(caption, photo) for photo in range(len(CAPTIONS))])
+
+
 def ids(caption: Sequence[str]) -> tuple[int, ...]:
     return tuple(WORDS.id(word) for word in caption)
 
@@ -77,14 +93,32 @@ CAPTION = st.lists(
 
 @given(st.lists(st.tuples(CAPTION, st.integers(0, len(CAPTIONS) - 1)), min_size=1, max_size=6))
 @settings(deadline=None)
-def test_agreement_is_the_mean_cosine_with_peoples_captions(
+def test_agreement_is_the_mean_cosine_with_peoples_captions_and_those_of_neighbours(
     made: Consensus, asked: list[tuple[list[str], int]]
 ) -> None:
     captions, photos = [caption for caption, _ in asked], [photo for _, photo in asked]
-    features = grid(pooled_of(len(CAPTIONS)))
-    found = made.agreement(features, [ids(caption) for caption in captions], photos).tolist()
-    wanted = [mean_cosine(caption, photo) for caption, photo in asked]
-    assert found == pytest.approx(wanted, abs=0.05)  # places of n-grams are kept in eight bits
+    pooled = pooled_of(len(CAPTIONS))
+    found = made.agreement(grid(pooled), [ids(caption) for caption in captions], photos).tolist()
+    near = neighbours(made, pooled)
+    wanted = [
+        (1 - NEAR) * mean_cosine(caption, photo) + NEAR * (near[photo] @ mean_cosines(caption)).item()
+        for caption, photo in asked
+    ]
+    assert found == pytest.approx(wanted, abs=0.05)  # places and cosines are kept in eight bits
+
+
+def test_of_other_photos_it_expects_what_ridge_regression_and_neighbours_do() -> None:
+    """The regression from its own definition, of all ranks."""
+    made = consensus(recipe=replace(EVERYTHING, penalty=0.5))
+    here, there = pooled_of(9, seed=1), pooled_of(len(CAPTIONS))
+    centred = there - there.mean(dim=0)
+    covariance = centred.T @ centred
+    ridge = 0.5 * covariance.diagonal().mean() * torch.eye(CHANNELS)
+    regression = (here - there.mean(dim=0)) @ (covariance + ridge).inverse() @ centred.T + 1 / len(CAPTIONS)
+    weights = (1 - NEAR) * regression + NEAR * neighbours(made, here)
+    for caption in (line for photo in CAPTIONS for line in photo):
+        found = made.agreement(grid(here), [ids(caption)] * 9, range(9))
+        assert found.tolist() == pytest.approx((weights @ mean_cosines(caption)).tolist(), abs=0.05), caption
 
 
 @given(st.sets(st.lists(st.integers(1, 29), min_size=1, max_size=4).map(tuple)))
@@ -129,7 +163,9 @@ def test_the_hypothesis_that_agrees_best_comes_first(made: Consensus) -> None:
     found = [[Hypothesis(lake, -0.5, True), Hypothesis((), -0.6, True), Hypothesis(dog, -1.0, False)]]
     best, *others = made.rank(features, found)[0]
     assert (best.ids, best.ended) == (dog, False)
-    agreed = mean_cosine(["a", "dog", "runs", "on", "grass"], 0)
+    cosines = mean_cosines(["a", "dog", "runs", "on", "grass"])
+    near = neighbours(made, pooled_of(len(CAPTIONS)))[0]
+    agreed = (1 - NEAR) * cosines[0].item() + NEAR * (near @ cosines).item()
     assert best.score == pytest.approx(-1.0 + WEIGHT * agreed, abs=WEIGHT * 0.05)
     assert {one.ids for one in others} == {lake, ()}
     assert [one.score for one in others] == sorted((one.score for one in others), reverse=True)
@@ -146,6 +182,13 @@ def test_each_photo_is_told_the_same_alone_and_among_others(made: Consensus) -> 
             together[row].item(), abs=1e-4
         )
         assert torch.allclose(made(alone)[0], told[row], atol=1e-4)
+
+
+def test_a_consensus_that_was_used_can_be_copied_and_pickled(made: Consensus) -> None:
+    features, asked = grid(pooled_of(3)), [ids(CAPTIONS[1][0])] * 3
+    wanted = made.agreement(features, asked, range(3))
+    for copied in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert torch.equal(copied.agreement(features, asked, range(3)), wanted)
 
 
 def test_nothing_to_rank_is_no_fault(made: Consensus) -> None:
@@ -167,6 +210,7 @@ def test_only_so_many_are_kept() -> None:
     recipe = ConsensusRecipe(space=3, smallest_count=1, grams=7, photos=4)
     sizes = consensus(recipe=recipe).sizes
     assert (sizes.space, sizes.grams, sizes.photos) == (3, 7, 4)
+    assert 7 <= sizes.entries <= 4 * 7
 
 
 def test_photos_without_a_word_in_common_have_no_consensus() -> None:

@@ -134,6 +134,37 @@ def test_a_consensus_is_replaced_in_its_place(made: Path, tmp_path: Path) -> Non
     assert again.about["data"] == ["something", "colours"]
 
 
+def _as_of_an_earlier_kind(folder: Path) -> Path:
+    """The model's consensus as it was before it had entries."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    del config["model"]["consensus"]["entries"]
+    path.write_text(json.dumps(config))
+    return folder
+
+
+def test_a_consensus_of_an_earlier_kind_is_told_and_replaced(
+    plain: Path, photos: Sequence[CaptionedPhoto], tmp_path: Path
+) -> None:
+    add_consensus(plain, photos[:24], (), tmp_path / "model", "cpu")
+    old = _as_of_an_earlier_kind(tmp_path / "model")
+    with pytest.raises(ModelError, match=r"config\.json.*earlier kind; `captioner consensus` makes it anew"):
+        checkpoint.load(old)
+    assert add_consensus(old, photos, (), old, "cpu").model.consensus is not None
+    card = checkpoint.read_card(old)
+    assert "consensus of 36 photos" in card and "consensus of 24" not in card
+
+
+def test_a_model_with_a_consensus_of_an_earlier_kind_is_trained_on(
+    plain: Path, photos: Sequence[CaptionedPhoto], tmp_path: Path
+) -> None:
+    add_consensus(plain, photos, (), tmp_path / "model", "cpu")
+    old = _as_of_an_earlier_kind(tmp_path / "model")
+    dev = coloured_photos(tmp_path / "dev", 3, first=40)
+    run = TrainingRun(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", start=old, device="cpu")
+    assert train(run, TrainingData(list(photos[:4]), dev), Watch()).model.consensus is None
+
+
 def test_a_model_that_is_trained_on_has_no_consensus(
     made: Path, photos: Sequence[CaptionedPhoto], tmp_path: Path
 ) -> None:
@@ -245,11 +276,15 @@ def test_options_that_do_not_go_together_are_wrong_usage(
 
 
 def _consensus(model: CaptionModel) -> Consensus:
-    made = Consensus(ConsensusSizes(3, 4, 5, 2), len(WORDS), model.encoder.channels)
+    made = Consensus(
+        ConsensusSizes(space=3, grams=4, photos=5, words=2, entries=6), len(WORDS), model.encoder.channels
+    )
     made.words.random_(0, len(WORDS))
     made.shares.random_(0, 255)
     made.grams.copy_(torch.tensor([4, 5, 77, 78]))
-    made.gram_places.random_(-127, 127)
+    made.counts.copy_(torch.tensor([3, 0, 1, 2]))
+    made.entry_photos.random_(0, 5)
+    made.entry_cosines.random_(0, 255)
     return made
 
 
@@ -279,6 +314,9 @@ def test_words_that_are_none_are_refused(tmp_path: Path) -> None:
         ("grams", torch.tensor([5, 4, 77, 78]), "grams holds keys that do not rise"),
         ("grams", torch.tensor([4, 4, 77, 78]), "grams holds keys that do not rise"),
         ("grams", torch.tensor([0, 4, 77, 78]), "grams holds keys that do not rise"),
+        ("entry_photos", torch.tensor([0, 1, 2, 3, 4, 5], dtype=torch.int16), "outside 0 to 4"),
+        ("counts", torch.tensor([3, 0, 1, 1], dtype=torch.int32), "counts holds other numbers"),
+        ("counts", torch.tensor([4, -1, 1, 2], dtype=torch.int32), "counts holds other numbers"),
         ("usual", torch.full((len(WORDS),), -1.0), "usual holds shares below 0"),
         ("words", torch.full((5, 2), 4.5), "words holds torch.float"),
     ],
