@@ -78,8 +78,10 @@ class Batches:
         return digest.hexdigest()
 
     def epoch(self, number: int, seed: int, rank: int = 0, ranks: int = 1, skip: int = 0) -> Iterator[Batch]:
-        """Batches of epoch `number` for process `rank`; the joint batch is the same for any `ranks`.
+        """Batches of epoch `number` for process `rank`; the joint batch has the same photos for any `ranks`.
 
+        What is drawn at random for each photo (views, hidden photos, imagined ones, dropout) is another draw
+        with other `ranks`, for each process draws for its share.
         The first `skip` are left out without being made, since making them would draw random numbers.
         """
         # A large prime, so that no epoch of one seed has the order of an epoch of another seed.

@@ -151,7 +151,11 @@ def _tokenise_captions(run: TrainingRun, data: TrainingData) -> tuple[TokenisedP
 
 
 def _treebank(caption: str) -> list[str]:
-    """Words as in the student project's vocabularies, punctuation included."""
+    """Words as in the student project's vocabularies, punctuation included.
+
+    There, sentences were split first, by a model that has to be downloaded (punkt). Here a caption is one
+    sentence: a full stop stays on its word where another follows ("runs." in "a dog runs. a cat sits.").
+    """
     from nltk.tokenize import word_tokenize
 
     return list(word_tokenize(caption.lower(), preserve_line=True))

@@ -8,6 +8,10 @@ from torchvision import models
 
 @pytest.fixture
 def short_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten_resnets(monkeypatch)
+
+
+def shorten_resnets(monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNets of few blocks of the same kind: the long ones differ in the number of blocks alone."""
 
     def short(weights: None = None) -> models.ResNet:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import torch
 
 from captioner.configuration import CONFIGURATIONS, ModelConfig
 from captioner.datasets import encode
+from captioner.device import lower_precision
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.tokens import words
 from captioner.train import objectives
 from captioner.train.batches import Batches, CachedViews, TrainingDetections
-from captioner.train.loop import Recipe, Training
+from captioner.train.loop import STUDENT_RECIPE, Recipe, Training
 from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
 from captioner.vocabulary import END, START, Vocabulary
@@ -201,24 +203,64 @@ def test_a_further_process_whose_random_state_is_damaged_goes_on_with_a_fresh_on
     assert torch.equal(torch.get_rng_state(), first)
 
 
+def test_the_student_recipe_trains_as_the_student_project_did() -> None:
+    """Adam as PyTorch has it, at one rate from the first step to the last, and no gradient is clipped."""
+    training = new_training(STUDENT, dataclasses.replace(STUDENT_RECIPE, epochs=3, photos_per_batch=4))
+    with torch.no_grad():
+        training.model.decoder.get_parameter("linear.weight").mul_(20)  # so that gradients are large
+    model, norms = copy.deepcopy(training.model).train(), []
+    adam = torch.optim.Adam([one for one in model.parameters() if one.requires_grad], lr=1e-3)
+    for epoch in range(3):
+        for batch in training.batches.epoch(epoch, training.recipe.seed):
+            with lower_precision(model.device):
+                loss, count = CrossEntropy(0.0)(model, training.views(model, batch.photos), batch)
+            adam.zero_grad()
+            torch.autograd.backward(loss / count)
+            norms.append(
+                float(torch.nn.utils.get_total_norm(one.grad for one in adam.param_groups[0]["params"]))
+            )
+            adam.step()
+    run_to_end(training)
+    assert max(norms) > 2
+    for name, value in training.model.decoder.state_dict().items():
+        torch.testing.assert_close(value, model.decoder.state_dict()[name], msg=name)
+
+
+#: Trained in two processes; of five photos a step one of them gets three, the other two.
+JOINT: Mapping[str, tuple[ModelConfig, Recipe]] = {
+    "attention": (TINY, RECIPE),
+    "show_and_tell": (STUDENT, dataclasses.replace(RECIPE, photos_per_batch=5, epochs=6)),
+}
 _PROCESS = """
-import torch
+import pytest, sys, torch
 from captioner.train.processes import Processes
-from tests.captioner.train.test_loop import RECIPE, new_training, run_to_end
-training = new_training(processes=Processes.from_environment(torch.device("cpu")))
-print(training.processes.rank, *(loss.hex() for loss in run_to_end(training)))
+from tests.captioner.conftest import shorten_resnets
+from tests.captioner.train import test_loop
+shorten_resnets(pytest.MonkeyPatch())
+processes = Processes.from_environment(torch.device("cpu"))
+training = test_loop.new_training(*test_loop.JOINT[sys.argv[1]], processes)
+print(training.processes.rank, *(loss.hex() for loss in test_loop.run_to_end(training)))
+print(*(float(value).hex() for value in test_loop.statistics(training)))
 torch.distributed.destroy_process_group()
 """
 
 
-def test_two_processes_give_the_loss_of_one_with_the_joint_batch() -> None:
-    told = in_two_processes("-c", _PROCESS)
-    alone = run_to_end(new_training())
+def statistics(training: Training) -> list[float]:
+    """What is kept of the features that went through batch normalisation (model1 to model5)."""
+    buffers = training.model.encoder.named_buffers()
+    return [float(number) for name, value in buffers if name.startswith("bn.") for number in value.view(-1)]
+
+
+@pytest.mark.parametrize("decoder", JOINT)
+def test_two_processes_give_the_loss_of_one_with_the_joint_batch(decoder: str) -> None:
+    told = in_two_processes("-c", _PROCESS, decoder)
+    training = new_training(*JOINT[decoder])
+    alone = run_to_end(training)
     for rank, (output, errors) in enumerate(told):
-        found = output.split()
-        assert found[:1] == [str(rank)], errors
-        losses = [float.fromhex(loss) for loss in found[1:]]
+        assert output.split()[:1] == [str(rank)], errors
+        losses, kept = ([float.fromhex(one) for one in line.split()] for line in output[2:].splitlines())
         assert losses == pytest.approx(alone, rel=2e-3)  # sums of floats in another order
+        assert kept == pytest.approx(statistics(training), rel=2e-3, abs=2e-3)
 
 
 @pytest.mark.parametrize("config", [TINY, STUDENT], ids=["attention", "show_and_tell"])

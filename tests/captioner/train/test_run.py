@@ -20,6 +20,7 @@ from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
 from captioner.train.record import record, seen_in_training
 from captioner.train.run import BEST, LOG, STATE, TrainingData, TrainingRun, train
+from captioner.train.setup import _treebank
 from captioner.train.word_vectors import WordVectors
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
 
@@ -402,6 +403,11 @@ def test_a_step_has_photos_for_every_process(
 
 
 # The student project's architectures
+
+
+def test_a_caption_is_one_sentence() -> None:
+    """Sentences are not looked for, so a full stop is a word at the caption's end alone."""
+    assert _treebank("A dog's run. A cat sits.") == ["a", "dog", "'s", "run.", "a", "cat", "sits", "."]
 
 
 @pytest.mark.usefixtures("short_resnet")
