@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any, cast
+from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from torch.nn import functional
 
 from captioner.efficientnet import EfficientNetLite2
 from captioner.errors import ModelError
+from captioner.outside import error_text
 
 
 class Encoder(nn.Module):
@@ -74,9 +77,7 @@ class PooledEncoder(Encoder):
 
     def __init__(self, name: str, embedding: int, pretrained: bool) -> None:
         super().__init__()
-        from torchvision import models
-
-        network = getattr(models, name)(weights="IMAGENET1K_V1" if pretrained else None)
+        network = _resnet(name, pretrained)
         self.channels = embedding
         self.resnet = nn.Sequential(*list(network.children())[:-1])
         self.linear = nn.Linear(network.fc.in_features, embedding)
@@ -90,6 +91,40 @@ class PooledEncoder(Encoder):
 
     def stages(self) -> list[nn.Module]:
         return list(self.resnet.children())
+
+
+def _resnet(name: str, pretrained: bool) -> Any:
+    """torchvision's network of that name. Raises ModelError if its ImageNet weights cannot be had."""
+    from torchvision import models
+
+    network = getattr(models, name)(weights=None)
+    if pretrained:
+        url = models.get_model_weights(name).IMAGENET1K_V1.url
+        place = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/")[-1]
+        _fetch(name, url, place)
+        try:
+            network.load_state_dict(torch.load(place, map_location="cpu", weights_only=True))
+        except Exception as error:  # PyTorch raises nearly anything for a file that is none of its own
+            what = f"{place}: not the ImageNet weights of {name}"
+            raise ModelError(f"{what} ({error_text(error)}); delete it, or put that of {url} there") from None
+    return network
+
+
+def _fetch(name: str, url: str, place: Path) -> None:
+    """Download the file to where torch itself would keep it, unless it is there; its name tells its hash."""
+    if place.exists():
+        return
+    digest = place.stem.rpartition("-")[-1]
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(place), digest)
+    except (OSError, RuntimeError) as error:  # no network, HTTP errors, a full disk; another hash
+        cause = error.reason if isinstance(error, URLError) else error  # URLError's own text is in brackets
+        why = error_text(cause if isinstance(cause, OSError) else error)
+        raise ModelError(
+            f"{name} begins with ImageNet weights, which {url} did not give ({why}); "
+            f"put that file at {place}, or start from a model by --from"
+        ) from None
 
 
 def imagenet_is_here() -> bool:
