@@ -104,15 +104,24 @@ class _Bars:
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._later = 0  # steps of the epochs to come
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
         self._close()
-        self._bar = progress_bar(total, "step", name)
+        self._bar, self._later = progress_bar(total, unit, name), later
 
     def advance(self, count: int = 1, loss: float | None = None) -> None:
         if loss is not None:
-            self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            self._bar.set_postfix({"loss": f"{loss:.3f}", **self._run_left()}, refresh=False)
         self._bar.update(count)
+
+    def _run_left(self) -> dict[str, str]:
+        """How long the run's steps will take, as far as known; the bar itself tells that of its epoch's."""
+        bar = self._bar
+        if not (self._later and bar.n):
+            return {}
+        left = (bar.total - bar.n + self._later) * bar.format_dict["elapsed"] / bar.n
+        return {"run left": bar.format_interval(left)}
 
     def epoch(self, report: EpochReport) -> None:
         self._close()

@@ -35,16 +35,18 @@ def cached_features(
     photos: Sequence[CaptionedPhoto],
     folder: Path,
     progress: Progress = lambda done: None,
+    begin: Callable[[], object] = lambda: None,
 ) -> Features:
     """(N, VIEWS, ...) float16: what `model.encoder.backbone` gives for each photo.
 
     The file's name is a digest of the encoder's weights, the preprocessing, and the photos' places, sizes
     and times, so that another encoder, another data set or a changed photo never meets stale features.
-    Raises DataError.
+    `begin` is called where they are not there yet. Raises DataError.
     """
     path = folder / f"{_cache_key(model, photos)}.npy"
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):  # cut off, as by a copy of the cache
         return _map_features(path)
+    begin()
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:

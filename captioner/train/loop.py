@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ class EpochReport:
     epoch: int
     loss: float
     score: float  # CIDEr-D of the averaged model on the dev photos, beam 3
-    seconds: float
+    seconds: float  # with its scoring; of a resumed run without the pause
 
 
 class DevScore:
@@ -91,8 +92,16 @@ class DevScore:
         self.views, self.vocabulary, self.count = views, vocabulary, len(references)
         self.cider = CiderD(references)
 
-    def __call__(self, model: CaptionModel, stop: Sequence[int] = ()) -> float:
-        """Raises KeyboardInterrupt as soon as there is a signal in `stop`."""
+    def __call__(
+        self,
+        model: CaptionModel,
+        stop: Sequence[int] = (),
+        progress: Callable[[int], object] = lambda done: None,
+    ) -> float:
+        """Raises KeyboardInterrupt as soon as there is a signal in `stop`.
+
+        `progress` is told how many photos have been captioned since it was told last.
+        """
         model.eval()
         how, decoder = usual_decoding(model, self.vocabulary), guided(model.decoder, self.vocabulary)
         captions: list[list[str]] = []
@@ -102,6 +111,7 @@ class DevScore:
                     raise KeyboardInterrupt
                 rows = decode(decoder, self.views.plain(model, numbers), how)
                 captions += [_without_punctuation(self.vocabulary.decode(row[0].ids)) for row in rows]
+                progress(len(rows))
         return self.cider.mean(captions)
 
 
@@ -146,11 +156,22 @@ class Training:
         self.optimizer = _optimizer(model, recipe)
         self.epoch, self.step, self.best = 0, 0, -math.inf
         self.total_loss, self.total_words = 0.0, 0
+        self._began = time.monotonic()
         torch.manual_seed(recipe.seed + 1_000_003 * self.processes.rank)
 
     @property
     def steps(self) -> int:
         return self.recipe.epochs * self.batches.count
+
+    @property
+    def steps_left(self) -> int:
+        """Of the current epoch."""
+        return (self.epoch + 1) * self.batches.count - self.step
+
+    @property
+    def seconds(self) -> float:
+        """What the current epoch has taken up to now; while a run is stopped no time passes."""
+        return time.monotonic() - self._began
 
     @property
     def scored(self) -> CaptionModel:
@@ -178,6 +199,7 @@ class Training:
         """Go on to the next epoch; not done by `run_epoch`, so that a stopped scoring can be repeated."""
         self.epoch += 1
         self.total_loss, self.total_words = 0.0, 0
+        self._began = time.monotonic()
 
     def _advance(self, batch: Batch) -> float:
         """One step; gives the loss a word of the joint batch."""
@@ -236,6 +258,7 @@ class Training:
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "counters": [self.epoch, self.step, self.best, self.total_loss, self.total_words],
+            "seconds": self.seconds,
             "random": torch.get_rng_state(),
         }
         if not self.processes.first:
@@ -269,6 +292,7 @@ class Training:
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
+        self._began = time.monotonic() - state["seconds"]
         torch.set_rng_state(state["random"] if self.processes.first else self._further_random(path))
 
     def _further_state_path(self, path: Path) -> Path:

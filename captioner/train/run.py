@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,14 +104,17 @@ class _Epochs:
             raise
 
     def _run_one(self, stop: list[int]) -> None:
-        start, training = time.monotonic(), self.prepared.training
-        self.watcher.stage(f"epoch {training.epoch + 1}/{self.run.recipe.epochs}", training.batches.count)
+        training, dev = self.prepared.training, self.prepared.dev
+        if left := training.steps_left:
+            name = f"epoch {training.epoch + 1}/{self.run.recipe.epochs}"
+            self.watcher.stage(name, left, "step", later=training.steps - training.step - left)
         loss = training.run_epoch(lambda value: self.watcher.advance(1, value), stop)
         training.save_state(self.run.folder / STATE)  # whatever fails from here on, no step is lost
         try:
             if training.processes.first:
-                score = self.prepared.dev(training.scored, stop)
-                self._keep_if_best(EpochReport(training.epoch + 1, loss, score, time.monotonic() - start))
+                self.watcher.stage("scoring", dev.count, "photo")
+                score = dev(training.scored, stop, self.watcher.advance)
+                self._keep_if_best(EpochReport(training.epoch + 1, loss, score, training.seconds))
             training.finish_epoch()
         except KeyboardInterrupt:
             stop.append(signal.SIGINT)  # so that stop_together stops the other processes, which wait there

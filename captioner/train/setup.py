@@ -43,9 +43,12 @@ TokenisedPhotos = Sequence[Sequence[Sequence[str]]]
 
 
 class Watcher(Protocol):
-    """Receives the progress of a run."""
+    """Receives the progress of a run: what `advance` counts belongs to the stage before it.
 
-    def stage(self, name: str, total: int) -> None: ...
+    `later`: as many of a stage's units follow in later stages of its kind.
+    """
+
+    def stage(self, name: str, total: int, unit: str, later: int = 0) -> None: ...
     def advance(self, count: int = 1, loss: float | None = None) -> None: ...
     def epoch(self, report: EpochReport) -> None: ...
     def done(self, best: Path) -> None: ...
@@ -231,8 +234,10 @@ def _views(
 def _features(
     run: TrainingRun, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher
 ) -> Features:
-    watcher.stage("features", len(photos))
-    return cached_features(model, photos, run.cache, watcher.advance)
+    def begin() -> None:
+        watcher.stage("features", len(photos), "photo")
+
+    return cached_features(model, photos, run.cache, watcher.advance, begin)
 
 
 # Detected words of the photos
@@ -277,10 +282,11 @@ class _DetectionSetup:
         encoder_model = self.model if new else _with_imagenet_encoder(self.model, run.pretrained)
         detector = decoder.detector if new else copy.deepcopy(decoder.detector)
         pooled = _features(run, encoder_model, data.train, watcher).mean(axis=2, dtype="float32")
-        watcher.stage("word detector", 1)
+        watcher.stage("word detector", 1, "step")
         labels = word_labels(captions, self._detector_words(decoder))
         held_out = fit_detector(detector, torch.from_numpy(pooled), labels, run.detector, run.recipe.seed)
         seen = most_probable(detector, held_out, decoder.words)
+        watcher.advance()
         return TrainingDetections(seen.words, seen.chances, held_out)
 
     def _imagine_photos(self, decoder: AttentionDecoder, text: TokenisedPhotos) -> CaptionsAlone:

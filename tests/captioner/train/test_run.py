@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
+import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +20,8 @@ from captioner import checkpoint
 from captioner.configuration import CONFIGURATIONS
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
+from captioner.train import loop
+from captioner.train.command import _Bars
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
 from captioner.train.record import record, seen_in_training
@@ -38,8 +44,8 @@ class Watch:
     def _stop() -> None:
         raise KeyboardInterrupt
 
-    def stage(self, name: str, total: int) -> None:
-        assert name and total > 0
+    def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
+        assert name and total > 0 and unit in ("step", "photo") and later >= 0
 
     def advance(self, count: int = 1, loss: float | None = None) -> None:
         if loss is not None:
@@ -95,6 +101,51 @@ def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
     assert card.endswith("seed 0.\n") and str(tmp_path) not in card
     lines = (tmp_path / "training-log.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_every_stage_has_a_bar_in_its_own_units_while_it_works(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features that are there already have none. Beside the epoch's time left stands that of the run."""
+    shown = []
+    for number in range(2):
+        monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+        train(small_run(tmp_path / f"run{number}", tmp_path / "cache"), data, _Bars())
+        shown.append(terminal.getvalue())
+    for total in ("6/6", "3/3"):
+        assert re.search(rf"features: 100%[^\r]* {total} \[[^\r]*photo", shown[0])
+    assert "features" not in shown[1]
+    for bars in shown:
+        assert re.search(r"epoch 2/2: 100%[^\r]* 3/3 \[[^\r]*step[^\r]*, loss=\d", bars)
+        assert bars.count("scoring: 100%") == 2 and re.search(r"scoring: 100%[^\r]* 3/3 \[[^\r]*photo", bars)
+        assert re.search(r"epoch 1/2:[^\r]*run left=\d\d:\d\d", bars)
+        assert not re.search(r"epoch 2/2:[^\r]*run left", bars)
+
+
+def test_the_log_has_the_time_of_the_whole_epoch_also_where_it_was_resumed(
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step takes a minute of this clock, and the pause a day."""
+    now = 0.0
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
+
+    class Slow(Watch):
+        def advance(self, count: int = 1, loss: float | None = None) -> None:
+            nonlocal now
+            now += 60 * (loss is not None)
+            super().advance(count, loss)
+
+    run, resumed = small_run(tmp_path / "run", cache), Slow()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, Slow(at_step=2))
+    now += 24 * 60 * 60
+    train(run, data, resumed, resume=True)
+    assert [report.seconds for report in resumed.reports] == [180, 180]
 
 
 def _sigterm() -> None:
