@@ -16,6 +16,7 @@ from torch import Tensor
 
 from captioner.decoders import Decoder
 from captioner.effort import USUAL_BEAM
+from captioner.noun_phrases import NounPhrases
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
 
@@ -40,6 +41,7 @@ class Decoding:
     unrepeated: int = 0  # a caption never has the same run of this many words twice; 0: no limit
     apart: int = 0  # at least this many other words stand between a word and its next use; 0: no limit
     repeatable: tuple[int, ...] | None = None  # a caption may use only these words twice; None: any word
+    phrases: NounPhrases | None = None  # bars what cannot follow an article and an adjective
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
     diversity: float = 0.0  # nats off a word for each hypothesis of an earlier group that just chose it
     runners_up: bool = False  # also give hypotheses that end among the 2 * beam best continuations
@@ -58,6 +60,7 @@ class Decoding:
             "unrepeated",
             "apart",
             "repeatable",
+            "phrases",
             "groups",
         )
         return f"Decoding({', '.join(f'{name}={getattr(self, name)!r}' for name in (*named, 'diversity'))})"
@@ -104,6 +107,7 @@ def usual_decoding(
     small decoder's commonest faults are "a red shirt and a red shirt", "a white and white dog" and "a kitchen
     is in the kitchen". So pairs of words do not come twice, a word does not come back before two others, and
     words other than function words do not come back at all; docs/design.md says what each of these gave.
+    And no phrase ends with its adjective ("a white is walking").
     With a consensus, a beam gives all hypotheses that it closes, for the consensus to choose among; greedy
     search stays greedy.
     """
@@ -116,6 +120,7 @@ def usual_decoding(
         unrepeated=2,
         apart=2,
         repeatable=tuple(sorted({vocabulary.id(word) for word in FUNCTION_WORDS} - {UNK})),
+        phrases=NounPhrases.of(vocabulary),
         runners_up=model.consensus is not None and beam > 1 and groups == 1,
     )
 
@@ -135,7 +140,7 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     scores, fixed, state = decoder.begin(features)
     while True:
         logs = _log_probabilities(scores, how.barred)
-        _bar_repeats(logs, search.captions(), how)
+        _bar_words(logs, search.captions(), how)
         parents = search.advance(logs)
         kept = search.unsettled_rows()
         if search.length == how.max_words or not kept:
@@ -286,25 +291,34 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
     return logs
 
 
-def _bar_repeats(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
-    """Set to -inf, in each caption's row of `logs`, the words that `how` does not let come next again.
+def _bar_words(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
+    """Set to -inf, in each caption's row of `logs`, the words that `how` does not let come next."""
+    repeatable = None if how.repeatable is None else frozenset(how.repeatable)
+    rows: list[int] = []
+    words: list[int] = []
+    for row, ids in enumerate(captions):
+        barred = _repeats(ids, how, repeatable)
+        if how.phrases is not None and how.phrases.needs_noun(ids):
+            barred += how.phrases.barred
+        words += barred
+        rows += [row] * len(barred)
+    if words:  # one call for all: a call for each caption would cost more than the rest of this function
+        logs[torch.tensor(rows, device=logs.device), torch.tensor(words, device=logs.device)] = -torch.inf
 
-    These are words used too recently, words that may come only once, and words that would repeat a run.
+
+def _repeats(ids: Sequence[int], how: Decoding, repeatable: frozenset[int] | None) -> list[int]:
+    """Words used too recently, words that may come only once, and words that would repeat a run.
 
     Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
     """
-    run, repeatable = how.unrepeated, None if how.repeatable is None else set(how.repeatable)
-    barred: list[tuple[int, int]] = []
-    for row, ids in enumerate(captions):
-        again = list(ids[-how.apart :]) if how.apart else []
-        again += [] if repeatable is None else [word for word in ids if word not in repeatable]
-        if run:
-            last = ids[len(ids) - run + 1 :]
-            again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
-        barred += [(row, word) for word in again]
-    if barred:  # one call for all: a call for each caption would cost more than the rest of this function
-        rows, words = torch.tensor(barred, device=logs.device).unbind(dim=1)
-        logs[rows, words] = -torch.inf
+    run = how.unrepeated
+    again = list(ids[-how.apart :]) if how.apart else []
+    if repeatable is not None:
+        again += [word for word in ids if word not in repeatable]
+    if run:
+        last = ids[len(ids) - run + 1 :]
+        again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
+    return again
 
 
 @torch.no_grad()

@@ -309,7 +309,9 @@ def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
 
 def test_runners_up_are_for_a_consensus_that_chooses_in_one_beam() -> None:
     plain = CaptionModel(TINY, len(VOCABULARY))
-    choosing = CaptionModel(dataclasses.replace(TINY, consensus=ConsensusSizes(1, 1, 1, 1)), len(VOCABULARY))
+    choosing = CaptionModel(
+        dataclasses.replace(TINY, consensus=ConsensusSizes(1, 1, 1, 1, 1)), len(VOCABULARY)
+    )
     assert not usual_decoding(plain, VOCABULARY, 3).runners_up
     assert usual_decoding(choosing, VOCABULARY, 3).runners_up
     assert not usual_decoding(choosing, VOCABULARY, 3, groups=2).runners_up

@@ -20,6 +20,7 @@ from captioner.decode import decode, usual_decoding
 from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
+from captioner.noun_phrases import NounPhrases
 from captioner.train.consensus import add_consensus
 from captioner.train.record import seen_in_training
 from captioner.train.run import BEST, STATE, TrainingData, TrainingRun, train
@@ -240,9 +241,10 @@ def test_a_captioner_is_named_by_how_it_writes_and_no_more(made: Path, plain: Pa
     """An index tells by the name whether captions are to be written anew."""
     way = "beam=3, max_words=8, length_penalty=0.7, barred=(0, 1, 3), unrepeated=2, apart=2, "
     words = tuple(WORDS.id(word) for word in ("a", "under", "the"))
+    phrases = NounPhrases.of(WORDS)
     for model in (made, plain):
         how = usual_decoding(checkpoint.load(model).model, WORDS)
-        assert how.key() == f"Decoding({way}repeatable={words}, groups=1, diversity=0.0)"
+        assert how.key() == f"Decoding({way}repeatable={words}, phrases={phrases}, groups=1, diversity=0.0)"
 
 
 def test_the_command_tells_what_it_made(
