@@ -21,6 +21,7 @@ from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.fused import TOGETHER, faster_encoder
 from captioner.guided import guide_numbers, guided
+from captioner.model_name import model_name
 from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from captioner.streaming import StreamingCaptioner
 from captioner.vocabulary import PAD, UNK
@@ -62,8 +63,7 @@ class Captioner(StreamingCaptioner):
         `device`: "cpu", "cuda", "cuda:1"; None takes CUDA where it is present. Raises ModelError.
         """
         folder = find_model(model)
-        named = folder.resolve() if folder.name in ("", "..") else folder  # "." has no name
-        return cls(load(folder), named.name, device)
+        return cls(load(folder), model_name(folder), device)
 
     def _fingerprint(self, weights: str) -> str:
         """Eight hex digits of a hash of all that decides the captions: weights, decoding and guides."""

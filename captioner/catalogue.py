@@ -11,6 +11,7 @@ from typing import Any
 from captioner.captioner import MODELS, packaged_models
 from captioner.checkpoint import CONFIG, read_config
 from captioner.configuration import CONFIGURATIONS
+from captioner.model_name import model_name
 
 #: Models that others have published and `--model hf:ORG/NAME` runs: name -> what it is.
 DOWNLOADS: Mapping[str, str] = MappingProxyType(
@@ -75,7 +76,7 @@ def read_entry(folder: Path) -> ModelEntry:
     config, about = read_config(folder)
     model = config["model"]
     return ModelEntry(
-        folder.resolve().name,
+        model_name(folder),
         str(folder),
         str(model.get("encoder")),
         f"{model.get('decoder')}, LSTM of {model.get('hidden')}",

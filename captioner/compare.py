@@ -60,7 +60,7 @@ def compare(
 ) -> list[ComparedPhoto]:
     """Caption each photo with each model; a bad photo gives its error, the rest go on.
 
-    Models of one name (every trained one lies in a folder `best`) are told apart by their identities.
+    Models of one name (of two runs in folders of one name) are told apart by their identities.
     """
     if not captioners:
         raise ModelError("there is no model to compare")

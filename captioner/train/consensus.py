@@ -30,6 +30,7 @@ from captioner.consensus import Consensus, keys_of
 from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
+from captioner.model_name import model_name
 from captioner.tokens import words
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
@@ -104,7 +105,9 @@ def add_consensus(
     statistics = CaptionStatistics.of(
         [[words(text) for text in photo.captions] for photo in photos], original.vocabulary
     )
-    pooled = torch.cat(list(_pooled_features(Captioner(original, folder.name, device), photos, progress)))
+    pooled = torch.cat(
+        list(_pooled_features(Captioner(original, model_name(folder), device), photos, progress))
+    )
     original.model.set_consensus(fit_consensus(pooled, statistics, original.vocabulary))
     result = Checkpoint(original.model.cpu(), original.vocabulary, _about(original.about, photos, names))
     checkpoint.save(result, out, card=card)

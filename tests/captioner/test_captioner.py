@@ -470,6 +470,12 @@ def test_a_folder_has_its_name_however_it_is_reached(
     assert Captioner.load(model, "cpu").identity == Captioner.load(folder, "cpu").identity
 
 
+def test_a_model_of_a_training_run_is_called_by_the_run(tmp_path: Path) -> None:
+    """All runs have it in a folder of one name."""
+    made = tiny_model(tmp_path / "run1" / "best")
+    assert Captioner.load(made, "cpu").identity.startswith("run1@")
+
+
 def test_a_link_to_a_folder_names_the_model(tmp_path: Path) -> None:
     """As in indexes that hold captions of it."""
     (tmp_path / "current").symlink_to(tiny_model(tmp_path / "mine"))

@@ -67,6 +67,9 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_models_is_looked_into(model: Path, tmp_path: Path) -> None:
-    """Such as that of a training run, whose model is in `best`."""
-    shutil.copytree(model, tmp_path / "run" / "best")
-    assert catalogue([tmp_path / "run"]).here[-1].folder == str(tmp_path / "run" / "best")
+    """Such as those of training runs, whose models are in `best` and called by the run."""
+    runs = [tmp_path / "run1", tmp_path / "run2"]
+    for run in runs:
+        shutil.copytree(model, run / "best")
+    found = catalogue(runs).here[-2:]
+    assert [(one.name, one.folder) for one in found] == [(run.name, str(run / "best")) for run in runs]

@@ -1,0 +1,22 @@
+"""How a model is called in names, identities and tables: by its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from captioner.checkpoint import BEST
+
+#: Folders of models within a training run, which all runs have alike.
+_OF_A_RUN = frozenset({BEST, "last"})
+
+
+def model_name(folder: Path) -> str:
+    """The name of a model's folder, or of its training run's where the folder is one that every run has."""
+    named = _named(folder)
+    run = _named(named.parent).name if named.name in _OF_A_RUN else ""
+    return run or named.name
+
+
+def _named(folder: Path) -> Path:
+    """The same folder by a path that ends in its name, as "." and ".." do not."""
+    return folder.resolve() if folder.name in ("", "..") else folder
