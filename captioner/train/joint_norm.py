@@ -32,12 +32,12 @@ class JointBatchNorm(nn.BatchNorm1d):
         shares = features.double()
         own = torch.cat([shares.new_tensor([len(shares)]), shares.sum(0), shares.square().sum(0)])
         joint = cast(Tensor, _JointSum.apply(own, self._processes))
-        count, total, squares = joint.split([1, self.num_features, self.num_features])
+        count, total, squares = joint.tensor_split([1, 1 + self.num_features])
         mean = total / count
         variance = squares / count - mean.square()
         self._keep(mean.detach(), (variance * count / (count - 1)).detach())
-        normal = ((shares - mean) * torch.rsqrt(variance + self.eps)).to(self.weight.dtype)
-        return (normal * self.weight + self.bias).to(features.dtype)
+        normal = (shares - mean) / (variance + self.eps).sqrt()
+        return normal.to(self.weight).mul(self.weight).add(self.bias).to(features)
 
     @torch.no_grad()
     def _keep(self, mean: Tensor, unbiased: Tensor) -> None:
