@@ -50,12 +50,13 @@ def main() -> None:
     default=1,
     show_default=True,
     type=click.IntRange(1, MOST_CAPTIONS),
-    help="Captions a photo.",
+    help="Captions a photo. More than the beam widen it, so that 3 need not be the first 3 of 5; "
+    "--diversity tells them apart more.",
 )
 @click.option(
     "--diversity",
     type=Number(0, min_open=True),
-    help=f"Make several captions differ; 0.5 is usual, {MOST_DIVERSITY} the most.",
+    help=f"Make several captions differ by more than a word; 0.5 is usual, {MOST_DIVERSITY} the most.",
 )
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

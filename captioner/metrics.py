@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from captioner.captioner import Caption, Captioner, PhotoCaptioner
@@ -157,16 +160,28 @@ def _tokenise(
 
 
 def _tokenise_by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | None:
-    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+    from pycocoevalcap.tokenizer import ptbtokenizer
 
     # It reads one caption a line, and ends a line at \r, \v, \f, U+2028 and U+2029 as well.
     asked = {n: [{"caption": " ".join(text.split()) or "."} for text in texts] for n, texts in photos.items()}
     try:
-        found: Tokenised = PTBTokenizer().tokenize(asked)
+        with _stderr_closed(ptbtokenizer):
+            found: Tokenised = ptbtokenizer.PTBTokenizer().tokenize(asked)
     except (OSError, UnicodeDecodeError):
         return None
     whole = all(len(found.get(number, ())) == len(texts) for number, texts in photos.items())
     return found if whole else None
+
+
+@contextlib.contextmanager
+def _stderr_closed(module: Any) -> Iterator[None]:
+    """Keep off the terminal what programs that the module starts tell of themselves ("9 tokens")."""
+    quiet = partial(subprocess.Popen, stderr=subprocess.DEVNULL)
+    module.subprocess = SimpleNamespace(Popen=quiet, PIPE=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        module.subprocess = subprocess
 
 
 def _meteor(theirs: Tokenised, ours: Tokenised) -> float:

@@ -19,6 +19,7 @@ from captioner.device import choose_device
 from captioner.digest import file_digest
 from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import ModelError
+from captioner.model_name import model_name
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner
 
@@ -81,7 +82,7 @@ class TransformersCaptioner(StreamingCaptioner):
             raise ModelError(_explain(model, error)) from None
         if folder.is_dir():
             digest = file_digest(*sorted([*folder.glob("*.safetensors"), folder / "config.json"]))
-            return cls(parts, folder.resolve().name, digest, device)
+            return cls(parts, model_name(folder), digest, device)
         return cls(parts, model, commit, device)
 
     def pixels(self, image: Image.Image) -> Tensor:
@@ -176,9 +177,13 @@ def _explain(model: str, error: BaseException) -> str:
     if "GatedRepoError" in causes:
         return f"{model}: is gated; ask for access at https://huggingface.co/{model} and set HF_TOKEN"
     if "RepositoryNotFoundError" in causes:
-        return f"{model}: there is no such model on huggingface.co, or it is private (set HF_TOKEN)"
+        return (
+            f"{model}: no such folder, and no such model on huggingface.co, or a private one (set HF_TOKEN)"
+        )
     if causes & {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError"}:
-        return f"{model}: is not on this machine, and huggingface.co cannot be reached"
+        return (
+            f"{model}: neither such a folder nor such a model is here, and huggingface.co cannot be reached"
+        )
     text = " ".join(str(error).split())
     if "safetensors" in text and "SafetensorError" not in causes:
         return f"{model}: has no weights in safetensors; other formats are not loaded, as they can run code"

@@ -57,6 +57,18 @@ def test_an_empty_caption_scores_nothing_and_breaks_nothing() -> None:
     assert scores["CIDEr-D"] == 0.0
 
 
+def test_what_the_java_program_tells_of_itself_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By a stand-in that gives captions back as they are, and counts aloud as the real one does."""
+    said = "echo PTBTokenizer tokenized 9 tokens at 99 tokens per second. >&2"
+    (tmp_path / "java").write_text(f'#!/bin/sh\n{said}\nfor last; do :; done\nexec /bin/cat "$last"\n')
+    (tmp_path / "java").chmod(0o755)
+    theirs, _, tokenizer = _tokenise([["a dog"], ["a cat"]], ["one", "two"])
+    assert theirs == {0: ["a dog"], 1: ["a cat"]} and tokenizer == PTB
+    assert capfd.readouterr() == ("", "")
+
+
 def test_java_and_every_measure_has_a_figure_or_a_reason() -> None:
     scores, unavailable, _ = measure(REFERENCES, ["a dog", "two people", "a bus"])
     assert {"METEOR", "SPICE"} == ({"METEOR", "SPICE"} & scores.keys()) | unavailable.keys()

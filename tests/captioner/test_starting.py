@@ -1,9 +1,10 @@
-"""Ctrl-C at the beginning and at the end of the three commands."""
+"""Ctrl-C at the beginning and at the end of the three commands; other ways to start them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,14 @@ def test_ctrl_c_while_modules_are_imported_is_quiet(command: str, module: str) -
 def test_ctrl_c_when_all_is_done_is_quiet() -> None:
     result = run("captioner", _AT_THE_END)
     assert (result.returncode, result.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("command", ["captioner", "indexer", "search"])
+def test_a_package_runs_as_its_command(command: str) -> None:
+    asked = [sys.executable, "-m", command, "--help"]
+    result = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"Usage: python -m {command} [OPTIONS] COMMAND [ARGS]")
 
 
 def test_an_ignored_ctrl_c_stays_ignored() -> None:

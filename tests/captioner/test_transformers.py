@@ -237,7 +237,10 @@ def caption_with_hub(cache: Path, **settings: str) -> subprocess.CompletedProces
 
 @pytest.mark.parametrize(
     ("status", "code", "words"),
-    [(404, "RepoNotFound", "there is no such model"), (403, "GatedRepo", "is gated; ask for access")],
+    [
+        (404, "RepoNotFound", "no such folder, and no such model on"),
+        (403, "GatedRepo", "is gated; ask for access"),
+    ],
 )
 def test_what_the_hub_refuses_is_one_clear_line(status: int, code: str, words: str, tmp_path: Path) -> None:
     with hub(status, code) as url:
@@ -250,5 +253,6 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_line(tmp_path: Path) -> None:
     result = caption_with_hub(tmp_path, HF_HUB_OFFLINE="1")
     assert result.returncode == 1
     assert result.stderr == (
-        "Error: someone/something: is not on this machine, and huggingface.co cannot be reached\n"
+        "Error: someone/something: neither such a folder nor such a model is here, "
+        "and huggingface.co cannot be reached\n"
     )
