@@ -13,6 +13,7 @@ from indexer.records import CaptionRecord
 from indexer.scrape.excluded import DIGITS, read_excluded
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import manifest_size, read_manifest
+from indexer.scrape.titles import caption_of
 
 
 def scraped_photos(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
@@ -82,11 +83,11 @@ def replaced_photos(folder: Path) -> Iterator[CaptionRecord]:
 def title_records(folder: Path, end: int = sys.maxsize) -> Iterator[CaptionRecord]:
     """The titles of the downloaded photos as captions of kind "title".
 
-    Photos without one are left out, and those whose file is gone.
+    Photos whose title says nothing of them are left out, and those whose file is gone.
     """
     for record in scraped_photos(folder, end):
-        if any(character.isalpha() for character in record.title) and is_file(record.image):
-            yield replace(record, kind=origins.TITLE, caption=record.title)
+        if (caption := caption_of(record.title)) and is_file(record.image):
+            yield replace(record, kind=origins.TITLE, caption=caption)
 
 
 def _record(item: Item, folder: Path) -> CaptionRecord:

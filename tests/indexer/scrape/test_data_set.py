@@ -39,6 +39,21 @@ def test_records_carry_origin_and_licence(site: Site, scraping: Scraping, tmp_pa
     assert (title.kind, title.caption, title.image_id) == ("title", "A cat & dog", cat.image_id)
 
 
+@pytest.mark.parametrize(("title", "captions"), [("A dog.JPG", ["A dog"]), ("IMG_1234.JPG", [])])
+def test_a_file_name_is_no_caption_and_stays_the_title(
+    title: str, captions: list[str], tmp_path: Path
+) -> None:
+    item = replace(_kept(1, "x"), title=title)
+    (tmp_path / item.file).parent.mkdir(parents=True)
+    (tmp_path / item.file).write_bytes(jpeg(1))
+    with ManifestWriter(tmp_path) as writer:
+        writer.append(item)
+    records = list(title_records(tmp_path))
+    assert [record.caption for record in records] == captions
+    assert [photo.title for photo in scraped_photos(tmp_path)] == [title]  # as the attribution has it
+    assert {record.title for record in records} <= {title}
+
+
 def test_a_title_whose_picture_is_gone_is_left_out(site: Site, scraping: Scraping) -> None:
     found = [Item(site.photo(f"/{number}.jpg", jpeg(number)), title=f"A cat {number}") for number in (1, 2)]
     scraping(["cats"], Saying("openverse", tuple(found)))
