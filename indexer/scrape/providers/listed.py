@@ -12,8 +12,10 @@ from typing import BinaryIO
 
 from yarl import URL
 
+from captioner.formats import SUFFIXES
 from indexer.scrape.items import Item, RefusalError, UnansweredError
 from indexer.scrape.providers.protocol import ResultPage, WebAccess
+from indexer.scrape.providers.srcset import Candidate, candidates, size_of
 from indexer.scrape.robots import AGENT, unwanted_directives
 from indexer.scrape.text import HtmlReader, attribution, plain_text, read_html
 from indexer.scrape.transport import Response
@@ -30,6 +32,8 @@ _CHARSETS = (
     *("ascii", "utf-8", "utf-16", "iso8859", "iso2022_jp", "cp", "koi8", "mac"),
     *("gb", "big5", "euc_", "shift_jis", "tis-620"),
 )
+#: Byte order marks, which outrank a charset parameter (https://encoding.spec.whatwg.org/#decode).
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_BE: "utf-16-be", codecs.BOM_UTF16_LE: "utf-16-le"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ class _PicturePage(HtmlReader):
         self.author = ""
         self.license_url = ""
         self.unwanted = ""
+        self._sources: list[Candidate] | None = None  # of the <picture> that is open, until its <img>
         self._drawing = 0  # within how many <svg>, each with a <title> of its own
         self._in_title = False
 
@@ -142,7 +147,11 @@ class _PicturePage(HtmlReader):
         self._drawing += tag == "svg"
         self._in_title = tag == "title" and not self._drawing and not self.title
         if tag == "img":
-            self._picture(values.get("data-src") or values.get("src", ""), values.get("alt", ""))
+            self._image(values)
+        elif tag == "picture":
+            self._sources = []
+        elif tag == "source" and self._sources is not None and _is_read(values.get("type", "")):
+            self._sources += _offered(values)
         elif tag == "meta":
             self._meta(values)
         elif tag == "base" and values.get("href"):
@@ -153,6 +162,8 @@ class _PicturePage(HtmlReader):
     def end(self, tag: str) -> None:
         self._drawing -= tag == "svg" and self._drawing > 0
         self._in_title = False
+        if tag == "picture":
+            self._sources = None
 
     def data(self, text: str) -> None:
         if self._in_title:
@@ -169,11 +180,23 @@ class _PicturePage(HtmlReader):
         elif values.get("property", "").lower() == "og:image":
             self._picture(content, "")
 
-    def _picture(self, address: str, alternative: str) -> None:
+    def _image(self, values: dict[str, str]) -> None:
+        """The largest of what a browser could choose from; of equals the element's own, for old browsers."""
+        plain = Candidate(0.0, 1.0, values.get("data-src") or values.get("src", ""))
+        offered = [plain, *_offered(values), *(self._sources or ())]
+        self._sources = None if self._sources is None else []
+        for candidate in sorted(offered, key=size_of, reverse=True):
+            if self._picture(candidate.address, values.get("alt", "")):
+                return
+
+    def _picture(self, address: str, alternative: str) -> bool:
+        """Whether this is the address of a picture on the web; then it is noted."""
         url = self._absolute(address.strip())
-        if url is not None and url.scheme in ("http", "https"):
-            # A picture may come several times, and be described only once (og:image has no words).
-            self.pictures[str(url)] = self.pictures.get(str(url)) or alternative
+        if url is None or url.scheme not in ("http", "https"):
+            return False
+        # A picture may come several times, and be described only once (og:image has no words).
+        self.pictures[str(url)] = self.pictures.get(str(url)) or alternative
+        return True
 
     def _absolute(self, address: str) -> URL | None:
         if not 0 < len(address) <= _LONGEST_LINK:
@@ -184,8 +207,22 @@ class _PicturePage(HtmlReader):
             return None
 
 
+def _offered(values: Mapping[str, str]) -> Iterator[Candidate]:
+    """What an element's srcset offers; pages that load pictures late have it under another name."""
+    return candidates(values.get("data-srcset") or values.get("srcset", ""))
+
+
+def _is_read(media_type: str) -> bool:
+    """Whether pictures of this type (image/webp) can be opened; most do not name theirs."""
+    subtype = media_type.partition(";")[0].strip().lower().removeprefix("image/")
+    return not subtype or f".{subtype}" in SUFFIXES
+
+
 def _decoded(body: bytes, content_type: str) -> str:
-    """By the charset parameter where it names an encoding of web pages; UTF-8 otherwise."""
+    """By its byte order mark; by the charset parameter where it names an encoding of web pages; as UTF-8."""
+    for mark, encoding in _MARKS.items():
+        if body.startswith(mark):
+            return body.removeprefix(mark).decode(encoding, "replace")
     name = content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     try:
         known = codecs.lookup(name).name.startswith(_CHARSETS)

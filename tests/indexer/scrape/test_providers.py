@@ -454,6 +454,59 @@ def test_the_pictures_of_a_page(site: Site, scraping: Scraping) -> None:
     assert items[site.url("/pictures/2.jpg")].title == "My cats"
 
 
+def _found(site: Site, scraping: Scraping, markup: str) -> list[tuple[str, str]]:
+    """Path and title of each picture of a page."""
+    site.pages["/page"] = Answer(f"<title>Cats</title>{markup}".encode())
+    scraping([site.url("/page")], HtmlPage())
+    return [(url.removeprefix(site.url("")), item.title) for url, item in scraping.items().items()]
+
+
+@pytest.mark.parametrize(
+    ("markup", "path"),
+    [
+        ('<img srcset="/small.jpg 320w, /large.jpg 1280w, /middle.jpg 640w">', "/large.jpg"),
+        ('<img srcset="/1.jpg, /2.jpg 2x">', "/2.jpg"),
+        ('<img src="/1.jpg" srcset="/2.jpg 2x">', "/2.jpg"),
+        ('<img src="/1.jpg" srcset="/half.jpg 0.5x">', "/1.jpg"),
+        ('<img src="/1.jpg" srcset="/small.jpg 20w">', "/small.jpg"),  # with widths, src is for old browsers
+        ('<img src="/1.jpg" srcset="/same.jpg">', "/1.jpg"),
+        ('<img src="/1.jpg" srcset="/wrong.jpg 2y, /large.jpg 0w">', "/1.jpg"),
+        ('<img src="data:image/gif;base64,R0=" data-srcset="/late.jpg 9w" srcset="/x.gif">', "/late.jpg"),
+        ('<img src="/1.jpg" srcset="data:image/png;base64,AA 900w, ftp://a/b 800w, /c.jpg 5w">', "/c.jpg"),
+        ('<picture><source srcset="/a.webp"><img src="/a.jpg"></picture>', "/a.jpg"),
+        ('<picture><source srcset="/a.webp 9w, /b.webp 10w"><img src="/a.jpg"></picture>', "/b.webp"),
+        ('<picture><source srcset="/a.jpg 9w"><source srcset="/b.jpg 10w"/><img></picture>', "/b.jpg"),
+        ('<picture><source srcset="/a.avif 9w" type="image/avif"><img src="/a.jpg"></picture>', "/a.jpg"),
+        ('<picture><source srcset="/a 9w" type="IMAGE/WebP; x"><img src="/a.jpg"></picture>', "/a"),
+        ('<video><source src="/a.mp4" srcset="/a.jpg 9w"></video><img src="/1.jpg">', "/1.jpg"),
+        ('<picture><source srcset="/a.jpg 9w"></picture><img src="/1.jpg">', "/1.jpg"),
+    ],
+)
+def test_of_the_sizes_of_a_picture_the_largest_is_taken(
+    markup: str, path: str, site: Site, scraping: Scraping
+) -> None:
+    assert _found(site, scraping, markup.replace("<img", '<img alt="A grey cat"')) == [(path, "A grey cat")]
+
+
+def test_each_picture_of_a_page_is_one(site: Site, scraping: Scraping) -> None:
+    picture = (
+        '<picture><source srcset="/%s.webp 9w"><img src="/%s.jpg" alt="%s"><img src="/in-%s.jpg"></picture>'
+    )
+    found = _found(site, scraping, "".join(picture.replace("%s", name) for name in "ab"))
+    assert sorted(found) == [
+        *(("/a.webp", "a"), ("/b.webp", "b"), ("/in-a.jpg", "Cats"), ("/in-b.jpg", "Cats")),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-be", "utf-16-le"])
+def test_a_byte_order_mark_tells_the_charset_of_a_page(encoding: str, site: Site, scraping: Scraping) -> None:
+    url = site.photo("/x.jpg", jpeg(1))
+    page = "\ufeff<title>Кошки</title><img src=/x.jpg>".encode(encoding)
+    site.pages["/page"] = Answer(page, "text/html; charset=windows-1252")
+    scraping([site.url("/page")], HtmlPage())
+    assert scraping.items()[url].title == "Кошки"
+
+
 @pytest.mark.parametrize(
     "charset",
     "hex base64 zlib rot13 uu bz2 undefined idna punycode unicode_escape unknown windows-1252 x\0y".split(
