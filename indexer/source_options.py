@@ -19,7 +19,7 @@ from indexer.index_option import index_option
 from indexer.rejects import is_report
 
 #: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
-LINES = click.File(encoding="utf-8", errors="surrogateescape")
+LINES = click.File(encoding="utf-8-sig", errors="surrogateescape")
 
 
 where_option = index_option("where")

@@ -98,7 +98,7 @@ class AddressedSource(Source):
             raise SourceError(f"{self._address}: cannot be listed ({error_text(error)})") from None
 
     def _photos_listed(self) -> Iterator[tuple[str, str, str]]:
-        with fsspec.open(self._address, "rt", encoding="utf-8") as lines:
+        with fsspec.open(self._address, "rt", encoding="utf-8-sig") as lines:
             for address in dict.fromkeys(line.strip() for line in lines):
                 if address and not address.startswith("#"):
                     yield address, address, ""

@@ -74,7 +74,7 @@ def scrape(
     code is 1 where the same command may get more another time: a query was not answered, a site was down;
     and where DIR holds no photo at all.
     """
-    texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # Windows' files begin so
+    texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # of files put together
     wanted = [_checked_query(text) for text in texts if text.strip()]
     if not wanted and not options["refresh"]:
         raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")

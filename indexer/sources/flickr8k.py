@@ -78,7 +78,7 @@ class Flickr8kSource(Source):
         return {
             name: split
             for split, file in self._split_files().items()
-            for name in file.read_text(encoding="utf-8", errors="replace").split()
+            for name in file.read_text(encoding="utf-8-sig", errors="replace").split()
         }
 
     def _split_files(self) -> Mapping[str, Path]:

@@ -143,9 +143,11 @@ def test_photos_below_an_address(folder: Path) -> None:
     assert read_photo(item.image) == (folder / "0/000.png").read_bytes()
 
 
-def test_a_list_of_addresses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["", "# of the museum\n"])
+def test_a_list_of_addresses(first: str, tmp_path: Path) -> None:
     listed = tmp_path / "photos.txt"
-    listed.write_text("# of the museum\nhttps://host/1.jpg\n\nhttps://host/2.jpg\nhttps://host/1.jpg\n")
+    addresses = "https://host/1.jpg\n\nhttps://host/2.jpg\nhttps://host/1.jpg\n"
+    listed.write_text(first + addresses, "utf-8-sig")  # with a byte order mark
     source = AddressedSource(str(listed))
     assert [item.image_id for item in source.photos() if isinstance(item, CaptionRecord)] == [
         "https://host/1.jpg",

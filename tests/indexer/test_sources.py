@@ -166,9 +166,10 @@ class TestFlickr8k:
         (tmp_path / "captions.txt").write_text(text, encoding="utf-8")
         return tmp_path
 
-    def test_captions_with_split_photo_and_attribution(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+    def test_captions_with_split_photo_and_attribution(self, encoding: str, tmp_path: Path) -> None:
         write_photo(tmp_path / "images" / "100_a.jpg")
-        (tmp_path / "dev.txt").write_text("100_a.jpg\n")
+        (tmp_path / "dev.txt").write_text("100_a.jpg\n", encoding)
         text = 'image,caption\n100_a.jpg,"A dog , running ."\n200_b.jpg,Two cats .\n'
         records, problems = split(list(Flickr8kSource(self.folder(tmp_path, text)).captions()))
         assert problems == []
