@@ -84,7 +84,7 @@ def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: b
         return
 
     def again(index: CaptionIndex) -> str:
-        state = "has no captions yet" if _is_empty(index) else "is as it was"
+        state = "has no captions yet" if _is_empty(index, where) else "is as it was"
         return f"interrupted: what was stored is kept; the same command goes on; {where} {state}"
 
     _fill(building.build, lambda: _to_build(where, keep), again, analyzer, rejects, as_json, options)
@@ -111,11 +111,17 @@ def _to_build(where: str, keep: int | None) -> CaptionIndex:
     return index
 
 
-def _is_empty(index: CaptionIndex) -> bool:
-    """As far as it is known without a question to a server, which could keep a build from beginning."""
+def _is_empty(index: CaptionIndex, where: str) -> bool:
+    """Whether there are no captions, as is known without counting; one that held none is looked at anew.
+
+    Another build may have published since it was opened.
+    """
     try:
-        return index.view().known_count == 0
-    except IndexerError:  # such as a damaged one: the build tells, or takes its place
+        if index.view().known_count != 0:
+            return False
+        with open_index(where, create=True) as now:
+            return now.view().known_count == 0
+    except IndexerError:  # such as a damaged one, or a server that is gone
         return False
 
 
@@ -135,16 +141,20 @@ def _fill(
 ) -> None:
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
     found, captioning = read_sources(options), read_captioning(options)
-    with opened() as index, interruptible(again(index)):
-        report = work(
-            index,
-            found,
-            captioning,
-            analyzer=analyzer,
-            rejects=rejects,
-            tell=tell,
-            progress=progress_bar,
-        )
+    with opened() as index:
+        try:
+            report = work(
+                index,
+                found,
+                captioning,
+                analyzer=analyzer,
+                rejects=rejects,
+                tell=tell,
+                progress=progress_bar,
+            )
+        except KeyboardInterrupt:
+            with interruptible(again(index)):
+                raise
     finish(report, rejects, as_json)
 
 

@@ -42,7 +42,7 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     """What became of a build or an addition, for people."""
     rate = (report.added + report.unchanged) / report.seconds if report.seconds else 0.0
     yield (
-        f"{counted(report.added, 'caption')} added, {report.unchanged:,} unchanged "
+        f"{counted(report.added, 'caption')} added, {report.unchanged:,} stored already "
         f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
     )
     if report.captioned or report.known:

@@ -63,7 +63,7 @@ class TestBuild:
             *("--jsonl", two_captions(tmp_path), "--folder", "mine", "--captions", 2, "--model", "tiny"),
         )
         assert (result.exit_code, result.stderr) == (0, "")
-        assert "12 captions added, 0 unchanged" in result.stdout
+        assert "12 captions added, 0 stored already" in result.stdout
         assert "3 photos captioned" in result.stdout
         with open_index("caption-index") as index:
             held = index.status()
@@ -296,6 +296,13 @@ class TestDelete:
         assert (result.exit_code, result.stdout) == (0, "deleted 3 captions of 2 images\n")
         assert "holds" not in result.stderr
 
+    @pytest.mark.parametrize("named", ["ids.txt", "-"])
+    def test_a_byte_order_mark_is_no_part_of_a_name(self, named: str, run: Run, tmp_path: Path) -> None:
+        run("build", "--jsonl", two_captions(tmp_path))
+        (tmp_path / "ids.txt").write_text("a.jpg\n", "utf-8-sig")
+        result = run("delete", "--from", named, stdin="\ufeffa.jpg\n")
+        assert (result.exit_code, result.stdout) == (0, "deleted 1 caption of 1 image\n")
+
     def test_blanks_of_a_listed_name_are_part_of_it(self, run: Run, tmp_path: Path) -> None:
         name = " lead and trail .jpg "
         (tmp_path / "c.jsonl").write_text(json.dumps({"image_id": name, "caption": "a dog"}))
@@ -520,6 +527,22 @@ def test_an_interrupted_first_build_claims_no_index(
     assert result.stderr.startswith("interrupted: ")
     assert result.stderr.endswith("; the same command goes on; caption-index/ has no captions yet\n")
     assert not (tmp_path / "caption-index").exists()
+
+
+def test_what_another_build_published_meanwhile_is_no_empty_index(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_where: str
+) -> None:
+    def another(*_: object) -> ColourCaptioner:
+        with open_index(fresh_where, create=True) as index, index.draft("another") as draft:
+            draft.add([CaptionRecord("a.jpg", "A dog.")])
+            draft.publish()
+        raise KeyboardInterrupt
+
+    write_photo(tmp_path / "photos" / "a.jpg")
+    monkeypatch.setattr("captioner.captioner.open_captioner", another)
+    result = run("build", "--folder", "photos", "--index", fresh_where)
+    assert result.exit_code == 130
+    assert result.stderr.endswith("; the same command goes on; " + f"{fresh_where} is as it was\n")
 
 
 @pytest.mark.elasticsearch

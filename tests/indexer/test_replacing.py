@@ -143,6 +143,17 @@ class TestTakenOver:
         assert (captioner.asked, report.taken_over, report.met_again) == ([], 2, 1)
         assert set(index.held) == fresh(found, captioning(ColourCaptioner()))
 
+    def test_what_another_build_published_since_it_was_opened_is_taken_over(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        write_photo(tmp_path / "photos" / "a.jpg")
+        found, captioner = FolderSource(tmp_path / "photos"), ColourCaptioner()
+        with open_index(fresh_where, create=True) as index:
+            with open_index(fresh_where, create=True) as another:
+                build(another, [found], captioning(ColourCaptioner()))
+            report = build(index, [found], captioning(captioner))
+        assert (captioner.asked, report.taken_over, report.replaced) == ([], 1, Replaced(1, 1, 0))
+
     def test_another_analyzer_makes_the_tokens_anew(self, tmp_path: Path) -> None:
         write_photo(tmp_path / "a.jpg")
         with open_index(tmp_path / "index", create=True) as index:

@@ -11,10 +11,11 @@ import click
 import pytest
 
 from captioner.outside import printable
-from indexer.build import BuildReport
+from indexer.build import BuildReport, add, build
 from indexer.records import CaptionRecord, Rejected
 from indexer.report import finish
-from tests.indexer.worlds import DraftingIndex
+from indexer.sources import JsonlSource
+from tests.indexer.worlds import DraftingIndex, captions_file
 
 
 def report(where: str, folder: str) -> BuildReport:
@@ -22,6 +23,20 @@ def report(where: str, folder: str) -> BuildReport:
     rejected = (Rejected(CaptionRecord("a.jpg", "A dog."), "the mapping refuses it"),)
     status = replace(DraftingIndex().status(), where=where)
     return BuildReport(0, 0, 0, rejected, 0, 0, (), 1.0, status, gone={folder: 1})
+
+
+@pytest.mark.parametrize("build_again", [False, True])
+def test_a_caption_that_comes_again_was_stored_already(
+    build_again: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Within the sources of a first build, and in an index that has it."""
+    index, source = DraftingIndex(), JsonlSource(captions_file(tmp_path, "A dog.", "A cat."))
+    done = (add if build_again else build)(index, [source] if build_again else [source, source])
+    if build_again:
+        done = add(index, [source])
+    finish(done, tmp_path / "rejected.jsonl")
+    added = "0 captions" if build_again else "2 captions"
+    assert capsys.readouterr().out.startswith(f"{added} added, 2 stored already in ")
 
 
 def words(command: str) -> list[str]:
