@@ -1,19 +1,19 @@
-"""What a check of an index (`indexer status --check`) tells of its documents, alike on both engines."""
+"""The lines by which `indexer status --check` reports wrong documents, the same for both engines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
 
-_TOLD = 20
+_MOST_LINES = 20
 
 
 def not_as_made(document_id: str, image_id: str, wrong: Iterable[str]) -> str:
-    """A line: what of a document its caption does not make so."""
+    """The line for a document of which these parts are not as its caption makes them."""
     return f"document {document_id} (image {image_id}): {' and '.join(wrong)} not as its caption makes it"
 
 
 def first_told(lines: Iterable[str]) -> list[str]:
-    """The first lines: where so much is wrong, the rest need not be read."""
-    told = list(islice(lines, _TOLD + 1))
-    return [*told[:_TOLD], "and more"] if len(told) > _TOLD else told
+    """The first few lines; the rest is not even read, since enough is known to be wrong."""
+    first = list(islice(lines, _MOST_LINES + 1))
+    return [*first[:_MOST_LINES], "and more"] if len(first) > _MOST_LINES else first

@@ -1,4 +1,4 @@
-"""Token sets in descending score -> the captions that answer: filters, deletions, ties, where to stop."""
+"""From token sets in descending score to captions: filters, deleted rows, ties, and where to stop."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from indexer.embedded.ranking import Descent, Match
 from indexer.embedded.segment import Segment
 from indexer.records import Candidate, Candidates, Filters, Position, Query
 
-#: Filters that let at most this share of a segment (or this many rows) pass are resolved to rows first: few
-#: overlaps are then counted directly, where going down the scores would meet mostly captions that do not
-#: pass.
+#: Filters that let at most this share of a segment (or this many rows) pass are selective: the sets of these
+#: rows are all scored. To go down the scores would be slower, since most captions there do not pass.
 _SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.01, 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A caption: its score, its image, and where it is."""
+    """A caption that answers: its score, its image, and where it is stored."""
 
     score: float
     image_id: str
@@ -29,80 +28,81 @@ class _Found:
 
 
 class Selection:
-    """Which rows may answer: live, and passing the filters."""
+    """Which rows may answer: those that are not deleted and pass the filters."""
 
     def __init__(self, segments: Sequence[Segment], filters: Filters) -> None:
         self._segments, self._filters = segments, filters
-        self._accepted = [segment.accepted(filters) for segment in segments]
-        #: Per segment, whether every row may answer.
-        self.all = [
-            not accepted and segment.deleted is None
-            for segment, accepted in zip(segments, self._accepted, strict=True)
+        self._resolved = [segment.resolve(filters) for segment in segments]
+        #: For each segment, whether every row may answer.
+        self.unrestricted = [
+            not resolved and segment.deleted is None
+            for segment, resolved in zip(segments, self._resolved, strict=True)
         ]
 
     def rows(self, number: int, rows: Int64) -> Int64:
         """Those of a segment's rows that may answer."""
-        return rows if self.all[number] else rows[self.passes(number, rows)]
+        return rows if self.unrestricted[number] else rows[self.passes(number, rows)]
 
     def passes(self, number: int, rows: Int64) -> Bool:
         """Which of a segment's rows may answer."""
-        return self._segments[number].passes(rows, self._accepted[number])
+        return self._segments[number].passes(rows, self._resolved[number])
 
     def images(self, number: int) -> Integers:
-        """Codes, ascending, of a segment's images that have a caption that may answer."""
-        segment, accepted = self._segments[number], self._accepted[number]
-        if not accepted:
+        """The images of a segment that have a caption which may answer; codes, ascending."""
+        segment, resolved = self._segments[number], self._resolved[number]
+        if not resolved:
             return segment.live_images()
-        return segment.images_of(segment.all_passing(accepted))
+        return segment.images_of(segment.all_passing(resolved))
 
-    def restricted(self) -> dict[int, Int32]:
-        """Segments whose filters let few rows pass, and the sets of those rows."""
+    def selected_sets(self) -> dict[int, Int32]:
+        """For each segment of which few rows pass, by its number: the sets of these rows."""
         sets = {}
-        for number, (segment, accepted) in enumerate(zip(self._segments, self._accepted, strict=True)):
+        for number, (segment, resolved) in enumerate(zip(self._segments, self._resolved, strict=True)):
             few = max(_SELECTIVE_ROWS, int(len(segment) * _SELECTIVE_SHARE))
-            if accepted.tables and segment.at_most(accepted) <= few:
-                sets[number] = segment.passing_sets(self._filters, accepted)
+            if resolved.allowed and segment.most_passing(resolved) <= few:
+                sets[number] = segment.passing_sets(self._filters, resolved)
         return sets
 
 
-def _images(segment: Segment, rows: Int64) -> Integers:
+def _images_of(segment: Segment, rows: Int64) -> Integers:
     return segment.column("image_id").codes(rows)
 
 
 class _Answer:
-    """Collects the captions of one query, step after step."""
+    """Collects the captions that answer one query, in steps down the scores."""
 
     def __init__(self, segments: Sequence[Segment], query: Query, limit: int) -> None:
         self._segments, self._query, self._limit = segments, query, limit
         self._selection = Selection(segments, query.filters)
-        self._descent = Descent(segments, query, self._selection.restricted())
+        self._descent = Descent(segments, query, self._selection.selected_sets())
         self._found: list[_Found] = []
-        self._next: _Found | None = None  # the first caption known to be left out
-        self._images: set[str] = set()  # counted only where the query wants so many
+        self._next: _Found | None = None  # the best caption that is left out, where one is known
+        self._images: set[str] = set()  # of `_found`
 
     def collect(self) -> Candidates:
-        while self._missing() and self._wanted(self._descent.bound):
+        while self._missing() and self._reaches_min_score(self._descent.bound):
             by_image = self._query.images is not None
             step = self._descent.step(self._missing(), self._query.min_score, images=by_image)
-            self._take([match for one in step if len((match := self._eligible(one)).sets)])
+            self._take([match for one in step if len((match := self._within_scores(one)).sets)])
         return Candidates(self._candidates(), self._bound(), self._descent.examined)
 
     def _missing(self) -> int:
-        """How many more captions, or images where these are counted, are wanted."""
+        """How many more captions are wanted, or images where the query counts these."""
         captions = self._limit - len(self._found)
         return (
             captions if self._query.images is None else min(captions, self._query.images - len(self._images))
         )
 
-    def _wanted(self, score: float) -> bool:
+    def _reaches_min_score(self, score: float) -> bool:
         return score > 0.0 and score >= self._query.min_score
 
     def _bound(self) -> float:
-        rest = self._next.score if self._next else self._descent.bound
-        return rest if self._wanted(rest) else 0.0
+        """An upper bound on the score of all that is left out."""
+        bound = self._next.score if self._next else self._descent.bound
+        return bound if self._reaches_min_score(bound) else 0.0
 
-    def _eligible(self, match: Match) -> Match:
-        """Without sets whose score is not asked for."""
+    def _within_scores(self, match: Match) -> Match:
+        """The sets that score at least `min_score`, and no more than where the page begins."""
         ascending = -match.scores
         first = 0 if self._query.after is None else int(ascending.searchsorted(-self._query.after.score))
         last = int(ascending.searchsorted(-self._query.min_score, side="right"))
@@ -110,21 +110,22 @@ class _Answer:
 
     def _take(self, matches: Sequence[Match]) -> None:
         most = self._limit - len(self._found)
-        # Ten images seldom need forty captions: so few are tried first, where that is fewer.
+        # Two captions for each image are nearly always enough, and fewer than the limit: so many are tried
+        # first.
         for wanted in dict.fromkeys((min(most, 2 * self._missing()), most)):
-            # One more than wanted, to know what is left out.
-            captions = [one for match in matches for one in self._captions(match, wanted + 1)]
+            # One more than wanted, to know the best one that is left out.
+            captions = [one for match in matches for one in self._best_captions(match, wanted + 1)]
             if len(matches) > 1:
                 captions.sort(key=lambda one: (-one.score, one.image_id, one.segment, one.row))
-            taken = self._until_enough(captions[:wanted])
+            taken = self._up_to_last_image(captions[:wanted])
             if len(taken) < wanted or len(captions) <= wanted:
                 break
         self._found += taken
         self._images.update(one.image_id for one in taken)
         self._next = captions[len(taken)] if len(captions) > len(taken) else None
 
-    def _until_enough(self, captions: list[_Found]) -> list[_Found]:
-        """The beginning, up to the caption that brings the last image wanted."""
+    def _up_to_last_image(self, captions: list[_Found]) -> list[_Found]:
+        """The captions up to the one with which as many images as wanted are found."""
         if self._query.images is None:
             return captions
         images = set(self._images)
@@ -134,36 +135,37 @@ class _Answer:
                 return captions[:place]
         return captions
 
-    def _captions(self, match: Match, wanted: int) -> list[_Found]:
-        """The `wanted` first captions of a segment's sets, in order."""
+    def _best_captions(self, match: Match, wanted: int) -> list[_Found]:
+        """The `wanted` first captions of a segment's sets: by descending score, then by image."""
         segment, parts, count, end = self._segments[match.segment], [], 0, 0
         while count < wanted and end < len(match.sets):
-            # Sets of one score go together: their captions are in order of images. Where few may answer, each
-            # turn looks at as many as all before it.
+            # Sets of equal score are read together, since their captions are ordered by image. A turn reads
+            # as many sets as all turns before it, or more: else it takes many where few captions pass.
             begin, end = end, match.end_of_score(end + max(wanted - count, end))
-            parts.append(self._rows(match.part(begin, end), wanted))
+            parts.append(self._rows_that_answer(match.part(begin, end), wanted))
             count += len(parts[-1][0])
         rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-        images = _images(segment, rows)
+        images = _images_of(segment, rows)
         order = np.lexsort((images, -scores))[:wanted]
         names = segment.column("image_id").values.many(images[order])
         found = zip(scores[order].tolist(), names, rows[order].tolist(), strict=True)
         return [_Found(score, name, match.segment, row) for score, name, row in found]
 
-    def _rows(self, match: Match, wanted: int) -> tuple[Int64, Float64]:
-        """Rows of the sets that may answer, with their scores: all that can be among the `wanted` first."""
+    def _rows_that_answer(self, match: Match, wanted: int) -> tuple[Int64, Float64]:
+        """The rows of these sets that may answer, and their scores; at least the `wanted` first are given."""
         segment, after = self._segments[match.segment], self._query.after
-        free = self._selection.all[match.segment] and after is None
-        if free and len(match.sets) > 4 * wanted:
-            match = match.of(np.lexsort((segment.first_images(match.sets), -match.scores))[:wanted])
-        rows, lengths = segment.token_sets.counted_rows(match.sets, wanted if free else None)
+        all_answer = self._selection.unrestricted[match.segment] and after is None
+        if all_answer and len(match.sets) > 4 * wanted:
+            # Each set has a caption that answers, so `wanted` sets are enough.
+            match = match.take(np.lexsort((segment.first_images(match.sets), -match.scores))[:wanted])
+        rows, lengths = segment.token_sets.rows_of(match.sets, wanted if all_answer else None)
         scores = match.scores if len(rows) == len(match.sets) else np.repeat(match.scores, lengths)
-        if free:
+        if all_answer:
             return rows, scores
         passing = self._selection.passes(match.segment, rows)
         if after is not None:
             first = segment.column("image_id").values.rank(after.image_id, after=True)
-            passing &= (scores < after.score) | (_images(segment, rows) >= first)
+            passing &= (scores < after.score) | (_images_of(segment, rows) >= first)
         return rows[passing], scores[passing]
 
     def _candidates(self) -> tuple[Candidate, ...]:
@@ -171,8 +173,8 @@ class _Answer:
         for number, segment in enumerate(self._segments):
             rows = [found.row for found in self._found if found.segment == number]
             if rows:
-                texts = segment.documents(np.array(rows, np.int64))
-                documents.update({(number, row): document for row, document in zip(rows, texts, strict=True)})
+                read = segment.documents(np.array(rows, np.int64))
+                documents.update({(number, row): document for row, document in zip(rows, read, strict=True)})
         return tuple(
             Candidate(documents[found.segment, found.row], Position(found.score, found.image_id))
             for found in self._found
@@ -185,60 +187,60 @@ def answer(segments: Sequence[Segment], query: Query, limit: int) -> Candidates:
 
 
 def distinct_images(segments: Sequence[Segment], images: Iterable[Integers]) -> int:
-    """How many images these are, given the codes in each segment; an image in two segments counts once."""
-    codes = [np.unique(part) for part in images]
-    held = [(segment, part) for segment, part in zip(segments, codes, strict=True) if len(part)]
-    if len(held) < 2:
-        return sum(len(part) for _, part in held)
-    names: set[str] = set()
-    for segment, part in held:
-        names.update(segment.column("image_id").values.many(part.astype(np.int64)))
-    return len(names)
+    """How many images these are, given as codes for each segment; an image in two segments counts once."""
+    distinct = [np.unique(codes) for codes in images]
+    filled = [(segment, codes) for segment, codes in zip(segments, distinct, strict=True) if len(codes)]
+    if len(filled) < 2:  # nothing can be in two segments: no need to read the image ids
+        return sum(len(codes) for _, codes in filled)
+    image_ids: set[str] = set()
+    for segment, codes in filled:
+        image_ids.update(segment.column("image_id").values.many(codes.astype(np.int64)))
+    return len(image_ids)
 
 
 def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded: Sequence[str] = ()) -> int:
-    """Images but `excluded` ones with a caption that passes a query's filters and reaches its `min_score`."""
+    """How many images have a caption that passes a query's filters and reaches its `min_score`.
+
+    The `excluded` images are not counted.
+    """
     found: list[list[Integers]] = [[np.zeros(0, np.int64)] for _ in segments]
     for query in queries:
         selection = Selection(segments, query.filters)
-        descent = Descent(segments, query, selection.restricted())
+        descent = Descent(segments, query, selection.selected_sets())
         for match in descent.down_to(query.min_score):
             segment = segments[match.segment]
             sets = match.sets[match.scores >= query.min_score]
-            rows = selection.rows(match.segment, segment.token_sets.counted_rows(sets)[0])
-            found[match.segment].append(_images(segment, rows))
-    left_out = [segment.column("image_id").places(excluded) for segment in segments]
-    return distinct_images(
-        segments,
-        [np.setdiff1d(np.concatenate(parts), gone) for parts, gone in zip(found, left_out, strict=True)],
-    )
+            rows = selection.rows(match.segment, segment.token_sets.rows_of(sets)[0])
+            found[match.segment].append(_images_of(segment, rows))
+    left_out = [segment.column("image_id").codes_of(excluded) for segment in segments]
+    counted = [np.setdiff1d(np.concatenate(parts), out) for parts, out in zip(found, left_out, strict=True)]
+    return distinct_images(segments, counted)
 
 
 def random_rows(
     segments: Sequence[Segment], size: int, filters: Filters, seed: int | None
 ) -> list[tuple[int, int]]:
-    """(segment, row) of one caption each of up to `size` distinct images, every image equally likely."""
-    chance = np.random.default_rng(seed)
+    """One caption, as (segment, row), of each of up to `size` distinct images, every image equally likely."""
+    generator = np.random.default_rng(seed)
     selection = Selection(segments, filters)
     images = [selection.images(number) for number in range(len(segments))]
-    ends = np.cumsum([len(part) for part in images])
+    ends = np.cumsum([len(codes) for codes in images])
     chosen: list[tuple[int, int]] = []
-    for draw in chance.permutation(int(ends[-1]) if len(ends) else 0).tolist():
+    for draw in generator.permutation(int(ends[-1]) if len(ends) else 0).tolist():
         if len(chosen) >= size:
             break
         number = int(np.searchsorted(ends, draw, side="right"))
         code = int(images[number][draw - (int(ends[number - 1]) if number else 0)])
-        name = segments[number].column("image_id").values[code]
-        # An image in several segments stands for itself once, in the first: else it would be drawn more
-        # often.
-        if not any(_drawable(segments[earlier], images[earlier], name) for earlier in range(number)):
-            own = selection.rows(number, segments[number].rows_of_images(np.array([code])))
-            chosen.append((number, int(chance.choice(own))))
+        image_id = segments[number].column("image_id").values[code]
+        # An image in several segments can be drawn from the first of them only, or it would be likelier.
+        if not any(_has_image(segments[earlier], images[earlier], image_id) for earlier in range(number)):
+            rows = selection.rows(number, segments[number].rows_of_images(np.array([code])))
+            chosen.append((number, int(generator.choice(rows))))
     return chosen
 
 
-def _drawable(segment: Segment, images: Integers, name: str) -> bool:
-    """Whether an image is among these codes (ascending) of a segment."""
-    code = segment.column("image_id").values.find(name)
+def _has_image(segment: Segment, images: Integers, image_id: str) -> bool:
+    """Whether an image is among these of a segment (codes, ascending)."""
+    code = segment.column("image_id").values.find(image_id)
     place = int(np.searchsorted(images, code))
     return code >= 0 and place < len(images) and int(images[place]) == code

@@ -1,7 +1,8 @@
-"""One file of named flat arrays: written once, checked by checksums, read through a memory map.
+"""A file of named flat arrays: written once, protected by checksums, read through a memory map.
 
-Layout: magic, length and CRC-32 of a JSON header, the header, then each array on a 64-byte boundary. The
-header names type, length, place and CRC-32 of every array; no pickle, nothing in a file is ever executed.
+Layout: magic number, length and CRC-32 of a JSON header, the header, then each array on a 64-byte boundary.
+The header gives type, length, offset and CRC-32 of every array. There is no pickle: nothing in a file is ever
+executed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,13 @@ from indexer.errors import IndexDamagedError
 _MAGIC = b"CAPTARR1"
 _PREFIX = struct.Struct("<8sII")
 _ALIGNMENT = 64
-#: Types that a file may name.
+#: Types that an array in a file may have.
 _TYPES = frozenset({"|u1", "<u2", "<u4", "<u8", "<i4", "<i8"})
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file as it was written: what the manifest remembers to know it again."""
+    """Size and checksum of a file that was written: by these the manifest recognises it."""
 
     bytes: int
     checksum: int  # of the header, which holds the checksums of the arrays
@@ -37,11 +38,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where an array is in its file, and what it is."""
+    """The type of an array in a file, and where it is."""
 
     kind: str
     length: int
-    offset: int
+    offset: int  # from where the arrays begin, after the header
     checksum: int
 
     @property
@@ -54,7 +55,7 @@ def _aligned(offset: int) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable, where the system can (Windows cannot, and need not)."""
+    """Make new and changed names in a folder durable. Windows has no call for that and needs none."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -65,24 +66,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:
-    """Write the arrays to a new file, durable once this returns; the name appears last."""
-    extents, offset = {}, 0
-    for name, array in arrays.items():
-        if array.dtype.str not in _TYPES or array.ndim != 1:
-            raise TypeError(f"{name}: cannot store {array.ndim} dimensions of {array.dtype.str}")
-        offset = _aligned(offset)
-        data = np.ascontiguousarray(array)
-        extents[name] = [array.dtype.str, len(array), offset, zlib.crc32(data.data)]
-        offset += array.nbytes
-    header = json.dumps(extents, separators=(",", ":")).encode()
-    checksum = zlib.crc32(header)
+    """Write the arrays to a new file. The file appears under its name when it is complete and on disk."""
+    extents = _lay_out(arrays)
+    header = json.dumps({name: astuple(extent) for name, extent in extents.items()}, separators=(",", ":"))
+    encoded = header.encode()
+    checksum = zlib.crc32(encoded)
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
-        file.write(_PREFIX.pack(_MAGIC, len(header), checksum))
-        file.write(header)
-        base = _aligned(_PREFIX.size + len(header))
+        file.write(_PREFIX.pack(_MAGIC, len(encoded), checksum))
+        file.write(encoded)
+        base = _aligned(_PREFIX.size + len(encoded))
         for name, array in arrays.items():
-            file.write(b"\0" * (base + int(extents[name][2]) - file.tell()))
+            file.write(b"\0" * (base + extents[name].offset - file.tell()))
             file.write(np.ascontiguousarray(array).data)
         size = file.tell()
         file.flush()
@@ -91,11 +86,23 @@ def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:
     return Written(size, checksum)
 
 
+def _lay_out(arrays: Mapping[str, Integers]) -> dict[str, Extent]:
+    """Where each array goes. Raises TypeError for an array that cannot be stored."""
+    extents, offset = {}, 0
+    for name, array in arrays.items():
+        if array.dtype.str not in _TYPES or array.ndim != 1:
+            raise TypeError(f"{name}: cannot store {array.ndim} dimensions of {array.dtype.str}")
+        checksum = zlib.crc32(np.ascontiguousarray(array).data)
+        extents[name] = Extent(array.dtype.str, len(array), _aligned(offset), checksum)
+        offset = extents[name].offset + array.nbytes
+    return extents
+
+
 class ArrayFile:
     """Read-only views of a file's arrays.
 
-    Raises FileNotFoundError where the file is gone, and IndexDamagedError where its size or header is not the
-    one expected. The arrays themselves are checked by `damaged`, which reads them all.
+    Raises FileNotFoundError where there is no such file, and IndexDamagedError where its size or header is
+    not as expected. Arrays are compared with their checksums by `damaged` only, which has to read them.
     """
 
     def __init__(self, path: Path, expected: Written) -> None:
@@ -120,12 +127,15 @@ class ArrayFile:
         return np.frombuffer(self._map, np.dtype(extent.kind), extent.length, self._base + extent.offset)
 
     def damaged(self, names: Iterable[str]) -> list[str]:
-        """Those of these arrays that do not match their checksums."""
+        """The names among these whose array does not match its checksum."""
         return [name for name in names if zlib.crc32(self[name].data) != self.extents[name].checksum]
 
 
 def _extents(header: bytes, room: int) -> dict[str, Extent]:
-    """Raises ValueError, TypeError or AttributeError for a header that no writer makes of so many bytes."""
+    """Parse a header. `room` is how many bytes the arrays have.
+
+    Raises ValueError, TypeError or AttributeError for a header that `write_arrays` would not have written.
+    """
     extents = {name: Extent(*fields) for name, fields in json.loads(header).items()}
     for extent in extents.values():
         numbers = (extent.length, extent.offset, extent.checksum)

@@ -1,14 +1,17 @@
-"""The best sets of a segment, found with NumPy: where `kernel` is not compiled.
+"""The best sets of a segment, found with NumPy: used where `kernel` is not compiled.
 
-Of a set that shares o of a query's k known tokens, the p rarest tokens' postings miss k - p at most; so with
-p = k - o + h it is met h times or more in them, or o times if that is less. Sets met so often are few, and
-their overlaps are counted in their own tokens. (Prefix filter: Chaudhuri, Ganti and Kaushik, ICDE 2006; met
-more than once: Li, Lu and Lu, ICDE 2008.) Each slice of postings, of one token at one size, is needed for
-sets down to some score only: the slice's *reach*. Once every slice that reaches t is read, every set of t or
+Prefix filter with a count: of a set that shares o of a query's k known tokens, at most k - p of these are
+outside the p rarest. So with p = k - o + h it occurs in h of their posting lists or more (or in o, if that is
+less): it has h *hits*. Sets with so many hits are few, and their overlaps are counted token by token.
+(Chaudhuri, Ganti and Kaushik, ICDE 2006; with more than one hit: Li, Lu and Lu, ICDE 2008.)
+
+A *slice* is the part of a token's posting list that holds the sets of one size. Its *reach* is the lowest
+score that it must be read for: once all slices with a reach of t or more are read, every set that scores t or
 more is known.
 
-Slices are read in few steps, all sizes at once: first some cheap ones, whose sets tell how deep the answer
-lies, then all that reach so far. Where counting every posting of the query costs less, that is done.
+Slices are read in few steps, each over all sizes: first some with the highest reach, whose sets tell how deep
+the answer lies, then all that reach that deep. Where counting every posting of the query is cheaper, that is
+done instead.
 """
 
 from __future__ import annotations
@@ -24,125 +27,136 @@ from indexer.embedded.token_sets import TokenSets
 
 # Cost model, nanoseconds, measured with NumPy 2.4 on one x86 core (docs/design.md); only speed depends on it.
 _COUNT_POSTING, _COUNT_SET, _SORT_POSTING = 3.0, 1.0, 8.0
-#: Postings read in the first step, and how many times as many in each step after, unless what was found tells
-#: how deep to go.
+#: Postings read in the first step. Each step after it reads so many times as many, unless the scores found
+#: tell how deep to go.
 _FIRST_POSTINGS, _GROWTH = 12_000, 8
-#: How often a set must be met, for queries of so many known tokens.
-_HITS, _TWICE_FROM = 2, 4
+#: Hits that make a set a candidate, for queries of so many known tokens; for shorter queries one hit does.
+_HITS, _LONG_QUERY = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentQuery:
     """A query as a segment knows it: the tokens that occur there, the rarest first.
 
-    Token t is held by the sets `postings[begins[t] + cuts[t, c] : begins[t] + cuts[t, c + 1]]` of class c.
-    `marks` is 1 for each of them, and 0 for the rest of the vocabulary.
+    In `postings`, the sets of size class c that hold token t are at `begins[t] + cuts[t, c]` and on, up to
+    `begins[t] + cuts[t, c + 1]`.
+    `marks` is 1 for each of the query's tokens, and 0 for the rest of the vocabulary.
     """
 
     begins: Int64
     cuts: Int32
     marks: UInt8
     size: int  # how many tokens the query has, known or not
-    together: bool  # whether some of the known ones have the same sets
+    together: bool  # whether some known tokens probably occur in the same sets only
 
 
-#: A way to find the best sets, such as `best`.
-Best = Callable[[TokenSets, SegmentQuery, int, float, float], tuple[Int32, Float64, float, int]]
+#: A way to find the best sets, such as `find_best`.
+FindBest = Callable[[TokenSets, SegmentQuery, int, float, float], tuple[Int32, Float64, float, int]]
 
 
-def best(
+def find_best(
     token_sets: TokenSets, query: SegmentQuery, wanted: int, floor: float, highest: float
 ) -> tuple[Int32, Float64, float, int]:
-    """Sets that score `floor` (above 0) to `highest`: the `wanted` best and what equals them, or all if 0.
+    """The `wanted` best sets that score `floor` (above 0) to `highest`, and equal ones; all if `wanted` is 0.
 
-    Gives sets, in any order, their scores, the score from which on these are all there are (some below it
-    may be among them), and how many captions were looked at. Raises ValueError or IndexError for arrays that
-    do not fit each other.
+    Gives the sets, in any order and perhaps with some lower ones; their scores; the score from which on none
+    is missing; and how many captions were examined. Raises ValueError or IndexError for arrays that do not
+    fit each other.
     """
     slices = _Slices(token_sets, query)
-    least = slices.affordable(0)
+    least = slices.affordable_reach(0)
     while True:
         least = max(min(least, highest), floor)
-        place, bound = slices.below(least)
-        sets, overlaps = slices.met(least, bound)
+        read, bound = slices.count_reaching(least)
+        sets, overlaps = slices.candidates(least, bound)
         scores = overlaps / (query.size + token_sets.sizes_of(sets) - overlaps)
         inside = (scores <= highest) & (scores >= floor)
         last = float(np.partition(scores[inside], -wanted)[-wanted]) if 0 < wanted <= inside.sum() else 0.0
         if last > bound or bound < floor or bound == 0.0:
-            # What was looked at before was looked at once more: the last step tells of all.
-            return sets[inside], scores[inside], max(last, floor), token_sets.captions(sets)
-        least = last or slices.affordable(place)
+            # Each step reads again what the steps before it read: the last one counts all that was examined.
+            return sets[inside], scores[inside], max(last, floor), token_sets.count_captions(sets)
+        least = last or slices.affordable_reach(read)
 
 
 class _Slices:
-    """The postings of a query by token and class, and what has to be read of them for which score."""
+    """The slices of a query's posting lists, by token and size class, and the reach of each."""
 
     def __init__(self, token_sets: TokenSets, query: SegmentQuery) -> None:
         self._token_sets, self._query = token_sets, query
         self._edges = edges = query.begins[:, None] + query.cuts
-        known, sizes = len(edges), token_sets.sizes
-        self._hits = 1 if known < _TWICE_FROM else _HITS + query.together
-        rest = np.arange(known, 0, -1)[:, None] + (self._hits - 1)
-        overlaps = np.minimum(rest, np.minimum(sizes, known))
-        #: Shape (tokens, classes). Along sizes it rises and then falls: what reaches a score is one stretch.
-        self._reach = overlaps / (query.size + sizes - overlaps)
+        known = len(edges)
+        self._hits = 1 if known < _LONG_QUERY else _HITS + query.together
+        #: Shape (tokens, classes). Along the classes it rises and then falls, so those that reach a score are
+        #: neighbours.
+        self._reach = self._reach_of_slices(known)
         lengths = edges[:, 1:] - edges[:, :-1]
-        held = lengths > 0
-        reaches = self._reach[held]
+        filled = lengths > 0
+        reaches = self._reach[filled]
         order = np.argsort(-reaches, kind="stable")
-        #: Of all slices, best first: what they reach, and the postings up to and with each.
-        self._reaches, self._costs = reaches[order], lengths[held][order].cumsum()
+        #: Of all slices that hold postings, highest reach first: the reach, and the postings read with it.
+        self._descending, self._postings = reaches[order], lengths[filled][order].cumsum()
 
-    def affordable(self, place: int) -> float:
-        """How low the step after `place` slices comes for a few times the postings read so far."""
-        if not len(self._reaches):
+    def _reach_of_slices(self, known: int) -> Float64:
+        sizes = self._token_sets.sizes
+        # The largest overlap for which a token is in the prefix; a set cannot share more than all its tokens.
+        largest = np.arange(known, 0, -1)[:, None] + (self._hits - 1)
+        overlaps = np.minimum(largest, np.minimum(sizes, known))
+        reach: Float64 = overlaps / (self._query.size + sizes - overlaps)
+        return reach
+
+    def affordable_reach(self, read: int) -> float:
+        """How low a reach the next step can afford: it may read some times the postings of `read` slices."""
+        if not len(self._descending):
             return 0.0
-        spent = int(self._costs[place - 1]) * _GROWTH if place else _FIRST_POSTINGS
-        last = max(place, int(self._costs.searchsorted(spent, side="right")) - 1)
-        return float(self._reaches[min(last, len(self._reaches) - 1)])
+        budget = int(self._postings[read - 1]) * _GROWTH if read else _FIRST_POSTINGS
+        last = max(read, int(self._postings.searchsorted(budget, side="right")) - 1)
+        return float(self._descending[min(last, len(self._descending) - 1)])
 
-    def below(self, least: float) -> tuple[int, float]:
-        """How many slices reach `least`, and what the next one reaches."""
-        place = int((-self._reaches).searchsorted(-least, side="right"))
-        return place, float(self._reaches[place]) if place < len(self._reaches) else 0.0
+    def count_reaching(self, least: float) -> tuple[int, float]:
+        """How many slices have a reach of `least` or more, and the reach of the next one."""
+        count = int((-self._descending).searchsorted(-least, side="right"))
+        return count, float(self._descending[count]) if count < len(self._descending) else 0.0
 
-    def met(self, least: float, bound: float) -> tuple[Int32, Int32]:
-        """Every set that scores more than `bound`, and others, ascending; and their overlaps."""
+    def candidates(self, least: float, bound: float) -> tuple[Int32, Int32]:
+        """Every set that scores more than `bound`, and others, ascending; and their overlaps.
+
+        Found in the slices with a reach of `least` or more; `bound` is the highest reach of the rest.
+        """
         reaching = self._reach >= least
         parts = self._read(reaching)
-        read, sets = sum(map(len, parts)), int(self._token_sets.class_sets[-1])
-        if read * _SORT_POSTING > len(self._every) * _COUNT_POSTING + sets * _COUNT_SET:
-            counts = np.bincount(self._every, minlength=sets)
+        postings, sets = sum(map(len, parts)), int(self._token_sets.class_sets[-1])
+        if postings * _SORT_POSTING > len(self._all_postings) * _COUNT_POSTING + sets * _COUNT_SET:
+            counts = np.bincount(self._all_postings, minlength=sets)
             found = np.flatnonzero(counts).astype(np.int32)
             return found, counts[found].astype(np.int32)
-        found = _merged(parts, self._times(reaching, bound) if parts else 1)
+        found = _repeated(parts, self._least_hits(reaching, bound) if parts else 1)
         return found, self._token_sets.overlaps(found, self._query.marks)
 
     @cached_property
-    def _every(self) -> Int32:
+    def _all_postings(self) -> Int32:
         lists = [self._token_sets.postings[edges[0] : edges[-1]] for edges in self._edges]
         return np.concatenate([np.zeros(0, np.int32), *lists])
 
     def _read(self, reaching: Bool) -> list[Int32]:
-        """The postings of these slices, a stretch for each token."""
+        """The postings of these slices, one stretch for each token."""
         postings, first = self._token_sets.postings, reaching.argmax(axis=1)
         last = first + reaching.sum(axis=1)
         row = np.arange(len(first))
         begins, ends = self._edges[row, first].tolist(), self._edges[row, last].tolist()
         return [postings[begin:end] for begin, end in zip(begins, ends, strict=True) if begin < end]
 
-    def _times(self, reaching: Bool, bound: float) -> int:
-        """How often every set above `bound` is met in these slices."""
+    def _least_hits(self, reaching: Bool, bound: float) -> int:
+        """How many hits every set that scores more than `bound` has in these slices at least."""
         size = int(self._token_sets.sizes[reaching.any(axis=0)].min())
         # The least overlap that scores more than `bound`; rounding may make it one less, which is safe.
         overlap = int(bound * (self._query.size + size) / (1.0 + bound)) + 1
         return max(1, min(self._hits, overlap))
 
 
-def _merged(parts: list[Int32], times: int) -> Int32:
-    """The sets that stand in so many of these postings or more, ascending."""
+def _repeated(parts: list[Int32], times: int) -> Int32:
+    """The sets that occur `times` times or more in these postings, ascending."""
     sets = np.concatenate([np.zeros(0, np.int32), *parts])
-    # Ascending runs one after another: a merge sort has little to do.
+    # Each part ascends, and a stable sort merges such runs at little cost.
     sets.sort(kind="stable")
     if times > 1:
         sets = sets[times - 1 :][sets[times - 1 :] == sets[: 1 - times]]

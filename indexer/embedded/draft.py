@@ -1,7 +1,7 @@
-"""A successor of an index, built in a folder of its own inside the index's folder.
+"""A draft: the successor of an index, built in a folder of its own inside the index's folder.
 
-Publishing replaces the index's manifest by one that names the draft's files where they are. Nothing is
-moved, so there is no moment at which either of the two is incomplete.
+Publishing replaces the index's manifest by one that names the draft's files where they are. No file is moved,
+so at no moment is either of the two incomplete.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by,
 
 _PREFIX = "draft-"
 _DRAFT_MANIFEST = "draft.json"
-#: Nobody searches a draft: its segments may become many before they are merged.
+#: Segments of a draft are merged late, since many of them slow nobody's search down.
 _MAX_SEGMENTS = 32
-#: Files that a writer of the index itself numbers.
+#: Names of files outside of drafts, with their numbers.
 _NUMBERED = re.compile(r"(?:segment|deleted)-(\d+)\.arrays")
 
 
 def _last_manifest(folder: Path) -> Manifest:
-    """The manifest that the next one follows.
+    """The manifest before the one to be published.
 
-    Where it is missing, damaged or another version's, the names of the files tell which numbers are taken.
+    Where it cannot be read, an empty one, with file numbers that no file in the folder has.
     """
     try:
         return read_manifest(folder)
     except UNREADABLE:
-        numbered = (_NUMBERED.match(path.name) for path in folder.iterdir())
-        last = max((int(found[1]) for found in numbered if found), default=0)
+        matches = (_NUMBERED.match(path.name) for path in folder.iterdir())
+        last = max((int(match[1]) for match in matches if match), default=0)
         return Manifest("", generation=last, next_file=last + 1)
 
 
 def draft_folders(folder: Path) -> list[Path]:
-    """Folders of drafts, published ones (which hold the index's files) too."""
+    """Folders of drafts, also of published ones, which hold the index's files."""
     return sorted(path for path in folder.glob(f"{_PREFIX}*") if path.is_dir())
 
 
-def unpublished(folder: Path) -> list[Path]:
-    """Folders of drafts that can be gone on with."""
+def unpublished_drafts(folder: Path) -> list[Path]:
+    """Folders of drafts that can be resumed."""
     return [path for path in draft_folders(folder) if (path / _DRAFT_MANIFEST).is_file()]
 
 
@@ -58,34 +58,35 @@ def sweep_drafts(folder: Path) -> None:
     try:
         manifest = read_manifest(folder)
     except UNREADABLE:
-        return  # nobody knows what it uses: everything stays until there is a new index
+        return  # it is not known which drafts are in use: all stay until a new index is published
     in_use = {Path(file.path).parts[0] for file in manifest.files()}
     for path in draft_folders(folder):
         if path.name in in_use:
-            # Killed between publishing and this: it is published.
+            # Published, by a process that was killed before it could do this.
             remove_quietly((path / _DRAFT_MANIFEST).unlink)
         elif not (path / _DRAFT_MANIFEST).is_file():
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _resumable(folder: Path, key: str, analyzer: str) -> str | None:
-    for path in unpublished(folder):
+def _find_resumable(folder: Path, key: str, analyzer: str) -> str | None:
+    """The name of an undamaged draft with this key and analyzer."""
+    for path in unpublished_drafts(folder):
         try:
             snapshot = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}")
             if (snapshot.manifest.key, snapshot.manifest.analyzer) == (key, analyzer):
-                # Damaged inside, it would fail wherever it is read.
+                # Else damage would show only later, when much has been added.
                 check_checksums(folder, snapshot.segments)
                 return path.name
         except IndexerError:
-            continue  # damaged: it goes when another one is published
+            continue  # damaged: it is removed when another draft is published
     return None
 
 
-def _begin(folder: Path, key: str, analyzer: str) -> str:
-    # A random name: a reader of an older manifest can never take a new file for one of its own.
+def _create_draft(folder: Path, key: str, analyzer: str) -> str:
+    # A random name, so that a reader of an older manifest never takes a new file for one of its own.
     name = f"{_PREFIX}{secrets.token_hex(4)}"
     (folder / name).mkdir()
-    sync_folder(folder)  # or a power cut could take the folder, and all that was added to it
+    sync_folder(folder)  # else a power cut could remove the folder, with all that was added
     write_manifest(folder, Manifest(analyzer, key=key), f"{name}/{_DRAFT_MANIFEST}")
     return name
 
@@ -100,7 +101,8 @@ class EmbeddedDraft(Draft):
         try:
             with clear_errors(folder):
                 sweep_drafts(folder)
-                self._name = _resumable(folder, key, analyzer) or _begin(folder, key, analyzer)
+                resumed = _find_resumable(folder, key, analyzer)
+                self._name = resumed or _create_draft(folder, key, analyzer)
             manifest_name = f"{self._name}/{_DRAFT_MANIFEST}"
             snapshot = open_snapshot(folder, manifest_name)
             self._writer = Writer(folder, snapshot, manifest_name, f"{self._name}/")
@@ -110,7 +112,7 @@ class EmbeddedDraft(Draft):
             raise
 
     def _check_open(self) -> None:
-        """Without the lock, what it writes could be another's by now."""
+        """Once closed, the lock is released: another writer may be changing the same files."""
         if self._closed:
             raise IndexClosedError(self._folder, "draft")
 
@@ -127,30 +129,30 @@ class EmbeddedDraft(Draft):
 
     def known_places(self, model: str) -> dict[str, str]:
         self._check_open()
-        told, segments = list[tuple[str, str]](), self._writer.snapshot.segments
+        places, segments = list[tuple[str, str]](), self._writer.snapshot.segments
         with reading(self._folder, segments):
             for segment in segments:
-                rows = segment.all_passing(segment.accepted(generated_by(model)))
-                told += segment.places_of(rows)
-        return dict(sorted(told))
+                rows = segment.all_passing(segment.resolve(generated_by(model)))
+                places += segment.places_of(rows)
+        return dict(sorted(places))
 
     def publish(self) -> IndexStatus:
         self._check_open()
         with clear_errors(self._folder), self._writer.swept_on_failure():
             self._merge_and_check()
-            built = self._writer.snapshot.manifest
-            following = _last_manifest(self._folder).following(
-                analyzer=built.analyzer, segments=built.segments, built_at=now()
+            draft = self._writer.snapshot.manifest
+            published_manifest = _last_manifest(self._folder).following(
+                analyzer=draft.analyzer, segments=draft.segments, built_at=now()
             )
-            write_manifest(self._folder, following)
-            # Drafts of other builds are superseded, too; the lock says that nobody is at one of them.
-            for draft in unpublished(self._folder):
-                (draft / _DRAFT_MANIFEST).unlink()
+            write_manifest(self._folder, published_manifest)
+            # Drafts of other builds are outdated by this one; since the lock is held, nobody is writing them.
+            for path in unpublished_drafts(self._folder):
+                (path / _DRAFT_MANIFEST).unlink()
             published = open_snapshot(self._folder)
             Writer(self._folder, published).sweep()
             sweep_drafts(self._folder)
         self.close()
-        return status_of(self._folder, published, len(unpublished(self._folder)))
+        return status_of(self._folder, published, len(unpublished_drafts(self._folder)))
 
     def _merge_and_check(self) -> None:
         snapshot = self._writer.snapshot

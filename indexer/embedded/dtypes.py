@@ -1,4 +1,4 @@
-"""Arrays, by the type of their numbers."""
+"""Names for the types of arrays."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ UInt64 = NDArray[np.uint64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-#: Of any width: in a file, numbers have the narrowest type that holds them.
+#: Whole numbers of any width: in a file they have the narrowest type that holds them.
 Integers = NDArray[np.integer[Any]]

@@ -1,4 +1,4 @@
-"""EmbeddedIndex: the contract of `indexer.contract` over a folder."""
+"""EmbeddedIndex: a `CaptionIndex` in a folder, without a server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from captioner.tokens import DEFAULT
 from indexer.analyzers import known_analyzer
 from indexer.check_lines import first_told
 from indexer.contract import CaptionIndex
-from indexer.embedded.checks import check_checksums, problems, reading, strangers
-from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished
+from indexer.embedded.checks import check_checksums, find_damage, find_wrong_documents, reading
+from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished_drafts
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.segment import Segment
@@ -34,31 +34,31 @@ from indexer.records import (
 from indexer.storable import check_draft
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether an index's folder may hold this entry, also before its first manifest is there."""
+def _belongs_to_index(path: Path) -> bool:
+    """Whether the folder of an index, with or without a manifest, can hold this file or folder."""
     return path.name.startswith((".", "write.lock", "manifest.json", "draft-")) or ".arrays" in path.suffixes
 
 
 def _check_new_place(folder: Path) -> None:
-    if folder.is_dir() and (strange := next((path for path in folder.iterdir() if not _is_ours(path)), None)):
+    """Raises IndexerError for a folder with files of something else, among which no index is to be made."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    if foreign := next((path for path in entries if not _belongs_to_index(path)), None):
         raise IndexerError(
-            f"{folder}: holds other files ({strange.name}) and no index that can be read; "
+            f"{folder}: holds other files ({foreign.name}) and no index that can be read; "
             "name a new or an empty folder"
         )
 
 
-def _no_index(folder: Path, error: Exception) -> Exception:
-    """Why there is nothing to search; damage tells of itself."""
-    if isinstance(error, FileNotFoundError):
-        if unpublished(folder):
-            wait = "wait until it is done, or go on with it by the same `indexer build`"
-            return IndexNotFoundError(f"{folder}: no index there yet, only the draft of a build; {wait}")
-        return IndexNotFoundError(f"{folder}: no index there; make one with `indexer build`")
-    return error
+def _not_found(folder: Path) -> IndexNotFoundError:
+    """The error for a folder without a manifest."""
+    if unpublished_drafts(folder):
+        wait = "wait until it is done, or go on with it by the same `indexer build`"
+        return IndexNotFoundError(f"{folder}: no index there yet, only the draft of a build; {wait}")
+    return IndexNotFoundError(f"{folder}: no index there; make one with `indexer build`")
 
 
-#: What an index holds before its first manifest is read.
-_NOTHING = Snapshot(Manifest(DEFAULT), ())
+#: The snapshot of an index that has no manifest yet.
+_EMPTY = Snapshot(Manifest(DEFAULT), ())
 
 
 class EmbeddedIndex(CaptionIndex):
@@ -73,14 +73,14 @@ class EmbeddedIndex(CaptionIndex):
 
     @classmethod
     def open(cls, where: str, *, create: bool = False) -> EmbeddedIndex:
-        """Raises IndexNotFoundError, IndexDamagedError, IndexMismatchError; IndexerError for no folder.
+        """Raises IndexNotFoundError, IndexDamagedError, IndexMismatchError; IndexerError for a bad name.
 
-        With `create`, what cannot be read is opened too, so that a draft can replace it; all else that is
-        asked of it raises the error.
+        With `create`, an index that cannot be read is opened too, so that a draft can replace it; everything
+        else that is asked of it raises the error.
         """
         folder = Path(where)
         try:
-            snapshot = cls._first(folder, create)
+            snapshot = cls._open_first(folder, create)
         except (OSError, ValueError) as error:
             reason = (isinstance(error, OSError) and error.strerror) or error
             raise IndexerError(f"{shortened(where)}: cannot be opened as a folder ({reason})") from error
@@ -89,23 +89,25 @@ class EmbeddedIndex(CaptionIndex):
         return cls(folder, snapshot)
 
     @staticmethod
-    def _first(folder: Path, create: bool) -> Snapshot:
+    def _open_first(folder: Path, create: bool) -> Snapshot:
         if folder.exists() and not folder.is_dir():
             raise IndexNotFoundError(f"{folder}: is a file; an embedded index is a folder")
         try:
             return open_snapshot(folder)
         except UNREADABLE as error:
-            if not create:
-                raise _no_index(folder, error) from None
-            _check_new_place(folder)
-            return _NOTHING
+            if create:
+                _check_new_place(folder)
+                return _EMPTY
+            if isinstance(error, FileNotFoundError):
+                raise _not_found(folder) from None
+            raise
 
     @property
     def analyzer(self) -> str:  # type: ignore[override]
         return self._current().manifest.analyzer
 
     def _current(self) -> Snapshot:
-        """The generation that is current now; unchanged, it costs one look at the manifest's state."""
+        """The current generation. Where it is still the same, this costs one `stat` of the manifest."""
         self._check_open()
         snapshot = self._snapshot
         try:
@@ -125,7 +127,7 @@ class EmbeddedIndex(CaptionIndex):
     # Writing.
 
     def _lock(self) -> WriteLock:
-        self._check_open()  # the folder may be gone since, and would be made
+        self._check_open()  # first, since locking makes the folder, which may be gone by now
         return open_for_writing(self._folder)
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
@@ -135,19 +137,19 @@ class EmbeddedIndex(CaptionIndex):
                 return self._add(writer, records, writer.snapshot.segments)
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
-        gone = [document.record.document_id for document in old]
+        replaced = [document.record.document_id for document in old]
         with self._lock():
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
-                return self._add(writer, records, writer.without_documents(gone))
+                return self._add(writer, records, writer.without_documents(replaced))
 
     def _add(
         self, writer: Writer, records: Iterable[CaptionRecord], segments: Sequence[Segment]
     ) -> AddReport:
-        """Add to these segments, which are the index or are to be, and make all of it the index."""
+        """Add the records to these segments, and commit them together."""
         segments, report = writer.with_records(records, segments)
         manifest = writer.snapshot.manifest
-        # The first commit makes the index, even of nothing: it can be opened then.
+        # The first commit is made even without captions: then there is an index that can be opened.
         if segments != writer.snapshot.segments or writer.snapshot.stamp is None:
             self._snapshot = writer.commit(writer.merged(segments), built_at=manifest.built_at or now())
             sweep_drafts(self._folder)
@@ -185,10 +187,10 @@ class EmbeddedIndex(CaptionIndex):
             for segment in segments:
                 yield from segment.places(beginning)
 
-    # Telling.
+    # Status and checks.
 
     def status(self) -> IndexStatus:
-        return status_of(self._folder, self._current(), len(unpublished(self._folder)))
+        return status_of(self._folder, self._current(), len(unpublished_drafts(self._folder)))
 
     def caption_count(self) -> int:
         return self._current().manifest.captions
@@ -197,11 +199,12 @@ class EmbeddedIndex(CaptionIndex):
         check_checksums(self._folder, self._current().segments)
 
     def check(self) -> list[str]:
-        manifest, segments = self._current().manifest, self._current().segments
-        return problems(segments) or first_told(
-            strangers(segments, known_analyzer(self.where, manifest.analyzer))
-        )
+        snapshot = self._current()
+        if damage := find_damage(snapshot.segments):
+            return damage
+        analyze = known_analyzer(self.where, snapshot.manifest.analyzer)
+        return first_told(find_wrong_documents(snapshot.segments, analyze))
 
     def close(self) -> None:
-        """Let go of the files. A search that is running keeps them until it ends."""
-        self._closed, self._snapshot = True, _NOTHING
+        """Close the files. A search that is running keeps its own open until it ends."""
+        self._closed, self._snapshot = True, _EMPTY

@@ -1,3 +1,3 @@
-"""The compiled twin of `best.best`."""
+"""The compiled twin of `best.find_best`."""
 
-from indexer.embedded.best import best as best
+from indexer.embedded.best import find_best as find_best

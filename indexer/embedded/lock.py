@@ -1,4 +1,4 @@
-"""One writer of an index at a time; who waits is told which process writes."""
+"""The write lock of an index: one writer at a time. Another one is told which process holds it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _NAME = "write.lock"
 
 
 class WriteLock:
-    """Held from construction to `release`. Raises IndexLockedError at once where another holds it."""
+    """Held from construction to `release`. Raises IndexLockedError at once where another writer holds it."""
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o644)
         lock = lock_file(self._descriptor)
         if lock is None:
-            holder = _holder(self._descriptor)
+            holder = _read_holder(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
             raise IndexLockedError(
@@ -30,9 +30,9 @@ class WriteLock:
         os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
 
     def release(self) -> None:
-        """Let others write. The file stays: removing it would let two writers lock different files.
+        """Let others write. The file stays: if it were removed, two writers could lock different files.
 
-        A child that was forked while it was held lets go of its copy only.
+        In a child that was forked while the lock was held, this only closes the child's copy of the file.
         """
         if self._descriptor >= 0:
             self._lock.release()
@@ -46,6 +46,6 @@ class WriteLock:
         self.release()
 
 
-def _holder(descriptor: int) -> str:
+def _read_holder(descriptor: int) -> str:
     written = os.read(descriptor, 20).decode("ascii", "replace").strip()
     return "this process" if written == str(os.getpid()) else f"process {written or 'unknown'}"

@@ -1,4 +1,4 @@
-"""The manifest: which files are the index. Replaced in one atomic step, it is what "committed" means."""
+"""The manifest: the list of the files that are the index. Replacing it, in one atomic step, is the commit."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from indexer.embedded.arrays import Written, sync_folder
 from indexer.errors import IndexDamagedError, IndexMismatchError
 
 MANIFEST = "manifest.json"
-#: Of what this version writes; it reads all up to this. Another field of captions makes another number, so
-#: that a version which would leave it out in a merge refuses the index.
+#: The schema that this version writes; it reads this one and all before it. Each new field of captions raises
+#: the number: an older version, whose merges would lose the field, then refuses the index.
 SCHEMA = 1
-#: Names that a writer gives. Another could lead out of the folder, where files would be read and swept.
+#: The names that writers give. Another name could lead to files outside the folder, to be read or removed.
 _FILE_NAME = re.compile(r"(?:draft-[0-9a-f]+/)?(?:segment|deleted)-[0-9]+\.arrays")
-#: What is raised where there is no manifest that this version can read.
+#: The errors of `read_manifest`: there is no manifest that this version can read.
 UNREADABLE = (FileNotFoundError, IndexDamagedError, IndexMismatchError)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of arrays, by its path below the folder of the index."""
+    """A file of arrays."""
 
-    path: str
+    path: str  # below the folder of the index
     bytes: int
     checksum: int
 
@@ -38,7 +38,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class SegmentEntry:
-    """An immutable segment, and which of its rows are deleted."""
+    """A segment (whose file never changes) with its tombstones in one generation."""
 
     file: StoredFile
     rows: int
@@ -52,7 +52,7 @@ class SegmentEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One generation of an index (or, with `key`, of a draft)."""
+    """One generation of an index, or of a draft, which has a `key`."""
 
     analyzer: str
     generation: int = 0
@@ -76,12 +76,12 @@ class Manifest:
         return [*(segment.file for segment in self.segments), *tombstones]
 
     def following(self, **changes: Any) -> Manifest:
-        """The next generation, as this version writes it, whichever wrote this one."""
+        """The next generation, with this version's schema."""
         return replace(self, **{"generation": self.generation + 1, "schema": SCHEMA, **changes})
 
 
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
-    """Raises FileNotFoundError, IndexDamagedError, or IndexMismatchError for another version's files."""
+    """Raises FileNotFoundError, IndexDamagedError, or IndexMismatchError for a newer version's schema."""
     path = folder / name
     try:
         outer = json.loads(path.read_bytes())
@@ -89,52 +89,53 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         if zlib.crc32(body.encode()) != outer["checksum"]:
             raise ValueError("checksum")
         fields = json.loads(body)
-        if _whole(fields["schema"], 1) > SCHEMA:
+        if _parse_number(fields["schema"], 1) > SCHEMA:
             raise IndexMismatchError(
                 f"{folder}: made with schema {fields['schema']}, this version reads {SCHEMA}; "
                 "use the version that made it, or build it again"
             )
-        return _manifest(fields)
+        return _parse_manifest(fields)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise IndexDamagedError(
             f"{path}: the manifest is incomplete or damaged; build the index again (indexer build)"
         ) from None
 
 
-def _manifest(fields: dict[str, Any]) -> Manifest:
-    """Raises ValueError, KeyError or TypeError for what no writer makes, whatever its checksum says."""
-    found = replace(Manifest(**fields), segments=tuple(_segment(entry) for entry in fields["segments"]))
-    _whole(found.generation)
-    _whole(found.next_file, 1)
-    paths = [file.path for file in found.files()]
+def _parse_manifest(fields: dict[str, Any]) -> Manifest:
+    """Raises ValueError, KeyError or TypeError for fields that no writer writes: a checksum can be forged."""
+    segments = tuple(_parse_segment(entry) for entry in fields["segments"])
+    manifest = replace(Manifest(**fields), segments=segments)
+    _parse_number(manifest.generation)
+    _parse_number(manifest.next_file, 1)
+    paths = [file.path for file in manifest.files()]
     if len(set(paths)) < len(paths):
         raise ValueError("a file twice")
-    if not all(isinstance(text, str) for text in (found.analyzer, found.built_at, found.key)):
+    if not all(isinstance(text, str) for text in (manifest.analyzer, manifest.built_at, manifest.key)):
         raise TypeError("not text")
-    return found
+    return manifest
 
 
-def _segment(entry: dict[str, Any]) -> SegmentEntry:
-    tombstones = _file(entry["tombstones"]) if entry["tombstones"] else None
-    rows = _whole(entry["rows"], 1)
-    deleted = _whole(entry["deleted"], 1 if tombstones else 0, rows if tombstones else 0)
-    return SegmentEntry(_file(entry["file"]), rows, deleted, tombstones)
+def _parse_segment(entry: dict[str, Any]) -> SegmentEntry:
+    tombstones = _parse_file(entry["tombstones"]) if entry["tombstones"] else None
+    rows = _parse_number(entry["rows"], 1)
+    deleted = _parse_number(entry["deleted"], 1 if tombstones else 0, rows if tombstones else 0)
+    return SegmentEntry(_parse_file(entry["file"]), rows, deleted, tombstones)
 
 
-def _file(fields: dict[str, Any]) -> StoredFile:
+def _parse_file(fields: dict[str, Any]) -> StoredFile:
     if not _FILE_NAME.fullmatch(fields["path"]):
         raise ValueError("path")
-    return StoredFile(fields["path"], _whole(fields["bytes"]), _whole(fields["checksum"]))
+    return StoredFile(fields["path"], _parse_number(fields["bytes"]), _parse_number(fields["checksum"]))
 
 
-def _whole(value: object, least: int = 0, most: int = (1 << 63) - 1) -> int:
+def _parse_number(value: object, least: int = 0, most: int = (1 << 63) - 1) -> int:
     if not isinstance(value, int) or not least <= value <= most:
         raise ValueError("number")
     return value
 
 
 def write_manifest(folder: Path, manifest: Manifest, name: str = MANIFEST) -> None:
-    """Make `manifest` the current one. Killed at any moment, the old or the new one is there, whole."""
+    """Replace the current manifest. Killed at any moment, either the old or the new one is there, whole."""
     body = json.dumps(asdict(manifest), ensure_ascii=True)
     outer = json.dumps({"checksum": zlib.crc32(body.encode()), "manifest": body})
     temporary = folder / (name + ".tmp")

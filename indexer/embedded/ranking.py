@@ -1,10 +1,11 @@
 """Token sets in exact descending Jaccard order, over all segments.
 
 For a query of a tokens, a set of n tokens with overlap o scores o / (a + n - o). Each segment gives its best
-sets (`kernel`, or `best` where that is not compiled), and the score down to which these are all there are.
+sets (found by `kernel`, or by `best` where that is not compiled), and the score from which on none is
+missing.
 
-Scores are quotients of small integers: correctly rounded, equal quotients are equal floats, and different
-ones of unions below 2**26 differ. So comparing floats here is comparing fractions.
+Scores are quotients of small integers. Correctly rounded, equal quotients are equal floats, and different
+quotients are different floats as long as unions are below 2**26. So floats can be compared here as fractions.
 """
 
 from __future__ import annotations
@@ -16,57 +17,57 @@ from math import nextafter
 
 import numpy as np
 
-from indexer.embedded.best import Best, SegmentQuery, best
+from indexer.embedded.best import FindBest, SegmentQuery, find_best
 from indexer.embedded.dtypes import Float64, Int32, Int64
 from indexer.embedded.segment import Segment
 from indexer.records import Query
 
-#: The compiled twin of `best`; None where there was no compiler when this was installed.
-best_compiled: Best | None
+#: The compiled twin of `find_best`; None where there was no compiler when this was installed.
+find_best_compiled: FindBest | None
 try:
-    from indexer.embedded.kernel import best as best_compiled
+    from indexer.embedded.kernel import find_best as find_best_compiled
 except ImportError:
-    best_compiled = None
+    find_best_compiled = None
 
-#: How a segment's best sets are found here, as `indexer status` tells it.
-COUNTING = "NumPy" if best_compiled is None else "compiled"
-#: Sets asked for, per image wanted: those of an image crowd together.
-_CROWDED = 2
-#: Each step asks for so many times as many.
+#: How overlaps are counted here, as `indexer status` shows it.
+COUNTING = "NumPy" if find_best_compiled is None else "compiled"
+#: Sets asked for, per image wanted: several captions of one image are often among the best.
+_SETS_PER_IMAGE = 2
+#: Each step asks for so many times as many sets as the one before.
 _GROWTH = 4
-#: The most known tokens of a query that the kernel counts.
-_BYTE = 255
+#: The most known tokens of a query that the kernel takes, since it counts in bytes.
+_KERNEL_TOKENS = 255
 
-#: The least score of a set that shares anything is more than this.
-_NOTHING = nextafter(0.0, 1.0)
+#: The floor for all sets that share anything: they score at least this.
+_ABOVE_ZERO = nextafter(0.0, 1.0)
 
-_NONE, _NO_SCORES = np.zeros(0, np.int32), np.zeros(0)
+_NO_SETS, _NO_SCORES = np.zeros(0, np.int32), np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Sets of one segment with their scores; best first, equal ones ascending, so by smallest image id."""
+    """Sets of one segment with their scores: best first, equal ones ascending (so by smallest image id)."""
 
     segment: int
     sets: Int32
     scores: Float64
 
-    def of(self, places: Int64) -> Match:
+    def take(self, places: Int64) -> Match:
         return Match(self.segment, self.sets[places], self.scores[places])
 
     def part(self, first: int, last: int) -> Match:
         return Match(self.segment, self.sets[first:last], self.scores[first:last])
 
     def end_of_score(self, place: int) -> int:
-        """`place`, moved on to where the score before it ends."""
+        """The first place from `place` on whose score differs from the one before `place`."""
         if place >= len(self.scores):
             return len(self.scores)
         return int((-self.scores).searchsorted(-self.scores[place - 1], side="right"))
 
 
 def _query_of(segment: Segment, query: Query) -> SegmentQuery:
-    # No set that may answer shares a token which keeps it away. Such tokens count in the size alone, as
-    # unknown ones do: sets that hold them score less than they would, and do not stand before all others.
+    # A set that holds an excluded token never answers. So these tokens are treated as unknown ones, which
+    # count in the query's size alone: else the sets that hold them would have the highest scores.
     shared = query.tokens - query.filters.without
     known = [posting for token in shared if (posting := segment.posting(token)) is not None]
     known.sort(key=lambda posting: posting.length)
@@ -77,6 +78,7 @@ def _query_of(segment: Segment, query: Query) -> SegmentQuery:
         np.array([posting.cuts for posting in known], np.int32),
         marks,
         len(query.tokens),
+        # Posting lists of equal length are most often those of tokens that an analyzer adds together.
         any(one.length == other.length for one, other in pairwise(known)),
     )
 
@@ -86,37 +88,39 @@ class _Scan:
 
     def __init__(self, segment: Segment, query: Query, only: Int32 | None) -> None:
         self._token_sets, self._query = segment.token_sets, _query_of(segment, query)
-        countable = len(self._query.begins) <= _BYTE
-        self._best = best_compiled if best_compiled and countable else best
+        countable = len(self._query.begins) <= _KERNEL_TOKENS
+        self._find_best = find_best_compiled if find_best_compiled and countable else find_best
         #: The only sets that may answer, and their scores; None where all may.
         self._only = None if only is None else (only, self._scores(only))
-        self.examined = 0 if only is None else self._token_sets.captions(only)
+        self.examined = 0 if only is None else self._token_sets.count_captions(only)
 
     def best(self, wanted: int, floor: float, highest: float) -> tuple[Int32, Float64, float]:
-        """Sets that score `floor` to `highest`, their scores, and from where on these are all there are."""
+        """Sets that score `floor` to `highest`, their scores, and the score from which on none is missing."""
         if self._only is not None:
             return *self._only, floor
         if not len(self._query.begins):
-            return _NONE, _NO_SCORES, floor
-        sets, scores, complete, looked = self._best(self._token_sets, self._query, wanted, floor, highest)
-        # Each step looks once more at what the steps before looked at.
-        self.examined = max(self.examined, looked)
+            return _NO_SETS, _NO_SCORES, floor
+        sets, scores, complete, examined = self._find_best(
+            self._token_sets, self._query, wanted, floor, highest
+        )
+        # Each step examines again what the steps before it examined.
+        self.examined = max(self.examined, examined)
         return sets, scores, complete
 
     def _scores(self, sets: Int32) -> Float64:
-        """The scores of these sets (ascending)."""
+        """The scores of these sets, which ascend."""
         overlaps = self._token_sets.overlaps(sets, self._query.marks)
         unions = self._query.size + self._token_sets.sizes_of(sets) - overlaps
-        # Nothing at all is like nothing at all by 0.
+        # Two empty sets have no similarity: 0, not 0 / 0.
         scores: Float64 = overlaps / np.maximum(1, unions)
         return scores
 
 
 class Descent:
-    """The sets of a query over segments, best first, in steps down from where its page begins.
+    """The sets of all segments for a query, best first, in steps down from the score where its page begins.
 
-    `restricted` gives, for a segment's number, the only sets to consider (ascending); others are free. Sets
-    that the query's filters keep away by a token are among those given, with any score.
+    `restricted` maps a segment's number to the only sets that may answer (ascending); in other segments all
+    may. Sets that hold an excluded token may be given too, with a score that means nothing.
     """
 
     def __init__(self, segments: Sequence[Segment], query: Query, restricted: Mapping[int, Int32]) -> None:
@@ -124,7 +128,7 @@ class Descent:
             _Scan(segment, query, restricted.get(number)) for number, segment in enumerate(segments)
         ]
         self._highest, self._asked = 1.0 if query.after is None else query.after.score, 0
-        #: The most that a set not given yet can score; 0.0 at the end.
+        #: The highest score that a set not given yet can have; 0.0 at the end.
         self.bound = self._highest if segments else 0.0
 
     @property
@@ -132,17 +136,17 @@ class Descent:
         return sum(scan.examined for scan in self._scans)
 
     def step(self, wanted: int, lowest: float, *, images: bool) -> list[Match]:
-        """Go on down, by preference until the sets of so many images (or so many sets) are given."""
-        self._asked = max(self._asked * _GROWTH, wanted * _CROWDED if images else wanted)
+        """The next best sets: about as many as `wanted`, or as many as so many images are likely to have."""
+        self._asked = max(self._asked * _GROWTH, wanted * _SETS_PER_IMAGE if images else wanted)
         return self._go_down(self._asked, lowest)
 
     def down_to(self, least: float) -> list[Match]:
-        """Every set of `least` or more that was not given before."""
+        """Every set not given yet that scores `least` or more."""
         return self._go_down(0, least)
 
     def _go_down(self, wanted: int, lowest: float) -> list[Match]:
-        """The `wanted` best sets (all if 0) that score `lowest` or more, and what equals the last of them."""
-        floor, found = max(lowest, _NOTHING), []
+        """The `wanted` best sets (all if 0) that score `lowest` or more, and those equal to the last."""
+        floor, found = max(lowest, _ABOVE_ZERO), []
         for scan in self._scans:
             sets, scores, floor = scan.best(wanted, floor, self._highest)
             found.append((sets, scores))

@@ -1,4 +1,4 @@
-"""Captions as columns, in any order: what segments are built from and merged through."""
+"""Captions as columns, in any order: the form that segments are built from, and merged in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from indexer.embedded.dtypes import Int64, UInt64
 from indexer.embedded.strings import Strings
 from indexer.records import RECORD_FIELDS, CaptionRecord
 
-#: Columns whose dictionary is sorted and without repeats, so that a value can be looked up.
+#: Columns whose dictionary (the strings that occur) is sorted and has each once, so that look-ups are fast.
 KEYWORDS = (
     "image_id",
     "source",
@@ -26,17 +26,17 @@ KEYWORDS = (
     "creator",
     "indexed_at",
 )
-#: Columns that are read for hits. Their dictionary is in any order and may repeat itself, so that no merge
-#: decodes it; to look a value up is to look at all of it.
+#: Columns that are read to show hits. Their dictionary is in any order and may repeat strings, so that merges
+#: need not decode it; a look-up compares all of it.
 TEXTS = tuple(name for name in RECORD_FIELDS if name not in KEYWORDS)
 COLUMNS = (*KEYWORDS, *TEXTS)
-#: Columns that a file of any version has; others may be absent, which reads as empty.
+#: Columns that files of all versions have. Where another one is absent, it is empty in every row.
 ALWAYS = ("image_id", "caption")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Row r holds the string `values[codes[r]]`."""
+    """Dictionary-encoded strings: row r holds `values[codes[r]]`."""
 
     values: Strings
     codes: Int64
@@ -48,7 +48,7 @@ class Column:
         return Column(Strings.of(distinct), np.fromiter(map(code.__getitem__, texts), np.int64, len(texts)))
 
     def used(self) -> Column:
-        """The same column without values that no row has; the order of the values stays."""
+        """The same column without the values that no row has; the others keep their order."""
         present = np.zeros(len(self.values), bool)
         present[self.codes] = True
         if present.all():
@@ -58,12 +58,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`tokens`: the rows' token numbers, row after row, ascending in each; `sizes`: how many each has."""
+    """Captions with their tokens, in columns."""
 
-    vocabulary: Strings  # sorted; token number -> token
-    sizes: Int64
-    tokens: Int64
-    ids: UInt64  # of shape (rows, 2): the document ids
+    vocabulary: Strings  # sorted; a token's number is its place here
+    sizes: Int64  # how many tokens each row has
+    tokens: Int64  # the token numbers, row after row, ascending within each
+    ids: UInt64  # the document ids, as `document_keys` gives them
     columns: dict[str, Column]
 
     def __len__(self) -> int:
@@ -71,7 +71,7 @@ class Rows:
 
 
 def document_keys(document_ids: Sequence[str]) -> UInt64:
-    """Document ids (32 hex digits), of shape (n, 2)."""
+    """Document ids (32 hex digits) as numbers, of shape (n, 2): the first 64 bits and the last."""
     data = bytes.fromhex("".join(document_ids))
     return np.frombuffer(data, ">u8").astype(np.uint64).reshape(-1, 2)
 
@@ -79,22 +79,22 @@ def document_keys(document_ids: Sequence[str]) -> UInt64:
 def rows_of(
     records: Sequence[CaptionRecord], token_sets: Sequence[frozenset[str]], ids: UInt64, indexed_at: str
 ) -> Rows:
-    """Records with their token sets and document keys, as columns."""
+    """Records with their token sets and document keys in columns."""
     vocabulary = sorted(frozenset().union(*token_sets))
-    number = {token: place for place, token in enumerate(vocabulary)}
+    number_of = {token: number for number, token in enumerate(vocabulary)}
     sizes = np.fromiter(map(len, token_sets), np.int64, len(token_sets))
-    flat = np.fromiter(
-        (number[token] for tokens in token_sets for token in tokens), np.int64, int(sizes.sum())
+    numbers = np.fromiter(
+        (number_of[token] for tokens in token_sets for token in tokens), np.int64, int(sizes.sum())
     )
     row = np.repeat(np.arange(len(sizes)), sizes)
-    flat = flat[np.lexsort((flat, row))]
+    numbers = numbers[np.lexsort((numbers, row))]
     columns = {name: Column.of(list(map(attrgetter(name), records))) for name in RECORD_FIELDS}
     columns["indexed_at"] = Column.of([indexed_at] * len(records))
-    return Rows(Strings.of(vocabulary), sizes, flat, ids, columns)
+    return Rows(Strings.of(vocabulary), sizes, numbers, ids, columns)
 
 
-def _union(tables: Sequence[Strings]) -> tuple[Strings, list[Int64]]:
-    """A sorted table of all strings of sorted tables, and where each table's strings are in it."""
+def _merge_tables(tables: Sequence[Strings]) -> tuple[Strings, list[Int64]]:
+    """One sorted table of all strings, each once; and for each table the places of its strings there."""
     texts = [table.all() for table in tables]
     distinct = sorted(set().union(*texts))
     place = {text: number for number, text in enumerate(distinct)}
@@ -104,7 +104,7 @@ def _union(tables: Sequence[Strings]) -> tuple[Strings, list[Int64]]:
 def _join_columns(name: str, columns: Sequence[Column]) -> Column:
     columns = [column.used() for column in columns]
     if name in KEYWORDS:
-        values, places = _union([column.values for column in columns])
+        values, places = _merge_tables([column.values for column in columns])
     else:
         values = Strings.join([column.values for column in columns])
         shifts = np.cumsum([0, *(len(column.values) for column in columns)])
@@ -114,10 +114,11 @@ def _join_columns(name: str, columns: Sequence[Column]) -> Column:
 
 
 def join_rows(parts: Sequence[Rows]) -> Rows:
-    """All rows of the parts. Sorted vocabularies map in ascending order, so rows stay ascending."""
+    """All rows of the parts."""
     if len(parts) == 1:
         return parts[0]
-    vocabulary, places = _union([part.vocabulary for part in parts])
+    vocabulary, places = _merge_tables([part.vocabulary for part in parts])
+    # All vocabularies are sorted, so the tokens of a row stay in ascending order.
     tokens = [place[part.tokens] for place, part in zip(places, parts, strict=True)]
     return Rows(
         vocabulary,

@@ -1,8 +1,8 @@
-"""A segment as it is read: lookups by image, by document id, by value, and the documents of single rows."""
+"""A segment as it is read: look-ups by token, image, document id and field, and the documents of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,80 +12,37 @@ import numpy as np
 from indexer.embedded.arrays import ArrayFile
 from indexer.embedded.dtypes import Bool, Int32, Int64, Integers, UInt64
 from indexer.embedded.manifest import SegmentEntry
-from indexer.embedded.rows import COLUMNS, KEYWORDS, Column, Rows
-from indexer.embedded.shape import check_segment, deleted_rows
+from indexer.embedded.rows import COLUMNS, Column, Rows
+from indexer.embedded.shape import check_segment, read_tombstones
+from indexer.embedded.stored_column import StoredColumn, stored_strings
 from indexer.embedded.strings import Strings
 from indexer.embedded.token_sets import TokenSets
 from indexer.records import NO_FILTERS, RECORD_FIELDS, CaptionRecord, Document, Filters
 
-#: Dictionaries up to this length are decoded once and kept.
-_SMALL = 256
-#: Tokens of which a segment keeps what was looked up.
-_KNOWN_TOKENS = 20_000
-#: Rows of which everything is in memory at a time, where all are read.
-_AT_ONCE = 4096
-#: Sets of a token that are looked at together for a live caption.
-_FEW_SETS = 256
-#: Selective filters of which a segment keeps the sets that pass.
-_KEPT_FILTERS = 8
-
-
-def _strings(file: ArrayFile, name: str) -> Strings:
-    return Strings(file[f"{name}.blob"].astype(np.uint8, copy=False), file[f"{name}.starts"])
-
-
-class StoredColumn:
-    """Row r holds the string `values[code of r]`; a column of one value stores no codes."""
-
-    def __init__(self, file: ArrayFile, name: str, rows: int) -> None:
-        self._sorted = name in KEYWORDS
-        if f"{name}.counts" in file.extents:
-            self.values = _strings(file, name)
-            self.counts = file[f"{name}.counts"]
-            self._codes = file[f"{name}.codes"]
-        else:  # written before there was such a field: it is empty in every row
-            self.values, self.counts, self._codes = Strings.of([""]), np.array([rows]), np.zeros(0, np.uint8)
-
-    def codes(self, rows: Integers) -> Integers:
-        return self._codes[rows] if len(self._codes) else np.zeros(len(rows), np.uint8)
-
-    @cached_property
-    def _decoded(self) -> list[str] | None:
-        return self.values.all() if len(self.values) <= _SMALL else None
-
-    def texts(self, rows: Int64) -> list[str]:
-        decoded = self._decoded
-        if decoded is None:
-            return self.values.many(self.codes(rows))
-        if len(decoded) == 1:
-            return decoded * len(rows)
-        return [decoded[code] for code in self.codes(rows).tolist()]
-
-    def all_codes(self, rows: int) -> Integers:
-        return self._codes if len(self._codes) else np.zeros(rows, np.uint8)
-
-    def places(self, values: Iterable[str]) -> Int64:
-        """Codes, ascending, of those of the values that occur: of a text perhaps several."""
-        if self._sorted:
-            found = {self.values.find(value) for value in values} - {-1}
-            return np.array(sorted(found), np.int64)
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *map(self.values.equal, values)]))
+#: For how many tokens a segment caches what was looked up.
+_CACHED_TOKENS = 20_000
+#: Rows held in memory at a time, where all rows are read.
+_BATCH_ROWS = 4096
+#: Sets that are searched at a time for a live caption.
+_BATCH_SETS = 256
+#: For how many selective filters a segment caches the sets that pass.
+_CACHED_FILTERS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """What filters let pass in a segment."""
+class ResolvedFilters:
+    """Filters in the codes and sets of one segment; false where every row passes."""
 
-    tables: dict[str, Bool]  # for every field that is filtered by: which codes are allowed
-    barred: tuple[Int32, ...] = ()  # the sets that may not answer (ascending), of each token that bars some
+    allowed: dict[str, Bool]  # for each field that is filtered by: whether a code is allowed
+    excluded: tuple[Int32, ...] = ()  # for each excluded token that occurs: the sets that hold it, ascending
 
     def __bool__(self) -> bool:
-        return bool(self.tables or self.barred)
+        return bool(self.allowed or self.excluded)
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Where a token occurs: `postings[begin + cuts[c] : begin + cuts[c + 1]]` are its sets of class c."""
+    """The posting list of a token: class c is `postings[begin + cuts[c] : begin + cuts[c + 1]]`."""
 
     token: int
     begin: int
@@ -104,14 +61,14 @@ class Segment:
         self.deleted: Bool | None = None
         if entry.tombstones is not None:
             tombstones = ArrayFile(folder / entry.tombstones.path, entry.tombstones.written)
-            self.deleted = deleted_rows(tombstones, entry.rows, entry.deleted)
+            self.deleted = read_tombstones(tombstones, entry.rows, entry.deleted)
         self._columns: dict[str, StoredColumn] = {}
-        self._known: dict[str, Posting | None] = {}
-        self._texts: dict[int, str] = {}
-        self._passing: dict[Filters, Int32] = {}
+        self._postings: dict[str, Posting | None] = {}  # a cache by token, with None for unknown ones
+        self._texts: dict[int, str] = {}  # a cache by token number
+        self._passing: dict[Filters, Int32] = {}  # a cache, too
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
-        """This segment in another generation: the same file, perhaps other tombstones."""
+        """This segment in another generation: the same file, perhaps with other tombstones."""
         return self if entry == self.entry else Segment(folder, entry, self.file)
 
     def __len__(self) -> int:
@@ -134,40 +91,43 @@ class Segment:
 
     @cached_property
     def vocabulary(self) -> Strings:
-        return _strings(self.file, "vocabulary")
+        return stored_strings(self.file, "vocabulary")
 
     def posting(self, text: str) -> Posting | None:
-        """Where a token occurs; None for one that does not."""
-        known = self._known
-        # Threads share segments: what is returned is held here, whatever another one lets go of.
-        if len(known) > _KNOWN_TOKENS:
-            known = self._known = {}
-        if text not in known:
-            known[text] = self._posting(self.vocabulary.find(text))
-        return known[text]
+        """The posting list of a token; None for one that does not occur."""
+        # A local name, since threads share segments: another one may replace the cache meanwhile.
+        cache = self._postings
+        if len(cache) > _CACHED_TOKENS:
+            cache = self._postings = {}
+        if text not in cache:
+            cache[text] = self._find_posting(self.vocabulary.find(text))
+        return cache[text]
 
-    def _posting(self, token: int) -> Posting | None:
+    def _find_posting(self, token: int) -> Posting | None:
         if token < 0:
             return None
         begin, end = map(int, self._posting_starts[token : token + 2])
-        if begin == end:  # deleted with its captions
+        if begin == end:  # a merge keeps the token when all its captions are deleted
             return None
         sets = self.token_sets
         cuts = sets.postings[begin:end].searchsorted(sets.class_sets).astype(np.int32)
         return Posting(token, begin, end - begin, cuts)
 
-    def holds(self, text: str) -> bool:
+    def _sets_of(self, posting: Posting) -> Int32:
+        return self.token_sets.postings[posting.begin : posting.begin + posting.length]
+
+    def has_live(self, text: str) -> bool:
         """Whether a live caption has this token."""
         posting = self.posting(text)
         if posting is None:
             return False
-        sets = self.token_sets.postings[posting.begin : posting.begin + posting.length]
-        # Mostly the first sets tell.
-        parts = (sets[first : first + _FEW_SETS] for first in range(0, len(sets), _FEW_SETS))
-        return any(len(self.live(self.token_sets.counted_rows(part)[0])) for part in parts)
+        sets = self._sets_of(posting)
+        # In batches, since the first sets nearly always have a live caption.
+        batches = (sets[first : first + _BATCH_SETS] for first in range(0, len(sets), _BATCH_SETS))
+        return any(len(self.live(self.token_sets.rows_of(batch)[0])) for batch in batches)
 
     def first_images(self, sets: Int32) -> Integers:
-        """The smallest image of each set, deleted ones too; codes of the column `image_id`."""
+        """The smallest image of each set, deleted or not; codes of the column `image_id`."""
         return self.column("image_id").codes(self.token_sets.rows[sets])
 
     # Rows.
@@ -178,10 +138,10 @@ class Segment:
     def live_rows(self) -> Int64:
         return self.live(np.arange(len(self)))
 
-    def parts(self, filters: Filters = NO_FILTERS) -> Iterator[Int64]:
-        """Every row that is live and passes, ascending, some at a time."""
-        rows = self.all_passing(self.accepted(filters))
-        return (rows[begin : begin + _AT_ONCE] for begin in range(0, len(rows), _AT_ONCE))
+    def row_batches(self, filters: Filters = NO_FILTERS) -> Iterator[Int64]:
+        """Every row that is live and passes, ascending, in batches."""
+        rows = self.all_passing(self.resolve(filters))
+        return (rows[begin : begin + _BATCH_ROWS] for begin in range(0, len(rows), _BATCH_ROWS))
 
     @cached_property
     def _image_starts(self) -> Int64:
@@ -189,7 +149,7 @@ class Segment:
         return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
     def rows_of_images(self, images: Integers) -> Int64:
-        """Live rows of images, which are codes of the column `image_id`."""
+        """Live rows of images, given as codes of the column `image_id`."""
         starts, rows = self._image_starts, self.file["image.rows"]
         if not len(images):
             return np.zeros(0, np.int64)
@@ -202,74 +162,78 @@ class Segment:
         return self.images_of(self.live_rows())
 
     def images_of(self, rows: Int64) -> Int64:
-        """Codes, ascending, of the images of these rows: marked, since to sort many takes longer."""
+        """The images of these rows; codes, ascending."""
         images = self.column("image_id")
-        held = np.zeros(len(images.values), bool)
-        held[images.codes(rows)] = True
-        return np.flatnonzero(held)
+        marked = np.zeros(len(images.values), bool)  # faster than np.unique, which sorts
+        marked[images.codes(rows)] = True
+        return np.flatnonzero(marked)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        """Image id and `image` of every live row whose `image` begins so."""
+        """Image id and `image` of every live row whose `image` has this beginning."""
         images = self.column("image")
-        begins = np.zeros(len(images.values), bool)
-        begins[images.values.beginning(beginning)] = True
-        return self.places_of(self.live(np.flatnonzero(begins[images.all_codes(len(self))])))
+        wanted = np.zeros(len(images.values), bool)
+        wanted[images.values.find_prefix(beginning)] = True
+        return self.places_of(self.live(np.flatnonzero(wanted[images.all_codes(len(self))])))
 
     def places_of(self, rows: Int64) -> Iterator[tuple[str, str]]:
         """Image id and `image` of these rows."""
         return zip(self.column("image_id").texts(rows), self.column("image").texts(rows), strict=True)
 
-    def find(self, keys: UInt64) -> tuple[Bool, Int64]:
-        """Which of the document keys, uint64 of shape (n, 2), are live here, bool of length n; their rows."""
-        high, low, rows = self.file["id.high"], self.file["id.low"], self.file["id.rows"]
+    def find_documents(self, keys: UInt64) -> tuple[Bool, Int64]:
+        """Which documents are live here, and their rows.
+
+        `keys` has the shape (n, 2), as `document_keys` gives it. The first array has n booleans, the second a
+        row for each document that was found.
+        """
+        high, low, id_rows = self.file["id.high"], self.file["id.low"], self.file["id.rows"]
         place = np.searchsorted(high, keys[:, 0])
-        held, at_row = np.zeros(len(keys), bool), np.zeros(len(keys), np.int64)
+        found, rows = np.zeros(len(keys), bool), np.zeros(len(keys), np.int64)
         pending = np.arange(len(keys))
-        # More than one turn is only needed where two ids share their first 64 bits, or one was deleted and
-        # added.
+        # One turn for each document of equal high bits: mostly one. More come where two ids share their first
+        # 64 bits, or a caption was deleted and added again.
         while len(pending := pending[place[pending] < len(high)]):
             pending = pending[high[place[pending]] == keys[pending, 0]]
             at = place[pending]
-            row = rows[at]
+            row = id_rows[at]
             same = low[at] == keys[pending, 1]
             live = same if self.deleted is None else same & ~self.deleted[row]
-            held[pending] |= live
-            at_row[pending[live]] = row[live]
+            found[pending] |= live
+            rows[pending[live]] = row[live]
             place[pending] += 1
-        return held, at_row[held]
+        return found, rows[found]
 
     def documents(self, rows: Int64) -> list[Document]:
         """The documents of these rows, in their order."""
-        stamps = self.column("indexed_at").texts(rows)
-        tokens = self._tokens_of(self.token_sets.of_rows(rows))
-        return list(map(Document, self.records(rows), tokens, stamps))
+        times = self.column("indexed_at").texts(rows)
+        tokens = self._tokens_of(self.token_sets.sets_of(rows))
+        return list(map(Document, self.records(rows), tokens, times))
 
     def records(self, rows: Int64) -> list[CaptionRecord]:
-        """The documents of these rows without what was derived from them."""
+        """The records of these rows, in their order."""
         columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
         return [CaptionRecord(*values) for values in zip(*columns, strict=True)]
 
     def _tokens_of(self, sets: Int32) -> list[frozenset[str]]:
-        starts, sizes = self.token_sets.spans(sets)
+        starts, sizes = self.token_sets.token_spans(sets)
         spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
         numbers = [self.token_sets.tokens[first:last].tolist() for first, last in spans]
-        text = self._texts_of({number for part in numbers for number in part})
-        return [frozenset([text[number] for number in part]) for part in numbers]
+        text = self._texts_of({number for in_set in numbers for number in in_set})
+        return [frozenset([text[number] for number in in_set]) for in_set in numbers]
 
     def _texts_of(self, tokens: set[int]) -> dict[int, str]:
-        """The texts of these tokens (and of others): those of frequent ones are decoded once."""
-        known = self._texts
-        if len(known) > _KNOWN_TOKENS:
-            known = self._texts = {}
-        # (`tokens - known.keys()` would walk through all that is known.)
-        if unknown := sorted(tokens.difference(known)):
-            known.update(zip(unknown, self.vocabulary.many(np.array(unknown)), strict=True))
-        return known
+        """The texts of these tokens, and of others: each is decoded once, and cached."""
+        cache = self._texts
+        if len(cache) > _CACHED_TOKENS:
+            cache = self._texts = {}
+        # Not `tokens - cache.keys()`, which takes time for the whole cache.
+        if missing := sorted(tokens.difference(cache)):
+            cache.update(zip(missing, self.vocabulary.many(np.array(missing)), strict=True))
+        return cache
 
     def rows(self) -> Rows:
-        """All live rows as columns, for a merge."""
+        """All live rows in the form that segments are built from."""
         keep = self.live_rows()
-        starts, sizes = self.token_sets.spans(self.token_sets.of_rows(keep))
+        starts, sizes = self.token_sets.token_spans(self.token_sets.sets_of(keep))
         shift = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
         tokens = self.token_sets.tokens[shift + np.arange(len(shift))].astype(np.int64)
         ids = np.empty((len(self), 2), np.uint64)
@@ -283,58 +247,62 @@ class Segment:
 
     # Filters.
 
-    def accepted(self, filters: Filters) -> Accepted:
-        tables = {}
+    def resolve(self, filters: Filters) -> ResolvedFilters:
+        allowed = {}
         for name, values in filters.where.items():
-            table = np.zeros(len(self.column(name).values), bool)
-            table[self.column(name).places(values)] = True
-            tables[name] = table
-        held = [posting for token in filters.without if (posting := self.posting(token)) is not None]
-        postings = self.token_sets.postings
-        return Accepted(tables, tuple(postings[one.begin : one.begin + one.length] for one in held))
+            codes = np.zeros(len(self.column(name).values), bool)
+            codes[self.column(name).codes_of(values)] = True
+            allowed[name] = codes
+        excluded = [posting for token in filters.without if (posting := self.posting(token)) is not None]
+        return ResolvedFilters(allowed, tuple(map(self._sets_of, excluded)))
 
-    def at_most(self, accepted: Accepted) -> int:
-        """An upper bound on the rows that pass."""
-        counts = [int(self.column(name).counts[table].sum()) for name, table in accepted.tables.items()]
-        return min([len(self), *counts])
+    def most_passing(self, resolved: ResolvedFilters) -> int:
+        """An upper bound on the number of rows that pass."""
+        return min([len(self), *(self._count_rows(name, codes) for name, codes in resolved.allowed.items())])
 
-    def passes(self, rows: Int64, accepted: Accepted) -> Bool:
+    def _count_rows(self, name: str, codes: Bool) -> int:
+        """How many rows, deleted ones too, have one of these codes in a column."""
+        return int(self.column(name).counts[codes].sum())
+
+    def passes(self, rows: Int64, resolved: ResolvedFilters) -> Bool:
         """Which of the rows are live and pass the filters."""
         passes = np.ones(len(rows), bool) if self.deleted is None else ~self.deleted[rows]
-        for name, table in accepted.tables.items():
-            passes &= table[self.column(name).codes(rows)]
-        if accepted.barred:
-            sets = self.token_sets.of_rows(rows)
-            for barred in accepted.barred:
-                passes &= ~_among(barred, sets)
+        for name, codes in resolved.allowed.items():
+            passes &= codes[self.column(name).codes(rows)]
+        if resolved.excluded:
+            sets = self.token_sets.sets_of(rows)
+            for excluded in resolved.excluded:
+                passes &= ~_are_in(excluded, sets)
         return passes
 
-    def passing(self, rows: Int64, accepted: Accepted) -> Int64:
-        return rows[self.passes(rows, accepted)] if accepted else self.live(rows)
+    def passing(self, rows: Int64, resolved: ResolvedFilters) -> Int64:
+        return rows[self.passes(rows, resolved)] if resolved else self.live(rows)
 
-    def all_passing(self, accepted: Accepted) -> Int64:
-        """Every row that is live and passes, ascending; by way of the rarest field."""
-        tables = accepted.tables
-        if not tables:
-            return self.passing(np.arange(len(self)), accepted)
-        rarest = min(tables, key=lambda name: int(self.column(name).counts[tables[name]].sum()))
+    def all_passing(self, resolved: ResolvedFilters) -> Int64:
+        """Every row that is live and passes, ascending."""
+        allowed = resolved.allowed
+        if not allowed:
+            return self.passing(np.arange(len(self)), resolved)
+        # First by the field that the fewest rows pass, then by the others.
+        rarest = min(allowed, key=lambda name: self._count_rows(name, allowed[name]))
         if rarest == "image_id":
-            return self.passing(np.sort(self.rows_of_images(np.flatnonzero(tables[rarest]))), accepted)
-        rows = np.flatnonzero(tables[rarest][self.column(rarest).all_codes(len(self))])
-        return self.passing(rows, accepted)
+            rows = np.sort(self.rows_of_images(np.flatnonzero(allowed[rarest])))
+        else:
+            rows = np.flatnonzero(allowed[rarest][self.column(rarest).all_codes(len(self))])
+        return self.passing(rows, resolved)
 
-    def passing_sets(self, filters: Filters, accepted: Accepted) -> Int32:
-        """The sets of `all_passing`, ascending; kept for the filters asked for last."""
+    def passing_sets(self, filters: Filters, resolved: ResolvedFilters) -> Int32:
+        """The sets that have a row which passes, ascending; cached for the last few filters."""
         sets = self._passing.get(filters)
         if sets is None:
-            if len(self._passing) >= _KEPT_FILTERS:
+            if len(self._passing) >= _CACHED_FILTERS:
                 self._passing.clear()
-            sets = self._passing[filters] = np.unique(self.token_sets.of_rows(self.all_passing(accepted)))
+            sets = self._passing[filters] = np.unique(self.token_sets.sets_of(self.all_passing(resolved)))
         return sets
 
 
-def _among(ascending: Int32, values: Int32) -> Bool:
-    """Which of the values are among these (one at least)."""
+def _are_in(ascending: Int32, values: Int32) -> Bool:
+    """Which of the values are in `ascending`, which is not empty."""
     places = ascending.searchsorted(values)
     found: Bool = ascending.take(places, mode="clip") == values
     return found

@@ -1,8 +1,8 @@
-"""What the arrays of a segment must be beside each other: looked at whenever one is opened.
+"""Whether the arrays of a segment fit each other: checked whenever one is opened.
 
-A file that is damaged, or forged with fitting checksums, shall not make searches give wrong answers or end in
-an error that says nothing. Looking at types, lengths and ends costs the same for any number of captions; what
-is inside of large arrays is for `checks`.
+A file that is damaged, or forged with checksums that fit, must not lead to wrong answers or to errors that
+say nothing. Types, lengths, first and last numbers are checked here, at the same cost for any number of
+captions; what is inside large arrays is left to `checks`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from indexer.embedded.dtypes import Bool, Integers
 from indexer.embedded.rows import ALWAYS, COLUMNS, TEXTS
 from indexer.errors import IndexDamagedError, IndexMismatchError
 
-#: Arrays of texts, which are read for hits, and decide what is found only by a filter that names them.
+#: Arrays of texts: they are shown with hits, but decide what is found only where a filter names such a field.
 _SHOWN = {f"{name}.{part}" for name in TEXTS for part in ("blob", "starts", "codes", "counts")}
-#: Of the others, which decide what is found, the smallest are compared with their checksums, up to so many
-#: bytes together (some 3 ms): those of a small index all, and of a large one those that do not grow with it.
+#: All other arrays decide what is found. The smallest of them are compared with their checksums, up to so
+#: many bytes together (some 3 ms): all of a small index, and of a large one those that do not grow with it.
 _CHECKED_BYTES = 8 << 20
 
-#: Numbers in the narrowest type that holds them; and where nothing could need the widest.
+#: Types of numbers that are stored in the narrowest type that holds them.
 _NUMBERS = frozenset({"|u1", "<u2", "<u4", "<u8"})
+#: Of these, the types of numbers that never need the widest.
 _NARROW = _NUMBERS - {"<u8"}
-#: The arrays of a segment but those of its columns, and the types that each may have.
+#: The arrays of a segment, without those of its columns, and the types that each may have.
 _KINDS = {
     "class.sizes": {"<i8"},
     "class.sets": {"<i8"},
@@ -41,15 +42,15 @@ _KINDS = {
     "vocabulary.blob": {"|u1"},
     "vocabulary.starts": _NUMBERS,
 }
-#: The arrays of a column, likewise. No other array is named `counts`.
+#: The same for the arrays of a column. Only columns have an array named `counts`.
 _COLUMN_KINDS = {"blob": {"|u1"}, "starts": _NUMBERS, "codes": _NARROW, "counts": _NARROW}
 
 
 def check_segment(file: ArrayFile, rows: int) -> None:
-    """Raises IndexDamagedError for what is not a segment of so many rows (1 or more).
+    """Raises IndexDamagedError for a file that is not a segment of `rows` rows (1 or more).
 
-    A column may be absent, since older versions had fewer. Raises IndexMismatchError for an unknown one: it
-    is of a newer version, and a merge would lose it.
+    A column may be absent, since older versions had fewer. Raises IndexMismatchError for an unknown one: a
+    newer version wrote it, and a merge would lose it.
     """
     columns = [name.removesuffix(".counts") for name in file.extents if name.endswith(".counts")]
     if unknown := sorted({*columns} - {*COLUMNS}):
@@ -57,32 +58,40 @@ def check_segment(file: ArrayFile, rows: int) -> None:
             f"{file.path}: has the columns {shortened(unknown)}, which this version does not know; use the "
             "version that wrote it, or build the index again (indexer build)"
         )
-    allowed = _KINDS | {f"{name}.{part}": _COLUMN_KINDS[part] for name in columns for part in _COLUMN_KINDS}
-    kinds = {name: extent.kind for name, extent in file.extents.items()}
-    whole = kinds.keys() == allowed.keys() and {*ALWAYS} <= {*columns}
-    if not whole or any(kind not in allowed[name] for name, kind in kinds.items()):
+    if not _has_arrays(file, columns):
         raise IndexDamagedError(f"{file.path}: does not hold the arrays of a segment")
-    for name in file.damaged(_checked_now(file)):
+    for name in file.damaged(_checked_on_opening(file)):
         raise IndexDamagedError(f"{file.path}: {name} does not match its checksum")
     for name in _misfits(file, columns, rows):
         raise IndexDamagedError(f"{file.path}: {name} does not fit the other arrays")
 
 
-def deleted_rows(file: ArrayFile, rows: int, deleted: int) -> Bool:
-    """Which rows are deleted. Raises IndexDamagedError for what are not the tombstones of so many."""
-    if [(name, extent.kind, extent.length) for name, extent in file.extents.items()] != [
-        ("deleted", "|u1", -(-rows // 8))
-    ]:
+def _has_arrays(file: ArrayFile, columns: Sequence[str]) -> bool:
+    """Whether the file holds the arrays of a segment with these columns, each of an allowed type."""
+    allowed = _KINDS | {f"{name}.{part}": _COLUMN_KINDS[part] for name in columns for part in _COLUMN_KINDS}
+    kinds = {name: extent.kind for name, extent in file.extents.items()}
+    complete = kinds.keys() == allowed.keys() and {*ALWAYS} <= {*columns}
+    return complete and all(kind in allowed[name] for name, kind in kinds.items())
+
+
+def read_tombstones(file: ArrayFile, rows: int, deleted: int) -> Bool:
+    """Which rows of a segment are deleted.
+
+    Raises IndexDamagedError for a file that does not hold `deleted` tombstones for a segment of `rows` rows.
+    """
+    found = [(name, extent.kind, extent.length) for name, extent in file.extents.items()]
+    if found != [("deleted", "|u1", -(-rows // 8))]:
         raise IndexDamagedError(f"{file.path}: does not hold the tombstones of its segment")
     if file.damaged(["deleted"]):
         raise IndexDamagedError(f"{file.path}: does not match its checksum")
-    found = np.unpackbits(file["deleted"].astype(np.uint8, copy=False), count=rows).view(np.bool_)
-    if np.count_nonzero(found) != deleted:
+    tombstones = np.unpackbits(file["deleted"].astype(np.uint8, copy=False), count=rows).view(np.bool_)
+    if np.count_nonzero(tombstones) != deleted:
         raise IndexDamagedError(f"{file.path}: does not hold {deleted:,} tombstones")
-    return found
+    return tombstones
 
 
-def _checked_now(file: ArrayFile) -> list[str]:
+def _checked_on_opening(file: ArrayFile) -> list[str]:
+    """Names of the arrays that are compared with their checksums."""
     decisive = [name for name in file.extents if name not in _SHOWN]
     decisive.sort(key=lambda name: file.extents[name].bytes)
     ends = np.cumsum([file.extents[name].bytes for name in decisive])
@@ -90,11 +99,14 @@ def _checked_now(file: ArrayFile) -> list[str]:
 
 
 def _misfits(file: ArrayFile, columns: Sequence[str], rows: int) -> Iterator[str]:
-    """Names of arrays that do not fit. What comes later stands on what came before."""
+    """Names of arrays that do not fit the others.
+
+    Only the first is meaningful: each check takes for granted what those before it have found sound.
+    """
     for name in ("vocabulary", *columns):
-        if not _leads(file[f"{name}.starts"], len(file[f"{name}.blob"])):
+        if not _are_starts(file[f"{name}.starts"], len(file[f"{name}.blob"])):
             yield f"{name}.starts"
-    if not _leads(file["set.rows"], rows):
+    if not _are_starts(file["set.rows"], rows):
         yield "set.rows"
     yield from _misfits_of_sets(file)
     for name in columns:
@@ -111,24 +123,24 @@ def _misfits(file: ArrayFile, columns: Sequence[str], rows: int) -> Iterator[str
 def _misfits_of_sets(file: ArrayFile) -> Iterator[str]:
     sizes, sets = file["class.sizes"], file["class.sets"]
     words = len(file["vocabulary.starts"]) - 1
-    if not (len(sizes) and rises(sizes) and sizes[0] >= 0 and sizes[-1] <= words):
+    if not (len(sizes) and strictly_ascends(sizes) and sizes[0] >= 0 and sizes[-1] <= words):
         yield "class.sizes"
-    if not (len(sets) == len(sizes) + 1 and rises(sets) and _leads(sets, len(file["set.rows"]) - 1)):
+    holds_sets = strictly_ascends(sets) and _are_starts(sets, len(file["set.rows"]) - 1)
+    if not (len(sets) == len(sizes) + 1 and holds_sets):
         yield "class.sets"
     if len(file["set.tokens"]) != int(np.dot(np.diff(sets), sizes)):
         yield "set.tokens"
     if len(file["posting.sets"]) != len(file["set.tokens"]):
         yield "posting.sets"
     starts = file["posting.starts"]
-    if not (len(starts) == words + 1 and _leads(starts, len(file["posting.sets"]))):
+    if not (len(starts) == words + 1 and _are_starts(starts, len(file["posting.sets"]))):
         yield "posting.starts"
 
 
-def _leads(starts: Integers, end: int) -> bool:
-    """Whether these may be where parts begin of something that ends there."""
+def _are_starts(starts: Integers, end: int) -> bool:
+    """Whether these can be where parts begin, the first at 0, with the `end` of the last one behind."""
     return len(starts) > 0 and starts[0] == 0 and starts[-1] == end
 
 
-def rises(numbers: Integers) -> bool:
-    """Whether each is more than the one before."""
+def strictly_ascends(numbers: Integers) -> bool:
     return bool((numbers[1:] > numbers[:-1]).all())

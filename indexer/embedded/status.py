@@ -1,4 +1,4 @@
-"""What an index holds, for a person to read."""
+"""The status of an index: what it holds, counted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENGINE = "embedded"
 
 
 def status_of(folder: Path, snapshot: Snapshot, drafts: int) -> IndexStatus:
-    """Of one generation; `drafts` is how many builds can be gone on with."""
+    """The status of one generation; `drafts` is the number of interrupted builds that can be resumed."""
     manifest, segments = snapshot.manifest, snapshot.segments
     with reading(folder, segments):
         return IndexStatus(
@@ -45,7 +45,7 @@ def status_of(folder: Path, snapshot: Snapshot, drafts: int) -> IndexStatus:
 
 
 def _counts(segments: Sequence[Segment], name: str) -> dict[str, int]:
-    """Live captions by the value of a field; those without a value are not counted."""
+    """How many live captions have each value of a field; captions without a value are not counted."""
     counts: Counter[str] = Counter()
     for segment in segments:
         column = segment.column(name)

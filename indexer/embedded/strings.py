@@ -1,7 +1,7 @@
-"""Many strings in two flat arrays: their UTF-8 bytes one after another, and where each begins.
+"""A table of strings in two flat arrays: their UTF-8 bytes one after another, and where each begins.
 
-Read straight from a memory map: opening costs nothing, and only what is asked for is decoded. Byte order of
-UTF-8 is code point order, so a sorted table is sorted as Python sorts its strings.
+It is read straight from a memory map: opening costs nothing, and only strings that are asked for are decoded.
+UTF-8 sorts bytes as it sorts code points, so a table of sorted strings can be searched by their bytes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from indexer.embedded.dtypes import Int64, Integers, UInt8
 
-#: Strings gathered at a time, which bounds the memory for their index.
-_GATHER = 100_000
+#: Strings copied at a time, which bounds the memory for the places of their bytes.
+_BATCH = 100_000
 
 
 def encode(text: str) -> bytes:
-    # Names of files may hold lone surrogates (undecodable bytes), which plain UTF-8 refuses.
+    # File names may hold lone surrogates (bytes that are no text), which plain UTF-8 refuses.
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -29,7 +29,7 @@ def decode(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """`blob`: all bytes; `starts`: of length n + 1."""
+    """String n has the bytes `blob[starts[n] : starts[n + 1]]`."""
 
     blob: UInt8
     starts: Integers
@@ -63,7 +63,7 @@ class Strings:
         return [decode(data[begin:end]) for begin, end in pairwise(starts)]
 
     def rank(self, value: str, *, after: bool = False) -> int:
-        """In a sorted table: how many strings are below `value`, or with `after` not above it."""
+        """In a sorted table: how many strings are less than `value`; with `after`, less or equal."""
         wanted, low, high = encode(value), 0, len(self)
         while low < high:
             middle = (low + high) // 2
@@ -79,38 +79,39 @@ class Strings:
         place = self.rank(value)
         return place if place < len(self) and self._bytes(place) == encode(value) else -1
 
-    def beginning(self, beginning: str) -> Int64:
-        """The places of the strings that begin so, in a table of any order."""
-        wanted = encode(beginning)
-        return self._starting(wanted, np.flatnonzero(np.diff(self.starts) >= len(wanted)))
+    def find_prefix(self, prefix: str) -> Int64:
+        """In a table of any order: the places of the strings that begin with `prefix`."""
+        wanted = encode(prefix)
+        return self._beginning_with(wanted, np.flatnonzero(np.diff(self.starts) >= len(wanted)))
 
-    def equal(self, value: str) -> Int64:
-        """The places of `value` itself, in a table of any order that may repeat it."""
+    def find_all(self, value: str) -> Int64:
+        """In a table of any order, which may repeat strings: all places of `value`."""
         wanted = encode(value)
-        return self._starting(wanted, np.flatnonzero(np.diff(self.starts) == len(wanted)))
+        return self._beginning_with(wanted, np.flatnonzero(np.diff(self.starts) == len(wanted)))
 
-    def _starting(self, wanted: bytes, places: Int64) -> Int64:
-        """Those of these places, of strings long enough, whose string starts with the bytes."""
-        for offset in reversed(range(len(wanted))):  # paths differ sooner at the end than at the beginning
+    def _beginning_with(self, wanted: bytes, places: Int64) -> Int64:
+        """Those of the places whose string begins with these bytes; none of the strings may be shorter."""
+        # From the last byte to the first: many paths have the same beginning.
+        for offset in reversed(range(len(wanted))):
             places = places[self.blob[self.starts[places] + offset] == wanted[offset]]
         return places
 
     def take(self, places: Int64) -> Strings:
-        """A table of the strings at `places`, in that order, without decoding any."""
+        """A table of the strings at `places`, in that order; nothing is decoded."""
         lengths = (self.starts[places + 1] - self.starts[places]).astype(np.int64)
         starts = np.zeros(len(places) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
         blob = np.empty(int(starts[-1]), np.uint8)
-        for first in range(0, len(places), _GATHER):
-            part = slice(first, first + _GATHER)
-            begin, end = int(starts[first]), int(starts[min(first + _GATHER, len(places))])
-            shift = np.repeat(self.starts[places[part]] - starts[:-1][part], lengths[part])
+        for first in range(0, len(places), _BATCH):
+            batch = slice(first, first + _BATCH)
+            begin, end = int(starts[first]), int(starts[min(first + _BATCH, len(places))])
+            shift = np.repeat(self.starts[places[batch]] - starts[:-1][batch], lengths[batch])
             blob[begin:end] = self.blob[shift + np.arange(begin, end)]
         return Strings(blob, starts)
 
     @staticmethod
     def join(tables: Sequence[Strings]) -> Strings:
-        """One table after another."""
+        """One table of all strings, one table after another; strings may repeat."""
         if len(tables) == 1:
             return tables[0]
         shifts = np.cumsum([0, *(int(table.starts[-1]) for table in tables)])

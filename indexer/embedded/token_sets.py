@@ -1,4 +1,4 @@
-"""The sets of a segment, by size: where their tokens and their captions are, and who holds which token."""
+"""The token sets of a segment: their sizes, their tokens, their captions, and the posting lists."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from indexer.embedded.arrays import ArrayFile
 from indexer.embedded.dtypes import Int32, Int64, Integers, UInt8, UInt32
 
-#: Overlaps of fewer sets than this are counted all at once.
+#: Overlaps of fewer sets than this are counted in one go, those of more by size class.
 _FEW_SETS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSets:
-    """Class c has the sets from `class_sets[c]` on, each of `sizes[c]` tokens, from `class_tokens[c]` on.
+    """Sets are numbered by size. Class c has the sets from `class_sets[c]` up to `class_sets[c + 1]`, each of
+    `sizes[c]` tokens; these are stored one set after another from `tokens[class_tokens[c]]` on.
 
-    Set s stands for the captions from `rows[s]` to `rows[s + 1]`. Arrays of where something begins end with
-    where the last of it ends.
+    Set s stands for the captions in the rows from `rows[s]` up to `rows[s + 1]`. So `class_sets`,
+    `class_tokens` and `rows` have one number more than there are classes or sets: the end of the last one.
     """
 
     sizes: Int32
@@ -36,55 +37,57 @@ class TokenSets:
             class_sets.astype(np.int32),
             np.cumsum([0, *(np.diff(class_sets) * sizes)], dtype=np.int64),
             file["set.tokens"],
-            # Few captions have narrower numbers in the file than the kernel takes.
+            # In the file of few captions these are narrower than the kernel takes.
             file["set.rows"].astype(np.uint32, copy=False),
             file["posting.sets"].astype(np.int32, copy=False),
         )
 
-    def of_rows(self, rows: Integers) -> Int32:
+    def sets_of(self, rows: Integers) -> Int32:
         """The set of each row."""
-        # Without the cast NumPy would widen the whole mapped array instead.
+        # Without the cast NumPy would convert all of `self.rows` instead.
         found = np.searchsorted(self.rows, rows.astype(np.uint32), side="right") - 1
         return found.astype(np.int32)
 
-    def counted_rows(self, sets: Int32, most: int | None = None) -> tuple[Int64, Int64]:
-        """The rows of these sets, deleted ones too, of each the `most` first; and how many each gave."""
+    def rows_of(self, sets: Int32, most: int | None = None) -> tuple[Int64, Int64]:
+        """The rows of these sets, deleted ones too, the first `most` of each; and how many each gave."""
         begins, ends = self.rows[sets].astype(np.int64), self.rows[sets + 1].astype(np.int64)
         lengths = ends - begins if most is None else np.minimum(ends - begins, most)
         total = int(lengths.sum())
         if total == len(sets):
             return begins, lengths
-        if total > self.rows[-1]:  # of a damaged array, which could ask for any amount of memory
+        if total > self.rows[-1]:  # a damaged array could ask for any amount of memory
             raise ValueError("sets hold more captions than there are")
         shift = np.cumsum(lengths) - lengths
         return np.repeat(begins - shift, lengths) + np.arange(total), lengths
 
-    def captions(self, sets: Int32) -> int:
+    def count_captions(self, sets: Int32) -> int:
         """How many captions these sets stand for."""
         return int(self.rows[sets + 1].sum(dtype=np.int64) - self.rows[sets].sum(dtype=np.int64))
 
-    def spans(self, sets: Int32) -> tuple[Int64, Int64]:
-        """Where the tokens of each of these sets begin, and how many they are."""
+    def token_spans(self, sets: Int32) -> tuple[Int64, Int64]:
+        """Where in `tokens` those of each of these sets begin, and how many they are."""
         classes = self.class_sets.searchsorted(sets, side="right") - 1
         sizes = self.sizes[classes].astype(np.int64)
         return self.class_tokens[classes] + (sets - self.class_sets[classes]) * sizes, sizes
 
     def sizes_of(self, sets: Int32) -> Int32:
-        """The size of each of these sets, ascending."""
+        """The size of each of these sets, which ascend."""
         return np.repeat(self.sizes, np.diff(sets.searchsorted(self.class_sets)))
 
     def overlaps(self, sets: Int32, marks: UInt8) -> Int32:
-        """How many of the tokens of each of these sets, ascending, are marked with 1 and not with 0."""
-        edges = sets.searchsorted(self.class_sets)
-        few = len(sets) < _FEW_SETS
-        return self._all_at_once(sets, edges, marks) if few else self._by_class(sets, edges, marks)
+        """How many tokens of each of these sets, which ascend, are marked with 1 (others with 0).
 
-    def _all_at_once(self, sets: Int32, edges: Int64, marks: UInt8) -> Int32:
-        """Less work for each call, more for each set."""
+        Both ways give the same: one has less work for each call, the other less for each set.
+        """
+        edges = sets.searchsorted(self.class_sets)
+        count = self._overlaps_in_one_go if len(sets) < _FEW_SETS else self._overlaps_by_class
+        return count(sets, edges, marks)
+
+    def _overlaps_in_one_go(self, sets: Int32, edges: Int64, marks: UInt8) -> Int32:
         counts = np.diff(edges)
         lengths = np.repeat(self.sizes, counts)
         overlaps = np.zeros(len(sets), np.int32)
-        # Sets without tokens come first; `reduceat` would give them their neighbour's.
+        # Sets without tokens come first; for them `reduceat` would give the next set's number.
         filled = int(np.searchsorted(lengths, 1))
         if filled == len(sets):
             return overlaps
@@ -97,10 +100,9 @@ class TokenSets:
         overlaps[filled:] = np.add.reduceat(marked, begins[filled:], dtype=np.int32)
         return overlaps
 
-    def _by_class(self, sets: Int32, edges: Int64, marks: UInt8) -> Int32:
-        """Those of one size at a time: less work for each set."""
+    def _overlaps_by_class(self, sets: Int32, edges: Int64, marks: UInt8) -> Int32:
         overlaps, cuts = np.zeros(len(sets), np.int32), edges.tolist()
-        # Sets without tokens share none, and `reshape` would not know how many they are.
+        # Sets without tokens are left at 0: `reshape` could not tell how many they are.
         for number in np.flatnonzero((edges[1:] > edges[:-1]) & (self.sizes > 0)).tolist():
             begin, end, size = cuts[number], cuts[number + 1], int(self.sizes[number])
             matrix = self.tokens[self.class_tokens[number] : self.class_tokens[number + 1]].reshape(-1, size)

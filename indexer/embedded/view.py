@@ -1,4 +1,4 @@
-"""One generation of an index as searches see it, whatever a writer makes of the index meanwhile."""
+"""The view of an index that one search has: a single generation, whatever a writer commits meanwhile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from indexer.records import NO_FILTERS, Allowed, Candidates, CaptionRecord, Docu
 
 
 class EmbeddedView(View):
-    """Holds on to its generation's files until it is let go of."""
+    """Keeps its generation's files open as long as it exists."""
 
     engine = ENGINE
 
@@ -32,16 +32,16 @@ class EmbeddedView(View):
             return [answer(self._segments, query, limit) for query in queries]
 
     def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
-        without = listed(excluded)
+        not_counted = listed(excluded)
         with reading(self.where, self._segments):
-            return count_images(self._segments, queries, without)
+            return count_images(self._segments, queries, not_counted)
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         wanted = listed(image_ids)
         found: dict[str, list[Document]] = {}
         with reading(self.where, self._segments):
             for segment in self._segments:
-                rows = segment.rows_of_images(segment.column("image_id").places(wanted))
+                rows = segment.rows_of_images(segment.column("image_id").codes_of(wanted))
                 for document in segment.documents(rows):
                     found.setdefault(document.record.image_id, []).append(document)
         return found
@@ -50,13 +50,13 @@ class EmbeddedView(View):
         wanted = listed(tokens, "tokens")
         with reading(self.where, self._segments):
             return frozenset(
-                token for token in wanted if any(segment.holds(token) for segment in self._segments)
+                token for token in wanted if any(segment.has_live(token) for segment in self._segments)
             )
 
     def records(self, filters: Filters) -> Iterator[CaptionRecord]:
         with reading(self.where, self._segments):
             for segment in self._segments:
-                for rows in segment.parts(filters):
+                for rows in segment.row_batches(filters):
                     yield from segment.records(rows)
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:

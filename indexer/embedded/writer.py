@@ -1,7 +1,8 @@
-"""Changes to a generation: new segments, tombstones, merges, and the commit that makes them count.
+"""How an index is changed: new segments, tombstones and merges, then the commit.
 
-Files of a commit are written under new names and made durable first; then the manifest that names them
-replaces the old one. Killed in between, the files that no manifest names are swept by the next writer.
+All new files are written under new names, and made durable. Then the manifest that names them replaces the
+old one: that is the commit. If a writer is killed before it, the next one removes its files, since no
+manifest names them.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ from indexer.errors import IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected, now
 from indexer.storable import storable
 
-#: Captions held in memory before they become a segment.
+#: Captions held in memory before they are written as a segment.
 SPILL_ROWS = 200_000
 #: Captions looked up and analysed at a time.
 _BATCH_ROWS = 10_000
-#: A segment is merged with those after it when they hold more than a third of its rows: few segments, each
-#: row rewritten a logarithmic number of times.
+#: Segments are merged from the smallest up, as long as the next one has less than so many times the rows of
+#: those before it. So there are few segments, and each row is rewritten a logarithmic number of times.
 _MERGE_FACTOR = 3
-#: More rows than this are never merged into one segment, which bounds the memory of a merge.
+#: The most rows of a merged segment, which bounds the memory of a merge.
 _MERGE_ROWS = 4_000_000
-#: A segment with this share of deleted rows is rewritten without them.
+#: A segment of which a larger share of rows is deleted is rewritten without them.
 _SPARSE = 0.3
 
 
 @contextmanager
 def clear_errors(folder: Path) -> Iterator[None]:
-    """Turn the system's refusals into one line that says that nothing was lost."""
+    """Turn the system's errors into IndexUnavailableError, whose message says that nothing was lost."""
     try:
         yield
     except OSError as error:
@@ -56,59 +57,65 @@ def clear_errors(folder: Path) -> Iterator[None]:
 
 
 def open_for_writing(folder: Path) -> WriteLock:
-    """The write lock of an index; the folder is made where there is none. Raises IndexLockedError."""
+    """Take the write lock of an index, and make its folder if needed. Raises IndexLockedError."""
     with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return WriteLock(folder)
 
 
-class _Held:
-    """New captions that are not in a segment yet, each once: the latest."""
+class _Buffer:
+    """New captions that are not in a segment yet. Of records with the same key, the last one stays."""
 
     def __init__(self, analyse: Analyzer) -> None:
         self._analyse = analyse
         self._records: list[CaptionRecord] = []
         self._tokens: list[frozenset[str]] = []
-        self.places: dict[bytes, int] = {}  # document key -> its place in the lists
+        self._places: dict[bytes, int] = {}  # document key -> place in both lists
 
-    def get(self, key: bytes, otherwise: CaptionRecord | None) -> CaptionRecord | None:
-        place = self.places.get(key)
-        return otherwise if place is None else self._records[place]
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def get(self, key: bytes, default: CaptionRecord | None) -> CaptionRecord | None:
+        place = self._places.get(key)
+        return default if place is None else self._records[place]
 
     def put(self, key: bytes, record: CaptionRecord) -> None:
-        place = self.places.setdefault(key, len(self._records))
+        place = self._places.setdefault(key, len(self._records))
         if place < len(self._records):
-            self._records[place] = record  # of the same key, so with the same caption and tokens
+            self._records[place] = record  # the same key has the same caption, hence the same tokens
         else:
             self._records.append(record)
             self._tokens.append(self._analyse(record.caption))
 
-    def rows(self, stamp: str) -> Rows:
-        keys = np.frombuffer(b"".join(self.places), np.uint64).reshape(-1, 2)
-        return rows_of(self._records, self._tokens, keys, stamp)
+    def rows(self, indexed_at: str) -> Rows:
+        keys = np.frombuffer(b"".join(self._places), np.uint64).reshape(-1, 2)
+        return rows_of(self._records, self._tokens, keys, indexed_at)
 
 
-#: A caption as it is stored: number of its segment, its row, and its record.
-_Place = tuple[int, int, CaptionRecord | None]
-_NOWHERE: _Place = (-1, -1, None)
+#: A caption that is stored: the number of its segment, its row, and its record.
+_Stored = tuple[int, int, CaptionRecord | None]
+_NOT_STORED: _Stored = (-1, -1, None)
 
 
-def _stored(segments: Sequence[Segment], keys: UInt64) -> dict[int, _Place]:
-    """Which of the keys are stored, by their place; of several the latest, whose segment comes last."""
-    found: dict[int, _Place] = {}
+def _find_stored(segments: Sequence[Segment], keys: UInt64) -> dict[int, _Stored]:
+    """The captions with these keys that are stored, by the place of their key.
+
+    Of several with one key the latest is given, whose segment comes last.
+    """
+    stored: dict[int, _Stored] = {}
     for number, segment in enumerate(segments):
-        held, rows = segment.find(keys)
+        found, rows = segment.find_documents(keys)
         records = segment.records(rows) if len(rows) else []
-        places = np.flatnonzero(held).tolist()
-        found.update(
+        places = np.flatnonzero(found).tolist()
+        stored.update(
             (place, (number, row, record))
             for place, row, record in zip(places, rows.tolist(), records, strict=True)
         )
-    return found
+    return stored
 
 
 class Writer:
-    """Changes one folder's manifest (of an index, or of a draft). The caller holds the write lock."""
+    """Changes an index or a draft by new generations of its manifest. The caller holds the write lock."""
 
     def __init__(
         self, root: Path, snapshot: Snapshot, manifest_name: str = MANIFEST, subfolder: str = ""
@@ -123,49 +130,49 @@ class Writer:
     def with_records(
         self, records: Iterable[CaptionRecord], present: Sequence[Segment]
     ) -> tuple[tuple[Segment, ...], AddReport]:
-        """These segments and new ones, which hold the records too; nothing counts before `commit`.
+        """The segments `present`, followed by new ones with the records. Nothing is committed.
 
-        A caption that is there already with other metadata is replaced. It counts as added.
+        A caption that is stored already with other metadata is replaced, and counted as added.
         """
-        segments, total, stamp = list(present), AddReport(), now()
-        gone: dict[int, set[int]] = {}
-        held = _Held(self._analyse)
+        segments, total, time = list(present), AddReport(), now()
+        replaced: dict[int, set[int]] = {}  # segment number -> rows
+        buffer = _Buffer(self._analyse)
         rejected: list[Rejected] = []
         for batch in batches(storable(records, rejected), _BATCH_ROWS):
-            total += self._take(batch, segments, held, gone)
-            if len(held.places) >= SPILL_ROWS:
-                segments.append(self._segment(held.rows(stamp)))
-                held = _Held(self._analyse)
-        if held.places:
-            segments.append(self._segment(held.rows(stamp)))
-        rows = [np.array(sorted(gone.get(number, ())), np.int64) for number in range(len(segments))]
-        return self._without(segments, rows), total + AddReport(rejected=tuple(rejected))
+            total += self._buffer_changes(batch, segments, buffer, replaced)
+            if len(buffer) >= SPILL_ROWS:
+                segments.append(self._write_segment(buffer.rows(time)))
+                buffer = _Buffer(self._analyse)
+        if len(buffer):
+            segments.append(self._write_segment(buffer.rows(time)))
+        rows = [np.array(sorted(replaced.get(number, ())), np.int64) for number in range(len(segments))]
+        return self._without_rows(segments, rows), total + AddReport(rejected=tuple(rejected))
 
-    def _take(
+    def _buffer_changes(
         self,
         batch: Sequence[CaptionRecord],
         segments: Sequence[Segment],
-        held: _Held,
-        gone: dict[int, set[int]],
+        buffer: _Buffer,
+        replaced: dict[int, set[int]],
     ) -> AddReport:
-        """Hold what is new or differs from what is stored, whose rows (by segment) are `gone` then."""
+        """Buffer the captions that are new or differ from the stored ones; note the rows these `replaced`."""
         keys = document_keys([record.document_id for record in batch])
         with reading(self._root, segments):
-            stored = _stored(segments, keys)
-        raw = keys.tobytes()
+            stored = _find_stored(segments, keys)
+        key_bytes = keys.tobytes()
         added = 0
         for place, record in enumerate(batch):
-            key = raw[16 * place : 16 * place + 16]
-            number, row, there = stored.get(place, _NOWHERE)
-            if record == held.get(key, there):
+            key = key_bytes[16 * place : 16 * place + 16]
+            number, row, stored_record = stored.get(place, _NOT_STORED)
+            if record == buffer.get(key, stored_record):
                 continue
-            held.put(key, record)
+            buffer.put(key, record)
             added += 1
-            if there is not None:
-                gone.setdefault(number, set()).add(row)
+            if stored_record is not None:
+                replaced.setdefault(number, set()).add(row)
         return AddReport(added, len(batch) - added)
 
-    def _segment(self, rows: Rows) -> Segment:
+    def _write_segment(self, rows: Rows) -> Segment:
         entry = SegmentEntry(self._write("segment", segment_arrays(rows)), len(rows))
         return Segment(self._root, entry)
 
@@ -179,30 +186,31 @@ class Writer:
     # Deleting.
 
     def without_images(self, image_ids: Sequence[str]) -> tuple[list[Segment], int]:
-        """The segments with tombstones on all captions of these images, and how many are new."""
+        """The segments with tombstones for all captions of these images, and how many of these are new."""
         with reading(self._root, self.snapshot.segments):
             rows = [
-                segment.rows_of_images(segment.column("image_id").places(image_ids))
+                segment.rows_of_images(segment.column("image_id").codes_of(image_ids))
                 for segment in self.snapshot.segments
             ]
-        return list(self._without(self.snapshot.segments, rows)), sum(map(len, rows))
+        return list(self._without_rows(self.snapshot.segments, rows)), sum(map(len, rows))
 
     def without_documents(self, document_ids: Sequence[str]) -> tuple[Segment, ...]:
-        """The segments with tombstones on these captions."""
+        """The segments with tombstones for these captions."""
         keys = document_keys(document_ids)
         with reading(self._root, self.snapshot.segments):
-            rows = [segment.find(keys)[1] for segment in self.snapshot.segments]
+            rows = [segment.find_documents(keys)[1] for segment in self.snapshot.segments]
         if sum(map(len, rows)) < len(keys):
-            # Deleted meanwhile; or their captions were damaged when they were read, and so have other ids.
+            # Either they were deleted meanwhile, or they were read from damaged files: then their captions,
+            # and so their ids, are not those that were written.
             check_checksums(self._root, self.snapshot.segments)
-        return self._without(self.snapshot.segments, rows)
+        return self._without_rows(self.snapshot.segments, rows)
 
-    def _without(self, segments: Sequence[Segment], rows: Sequence[Int64]) -> tuple[Segment, ...]:
-        """The segments with tombstones on these rows of each."""
+    def _without_rows(self, segments: Sequence[Segment], rows: Sequence[Int64]) -> tuple[Segment, ...]:
+        """The segments with tombstones for these rows of each."""
         pairs = zip(segments, rows, strict=True)
-        return tuple(self._bury(segment, gone) if len(gone) else segment for segment, gone in pairs)
+        return tuple(self._add_tombstones(segment, gone) if len(gone) else segment for segment, gone in pairs)
 
-    def _bury(self, segment: Segment, rows: Int64) -> Segment:
+    def _add_tombstones(self, segment: Segment, rows: Int64) -> Segment:
         deleted = np.zeros(len(segment), bool) if segment.deleted is None else segment.deleted.copy()
         deleted[rows] = True
         tombstones = self._write("deleted", {"deleted": np.packbits(deleted)})
@@ -212,15 +220,15 @@ class Writer:
     # Merging and committing.
 
     def merged(self, segments: Sequence[Segment]) -> list[Segment]:
-        """Fewer segments with the same captions: small ones at the end joined, sparse ones rewritten."""
-        kept = [self._join([segment]) if self._sparse(segment) else [segment] for segment in segments]
-        ordered = sorted((segment for part in kept for segment in part), key=lambda s: -s.entry.live)
-        first = len(ordered) - 1
+        """The same captions in fewer segments: the smallest are merged, sparse ones are rewritten."""
+        dense = [self._merge([segment]) if self._is_sparse(segment) else [segment] for segment in segments]
+        ordered = sorted((segment for part in dense for segment in part), key=lambda s: -s.entry.live)
+        first = len(ordered) - 1  # of those to be merged
         rows = ordered[-1].entry.live if ordered else 0
-        while first > 0 and self._joinable(ordered[first - 1].entry.live, rows):
+        while first > 0 and self._is_mergeable(ordered[first - 1].entry.live, rows):
             first -= 1
             rows += ordered[first].entry.live
-        return [*ordered[:first], *self._join(ordered[first:])] if len(ordered) - first > 1 else ordered
+        return [*ordered[:first], *self._merge(ordered[first:])] if len(ordered) - first > 1 else ordered
 
     def merged_to_few(self, segments: Sequence[Segment]) -> list[Segment]:
         """As few segments as the memory of a merge allows: one, up to 4 million captions."""
@@ -232,30 +240,31 @@ class Writer:
                     break
             else:
                 groups.append([segment])
-        joined = [group if self._compact(group) else self._join(group) for group in groups]
-        return [segment for group in joined for segment in group]
+        merged = [group if self._is_merged(group) else self._merge(group) for group in groups]
+        return [segment for group in merged for segment in group]
 
     @staticmethod
-    def _compact(group: Sequence[Segment]) -> bool:
+    def _is_merged(group: Sequence[Segment]) -> bool:
         return len(group) == 1 and not group[0].entry.deleted
 
     @staticmethod
-    def _sparse(segment: Segment) -> bool:
+    def _is_sparse(segment: Segment) -> bool:
         return segment.entry.deleted > _SPARSE * len(segment)
 
     @staticmethod
-    def _joinable(larger: int, rows: int) -> bool:
+    def _is_mergeable(larger: int, rows: int) -> bool:
         return larger < _MERGE_FACTOR * rows and larger + rows <= _MERGE_ROWS
 
-    def _join(self, segments: Sequence[Segment]) -> list[Segment]:
-        held = [segment for segment in segments if segment.entry.live]
-        # Damage would be written again with checksums that fit, and never be found.
-        check_checksums(self._root, held)
-        with reading(self._root, held):
-            return [self._segment(join_rows([segment.rows() for segment in held]))] if held else []
+    def _merge(self, segments: Sequence[Segment]) -> list[Segment]:
+        """One segment with the live captions of these, or none where there are none."""
+        filled = [segment for segment in segments if segment.entry.live]
+        # A merge would write damaged data with new checksums that fit, and it would never be found.
+        check_checksums(self._root, filled)
+        with reading(self._root, filled):
+            return [self._write_segment(join_rows([segment.rows() for segment in filled]))] if filled else []
 
     def commit(self, segments: Sequence[Segment], **changes: str) -> Snapshot:
-        """Make these segments the index, durably, and remove what no longer belongs to it."""
+        """Make these segments the next generation, durably, and remove files that it does not need."""
         manifest = self.snapshot.manifest.following(
             segments=tuple(segment.entry for segment in segments), next_file=self._next_file, **changes
         )
@@ -268,7 +277,7 @@ class Writer:
 
     @contextmanager
     def swept_on_failure(self) -> Iterator[None]:
-        """Leave no file of an attempt that failed: on a full disk, they would keep it full."""
+        """Remove the files of a change that fails: they could be what fills the disk."""
         try:
             yield
         except BaseException:
@@ -276,23 +285,23 @@ class Writer:
             raise
 
     def sweep(self) -> None:
-        """Remove files that are not part of this generation, left by earlier ones or by a killed writer.
+        """Remove files that are not part of this generation: of earlier ones, or of a killed writer.
 
-        POSIX keeps a removed file for readers that have it open; Windows refuses to remove it, and a later
-        sweep will.
+        On POSIX, readers that have a removed file open can still read it. Windows refuses to remove such a
+        file, and a later sweep does.
         """
         named = {self._root / file.path for file in self.snapshot.manifest.files()}
         folders = {path.parent for path in named} | {self._root / self._subfolder}
         for folder in folders:
             if folder != self._root and folder.is_symlink():
-                continue  # no writer makes one, and what it leads to is not the index's
+                continue  # no writer makes a link, so the files behind it are not the index's
             for path in folder.glob("*.arrays*"):
                 if path not in named:
                     remove_quietly(path.unlink)
 
 
 def remove_quietly(remove: Callable[[], object]) -> None:
-    """Remove what may be in use or gone already; what stays is found again by the next sweep."""
+    """Try to remove a file, which may be in use or gone already; if it stays, the next sweep finds it."""
     try:
         remove()
     except OSError:

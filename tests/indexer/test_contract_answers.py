@@ -383,7 +383,7 @@ class TestRecords:
         assert (len(held), set(held)) == (len(RECORDS), set(RECORDS))
 
     def test_they_come_in_parts(self, library: CaptionIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-        for rooms in ("embedded.segment._AT_ONCE", "elastic.point_in_time.PAGE"):
+        for rooms in ("embedded.segment._BATCH_ROWS", "elastic.point_in_time.PAGE"):
             monkeypatch.setattr(f"indexer.{rooms}", 2)
         assert sorted(library.records(), key=repr) == sorted(RECORDS, key=repr)
         held = list(library.records({"source": "coco"}))

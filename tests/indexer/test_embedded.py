@@ -195,7 +195,7 @@ captions = st.builds(CaptionRecord, st.sampled_from([f"i{number}" for number in 
     compiled=st.booleans(),
     cheap=st.booleans(),
     first=st.sampled_from([0, 4, 4_000]),
-    twice_from=st.sampled_from([1, 2, 4, 99]),
+    long_query=st.sampled_from([1, 2, 4, 99]),
 )
 def test_any_segments_are_answered_in_exact_order(
     tmp_path_factory: pytest.TempPathFactory,
@@ -207,19 +207,19 @@ def test_any_segments_are_answered_in_exact_order(
     compiled: bool,
     cheap: bool,
     first: int,
-    twice_from: int,
+    long_query: int,
 ) -> None:
     index = EmbeddedIndex.open(str(tmp_path_factory.mktemp("world") / "index"), create=True)
     with pytest.MonkeyPatch.context() as patch:
         # So that small worlds have many segments, and all ways to count are taken.
         patch.setattr(writer_module, "_MERGE_FACTOR", 0)
         if not compiled:
-            patch.setattr(ranking, "best_compiled", None)
+            patch.setattr(ranking, "find_best_compiled", None)
         patch.setattr(best, "_COUNT_SET", 1e9 if cheap else 0.0)
         patch.setattr(best, "_SORT_POSTING", 8.0 if cheap else 1e9)
         # And so that they are answered in several steps.
         patch.setattr(best, "_FIRST_POSTINGS", first)
-        patch.setattr(best, "_TWICE_FROM", twice_from)
+        patch.setattr(best, "_LONG_QUERY", long_query)
         patch.setattr(token_sets, "_FEW_SETS", 0 if first else 1_500)
         with index.draft("k", "words/1") as draft:
             draft.add([CaptionRecord("i0", "w0"), *parts[0]])

@@ -22,15 +22,15 @@ from indexer.embedded.dtypes import Float64, Int32
 from indexer.embedded.token_sets import TokenSets
 from indexer.records import CaptionRecord, Filters
 
-Best = Callable[..., tuple[Int32, Float64, float, int]]
-WAYS: list[Best] = [best.best] + ([ranking.best_compiled] if ranking.best_compiled else [])
+FindBest = Callable[..., tuple[Int32, Float64, float, int]]
+WAYS: list[FindBest] = [best.find_best] + ([ranking.find_best_compiled] if ranking.find_best_compiled else [])
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: type(way).__name__)
 WORDS = 14
 
 
 def test_the_kernel_is_compiled_wherever_there_is_a_compiler() -> None:
     compilers = ("cc", "gcc", "clang", (sysconfig.get_config_var("CC") or "cc").split()[0])
-    assert ranking.best_compiled is not None or not any(map(shutil.which, compilers))
+    assert ranking.find_best_compiled is not None or not any(map(shutil.which, compilers))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ worlds = st.lists(st.frozensets(st.integers(0, WORDS - 1), max_size=9), min_size
 
 
 def check(
-    way: Best,
+    way: FindBest,
     world: World,
     asked: Collection[int],
     unknown: int,
@@ -119,7 +119,7 @@ FLOORS, HIGHEST = (5e-324, 0.1, 1 / 3, 0.5, 1.0), (1.0, 0.75, 0.5, 0.2)
     highest=st.sampled_from(HIGHEST),
 )
 def test_the_sets_that_are_promised_are_all_there(
-    way: Best,
+    way: FindBest,
     world: World,
     asked: frozenset[int],
     unknown: int,
@@ -135,7 +135,7 @@ def test_the_sets_that_are_promised_are_all_there(
 
 @every_way
 def test_they_are_all_there_in_many_worlds_that_are_looked_at_step_by_step(
-    way: Best, monkeypatch: pytest.MonkeyPatch
+    way: FindBest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some hundred worlds tell apart what can go wrong between two steps."""
     monkeypatch.setattr(best, "_COUNT_SET", 1e9)  # NumPy's way never counts all
@@ -176,7 +176,7 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-@pytest.mark.skipif(ranking.best_compiled is None, reason="compiled only where there is a compiler")
+@pytest.mark.skipif(ranking.find_best_compiled is None, reason="compiled only where there is a compiler")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_kernel_refuses_numbers_that_lead_outside(damage: str) -> None:
     world = World([frozenset({n, n + 1, n + 2, n + 3}) for n in range(8)] + [frozenset(range(9))] * 3)
@@ -212,7 +212,7 @@ def test_captions_of_the_same_words_are_all_examined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool, filters: Filters
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(ranking, "best_compiled", None)
+        monkeypatch.setattr(ranking, "find_best_compiled", None)
     index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
     index.add([CaptionRecord(f"i{n}", "dog beach") for n in range(5)] + [CaptionRecord("cat", "cat sofa")])
     answer = index.candidates(frozenset({"dog", "beach"}), 10, filters)

@@ -158,7 +158,7 @@ def test_a_build_that_is_interrupted_before_it_begins_lets_others_write(
 
     with EmbeddedIndex.open(str(small_index)) as index:
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as held:
-            patch.setattr(draft_module, "_begin", interrupted)
+            patch.setattr(draft_module, "_create_draft", interrupted)
             index.draft("k")
         assert index.add([record("4")]).added == 1
         del held
