@@ -1,4 +1,4 @@
-"""`indexer export`: read options, write the captions into a file or to stdout, say how many."""
+"""`indexer export`: read options, write the captions to a file or to stdout, and say how many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from indexer.source_options import where_option
 
 
 class _ExportFile(WholeFile):
-    """What JSON lines may be written into: an export bears no mark, and might be what somebody wrote."""
+    """A file to export to: new or empty, since an earlier export cannot be told from what a person wrote."""
 
     earlier = "empty file"
 
@@ -29,7 +29,7 @@ class _ExportFile(WholeFile):
 
 
 def export_options(command: Command) -> Command:
-    """What to write, and where to."""
+    """The options that say what to write, and where."""
     output = click.option(
         "-o",
         "--output",
@@ -50,8 +50,8 @@ def export(file: Path | None, where: str, **options: Any) -> None:
     photo is captioned for that. Captions that meet the conditions are written, or all.
     """
     allowed = read_filters(options)
-    among_lines = file is None and sys.stdout.isatty()  # a bar there would spoil both
-    progress: Progress = no_progress if among_lines else progress_bar
+    shows_lines = file is None and sys.stdout.isatty()  # a progress bar would get in between
+    progress: Progress = no_progress if shows_lines else progress_bar
     with open_index(where) as index, _into(file) as stream:
         tally = export_captions(index, stream, allowed, progress=progress)
     tell(f"exported {tally}")

@@ -1,4 +1,4 @@
-"""Options that say which captions are meant, by their fields: of a search, an export and a deletion."""
+"""The options of searches, exports and deletions that select captions by their fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from captioner.console import Command
 from indexer.errors import IndexerError
 from indexer.records import KEYWORD_FIELDS, Filters
 
-#: Command line option -> field of the index.
+#: Options that are named like the field they filter by.
 _NAMED = ("source", "kind", "split", "model", "query")
 
 
 def conditions_option(what: str) -> Callable[[Command], Command]:
-    """`--where`; `what` of the captions with such a value."""
+    """The option `--where`; `what` begins its help: what becomes of the captions with such a value."""
     return click.option(
         "--where",
         "conditions",
@@ -46,15 +46,15 @@ FILTERS = (
 
 
 def read_filters(options: Mapping[str, Any]) -> Filters:
-    """What the options let pass; raises as `filters`."""
+    """The filters that the options stand for; raises as `filters`."""
     return filters({name: options[name] for name in _NAMED}, options["conditions"])
 
 
 def filters(named: Mapping[str, Iterable[str]], conditions: Iterable[str] = ()) -> Filters:
     """Filters from field -> allowed values and from "field=value" conditions.
 
-    Blanks around a condition's field and value are no part of them. Raises IndexerError for what is no
-    condition, and for a field that there is not.
+    Spaces around a field and a value are ignored. Raises IndexerError for a condition without `=`, and for an
+    unknown field.
     """
     allowed: dict[str, list[str]] = {name: list(values) for name, values in named.items() if values}
     for condition in conditions:

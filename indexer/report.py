@@ -1,4 +1,4 @@
-"""How the command `indexer` tells what was done and what is there."""
+"""The reports of the command `indexer`: what a build or an addition did, and what an index holds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from indexer.replacing import Replaced
 
 
 def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
-    """Print what became of a build or an addition; exit code 1 where not all of it is in the index now."""
+    """Print the report of a build or an addition; exit with code 1 if not all of it is in the index now."""
     if as_json:
         click.echo(json.dumps(report_as_json(report)))
     else:
@@ -39,28 +39,13 @@ def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
 
 
 def report_lines(report: BuildReport) -> Iterator[str]:
-    """What became of a build or an addition, for people."""
+    """The report of a build or an addition, for people."""
     rate = (report.added + report.unchanged) / report.seconds if report.seconds else 0.0
     yield (
         f"{counted(report.added, 'caption')} added, {report.unchanged:,} stored already "
         f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
     )
-    if report.captioned or report.known:
-        anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
-        moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
-        before = f" ({report.taken_over:,} in the index before)" if report.taken_over else ""
-        known = f"{report.known:,} had their caption already{before}"
-        yield f"{counted(report.captioned, 'photo')} captioned{anew}, {known}{moved}"
-    if report.with_folder:
-        one = "photo has an id with its folder's name, since another one has its name"
-        many = "photos have ids with their folder's name, since others have their names"
-        yield counted(report.with_folder, one, many)
-    if report.elsewhere:
-        already = "in the index already under another image id (from another folder), which stays"
-        yield f"{counted(report.elsewhere, 'photo')} {already}"
-    if report.met_again:
-        twice = "met again in this run (through a link, or in another source) and taken once"
-        yield f"{counted(report.met_again, 'photo')} {twice}"
+    yield from _photo_lines(report)
     for folder, photos in (report.gone or {}).items():
         command = next_command("indexer", "delete", "--gone", folder, "--index", report.status.where)
         one = f"photo of {folder} is gone and still in the index; to take it out"
@@ -79,15 +64,34 @@ def report_lines(report: BuildReport) -> Iterator[str]:
     yield f"{held.where} holds {_captions(held)} ({held.analyzer})"
 
 
+def _photo_lines(report: BuildReport) -> Iterator[str]:
+    if report.captioned or report.known:
+        anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
+        moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
+        before = f" ({report.taken_over:,} in the index before)" if report.taken_over else ""
+        known = f"{report.known:,} had their caption already{before}"
+        yield f"{counted(report.captioned, 'photo')} captioned{anew}, {known}{moved}"
+    if report.with_folder:
+        one = "photo has an id with its folder's name, since another one has its name"
+        many = "photos have ids with their folder's name, since others have their names"
+        yield counted(report.with_folder, one, many)
+    if report.elsewhere:
+        already = "in the index already under another image id (from another folder), which stays"
+        yield f"{counted(report.elsewhere, 'photo')} {already}"
+    if report.met_again:
+        twice = "met again in this run (through a link, or in another source) and taken once"
+        yield f"{counted(report.met_again, 'photo')} {twice}"
+
+
 def _replaced(before: Replaced) -> str:
-    """What a build took the place of: who meant to add to it is told how."""
-    told = f"replaced an index of {_captions(before)}"
+    """What a build replaced, and how to add to an index instead, for those who meant to."""
+    line = f"replaced an index of {_captions(before)}"
     if before.left_out is None:
-        return told
+        return line
     if not before.left_out:
-        return f"{told}; all its images are in the new one"
+        return f"{line}; all its images are in the new one"
     missing = counted(before.left_out, "image of it is", "images of it are")
-    return f"{told}; {missing} not in the new one (`indexer add` adds to an index)"
+    return f"{line}; {missing} not in the new one (`indexer add` adds to an index)"
 
 
 def _captions(held: IndexStatus | Replaced) -> str:
@@ -95,12 +99,12 @@ def _captions(held: IndexStatus | Replaced) -> str:
 
 
 def next_command(*words: str) -> str:
-    """A command to be run next, which stays the same when its line is made safe to show."""
+    """A command to run next, quoted for the shell so that `printable` changes nothing in it."""
     return " ".join(shlex.quote(word) if printable(word) == word else _escaped(word) for word in words)
 
 
 def _escaped(word: str) -> str:
-    """As bash and zsh read a word of bytes that may not be shown: a line's end is none within quotes."""
+    """A word with characters that may not be printed, such as a line's end, as bash and zsh read it."""
     shown = (one if printable(one) == one else _bytes(one) for one in word)
     return "$'" + "".join(f"\\{one}" if one in "\\'" else one for one in shown) + "'"
 
@@ -110,7 +114,7 @@ def _bytes(character: str) -> str:
 
 
 def report_as_json(report: BuildReport) -> dict[str, Any]:
-    """What became of a build or an addition, for programs."""
+    """The report of a build or an addition, for programs."""
     return {
         "added": report.added,
         "unchanged": report.unchanged,

@@ -1,4 +1,4 @@
-"""Options that say what to index and how to caption it, and what they mean: `indexer build` and `add`."""
+"""The options of `indexer build` and `add` that say what to index and how to caption it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from indexer.build import Captioning
 from indexer.index_option import index_option
 from indexer.rejects import is_report
 
-#: A file of lines, such as image ids or queries; bytes that are no character are kept as they are.
+#: A file of lines, such as image ids or queries; bytes that are not UTF-8 are kept.
 LINES = click.File(encoding="utf-8-sig", errors="surrogateescape")
 
 
@@ -26,7 +26,7 @@ where_option = index_option("where")
 
 
 class RejectsFile(WholeFile):
-    """The report of what an index refuses."""
+    """The report of captions that an index refuses; it may replace an earlier one, but no other file."""
 
     earlier = "earlier report of refused captions"
 
@@ -124,7 +124,7 @@ def _addressed(address: str) -> sources.Source:
 
 
 def retry_goes_alone(command: click.Context) -> None:
-    """Neither with other sources nor with what is said of an index that is made anew."""
+    """Refuses other sources beside --retry, and options that only a new index can have."""
     for name in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos", "analyzer", "keep"):
         if command.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--retry adds to the index that is there and goes without --{name}.")
