@@ -1,6 +1,7 @@
-"""Photos of a folder that are in the index while their files are gone: to tell of, and to take out.
+"""Photos that are in the index while their files are gone: how many, and their deletion.
 
-Image ids are paths below the folder, so photos of a folder below that was renamed come in under new ids.
+This is how renamed subfolders are cleaned up. Image ids are paths below the folder, so their photos are added
+under new ids, and the old ids stay.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ _BATCH = 1_000  # images
 
 
 def count_gone(index: CaptionIndex, folders: Sequence[Path], there: Collection[str]) -> dict[str, int]:
-    """How many images tell of a file below these folders that is gone, by folder, where there are any.
+    """How many images name a file below these folders that is gone, by folder, where there are any.
 
-    An image counts once, by the first of the folders. The disk is not asked for the files that are `there`.
+    An image counts once, for the first of the folders. The files that are `there` are not looked for on the
+    disk: they are known to exist.
     """
     counts: dict[str, int] = {}
     counted: set[str] = set()
@@ -33,7 +35,7 @@ def count_gone(index: CaptionIndex, folders: Sequence[Path], there: Collection[s
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """How many captions went, of how many images, and the folders that no caption told of before."""
+    """How many captions were deleted, of how many images; and the folders in which no caption has a file."""
 
     captions: int
     images: int
@@ -41,28 +43,28 @@ class Deleted:
 
 
 def delete_gone(index: CaptionIndex, folders: Sequence[Path]) -> Deleted:
-    """Remove every caption that tells of a file below these folders that is gone.
+    """Remove every caption that names a file below these folders that is gone.
 
-    Captions of these images that tell of no file, or of another one, stay.
+    Captions of the same images stay if they name no file, or another one.
     """
-    mentioned = {folder: _files_named(index, folder) for folder in folders}
-    gone = _images_gone({place: images for files in mentioned.values() for place, images in files.items()})
+    named = {folder: _files_named(index, folder) for folder in folders}
+    gone = _images_gone({place: images for files in named.values() for place, images in files.items()})
     captions = 0
     for batch in batches(gone, _BATCH):
-        held = (one for documents in index.captions(batch).values() for one in documents)
-        old = [one for one in held if one.record.image in gone[one.record.image_id]]
+        documents = (one for held in index.captions(batch).values() for one in held)
+        old = [one for one in documents if one.record.image in gone[one.record.image_id]]
         index.replace(old, ())
         captions += len(old)
-    return Deleted(captions, len(gone), tuple(folder for folder, files in mentioned.items() if not files))
+    return Deleted(captions, len(gone), tuple(folder for folder, files in named.items() if not files))
 
 
 def _files_named(
     index: CaptionIndex, folder: Path, there: Collection[str] = frozenset()
 ) -> dict[str, set[str]]:
-    """Files below a folder that captions tell of -> their images; without the files in `there`.
+    """The files below a folder that captions name, with their images; without the files in `there`.
 
-    All are collected before the disk is asked, since an engine does not wait for a slow disk; and a photo
-    of five captions is one file.
+    They are collected before the disk is asked for any, since a server does not wait for a slow disk, and a
+    file of five captions is asked for once.
     """
     files: dict[str, set[str]] = {}
     for below in beginnings(str(folder.absolute())):
@@ -73,7 +75,7 @@ def _files_named(
 
 
 def _images_gone(files: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """Of files and their images: the images whose files are gone -> where those were."""
+    """From files with their images: the images whose files are gone, with these files."""
     gone: dict[str, set[str]] = {}
     for place in filter(is_gone, files):
         for image_id in files[place]:

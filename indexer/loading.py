@@ -1,4 +1,4 @@
-"""The loop of a build: take what sources give, caption photos, store in batches, keep the count."""
+"""The loop of a build: read the sources, caption their photos, store captions in batches, count."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from indexer.places import LookedUp, RealPaths, is_photo_at, with_folder
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Problem, Source, SourceItem
 
-#: Captions stored at a time: enough to make the cost of a call small, few enough for the memory.
+#: Captions stored at a time: so many that the cost of a call is small, so few that they fit into memory.
 BATCH = 10_000
-#: Captions of photos stored at a time; some ten seconds of work that a power cut could cost.
+#: New captions of photos stored at a time: a power cut loses no more, which is some ten seconds of work.
 PHOTO_BATCH = 256
 #: Photos looked up in the index at a time.
 LOOK_UP = 64
 
 Tell = Callable[[Problem], None]
-#: What the index holds of photos, one for one.
+#: A function that looks photos up in the index, and gives one answer for each.
 Known = Callable[[Sequence[CaptionRecord]], Sequence[LookedUp]]
 
 
@@ -45,14 +45,14 @@ class Captioning:
 
     @property
     def model(self) -> str:
-        """Who writes the captions, as they tell: the same captioner with another beam writes other ones."""
+        """The `model` of the captions. It names an unusual beam, with which a captioner writes other ones."""
         if self.beam is None or self.beam == self.captioner.usual_beam:
             return self.captioner.identity
         return origins.with_beam(self.captioner.identity, self.beam)
 
     @property
     def way(self) -> tuple[str, int]:
-        """What decides the captions of a photo: two builds that agree in it write the same ones."""
+        """What decides the captions of a photo: two builds for which it is equal write the same ones."""
         return self.model, self.captions
 
 
@@ -78,7 +78,7 @@ def no_progress(total: int | None, unit: str, label: str) -> Bar:
 
 
 class Loading:
-    """One run over some sources, and what became of it so far."""
+    """One run over some sources, and its counts so far."""
 
     def __init__(
         self,
@@ -93,13 +93,16 @@ class Loading:
         self._captioning = captioning
         self._tell = tell
         self._progress = progress
-        self._places: dict[str, str] = {}  # image id -> the photo that has it in this run
-        self._real, self._files = RealPaths(), set[str]()  # of the photos of this run
+        self._places: dict[str, str] = {}  # image id -> the photo of this run that has it
+        self._real, self._files = RealPaths(), set[str]()  # the real paths of this run's photos
         self._taken: list[CaptionRecord] = []  # captions of an earlier index, to be stored
-        self.added = self.unchanged = self.empty = self.captioned = 0
-        self.known = self.taken_over = 0
-        self.elsewhere = self.with_folder = 0
-        self.met_again = 0  # photos whose file this run itself met before
+        self.added = self.unchanged = self.captioned = 0
+        self.empty = 0  # captions without a word, which are left out
+        self.known = 0  # photos that have their captions already
+        self.taken_over = 0  # of these, photos whose captions come from an earlier index
+        self.elsewhere = 0  # photos that the index knows under another image id
+        self.with_folder = 0  # photos with an id that begins with their folder's name
+        self.met_again = 0  # photos whose file has been in this run before
         self.rejected: list[Rejected] = []
         self.problems: list[Problem] = []
 
@@ -109,7 +112,7 @@ class Loading:
         return not (self.added or self.unchanged or self.known)
 
     def run(self, sources: Sequence[Source]) -> None:
-        """First the captions that are written already, then the photos, which take longer."""
+        """First store the captions that the sources have, then caption their photos, which takes longer."""
         for source in sources:
             if total := source.caption_count():
                 self._load_captions(source, total)
@@ -137,19 +140,19 @@ class Loading:
                 self._keep(written)
 
     def _keep(self, written: list[CaptionRecord]) -> None:
-        """Store captions of photos; an interruption, which shall not cost them, comes behind that."""
+        """Store captions of photos. An interruption waits until this is done, so that no caption is lost."""
         with signals_held(first_only=True):
             batch = written.copy()
-            written.clear()  # first: what fails is not stored again
+            written.clear()  # first, so that a batch that fails is not stored again
             self._store(batch)
 
     def _written(self, photos: Iterator[CaptionRecord]) -> Iterator[list[CaptionRecord]]:
         """The captions of each photo. The captioner answers in the order of the photos."""
-        if self._captioning is None:  # then there are only problems to tell of
+        if self._captioning is None:  # photos are not captioned, but problems of their source are reported
             yield from ([] for _ in photos)
             return
         captioner = self._captioning.captioner
-        photos, ahead = tee(photos)
+        photos, ahead = tee(photos)  # the captioner reads ahead
         stream = captioner.stream(
             (photo.image for photo in ahead), beam=self._captioning.beam, captions=self._captioning.captions
         )
@@ -163,39 +166,39 @@ class Loading:
             yield [replace(made, caption=caption.text) for caption in result.captions]
 
     def _uncaptioned(self, items: Iterable[SourceItem], bar: Bar) -> Iterator[CaptionRecord]:
-        """The photos that have no caption by this captioner yet, under the ids that they get."""
+        """The photos that have no caption by this captioner yet, under the image ids that they get."""
         for photos in batches(self._usable(items), LOOK_UP):
-            wanting = self._wanting(photos, bar)
-            # The captioner may take its time, and what is taken over was found unchanged just now.
-            if wanting or len(self._taken) >= BATCH:
+            uncaptioned = self._select_uncaptioned(photos, bar)
+            # Stored before the captioner begins, which takes long: the files were found unchanged just now.
+            if uncaptioned or len(self._taken) >= BATCH:
                 self._keep(self._taken)
-            yield from wanting
+            yield from uncaptioned
 
-    def _wanting(
+    def _select_uncaptioned(
         self, photos: Sequence[CaptionRecord], bar: Bar, with_folder: bool = False
     ) -> list[CaptionRecord]:
-        """Those that have no caption; a photo whose id is another one's is tried with its folder's name."""
-        wanting, again = [], []
+        """The photos without a caption. One whose id is taken is tried again under an id with its folder."""
+        uncaptioned, again = [], []
         for photo, found in zip(photos, self._known(photos), strict=True):
             file = self._real.of(photo.image)
             if self._is_met(found.photo, file):
                 self.met_again += 1
-            elif not is_photo_at(found.photo, first := self._first(found)):
-                if longer := self._with_folder(found.photo, first):
+            elif not is_photo_at(found.photo, owner := self._owner_of_id(found)):
+                if longer := self._with_folder(found.photo, owner):
                     again.append(longer)
                     continue
             else:
                 self._files.add(file)
                 self.with_folder += with_folder or found.id_taken
                 self.elsewhere += not found.id_taken and photo.image_id != found.photo.image_id
-                if not self._has_captions(found):
-                    wanting.append(found.photo)
+                if not self._note_captions(found):
+                    uncaptioned.append(found.photo)
                     continue
             bar.update()
-        return wanting + self._wanting(again, bar, with_folder=True) if again else wanting
+        return uncaptioned + self._select_uncaptioned(again, bar, with_folder=True) if again else uncaptioned
 
-    def _has_captions(self, found: LookedUp) -> bool:
-        """Whether a photo has captions, or can have those of an earlier index; its id is its own now."""
+    def _note_captions(self, found: LookedUp) -> bool:
+        """Note the photo's id, and captions of an earlier index; gives whether it has captions now."""
         self._places[found.photo.image_id] = found.photo.image
         has_captions = found.place is not None or bool(found.captions)
         self._taken += found.captions
@@ -204,21 +207,21 @@ class Loading:
         return has_captions
 
     def _is_met(self, photo: CaptionRecord, file: str) -> bool:
-        """Whether this run has met its file, through a link, or in a folder around or within."""
+        """Whether its file was in this run before: through a link, or in a folder around or below this."""
         before = self._places.get(photo.image_id)
         return (before is not None and is_photo_at(photo, before)) or (
             photo.source == origins.FOLDER and file in self._files
         )
 
-    def _first(self, found: LookedUp) -> str:
-        """Where the picture is that has its image id: one of this run, of the index, or itself."""
+    def _owner_of_id(self, found: LookedUp) -> str:
+        """The place of the picture that has this image id: of this run, of the index, or the photo itself."""
         return self._places.get(found.photo.image_id) or found.place or found.photo.image
 
-    def _with_folder(self, photo: CaptionRecord, first: str) -> CaptionRecord | None:
-        """The photo under a longer id, since another one has its id; where there is none, that is told."""
+    def _with_folder(self, photo: CaptionRecord, owner: str) -> CaptionRecord | None:
+        """The photo under a longer id, since its own one is taken; where there is none, that is a problem."""
         longer = with_folder(photo)
         if longer is None:
-            reason = f"its image id {photo.image_id!r} belongs to {first} already; rename one of them"
+            reason = f"its image id {photo.image_id!r} belongs to {owner} already; rename one of them"
             self._note(Problem(photo.image, reason))
         return longer
 
@@ -232,7 +235,7 @@ class Loading:
                 yield item
 
     def _worded(self, records: Iterable[CaptionRecord]) -> Iterator[CaptionRecord]:
-        """Captions with single spaces and at least a word."""
+        """The captions with a word or more, with single spaces between the words."""
         for record in records:
             caption = " ".join(record.caption.split())
             if caption:
@@ -259,9 +262,9 @@ _texts = attrgetter(*RECORD_FIELDS)
 
 
 def _unusable(record: CaptionRecord) -> str:
-    """Why it cannot be taken, since its fields are no texts or cannot be stored as UTF-8; else "".
+    """Why a record cannot be used: a field is not a text, or cannot be stored as UTF-8. Empty if it can.
 
-    Lone surrogates come from odd file names and JSON escapes.
+    UTF-8 cannot hold lone surrogates, which come from odd file names and from JSON escapes.
     """
     try:
         text = "".join(_texts(record))

@@ -1,6 +1,6 @@
-"""Where captions come from, as documents tell it: sources, kinds and captioners.
+"""Where captions come from: the values of the fields `source`, `kind` and `model`.
 
-Indices hold these values, so they stay as they are. JSON lines may tell of other sources and kinds.
+They are stored in indices, so they must stay as they are. JSON lines may have other sources and kinds.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ JSONL: Final = "jsonl"
 SCRAPED: Final = "scraped"
 
 # Kinds.
-REFERENCE: Final = "reference"  # people wrote it for the picture
-GENERATED: Final = "generated"  # a captioner wrote it
-TITLE: Final = "title"  # the web gives it to the picture
+REFERENCE: Final = "reference"  # written by a person for this picture
+GENERATED: Final = "generated"  # written by a captioner
+TITLE: Final = "title"  # the picture's title on the web
 
 _BEAM = "/beam"
 
 
 def with_beam(identity: str, beam: int) -> str:
-    """The model that captions name where a captioner wrote them with a beam that is not its usual one."""
+    """The `model` of captions that a captioner wrote with a beam other than its usual one."""
     return f"{identity}{_BEAM}{beam}"
 
 
 def identity_of(model: str) -> str:
-    """The identity of the captioner that wrote a caption, with whatever beam."""
+    """The identity of the captioner in the `model` of a caption, without its beam."""
     identity, beam, number = model.rpartition(_BEAM)
     return identity if beam and number.isdecimal() else model

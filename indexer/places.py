@@ -1,6 +1,6 @@
-"""Where photos are: which places are one file, which are gone, and by what image id an index knows a file.
+"""The places of photos: whether two are the same file, whether it is gone, and its image id in an index.
 
-Places are texts, as indices hold them: paths, and addresses (s3://, ...), which no `Path` would keep.
+Places are texts, as they are stored: paths, and addresses (s3://, ...), which a `Path` would change.
 """
 
 # ruff: noqa: PTH100, PTH114, PTH116, PTH117, PTH118, PTH121
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """A photo under the image id that its file has already, if any."""
+    """A photo as an index knows it: under the image id that its file has there, if any."""
 
     photo: CaptionRecord
-    place: str | None  # of the picture that has this id, where there is one
-    captions: Sequence[CaptionRecord] = ()  # of an earlier index, which it can have as they are
-    id_taken: bool = False  # it goes by an id with its folder's name, since another one had its own
+    place: str | None  # of the picture that has this id in the index; None where a caption is to be written
+    captions: Sequence[CaptionRecord] = ()  # of an earlier index, to be taken over unchanged
+    id_taken: bool = False  # its id begins with its folder's name, since another photo has the shorter id
 
 
 def with_folder(photo: CaptionRecord) -> CaptionRecord | None:
-    """The photo under an id with one folder more of its path, as photos of equal names get.
+    """The photo under an id with one folder more of its path, which tells photos of equal names apart.
 
-    None where its id is all of the path, or none that a folder gave.
+    None where the id is the whole path already, or does not come from a folder.
     """
     folder = photo.image.removesuffix(f"/{photo.image_id}")
     name = folder.rpartition("/")[2]
@@ -44,12 +44,13 @@ def with_folder(photo: CaptionRecord) -> CaptionRecord | None:
 
 
 def is_photo_at(photo: CaptionRecord, place: str) -> bool:
-    """Whether the photo is the one at this place; image ids of scraped photos are made of their content."""
+    """Whether the photo is the one at this place, which has the same image id."""
+    # Image ids of scraped photos are made from their content: the same id is the same photo, wherever it is.
     return photo.source == origins.SCRAPED or is_same_file(photo.image, place)
 
 
 def is_same_file(photo: str, place: str) -> bool:
-    """Whether both lead to one file, by whatever links; of addresses and relative paths the text tells."""
+    """Whether both are one file, also through links. Addresses and relative paths are compared as texts."""
     try:
         return photo == place or (os.path.isabs(place) and os.path.samefile(photo, place))
     except (OSError, ValueError):
@@ -61,7 +62,7 @@ def is_there(place: str) -> bool:
 
 
 def is_gone(place: str) -> bool:
-    """Whether there is no such file; of addresses (s3://, ...) and relative paths nobody knows."""
+    """Whether there is no such file; False for addresses (s3://, ...) and relative paths: it is not known."""
     try:
         os.stat(place)
     except (FileNotFoundError, NotADirectoryError):
@@ -72,19 +73,19 @@ def is_gone(place: str) -> bool:
 
 
 def beginnings(folder: str) -> list[str]:
-    """How the places of files below a folder begin."""
+    """The beginnings that places of files below a folder can have."""
     if not os.path.isabs(folder):
         return [folder]
     return list(dict.fromkeys(os.path.join(each, "") for each in _names(folder)))  # ends with a slash
 
 
 def _names(path: str) -> tuple[str, ...]:
-    """How sources may have noted a file or folder: as it was named, with `..` and links, or resolved."""
-    return path, os.path.abspath(path), os.path.realpath(path)  # a Path keeps `..`
+    """The names that a file or folder can have in an index: as given, absolute, or without links."""
+    return path, os.path.abspath(path), os.path.realpath(path)  # not by a Path, which keeps `..`
 
 
 def id_of_file(index: CaptionIndex, path: str) -> str | None:
-    """The image id by which an index knows a file of this machine, the first in order; None for none."""
+    """The image id of a file of this machine in an index, or None; of several ids the first in order."""
     return min(
         (
             image_id
@@ -97,7 +98,7 @@ def id_of_file(index: CaptionIndex, path: str) -> str | None:
 
 
 class RealPaths:
-    """Files without links and `..`; of addresses and relative paths the text. Folders are resolved once."""
+    """Resolves links and `..` in paths, each folder once. Addresses and relative paths stay as they are."""
 
     def __init__(self) -> None:
         self._folders: dict[str, str] = {}
@@ -117,26 +118,27 @@ class RealPaths:
 
 
 class IdsOfFiles:
-    """By what image ids an index knows the files of a folder that have other ones than it gives.
+    """The image ids of a folder's files in an index, where they are other ids than this folder gives them.
 
-    They were indexed as those of a folder within this one, or around it, or their names were taken. Names
-    that are no path of the file, as files of captions may give it, are none that a folder gave. The index is
-    asked for a folder's files once, and only where a photo is new to it by its own id.
+    Such files were indexed with a folder below this one or around it, or with their folder's name since the
+    id was taken. Only ids that are the end of the file's path are meant: others come from files of captions.
+    The index is asked once for all files of a folder, and only if one of its photos is new under its own id.
     """
 
     def __init__(self, index: CaptionIndex, tell: Callable[[Problem], None]) -> None:
         self._index, self._tell = index, tell
         self._real = RealPaths()
         self._ids: dict[str, dict[str, str]] = {}  # folder, with its slash -> file -> image id
-        #: Photos without another id: tried with their folder, they have none either.
+        #: Photos that have no id in the index: they need not be looked for under a longer id again.
         self._new: set[str] = set()
 
     def all_named(
         self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]
     ) -> list[CaptionRecord]:
-        """The photos under the ids that their files have, where `held` are captions by the ids given.
+        """The photos under the ids that their files have in the index.
 
-        An id that has captions of this very file stays, whatever other ids have some, too.
+        `held` are the captions of the ids that the photos have now: such an id stays if one of them is of the
+        same file, even if the file has other ids, too.
         """
         return [
             photo
@@ -146,12 +148,12 @@ class IdsOfFiles:
         ]
 
     def named(self, photo: CaptionRecord) -> CaptionRecord:
-        """The photo under the id that its file has; of several the first in order."""
+        """The photo under the id that its file has in the index; of several ids the first in order."""
         folder = photo.image.removesuffix(photo.image_id)
         if photo.source != origins.FOLDER or folder == photo.image or photo.image in self._new:
-            return photo  # its id is none that a folder gave, or it has no other
+            return photo  # its id does not come from a folder, or its file has no other
         if folder not in self._ids:
-            self._ids[folder] = self._in(folder)
+            self._ids[folder] = self._find_ids(folder)
         ids = self._ids[folder]
         known = ids.get(self._real.of(photo.image)) if ids else None
         if known is None:
@@ -159,15 +161,15 @@ class IdsOfFiles:
             return photo
         return replace(photo, image_id=known)
 
-    def _in(self, folder: str) -> dict[str, str]:
-        """An engine that cannot tell is no reason not to add photos; `tell` is told.
+    def _find_ids(self, folder: str) -> dict[str, str]:
+        """The image ids of the files below a folder. An error of the index is a problem, and ends nothing.
 
-        All are known before the disk is asked, for an engine does not wait for a slow disk.
+        All are read before the disk is asked for any, since a server does not wait for a slow disk.
         """
         from indexer.sources import Problem
 
         try:
-            told = {
+            found = {
                 (image_id, place)
                 for below in beginnings(folder)
                 for image_id, place in self._index.places(below)
@@ -176,4 +178,5 @@ class IdsOfFiles:
         except IndexerError as error:
             self._tell(Problem(folder, f"not looked for under other image ids ({error})"))
             return {}
-        return {self._real.of(place): image_id for image_id, place in sorted(told, reverse=True)}
+        # In reverse, so that of several ids of a file the first in order stays.
+        return {self._real.of(place): image_id for image_id, place in sorted(found, reverse=True)}

@@ -1,7 +1,6 @@
-"""Photos whose file became another one are captioned anew; those that only moved keep their captions.
+"""Photos whose file was changed are captioned again; those that were only moved keep their captions.
 
-What became another one is known by the file's times; what moved, where the old file is gone, by what it
-shows.
+A changed file is recognised by its times; a moved one by its picture, if the file at the old place is gone.
 """
 
 from __future__ import annotations
@@ -24,40 +23,40 @@ if TYPE_CHECKING:
     from indexer.sources import Problem
 
 #: Seconds that may pass between the reading of a photo and the storing of its caption.
-_READ_BEFORE = 30.0
-#: What a record tells of how the web shows its picture.
-_SAID = ("query", "provider", "page", "title", "creator", "license", "attribution")
-#: Bits of the perceptual hash in which a glance may differ from the captioner's look at the same file.
-_SAME = 3
+_READ_TO_STORED = 30.0
+#: The fields of a record that come from the web page of its picture.
+_WEB_FIELDS = ("query", "provider", "page", "title", "creator", "license", "attribution")
+#: The most bits in which two perceptual hashes of the same file differ: `glance` decodes it faster, and so
+#: a little differently, than the captioner.
+_SAME_PICTURE = 3
 
 
 def has_changed(photo: str, document: Document) -> bool:
-    """Whether the file at this path is likely to be another photo than the one that was captioned.
+    """Whether the file at this path is probably another photo than the one that was captioned.
 
-    A file that nobody has touched since costs one question for its times. One that was written since is
-    another. One that was only moved here, copied with its times, or given other rights, is looked at: its
-    hash tells. Nothing is known of addresses (s3://, ...) and of captions without a time: they count as
-    unchanged.
+    The file's times tell. Written since the caption was stored, it is another one. If only its status changed
+    (it was moved here, copied with its times, or got other permissions), the perceptual hashes are compared.
+    Addresses (s3://, ...) and captions without a time count as unchanged, since nothing is known of them.
     """
     try:
         state = Path(photo).stat()
         indexed = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00")).timestamp()
     except (OSError, ValueError):
         return False
-    # Whole seconds, as `indexed_at` may have; a time to come (another clock's) tells nothing.
+    # In whole seconds, as `indexed_at` may be. A time in the future is another clock's, and means nothing.
     if indexed < int(state.st_mtime) <= time.time():
         return True
     touched = max(state.st_mtime, state.st_ctime)
-    return touched > indexed - _READ_BEFORE and _looks_different(photo, document.record.phash)
+    return touched > indexed - _READ_TO_STORED and _looks_different(photo, document.record.phash)
 
 
 def _looks_different(photo: str, phash: str) -> bool:
     from captioner.photo import glance, hash_distance
 
     try:
-        return not phash or hash_distance(glance(photo).phash, phash) > _SAME
+        return not phash or hash_distance(glance(photo).phash, phash) > _SAME_PICTURE
     except (PhotoError, ValueError):
-        return True  # the captioner will tell what is the matter with it
+        return True  # so it goes to the captioner, which reports what is wrong with it
 
 
 def has_moved(photo: str, document: Document) -> bool:
@@ -67,16 +66,16 @@ def has_moved(photo: str, document: Document) -> bool:
 
 
 class Renewing:
-    """An index as `add` sees it: which photos have their captions, and where new ones go.
+    """An index as `add` uses it: which photos have their captions already, and how new ones are stored.
 
-    A photo has them when there are as many by this model as this run writes of each (`captions`); where
-    there are fewer, those that are there stay, and what is written anew comes beside them.
+    A photo has its captions if there are as many by this model as this run writes for each (`captions`). If
+    there are fewer, these stay, and the new ones are added.
 
-    A file is one image: a photo that the index knows under another id goes by that one.
+    A file is one image: a photo that the index knows under another id gets that one.
 
-    All generated captions of a changed photo go, whoever wrote them, as soon as the new ones are there:
-    they tell of a picture that is no more. Titles and people's captions stay. All captions of a photo that
-    moved tell of the place where it is now, and those of a scraped one what the web says of it now.
+    A changed photo loses all generated captions, by whatever model, when the new ones are stored: they
+    describe a picture that no longer exists. Titles and people's captions stay. The captions of a moved photo
+    get its new place, and those of a scraped one what the web says of it now.
     """
 
     def __init__(
@@ -85,21 +84,21 @@ class Renewing:
         self._index, self._model, self._captions = index, model, captions
         self._ids = IdsOfFiles(index, tell)
         self.renewed = 0  # photos whose captions were replaced
-        self.moved = 0  # photos whose captions were taken over from another place
-        self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its earlier file
+        self.moved = 0  # photos whose captions got a new place
+        self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its file before the change
 
     def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
-        """The photos under the ids that their files have, with the place of the picture that has this id."""
+        """The photos under the ids that their files have in the index, looked up there."""
         held = before = self._index.captions(photo.image_id for photo in photos)
         photos, given = self._ids.all_named(photos, held), photos
         if photos != given:
             held = self._index.captions(photo.image_id for photo in photos)
-        moved = [one for photo in photos for one in self._moved(photo, held.get(photo.image_id, ()))]
+        moved = [one for photo in photos for one in self._with_new_place(photo, held.get(photo.image_id, ()))]
         if moved:
             self._index.add(moved)
             self.moved += len(image_ids(moved))
             held = self._index.captions(photo.image_id for photo in photos)
-        self._retell(photos, held)
+        self._update_web_fields(photos, held)
         return [
             LookedUp(
                 photo,
@@ -111,11 +110,11 @@ class Renewing:
         ]
 
     def _place(self, photo: CaptionRecord, held: Sequence[Document]) -> str | None:
-        """Of the picture that this captioner captioned, or of another one that has this photo's image id.
+        """Where the picture is that has captions by this model, or that has this photo's image id.
 
-        None for a photo that wants captions, since it has none, or fewer than are to be written, or its file
-        has changed. That other one is known by a caption of any model, if its file is there. A scraped
-        photo's image id is made of its content, so there is no other picture.
+        None for a photo that needs captions: it has none, or fewer than are to be written, or its file has
+        changed. Another picture has the id if a caption of any model names its file, and that exists. The
+        id of a scraped photo is made from its content, so no other picture has it.
         """
         generated = [one for one in held if one.record.kind == origins.GENERATED]
         here = [one for one in generated if is_same_file(photo.image, one.record.image)]
@@ -131,32 +130,36 @@ class Renewing:
         return next((one.record.image for one in taken), None)
 
     @staticmethod
-    def _moved(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:
-        """The captions of a photo that moved, with its place now."""
+    def _with_new_place(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:
+        """The captions of a photo that was moved, with its new place."""
         generated = (one for one in held if one.record.kind == origins.GENERATED)
         before = next((one.record.image for one in generated if has_moved(photo.image, one)), None)
         for one in held:
             if before is not None and one.record.image == before:
                 yield replace(one.record, image=photo.image)
 
-    def _retell(self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]) -> None:
-        """Captions of scraped photos tell what the web says of these now; titles of earlier times go."""
-        ours = [
+    def _update_web_fields(
+        self, photos: Sequence[CaptionRecord], held: Mapping[str, Sequence[Document]]
+    ) -> None:
+        """Give captions of scraped photos what the web says of these now, and remove outdated titles."""
+        scraped = [
             (photo, one)
             for photo in photos
             if photo.source == origins.SCRAPED
             for one in held.get(photo.image_id, ())
             if one.record.source == origins.SCRAPED and is_same_file(photo.image, one.record.image)
         ]
-        titles = [one for photo, one in ours if one.record.kind == origins.TITLE and _is_past(one, photo)]
-        generated = ((photo, one.record) for photo, one in ours if one.record.kind == origins.GENERATED)
-        told = [(record, _retold(record, photo)) for photo, record in generated]
-        changed = [after for before, after in told if after != before]
-        if titles or changed:
-            self._index.replace(titles, changed)
+        outdated = [
+            one for photo, one in scraped if one.record.kind == origins.TITLE and _is_outdated(one, photo)
+        ]
+        generated = ((photo, one.record) for photo, one in scraped if one.record.kind == origins.GENERATED)
+        updated = [(record, _with_web_fields(record, photo)) for photo, record in generated]
+        changed = [after for before, after in updated if after != before]
+        if outdated or changed:
+            self._index.replace(outdated, changed)
 
     def store(self, records: Sequence[CaptionRecord]) -> AddReport:
-        """Add captions; those of changed photos take the place of the old ones."""
+        """Add captions; those of changed photos replace the old ones."""
         changed = [image_id for image_id in image_ids(records) if image_id in self._outdated]
         old = [document for image_id in changed for document in self._outdated.pop(image_id)]
         report = self._index.replace(old, records) if old else self._index.add(records)
@@ -164,9 +167,9 @@ class Renewing:
         return report
 
 
-def _is_past(title: Document, photo: CaptionRecord) -> bool:
+def _is_outdated(title: Document, photo: CaptionRecord) -> bool:
     return title.record.caption != " ".join(photo.title.split())
 
 
-def _retold(record: CaptionRecord, photo: CaptionRecord) -> CaptionRecord:
-    return replace(record, **{name: getattr(photo, name) for name in _SAID})
+def _with_web_fields(record: CaptionRecord, photo: CaptionRecord) -> CaptionRecord:
+    return replace(record, **{name: getattr(photo, name) for name in _WEB_FIELDS})

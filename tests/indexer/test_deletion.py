@@ -46,7 +46,7 @@ class TestDeletePassing:
         where: dict[str, Iterable[str]],
         images: int,
     ) -> None:
-        monkeypatch.setattr(deletion, "_CAPTIONS", 2)
+        monkeypatch.setattr(deletion, "_BATCH_CAPTIONS", 2)
         passing = set(filter(Filters(where).matches, RECORDS))
         gone = delete_passing(filled, where)
         assert (gone.captions, gone.images) == (len(passing), images)
@@ -72,7 +72,7 @@ class TestDeletePassing:
                     raise KeyboardInterrupt
                 return super().replace(old, records)
 
-        monkeypatch.setattr(deletion, "_CAPTIONS", 2)
+        monkeypatch.setattr(deletion, "_BATCH_CAPTIONS", 2)
         index = Stops(RECORDS)
         with pytest.raises(KeyboardInterrupt):
             delete_passing(index, {"source": "coco"})
