@@ -1,6 +1,6 @@
-"""The analyzer of an index: chosen once, where it is built, and kept to by whoever adds or asks.
+"""The analyzer of an index: chosen when the index is built, and used for all later additions and searches.
 
-A build's draft names it; an index that begins by an addition has the default one.
+A build's draft names it; an index that begins with `add` has the default one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from indexer.errors import IndexMismatchError
 
 
 def known_analyzer(where: str, name: str) -> Analyzer:
-    """What makes the tokens of the index at `where`. Raises IndexMismatchError for another version's."""
+    """The analyzer of the index at `where`. Raises IndexMismatchError for one that is not known here."""
     try:
         return analyzer(name)
     except AnalyzerError as error:
@@ -19,7 +19,7 @@ def known_analyzer(where: str, name: str) -> Analyzer:
 
 
 def check_wanted(where: str, made_by: str, wanted: str | None) -> None:
-    """Raises IndexMismatchError for an index that another analyzer made than the one wanted, if any is."""
+    """Raises IndexMismatchError where the index was made by an analyzer that is not `wanted` or not known."""
     if wanted is not None and wanted != made_by:
         raise IndexMismatchError(
             f"the index at {where} was made by the analyzer {made_by}, not {wanted}; "

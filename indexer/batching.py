@@ -1,4 +1,4 @@
-"""A stream of any length, taken some at a time."""
+"""A stream of any length, in batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 def batches(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """All of them in their order, `size` at a time; the last batch has what is left."""
+    """All things in their order, `size` at a time; the last batch may have fewer."""
     iterator = iter(things)
     while batch := list(islice(iterator, size)):
         yield batch

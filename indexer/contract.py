@@ -1,4 +1,4 @@
-"""CaptionIndex: the one contract that both engines pass."""
+"""CaptionIndex: the contract that both engines fulfil."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class _Closing(ABC):
 
 
 class Draft(_Closing):
-    """An index that is being built, seen by nobody before `publish`. Closed early, it can be gone on with.
+    """An index that is being built; no search sees it before `publish`. Closed before, it can be resumed.
 
-    Closed, as it is once it was published, it takes nothing more: others may write by then.
+    Once it is closed, which `publish` does too, every call raises an error: others may be writing by then.
     """
 
     @abstractmethod
@@ -48,26 +48,26 @@ class Draft(_Closing):
 
     @abstractmethod
     def known_places(self, model: str) -> Mapping[str, str]:
-        """Images that this model has captioned already, so that a resumed build need not do it again.
+        """The images that this model has captioned already: a resumed build need not do it again.
 
-        With the `image` of each; of several the last in order.
+        Image id -> its `image`; where captions name several, the last in order.
         """
 
     @abstractmethod
     def publish(self) -> IndexStatus:
-        """Check the count, then replace what readers see in one atomic step."""
+        """Check that all captions are there, then replace the index in one atomic step."""
 
 
 class View(ABC):
-    """What a search asks of an index. One view's answers are of one moment, where its engine can do that."""
+    """What a search asks of an index. All answers are of one moment, where the engine can do that."""
 
-    #: embedded | elasticsearch: whose order a cursor follows.
+    #: embedded | elasticsearch. A cursor is valid for the engine that gave it only.
     engine: str
-    #: Where it is: a folder or a URL without credentials.
+    #: Where the index is: a folder, or a URL without credentials.
     where: str
     #: Name of the analyzer that made the tokens, for example "english/1".
     analyzer: str
-    #: How many captions there are; None where only a server knows.
+    #: How many captions there are; None where a server would have to be asked.
     known_count: int | None = None
 
     def __repr__(self) -> str:
@@ -84,9 +84,8 @@ class View(ABC):
     ) -> Candidates:
         """Up to `limit` captions that share a token with `tokens`, in descending Jaccard similarity.
 
-        Equal scores come in ascending image id. Everything left out scores at most `.bound`.
-        Tokens that the index does not know count in the size of the query. `limit` is 1 or more, since no
-        candidates have no bound on what they leave out.
+        `limit` is 1 or more. Captions of equal score are ordered by image id. Everything left out scores at
+        most `.bound`. Tokens that the index does not know count in the size of the query.
         """
         return self.candidates_many([Query(tokens, Filters(filters), min_score, after)], limit)[0]
 
@@ -100,54 +99,57 @@ class View(ABC):
 
     @abstractmethod
     def count(self, queries: Sequence[Query], excluded: Iterable[str] = ()) -> int:
-        """How many images answer one of the queries, each of a `min_score` above 0 and with no `after`.
+        """How many images answer one of the queries or several; `excluded` images are not counted.
 
-        An image counts once; the `excluded` ones do not.
+        Every query needs a `min_score` above 0, and no `after`.
         """
 
     @abstractmethod
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
-        """Those of the tokens that some caption holds."""
+        """Those of the tokens that occur in a caption."""
 
     @abstractmethod
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         """One caption each of up to `size` (1 or more) distinct images, every image equally likely.
 
-        A seed draws the same images again from an index that was built of the same captions.
+        With the same seed, the same images are drawn from an index that was built from the same captions.
         """
 
 
 class CaptionIndex(View, _Closing):
     """Captions with their token sets, searchable by token.
 
-    The index remembers the analyzer that made its tokens, and analyses what is added with it. Closed, it
-    has no answers. All methods raise `indexer.errors.IndexerError` subclasses with a message of one line.
+    The index remembers the analyzer that made its tokens, and uses it for captions that are added. Once it is
+    closed, every call raises an error. All errors are subclasses of `indexer.errors.IndexerError`, with a
+    message of one line.
     """
 
     @abstractmethod
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        """Analyse and store captions; visible to searches that start after it returns.
+        """Analyse and store captions; searches that start after it returns see them.
 
-        Captions that cannot be stored raise nothing, and the rest goes on: see `.rejected`. One without any
-        token is stored (it counts in the status) and never found.
-        Of a caption (image id, text, source, kind, model) that comes again the last metadata stay; it counts
-        as added where they differ from what is stored at its turn, and as unchanged otherwise.
+        Captions that cannot be stored are reported in `.rejected`, and the others are stored. A caption
+        without tokens is stored and counted, but never found.
+
+        A caption is the same as another when image id, text, source, kind and model are equal. Given again,
+        it gets the new metadata: it counts as added where these differ from the stored ones, else as
+        unchanged.
         """
 
     @abstractmethod
     def delete(self, image_ids: Iterable[str]) -> int:
-        """Remove every caption of these images; gives the number of captions removed."""
+        """Remove all captions of these images; gives the number of captions removed."""
 
     @abstractmethod
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
-        """Store captions in the place of others (`old`, as `captions` gave them); gives what was added.
+        """Store `records` and remove the captions `old`, as `captions` gave them; gives what was added.
 
-        Other captions of the same images stay, whatever interrupts it.
+        Other captions of the same images stay, even if this is interrupted.
         """
 
     @abstractmethod
     def view(self) -> View:
-        """What a search with several questions asks, so that no writer comes between them."""
+        """A view, which a search can ask several things: no writer changes what it sees in between."""
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         return self.view().candidates_many(queries, limit)
@@ -166,15 +168,15 @@ class CaptionIndex(View, _Closing):
 
     @abstractmethod
     def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
-        """Every caption that passes, as of one moment, whatever is written while they are taken.
+        """Every caption that passes the filters, as of one moment, whatever is written meanwhile.
 
-        In any order, which is the same again while an embedded index holds the same. Few are in memory at a
-        time; who takes minutes over them may be told by a server that it waits no longer.
+        They come in no particular order; an embedded index repeats it as long as nothing is changed. Few are
+        in memory at a time. A server may end the reading with an error if the caller takes minutes over it.
         """
 
     @abstractmethod
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        """Image id and `image` of every caption whose `image` begins so."""
+        """Image id and `image` of every caption whose `image` has this beginning."""
 
     def images(self) -> Iterator[str]:
         """Every image id, in any order and any number of times."""
@@ -185,23 +187,26 @@ class CaptionIndex(View, _Closing):
         """Counts, size, analyzer and the engine's own details."""
 
     def caption_count(self) -> int:
-        """How many captions there are; unlike `status`, cheap enough to ask often."""
+        """How many captions there are; unlike `status`, this is cheap enough to be called often."""
         return self.status().captions
 
     def check_stored(self) -> None:
-        """Raises IndexDamagedError where what is stored is not as it was written; servers see to theirs."""
+        """Raises IndexDamagedError where stored data has changed since it was written.
+
+        Does nothing for Elasticsearch, which checks its own files.
+        """
 
     def check(self) -> Sequence[str]:
-        """Read everything that is stored; one line for each part that is not as it was written.
+        """Read everything that is stored, and give one line for each part that is damaged.
 
-        And one for each document that is not what its caption makes of it, up to a few.
+        Where none is, one for each document (up to a few) whose tokens or id are not those of its caption.
         """
         return ()
 
     @abstractmethod
     def draft(self, key: str, analyzer: str = DEFAULT) -> Draft:
-        """Begin to build the successor of this index, or go on with the draft that has the same key.
+        """Begin to build the successor of this index, or resume the draft that has the same key.
 
-        Close it before the index, by whose connection it may write and hold its lock. Raises
-        IndexMismatchError for an analyzer that is not known.
+        Close the draft before the index, whose connection it may use. Raises IndexMismatchError for an
+        analyzer that is not known.
         """

@@ -1,4 +1,4 @@
-"""Download published data sets: resumed where it stopped, checked, and unpacked inside one folder."""
+"""Downloads of published data sets: resumed where they stopped, checked, and unpacked into one folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from captioner.digest import file_digest
 from indexer.errors import DownloadError
 from indexer.loading import Bar, Progress, no_progress
 
+#: Bytes read at a time.
 BLOCK = 1 << 20
-#: A server that sends nothing for so many seconds is given up (and asked again).
+#: After so many seconds without data the connection is closed, and the server asked again.
 TIMEOUT = 60.0
+#: So many attempts in a row without a new byte end the download.
 TRIES = 5
 
 
@@ -27,10 +29,10 @@ TRIES = 5
 class Archive:
     """A zip file as it was published."""
 
-    path: str  # behind the address of the publisher
+    path: str  # relative to the address of the data set
     bytes: int
     sha256: str
-    holds: str  # a file or folder that is there once it is unpacked
+    holds: str  # a file or folder that unpacking it gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,10 @@ class DataSet:
     name: str
     address: str
     archives: tuple[Archive, ...]
-    usage: tuple[str, ...]  # how to index it, {folder} being where it lies
+    usage: tuple[str, ...]  # the command that indexes it; {folder} stands for where it was downloaded to
 
 
-#: The publisher's https certificate is for another name, so the digests vouch for what http brings.
+#: By http, since the publisher's https certificate is for another name; the digests reveal changed data.
 COCO_VAL2017 = DataSet(
     "coco-val2017",
     "http://images.cocodataset.org",
@@ -76,11 +78,11 @@ def download(
     progress: Progress = no_progress,
     pause: Callable[[float], None] = time.sleep,
 ) -> Sequence[Path]:
-    """Fetch and unpack what is not there yet; gives the places of what the archives hold.
+    """Fetch and unpack the archives that are not there yet; gives the paths of what they hold.
 
-    Every archive is checked by size and SHA-256 before a byte of it is unpacked, and removed afterwards.
-    An interrupted download goes on from its last byte. `address` names another server with the same
-    paths. Raises DownloadError.
+    Every archive is checked by size and SHA-256 before it is unpacked, and removed afterwards. An interrupted
+    download continues after its last byte. `address` names another server with the same paths. Raises
+    DownloadError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     base = (address or data_set.address).rstrip("/")
@@ -88,11 +90,11 @@ def download(
         raise DownloadError(f"{base}: only http and https addresses can be downloaded from")
     for archive in data_set.archives:
         if not (folder / archive.holds).exists():
-            _get(archive, f"{base}/{archive.path}", folder, progress, pause)
+            _download_archive(archive, f"{base}/{archive.path}", folder, progress, pause)
     return [folder / archive.holds for archive in data_set.archives]
 
 
-def _get(
+def _download_archive(
     archive: Archive, url: str, folder: Path, progress: Progress, pause: Callable[[float], None]
 ) -> None:
     file = folder / f"{PurePosixPath(archive.path).name}.part"
@@ -110,29 +112,29 @@ def _get(
     file.unlink()
 
 
-def _check_space(folder: Path, wanted: int) -> None:
+def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
-    if free < wanted:
-        raise DownloadError(f"{folder}: {wanted >> 20:,} MB are needed and {free >> 20:,} MB are free")
+    if free < needed:
+        raise DownloadError(f"{folder}: {needed >> 20:,} MB are needed and {free >> 20:,} MB are free")
 
 
 def _fetch(archive: Archive, url: str, file: Path, bar: Bar, pause: Callable[[float], None]) -> None:
-    """Append to `file` until it has all bytes; a broken connection is taken up again."""
-    stuck = 0
+    """Append to `file` until it has all bytes; a broken connection is opened again."""
+    failures = 0
     while (before := _size(file)) < archive.bytes:
         reason = _try_rest(url, file, before, archive.bytes, bar)
-        stuck = 0 if _size(file) > before else stuck + 1
-        if stuck >= TRIES:
+        failures = 0 if _size(file) > before else failures + 1
+        if failures >= TRIES:
             raise DownloadError(f"{url}: {reason}; run the same command again to go on")
-        if stuck:
-            pause(2.0**stuck)
+        if failures:
+            pause(2.0**failures)
     if _size(file) > archive.bytes:
         file.unlink()
         raise DownloadError(f"{url}: is longer than what was published; it was removed, try again")
 
 
 def _try_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> str:
-    """Fetch what is left; gives why it may have ended early."""
+    """Fetch the rest; gives the reason if that ended early. Raises DownloadError if a retry is no use."""
     try:
         _fetch_rest(url, file, start, total, bar)
     except urllib.error.HTTPError as error:
@@ -163,7 +165,7 @@ def _fetch_rest(url: str, file: Path, start: int, total: int, bar: Bar) -> None:
 
 
 def _resumes(answer: HTTPResponse, total: int, url: str) -> bool:
-    """Whether the answer goes on where asked to; a server without ranges begins anew. Checks the size."""
+    """Whether the answer begins where asked for; a server without ranges sends all again. Checks the size."""
     if answer.status == 206:
         length = answer.headers.get("Content-Range", "").rpartition("/")[2]
     else:
@@ -178,7 +180,7 @@ def _size(file: Path) -> int:
 
 
 def _unpack(file: Path, folder: Path, holds: str) -> None:
-    """Unpack beside its final place first, so that what `holds` names is there whole or not at all."""
+    """Unpack into a folder beside, then move: so what `holds` names is there completely or not at all."""
     beside = folder / f".{file.name}.unpacked"
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -194,15 +196,15 @@ def _unpack(file: Path, folder: Path, holds: str) -> None:
 
 
 def _move(beside: Path, folder: Path, name: str) -> None:
-    place = folder / name
-    if place.is_dir():
-        shutil.copytree(beside / name, place, dirs_exist_ok=True)
+    target = folder / name
+    if target.is_dir():
+        shutil.copytree(beside / name, target, dirs_exist_ok=True)
     else:
-        (beside / name).replace(place)
+        (beside / name).replace(target)
 
 
 def check_member(member: zipfile.ZipInfo) -> None:
-    """Refuse a member that would lie outside of the folder it is unpacked into, or is a link."""
+    """Raises DownloadError for a member that is a link, or whose path leads out of the folder."""
     name = member.filename.replace("\\", "/")
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or (parts and ":" in parts[0]):

@@ -1,7 +1,7 @@
-"""What can go wrong while indexing; every message is one line for a person to act on.
+"""The errors of this package; every message is one line that a person can act on.
 
-`indexer.scrape.items` has two more, which end no command: what becomes of one address or one query of a
-scrape is told in the words of its item.
+`indexer.scrape.items` has two more, which end no command: they are the outcome of one address or one query of
+a scrape.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ class IndexerError(Exception):
 
 
 class SourceError(IndexerError):
-    """A source (annotations, JSONL, folder) that cannot be read; the message names file and line."""
+    """A source (annotations, JSON lines, folder) cannot be read; the message names file and line."""
 
 
 class IndexNotFoundError(IndexerError):
-    """There is no index at the place named."""
+    """There is no index at this place."""
 
 
 class IndexMismatchError(IndexerError):
@@ -32,7 +32,7 @@ class IndexDamagedError(IndexerError):
 
 
 class IndexClosedError(IndexerError):
-    """An index or a draft that was closed before it was asked."""
+    """The index or draft was closed before this call."""
 
     def __init__(self, where: object, what: str = "index") -> None:
         super().__init__(f"{where}: this {what} is closed; open it again")
@@ -43,11 +43,11 @@ class IndexUnavailableError(IndexerError):
 
 
 class ContactLostError(IndexUnavailableError):
-    """No answer came, or half of one: whether the request was done, nobody knows."""
+    """No complete answer came, so it is not known whether the server did what was asked."""
 
 
 class IndexBusyError(IndexUnavailableError):
-    """The server does not take the request now; it may take the same one later."""
+    """The server refuses the request for now; the same one may succeed later."""
 
 
 class IndexIncompleteError(IndexBusyError):
@@ -55,12 +55,12 @@ class IndexIncompleteError(IndexBusyError):
 
 
 class IndexReadOnlyError(IndexUnavailableError):
-    """The index takes no writes; asking again does not help."""
+    """The index refuses writes; the same request will not succeed later."""
 
 
 class DownloadError(IndexerError):
-    """A data set that cannot be had; the message says how to go on."""
+    """A data set cannot be downloaded; the message says what to do."""
 
 
 class ScrapeError(IndexerError):
-    """A provider or a download that cannot be used at all (single failures go to the manifest)."""
+    """A provider or a folder of a scrape cannot be used at all; failures of one item go to its manifest."""

@@ -1,4 +1,6 @@
-"""index -> JSON lines, as `indexer.sources.JsonlSource` reads them: so another index can be made of them."""
+"""The captions of an index as JSON lines, which `indexer.sources.JsonlSource` reads: so they can be moved to
+another index.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, RECORD_FIELDS, Allowed, CaptionRecord, Filters
 from indexer.tally import Tally
 
-#: Fields that a line always has: read without them, it would be no caption, or another source's or kind's.
+#: Fields that every line has, even empty: without them it would be read as no caption, or with the default.
 _ALWAYS = frozenset(one.name for one in fields(CaptionRecord) if one.default != "")
-#: ASCII, lone surrogates and separators of lines (U+2028) escaped: whatever reads lines reads these.
+#: All but ASCII is escaped, also lone surrogates and U+2028, which some programs take for the end of a line.
 _to_json = json.JSONEncoder().encode
 
 
@@ -27,9 +29,9 @@ def export(
     *,
     progress: Progress = no_progress,
 ) -> Tally:
-    """Write every caption that passes, one a line. Returns how many were written, of how many images.
+    """Write every caption that passes, one a line. Gives how many were written, of how many images.
 
-    Deleted captions are left out, and so are those that another process writes meanwhile.
+    Captions that another process adds meanwhile are not among them.
     """
     tally = Tally()
     with closing(read_captions(index, Filters(filters), "export", progress)) as read:
@@ -40,7 +42,7 @@ def export(
 
 
 def as_lines(records: Iterable[CaptionRecord]) -> bytes:
-    """Captions as JSON lines that make the same captions again; empty fields are left out."""
+    """Captions as JSON lines, from which the same captions are read again; empty fields are left out."""
     return "".join(f"{_to_json(_row(record))}\n" for record in records).encode()
 
 

@@ -1,28 +1,28 @@
-"""A lock of the operating system on an open file, which goes when its process goes, however it ends."""
+"""A lock of the operating system on an open file: it ends with its process, however that ends."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-#: Windows locks ranges of bytes, also against reading: one behind all that a file may hold.
+#: Windows locks ranges of bytes, which others cannot read then: so this byte is far behind the file's end.
 _LOCKED_BYTE = (1 << 31) - 1
 
 
 class FileLock:
-    """Held until `release`, or until the file is closed here and in each child that was forked meanwhile."""
+    """Held until `release`, or until the file is closed here and in every child forked meanwhile."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._process = descriptor, os.getpid()
 
     def release(self) -> None:
-        """Let others lock the file, also while such a child has it open; the child has nothing to release."""
+        """Let others lock the file, even if a forked child has it open. Does nothing in such a child."""
         if self._process == os.getpid():
             _unlock(self._descriptor)
 
 
 def lock_file(descriptor: int) -> FileLock | None:
-    """Lock a file; None where another holds it. Leaves the file at its beginning."""
+    """Lock a file; None where another process has locked it. The file is at its beginning afterwards."""
     try:
         if sys.platform == "win32":
             import msvcrt

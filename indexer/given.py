@@ -1,6 +1,6 @@
-"""What a caller gives, looked at before anything is done with it: a wrong value gets one line that says so.
+"""Checks of the values that callers give: for a wrong one, an error of one line that says what is wrong.
 
-Each takes the error to raise, so that a search says the same of the same value as the index below it.
+Each check takes the error class to raise, so that a search and the index below it say the same of a value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 from captioner.given import check_listed, is_number
 from indexer.errors import IndexerError
 
-#: Elasticsearch takes no higher one.
+#: The highest seed that Elasticsearch takes.
 HIGHEST_SEED = 2**31 - 1
 _T = TypeVar("_T")
 
@@ -24,7 +24,10 @@ def listed(
     error: type[Exception] = IndexerError,
     kind: type[object] = str,
 ) -> list[_T]:
-    """All that was given, each of the kind. Raises `error`, also for one text: its letters are several."""
+    """The values as a list. Raises `error` for values of another `kind`, and for a text in place of a list.
+
+    A text would be iterable, too, letter by letter.
+    """
     check_listed(given, what, error)
     every = list(given)
     for one in every:
@@ -37,14 +40,14 @@ def listed(
 def whole(
     given: int, what: str = "limit is the number of captions wanted", error: type[Exception] = IndexerError
 ) -> int:
-    """A number of 1 or more; raises `error` for any other."""
+    """A whole number of 1 or more; raises `error` for any other value."""
     if not (is_number(given, Integral) and given >= 1):
         raise error(f"{what}, a whole number of 1 or more, not {shortened(given)}")
-    return int(given)  # one of NumPy's may be too narrow to reckon with
+    return int(given)  # a NumPy number may be so narrow that calculations overflow
 
 
 def seed_of(given: int | None, error: type[Exception] = IndexerError) -> int | None:
-    """What a draw is repeated by, if by anything; raises `error` for a number that not both engines take."""
+    """The seed of a random draw, or None; raises `error` for a seed that one of the engines does not take."""
     if given is None:
         return None
     if not (is_number(given, Integral) and 0 <= given <= HIGHEST_SEED):
@@ -53,14 +56,14 @@ def seed_of(given: int | None, error: type[Exception] = IndexerError) -> int | N
 
 
 def least_score(given: float, error: type[Exception] = IndexerError) -> float:
-    """A Jaccard similarity to be reached; raises `error` for what is none."""
+    """The least Jaccard similarity of a hit; raises `error` for what is not a number from 0 to 1."""
     if not (is_number(given, Real) and 0.0 <= given <= 1.0):
         raise error(f"a least score is from 0 to 1, not {shortened(given)}")
     return float(given)
 
 
 def check_tokens(given: object, error: type[Exception] = IndexerError) -> None:
-    """Raises `error` for what is no set of tokens: a text's letters would be searched for."""
+    """Raises `error` for what is not a frozenset of texts: the letters of a text would be searched for."""
     if not isinstance(given, frozenset):
         raise error(f"tokens are given as a frozenset, not {shortened(given)}")
     for one in given:

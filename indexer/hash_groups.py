@@ -1,4 +1,4 @@
-"""Near copies among many perceptual hashes, grouped without comparing all with all."""
+"""Groups of near copies among many perceptual hashes, found without comparing each with each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from indexer.hashes import Words, count_ones
 
-#: So few bits leave two of a hash's eight bytes as they are, whichever bits they are.
+#: The most bits in which near copies may differ. With so few, two of the eight bytes are always equal.
 MOST = 6
 _BYTES = 8
 
@@ -18,11 +18,12 @@ _Places = npt.NDArray[np.intp]
 
 
 def groups(hashes: Sequence[str], most: int) -> list[list[int]]:
-    """Places of hashes (16 hex digits) that are near copies; a group's first is the one it stands around.
+    """Groups of near copies, as places in `hashes` (16 hex digits each), ascending.
 
-    The first hash takes all that differ from it in `most` bits or fewer (up to `MOST`), the next one that
-    is left takes such of the rest, and so on: so all of a group are near to its first, where chains of near
-    copies would join pictures that have nothing in common. Places ascend. A hash without a copy is in none.
+    The first hash makes a group with all that differ from it in `most` bits or fewer (up to `MOST`), then the
+    next hash that is left with those of the rest, and so on. So all of a group are near its first hash: in
+    chains of near copies, pictures that have nothing in common would be joined. A hash without a near copy is
+    in no group.
     """
     if not 0 <= most <= MOST:
         raise ValueError(f"hashes are grouped by 0 to {MOST} bits, not {most}")
@@ -45,9 +46,9 @@ def _around_first(words: Words, places: _Places, most: int) -> Iterator[list[int
 
 
 def _components(distinct: Words, most: int) -> _Places:
-    """For each hash the lowest place that is reached from it by near ones: no group goes beyond these.
+    """The connected component of each hash, named by its lowest place: a group is always within one.
 
-    Two of eight bytes are a key of 16 bits, and only hashes of equal keys are compared, for each two bytes.
+    Each two of the eight bytes make a key of 16 bits, and only hashes with an equal key are compared.
     """
     labels = np.arange(len(distinct))
     rows = distinct.view(np.uint8).reshape(-1, _BYTES)
@@ -61,10 +62,11 @@ def _components(distinct: Words, most: int) -> _Places:
 def _near_pairs(
     distinct: Words, keys: npt.NDArray[np.uint16], labels: _Places, most: int
 ) -> Iterator[tuple[_Places, _Places]]:
-    """Those within `most` bits, of one key and of two components; few at a time.
+    """Pairs within `most` bits that have one key and are in different components; in batches.
 
-    Each is compared with the next one behind its own component, with the one after that, and so on. So a
-    thousand pictures that are all but blank are not compared with each other once for each key.
+    Hashes are sorted by key and component. Each is compared with the first one after its component, then with
+    the one after that, and so on. So a thousand nearly blank pictures, which soon are one component, are not
+    compared with each other for every key.
     """
     order = np.argsort(labels, kind="stable")
     order = order[np.argsort(keys[order], kind="stable")]  # of 16 bits: a radix sort
@@ -83,7 +85,7 @@ def _near_pairs(
 
 
 def _join(labels: _Places, one: _Places, other: _Places) -> None:
-    """Label both of each pair, and all that have their labels, with the lowest of these."""
+    """Join the components of each pair: both get the lower label, and so do all that have the other one."""
     while True:
         low, high = np.minimum(labels[one], labels[other]), np.maximum(labels[one], labels[other])
         if np.array_equal(low, high):

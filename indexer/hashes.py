@@ -1,4 +1,4 @@
-"""Perceptual hashes of many pictures, compared with one all at once."""
+"""Perceptual hashes of many pictures, all compared with one at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Words = npt.NDArray[np.uint64]
 
 
 class Hashes:
-    """Hashes (64 bits as 16 hex digits) in one growing array, 8 bytes each. The first has the place 0."""
+    """Hashes (64 bits, given as 16 hex digits) in one growing array. The first has the place 0."""
 
     def __init__(self, hashes: Sequence[str] = ()) -> None:
         self._words = np.array([int(phash, 16) for phash in hashes], dtype=np.uint64)
@@ -28,18 +28,18 @@ class Hashes:
         self._count += 1
 
     def remove(self, place: int) -> None:
-        """The last one comes into its place."""
+        """Remove the hash at a place; the last hash is moved there."""
         self._count -= 1
         self._words[place] = self._words[self._count]
 
     def near(self, phash: str, most: int) -> npt.NDArray[np.intp]:
-        """The places of those that differ in `most` bits or fewer, ascending."""
+        """The places of the hashes that differ from this one in `most` bits or fewer, ascending."""
         differing = count_ones(self._words[: self._count] ^ np.uint64(int(phash, 16)))
         return np.flatnonzero(differing <= most)
 
 
-def _ones(words: Words) -> Words:
-    """Bits set in each 64-bit word (H. S. Warren, "Hacker's Delight", 5-1)."""
+def _count_ones(words: Words) -> Words:
+    """How many bits are set in each 64-bit word (H. S. Warren, "Hacker's Delight", 5-1)."""
     m1, m2, m4 = (np.uint64(m) for m in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F))
     one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
     words = words - ((words >> one) & m1)
@@ -50,4 +50,4 @@ def _ones(words: Words) -> Words:
 
 
 #: NumPy has it from version 2 on, ten times as fast.
-count_ones: Callable[[Words], npt.NDArray[Any]] = getattr(np, "bitwise_count", _ones)
+count_ones: Callable[[Words], npt.NDArray[Any]] = getattr(np, "bitwise_count", _count_ones)

@@ -11,7 +11,7 @@ from indexer.urls import index_place
 
 
 def index_option(parameter: str) -> Callable[[Command], Command]:
-    """`parameter`: how the command's function calls it."""
+    """The option; `parameter` is its name in the command's function."""
     return click.option(
         "--index",
         parameter,
@@ -26,10 +26,10 @@ def index_option(parameter: str) -> Callable[[Command], Command]:
 
 
 def named(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
-    """Not empty, which would mean the current folder: `--index "$UNSET"` is a mistake.
+    """Check the value of `--index`. An empty one would mean the current folder, and `"$UNSET"` is a mistake.
 
-    Raises IndexerError for what is no place of an index before other work (a scrape) is done, and for a
-    password before any other message can repeat it.
+    Raises IndexerError for what cannot be the place of an index, before other work (a scrape) is begun; and
+    for a password, before another message can show it.
     """
     if where is not None and not where.strip():
         raise click.BadParameter("is empty; name a folder, or http[s]://HOST:9200/NAME.")

@@ -1,4 +1,4 @@
-"""The saved objects of es_mappings/kibana.ndjson, and how they get into Kibana."""
+"""The saved objects of es_mappings/kibana.ndjson, and their import into Kibana."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What Kibana took, and one line for each object that it did not."""
+    """How many objects Kibana imported, and one line for each that it did not."""
 
     objects: int
     failures: tuple[str, ...]
 
 
 def saved_objects(name: str = WRITTEN_FOR) -> list[dict[str, Any]]:
-    """The objects for the index `name`; each name has objects of its own in Kibana."""
+    """The objects for the index `name`, with ids of their own: several indices can have objects in Kibana."""
     lines = (files("es_mappings") / "kibana.ndjson").read_text(encoding="utf-8").splitlines()
     objects = [json.loads(line) for line in lines]
     return objects if name == WRITTEN_FOR else [_renamed(one, name) for one in objects]
@@ -54,10 +54,10 @@ def _id_for(object_id: str, name: str) -> str:
 def import_objects(
     kibana: str, objects: Sequence[Mapping[str, Any]], environment: Mapping[str, str] | None = None
 ) -> Imported:
-    """Post the objects to Kibana at `http[s]://host:5601[/base][/s/SPACE]`; the same ids are replaced.
+    """Import the objects into Kibana at `http[s]://host:5601[/base][/s/SPACE]`, over those with the same ids.
 
-    Credentials and certificate come from the same variables as those of Elasticsearch. Raises
-    IndexerError for an address that cannot be, IndexUnavailableError where Kibana refuses as a whole.
+    Credentials and certificate come from the same variables as those of Elasticsearch. Raises IndexerError
+    for an invalid address, IndexUnavailableError where Kibana refuses the whole request.
     """
     environment = os.environ if environment is None else environment
     node = _node(kibana, environment)
@@ -74,7 +74,7 @@ def import_objects(
 
 
 def _node(kibana: str, environment: Mapping[str, str]) -> Urllib3HttpNode:
-    """Elasticsearch's own way to speak HTTP, which follows no redirect: credentials go nowhere else."""
+    """Elasticsearch's HTTP client. It follows no redirects, so credentials are sent to no other server."""
     parts = server_parts(kibana, "Kibana's URL", "http[s]://host:5601")
     secure = parts.scheme == "https"
     return Urllib3HttpNode(
@@ -132,7 +132,7 @@ def _refusal(base: str, status: int, content: bytes) -> str:
 
 
 def _failure(error: Mapping[str, Any]) -> str:
-    """One of Kibana's `errors` in one line: which object, and why it was not taken."""
+    """One of Kibana's `errors` in one line: which object, and why it was not imported."""
     cause = error.get("error", {})
     title = error.get("meta", {}).get("title") or error.get("title") or error.get("id")
     reason = str(cause.get("message") or str(cause.get("type", "unknown")).replace("_", " "))

@@ -13,7 +13,7 @@ from indexer.urls import is_url
 
 
 def of_elasticsearch(ctx: click.Context, option: click.Parameter, where: str | None) -> str | None:
-    """A folder has no dashboard of its own; only CAPTION_INDEX may name one, for the other commands."""
+    """Check that `--index` is a URL. A folder in CAPTION_INDEX is ignored: it is meant for other commands."""
     where = named(ctx, option, where)
     if where is None or is_url(where):
         return where

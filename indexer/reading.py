@@ -1,4 +1,4 @@
-"""All captions of an index, on their way to a file or an answer, with a bar that tells how far it is."""
+"""Reading all captions of an index in batches, with a progress bar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCH = 1_000  # captions
 def read_captions(
     index: CaptionIndex, filters: Filters, label: str, progress: Progress
 ) -> Generator[list[CaptionRecord]]:
-    """Every caption that passes, some at a time. Close it, so that its bar ends before an error is told."""
+    """Every caption that passes, in batches. Close it: so the bar ends before an error message is printed."""
     with closing(progress(None if filters else index.caption_count(), "caption", label)) as bar:
         for batch in batches(index.records(filters), _BATCH):
             yield batch

@@ -1,4 +1,4 @@
-"""What flows through the indexer: one frozen dataclass per thing."""
+"""The data that flows through the indexer: captions, documents, filters, queries, candidates, reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from indexer.given import check_tokens, least_score, listed
 
 
 def as_time(seconds: float) -> str:
-    """Seconds since 1970 as documents, indices and manifests tell them: ISO 8601, UTC."""
+    """Seconds since 1970 as documents, indices and manifests store them: ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds")
 
 
@@ -24,7 +24,7 @@ def now() -> str:
     return as_time(time.time())
 
 
-#: What makes a document's id, and what separates the parts, so that it is in none of them.
+#: The fields that make a document's id, and the character between them, which none of them may contain.
 _IDENTITY = ("image_id", "source", "kind", "model", "caption")
 _SEPARATOR = "\x1f"
 
@@ -51,7 +51,7 @@ class CaptionRecord:
 
     @property
     def document_id(self) -> str:
-        """Made from the content, so that indexing the same caption twice changes nothing."""
+        """Made from the content, so that the same caption, indexed twice, is one document."""
         parts = (getattr(self, name) for name in _IDENTITY)
         return hashlib.sha256(_SEPARATOR.join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -62,13 +62,13 @@ KEYWORD_FIELDS = tuple(name for name in RECORD_FIELDS if name != "caption")
 
 
 def unfit(record: CaptionRecord) -> str:
-    """Why a record cannot be stored; empty where it can."""
+    """Why a record cannot be stored; empty if it can."""
     for name in RECORD_FIELDS:
         value = getattr(record, name)
         if not isinstance(value, str):
             return f"{name} must be a string, not {type(value).__name__}"
     for name in _IDENTITY:
-        # Two captions could have one id, and one of them be lost.
+        # Else two captions could have the same id, and one would replace the other.
         if _SEPARATOR in getattr(record, name):
             return f"{name} has the character U+001F, which separates the parts of a document's id"
     return ""
@@ -80,31 +80,31 @@ class Document:
 
     record: CaptionRecord
     tokens: frozenset[str]
-    indexed_at: str = ""  # as `now` gives it; of earlier versions also whole seconds with a Z
+    indexed_at: str = ""  # as `now` gives it; earlier versions stored whole seconds with a Z
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Filters:
-    """Which documents may answer: field -> allowed values; every named field must match one.
+    """Which documents may answer: with an allowed value in each field of `where`, and no token of `without`.
 
-    And none that holds a token of `without`, as the index's analyzer makes them. A single value may stand for
-    itself: `Filters({"source": "coco"})`; filters may be given, too, and `without` is added to theirs. Raises
-    IndexerError for what are no fields and values, and for fields other than KEYWORD_FIELDS.
+    Tokens are those of the index's analyzer. A value need not be in a list: `Filters({"source": "coco"})`.
+    `where` may also be a `Filters`, to whose tokens those of `without` are added. Raises IndexerError for
+    what is not fields and values, and for fields other than KEYWORD_FIELDS.
     """
 
     where: Mapping[str, tuple[str, ...]]
     without: frozenset[str]
 
     def __init__(self, where: Allowed | None = None, without: Iterable[str] = ()) -> None:
-        barred = frozenset(listed(without, "tokens"))
+        excluded = frozenset(listed(without, "tokens"))
         if isinstance(where, Filters):
-            barred |= where.without
+            excluded |= where.without
             where = where.where
         where = {} if where is None else where
         if not isinstance(where, Mapping):
             raise IndexerError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(where)}")
         object.__setattr__(self, "where", {name: _values(name, given) for name, given in where.items()})
-        object.__setattr__(self, "without", barred)
+        object.__setattr__(self, "without", excluded)
 
     def __bool__(self) -> bool:
         return bool(self.where or self.without)
@@ -113,7 +113,7 @@ class Filters:
         return hash((frozenset(self.where.items()), self.without))
 
     def matches(self, record: CaptionRecord) -> bool:
-        """Whether the fields are as they must be; the tokens are not looked at."""
+        """Whether the fields of a record match; tokens are not checked."""
         return all(getattr(record, name) in values for name, values in self.where.items())
 
     def passes(self, document: Document) -> bool:
@@ -121,9 +121,9 @@ class Filters:
 
 
 def _values(name: str, given: Any) -> tuple[str, ...]:
-    """The values of a field to filter by, in one order: filters that let the same pass are the same.
+    """The allowed values of a field, sorted, so that filters with the same values are equal.
 
-    Anything but text would be compared with it, and never be found.
+    Raises IndexerError for values that are not texts: they would be equal to nothing that is stored.
     """
     several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
     values: tuple[str, ...] = tuple(given) if several else (given,)
@@ -138,7 +138,7 @@ def _values(name: str, given: Any) -> tuple[str, ...]:
 
 
 NO_FILTERS = Filters()
-#: Filters as they may be given: whole, or field -> value or values.
+#: Filters as callers may give them: as `Filters`, or field -> value or values.
 Allowed = Filters | Mapping[str, Iterable[str]]
 
 
@@ -146,8 +146,8 @@ Allowed = Filters | Mapping[str, Iterable[str]]
 class Position:
     """A place in an engine's order: descending score, then ascending image id.
 
-    Made of content alone, so that it stays valid when captions are added or deleted around it.
-    `score` is the engine's own number; only the engine that gave it may read it.
+    It stays valid when captions before or after it are added or deleted. `score` is a number of the engine,
+    and has a meaning for the engine that gave it only.
     """
 
     score: float
@@ -156,7 +156,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A document that may be an answer, and where it stands in the engine's order."""
+    """A document that may be an answer, and its place in the engine's order."""
 
     document: Document
     position: Position
@@ -166,9 +166,9 @@ class Candidate:
 class Candidates:
     """What an engine found for a query.
 
-    `bound` is an upper bound on the Jaccard similarity of every matching caption that was left out
-    behind the last candidate; 0.0 when nothing was left out. `examined` counts the captions whose
-    overlap the engine looked at, each once (or returned, where it does not tell).
+    `bound` is an upper bound on the Jaccard similarity of every caption after the last candidate that matches
+    and was left out; 0.0 when none was. `examined` is the number of captions whose overlap was counted, each
+    once; of an engine that does not tell, the number of candidates.
     """
 
     found: tuple[Candidate, ...]
@@ -178,10 +178,10 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search as an engine sees it. Only captions of `min_score` or more and behind `after` answer.
+    """A search as an engine gets it. Captions answer from `min_score` up, and after the position `after`.
 
-    With `images`, captions of so many images are enough: an engine may stop there, before its limit, and say
-    by `Candidates.bound` what it left out.
+    With `images`, the captions of so many images are enough: an engine may stop there, before its limit;
+    `Candidates.bound` is for what it then leaves out.
     """
 
     tokens: frozenset[str]
@@ -199,7 +199,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A caption that the index refused, whole, so that it can be tried again; and why."""
+    """A caption that the index refused, complete, so that it can be tried again; and the reason."""
 
     record: CaptionRecord
     reason: str
@@ -221,7 +221,7 @@ class AddReport:
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """What an index holds; counts by value for `sources`, `kinds` and `models`."""
+    """What an index holds. `sources`, `kinds` and `models` give the number of captions for each value."""
 
     engine: str  # embedded | elasticsearch
     where: str
@@ -234,13 +234,12 @@ class IndexStatus:
     kinds: Mapping[str, int]
     models: Mapping[str, int]
     built_at: str = ""
-    details: Mapping[str, str | int | float] = field(
-        default_factory=dict
-    )  # engine's own: segments, health, ...
+    #: What only this engine has: segments, health, ...
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 def image_ids(records: Iterable[CaptionRecord]) -> frozenset[str]:
-    """The distinct images that these captions belong to."""
+    """The ids of the images that these captions belong to."""
     return frozenset(record.image_id for record in records)
 
 

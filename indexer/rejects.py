@@ -1,4 +1,4 @@
-"""The report of captions that an index refused: JSON lines that `JsonlSource` reads again."""
+"""The report of captions that an index refused: JSON lines, which `JsonlSource` reads to try them again."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from captioner.caption_files import MAX_LINE
 from captioner.files import written_whole
 from indexer.records import Rejected
 
-#: What a line of a report has, beside the other fields.
+#: Fields by which a line of a report is recognised.
 _REPORTED = {"reason", "image_id", "caption"}
 
 
 def write_rejects(file: Path, rejected: Sequence[Rejected], *, append: bool = False) -> None:
-    """Write the refused captions and why, in one step: the file that was there is whole until then.
+    """Write the refused captions and the reasons. The earlier file stays complete until it is replaced.
 
-    With `append` they go behind what the file holds (a run that did not end may not have read it all).
+    With `append`, its lines are kept: a run that was interrupted may not have read all of them.
     """
     before = file.read_text(encoding="utf-8") if append and file.exists() else ""
     lines = (json.dumps({"reason": item.reason, **asdict(item.record)}) + "\n" for item in rejected)
@@ -27,7 +27,7 @@ def write_rejects(file: Path, rejected: Sequence[Rejected], *, append: bool = Fa
 
 
 def is_report(file: Path) -> bool:
-    """Whether a file is a report, by its first line, or empty."""
+    """Whether a file is empty, or a report by its first line."""
     with file.open("rb") as opened:
         first = opened.readline(MAX_LINE)
     try:

@@ -1,4 +1,4 @@
-"""What is given to be stored, looked at before anything is: both engines refuse the same."""
+"""Checks of what is to be stored, before anything is stored: both engines refuse the same."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from indexer.records import CaptionRecord, Rejected, unfit
 
 
 def storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Iterator[CaptionRecord]:
-    """The records that can be stored, one after the other; those that cannot go to `rejected` at their turn.
+    """The records that can be stored; the others are appended to `rejected` when they are reached.
 
-    Raises IndexerError for what is no record: at once where nothing can be taken from what is given.
+    Raises IndexerError at once if `given` cannot be iterated, and for an item that is not a record when it is
+    reached.
     """
     if not isinstance(given, Iterable):
         raise IndexerError(f"captions are given as a list of CaptionRecord, not {shortened(given)}")
@@ -31,7 +32,7 @@ def _storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Itera
 
 
 def check_draft(where: str, key: str, analyzer: str) -> None:
-    """Before anything is begun. Raises IndexerError for a key that is no text, and as `known_analyzer`."""
+    """Raises IndexerError for a key that is not a text, and IndexMismatchError for an unknown analyzer."""
     if not isinstance(key, str):
         raise IndexerError(f"{where}: the key of a draft is a text, not {shortened(key)}")
     known_analyzer(where, analyzer)

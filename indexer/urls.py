@@ -1,4 +1,4 @@
-"""What is given for a place: a folder or a URL. Other addresses, and URLs with a password, are refused."""
+"""Where an index is: a folder or a URL. Other addresses, and URLs with a password, are refused."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 
 from indexer.errors import IndexerError
 
-#: How addresses begin: `ftp://x/y`, `http:/x` (which a Path makes of a URL), `localhost:9200/x`. A drive has
-#: one letter only.
+#: The beginning of an address: `ftp://x/y`, `http:/x` (a URL that was made a Path), `localhost:9200/x`. One
+#: letter before the colon is not an address, but a drive of Windows.
 _ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+:/|[^/\\]+:[0-9]+/)", re.IGNORECASE)
 
 
 def index_place(where: str | os.PathLike[str]) -> str:
-    """Where an index is, or is to be: a folder, or a URL.
+    """The place of an index, checked: a folder, or a URL.
 
-    Raises IndexerError for any other address, which would become a folder of that name, and for a password;
-    a folder that is there may be named like either.
+    Raises IndexerError for any other address, since a folder of that name would be made, and for a password.
+    The name of a folder that exists may look like either.
     """
     where = os.fspath(where)
     if not is_url(where) and _is_folder(where):
@@ -35,13 +35,13 @@ def is_url(where: str) -> bool:
 
 
 def _is_folder(where: str) -> bool:
-    return os.path.isdir(where)  # noqa: PTH112 - pathlib raises for what is too long a name
+    return os.path.isdir(where)  # noqa: PTH112 - pathlib raises for a name that is too long
 
 
 def refuse_password(where: str, whose: str = "the index URL") -> None:
-    """Raises IndexerError, repeating nothing, for an address with an `@`, wherever it stands.
+    """Raises IndexerError for an address with an `@` in any place. The message repeats nothing of it.
 
-    It is not parsed first: a password with `#`, `/` or `?` in it would end the host before the `@`.
+    The address is not parsed for that: with `#`, `/` or `?` in a password, the host would end before the `@`.
     """
     if "@" in where and ("://" in where or _ADDRESS.match(where)):
         raise IndexerError(

@@ -37,7 +37,7 @@ def test_the_near_ones_are_those_within_so_many_bits(
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_bits_are_counted_alike_with_an_older_numpy(numbers: list[int]) -> None:
     words = np.array(numbers, dtype=np.uint64)
-    assert hashes._ones(words).tolist() == [number.bit_count() for number in numbers]
+    assert hashes._count_ones(words).tolist() == [number.bit_count() for number in numbers]
 
 
 def test_the_last_one_comes_into_the_place_of_one_removed() -> None:

@@ -9,9 +9,9 @@ from indexer.records import CaptionRecord
 from indexer.tally import Tally
 
 
-@pytest.mark.parametrize("noted", [0, 3, 1 << 16])
-def test_each_image_counts_once(monkeypatch: pytest.MonkeyPatch, noted: int) -> None:
-    monkeypatch.setattr(tally, "_NOTED", noted)
+@pytest.mark.parametrize("buffered", [0, 3, 1 << 16])
+def test_each_image_counts_once(monkeypatch: pytest.MonkeyPatch, buffered: int) -> None:
+    monkeypatch.setattr(tally, "_BUFFERED", buffered)
     counted = Tally()
     assert str(counted) == "0 captions of 0 images"
     for number in range(500):
