@@ -38,16 +38,16 @@ _HITS, _LONG_QUERY = 2, 4
 class SegmentQuery:
     """A query as a segment knows it: the tokens that occur there, the rarest first.
 
-    In `postings`, the sets of size class c that hold token t are at `begins[t] + cuts[t, c]` and on, up to
-    `begins[t] + cuts[t, c + 1]`.
-    `marks` is 1 for each of the query's tokens, and 0 for the rest of the vocabulary.
+    The sets of size class c that hold token t are those in `TokenSets.postings` from `begins[t] + cuts[t, c]`
+    up to `begins[t] + cuts[t, c + 1]`. `marks` is 1 for each of the query's tokens, and 0 for the rest of the
+    vocabulary.
     """
 
     begins: Int64
     cuts: Int32
     marks: UInt8
     size: int  # how many tokens the query has, known or not
-    together: bool  # whether some known tokens probably occur in the same sets only
+    together: bool  # whether some known tokens probably occur in the same sets: one more hit is wanted then
 
 
 #: A way to find the best sets, such as `find_best`.
