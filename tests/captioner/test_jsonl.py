@@ -322,7 +322,7 @@ def test_a_model_from_ones_own_photos_to_the_end(tmp_path: Path, monkeypatch: py
     scored = run("evaluate", "--model", best, "--jsonl", file, "--split", "val", "--json")
     assert sorted(json.loads(scored.stdout)["captions"]) == sorted(dev)
     whole = run("evaluate", "--model", best, "--jsonl", file)
-    message = f"Error: {len(train)} of the 36 test photos are training photos of best, such as {min(train)}\n"
+    message = f"Error: {len(train)} of the 36 test photos are training photos of run, such as {min(train)}\n"
     assert (whole.exit_code, whole.stderr) == (1, message)
     other = write_jsonl(tmp_path / "photos" / "other.jsonl", data.of("train")[:2])
     refused = run("train", "--jsonl", other, "--dev-jsonl", file, *how, "-o", tmp_path / "other")
