@@ -71,17 +71,17 @@ def _near_pairs(
     order = np.argsort(labels, kind="stable")
     order = order[np.argsort(keys[order], kind="stable")]  # of 16 bits: a radix sort
     words, keys, labels = distinct[order], keys[order], labels[order]
-    last = np.append((keys[1:] != keys[:-1]) | (labels[1:] != labels[:-1]), True)
+    ends_component = np.append((keys[1:] != keys[:-1]) | (labels[1:] != labels[:-1]), True)
     first = np.arange(len(order))
-    behind = np.flatnonzero(last)[np.cumsum(last) - last] + 1
+    other = np.flatnonzero(ends_component)[np.cumsum(ends_component) - ends_component] + 1
     while len(first):
-        within = behind < len(order)
-        first, behind = first[within], behind[within]
-        alike = keys[first] == keys[behind]
-        first, behind = first[alike], behind[alike]
-        near = count_ones(words[first] ^ words[behind]) <= most
-        yield order[first[near]], order[behind[near]]
-        behind = behind + 1
+        within = other < len(order)
+        first, other = first[within], other[within]
+        alike = keys[first] == keys[other]
+        first, other = first[alike], other[alike]
+        near = count_ones(words[first] ^ words[other]) <= most
+        yield order[first[near]], order[other[near]]
+        other = other + 1
 
 
 def _join(labels: _Places, one: _Places, other: _Places) -> None:

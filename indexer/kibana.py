@@ -103,14 +103,14 @@ def _form(objects: Sequence[Mapping[str, Any]], boundary: str) -> bytes:
 
 def _answer(node: Urllib3HttpNode, form: bytes, headers: HttpHeaders) -> dict[str, Any]:
     try:
-        told = node.perform_request("POST", "/api/saved_objects/_import?overwrite=true", form, headers)
+        response = node.perform_request("POST", "/api/saved_objects/_import?overwrite=true", form, headers)
     except TransportError as error:
         raise no_answer(node.base_url, error, "Kibana") from error
     finally:
         node.close()
-    if told.meta.status != 200:
-        raise IndexUnavailableError(_refusal(node.base_url, told.meta.status, told.body))
-    return _parsed(told.body)
+    if response.meta.status != 200:
+        raise IndexUnavailableError(_refusal(node.base_url, response.meta.status, response.body))
+    return _parsed(response.body)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def _refusal(base: str, status: int, content: bytes) -> str:
         404: "no such address; add Kibana's base path where it has one",
         503: "Kibana is not ready yet; try again in a minute",
     }.get(status, "add Kibana's base path where it has one" if 300 <= status < 400 else "")
-    told = " ".join(str(_parsed(content).get("message", "")).split())[:300]
-    return refusal(base, "Kibana", status, advice, told)
+    message = " ".join(str(_parsed(content).get("message", "")).split())[:300]
+    return refusal(base, "Kibana", status, advice, message)
 
 
 def _failure(error: Mapping[str, Any]) -> str:

@@ -89,13 +89,13 @@ class Loading:
         progress: Progress,
     ) -> None:
         self._store_batch = store
-        self._known = known
+        self._look_up = known
         self._captioning = captioning
         self._tell = tell
         self._progress = progress
-        self._places: dict[str, str] = {}  # image id -> the photo of this run that has it
-        self._real, self._files = RealPaths(), set[str]()  # the real paths of this run's photos
-        self._taken: list[CaptionRecord] = []  # captions of an earlier index, to be stored
+        self._place_of_id: dict[str, str] = {}  # image id -> the photo of this run that has it
+        self._real_paths, self._seen_files = RealPaths(), set[str]()  # the real paths of this run's photos
+        self._captions_taken_over: list[CaptionRecord] = []  # captions of an earlier index, to be stored
         self.added = self.unchanged = self.captioned = 0
         self.empty = 0  # captions without a word, which are left out
         self.known = 0  # photos that have their captions already
@@ -121,8 +121,8 @@ class Loading:
 
     def _load_captions(self, source: Source, total: int) -> None:
         with closing(self._progress(total, "caption", source.name)) as bar:
-            for batch in batches(self._worded(self._usable(source.captions())), BATCH):
-                self._store(batch)
+            for batch in batches(self._with_words(self._usable(source.captions())), BATCH):
+                self._store_and_count(batch)
                 bar.update(len(batch))
 
     def _load_photos(self, source: Source) -> None:
@@ -130,23 +130,23 @@ class Loading:
         written: list[CaptionRecord] = []
         with closing(self._progress(total, "photo", source.name) if total else _NoBar()) as bar:
             try:
-                for captions in self._written(self._uncaptioned(source.photos(), bar)):
-                    written.extend(self._worded(captions))
+                for captions in self._caption_photos(self._uncaptioned_photos(source.photos(), bar)):
+                    written.extend(self._with_words(captions))
                     bar.update()
                     if len(written) >= PHOTO_BATCH:
-                        self._keep(written)
+                        self._store_uninterrupted(written)
             finally:
-                self._keep(self._taken)
-                self._keep(written)
+                self._store_uninterrupted(self._captions_taken_over)
+                self._store_uninterrupted(written)
 
-    def _keep(self, written: list[CaptionRecord]) -> None:
+    def _store_uninterrupted(self, written: list[CaptionRecord]) -> None:
         """Store captions of photos. An interruption waits until this is done, so that no caption is lost."""
         with signals_held(first_only=True):
             batch = written.copy()
             written.clear()  # first, so that a batch that fails is not stored again
-            self._store(batch)
+            self._store_and_count(batch)
 
-    def _written(self, photos: Iterator[CaptionRecord]) -> Iterator[list[CaptionRecord]]:
+    def _caption_photos(self, photos: Iterator[CaptionRecord]) -> Iterator[list[CaptionRecord]]:
         """The captions of each photo. The captioner answers in the order of the photos."""
         if self._captioning is None:  # photos are not captioned, but problems of their source are reported
             yield from ([] for _ in photos)
@@ -158,20 +158,20 @@ class Loading:
         )
         for result, photo in zip(stream, photos, strict=True):
             if result.error is not None:
-                self._note(Problem(photo.image, result.error.removeprefix(f"{photo.image}: ")))
+                self._report(Problem(photo.image, result.error.removeprefix(f"{photo.image}: ")))
                 yield []
                 continue
             self.captioned += 1
             made = replace(photo, model=self._captioning.model, phash=result.phash or photo.phash)
             yield [replace(made, caption=caption.text) for caption in result.captions]
 
-    def _uncaptioned(self, items: Iterable[SourceItem], bar: Bar) -> Iterator[CaptionRecord]:
+    def _uncaptioned_photos(self, items: Iterable[SourceItem], bar: Bar) -> Iterator[CaptionRecord]:
         """The photos that have no caption by this captioner yet, under the image ids that they get."""
         for photos in batches(self._usable(items), LOOK_UP):
             uncaptioned = self._select_uncaptioned(photos, bar)
             # Stored before the captioner begins, which takes long: the files were found unchanged just now.
-            if uncaptioned or len(self._taken) >= BATCH:
-                self._keep(self._taken)
+            if uncaptioned or len(self._captions_taken_over) >= BATCH:
+                self._store_uninterrupted(self._captions_taken_over)
             yield from uncaptioned
 
     def _select_uncaptioned(
@@ -179,8 +179,8 @@ class Loading:
     ) -> list[CaptionRecord]:
         """The photos without a caption. One whose id is taken is tried again under an id with its folder."""
         uncaptioned, again = [], []
-        for photo, found in zip(photos, self._known(photos), strict=True):
-            file = self._real.of(photo.image)
+        for photo, found in zip(photos, self._look_up(photos), strict=True):
+            file = self._real_paths.of(photo.image)
             if self._is_met(found.photo, file):
                 self.met_again += 1
             elif not is_photo_at(found.photo, owner := self._owner_of_id(found)):
@@ -188,7 +188,7 @@ class Loading:
                     again.append(longer)
                     continue
             else:
-                self._files.add(file)
+                self._seen_files.add(file)
                 self.with_folder += with_folder or found.id_taken
                 self.elsewhere += not found.id_taken and photo.image_id != found.photo.image_id
                 if not self._note_captions(found):
@@ -199,42 +199,42 @@ class Loading:
 
     def _note_captions(self, found: LookedUp) -> bool:
         """Note the photo's id, and captions of an earlier index; gives whether it has captions now."""
-        self._places[found.photo.image_id] = found.photo.image
+        self._place_of_id[found.photo.image_id] = found.photo.image
         has_captions = found.place is not None or bool(found.captions)
-        self._taken += found.captions
+        self._captions_taken_over += found.captions
         self.taken_over += bool(found.captions)
         self.known += has_captions
         return has_captions
 
     def _is_met(self, photo: CaptionRecord, file: str) -> bool:
         """Whether its file was in this run before: through a link, or in a folder around or below this."""
-        before = self._places.get(photo.image_id)
+        before = self._place_of_id.get(photo.image_id)
         return (before is not None and is_photo_at(photo, before)) or (
-            photo.source == origins.FOLDER and file in self._files
+            photo.source == origins.FOLDER and file in self._seen_files
         )
 
     def _owner_of_id(self, found: LookedUp) -> str:
         """The place of the picture that has this image id: of this run, of the index, or the photo itself."""
-        return self._places.get(found.photo.image_id) or found.place or found.photo.image
+        return self._place_of_id.get(found.photo.image_id) or found.place or found.photo.image
 
     def _with_folder(self, photo: CaptionRecord, owner: str) -> CaptionRecord | None:
         """The photo under a longer id, since its own one is taken; where there is none, that is a problem."""
         longer = with_folder(photo)
         if longer is None:
             reason = f"its image id {photo.image_id!r} belongs to {owner} already; rename one of them"
-            self._note(Problem(photo.image, reason))
+            self._report(Problem(photo.image, reason))
         return longer
 
     def _usable(self, items: Iterable[SourceItem]) -> Iterator[CaptionRecord]:
         for item in items:
             if isinstance(item, Problem):
-                self._note(item)
+                self._report(item)
             elif reason := _unusable(item):
-                self._note(Problem(printable(str(item.image or item.image_id)), reason))
+                self._report(Problem(printable(str(item.image or item.image_id)), reason))
             else:
                 yield item
 
-    def _worded(self, records: Iterable[CaptionRecord]) -> Iterator[CaptionRecord]:
+    def _with_words(self, records: Iterable[CaptionRecord]) -> Iterator[CaptionRecord]:
         """The captions with a word or more, with single spaces between the words."""
         for record in records:
             caption = " ".join(record.caption.split())
@@ -243,7 +243,7 @@ class Loading:
             else:
                 self.empty += 1
 
-    def _store(self, batch: Sequence[CaptionRecord]) -> None:
+    def _store_and_count(self, batch: Sequence[CaptionRecord]) -> None:
         if not batch:
             return
         report = self._store_batch(batch)
@@ -253,7 +253,7 @@ class Loading:
         for one in report.rejected:
             self._tell(Problem(f"{one.record.image_id} (document {one.record.document_id})", one.reason))
 
-    def _note(self, problem: Problem) -> None:
+    def _report(self, problem: Problem) -> None:
         self.problems.append(problem)
         self._tell(problem)
 

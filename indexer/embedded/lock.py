@@ -22,8 +22,8 @@ class WriteLock:
             os.close(self._descriptor)
             self._descriptor = -1
             raise IndexLockedError(
-                f"{folder}: another writer ({holder}) is at work on this index; "
-                "searching goes on, write again when it has finished"
+                f"{folder}: another writer ({holder}) is changing this index; "
+                "searches still work, try again when it has finished"
             )
         self._lock = lock
         os.ftruncate(self._descriptor, 0)

@@ -113,7 +113,7 @@ class Segment:
         cuts = sets.postings[begin:end].searchsorted(sets.class_sets).astype(np.int32)
         return Posting(token, begin, end - begin, cuts)
 
-    def _sets_of(self, posting: Posting) -> Int32:
+    def _posting_list(self, posting: Posting) -> Int32:
         return self.token_sets.postings[posting.begin : posting.begin + posting.length]
 
     def has_live(self, text: str) -> bool:
@@ -121,7 +121,7 @@ class Segment:
         posting = self.posting(text)
         if posting is None:
             return False
-        sets = self._sets_of(posting)
+        sets = self._posting_list(posting)
         # In batches, since the first sets nearly always have a live caption.
         batches = (sets[first : first + _BATCH_SETS] for first in range(0, len(sets), _BATCH_SETS))
         return any(len(self.live(self.token_sets.rows_of(batch)[0])) for batch in batches)
@@ -254,7 +254,7 @@ class Segment:
             codes[self.column(name).codes_of(values)] = True
             allowed[name] = codes
         excluded = [posting for token in filters.without if (posting := self.posting(token)) is not None]
-        return ResolvedFilters(allowed, tuple(map(self._sets_of, excluded)))
+        return ResolvedFilters(allowed, tuple(map(self._posting_list, excluded)))
 
     def most_passing(self, resolved: ResolvedFilters) -> int:
         """An upper bound on the number of rows that pass."""

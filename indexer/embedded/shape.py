@@ -138,7 +138,7 @@ def _misfits_of_sets(file: ArrayFile) -> Iterator[str]:
 
 
 def _are_starts(starts: Integers, end: int) -> bool:
-    """Whether these can be where parts begin, the first at 0, with the `end` of the last one behind."""
+    """Whether these begin with 0, for the first part, and finish with `end`, where the last part ends."""
     return len(starts) > 0 and starts[0] == 0 and starts[-1] == end
 
 

@@ -52,7 +52,7 @@ def clear_errors(folder: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = "no space left on the device" if full else error.strerror or str(error)
         raise IndexUnavailableError(
-            f"{folder}: cannot write ({reason}); what was committed before is whole"
+            f"{folder}: cannot write ({reason}); all that was committed before is intact"
         ) from error
 
 

@@ -58,7 +58,7 @@ def test_a_full_disk_leaves_what_was_committed_and_no_debris(small_index: Path) 
     for attempt in attempts:
         with (
             full_disk(),
-            pytest.raises(IndexUnavailableError, match=r"no space left on the device.*is whole"),
+            pytest.raises(IndexUnavailableError, match=r"no space left on the device.*is intact"),
         ):
             attempt()
     left = [path for path in sorted(small_index.rglob("*")) if path not in before]
@@ -85,5 +85,5 @@ def test_a_read_only_folder_can_be_searched_and_refuses_changes_clearly(small_in
     for path in [small_index, *small_index.rglob("*")]:
         path.chmod(0o755)
     assert result.stdout.splitlines() == [
-        "2", ".: cannot write (Permission denied); what was committed before is whole",
+        "2", ".: cannot write (Permission denied); all that was committed before is intact",
     ], result.stderr  # fmt: skip

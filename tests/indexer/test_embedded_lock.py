@@ -22,7 +22,9 @@ def test_a_second_writer_is_told_who_writes(small_index: Path) -> None:
             lambda: second.delete(["1"]),
             lambda: second.draft("x"),
         ):
-            with pytest.raises(IndexLockedError, match=r"another writer \(this process\) is at work"):
+            with pytest.raises(
+                IndexLockedError, match=r"another writer \(this process\) is changing this index"
+            ):
                 attempt()
         assert len(second.candidates(DOG, 5).found) == 2
         draft.add([record("9")])
@@ -81,4 +83,4 @@ def test_a_child_that_was_forked_while_it_was_held_keeps_no_lock(small_index: Pa
 
 
 def test_a_child_lets_go_of_its_own_copy_only(small_index: Path) -> None:
-    assert "another writer (this process) is at work on this index" in said(A_CHILD_CLOSES, small_index)
+    assert "another writer (this process) is changing this index" in said(A_CHILD_CLOSES, small_index)
