@@ -19,7 +19,10 @@ def known_analyzer(where: str, name: str) -> Analyzer:
 
 
 def check_wanted(where: str, made_by: str, wanted: str | None) -> None:
-    """Raises IndexMismatchError where the index was made by an analyzer that is not `wanted` or not known."""
+    """Raises IndexMismatchError where the index's analyzer is not the `wanted` one, or is not known here.
+
+    Where none is wanted, any known one will do.
+    """
     if wanted is not None and wanted != made_by:
         raise IndexMismatchError(
             f"the index at {where} was made by the analyzer {made_by}, not {wanted}; "

@@ -83,10 +83,11 @@ def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: b
         _add(where, None, rejects, as_json, options)
         return
 
-    def again(index: CaptionIndex) -> str:
-        state = "has no captions yet" if _is_empty(index, where) else "is as it was"
-        return f"interrupted: what was stored is kept; the same command goes on; {where} {state}"
-
+    # True whatever another build publishes meanwhile, and known without asking a server that may hang.
+    again = (
+        "interrupted: what was stored is kept; the same command goes on; "
+        f"until it is done, searches of {where} see none of it"
+    )
     _fill(building.build, lambda: _to_build(where, keep), again, analyzer, rejects, as_json, options)
 
 
@@ -111,29 +112,15 @@ def _to_build(where: str, keep: int | None) -> CaptionIndex:
     return index
 
 
-def _is_empty(index: CaptionIndex, where: str) -> bool:
-    """Whether there are no captions, as is known without counting; one that held none is looked at anew.
-
-    Another build may have published since it was opened.
-    """
-    try:
-        if index.view().known_count != 0:
-            return False
-        with open_index(where, create=True) as now:
-            return now.view().known_count == 0
-    except IndexerError:  # such as a damaged one, or a server that is gone
-        return False
-
-
 def _add(where: str, analyzer: str | None, rejects: Path, as_json: bool, options: dict[str, Any]) -> None:
     again = f"interrupted: what was added stays in {where}; the same command goes on"
-    _fill(building.add, lambda: open_index(where), lambda _: again, analyzer, rejects, as_json, options)
+    _fill(building.add, lambda: open_index(where), again, analyzer, rejects, as_json, options)
 
 
 def _fill(
     work: Callable[..., BuildReport],
     opened: Callable[[], CaptionIndex],
-    again: Callable[[CaptionIndex], str],
+    again: str,
     analyzer: str | None,
     rejects: Path,
     as_json: bool,
@@ -153,7 +140,7 @@ def _fill(
                 progress=progress_bar,
             )
         except KeyboardInterrupt:
-            with interruptible(again(index)):
+            with interruptible(again):
                 raise
     finish(report, rejects, as_json)
 

@@ -34,8 +34,9 @@ class IndexDamagedError(IndexerError):
 class IndexClosedError(IndexerError):
     """The index or draft was closed before this call."""
 
-    def __init__(self, where: object, what: str = "index") -> None:
-        super().__init__(f"{where}: this {what} is closed; open it again")
+    @classmethod
+    def of(cls, where: object, what: str = "index") -> IndexClosedError:
+        return cls(f"{where}: this {what} is closed; open it again")
 
 
 class IndexUnavailableError(IndexerError):

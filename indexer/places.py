@@ -80,21 +80,17 @@ def beginnings(folder: str) -> list[str]:
 
 
 def _names(path: str) -> tuple[str, ...]:
-    """The names that a file or folder can have in an index: as given, absolute, or without links."""
-    return path, os.path.abspath(path), os.path.realpath(path)  # not by a Path, which keeps `..`
+    """How sources may have noted a file or folder: as it was named, with `..` and links, or resolved."""
+    return path, os.path.abspath(path), os.path.realpath(path)
 
 
 def id_of_file(index: CaptionIndex, path: str) -> str | None:
-    """The image id of a file of this machine in an index, or None; of several ids the first in order."""
-    return min(
-        (
-            image_id
-            for name in dict.fromkeys(_names(path))
-            for image_id, place in index.places(name)
-            if place == name
-        ),
-        default=None,
-    )
+    """The image id by which an index knows a file of this machine, the first in order; None for none.
+
+    A relative path that is stored tells nothing, for nobody knows of which folder it is.
+    """
+    names = [name for name in dict.fromkeys(_names(path)) if os.path.isabs(name)]
+    return min((record.image_id for record in index.records({"image": names})), default=None)
 
 
 class RealPaths:

@@ -149,7 +149,7 @@ class ElasticIndex(CaptionIndex):
     def _refresh(self, live: Generation) -> None:
         """Let searches see what was written."""
         self._retrier.ask(partial(refresh, self._client, self._address, live.index))
-        self._live.written()
+        self._live.forget_ranking()
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
         check_draft(self.where, key, analyzer)

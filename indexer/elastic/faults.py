@@ -43,7 +43,7 @@ def clear_errors(address: Address) -> Iterator[None]:
     except elasticsearch.ApiError as error:
         raise api_error(address, error.status_code, error.body) from error
     except ClosedError:
-        raise IndexClosedError(address.where) from None
+        raise IndexClosedError.of(address.where) from None
     except elastic_transport.TransportError as error:
         raise no_answer(address.server, error) from error
 

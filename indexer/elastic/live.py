@@ -1,4 +1,4 @@
-"""The generation that a name stands for: looked up, remembered, and noticed where it is another one now.
+"""The generation that a name stands for: looked up, remembered, and looked up anew when it may have changed.
 
 Another process may build anew or go back at any time, and no request tells which generation it will meet.
 """
@@ -45,14 +45,15 @@ class LiveGeneration:
         return live
 
     def remember(self, live: Generation) -> None:
-        self.seen = live
-        self.written()
+        before, self.seen = self.seen, live
+        if before is None or before.index != live.index:
+            self.forget_ranking()
 
     def never_built(self) -> bool:
         """Whether there is no index yet: it answers as an empty one does."""
         return self.seen is None and self.look_up() is None
 
-    def changed(self, before: Generation | None, indices: Collection[str]) -> bool:
+    def look_up_if_changed(self, before: Generation | None, indices: Collection[str]) -> bool:
         """Whether an answer came from another generation than `before`; looks up the live one if it may have.
 
         `indices` are the concrete indices in the answer; an answer without hits may come from any.
@@ -91,6 +92,6 @@ class LiveGeneration:
             smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
         return Ranking(self._client, self._address, smallest, largest, self._expectation)
 
-    def written(self) -> None:
-        """What the ranking knows of the sizes in the index holds no longer."""
+    def forget_ranking(self) -> None:
+        """Captions were written: what the ranking knows of the sizes in the index may hold no longer."""
         self._ranking = None

@@ -64,7 +64,9 @@ class ElasticReader(View):
                 return [Candidates((), 0.0, 0) for _ in queries]
             before = self._live.seen
             ranked = self._live.ranking.candidates_many(queries, limit)
-            if self._live.changed(before, frozenset[str]().union(*(one.indices for one in ranked))):
+            if self._live.look_up_if_changed(
+                before, frozenset[str]().union(*(one.indices for one in ranked))
+            ):
                 self._live.check_analyzer(before)
                 ranked = self._live.ranking.candidates_many(queries, limit)
         return [one.candidates for one in ranked]
@@ -100,7 +102,7 @@ class ElasticReader(View):
                     found.setdefault(document.record.image_id, []).append((hit["_id"], document))
                     indices.add(hit["_index"])
             if indices:
-                self._live.changed(before, indices)
+                self._live.look_up_if_changed(before, indices)
         return {
             image_id: [document for _, document in sorted(pairs, key=lambda pair: pair[0])]
             for image_id, pairs in found.items()

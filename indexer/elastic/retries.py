@@ -1,4 +1,4 @@
-"""Requests of a process that writes, repeated while the server is busy or gone for a moment."""
+"""Requests that are repeated while the server is busy or gone for a moment, where a process writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RetryPolicy:
 
 
 class Retrier:
-    """Repeats the requests of one writer, until `stopped` is set; none while it is not `patient`."""
+    """Repeats requests until `stopped` is set; while it is not `patient`, each is tried once."""
 
     def __init__(self, address: Address, policy: RetryPolicy, *, patient: bool = True) -> None:
         self._address = address

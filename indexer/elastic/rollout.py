@@ -122,7 +122,7 @@ class ElasticDraft(Draft):
     def _check_open(self) -> None:
         """Raises IndexerError once closed: without the lock, it may be live or deleted by another build."""
         if self._closed:
-            raise IndexClosedError(self._address.where, "draft")
+            raise IndexClosedError.of(self._address.where, "draft")
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         rejected: list[Rejected] = []

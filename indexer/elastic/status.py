@@ -17,7 +17,18 @@ ENGINE = "elasticsearch"
 def status_of(client: Elasticsearch, where: str, live: Generation | None) -> IndexStatus:
     """Of the generation that the name `where` stands for; of nothing where there is none yet."""
     if live is None:
-        return IndexStatus(ENGINE, where, DEFAULT, SCHEMA_VERSION, 0, 0, 0, {}, {}, {})
+        return IndexStatus(
+            engine=ENGINE,
+            where=where,
+            analyzer=DEFAULT,
+            schema=SCHEMA_VERSION,
+            captions=0,
+            images=0,
+            bytes=0,
+            sources={},
+            kinds={},
+            models={},
+        )
     with PointInTime(client, live.index) as point:
         captions, values = point.counts()
         images = sum(1 for _ in point.images())

@@ -114,7 +114,7 @@ class EmbeddedDraft(Draft):
     def _check_open(self) -> None:
         """Once closed, the lock is released: another writer may be changing the same files."""
         if self._closed:
-            raise IndexClosedError(self._folder, "draft")
+            raise IndexClosedError.of(self._folder, "draft")
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         self._check_open()

@@ -52,7 +52,7 @@ def _check_new_place(folder: Path) -> None:
 def _not_found(folder: Path) -> IndexNotFoundError:
     """The error for a folder without a manifest."""
     if unpublished_drafts(folder):
-        wait = "wait until it is done, or go on with it by the same `indexer build`"
+        wait = "wait until it is done, or resume it by the same `indexer build`"
         return IndexNotFoundError(f"{folder}: no index there yet, only the draft of a build; {wait}")
     return IndexNotFoundError(f"{folder}: no index there; make one with `indexer build`")
 
@@ -122,7 +122,7 @@ class EmbeddedIndex(CaptionIndex):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise IndexClosedError(self.where)
+            raise IndexClosedError.of(self.where)
 
     # Writing.
 

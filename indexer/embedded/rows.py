@@ -30,8 +30,9 @@ KEYWORDS = (
 #: need not decode it; a look-up compares all of it.
 TEXTS = tuple(name for name in RECORD_FIELDS if name not in KEYWORDS)
 COLUMNS = (*KEYWORDS, *TEXTS)
-#: Columns that files of all versions have. Where another one is absent, it is empty in every row.
-ALWAYS = ("image_id", "caption")
+#: What a document's id is made of: files of all versions have these columns. Where another one is absent, it
+#: is empty in every row.
+ALWAYS = ("image_id", "caption", "source", "kind", "model")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from indexer.records import RECORD_FIELDS, CaptionRecord
 from tests.indexer.forging import overwrite, rewrite_arrays, rewrite_manifest
 
 PARTS = ("blob", "starts", "codes", "counts")
-#: Without these there is no caption of an image; files of every version have them.
-NEVER_ABSENT = ("image_id", "caption")
+#: A document's id is made of these; files of every version have them.
+NEVER_ABSENT = ("image_id", "caption", "source", "kind", "model")
 RECORD = CaptionRecord(
-    "1", "a dog", **{name: f"a {name}" for name in RECORD_FIELDS if name not in NEVER_ABSENT}
+    "1", "a dog", **{name: f"a {name}" for name in RECORD_FIELDS if name not in ("image_id", "caption")}
 )
 DOG = frozenset({"dog"})
 
@@ -87,7 +87,7 @@ def test_a_check_goes_on_over_an_absent_column(one_caption: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NEVER_ABSENT)
-def test_a_file_without_captions_or_images_is_damaged(one_caption: Path, name: str) -> None:
+def test_a_file_without_what_ids_are_made_of_is_damaged(one_caption: Path, name: str) -> None:
     lose_column(one_caption, name)
     with pytest.raises(IndexDamagedError, match="does not hold the arrays of a segment"):
         EmbeddedIndex.open(str(one_caption))

@@ -253,6 +253,21 @@ class TestImage:
             assert ids(result) == ["b"], file
             assert json.loads(result.stdout)["query"]["caption"] == "A dog in snow."
 
+    def test_a_relative_path_is_no_other_folders_photo(
+        self, run: Run, tmp_path: Path, dog: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        where = str(tmp_path / "index")
+        with open_index(where, create=True) as index:
+            index.add(
+                [
+                    CaptionRecord("elsewhere", "A cat.", image=dog.name),
+                    CaptionRecord("here", "A dog in snow.", image=str(dog)),
+                ]
+            )
+        monkeypatch.chdir(dog.parent)
+        query = json.loads(run("image", dog.name, "--index", where, "--json").stdout)["query"]
+        assert query["caption"] == "A dog in snow."
+
     def test_a_file_that_is_not_in_the_index(self, run: Run, dog: Path) -> None:
         result = run("image", dog)
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
