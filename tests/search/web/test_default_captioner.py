@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from captioner.captioner import open_captioner
 from indexer.records import CaptionRecord
 from search.web.app import create_app
-from tests.search.memory import MemoryIndex
+from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import BASE
 from tests.search.web.test_api import V1, ok
 
