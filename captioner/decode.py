@@ -41,7 +41,7 @@ class Decoding:
     unrepeated: int = 0  # a caption never has the same run of this many words twice; 0: no limit
     apart: int = 0  # at least this many other words stand between a word and its next use; 0: no limit
     repeatable: tuple[int, ...] | None = None  # a caption may use only these words twice; None: any word
-    phrases: NounPhrases | None = None  # bars what cannot follow an article and an adjective
+    phrases: NounPhrases | None = None  # lowers what cannot follow an article and an adjective
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
     diversity: float = 0.0  # nats off a word for each hypothesis of an earlier group that just chose it
     runners_up: bool = False  # also give hypotheses that end among the 2 * beam best continuations
@@ -107,7 +107,7 @@ def usual_decoding(
     small decoder's commonest faults are "a red shirt and a red shirt", "a white and white dog" and "a kitchen
     is in the kitchen". So pairs of words do not come twice, a word does not come back before two others, and
     words other than function words do not come back at all; docs/design.md says what each of these gave.
-    And no phrase ends with its adjective ("a white is walking").
+    And a phrase hardly ends with its adjective ("a white is walking").
     With a consensus, a beam gives all hypotheses that it closes, for the consensus to choose among; greedy
     search stays greedy.
     """
@@ -136,11 +136,11 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     """
     if how.groups > 1:
         features = features.repeat_interleave(how.groups, dim=0)
-    search = _BeamSearch(len(features), how, n_best, features.device)
+    search, rules = _BeamSearch(len(features), how, n_best, features.device), _Rules(how, features.device)
     scores, fixed, state = decoder.begin(features)
     while True:
         logs = _log_probabilities(scores, how.barred)
-        _bar_words(logs, search.captions(), how)
+        rules.apply(logs, search.captions())
         parents = search.advance(logs)
         kept = search.unsettled_rows()
         if search.length == how.max_words or not kept:
@@ -291,34 +291,39 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
     return logs
 
 
-def _bar_words(logs: Tensor, captions: Sequence[Sequence[int]], how: Decoding) -> None:
-    """Set to -inf, in each caption's row of `logs`, the words that `how` does not let come next."""
-    repeatable = None if how.repeatable is None else frozenset(how.repeatable)
-    rows: list[int] = []
-    words: list[int] = []
-    for row, ids in enumerate(captions):
-        barred = _repeats(ids, how, repeatable)
-        if how.phrases is not None and how.phrases.needs_noun(ids):
-            barred += how.phrases.barred
-        words += barred
-        rows += [row] * len(barred)
-    if words:  # one call for all: a call for each caption would cost more than the rest of this function
-        logs[torch.tensor(rows, device=logs.device), torch.tensor(words, device=logs.device)] = -torch.inf
+class _Rules:
+    """What may not come next in a caption, by its words so far."""
 
+    def __init__(self, how: Decoding, device: torch.device) -> None:
+        self._how, self._device = how, device
+        self._repeatable = None if how.repeatable is None else frozenset(how.repeatable)
+        self._lowered = torch.tensor(how.phrases.lowered if how.phrases else (), device=device).long()
 
-def _repeats(ids: Sequence[int], how: Decoding, repeatable: frozenset[int] | None) -> list[int]:
-    """Words used too recently, words that may come only once, and words that would repeat a run.
+    def apply(self, logs: Tensor, captions: Sequence[Sequence[int]]) -> None:
+        """Change the scores of the next words, in each caption's row of `logs`."""
+        repeats = [(row, word) for row, ids in enumerate(captions) for word in self._repeats(ids)]
+        if (
+            repeats
+        ):  # one call for all: a call for each caption would cost more than the rest of this function
+            rows, words = torch.tensor(repeats, device=self._device).unbind(dim=1)
+            logs[rows, words] = -torch.inf
+        phrases = self._how.phrases
+        if phrases and (wanting := [row for row, ids in enumerate(captions) if phrases.needs_noun(ids)]):
+            logs[torch.tensor(wanting, device=self._device).unsqueeze(1), self._lowered] -= phrases.nats
 
-    Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
-    """
-    run = how.unrepeated
-    again = list(ids[-how.apart :]) if how.apart else []
-    if repeatable is not None:
-        again += [word for word in ids if word not in repeatable]
-    if run:
-        last = ids[len(ids) - run + 1 :]
-        again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
-    return again
+    def _repeats(self, ids: Sequence[int]) -> list[int]:
+        """Words used too recently, words that may come only once, and words that would repeat a run.
+
+        Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
+        """
+        run, repeatable = self._how.unrepeated, self._repeatable
+        again = list(ids[-self._how.apart :]) if self._how.apart else []
+        if repeatable is not None:
+            again += [word for word in ids if word not in repeatable]
+        if run:
+            last = ids[len(ids) - run + 1 :]
+            again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
+        return again
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""A colour behind an article wants a noun."""
+"""An adjective behind an article wants a noun."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from captioner.decoders import State
 from captioner.noun_phrases import NounPhrases
 from captioner.vocabulary import END, SPECIALS, START, Vocabulary
 
-WORDS = Vocabulary((*SPECIALS, *"a the and in is dog man black white small runs sitting".split()))
+WORDS = Vocabulary((*SPECIALS, *"a the and in is dog man one black white small runs sitting".split()))
 PHRASES = NounPhrases.of(WORDS)
 
 
@@ -34,19 +34,23 @@ def test_a_caption_that_may_go_on_with_any_word(caption: str) -> None:
 
 
 def test_what_may_not_stand_in_the_nouns_place() -> None:
-    barred = {WORDS.words[number] for number in PHRASES.barred}
-    assert barred == {"<end>", "a", "the", "in", "is", "runs"}
+    lowered = {WORDS.words[number] for number in PHRASES.lowered}
+    assert lowered == {"<end>", "a", "the", "in", "is", "runs"}
 
 
 def test_a_vocabulary_of_another_language_has_no_such_phrases() -> None:
     russian = NounPhrases.of(Vocabulary((*SPECIALS, "белая", "собака")))
-    assert (russian.articles, russian.adjectives, russian.barred) == ((), (), (END,))
+    assert (russian.articles, russian.adjectives, russian.lowered) == ((), (), (END,))
 
 
 class _Fixed:
-    """A decoder that gives each word of a caption the best score, whatever came before, and then `dog`."""
+    """A decoder that gives each word of a caption the best score, whatever came before, and then `dog`.
 
-    def __init__(self, caption: str) -> None:
+    `margin`: nats by which the best is better than `dog`.
+    """
+
+    def __init__(self, caption: str, margin: float = 1.0) -> None:
+        self._margin = margin
         self._ids = [WORDS.id(word) for word in caption.split()] + [END]
 
     def begin(self, features: Tensor) -> tuple[Tensor, State, State]:
@@ -56,8 +60,8 @@ class _Fixed:
         return self._scores(int(state[0])), (state[0] + 1,)
 
     def _scores(self, place: int) -> Tensor:
-        scores = torch.full((1, len(WORDS)), -9.0)
-        scores[0, WORDS.id("dog")] = -1.0
+        scores = torch.full((1, len(WORDS)), -90.0)
+        scores[0, WORDS.id("dog")] = -self._margin
         scores[0, self._ids[min(place, len(self._ids) - 1)]] = 0.0
         return scores
 
@@ -70,6 +74,7 @@ class _Fixed:
         ("the small black runs", "the small black dog"),
         ("the dog is white", "the dog is white"),
         ("a white sitting", "a white sitting"),  # "a white sitting dog" may follow
+        ("a man in a white one", "a man in a white one"),
     ],
 )
 def test_the_noun_comes_in_place_of_what_may_not(wanted: str, written: str) -> None:
@@ -78,3 +83,10 @@ def test_the_noun_comes_in_place_of_what_may_not(wanted: str, written: str) -> N
     assert " ".join(WORDS.decode(best.ids)) == written
     [[free]] = decode(_Fixed(wanted), torch.zeros(1, 1), Decoding(beam=1, max_words=7, barred=(START,)))
     assert " ".join(WORDS.decode(free.ids)) == wanted
+
+
+def test_a_model_that_is_sure_of_a_caption_without_a_noun_writes_it() -> None:
+    """Of swatches of colour, or where there is no noun in the vocabulary at all."""
+    how = Decoding(beam=1, max_words=7, barred=(START,), phrases=PHRASES)
+    [[best]] = decode(_Fixed("a white", margin=9.0), torch.zeros(1, 1), how)
+    assert " ".join(WORDS.decode(best.ids)) == "a white"
