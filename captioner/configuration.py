@@ -11,6 +11,8 @@ from captioner.preprocess import Preprocess
 
 _LARGEST = 100_000  # any size in a configuration; a larger one is a mistake, and could fill the memory
 _MOST_ENTRIES = 10_000_000
+_MOST_PHOTOS = 32_767  # of a consensus, which stores their numbers in int16
+_MOST_OF_ALL_PHOTOS = 100_000_000  # numbers in a table that has a row for each photo
 
 
 def _check(settings: object, at_least: Mapping[str, int], largest: int = _LARGEST) -> None:
@@ -32,8 +34,10 @@ class ConsensusSizes:
     entries: int  # which of these photos' captions have which n-grams
 
     def __post_init__(self) -> None:
-        _check(self, {"space": 1, "grams": 1, "photos": 1, "words": 1})
+        _check(self, {"space": 1, "grams": 1, "words": 1})
+        _check(self, {"photos": 1}, _MOST_PHOTOS)
         _check(self, {"entries": 1}, _MOST_ENTRIES)
+        _check(self, {"space": 1, "words": 1}, _MOST_OF_ALL_PHOTOS // self.photos)
 
 
 @dataclass(frozen=True, slots=True)

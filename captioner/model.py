@@ -40,8 +40,8 @@ class CaptionModel(nn.Module):
 
     @classmethod
     def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
-        """A model whose tensors are all to be loaded, so that random weights need not be drawn first."""
-        with _NothingDrawn():
+        """A model whose tensors are all to be loaded: until then they hold anything."""
+        with _NothingFilled():
             return cls(config, vocabulary)
 
     def set_grid(self, grid: int) -> None:
@@ -66,11 +66,12 @@ class CaptionModel(nn.Module):
         return isinstance(self.decoder, ShowAndTellDecoder)
 
 
-class _NothingDrawn(TorchFunctionMode):
-    """While this is entered, weights stay as the memory was found.
+class _NothingFilled(TorchFunctionMode):
+    """While this is entered, new tensors have a shape, but no values yet.
 
-    Torch's own way, building on the device "meta", takes longer than drawing them: its `normal_` imports
-    torch's compiler.
+    Drawing random weights takes time, and zeros take memory: as much as a config.json asks for, before the
+    weights can tell that its sizes are wrong. Memory that nothing is written to costs neither. Torch's own
+    way, building on the device "meta", takes longer than drawing: its `normal_` imports torch's compiler.
     """
 
     _draws = (nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, torch.Tensor.normal_)
@@ -85,4 +86,6 @@ class _NothingDrawn(TorchFunctionMode):
         named = kwargs or {}
         if function in self._draws:
             return (*args, *named.values())[0]  # the tensor
+        if function is torch.zeros:
+            return torch.empty(*args, **named)
         return function(*args, **named)
