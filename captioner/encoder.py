@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 from urllib.error import URLError
@@ -117,8 +119,9 @@ def _fetch(name: str, url: str, place: Path) -> None:
     digest = place.stem.rpartition("-")[-1]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(place), digest)
-    except (OSError, RuntimeError) as error:  # no network, HTTP errors, a full disk; another hash
+        torch.hub.download_url_to_file(url, str(place), digest, progress=sys.stderr.isatty())
+    # no network, HTTP errors, a full disk; another hash; an answer that is not HTTP or breaks off
+    except (OSError, RuntimeError, HTTPException) as error:
         cause = error.reason if isinstance(error, URLError) else error  # URLError's own text is in brackets
         why = error_text(cause if isinstance(cause, OSError) else error)
         raise ModelError(

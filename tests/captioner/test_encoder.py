@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from io import BytesIO
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import pytest
 import torch
@@ -61,15 +64,45 @@ def test_weights_that_cannot_be_fetched_are_named_with_where_to_put_them(
     assert not place.exists()
 
 
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (b"garbage\r\n\r\n", "(garbage)"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "(IncompleteRead(0 bytes read))"),
+    ],
+)
+def test_an_answer_that_is_no_http_is_told_in_one_line(
+    reply: bytes, why: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of a proxy that is out of order."""
+    monkeypatch.setenv("no_proxy", "*")
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(reply)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        threads.submit(serve)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        answer(monkeypatch, lambda: urlopen(url, timeout=60))
+        assert why in refusal()
+    assert not place.exists()
+
+
 class Body(BytesIO):
     def info(self) -> Message:
         return Message()
 
 
-def test_weights_with_another_hash_are_not_taken(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as the page of a network that wants people to log in."""
+def test_weights_with_another_hash_are_not_taken(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the page of a network that wants people to log in. No bar goes to what is no terminal."""
     answer(monkeypatch, lambda: Body(b"<html>Log in</html>"))
     assert "invalid hash value" in refusal() and not place.exists()
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held", [b"", b"no weights", b"PK\x03\x04"])
