@@ -292,7 +292,7 @@ class Training:
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
-        self._began = time.monotonic() - state["seconds"]
+        self._began = time.monotonic() - state.get("seconds", 0.0)  # earlier versions kept none
         torch.set_rng_state(state["random"] if self.processes.first else self._further_random(path))
 
     def _further_state_path(self, path: Path) -> Path:
@@ -314,7 +314,11 @@ _NO_STATE = "{}: damaged, or not a training state of this version; train in anot
 def _read_state(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        state["made with"].items()
+        made_with = state["made with"]
+        made_with.items()
+        if "recipe" in made_with:
+            # A recipe of an earlier version lacks what has become a choice since; its run had the default.
+            made_with["recipe"] = asdict(Recipe()) | made_with["recipe"]
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from None
     except Exception:  # PyTorch raises nearly anything for a file that is none of its own

@@ -125,6 +125,21 @@ def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(tmp_path: Path) -
         new_training().load_state(path)
 
 
+def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Its state lacks what has become a choice since, and the time that its epoch had taken."""
+    path = tmp_path / "state.pt"
+    begun = new_training()
+    begun.save_state(path)
+    state = torch.load(path, weights_only=True)
+    del state["made with"]["recipe"]["cosine"], state["made with"]["recipe"]["beta2"], state["seconds"]
+    torch.save(state, path)
+    resumed = new_training()
+    resumed.load_state(path)
+    assert run_to_end(resumed) == run_to_end(begun)
+    with pytest.raises(DataError, match="another recipe"):
+        new_training(recipe=dataclasses.replace(RECIPE, cosine=False)).load_state(path)
+
+
 def test_a_state_that_is_not_saved_to_its_end_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +193,7 @@ def _without(name: str) -> Callable[[Path], object]:
         lambda path: path.write_bytes(b""),
         lambda path: torch.save(torch.zeros(3), path),
         lambda path: torch.save({"made with": 3}, path),
+        lambda path: torch.save({"made with": {"recipe": 3}}, path),
         _without("made with"),
         _without("model"),
         _without("counters"),
