@@ -33,8 +33,10 @@ class JointBatchNorm(nn.BatchNorm1d):
         own = torch.cat([shares.new_tensor([len(shares)]), shares.sum(0), shares.square().sum(0)])
         joint = cast(Tensor, _JointSum.apply(own, self._processes))
         count, total, squares = joint.tensor_split([1, 1 + self.num_features])
+        if count < 2:
+            raise ValueError("batch normalisation needs the variance of 2 photos or more; there is 1 in all")
         mean = total / count
-        variance = squares / count - mean.square()
+        variance = (squares / count - mean.square()).clamp(min=0)  # rounding can make it less than 0
         self._keep(mean.detach(), (variance * count / (count - 1)).detach())
         normal = (shares - mean) / (variance + self.eps).sqrt()
         return normal.to(self.weight).mul(self.weight).add(self.bias).to(features)

@@ -79,3 +79,19 @@ def test_it_changes_nothing_in_use_or_alone(plain: nn.BatchNorm1d) -> None:
     model = model_of(plain)
     normalise_jointly(model, Processes.single())
     assert model[1] is plain
+
+
+def test_a_single_photo_in_all_has_no_variance(plain: nn.BatchNorm1d) -> None:
+    joint = JointBatchNorm(plain, Processes.single())
+    with pytest.raises(ValueError, match="2 photos or more"):
+        joint(torch.randn(1, SIZE))
+    assert torch.equal(joint.state_dict()["running_var"], torch.ones(SIZE))
+
+
+def test_a_variance_is_never_less_than_nothing(plain: nn.BatchNorm1d) -> None:
+    """That of equal photos is the difference of two sums that are rounded."""
+    joint = JointBatchNorm(plain, Processes.single())
+    for value in range(1, 40):
+        found = joint(torch.full((3, SIZE), 1234567.1 * value))
+        assert found.isfinite().all()
+    assert (joint.state_dict()["running_var"] >= 0).all()
