@@ -17,6 +17,7 @@ docs/design.md says what each gave.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,9 @@ SHARE = 0.15  # of the logarithm of how much more often the neighbours' captions
 FLOOR = 0.003  # added to both frequencies: otherwise a word that hardly any caption has would gain most
 #: All constants of the consensus: they are part of a model's identity, as they change captions.
 NUMBERS = (WEIGHT, NEAR, CLOSENESS, NEIGHBOURS, SHARPNESS, SHARE, FLOOR)
+
+#: Held while the process's filters of warnings are changed: two threads at once would leave them changed.
+_WARNINGS = threading.Lock()
 
 
 class Consensus(nn.Module):
@@ -88,6 +92,10 @@ class Consensus(nn.Module):
             ("usual", (vocabulary,), torch.float),
         ):
             self.register_buffer(name, torch.zeros(shape, dtype=kind))
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._tables = None  # they were made of what was there before
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy makes its own tables: torch copies no sparse ones."""
@@ -157,24 +165,26 @@ class Consensus(nn.Module):
         placed: Tensor = self.place(features.float().mean(dim=1))
         return placed
 
-    def _unpacked(self, like: Tensor) -> _Tables:
-        """The tables on the device of `like`, made once: for a single photo that is most of the work."""
-        if self._tables is None or self._tables.directions.device != like.device:
-            self._tables = _Tables.of(self, like.device)
-        return self._tables
+    def _unpacked(self) -> _Tables:
+        """The tables, made once on each device: for a single photo that is most of the work."""
+        tables = self._tables
+        if tables is None or tables.directions.device != self.photos.device:
+            tables = self._tables = _Tables.of(self)
+        return tables
 
     def _cosines(self, places: Tensor) -> Tensor:
         """Cosines (B, N) of the places' directions from the centre with those of the training photos."""
-        return functional.normalize(places - self.centre, dim=1) @ self._unpacked(places).directions.T
+        return functional.normalize(places - self.centre, dim=1) @ self._unpacked().directions.T
 
     def _expected_cosines(self, features: Tensor) -> Tensor:
         """The mean cosine of each n-gram alone with what people would write for each photo (B, G)."""
         places = self._place_photos(features)
-        tables = self._unpacked(places)
+        tables = self._unpacked()
         near = self._cosines(places).clamp(min=0) ** CLOSENESS
         near = near / near.sum(dim=1, keepdim=True).clamp(min=1e-9)
         weights = (1 - NEAR) * (places @ tables.places.T) + NEAR * near
-        expected: Tensor = torch.sparse.mm(tables.cosines, weights.T).T
+        with torch.autocast(weights.device.type, enabled=False):  # there are no sparse products of its kinds
+            expected: Tensor = torch.sparse.mm(tables.cosines, weights.float().T).T
         return expected
 
     def _agreement_in(self, keys: Tensor, expected: Tensor, owners: Tensor) -> Tensor:
@@ -200,12 +210,11 @@ class _Tables:
     cosines: Tensor  # (G, N) sparse: the entries
 
     @classmethod
-    def of(cls, consensus: Consensus, device: torch.device) -> _Tables:
+    def of(cls, consensus: Consensus) -> _Tables:
         differences = consensus.photos * consensus.photo_scales.unsqueeze(1)
         counts, photos = consensus.counts.long(), consensus.entry_photos.long()
-        with (
-            warnings.catch_warnings()
-        ):  # that this layout is new: a lone photo takes twice as long with the other
+        # Torch warns that this layout is in beta. With the other one a lone photo takes twice as long.
+        with _WARNINGS, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
             cosines = torch.sparse_csr_tensor(
                 functional.pad(counts.cumsum(0), (1, 0)),
@@ -215,9 +224,9 @@ class _Tables:
                 check_invariants=False,  # `out_of_range` has looked at all that a file may have wrong
             )
         return cls(
-            functional.normalize(differences, dim=1).to(device),
-            (differences + consensus.centre).to(device),
-            cosines.to(device),
+            functional.normalize(differences, dim=1),
+            differences + consensus.centre,
+            cosines,
         )
 
 

@@ -47,14 +47,17 @@ class ConsensusRecipe:
     space: int = 256  # numbers that make a place; docs/tried.md has what others gave, also of `penalty`
     smallest_count: int = 5  # photos whose captions must have an n-gram
     grams: int = 20_000  # n-grams at most: the most frequent ones
-    photos: int = 20_000  # to compare with at most: of more photos, evenly spaced ones
+    # Photos at most that it is fitted to, regression and neighbours alike: of more photos, evenly spaced
+    # ones. The weights of n-grams and the usual shares of words are those of all photos.
+    photos: int = 20_000
     penalty: float = 0.02  # of the regression, as a share of the features' mean variance
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionStatistics:
-    """Statistics of the captions of N photos, from which a consensus is fitted."""
+    """Statistics of captions from which a consensus is fitted, in part those of N chosen photos alone."""
 
+    photos: Tensor  # (N,) the places of the chosen photos among all
     rarity: Rarity
     grams: Mapping[NGram, int]  # each n-gram of the table, with its row
     targets: Tensor  # (N, G) sparse: mean CIDEr vector of each photo's captions
@@ -69,7 +72,10 @@ class CaptionStatistics:
         vocabulary: Vocabulary,
         recipe: ConsensusRecipe = ConsensusRecipe(),
     ) -> CaptionStatistics:
-        """`captions`: tokenised, photo by photo. Raises DataError where they agree on nothing."""
+        """`captions`: tokenised, photo by photo.
+
+        Raises DataError where they agree on nothing, or hold more than a model may.
+        """
         if len(vocabulary) > _MOST_WORDS:
             raise DataError(f"a vocabulary of {len(vocabulary)} words; {_MOST_WORDS:,} are the most")
         rarity = Rarity(captions)
@@ -77,7 +83,25 @@ class CaptionStatistics:
         if not grams:
             count = recipe.smallest_count
             raise DataError(f"too few photos: no {count} of them have a word of the model's in common")
-        return cls(rarity, grams, _targets(rarity, captions, grams), *_word_shares(captions, vocabulary))
+        photos = torch.linspace(0, len(captions) - 1, min(recipe.photos, len(captions))).long()
+        targets = _targets(rarity, [captions[photo] for photo in photos.tolist()], grams)
+        ids, shares, usual = _word_shares(captions, vocabulary)
+        result = cls(photos, rarity, grams, targets, ids[photos], shares[photos], usual)
+        try:
+            result.sizes(recipe.space)
+        except ModelError as error:
+            raise DataError(f"too many photos or captions to agree with: {error}") from None
+        return result
+
+    def sizes(self, space: int) -> ConsensusSizes:
+        """Those of the consensus that is fitted. Raises ModelError where it would be too large."""
+        return ConsensusSizes(
+            space=space,
+            grams=len(self.grams),
+            photos=len(self.photos),
+            words=self.words.shape[1],
+            entries=len(self.targets.values()),
+        )
 
 
 def add_consensus(
@@ -144,21 +168,13 @@ def fit_consensus(
     vocabulary: Vocabulary,
     recipe: ConsensusRecipe = ConsensusRecipe(),
 ) -> Consensus:
-    """Fit a consensus to the photos' pooled features (N, C) and their captions' statistics.
+    """Fit a consensus to all photos' pooled features (B, C) and their captions' statistics.
 
     Raises DataError where all features are equal.
     """
-    rows = torch.linspace(0, len(pooled) - 1, min(recipe.photos, len(pooled))).long()
-    pooled, targets = pooled[rows].double(), statistics.targets.index_select(0, rows).coalesce()
-    weight, bias = _regression(pooled, targets, recipe)
-    sizes = ConsensusSizes(
-        space=weight.shape[1],
-        grams=len(statistics.grams),
-        photos=len(rows),
-        words=statistics.words.shape[1],
-        entries=len(targets.values()),
-    )
-    result = Consensus(sizes, len(vocabulary), pooled.shape[1])
+    pooled = pooled[statistics.photos].double()
+    weight, bias = _regression(pooled, statistics.targets, recipe)
+    result = Consensus(statistics.sizes(weight.shape[1]), len(vocabulary), pooled.shape[1])
     placed = pooled @ weight + bias
     result.place.weight.copy_(weight.T)
     result.place.bias.copy_(bias)
@@ -166,10 +182,10 @@ def fit_consensus(
     whole, scales = _quantise(placed - placed.mean(dim=0))
     result.photos.copy_(whole)
     result.photo_scales.copy_(scales)
-    result.words.copy_(statistics.words[rows])
-    result.shares.copy_(statistics.shares[rows])
+    result.words.copy_(statistics.words)
+    result.shares.copy_(statistics.shares)
     result.usual.copy_(statistics.usual)
-    _fill_table(result, statistics, vocabulary, targets)
+    _fill_table(result, statistics, vocabulary)
     return result
 
 
@@ -234,9 +250,7 @@ def _word_shares(
     return ids, (shares * 255).round(), usual / len(captions)
 
 
-def _fill_table(
-    result: Consensus, statistics: CaptionStatistics, vocabulary: Vocabulary, targets: Tensor
-) -> None:
+def _fill_table(result: Consensus, statistics: CaptionStatistics, vocabulary: Vocabulary) -> None:
     """Fill the table of n-grams in the order of their keys, so that bisection finds them."""
     grams, rarity = statistics.grams, statistics.rarity
     ids = torch.zeros(len(grams), LONGEST, dtype=torch.long)
@@ -251,7 +265,7 @@ def _fill_table(
     result.grams.copy_(keys)
     result.rarity.copy_(torch.tensor([rarity.of(gram) for gram in grams])[order])
     result.rarest.fill_(rarity.of(()))
-    entries = targets.index_select(1, order).T.coalesce()
+    entries = statistics.targets.index_select(1, order).T.coalesce()
     (of_gram, photos), cosines = entries.indices(), entries.values().float()
     largest = torch.zeros(len(grams)).scatter_reduce_(0, of_gram, cosines, "amax").clamp(min=1e-12)
     result.counts.copy_(of_gram.bincount(minlength=len(grams)))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
+import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -191,6 +194,39 @@ def test_a_consensus_that_was_used_can_be_copied_and_pickled(made: Consensus) ->
         assert torch.equal(copied.agreement(features, asked, range(3)), wanted)
 
 
+def test_a_consensus_that_was_used_can_be_loaded_anew(made: Consensus) -> None:
+    """Another one of the same sizes: the tables of the first one are of no use then."""
+    again, features, captions = copy.deepcopy(made), grid(pooled_of(2)), [ids(CAPTIONS[0][0])] * 2
+    before = again.agreement(features, captions, range(2))
+    with torch.no_grad():
+        other = copy.deepcopy(made)
+        other.gram_scales.mul_(2)
+    again.load_state_dict(other.state_dict())
+    torch.testing.assert_close(again.agreement(features, captions, range(2)), 2 * before)
+
+
+def test_agreement_in_lower_precision_is_almost_the_same(made: Consensus) -> None:
+    features, captions = grid(pooled_of(2)), [ids(CAPTIONS[0][0])] * 2
+    wanted = made.agreement(features, captions, range(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = made.agreement(features, captions, range(2))
+    torch.testing.assert_close(found.float(), wanted, rtol=0.05, atol=0.05)
+
+
+def test_threads_that_use_it_for_the_first_time_together_leave_all_warnings_on(made: Consensus) -> None:
+    features, together, before = grid(pooled_of(1)), threading.Barrier(4), list(warnings.filters)
+
+    def use(one: Consensus) -> float:
+        together.wait(60)
+        return one.agreement(features, [ids(CAPTIONS[0][0])], [0]).item()
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(20):
+            new = [copy.deepcopy(made) for _ in range(4)]
+            assert len(set(threads.map(use, new))) == 1
+    assert list(warnings.filters) == before
+
+
 def test_nothing_to_rank_is_no_fault(made: Consensus) -> None:
     features = grid(pooled_of(2))
     assert made.rank(features, [[], []]) == [[], []]
@@ -216,6 +252,14 @@ def test_only_so_many_are_kept() -> None:
 def test_photos_without_a_word_in_common_have_no_consensus() -> None:
     with pytest.raises(DataError, match="too few photos"):
         consensus(recipe=ConsensusRecipe(smallest_count=7))
+
+
+def test_more_than_a_model_may_hold_is_told_before_photos_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("captioner.configuration._MOST_ENTRIES", 9)
+    with pytest.raises(DataError, match=r"too many photos or captions to agree with: entries is .* to 9 "):
+        CaptionStatistics.of(CAPTIONS, WORDS, EVERYTHING)
 
 
 def test_photos_that_all_look_the_same_have_no_consensus() -> None:
