@@ -183,12 +183,13 @@ def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:
 
 def _build_unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
     """The model that a configuration describes, without its weights."""
+    consensus = values.pop("consensus", None)
+    if isinstance(consensus, dict) and "entries" not in consensus:
+        why = "a consensus of an earlier kind; `captioner consensus` makes it anew"
+        raise ModelError(f"{folder / CONFIG}: {why}")
     try:
         preprocess = dict(values.pop("preprocess"))
         preprocess["mean"], preprocess["std"] = tuple(preprocess["mean"]), tuple(preprocess["std"])
-        consensus = values.pop("consensus", None)
-        if isinstance(consensus, dict) and "entries" not in consensus:
-            raise ModelError("a consensus of an earlier kind; `captioner consensus` makes it anew")
         sizes = ConsensusSizes(**consensus) if consensus is not None else None
         config = ModelConfig(**values, preprocess=Preprocess(**preprocess), consensus=sizes)
         return CaptionModel.unfilled(config, words)

@@ -165,7 +165,7 @@ def _tokenise_by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | No
     # It reads one caption a line, and ends a line at \r, \v, \f, U+2028 and U+2029 as well.
     asked = {n: [{"caption": " ".join(text.split()) or "."} for text in texts] for n, texts in photos.items()}
     try:
-        with _stderr_closed(ptbtokenizer):
+        with _stderr_discarded(ptbtokenizer):
             found: Tokenised = ptbtokenizer.PTBTokenizer().tokenize(asked)
     except (OSError, UnicodeDecodeError):
         return None
@@ -174,7 +174,7 @@ def _tokenise_by_stanford(photos: Mapping[int, Sequence[str]]) -> Tokenised | No
 
 
 @contextlib.contextmanager
-def _stderr_closed(module: Any) -> Iterator[None]:
+def _stderr_discarded(module: Any) -> Iterator[None]:
     """Keep off the terminal what programs that the module starts tell of themselves ("9 tokens")."""
     quiet = partial(subprocess.Popen, stderr=subprocess.DEVNULL)
     module.subprocess = SimpleNamespace(Popen=quiet, PIPE=subprocess.PIPE)

@@ -6,14 +6,11 @@ from pathlib import Path
 
 from captioner.checkpoint import BEST
 
-#: Folders of models within a training run, which all runs have alike.
-_OF_A_RUN = frozenset({BEST, "last"})
-
 
 def model_name(folder: Path) -> str:
-    """The name of a model's folder, or of its training run's where the folder is one that every run has."""
+    """The name of a model's folder, or of its training run's where every run has a folder named so."""
     named = _named(folder)
-    run = _named(named.parent).name if named.name in _OF_A_RUN else ""
+    run = _named(named.parent).name if named.name == BEST else ""
     return run or named.name
 
 

@@ -116,7 +116,7 @@ class _Bars:
         self._bar.update(count)
 
     def _run_left(self) -> dict[str, str]:
-        """How long the run's steps will take, as far as known; the bar itself tells that of its epoch's."""
+        """The time left of the whole run, once a step has been timed; the bar tells that of the epoch."""
         bar = self._bar
         if not (self._later and bar.n):
             return {}

@@ -43,9 +43,10 @@ TokenisedPhotos = Sequence[Sequence[Sequence[str]]]
 
 
 class Watcher(Protocol):
-    """Receives the progress of a run: what `advance` counts belongs to the stage before it.
+    """Receives the progress of a run, stage by stage.
 
-    `later`: as many of a stage's units follow in later stages of its kind.
+    `advance` counts units of the stage that began last. `later`: how many such units follow in later stages
+    (of an epoch: the steps of the epochs after it).
     """
 
     def stage(self, name: str, total: int, unit: str, later: int = 0) -> None: ...

@@ -9,11 +9,13 @@ import pytest
 from captioner.model_name import model_name
 
 
-@pytest.mark.parametrize(
-    "name", ["run1/best", "run1/last", "run1/best/.", "run1", "run2/../run1/best", "other/run1"]
-)
+@pytest.mark.parametrize("name", ["run1/best", "run1/best/.", "run1", "run2/../run1/best", "other/run1"])
 def test_a_model_has_the_name_of_its_folder_or_run(name: str, tmp_path: Path) -> None:
     assert model_name(tmp_path / name) == "run1"
+
+
+def test_only_the_folder_that_every_run_has_gives_its_name_away(tmp_path: Path) -> None:
+    assert model_name(tmp_path / "run1" / "last") == "last"
 
 
 def test_a_folder_may_be_named_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
