@@ -16,6 +16,7 @@ from torch import Tensor
 
 from captioner.decoders import Decoder
 from captioner.effort import USUAL_BEAM
+from captioner.next_word import NextWordRules
 from captioner.noun_phrases import NounPhrases
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
@@ -136,7 +137,8 @@ def decode(decoder: Decoder, features: Tensor, how: Decoding, n_best: int = 1) -
     """
     if how.groups > 1:
         features = features.repeat_interleave(how.groups, dim=0)
-    search, rules = _BeamSearch(len(features), how, n_best, features.device), _Rules(how, features.device)
+    search = _BeamSearch(len(features), how, n_best, features.device)
+    rules = NextWordRules(how, features.device)
     scores, fixed, state = decoder.begin(features)
     while True:
         logs = _log_probabilities(scores, how.barred)
@@ -289,41 +291,6 @@ def _log_probabilities(scores: Tensor, barred: Sequence[int]) -> Tensor:
     if barred:
         logs[:, list(barred)] = -torch.inf
     return logs
-
-
-class _Rules:
-    """What may not come next in a caption, by its words so far."""
-
-    def __init__(self, how: Decoding, device: torch.device) -> None:
-        self._how, self._device = how, device
-        self._repeatable = None if how.repeatable is None else frozenset(how.repeatable)
-        self._lowered = torch.tensor(how.phrases.lowered if how.phrases else (), device=device).long()
-
-    def apply(self, logs: Tensor, captions: Sequence[Sequence[int]]) -> None:
-        """Change the scores of the next words, in each caption's row of `logs`."""
-        repeats = [(row, word) for row, ids in enumerate(captions) for word in self._repeats(ids)]
-        if (
-            repeats
-        ):  # one call for all: a call for each caption would cost more than the rest of this function
-            rows, words = torch.tensor(repeats, device=self._device).unbind(dim=1)
-            logs[rows, words] = -torch.inf
-        phrases = self._how.phrases
-        if phrases and (wanting := [row for row, ids in enumerate(captions) if phrases.needs_noun(ids)]):
-            logs[torch.tensor(wanting, device=self._device).unsqueeze(1), self._lowered] -= phrases.nats
-
-    def _repeats(self, ids: Sequence[int]) -> list[int]:
-        """Words used too recently, words that may come only once, and words that would repeat a run.
-
-        Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
-        """
-        run, repeatable = self._how.unrepeated, self._repeatable
-        again = list(ids[-self._how.apart :]) if self._how.apart else []
-        if repeatable is not None:
-            again += [word for word in ids if word not in repeatable]
-        if run:
-            last = ids[len(ids) - run + 1 :]
-            again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]
-        return again
 
 
 @torch.no_grad()

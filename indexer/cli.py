@@ -128,20 +128,16 @@ def _fill(
 ) -> None:
     """Build or add; options are read before the index is touched, and `again` is said on Ctrl-C."""
     found, captioning = read_sources(options), read_captioning(options)
-    with opened() as index:
-        try:
-            report = work(
-                index,
-                found,
-                captioning,
-                analyzer=analyzer,
-                rejects=rejects,
-                tell=tell,
-                progress=progress_bar,
-            )
-        except KeyboardInterrupt:
-            with interruptible(again):
-                raise
+    with opened() as index, interruptible(again):
+        report = work(
+            index,
+            found,
+            captioning,
+            analyzer=analyzer,
+            rejects=rejects,
+            tell=tell,
+            progress=progress_bar,
+        )
     finish(report, rejects, as_json)
 
 
