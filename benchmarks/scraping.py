@@ -38,7 +38,7 @@ from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.providers.listed import UrlList
 from indexer.scrape.scraper import scrape
 from indexer.scrape.settings import ScrapeSettings
-from indexer.scrape.store import examine, save
+from indexer.scrape.store import examine, file_name, save
 
 SETTINGS = ScrapeSettings(
     contact="mailto:benchmark@example.org",
@@ -131,7 +131,8 @@ def one_by_one_per_second(port: int, items: int, folder: Path) -> float:
             connection.request("GET", f"/{number}", headers={"Accept": "image/*"})
             body = connection.getresponse().read()
             photo = examine(body, SETTINGS.smallest_side)
-            file = save(folder, photo, body)
+            file = file_name(photo)
+            save(folder, file, body)
             url = f"http://127.0.0.1:{port}/{number}"
             manifest.append(Item(url, status="downloaded", file=file, sha256=photo.sha256, phash=photo.phash))
     connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -24,11 +25,14 @@ _CARRIERS = tuple(
     IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
 )
 
+#: The URL of a text. A scrape needs each several times: as it is found, waits, is fetched, and has been.
+parsed = lru_cache(maxsize=1024)(URL)
+
 
 def canonical(url: str) -> str:
     """One spelling for one address, as far as that is safe; what is no URL stays as it is."""
     try:
-        return str(URL(url.strip()).with_fragment(None))
+        return str(parsed(url.strip()).with_fragment(None))
     except ValueError:
         return url
 
@@ -72,7 +76,7 @@ class AddressGuard:
         if any(character in text for character in "\t\r\n"):  # which a URL would leave out
             raise RefusalError("bad-url", "not a web address (a tab or line break is in it)", "skipped")
         try:
-            url = URL(text).with_fragment(None)
+            url = parsed(text).with_fragment(None)
             host, port = url.host, url.port  # decoded when asked for; a host that begins with xn-- may not be
         except (ValueError, TypeError) as error:
             raise RefusalError("bad-url", f"not a web address ({error})", "skipped") from None

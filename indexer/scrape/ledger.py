@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ _TABLES = """
 CREATE TABLE urls (key BLOB UNIQUE, line TEXT, credit_search INTEGER, reopened INTEGER DEFAULT 0,
                    final INTEGER DEFAULT 0, kept BLOB, repeats BLOB);
 CREATE INDEX keepers ON urls (kept) WHERE kept IS NOT NULL;
-CREATE TABLE contents (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE searches (provider TEXT, query TEXT, cursor TEXT, used INTEGER, taken INTEGER, exhausted INTEGER,
                        PRIMARY KEY (provider, query)) WITHOUT ROWID;
 """
@@ -39,16 +37,16 @@ class Ledger:
 
     SQLite's private temporary database holds it ("" as its name): it spills to disk by itself and is
     gone at the end, so the manifest stays the only truth. Only the perceptual hashes are in memory, with the
-    contents they are of (40 bytes a photo), because every new photo is compared with all of them. Threads
-    may share it.
+    contents they are of (40 bytes a photo), because every new photo is compared with all of them. It is the
+    event loop's alone.
     """
 
     def __init__(self) -> None:
-        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._base = sqlite3.connect("", isolation_level=None)
         # One transaction that never ends: nobody else reads this database, and nothing of it is kept.
         self._base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES + "BEGIN;")
         self._kept = _KeptPhotos()
-        self._lock = threading.RLock()
+        self._claimed: set[bytes] = set()  # contents that are being stored: no address keeps them yet
 
     def close(self) -> None:
         self._base.close()
@@ -67,8 +65,8 @@ class Ledger:
             else:
                 self.forget(line)
 
-    def note(self, line: Item | SearchProgress) -> None:
-        """Remember a line of the manifest."""
+    def note(self, line: Item | SearchProgress, last: Item | None = None) -> None:
+        """Remember a line of the manifest; `last` is its address's line before, where it is at hand."""
         if isinstance(line, SearchProgress):
             row = (line.provider, line.query, line.cursor, line.used, line.taken, line.exhausted)
             self._do("REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)", *row)
@@ -77,9 +75,7 @@ class Ledger:
             if not self.discover(line):
                 self._store_line(with_credit(self.last(line.url), line))
             return
-        self._put(line)
-        if line.status == "downloaded":
-            self._keep(line.sha256, line.phash)
+        self._put(line, self.content(line.url) if last is None else _content(last))
 
     def discover(self, item: Item, search: int | None = None) -> bool:
         """Note an address as found by the search of this number in this run; True where it is new."""
@@ -110,22 +106,23 @@ class Ledger:
 
     def forget(self, item: Item) -> None:
         """Treat an item as found but not fetched."""
-        self._put(as_found(item))
+        self._put(as_found(item), self.content(item.url))
 
     def _store_line(self, item: Item) -> None:
         self._do("UPDATE urls SET line = ? WHERE key = ?", item.packed(), _key(item.url))
 
-    def _put(self, item: Item) -> None:
-        """Store an address's last line. The photo it kept before goes, unless another address keeps it."""
-        kept = bytes.fromhex(item.sha256) if item.status == "downloaded" else None
+    def _put(self, item: Item, before: bytes) -> None:
+        """Store an address's last line. The photo it kept `before` goes, unless another address keeps it."""
+        kept = _content(item)
         repeats = bytes.fromhex(item.duplicate_of) or None
-        row = (_key(item.url), item.packed(), item.is_final, kept, repeats)
-        with self._lock:
-            before = self.content(item.url)
-            self._do(_PUT, *row)
-            if before and not self._row("SELECT 1 FROM urls WHERE kept = ?", before):
-                self._do("DELETE FROM contents WHERE key = ?", before)
-                self._kept.remove(before)
+        row = (_key(item.url), item.packed(), item.is_final, kept or None, repeats)
+        is_new = kept and not self._is_there(kept)
+        self._do(_PUT, *row)
+        self._claimed.discard(kept)
+        if before and not self._is_there(before):
+            self._kept.remove(before)
+        if is_new:
+            self._kept.add(item.phash, kept)
 
     def content(self, url: str) -> bytes:
         """SHA-256 of the photo that is kept of this address; nothing where there is none."""
@@ -149,7 +146,7 @@ class Ledger:
         """Whether nothing is left to do; a duplicate of a photo that has gone since is asked for again."""
         final = self._row(
             "SELECT 1 FROM urls WHERE key = ? AND final"
-            " AND (repeats IS NULL OR repeats IN (SELECT key FROM contents))",
+            " AND (repeats IS NULL OR EXISTS (SELECT 1 FROM urls AS other WHERE other.kept = urls.repeats))",
             _key(url),
         )
         return final is not None
@@ -176,35 +173,27 @@ class Ledger:
 
         The reason is "same" where it is what this `url` has given before.
         """
-        key, own = bytes.fromhex(sha256), self.content(url)
-        with self._lock:
-            if not self._is_new(key):
-                return "same" if key == own else "sha256", sha256
-            near = self._kept.nearest(phash, NEAR, but=own)
-            if near:
-                self._do("DELETE FROM contents WHERE key = ?", key)
-                return "phash", near
-            self._kept.add(phash, key)
-            return "", ""
-
-    def _keep(self, sha256: str, phash: str) -> None:
         key = bytes.fromhex(sha256)
-        with self._lock:
-            if self._is_new(key):
-                self._kept.add(phash, key)
+        if self._is_there(key):
+            return "same" if key == self.content(url) else "sha256", sha256
+        near = self._kept.near(phash, NEAR)
+        if near and (others := [content for content in near if content != self.content(url)]):
+            return "phash", others[0].hex()
+        self._claimed.add(key)
+        self._kept.add(phash, key)
+        return "", ""
 
-    def _is_new(self, content: bytes) -> bool:
-        """Add a content; False where it is there already."""
-        return self._do("INSERT OR IGNORE INTO contents VALUES (?)", content) > 0
+    def _is_there(self, content: bytes) -> bool:
+        """Whether an address keeps this content, or its photo is being stored."""
+        kept = "SELECT 1 FROM urls WHERE kept = ?"
+        return content in self._claimed or self._row(kept, content) is not None
 
     def _do(self, statement: str, *values: Any) -> int:
         """Rows changed."""
-        with self._lock:
-            return self._base.execute(statement, values).rowcount
+        return self._base.execute(statement, values).rowcount
 
     def _row(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
-        with self._lock:
-            row: tuple[Any, ...] | None = self._base.execute(statement, values).fetchone()
+        row: tuple[Any, ...] | None = self._base.execute(statement, values).fetchone()
         return row
 
 
@@ -215,6 +204,11 @@ def _is_whole(item: Item, folder: Path) -> bool:
         return (folder / item.file).stat().st_size == item.bytes
     except OSError:
         return False
+
+
+def _content(item: Item) -> bytes:
+    """SHA-256 of the photo that is kept of this item; nothing where there is none."""
+    return bytes.fromhex(item.sha256) if item.status == "downloaded" else b""
 
 
 def _key(url: str) -> bytes:
@@ -242,7 +236,6 @@ class _KeptPhotos:
             self._hashes.remove(place)
             self._contents[place] = self._contents[len(self._hashes)]
 
-    def nearest(self, phash: str, most: int, *, but: bytes = b"") -> str:
-        """SHA-256 of the first photo within `most` bits, `but` not this one; "" if there is none."""
-        near = (self._contents[place].tobytes() for place in self._hashes.near(phash, most))
-        return next((content.hex() for content in near if content != but), "")
+    def near(self, phash: str, most: int) -> list[bytes]:
+        """SHA-256 of the photos within `most` bits."""
+        return [self._contents[place].tobytes() for place in self._hashes.near(phash, most)]

@@ -130,7 +130,7 @@ class _Run:
 
     async def _download(self, fetcher: Fetcher) -> None:
         await run_together([self._work(fetcher) for _ in range(self.settings.concurrency)])
-        await self.keeper.close()
+        self.keeper.close()
 
     def _fetcher(self, transport: Transport, providers: Sequence[Provider]) -> Fetcher:
         settings = self.settings
@@ -155,7 +155,7 @@ class _Run:
             self.report.found[item.provider] += 1
             await self.frontier.put(item)
         searching = Searching(
-            providers, fetcher, self.settings, self.ledger, self.report, self._note_found, self._note
+            providers, fetcher, self.settings, self.ledger, self.report, self._note_found, self._note_progress
         )
         await searching.run(queries)
         self.frontier.close()
@@ -165,16 +165,17 @@ class _Run:
         now = self._time()
         named = (replace(item, url=canonical(item.url), at=now) for item in items)
         wanted = [item for item in named if item.url not in self.excluded.urls]
-        # `_find` has counted those that it asks for again anyway.
-        counted = [item for item in wanted if not self.ledger.is_reopened(item.url)]
-        new, updated = [], []
+        new, known, updated = [], [], []
         for item in wanted:
             if self.ledger.discover(item, search):
                 new.append(item)
-            elif (line := self.ledger.update_credit(item, search)) is not None:
+                continue
+            if not self.ledger.is_reopened(item.url):  # what is, `_find` has counted
+                known.append(item)
+            if (line := self.ledger.update_credit(item, search)) is not None:
                 updated.append(line)
-        self.report.found.update(item.provider for item in counted)
-        self.report.known += len(counted) - len(new)
+        self.report.found.update(item.provider for item in (*new, *known))
+        self.report.known += len(known)
         self.manifest.append(*new, *updated)
         for item in new:
             await self.frontier.put(item)
@@ -209,21 +210,24 @@ class _Run:
     def _end(self, items: Sequence[Item]) -> None:
         """Note and count items that have reached their final status ("found": not changed), in one write."""
         now = self._time()
-        ended = [(item, self.ledger.last(item.url)) for item in items]
-        lines = (line_of(item, last) for item, last in ended)
-        self._note(*(replace(line, at=now) for line in lines if line is not None))
+        before = ((item, self.ledger.last(item.url)) for item in items)
+        ended = [(with_credit(item, last), last) for item, last in before]
+        lines = ((line_of(item, last), last) for item, last in ended)
+        noted = [(replace(line, at=now), last) for line, last in lines if line is not None]
+        self.manifest.append(*(line for line, _ in noted))
+        for line, last in noted:
+            self.ledger.note(line, last)
         for item, last in ended:
             if item.status == "found":  # asked again, and not changed
                 self.report.known += 1
                 continue
-            self.report.count(with_credit(item, last), withdrawn=is_withdrawn(item, last))
+            self.report.count(item, withdrawn=is_withdrawn(item, last))
             if self.on_item is not None:
-                self.on_item(with_credit(item, last))
+                self.on_item(item)
 
-    def _note(self, *lines: Item | SearchProgress) -> None:
-        self.manifest.append(*lines)
-        for line in lines:
-            self.ledger.note(line)
+    def _note_progress(self, progress: SearchProgress) -> None:
+        self.manifest.append(progress)
+        self.ledger.note(progress)
 
     def _time(self) -> str:
         return as_time(self.clock.now())

@@ -49,16 +49,18 @@ def file_name(photo: ExaminedPhoto) -> str:
     return f"images/{photo.sha256[:2]}/{photo.sha256}{photo.suffix}"
 
 
-def save(folder: Path, photo: ExaminedPhoto, body: bytes) -> str:
-    """Write a photo's file; gives its path relative to `folder`.
+def save(folder: Path, name: str, body: bytes) -> None:
+    """Write a photo's file of this `file_name`.
 
     A crash may leave it cut short; then no line of the manifest names it, and the next run writes it anew.
     """
-    name = file_name(photo)
-    path = folder / name
     try:
-        path.write_bytes(body)
+        _write(f"{folder}/{name}", body)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-    return name
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        _write(f"{folder}/{name}", body)
+
+
+def _write(path: str, body: bytes) -> None:
+    with open(path, "wb") as file:  # noqa: PTH123 - Path takes a third of the time in which a photo is written
+        file.write(body)

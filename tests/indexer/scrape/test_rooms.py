@@ -26,6 +26,7 @@ from indexer.scrape.ledger import NEAR, Ledger, _KeptPhotos
 from indexer.scrape.report import ScrapeReport
 from indexer.scrape.text import HtmlReader, plain_text, read_html
 from indexer.scrape.transport import Limits, Response
+from indexer.scrape.waiting import Waiters
 from tests.indexer.scrape.conftest import timeless
 from tests.indexer.scrape.pictures import image, jpeg
 
@@ -166,6 +167,34 @@ def test_a_content_stays_as_long_as_one_address_gives_it() -> None:
     ledger.close()
 
 
+def test_a_content_that_was_claimed_goes_with_the_address_that_gave_it() -> None:
+    ledger, (old, new) = Ledger(), (("a" * 64, "0" * 16), ("b" * 64, "f" * 16))
+    url = "http://a.example/a"
+    for content, phash in (old, new):
+        assert ledger.claim(content, phash, url) == ("", "")
+        assert ledger.claim(content, phash, url) == ("sha256", content)  # it is being stored
+        ledger.note(Item(url, status="downloaded", sha256=content, phash=phash), ledger.last(url))
+        assert ledger.claim(content, phash, url) == ("same", content)
+    assert ledger.claim(*old) == ("", "")
+    ledger.close()
+
+
+def test_one_who_waits_no_more_is_passed_over() -> None:
+    async def run() -> list[bool]:
+        waiters = Waiters()
+        tasks = [asyncio.create_task(waiters.wait()) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        waiters.wake_one()
+        await asyncio.wait(tasks[:2])
+        woken = [task.done() and not task.cancelled() for task in tasks]
+        waiters.wake_all()
+        await tasks[2]
+        return woken
+
+    assert asyncio.run(run()) == [False, True, False]
+
+
 def test_a_picture_and_its_smaller_copy_are_near_and_others_are_not() -> None:
     hashes = [perceptual_hash(image(number, (320, 240))) for number in range(24)]
     smaller = [perceptual_hash(image(number, (320, 240)).resize((200, 150))) for number in range(24)]
@@ -257,7 +286,7 @@ def test_downloads_wait_for_a_keeper_that_is_behind(number: int, padding: int, t
         waits = not more.done()
         keepers = [asyncio.create_task(keeper.run(ended.extend)) for _ in range(3)]
         await more
-        await keeper.close()
+        keeper.close()
         await asyncio.gather(*keepers)
         keeper.shut_down()
         ledger.close()
@@ -297,7 +326,7 @@ def test_what_is_removed_is_gone_and_the_rest_stays(contents: list[int], gone: i
     for number in contents:
         kept.add(f"{0xFF << 12 * number:016x}", bytes([number]) * 32)
     kept.remove(bytes([gone]) * 32)
-    found = {number for number in range(5) if kept.nearest(f"{0xFF << 12 * number:016x}", NEAR)}
+    found = {number for number in range(5) if kept.near(f"{0xFF << 12 * number:016x}", NEAR)}
     assert found == {*contents} - {gone}
 
 
