@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PROJECT := setup.cfg pyproject.toml setup.py indexer/embedded/kernel.pyx
+PROJECT := setup.cfg pyproject.toml setup.py $(wildcard indexer/embedded/*.pyx)
 # Two processes share all tests: the one that is done takes half of what the other has left. Those that ARGS
 # choose are seldom worth the start of a second process.
 WORKERS ?= $(if $(ARGS),0,2)

@@ -1,12 +1,15 @@
-"""The part that is compiled; all else about the package stands in setup.cfg."""
+"""The parts that are compiled; all else about the package stands in setup.cfg."""
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 # No debugging symbols: they are nine tenths of the file, and name the folder it was made in.
-KERNEL = Extension("indexer.embedded.kernel", ["indexer/embedded/kernel.pyx"], extra_compile_args=["-g0"])
+MODULES = [
+    Extension(f"indexer.embedded.{name}", [f"indexer/embedded/{name}.pyx"], extra_compile_args=["-g0"])
+    for name in ("decoder", "kernel")
+]
 
-compiled = cythonize([KERNEL])
+compiled = cythonize(MODULES)
 for extension in compiled:
     # Without a C compiler the same answers come from NumPy, more slowly (indexer/embedded/best.py). It is
     # told here, since Cython makes extensions of its own and passes this on to none.

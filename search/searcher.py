@@ -150,7 +150,9 @@ class Searcher:
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
         given = frozenset(listed(tokens, "tokens", QueryError))
-        return self._answer((of_tokens(given, self.index.analyzer),), self._wanted(k, **options))
+        view = self.index.view()
+        wanted = Wanted.of(view.analyzer, k, **options)
+        return self._answers([Plan((of_tokens(given, view.analyzer),), wanted, view.engine)], view)[0]
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
@@ -266,9 +268,9 @@ class Searcher:
     ) -> Results:
         return self._answers([Plan(asked, wanted, self.index.engine, excluded)])[0]
 
-    def _answers(self, plans: Sequence[Plan]) -> list[Results]:
+    def _answers(self, plans: Sequence[Plan], view: View | None = None) -> list[Results]:
         started = time.perf_counter()
-        view = self.index.view()
+        view = self.index.view() if view is None else view
         pages = pursue(view, plans)
         found = zip(plans, pages, self._vocabulary.unknown(view, plans, pages), strict=True)
         check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from reprlib import repr as shortened
 from typing import TypedDict
 
@@ -52,8 +53,7 @@ class Wanted:
         least = least_score(min_score, QueryError)
         hits = whole(k, "k is the number of hits wanted", QueryError)
         barred = tuple(_barred(one, analyzer_name) for one in listed(without, "words", QueryError))
-        allowed = _filters(filters, frozenset[str]().union(*(one.tokens for one in barred)))
-        return Wanted(hits, allowed, barred, least, after or "", bool(fold_duplicates))
+        return Wanted(hits, _filters(filters, barred), barred, least, after or "", bool(fold_duplicates))
 
 
 def _barred(words: str, name: str) -> Asked:
@@ -64,9 +64,11 @@ def _barred(words: str, name: str) -> Asked:
     return Asked(words, tokens, name)
 
 
-def _filters(given: Allowed, without: frozenset[str]) -> Filters:
+def _filters(given: Allowed, barred: Sequence[Asked]) -> Filters:
     """Make filters of what was given; raises QueryError for what are none."""
+    if isinstance(given, Filters) and not barred:
+        return given
     try:
-        return Filters(given, without)
+        return Filters(given, chain.from_iterable(one.tokens for one in barred))
     except IndexerError as error:
         raise QueryError(str(error)) from None

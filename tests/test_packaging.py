@@ -23,6 +23,8 @@ from indexer.embedded import ranking
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("captioner", "indexer", "search", "es_mappings")
+#: What modules of the package `indexer.embedded` are compiled from, and what says their types.
+COMPILED_FROM = ("decoder.pyi", "decoder.pyx", "kernel.pyi", "kernel.pyx")
 
 
 def run(command: Sequence[str], folder: Path, **environment: str) -> str:
@@ -119,27 +121,29 @@ def test_the_sdist_holds_what_is_compiled_as_it_was_written(released: Path) -> N
     (path,) = released.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"indexer/embedded/kernel.pyx", "indexer/embedded/kernel.pyi", "LICENSE", "README.md"} <= names
-    assert "indexer/embedded/kernel.c" not in names
+    assert {f"indexer/embedded/{name}" for name in COMPILED_FROM} | {"LICENSE", "README.md"} <= names
+    assert not any(name.endswith(".c") for name in names)
     assert not any(name.startswith(("tests/", "scripts/", "benchmarks/")) for name in names)
 
 
 def test_the_wheel_holds_the_packages_with_all_their_data_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     listed = run(["git", "ls-files", *PACKAGES], ROOT).splitlines()
-    assert {name for name in listed if (ROOT / name).is_file()} - names == {"indexer/embedded/kernel.pyx"}
+    missing = {name for name in listed if (ROOT / name).is_file()} - names
+    assert missing == {f"indexer/embedded/{name}" for name in COMPILED_FROM if name.endswith(".pyx")}
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {*PACKAGES, "caption_search"}
 
 
-def test_the_wheel_holds_the_kernel_and_not_what_it_is_made_of(wheel: Path) -> None:
+@pytest.mark.parametrize("module", ["decoder", "kernel"])
+def test_the_wheel_holds_what_is_compiled_and_not_what_it_is_made_of(wheel: Path, module: str) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    compiled = {name for name in names if name.startswith("indexer/embedded/kernel.")}
-    compiled -= {"indexer/embedded/kernel.pyi"}
+    compiled = {name for name in names if name.startswith(f"indexer/embedded/{module}.")}
+    compiled -= {f"indexer/embedded/{module}.pyi"}
     assert len(compiled) == (ranking.find_best_compiled is not None)
     assert all(name.endswith((".so", ".pyd")) for name in compiled)
 
 
-def test_without_a_compiler_it_is_made_without_the_kernel(released: Path, tmp_path: Path) -> None:
+def test_without_a_compiler_it_is_made_without_these(released: Path, tmp_path: Path) -> None:
     (sdist,) = released.glob("*.tar.gz")
     make = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     run([*make, "--wheel-dir", str(tmp_path), str(sdist)], tmp_path, CC="/bin/false")

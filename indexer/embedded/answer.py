@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 
 from indexer.embedded.dtypes import Bool, Float64, Int32, Int64, Integers
 from indexer.embedded.ranking import Descent, Match
 from indexer.embedded.segment import Segment
-from indexer.records import Candidate, Candidates, Filters, Position, Query
+from indexer.records import Candidate, Candidates, Document, Filters, Position, Query
 
 #: Filters that let at most this share of a segment (or this many rows) pass are selective: the sets of these
 #: rows are all scored. To go down the scores would be slower, since most captions there do not pass.
 _SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.01, 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A caption that answers: its score, its image, and where it is stored."""
 
     score: float
     image_id: str
     segment: int
+    set: int
     row: int
 
 
@@ -64,10 +66,6 @@ class Selection:
         return sets
 
 
-def _images_of(segment: Segment, rows: Int64) -> Integers:
-    return segment.column("image_id").codes(rows)
-
-
 class _Answer:
     """Collects the captions that answer one query, in steps down the scores."""
 
@@ -82,8 +80,7 @@ class _Answer:
     def collect(self) -> Candidates:
         while self._missing() and self._reaches_min_score(self._descent.bound):
             by_image = self._query.images is not None
-            step = self._descent.step(self._missing(), self._query.min_score, images=by_image)
-            self._take([match for one in step if len((match := self._within_scores(one)).sets)])
+            self._take(self._descent.step(self._missing(), self._query.min_score, images=by_image))
         return Candidates(self._candidates(), self._bound(), self._descent.examined)
 
     def _missing(self) -> int:
@@ -101,84 +98,74 @@ class _Answer:
         bound = self._next.score if self._next else self._descent.bound
         return bound if self._reaches_min_score(bound) else 0.0
 
-    def _within_scores(self, match: Match) -> Match:
-        """The sets that score at least `min_score`, and no more than where the page begins."""
-        ascending = -match.scores
-        first = 0 if self._query.after is None else int(ascending.searchsorted(-self._query.after.score))
-        last = int(ascending.searchsorted(-self._query.min_score, side="right"))
-        return match if last - first == len(match.sets) else match.part(first, last)
-
     def _take(self, matches: Sequence[Match]) -> None:
-        most = self._limit - len(self._found)
-        # Two captions for each image are nearly always enough, and fewer than the limit: so many are tried
-        # first.
-        for wanted in dict.fromkeys((min(most, 2 * self._missing()), most)):
-            # One more than wanted, to know the best one that is left out.
-            captions = [one for match in matches for one in self._best_captions(match, wanted + 1)]
-            if len(matches) > 1:
-                captions.sort(key=lambda one: (-one.score, one.image_id, one.segment, one.row))
-            taken = self._up_to_last_image(captions[:wanted])
-            if len(taken) < wanted or len(captions) <= wanted:
+        """Take captions until none is missing, and look at one more to know the best that is left out."""
+        captions, images = self._limit - len(self._found), self._query.images or self._limit
+        for one in merge(*map(self._captions, matches), key=lambda one: (-one.score, one.image_id)):
+            if not captions or len(self._images) >= images:
+                self._next = one
                 break
-        self._found += taken
-        self._images.update(one.image_id for one in taken)
-        self._next = captions[len(taken)] if len(captions) > len(taken) else None
+            self._found.append(one)
+            self._images.add(one.image_id)
+            captions -= 1
 
-    def _up_to_last_image(self, captions: list[_Found]) -> list[_Found]:
-        """The captions up to the one with which as many images as wanted are found."""
-        if self._query.images is None:
-            return captions
-        images = set(self._images)
-        for place, one in enumerate(captions, 1):
-            images.add(one.image_id)
-            if len(images) >= self._query.images:
-                return captions[:place]
-        return captions
+    def _captions(self, match: Match) -> Iterator[_Found]:
+        """The captions of a segment's sets that answer, by descending score, then by image.
 
-    def _best_captions(self, match: Match, wanted: int) -> list[_Found]:
-        """The `wanted` first captions of a segment's sets: by descending score, then by image."""
-        segment, parts, count, end = self._segments[match.segment], [], 0, 0
-        while count < wanted and end < len(match.sets):
+        They are read as they are asked for: as many as can be missing then, and one more.
+        """
+        turn, end = 2 * self._missing(), 0
+        while end < len(match.sets):
             # Sets of equal score are read together, since their captions are ordered by image. A turn reads
             # as many sets as all turns before it, or more: else it takes many where few captions pass.
-            begin, end = end, match.end_of_score(end + max(wanted - count, end))
-            parts.append(self._rows_that_answer(match.part(begin, end), wanted))
-            count += len(parts[-1][0])
-        rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-        images = _images_of(segment, rows)
-        order = np.lexsort((images, -scores))[:wanted]
-        names = segment.column("image_id").values.many(images[order])
-        found = zip(scores[order].tolist(), names, rows[order].tolist(), strict=True)
-        return [_Found(score, name, match.segment, row) for score, name, row in found]
+            begin, end = end, match.end_of_score(end + max(turn, end))
+            yield from self._in_order(match.part(begin, end))
 
-    def _rows_that_answer(self, match: Match, wanted: int) -> tuple[Int64, Float64]:
-        """The rows of these sets that may answer, and their scores; at least the `wanted` first are given."""
-        segment, after = self._segments[match.segment], self._query.after
-        all_answer = self._selection.unrestricted[match.segment] and after is None
-        if all_answer and len(match.sets) > 4 * wanted:
-            # Each set has a caption that answers, so `wanted` sets are enough.
-            match = match.take(np.lexsort((segment.first_images(match.sets), -match.scores))[:wanted])
-        rows, lengths = segment.token_sets.rows_of(match.sets, wanted if all_answer else None)
-        scores = match.scores if len(rows) == len(match.sets) else np.repeat(match.scores, lengths)
-        if all_answer:
-            return rows, scores
-        passing = self._selection.passes(match.segment, rows)
-        if after is not None:
-            first = segment.column("image_id").values.rank(after.image_id, after=True)
-            passing &= (scores < after.score) | (_images_of(segment, rows) >= first)
-        return rows[passing], scores[passing]
+    def _in_order(self, match: Match) -> Iterator[_Found]:
+        """The first captions of these sets that answer, in order: as many as can be missing, and one more."""
+        number, enough = match.segment, self._limit - len(self._found) + 1
+        segment, images = self._segments[number], self._segments[number].column("image_id")
+        all_answer = self._selection.unrestricted[number] and self._query.after is None
+        scores, sets, rows = _captions_of(segment, match, enough if all_answer else None)
+        codes = images.codes(rows)
+        order = np.lexsort((codes, -scores))
+        if not all_answer:
+            order = order[self._passes(number, rows, codes, scores)[order]]
+        order = order[:enough]
+        stored = (part[order].tolist() for part in (sets, rows))
+        return map(_Found, scores[order].tolist(), images.values.many(codes[order]), repeat(number), *stored)
+
+    def _passes(self, number: int, rows: Int64, images: Integers, scores: Float64) -> Bool:
+        """Which of a segment's captions pass the filters, and do not stand before the page."""
+        passing, after = self._selection.passes(number, rows), self._query.after
+        if after is None:
+            return passing
+        first = self._segments[number].column("image_id").values.rank(after.image_id, after=True)
+        return passing & ((scores < after.score) | (images >= first))
 
     def _candidates(self) -> tuple[Candidate, ...]:
-        documents = {}
-        for number, segment in enumerate(self._segments):
-            rows = [found.row for found in self._found if found.segment == number]
-            if rows:
-                read = segment.documents(np.array(rows, np.int64))
-                documents.update({(number, row): document for row, document in zip(rows, read, strict=True)})
+        documents = [iter(self._documents(number)) for number in range(len(self._segments))]
         return tuple(
-            Candidate(documents[found.segment, found.row], Position(found.score, found.image_id))
+            Candidate(next(documents[found.segment]), Position(found.score, found.image_id))
             for found in self._found
         )
+
+    def _documents(self, number: int) -> list[Document]:
+        """The documents that were found in a segment, in their order."""
+        found = [one for one in self._found if one.segment == number]
+        sets = np.array([one.set for one in found], np.int32)
+        return self._segments[number].documents(np.array([one.row for one in found], np.int64), sets)
+
+
+def _captions_of(segment: Segment, match: Match, most: int | None) -> tuple[Float64, Int32, Int64]:
+    """Scores, sets and rows of the captions of these sets; of many, at least the `most` first."""
+    if most is not None and len(match.sets) > 4 * most:
+        # Each set has a caption that answers, so as many sets are enough.
+        match = match.take(np.lexsort((segment.first_images(match.sets), -match.scores))[:most])
+    rows, lengths = segment.token_sets.rows_of(match.sets, most)
+    if len(rows) == len(match.sets):
+        return match.scores, match.sets, rows
+    return match.scores.repeat(lengths), match.sets.repeat(lengths), rows
 
 
 def answer(segments: Sequence[Segment], query: Query, limit: int) -> Candidates:
@@ -209,9 +196,8 @@ def count_images(segments: Sequence[Segment], queries: Iterable[Query], excluded
         descent = Descent(segments, query, selection.selected_sets())
         for match in descent.down_to(query.min_score):
             segment = segments[match.segment]
-            sets = match.sets[match.scores >= query.min_score]
-            rows = selection.rows(match.segment, segment.token_sets.rows_of(sets)[0])
-            found[match.segment].append(_images_of(segment, rows))
+            rows = selection.rows(match.segment, segment.token_sets.rows_of(match.sets)[0])
+            found[match.segment].append(segment.column("image_id").codes(rows))
     left_out = [segment.column("image_id").codes_of(excluded) for segment in segments]
     counted = [np.setdiff1d(np.concatenate(parts), out) for parts, out in zip(found, left_out, strict=True)]
     return distinct_images(segments, counted)

@@ -59,9 +59,9 @@ def find_best(
 ) -> tuple[Int32, Float64, float, int]:
     """The `wanted` best sets that score `floor` (above 0) to `highest`, and equal ones; all if `wanted` is 0.
 
-    Gives the sets, in any order and perhaps with some lower ones; their scores; the score from which on none
-    is missing; and how many captions were examined. Raises ValueError or IndexError for arrays that do not
-    fit each other.
+    Gives the sets, best first and equal ones ascending; their scores; the score from which on none is
+    missing; and how many captions were examined. Raises ValueError or IndexError for arrays that do not fit
+    each other.
     """
     slices = _Slices(token_sets, query)
     least = slices.affordable_reach(0)
@@ -70,12 +70,24 @@ def find_best(
         read, bound = slices.count_reaching(least)
         sets, overlaps = slices.candidates(least, bound)
         scores = overlaps / (query.size + token_sets.sizes_of(sets) - overlaps)
-        inside = (scores <= highest) & (scores >= floor)
-        last = float(np.partition(scores[inside], -wanted)[-wanted]) if 0 < wanted <= inside.sum() else 0.0
-        if last > bound or bound < floor or bound == 0.0:
+        found, their_scores, last = best_of(sets, scores, wanted, floor, highest)
+        enough = 0 < wanted <= len(found)
+        if (enough and last > bound) or bound < floor or bound == 0.0:
             # Each step reads again what the steps before it read: the last one counts all that was examined.
-            return sets[inside], scores[inside], max(last, floor), token_sets.count_captions(sets)
-        least = last or slices.affordable_reach(read)
+            return found, their_scores, last, token_sets.count_captions(sets)
+        least = last if enough else slices.affordable_reach(read)
+
+
+def best_of(
+    sets: Int32, scores: Float64, wanted: int, floor: float, highest: float
+) -> tuple[Int32, Float64, float]:
+    """Of sets, which ascend, what `find_best` gives; their scores; from which score on none is missing."""
+    inside = (scores <= highest) & (scores >= floor)
+    sets, scores = sets[inside], scores[inside]
+    if 0 < wanted <= len(sets):
+        floor = float(np.partition(scores, -wanted)[-wanted])
+    best = np.argsort(-scores, kind="stable")[: np.count_nonzero(scores >= floor)]
+    return sets[best], scores[best], floor
 
 
 class _Slices:

@@ -4,7 +4,8 @@
 Size classes (the sets of one size) are searched in descending order of the highest score that a set of that
 size can reach. The best scores so far give a floor, and so the overlap that a set of the next class needs.
 Prefix filter: such a set occurs in the posting lists of the query's rarest tokens. Only these lists are
-read, and only the sets found there often enough (the candidates) are compared token by token.
+read, and only the sets found there often enough (the candidates) are compared token by token, those found
+most often first: once the floor has risen, the others need not be compared.
 
 Nothing in the file is trusted: every set and token number is checked, since one out of range would read or
 write foreign memory.
@@ -12,9 +13,9 @@ write foreign memory.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.string cimport memset
 
 cdef enum:
     #: In how many of the lists read a set should occur to be a candidate. More hits: longer prefix, fewer
@@ -22,9 +23,6 @@ cdef enum:
     WANTED_HITS = 3
     #: For queries of no more known tokens than this, one hit makes a candidate.
     SHORT_QUERY = 2
-    #: Where a class has more than so many times as many sets as postings were read, candidates are collected
-    #: by reading these postings again rather than by scanning all counters.
-    SPARSE = 2
     #: How many candidates ahead tokens are prefetched.
     PREFETCH = 8
     #: So many sets of the most promising class are searched first, so that there is a floor for the rest.
@@ -69,10 +67,14 @@ cdef struct SizeClass:
     bint partial
 
 
+cdef struct Result:
+    double score
+    int32_t number  # of the set
+
+
 cdef struct Results:
     Py_ssize_t count, capacity, examined
-    int32_t* sets
-    double* scores
+    Result* found
     Py_ssize_t wanted, heap_size
     double* heap  # the best scores so far: a binary heap, the least of them first
     double floor, highest
@@ -116,15 +118,10 @@ cdef void push_score(Results* results, double value) noexcept nogil:
 cdef bint grow(Results* results) noexcept nogil:
     """Make room for more results; False where there is no memory."""
     cdef Py_ssize_t capacity = 2 * results.capacity + 64
-    cdef void* sets = realloc(results.sets, capacity * sizeof(int32_t))
-    if sets == NULL:
+    cdef void* found = realloc(results.found, capacity * sizeof(Result))
+    if found == NULL:
         return False
-    results.sets = <int32_t*> sets
-    cdef void* scores = realloc(results.scores, capacity * sizeof(double))
-    if scores == NULL:
-        return False
-    results.scores = <double*> scores
-    results.capacity = capacity
+    results.found, results.capacity = <Result*> found, capacity
     return True
 
 
@@ -174,84 +171,88 @@ cdef bint slice_postings(
     return True
 
 
-cdef Py_ssize_t count_hits(SizeClass* one, Query* query, uint8_t* hits) noexcept nogil:
-    """Count for each set of a class in how many lists of the prefix it occurs.
+cdef Py_ssize_t count_hits(SizeClass* one, Query* query, uint8_t* hits, int32_t* candidates) noexcept nogil:
+    """Count for each set of a class in how many lists of the prefix it occurs, and collect those with enough.
 
-    Gives how many postings were read; -1 for a damaged file.
+    Gives how many candidates there are; -1 for a damaged file. A candidate is the number of a set within the
+    class, from 0 on.
     """
-    cdef Py_ssize_t place, begin, end, total = 0
-    cdef uint32_t member
+    # In local names, which no write to `hits` can change as far as the compiler knows.
+    cdef const int32_t* postings = query.postings
+    cdef uint32_t member, first_set = <uint32_t> one.first_set, width = <uint32_t> one.width
+    cdef uint8_t seen, min_hits = <uint8_t> one.min_hits
+    cdef Py_ssize_t place, begin, end, stop, count = 0
     cdef int token
     for token in range(one.prefix):
         if not slice_postings(one, query, token, &begin, &end):
             return -1
-        total += end - begin
-        for place in range(begin, end):
-            member = <uint32_t> (query.postings[place] - one.first_set)
-            if member >= <uint32_t> one.width:
+        if end - begin > width:
+            return -1
+        place, stop = begin, end
+        while place < stop:
+            member = <uint32_t> postings[place] - first_set
+            if member >= width:
                 return -1
-            hits[member] += 1
-    return total
-
-
-cdef Py_ssize_t collect_candidates(
-    SizeClass* one, Query* query, Py_ssize_t postings_read, uint8_t* hits, int32_t* candidates, uint8_t* their_hits
-) noexcept nogil:
-    """Collect the sets of a class with enough hits, and set all counters to 0 again. Gives how many they are.
-
-    A candidate is the number of a set within the class, from 0 on.
-    """
-    cdef Py_ssize_t place, begin, end, word, count = 0
-    cdef int32_t member
-    cdef int token
-    if SPARSE * postings_read < one.width:
-        for token in range(one.prefix):
-            slice_postings(one, query, token, &begin, &end)
-            for place in range(begin, end):
-                member = query.postings[place] - one.first_set
-                if hits[member] >= one.min_hits:
-                    candidates[count], their_hits[count] = member, hits[member]
-                    count += 1
-                hits[member] = 0
-        return count
-    for word in range(0, one.width, 8):  # eight counters at a time: most are 0
-        if (<uint64_t*> (hits + word))[0] == 0:
-            continue
-        for place in range(word, word + 8):
-            if hits[place] >= one.min_hits:
-                candidates[count], their_hits[count] = <int32_t> place, hits[place]
-                count += 1
-            hits[place] = 0
+            seen = hits[member] + 1
+            hits[member] = seen
+            # Without a branch: a set is written each time, and stays where it has just met with enough.
+            candidates[count] = <int32_t> member
+            count += seen == min_hits
+            place += 1
+        if count > width:  # only where a list names sets more than once; there is room for one list more
+            return -1
     return count
+
+
+cdef void order_by_hits(
+    const uint8_t* hits, const int32_t* candidates, Py_ssize_t count, int32_t* ordered
+) noexcept nogil:
+    """Put the candidates in descending order of their hits (counting sort)."""
+    cdef Py_ssize_t[256] ends
+    cdef Py_ssize_t place, total = 0
+    cdef int level
+    memset(ends, 0, sizeof(ends))
+    for place in range(count):
+        ends[hits[candidates[place]]] += 1
+    for level in range(255, -1, -1):
+        total += ends[level]
+        ends[level] = total - ends[level]
+    for place in range(count):
+        level = hits[candidates[place]]
+        ordered[ends[level]] = candidates[place]
+        ends[level] += 1
 
 
 cdef inline int count_overlap(const Token* tokens, int size, Query* query) noexcept nogil:
     """How many of a set's tokens are the query's; -1 if one is out of range."""
     cdef int place, overlap = 0
+    cdef uint32_t token, highest = 0
     for place in range(size):
-        if <uint32_t> tokens[place] >= query.vocabulary:
-            return -1
-        overlap += query.marks[tokens[place]]
-    return overlap
+        token = tokens[place]
+        highest = max(highest, token)
+        overlap += query.marks[min(token, query.vocabulary - 1)]
+    return overlap if highest < query.vocabulary else -1
 
 
 cdef bint score_candidates(
-    SizeClass* one, Query* query, const Token* tokens, Py_ssize_t count, int32_t* candidates, uint8_t* hits,
-    Results* results
+    SizeClass* one, Query* query, const Token* tokens, Py_ssize_t count, const int32_t* candidates,
+    const uint8_t* hits, Results* results
 ) noexcept nogil:
     """Add to the results the candidates that score enough. False for a damaged file, or without memory."""
-    cdef bint all_read = one.prefix == query.known  # then the hits are the overlap
+    cdef int unread = query.known - one.prefix  # lists; where there are none, the hits are the overlap
     cdef Py_ssize_t place
     cdef const uint32_t* rows = query.rows + one.first_set
     cdef int overlap
     cdef double value
     for place in range(count):
+        overlap = hits[candidates[place]]
+        if overlap + unread < one.min_overlap:
+            break  # the floor has risen, and those behind have no more hits
         results.examined += <Py_ssize_t> rows[candidates[place] + 1] - <Py_ssize_t> rows[candidates[place]]
-        if all_read:
-            overlap = hits[place]
-        else:
+        if unread:
             if place + PREFETCH < count:
                 prefetch(tokens + <Py_ssize_t> candidates[place + PREFETCH] * one.size)
+                prefetch(rows + candidates[place + PREFETCH])
             overlap = count_overlap(tokens + <Py_ssize_t> candidates[place] * one.size, one.size, query)
         if overlap < one.min_overlap:
             if overlap < 0:
@@ -262,7 +263,7 @@ cdef bint score_candidates(
             continue
         if results.count == results.capacity and not grow(results):
             return False
-        results.sets[results.count], results.scores[results.count] = one.first_set + candidates[place], value
+        results.found[results.count] = Result(value, one.first_set + candidates[place])
         results.count += 1
         if results.wanted:
             push_score(results, value)
@@ -278,11 +279,11 @@ cdef bint search_classes(
     cdef Py_ssize_t place, total, begin, widest = 0
     for place in range(class_count):
         widest = max(widest, classes[place].width)
-    # Eight more, since counters are read eight at a time.
-    cdef uint8_t* hits = <uint8_t*> calloc(widest + 8, 1)
-    cdef int32_t* candidates = <int32_t*> malloc((widest + 8) * sizeof(int32_t))
-    cdef uint8_t* their_hits = <uint8_t*> malloc(widest + 8)
-    cdef bint sound = hits != NULL and candidates != NULL and their_hits != NULL
+    cdef uint8_t* hits = <uint8_t*> malloc(widest)
+    # Twice as many, and one more: see `count_hits`, which writes a set before it is known to be a candidate.
+    cdef int32_t* candidates = <int32_t*> malloc((2 * widest + 1) * sizeof(int32_t))
+    cdef int32_t* ordered = <int32_t*> malloc((widest + 1) * sizeof(int32_t))
+    cdef bint sound = hits != NULL and candidates != NULL and ordered != NULL
     cdef SizeClass* one
     for place in range(class_count):
         if not sound:
@@ -296,15 +297,16 @@ cdef bint search_classes(
                 or one.first_set < 0 or one.first_set + one.width >= query.row_count):
             sound = False
             break
-        total = count_hits(one, query, hits)
+        memset(hits, 0, one.width)
+        total = count_hits(one, query, hits, candidates)
         if total <= 0:
             sound = total == 0
             continue
-        total = collect_candidates(one, query, total, hits, candidates, their_hits)
-        sound = score_candidates(one, query, tokens + begin, total, candidates, their_hits, results)
+        order_by_hits(hits, candidates, total, ordered)
+        sound = score_candidates(one, query, tokens + begin, total, ordered, hits, results)
     free(hits)
     free(candidates)
-    free(their_hits)
+    free(ordered)
     return sound
 
 
@@ -375,7 +377,7 @@ def find_best_typed(
         query_size, <int> begins.shape[0], wanted_hits, &postings[0], postings.shape[0], &begins[0],
         &cuts[0, 0], cuts.shape[1], &marks[0], <uint32_t> marks.shape[0], &rows[0], rows.shape[0],
     )
-    cdef Results results = Results(0, 0, 0, NULL, NULL, wanted, 0, NULL, floor, highest)
+    cdef Results results = Results(0, 0, 0, NULL, wanted, 0, NULL, floor, highest)
     cdef SizeClass* classes = <SizeClass*> malloc((sizes.shape[0] + 1) * sizeof(SizeClass))
     cdef Py_ssize_t class_count
     cdef bint sound
@@ -388,14 +390,35 @@ def find_best_typed(
             sound = search_classes[Token](
                 classes, class_count, &query, &set_tokens[0], set_tokens.shape[0], &class_tokens[0], &results
             )
+            leave_best(&results)
         if not sound:
             raise ValueError("a number in the arrays is out of range, or there was no memory")
         return *to_arrays(&results), results.floor, results.examined
     finally:
         free(classes)
         free(results.heap)
-        free(results.sets)
-        free(results.scores)
+        free(results.found)
+
+
+cdef int compare(const void* one, const void* other) noexcept nogil:
+    """Puts the best score first, and the lower set before another one of equal score."""
+    cdef const Result* first = <const Result*> one
+    cdef const Result* second = <const Result*> other
+    if first.score != second.score:
+        return -1 if first.score > second.score else 1
+    return (first.number > second.number) - (first.number < second.number)
+
+
+cdef void leave_best(Results* results) noexcept nogil:
+    """Drop the results that the floor has risen above since they were found, and sort the others."""
+    cdef Py_ssize_t place, count = 0
+    for place in range(results.count):
+        if results.found[place].score >= results.floor:
+            results.found[count] = results.found[place]
+            count += 1
+    results.count = count
+    if count:
+        qsort(results.found, count, sizeof(Result), compare)
 
 
 cdef tuple to_arrays(Results* results):
@@ -403,7 +426,7 @@ cdef tuple to_arrays(Results* results):
     sets, scores = np.empty(results.count, np.int32), np.empty(results.count)
     cdef int32_t[::1] to_sets = sets
     cdef double[::1] to_scores = scores
-    if results.count:
-        memcpy(&to_sets[0], results.sets, results.count * sizeof(int32_t))
-        memcpy(&to_scores[0], results.scores, results.count * sizeof(double))
+    cdef Py_ssize_t place
+    for place in range(results.count):
+        to_sets[place], to_scores[place] = results.found[place].number, results.found[place].score
     return sets, scores

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import nextafter
+from operator import attrgetter
 
 import numpy as np
 
-from indexer.embedded.best import FindBest, SegmentQuery, find_best
+from indexer.embedded.best import FindBest, SegmentQuery, best_of, find_best
 from indexer.embedded.dtypes import Float64, Int32, Int64
 from indexer.embedded.segment import Segment
 from indexer.records import Query
@@ -58,9 +58,13 @@ class Match:
     def part(self, first: int, last: int) -> Match:
         return Match(self.segment, self.sets[first:last], self.scores[first:last])
 
+    def down_to(self, score: float) -> Match:
+        """The sets that score so much or more."""
+        return self.part(0, int((-self.scores).searchsorted(-score, side="right")))
+
     def end_of_score(self, place: int) -> int:
         """The first place from `place` on whose score differs from the one before `place`."""
-        if place >= len(self.scores):
+        if place >= len(self.scores) or self.scores[place - 1] == self.scores[-1]:
             return len(self.scores)
         return int((-self.scores).searchsorted(-self.scores[place - 1], side="right"))
 
@@ -70,7 +74,7 @@ def _query_of(segment: Segment, query: Query) -> SegmentQuery:
     # count in the query's size alone: else the sets that hold them would have the highest scores.
     shared = query.tokens - query.filters.without
     known = [posting for token in shared if (posting := segment.posting(token)) is not None]
-    known.sort(key=lambda posting: posting.length)
+    known.sort(key=attrgetter("length"))
     marks = np.zeros(len(segment.vocabulary), np.uint8)
     marks[[posting.token for posting in known]] = 1
     return SegmentQuery(
@@ -79,7 +83,7 @@ def _query_of(segment: Segment, query: Query) -> SegmentQuery:
         marks,
         len(query.tokens),
         # Posting lists of equal length are most often those of tokens that an analyzer adds together.
-        any(one.length == other.length for one, other in pairwise(known)),
+        len({posting.length for posting in known}) < len(known),
     )
 
 
@@ -97,7 +101,7 @@ class _Scan:
     def best(self, wanted: int, floor: float, highest: float) -> tuple[Int32, Float64, float]:
         """Sets that score `floor` to `highest`, their scores, and the score from which on none is missing."""
         if self._only is not None:
-            return *self._only, floor
+            return best_of(*self._only, wanted, floor, highest)
         if not len(self._query.begins):
             return _NO_SETS, _NO_SCORES, floor
         sets, scores, complete, examined = self._find_best(
@@ -146,19 +150,18 @@ class Descent:
 
     def _go_down(self, wanted: int, lowest: float) -> list[Match]:
         """The `wanted` best sets (all if 0) that score `lowest` or more, and those equal to the last."""
-        floor, found = max(lowest, _ABOVE_ZERO), []
-        for scan in self._scans:
+        floor, matches = max(lowest, _ABOVE_ZERO), []
+        for number, scan in enumerate(self._scans):
             sets, scores, floor = scan.best(wanted, floor, self._highest)
-            found.append((sets, scores))
-        every = np.concatenate([_NO_SCORES, *(scores for _, scores in found)])
-        every = every[every <= self._highest]
-        if 0 < wanted <= len(every):
-            floor = max(floor, float(np.partition(every, -wanted)[-wanted]))
-        matches = [self._match(number, *one, floor) for number, one in enumerate(found)]
+            matches.append(Match(number, sets, scores))
+        if len(matches) > 1:
+            floor = _common_floor(matches, wanted, floor)
+            matches = [match.down_to(floor) for match in matches]
         self._highest = self.bound = nextafter(floor, 0.0)
         return [match for match in matches if len(match.sets)]
 
-    def _match(self, number: int, sets: Int32, scores: Float64, floor: float) -> Match:
-        places = np.flatnonzero((scores >= floor) & (scores <= self._highest))
-        places = places[np.lexsort((sets[places], -scores[places]))]
-        return Match(number, sets[places], scores[places])
+
+def _common_floor(matches: Sequence[Match], wanted: int, floor: float) -> float:
+    """The score of the `wanted`-th best of all sets; `floor` where there are fewer, or all are wanted."""
+    scores = np.concatenate([match.scores for match in matches])
+    return max(floor, float(np.partition(scores, -wanted)[-wanted])) if 0 < wanted <= len(scores) else floor

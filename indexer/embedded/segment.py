@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,12 @@ from indexer.embedded.strings import Strings
 from indexer.embedded.token_sets import TokenSets
 from indexer.records import NO_FILTERS, RECORD_FIELDS, CaptionRecord, Document, Filters
 
+try:
+    from indexer.embedded.decoder import make_many
+except ImportError:  # there was no compiler when this was installed
+    from indexer.embedded.decoding import make_many
+
+_DOCUMENT_FIELDS = tuple(one.name for one in fields(Document))
 #: For how many tokens a segment caches what was looked up.
 _CACHED_TOKENS = 20_000
 #: Rows held in memory at a time, where all rows are read.
@@ -50,6 +56,17 @@ class Posting:
     cuts: Int32
 
 
+class _Texts(dict[int, str]):
+    """The texts of tokens by their numbers: each is decoded once, and kept."""
+
+    def __init__(self, vocabulary: Strings) -> None:
+        self._vocabulary = vocabulary
+
+    def __missing__(self, token: int) -> str:
+        text = self[token] = self._vocabulary[token]
+        return text
+
+
 class Segment:
     """An immutable segment with the tombstones of one generation."""
 
@@ -64,7 +81,6 @@ class Segment:
             self.deleted = read_tombstones(tombstones, entry.rows, entry.deleted)
         self._columns: dict[str, StoredColumn] = {}
         self._postings: dict[str, Posting | None] = {}  # a cache by token, with None for unknown ones
-        self._texts: dict[int, str] = {}  # a cache by token number
         self._passing: dict[Filters, Int32] = {}  # a cache, too
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
@@ -202,33 +218,32 @@ class Segment:
             place[pending] += 1
         return found, rows[found]
 
-    def documents(self, rows: Int64) -> list[Document]:
-        """The documents of these rows, in their order."""
+    def documents(self, rows: Int64, sets: Int32 | None = None) -> list[Document]:
+        """The documents of these rows, in their order. `sets`: those of the rows, where they are known."""
         times = self.column("indexed_at").texts(rows)
-        tokens = self._tokens_of(self.token_sets.sets_of(rows))
-        return list(map(Document, self.records(rows), tokens, times))
+        tokens = self._tokens_of(self.token_sets.sets_of(rows) if sets is None else sets)
+        return make_many(Document, _DOCUMENT_FIELDS, (self.records(rows), tokens, times))
 
     def records(self, rows: Int64) -> list[CaptionRecord]:
         """The records of these rows, in their order."""
-        columns = [self.column(name).texts(rows) for name in RECORD_FIELDS]
-        return [CaptionRecord(*values) for values in zip(*columns, strict=True)]
+        columns = [column.texts(rows) for column in self._record_columns]
+        return make_many(CaptionRecord, RECORD_FIELDS, columns)
+
+    @cached_property
+    def _record_columns(self) -> list[StoredColumn]:
+        return [self.column(name) for name in RECORD_FIELDS]
 
     def _tokens_of(self, sets: Int32) -> list[frozenset[str]]:
         starts, sizes = self.token_sets.token_spans(sets)
         spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
-        numbers = [self.token_sets.tokens[first:last].tolist() for first, last in spans]
-        text = self._texts_of({number for in_set in numbers for number in in_set})
-        return [frozenset([text[number] for number in in_set]) for in_set in numbers]
+        if len(self._texts) > _CACHED_TOKENS:
+            self._texts = _Texts(self.vocabulary)
+        text, tokens = self._texts.__getitem__, self.token_sets.tokens
+        return [frozenset(map(text, tokens[first:last].tolist())) for first, last in spans]
 
-    def _texts_of(self, tokens: set[int]) -> dict[int, str]:
-        """The texts of these tokens, and of others: each is decoded once, and cached."""
-        cache = self._texts
-        if len(cache) > _CACHED_TOKENS:
-            cache = self._texts = {}
-        # Not `tokens - cache.keys()`, which takes time for the whole cache.
-        if missing := sorted(tokens.difference(cache)):
-            cache.update(zip(missing, self.vocabulary.many(np.array(missing)), strict=True))
-        return cache
+    @cached_property
+    def _texts(self) -> _Texts:
+        return _Texts(self.vocabulary)
 
     def rows(self) -> Rows:
         """All live rows in the form that segments are built from."""

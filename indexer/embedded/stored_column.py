@@ -42,7 +42,11 @@ class StoredColumn:
 
     @cached_property
     def _decoded(self) -> list[str] | None:
-        return self.values.all() if len(self.values) <= _SMALL else None
+        if len(self.values) > _SMALL:
+            return None
+        decoded = self.values.all()
+        # A dictionary that repeats one string (see `rows.TEXTS`) is as good as that string.
+        return decoded[:1] if len({*decoded}) == 1 else decoded
 
     def texts(self, rows: Int64) -> list[str]:
         decoded = self._decoded

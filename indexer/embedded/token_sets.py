@@ -50,15 +50,17 @@ class TokenSets:
 
     def rows_of(self, sets: Int32, most: int | None = None) -> tuple[Int64, Int64]:
         """The rows of these sets, deleted ones too, the first `most` of each; and how many each gave."""
-        begins, ends = self.rows[sets].astype(np.int64), self.rows[sets + 1].astype(np.int64)
-        lengths = ends - begins if most is None else np.minimum(ends - begins, most)
-        total = int(lengths.sum())
+        begins = self.rows[sets].astype(np.int64)
+        lengths = self.rows[sets + 1] - begins
+        if most is not None:
+            lengths = np.minimum(lengths, most)
+        ends = lengths.cumsum()
+        total = ends.item(-1) if len(ends) else 0
         if total == len(sets):
             return begins, lengths
         if total > self.rows[-1]:  # a damaged array could ask for any amount of memory
             raise ValueError("sets hold more captions than there are")
-        shift = np.cumsum(lengths) - lengths
-        return np.repeat(begins - shift, lengths) + np.arange(total), lengths
+        return (begins + lengths - ends).repeat(lengths) + np.arange(total), lengths
 
     def count_captions(self, sets: Int32) -> int:
         """How many captions these sets stand for."""

@@ -98,6 +98,8 @@ def check(
     assert reached == (inside[wanted - 1] if 0 < wanted <= len(inside) else floor)
     given = dict(zip(sets.tolist(), told.tolist(), strict=True))
     assert len(given) == len(sets)
+    best_first = sorted(given, key=lambda number: (-given[number], number))
+    assert sets.tolist() == [number for number in best_first if reached <= given[number] <= highest]
     assert given.items() <= scores.items()
     assert 2 * len(given) <= examined <= 2 * len(world.sets)
     missing = {n for n, score in scores.items() if reached <= score <= highest} - given.keys()
@@ -183,6 +185,23 @@ def test_the_kernel_refuses_numbers_that_lead_outside(damage: str) -> None:
     arrays = world.arrays([2, 3, 4, 5, 6], 5)
     DAMAGES[damage](arrays)
     with pytest.raises(ValueError, match=r"out of range|fit|known|nothing"):
+        WAYS[-1](*dataclasses_of(arrays), wanted=3, floor=0.1, highest=1.0)
+
+
+@pytest.mark.skipif(ranking.find_best_compiled is None, reason="compiled only where there is a compiler")
+def test_the_kernel_survives_lists_that_name_one_set_many_times() -> None:
+    """Its counters are bytes, so a set that comes 256 times more becomes a candidate again."""
+    arrays = World([frozenset({0, 1, 2})] * 600).arrays([0, 1, 2], 3)
+    arrays["postings"][:] = 5
+    sets, _, _, _ = WAYS[-1](*dataclasses_of(arrays), wanted=3, floor=0.1, highest=1.0)
+    assert {*sets.tolist()} <= {5}
+
+
+@pytest.mark.skipif(ranking.find_best_compiled is None, reason="compiled only where there is a compiler")
+def test_the_kernel_refuses_lists_of_more_sets_than_there_are_in_a_part_of_a_class() -> None:
+    arrays = World([frozenset({0, 1, 2})] * 25_000).arrays([0, 1, 2], 3)
+    arrays["postings"][:] = 5
+    with pytest.raises(ValueError, match="out of range"):
         WAYS[-1](*dataclasses_of(arrays), wanted=3, floor=0.1, highest=1.0)
 
 
