@@ -74,7 +74,7 @@ def bare_forward(encoder: Callable[[Tensor], Tensor], size: int, seconds: float)
 @torch.inference_mode()
 def original_way(captioner: Captioner, photos: Sequence[str]) -> int:
     preprocess = captioner.model.config.preprocess
-    decoder = guided(captioner.model.decoder, captioner.vocabulary, captioner.model.consensus)
+    decoder = guided(captioner.model.decoder, captioner.model, captioner.vocabulary)
     for path in photos:
         with Image.open(path) as image:
             pixels = preprocess.squash(image.convert("RGB"))
@@ -94,7 +94,7 @@ def same_captions(captioner: Captioner, photos: Sequence[str], beam: int) -> flo
     ours = [one.captions[0].text for one in captioner.stream(photos, beam=beam)]
     used = captioner._encoder, captioner.decoder
     captioner._encoder = captioner.model.encoder
-    captioner.decoder = guided(captioner.model.decoder, captioner.vocabulary, captioner.model.consensus)
+    captioner.decoder = guided(captioner.model.decoder, captioner.model, captioner.vocabulary)
     plain = [one.captions[0].text for one in captioner.stream(photos, beam=beam)]
     captioner._encoder, captioner.decoder = used
     return sum(one == other for one, other in zip(ours, plain, strict=True)) / len(photos)

@@ -53,7 +53,7 @@ class Captioner(StreamingCaptioner):
         encoder = faster_encoder(self.model.encoder) if on_cpu else self.model.encoder
         self._encoder: Callable[[Tensor], Tensor] = encoder
         decoder = faster_decoder(self.model.decoder) if on_cpu else self.model.decoder
-        self.decoder = guided(decoder, self.vocabulary, self.model.consensus)
+        self.decoder = guided(decoder, self.model, self.vocabulary)
         self.identity = f"{name}@{self._fingerprint(checkpoint.digest)}"
 
     @classmethod

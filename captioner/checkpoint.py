@@ -123,16 +123,18 @@ def read_card(folder: Path) -> str:
         raise ModelError(f"{path}: not a readable model card ({error})") from None
 
 
-def load(folder: Path, *, consensus: bool = True) -> Checkpoint:
+def load(folder: Path, *, statistics: bool = True) -> Checkpoint:
     """Read a model. Raises ModelError, naming the file, for anything missing, damaged or unfitting.
 
-    `consensus`: whether with its consensus, which may be of an earlier version's kind; it is then refused.
+    `statistics`: whether with those of captions, consensus and cooccurrence. A consensus of an earlier
+    version's kind is refused.
     """
     config, about = read_config(folder)
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     if vocabulary.digest != config["vocabulary"]["sha256"]:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
-    settings = config["model"] if consensus else {**config["model"], "consensus": None}
+    none = {} if statistics else {"consensus": None, "cooccurrence": 0}
+    settings = {**config["model"], **none}
     model = _build_unfilled(folder, settings, len(vocabulary))
     _load_weights(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, file_digest(folder / WEIGHTS))
@@ -246,6 +248,8 @@ def _load_weights(model: CaptionModel, path: Path, package: bool) -> None:
     _check_detector(model.decoder, path)
     if model.consensus and (wrong := model.consensus.out_of_range()):
         raise ModelError(f"{path}: tensor consensus.{wrong}")
+    if model.cooccurrence and (wrong := model.cooccurrence.out_of_range(model.config.detector_words)):
+        raise ModelError(f"{path}: tensor cooccurrence.{wrong}")
 
 
 def check_finite(module: nn.Module, path: Path) -> None:

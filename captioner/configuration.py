@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from captioner.errors import ModelError
 from captioner.preprocess import Preprocess
@@ -59,13 +60,24 @@ class ModelConfig:
     preprocess: Preprocess = field(default_factory=Preprocess)
     max_words: int = 20
     consensus: ConsensusSizes | None = None  # None: the model has no consensus
+    cooccurrence: int = 0  # nouns in its table of lifts; 0: it has none
 
     def __post_init__(self) -> None:
         at_least = {"embedding": 1, "hidden": 1, "layers": 1, "grid": 1, "heads": 1, "max_words": 1}
-        at_least |= {"words": 0, "detector_words": 0, "detector_pairs": 0}
+        at_least |= {"words": 0, "detector_words": 0, "detector_pairs": 0, "cooccurrence": 0}
         _check(self, at_least)
         if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
             raise ModelError(f"dropout is {self.dropout!r}; a number from 0 to less than 1 is expected")
+        known = self.detector_words if self.words else 0
+        if self.cooccurrence > known:
+            raise ModelError(
+                f"cooccurrence is {self.cooccurrence}; of the detector's words there are {known}"
+            )
+
+    def trained_part(self) -> dict[str, Any]:
+        """The settings without those of the captions' statistics, which are made when training is done."""
+        made_later = ("consensus", "cooccurrence")
+        return {name: value for name, value in asdict(self).items() if name not in made_later}
 
 
 _SQUASH_LIKE_THE_STUDENTS = Preprocess(size=224, interpolation="lanczos", shrink_on_load=False)

@@ -6,8 +6,12 @@ detector knows loses a share of -ln(chance), so that the chances of decoder and 
 Divergence", 2002).
 
 The subjects that most training photos show need more. Flickr8k is people and dogs, so its decoder writes of
-them everywhere: of 34 COCO photos without people 21 got some, of 79 without dogs 24 got one. Where a
-subject's chance is below `SURE`, all its words lose nats in proportion (docs/design.md).
+them everywhere: of 34 COCO photos without people 21 got some, of 79 without dogs 24 got one. Where the chance
+that a subject is there falls below what is sure, all its words lose nats in proportion (docs/design.md). It
+is looked for at every place of the photo: the mean over the places of the chance of each of its words. For
+people this tells photos with and without better apart than the chance for the photo as a whole (COCO .93
+instead of .87, dev .985 instead of .981, as areas under the ROC curve), since few of a photo's places are
+enough to tell that a kitchen is empty.
 """
 
 from __future__ import annotations
@@ -18,32 +22,45 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from captioner.decoders import AttentionDecoder
 from captioner.vocabulary import UNK, Vocabulary
 
-#: The subjects of most training photos. Of each: words that show, when detected, that it is there, and
-#: further words that are lowered with them.
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What most training photos show."""
+
+    signs: str  # words that show, when detected, that it is there
+    further: str  # words that are lowered with them
+    sure: float  # from this chance on it is not doubted
+    strength: float  # nats off a score for each unit that its chance is below `sure`
+
+
 SUBJECTS = (
-    (
+    Subject(
         "man men woman women people person boy boys girl girls child children kid kids player players lady",
         "persons ladies guy guys baby toddler couple crowd surfer skier skateboarder snowboarder biker"
         " cyclist bicyclist rider climber hiker runner swimmer skater teenager adult adults family male"
         " female he she his her their them him someone everyone group team",
+        sure=0.87,
+        strength=20.0,
     ),
-    ("dog dogs puppy", "puppies"),
+    Subject("dog dogs puppy", "puppies", sure=0.5, strength=20.0),
 )
 
-SURE = 0.8  # a subject with at least this chance is not doubted
-STRENGTH = 10.0  # nats off a score for each unit that the subject's chance is below `SURE`
 SHARE = 0.5  # a word's score loses this share of -ln(chance)
 MOST = 3.0  # nats: the most that -ln(chance) counts
 #: All constants of the doubt: they are part of a model's identity, as they change captions.
-NUMBERS = (SURE, STRENGTH, SHARE, MOST)
+NUMBERS = (*(number for one in SUBJECTS for number in (one.sure, one.strength)), SHARE, MOST)
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
+class _KnownSubject:
+    """A subject in a model's numbers."""
+
+    subject: Subject
     words: Tensor  # vocabulary ids of all its words
     signs: Tensor  # the detector's positions of the words that show it
 
@@ -51,7 +68,7 @@ class _Subject:
 class Doubt:
     """The guide of a decoder that lowers words by its detector's chances."""
 
-    def __init__(self, decoder: AttentionDecoder, subjects: Sequence[_Subject]) -> None:
+    def __init__(self, decoder: AttentionDecoder, subjects: Sequence[_KnownSubject]) -> None:
         self._detector, self._words, self._subjects = decoder.detector, len(decoder.bias), subjects
 
     def __call__(self, features: Tensor) -> Tensor:
@@ -59,26 +76,31 @@ class Doubt:
         chances: Tensor = self._detector(features.float().mean(dim=1))
         doubt = chances.new_zeros(len(chances), self._words)
         doubt[:, self._detector.ids] = SHARE * -chances.clamp(min=math.exp(-MOST)).log()
-        for subject in self._subjects:
-            missing = (1 - chances[:, subject.signs]).prod(dim=1, keepdim=True)
-            doubt[:, subject.words] += STRENGTH * (missing - (1 - SURE)).clamp(min=0)
+        for known in self._subjects:
+            short_of_sure = (known.subject.sure - self._presence(features, known.signs)).clamp(min=0)
+            doubt[:, known.words] += known.subject.strength * short_of_sure
         return -doubt
+
+    def _presence(self, features: Tensor, signs: Tensor) -> Tensor:
+        """The chance that any of the words at these positions of the detector fits the photo (B, 1)."""
+        learnt = self._detector.learnt
+        logits = functional.linear(features.float(), learnt.weight[signs], learnt.bias[signs])
+        return 1 - (1 - logits.sigmoid().mean(dim=1)).prod(dim=1, keepdim=True)
 
 
 def doubt_of(decoder: AttentionDecoder, vocabulary: Vocabulary) -> Doubt | None:
     """The doubt for this decoder; None where it has no detector."""
     if not decoder.words:
         return None
-    subjects = [_subject(signs.split(), further.split(), decoder, vocabulary) for signs, further in SUBJECTS]
-    return Doubt(decoder, [subject for subject in subjects if len(subject.signs)])
+    subjects = [_known(subject, decoder, vocabulary) for subject in SUBJECTS]
+    return Doubt(decoder, [known for known in subjects if len(known.signs)])
 
 
-def _subject(
-    signs: Sequence[str], further: Sequence[str], decoder: AttentionDecoder, vocabulary: Vocabulary
-) -> _Subject:
+def _known(subject: Subject, decoder: AttentionDecoder, vocabulary: Vocabulary) -> _KnownSubject:
     detected = decoder.detector.ids
+    signs, further = subject.signs.split(), subject.further.split()
     sign_ids, words = (
         torch.tensor(sorted({vocabulary.id(word) for word in some} - {UNK}), device=detected.device).long()
         for some in (signs, (*signs, *further))
     )
-    return _Subject(words, torch.isin(detected, sign_ids).nonzero().squeeze(1))
+    return _KnownSubject(subject, words, torch.isin(detected, sign_ids).nonzero().squeeze(1))

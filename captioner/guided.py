@@ -1,19 +1,20 @@
 """A decoder whose word scores are raised or lowered for the photo it captions.
 
 A guide looks at a photo once and gives a number of nats for each word, which is added to the decoder's scores
-at every step. There are two guides: the doubt of words that the detector does not see (`captioner.doubt`),
-and the words of similar photos' captions (`captioner.consensus`).
+at every step. There are three guides: the doubt of words that the detector does not see (`captioner.doubt`),
+the words of similar photos' captions (`captioner.consensus`), and the words that come with what the photo
+shows in captions without photos (`captioner.cooccurrence`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from captioner import consensus, doubt
-from captioner.consensus import Consensus
+from captioner import consensus, cooccurrence, doubt
 from captioner.decoders import AttentionDecoder, Decoder, State
 from captioner.doubt import doubt_of
 from captioner.model import CaptionModel
@@ -45,15 +46,22 @@ def _add_nats(scores: Tensor, nats: Tensor) -> Tensor:
     return (by_photo + nats.unsqueeze(1)).reshape(scores.shape)
 
 
-def guided(decoder: Decoder, vocabulary: Vocabulary, consensus_guide: Consensus | None = None) -> Decoder:
-    """The decoder with the guides that its model has; the decoder itself where there are none."""
+def guided(decoder: Decoder, model: CaptionModel, vocabulary: Vocabulary) -> Decoder:
+    """A model's decoder (or its twin in bfloat16) with the model's guides; the decoder itself without any."""
     if not isinstance(decoder, AttentionDecoder):
         return decoder
-    guides = [guide for guide in (doubt_of(decoder, vocabulary), consensus_guide) if guide is not None]
-    return GuidedDecoder(decoder, guides) if guides else decoder
+    table = model.cooccurrence
+    company = partial(table.nats, detector=decoder.detector) if table else None
+    guides = [doubt_of(decoder, vocabulary), model.consensus, company]
+    found = [guide for guide in guides if guide is not None]
+    return GuidedDecoder(decoder, found) if found else decoder
 
 
 def guide_numbers(model: CaptionModel) -> tuple[float, ...]:
     """All constants of the guides that a model has: part of its identity, as they change captions."""
     doubts = isinstance(model.decoder, AttentionDecoder) and model.decoder.words > 0
-    return (*(doubt.NUMBERS if doubts else ()), *(consensus.NUMBERS if model.consensus else ()))
+    return (
+        *(doubt.NUMBERS if doubts else ()),
+        *(consensus.NUMBERS if model.consensus else ()),
+        *(cooccurrence.NUMBERS if model.cooccurrence else ()),
+    )

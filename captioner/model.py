@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from captioner.configuration import ModelConfig
 from captioner.consensus import Consensus
+from captioner.cooccurrence import Cooccurrence
 from captioner.decoders import AttentionDecoder, ShowAndTellDecoder
 from captioner.encoder import Encoder, GridEncoder, build_encoder
 from captioner.errors import ModelError
@@ -23,6 +24,7 @@ class CaptionModel(nn.Module):
     encoder: Encoder
     decoder: AttentionDecoder | ShowAndTellDecoder
     consensus: Consensus | None
+    cooccurrence: Cooccurrence | None
 
     def __init__(self, config: ModelConfig, vocabulary: int, *, pretrained: bool = False) -> None:
         """`vocabulary`: number of words. `pretrained`: start the encoder with its ImageNet weights."""
@@ -37,6 +39,8 @@ class CaptionModel(nn.Module):
             raise ModelError(f"unknown decoder {config.decoder!r}; known: attention, show_and_tell")
         sizes = config.consensus
         self.consensus = Consensus(sizes, vocabulary, self.encoder.channels) if sizes else None
+        nouns = config.cooccurrence
+        self.cooccurrence = Cooccurrence(nouns, vocabulary) if nouns else None
 
     @classmethod
     def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
@@ -55,6 +59,11 @@ class CaptionModel(nn.Module):
         """Set the consensus, or remove it: it fits only the encoder that it was made with."""
         self.consensus = consensus
         self.config = replace(self.config, consensus=consensus.sizes if consensus else None)
+
+    def set_cooccurrence(self, cooccurrence: Cooccurrence | None) -> None:
+        """Set the table of lifts, or remove it: it fits only the detector that it was made with."""
+        self.cooccurrence = cooccurrence
+        self.config = replace(self.config, cooccurrence=len(cooccurrence.nouns) if cooccurrence else 0)
 
     @property
     def device(self) -> torch.device:

@@ -23,5 +23,8 @@ captioner=${CAPTIONER:-captioner}
 "$captioner" train --flickr8k "$data/flickr8k" --from "$runs/tuned/best" --epochs 3 --self-critical \
     --encoder-rate 3e-5 --rate 1e-4 --cache "$runs/features" -o "$runs/critical" --resume
 
-# 4. What the training photos' captions agree on, as the trained encoder sees these photos.
-"$captioner" consensus "$runs/critical/best" --flickr8k "$data/flickr8k" -o "$runs/consensus"
+# 4. What the training photos' captions agree on, as the trained encoder sees these photos, and which words come
+# together in captions without photos.
+"$captioner" consensus "$runs/critical/best" --flickr8k "$data/flickr8k" \
+    --text "$coco/captions_val2017.json" --text "$coco/captions_val2014_part.json" \
+    --without "$coco/captions_mini.json" -o "$runs/consensus"

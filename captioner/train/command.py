@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm
-from captioner.train.options import check_options, data_set, photo_options, read_data, read_run
+from captioner.train.options import (
+    check_options,
+    data_set,
+    photo_options,
+    read_data,
+    read_run,
+    read_text,
+    text_options,
+)
 
 if TYPE_CHECKING:
     from captioner.configuration import ConsensusSizes
@@ -29,12 +37,7 @@ if TYPE_CHECKING:
     type=FOLDER,
     help="Photos of --dev-coco; where the paths of --dev-jsonl begin. [default: --images]",
 )
-@click.option(
-    "--text", "texts", multiple=True, type=FILE, help="COCO annotations whose captions alone are learnt from."
-)
-@click.option(
-    "--without", multiple=True, type=FILE, help="COCO annotations whose photos --text must not use."
-)
+@text_options
 @click.option("-o", "--out", required=True, type=FOLDER, help="Folder of the run: best/, its state, its log.")
 @click.option(
     "--cache", default=Path(".cache/features"), show_default=True, type=FOLDER, help="Cached features."
@@ -78,6 +81,7 @@ def train(**options: Any) -> None:
 @click.command()
 @click.argument("model", type=FOLDER)
 @photo_options
+@text_options
 @click.option("-o", "--out", required=True, type=FOLDER, help="Folder for the result; MODEL may be replaced.")
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def consensus(model: Path, out: Path, device: str | None, **options: Any) -> None:
@@ -86,17 +90,24 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     It is the last step of training, takes minutes, and makes captions better at next to no cost. Of
     --flickr8k and --jsonl the training photos count. An earlier consensus goes; so does every consensus when
     a model is trained further.
+
+    With --text also which words come together, so that a photo of what no training photo shows gets the words
+    that captions of such things have.
     """
     check_options("to train on")
     from captioner.train.consensus import add_consensus
 
     stop_on_sigterm()
-    learnt = data_set(options, hold_out=True)
+    learnt, text = data_set(options, hold_out=True), read_text(options)
     photos = learnt.of("train")
     with progress_bar(len(photos), "photo", "features") as bar:
-        made = add_consensus(model, photos, [learnt.name], out, device, bar.update)
-    sizes = cast("ConsensusSizes", made.model.config.consensus)
+        names = [learnt.name, *text.data_names]
+        made = add_consensus(model, photos, names, out, device, bar.update, text.by_image)
+    config = made.model.config
+    sizes = cast("ConsensusSizes", config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
+    if config.cooccurrence:
+        click.echo(f"{out}: the words that come with {config.cooccurrence} nouns")
 
 
 class _Bars:

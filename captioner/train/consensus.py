@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
 from captioner.model_name import model_name
 from captioner.tokens import words
+from captioner.train.cooccurrence import fit_cooccurrence
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 
@@ -111,29 +113,39 @@ def add_consensus(
     out: Path,
     device: str | None = None,
     progress: Progress = lambda done: None,
+    text: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Checkpoint:
     """Give a model a consensus of these photos' captions, in place of an earlier one, and save it in `out`.
 
-    `model`: a folder or a name; `names`: those of the data sets, for the model's record. Gives the saved
-    model. Raises DataError and ModelError.
+    `model`: a folder or a name; `names`: those of the data sets, for the model's record; `text`: captions
+    without photos, by the name of the image that they belong to, for a table of words that come together
+    (captioner.cooccurrence). Gives the saved model. Raises DataError and ModelError.
     """
     folder = find_model(model)
-    original = checkpoint.load(folder, consensus=False)  # this one comes in its place
+    original = checkpoint.load(folder, statistics=False)  # new ones come in their place
     card = _handwritten_card(original, folder)
-    if not isinstance(original.model.decoder, AttentionDecoder):
+    decoder = original.model.decoder
+    if not isinstance(decoder, AttentionDecoder):
         raise ModelError(
             f"{folder}: models of the student project's kinds write as they did, by no consensus"
         )
+    if text and not decoder.words:
+        raise ModelError(f"{folder}: has no word detector, so that text says nothing of its photos")
     check_there(photos)
     checkpoint.check_place(out)
-    statistics = CaptionStatistics.of(
-        [[words(text) for text in photo.captions] for photo in photos], original.vocabulary
-    )
+    captions = [[words(caption) for caption in photo.captions] for photo in photos]
+    statistics = CaptionStatistics.of(captions, original.vocabulary)
     pooled = torch.cat(
         list(_pooled_features(Captioner(original, model_name(folder), device), photos, progress))
     )
-    original.model.set_consensus(fit_consensus(pooled, statistics, original.vocabulary))
-    result = Checkpoint(original.model.cpu(), original.vocabulary, _about(original.about, photos, names))
+    built = original.model.cpu()
+    built.set_consensus(fit_consensus(pooled, statistics, original.vocabulary))
+    if text:
+        tokenised = [[words(caption) for caption in image] for image in text.values()]
+        table = fit_cooccurrence(tokenised, captions, pooled, decoder.detector, original.vocabulary)
+        built.set_cooccurrence(table)
+    seen = [*(photo.name for photo in photos), *text]
+    result = Checkpoint(built, original.vocabulary, _about(original.about, seen, names))
     checkpoint.save(result, out, card=card)
     return checkpoint.load(out)
 
@@ -144,12 +156,10 @@ def _handwritten_card(original: Checkpoint, folder: Path) -> str:
     return "" if without_consensus(card) == checkpoint.card_of(original) else card
 
 
-def _about(
-    original: Mapping[str, Any], photos: Sequence[CaptionedPhoto], names: Sequence[str]
-) -> dict[str, Any]:
+def _about(original: Mapping[str, Any], photos: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     """The new model's `about`: with these photos as learnt from, and without scores of other captions."""
     kept = {name: value for name, value in original.items() if name not in ("scores", "dev_cider_d")}
-    return {**kept, **learning_record(names, [photo.name for photo in photos], original)}
+    return {**kept, **learning_record(names, photos, original)}
 
 
 def _pooled_features(

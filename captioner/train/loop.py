@@ -103,7 +103,7 @@ class DevScore:
         `progress` is told how many photos have been captioned since it was told last.
         """
         model.eval()
-        how, decoder = usual_decoding(model, self.vocabulary), guided(model.decoder, self.vocabulary)
+        how, decoder = usual_decoding(model, self.vocabulary), guided(model.decoder, model, self.vocabulary)
         captions: list[list[str]] = []
         with torch.inference_mode():
             for numbers in torch.split(torch.arange(self.count), 64):
@@ -145,8 +145,7 @@ class Training:
         self.processes = processes or Processes.single()
         self._made_with: dict[str, object] = {  # a state is of no use where one of these differs
             "recipe": asdict(recipe),
-            # without the consensus, which is made when training is done
-            "model": {name: value for name, value in asdict(model.config).items() if name != "consensus"},
+            "model": model.config.trained_part(),
             "vocabulary": vocabulary.digest,
             "set of captions": batches.digest,
             **(made_with or {}),

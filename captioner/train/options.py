@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,28 @@ _PHOTOS = (
         help="Photos of --coco; where the paths of --jsonl begin. [default: the folder of --jsonl]",
     ),
 )
+_TEXT = (
+    click.option(
+        "--text",
+        "texts",
+        multiple=True,
+        type=FILE,
+        help="COCO annotations whose captions alone are learnt from.",
+    ),
+    click.option(
+        "--without", multiple=True, type=FILE, help="COCO annotations whose photos --text must not use."
+    ),
+)
 
 
 def photo_options(command: Command) -> Command:
     """The options that name a data set, one of its forms."""
     return with_options(command, _PHOTOS)
+
+
+def text_options(command: Command) -> Command:
+    """The options that name captions without photos."""
+    return with_options(command, _TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,14 @@ class CaptionedDataSet:
     name: str  # for a model's record
     of: Callable[[str], list[CaptionedPhoto]]  # split -> its photos; "" where none was asked for
     unused: Callable[..., str] = lambda *splits: ""  # a remark on the photos of other splits; "" for none
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsWithoutPhotos:
+    """Captions to learn words from."""
+
+    by_image: Mapping[str, Sequence[str]]  # by the name of the image that they belong to
+    data_names: tuple[str, ...]  # of the data sets, for a model's record
 
 
 def _flickr8k(options: Mapping[str, Any], hold_out: bool) -> CaptionedDataSet:
@@ -133,7 +158,6 @@ def data_set(options: Mapping[str, Any], *, hold_out: bool) -> CaptionedDataSet:
 
 def read_data(options: Mapping[str, Any]) -> TrainingData:
     """The photos and captions to train on and to score on. Raises DataError."""
-    from captioner.datasets import captions_alone
     from captioner.train.setup import TrainingData
 
     other = {form: options[f"dev_{form}"] for form in ("coco", "jsonl") if options[f"dev_{form}"]}
@@ -146,11 +170,23 @@ def read_data(options: Mapping[str, Any]) -> TrainingData:
     ):
         if remark:
             tell(remark)
-    text = captions_alone(options["texts"], options["without"])
-    names = (learnt.name, *(f"captions of {path.name}" for path in options["texts"]))
+    text = read_text(options)
     return TrainingData(
-        learnt.of("train"), scored.of("dev"), list(text.values()), names, list(text), one_set=not other
+        learnt.of("train"),
+        scored.of("dev"),
+        list(text.by_image.values()),
+        (learnt.name, *text.data_names),
+        list(text.by_image),
+        one_set=not other,
     )
+
+
+def read_text(options: Mapping[str, Any]) -> CaptionsWithoutPhotos:
+    """The captions that `text_options` name. Raises DataError."""
+    from captioner.datasets import captions_alone
+
+    by_image = captions_alone(options["texts"], options["without"])
+    return CaptionsWithoutPhotos(by_image, tuple(f"captions of {path.name}" for path in options["texts"]))
 
 
 def read_run(options: Mapping[str, Any]) -> TrainingRun:

@@ -188,7 +188,7 @@ def _objective(
 def _initial_checkpoint(run: TrainingRun, captions: TokenisedPhotos, text: TokenisedPhotos) -> Checkpoint:
     """A new model with a vocabulary made of the captions, or the model to start from with its own."""
     if run.start is not None:
-        return checkpoint.load(run.start, consensus=False)  # it would not fit the trained weights
+        return checkpoint.load(run.start, statistics=False)  # it would not fit the trained weights
     lines = [line for photo in (*captions, *text) for line in photo]
     vocabulary = Vocabulary.build(lines, run.recipe.smallest_count)
     model = _new_model(run, captions, vocabulary)

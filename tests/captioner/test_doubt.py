@@ -13,7 +13,7 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.decode import decode, usual_decoding
 from captioner.decoders import AttentionDecoder, Decoder
 from captioner.detector import WordDetector
-from captioner.doubt import MOST, SHARE, STRENGTH, SURE
+from captioner.doubt import MOST, SHARE, SUBJECTS
 from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
@@ -21,6 +21,7 @@ from tests.captioner.worlds import TINY
 
 WORDS = Vocabulary.build([["a", "dog", "man", "cat", "runs", "people"]] * 4, 1)
 DETECTED = ["cat", "dog", "man"]
+PEOPLE, DOGS = SUBJECTS
 
 
 def detector_of(made: CaptionModel) -> WordDetector:
@@ -59,14 +60,14 @@ def less_than_certain(chance: float) -> float:
 
 def taken_off(made: CaptionModel, word: str) -> list[float]:
     """From the scores of the first word and of the second."""
-    pairs = zip(scores(made, made.decoder), scores(made, guided(made.decoder, WORDS)), strict=True)
+    pairs = zip(scores(made, made.decoder), scores(made, guided(made.decoder, made, WORDS)), strict=True)
     return [(plain - lowered)[WORDS.id(word)].item() for plain, lowered in pairs]
 
 
-@pytest.mark.parametrize("dog", [0.01, 0.4, 0.69, 0.9])
+@pytest.mark.parametrize("dog", [0.01, 0.4, 0.49, 0.9])
 def test_a_word_is_lowered_by_how_much_it_and_its_subject_are_missing(dog: float) -> None:
     made = model({"cat": 0.02, "dog": dog, "man": 0.99})
-    missing = STRENGTH * max(0.0, SURE - dog)
+    missing = DOGS.strength * max(0.0, DOGS.sure - dog)
     assert taken_off(made, "dog") == pytest.approx([missing + less_than_certain(dog)] * 2, abs=0.02)
     assert taken_off(made, "cat") == pytest.approx([less_than_certain(0.02)] * 2, abs=0.02)
     for unknown in ("a", "people", "runs"):
@@ -81,9 +82,25 @@ def test_what_is_never_seen_loses_no_more_than_the_most() -> None:
 
 def test_any_sign_of_people_counts_for_all_their_words() -> None:
     made = model({"cat": 0.02, "dog": 0.99, "man": 0.3})
-    missing = STRENGTH * (SURE - 0.3)
+    missing = PEOPLE.strength * (PEOPLE.sure - 0.3)
     assert taken_off(made, "people") == pytest.approx([missing] * 2, abs=0.02)
     assert taken_off(made, "man") == pytest.approx([missing + less_than_certain(0.3)] * 2, abs=0.02)
+
+
+def test_a_subject_is_looked_for_at_every_place() -> None:
+    """Somebody who fills a quarter of the photo shows there, however sure the other places are of nobody."""
+    made = model({"cat": 0.02, "dog": 0.99, "man": 0.5})
+    with torch.no_grad():
+        detector_of(made).learnt.weight[DETECTED.index("man")] = 1.0
+    features = torch.full((1, 4, made.encoder.channels), -1.0)
+    features[0, 0] = 1.0
+    with torch.inference_mode():
+        plain, lowered = (
+            decoder.begin(features)[0][0, WORDS.id("people")].item()
+            for decoder in (made.decoder, guided(made.decoder, made, WORDS))
+        )
+    # The mean of the places' chances (1, 0, 0, 0); that of the mean place would be 0.
+    assert plain - lowered == pytest.approx(PEOPLE.strength * (PEOPLE.sure - 0.25), abs=0.01)
 
 
 def test_a_beam_keeps_each_photos_doubt() -> None:
@@ -93,7 +110,7 @@ def test_a_beam_keeps_each_photos_doubt() -> None:
     with torch.no_grad():
         detector_of(made).learnt.weight.normal_(std=0.5)
     features = torch.randn(5, made.config.grid**2, made.encoder.channels)
-    decoder, how = guided(made.decoder, WORDS), usual_decoding(made, WORDS)
+    decoder, how = guided(made.decoder, made, WORDS), usual_decoding(made, WORDS)
     together = decode(decoder, features, how)
     alone = [decode(decoder, features[row : row + 1], how)[0] for row in range(5)]
     assert [row[0].ids for row in together] == [row[0].ids for row in alone]
@@ -103,7 +120,7 @@ def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
     """Such as one that was trained on flowers alone: its detector knows no word for people or dogs."""
     made = model({"cat": 0.2, "dog": 0.2, "man": 0.2})
     flowers = Vocabulary.build([["a", "rose", "tulip", "daisy", "grows", "puppies", "here"]] * 4, 1)
-    decoder = guided(made.decoder, flowers)
+    decoder = guided(made.decoder, made, flowers)
     off = scores(made, made.decoder)[0] - scores(made, decoder)[0]
     known = detector_of(made).ids
     assert off[known].tolist() == pytest.approx([less_than_certain(0.2)] * len(DETECTED), abs=1e-4)
@@ -112,4 +129,4 @@ def test_a_model_of_other_subjects_doubts_its_words_alone() -> None:
 
 def test_the_student_projects_models_do_not_doubt() -> None:
     made = CaptionModel(dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16), len(WORDS))
-    assert guided(made.decoder, WORDS) is made.decoder
+    assert guided(made.decoder, made, WORDS) is made.decoder

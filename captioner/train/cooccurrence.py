@@ -1,0 +1,98 @@
+"""Fill a model's table of lifts: from captions without photos, and from the photos that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from captioner.cider import Words
+from captioner.cooccurrence import STEPS, Cooccurrence, recognised_words
+from captioner.detector import WordDetector
+from captioner.errors import DataError
+from captioner.vocabulary import UNK, Vocabulary
+
+#: Captions of one image, each as its words.
+_Image = Sequence[Words]
+
+_FEWEST = 20  # images whose captions must have a noun, or nothing is said of its company
+#: So many images more, in which every word is as frequent as in all: a lift seen in few images is no news.
+_PRIOR = 5.0
+_RAREST = 1e-5  # added to the frequency of each word, for those that no caption has
+#: With so many captioned photos of a noun, the text has half its say.
+_HALF_TRUST = 30.0
+
+
+def fit_cooccurrence(
+    text: Sequence[_Image],
+    photos: Sequence[_Image],
+    pooled: Tensor,
+    detector: WordDetector,
+    vocabulary: Vocabulary,
+) -> Cooccurrence:
+    """Fit a table of lifts to the captions of `text`, for a model trained on `photos`.
+
+    `pooled` (B, C): the photos' features. Raises DataError where no noun comes often enough in the text.
+    """
+    shares = _word_shares(text, vocabulary)
+    candidates = torch.unique(detector.word_of)  # the nouns of ImageNet's classes
+    frequent = _images_with(_presence(shares, detector.ids[candidates])) >= _FEWEST
+    if not frequent.any():
+        raise DataError(f"no {_FEWEST} images of the text have a noun of ImageNet's classes in common")
+    nouns = candidates[frequent]
+    result = Cooccurrence(len(nouns), len(vocabulary))
+    result.nouns.copy_(nouns)
+    seen = _images_with(_presence(_word_shares(photos, vocabulary), detector.ids[nouns]))
+    result.trust.copy_(_HALF_TRUST / (_HALF_TRUST + seen))
+    lifts = _lifts(_presence(shares, detector.ids[nouns]), shares)
+    result.lifts.copy_((lifts.log() * STEPS).round().clamp(-127, 127))
+    recognised = recognised_words(pooled.float(), detector)
+    result.recognised.copy_(torch.stack([recognised.mean(), recognised.std()]))
+    return result
+
+
+def _lifts(have: Tensor, shares: Tensor) -> Tensor:
+    """Lift (N, V) of each word for each noun.
+
+    Both sparse: `have` (I, N), 1 where an image's captions have a noun; `shares` (I, V), the share of an
+    image's captions that have a word.
+    """
+    usual = torch.sparse.sum(shares, dim=0).to_dense() / len(shares) + _RAREST
+    together = torch.sparse.mm(shares.T, have.to_dense()).T
+    lifts: Tensor = (together + _PRIOR * usual) / ((_images_with(have) + _PRIOR).unsqueeze(1) * usual)
+    return lifts
+
+
+def _word_shares(images: Sequence[_Image], vocabulary: Vocabulary) -> Tensor:
+    """Share of each image's captions that have a word: sparse (I, V)."""
+    rows: list[int] = []
+    columns: list[int] = []
+    shares: list[float] = []
+    for row, captions in enumerate(images):
+        for caption in captions:
+            ids = _ids(caption, vocabulary)
+            rows += [row] * len(ids)
+            columns += ids
+            shares += [1 / len(captions)] * len(ids)
+    size = (len(images), len(vocabulary))
+    found = torch.sparse_coo_tensor(
+        torch.tensor([rows, columns]), torch.tensor(shares), size, check_invariants=True
+    )
+    return found.coalesce()
+
+
+def _presence(shares: Tensor, words: Tensor) -> Tensor:
+    """1 where an image has a caption with one of these words: sparse (I, N)."""
+    chosen = shares.index_select(1, words).coalesce()
+    ones = torch.ones_like(chosen.values())
+    return torch.sparse_coo_tensor(chosen.indices(), ones, chosen.shape, check_invariants=False)
+
+
+def _images_with(have: Tensor) -> Tensor:
+    """How many images have each noun (N,)."""
+    return torch.sparse.sum(have, dim=0).to_dense()
+
+
+def _ids(caption: Words, vocabulary: Vocabulary) -> set[int]:
+    return {number for word in caption if (number := vocabulary.id(word)) > UNK}

@@ -1,0 +1,126 @@
+"""Lifts as counted by hand, and a model that is given a table of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner import checkpoint
+from captioner.cli import main
+from captioner.cooccurrence import STEPS
+from captioner.decoders import AttentionDecoder
+from captioner.detector import WordDetector
+from captioner.errors import DataError, ModelError
+from captioner.train.consensus import add_consensus
+from captioner.train.cooccurrence import fit_cooccurrence
+from captioner.train.record import seen_in_training
+from tests.captioner.worlds import (
+    COLOURS,
+    TINY,
+    WORDS,
+    coloured_photos,
+    tiny_checkpoint,
+    tiny_model,
+    write_coco,
+)
+
+CHANNELS = 1280
+FEWEST, PRIOR, RAREST, HALF_TRUST = 20, 5.0, 1e-5, 30.0
+Images = list[list[list[str]]]
+
+
+def _detector() -> WordDetector:
+    """Knows all colours; ImageNet's classes name red and blue."""
+    torch.manual_seed(0)
+    made = WordDetector(CHANNELS, len(COLOURS), 2)
+    made.ids.copy_(torch.tensor([WORDS.id(colour) for colour in COLOURS]))
+    made.word_of.copy_(torch.tensor([COLOURS.index("red"), COLOURS.index("blue")]))
+    return made
+
+
+def _share(image: list[list[str]], word: str) -> float:
+    return sum(word in caption for caption in image) / len(image)
+
+
+def _lift(images: Images, noun: str, word: str) -> float:
+    usual = sum(_share(image, word) for image in images) / len(images) + RAREST
+    those = [image for image in images if _share(image, noun)]
+    together = sum(_share(image, word) for image in those)
+    return (together + PRIOR * usual) / ((len(those) + PRIOR) * usual)
+
+
+_CAPTION = st.lists(st.sampled_from(["a", "wall", "sky", "zebra", *COLOURS]), min_size=1, max_size=5)
+
+
+@given(st.lists(st.lists(_CAPTION, min_size=1, max_size=3), min_size=1, max_size=6), st.randoms())
+def test_lifts_are_as_counted_one_by_one(some: Images, chance: object) -> None:
+    text = [*some, *[[["a", "red", "wall"], ["the", "sky"]]] * FEWEST]
+    table = fit_cooccurrence(text, some, torch.randn(8, CHANNELS), _detector(), WORDS)
+    nouns = [COLOURS[place] for place in table.nouns.tolist()]
+    assert "red" in nouns and set(nouns) <= {"red", "blue"}
+    for row, noun in enumerate(nouns):
+        for word in ("a", "the", "sky", *COLOURS):
+            expected = round(math.log(_lift(text, noun, word)) * STEPS)
+            assert abs(table.lifts[row, WORDS.id(word)].item() - expected) <= 1
+        seen = sum(_share(image, noun) > 0 for image in some)
+        assert table.trust[row].item() == pytest.approx(HALF_TRUST / (HALF_TRUST + seen))
+
+
+def test_the_usual_number_of_recognised_words_is_that_of_the_photos() -> None:
+    detector, pooled = _detector(), torch.randn(50, CHANNELS)
+    table = fit_cooccurrence([[["red"]]] * FEWEST, [[["red"]]], pooled, detector, WORDS)
+    counts = torch.tensor([torch.sigmoid(detector.learnt(one)).sum().item() for one in pooled])
+    torch.testing.assert_close(table.recognised, torch.stack([counts.mean(), counts.std()]))
+
+
+def test_text_that_says_nothing_of_what_photos_show_is_refused() -> None:
+    with pytest.raises(DataError, match="no 20 images of the text have a noun of ImageNet's classes"):
+        fit_cooccurrence([[["green"]]] * 50, [], torch.randn(3, CHANNELS), _detector(), WORDS)
+
+
+WITH_DETECTOR = dataclasses.replace(TINY, words=2, detector_words=len(COLOURS), detector_pairs=2)
+
+
+def _model(folder: Path) -> Path:
+    made = tiny_checkpoint(config=WITH_DETECTOR)
+    assert isinstance(made.model.decoder, AttentionDecoder)
+    made.model.decoder.detector.load_state_dict(_detector().state_dict())
+    checkpoint.save(made, folder)
+    return folder
+
+
+def test_the_command_gives_a_model_its_table(tmp_path: Path) -> None:
+    learnt = coloured_photos(tmp_path / "photos", 12)
+    text = write_coco(tmp_path / "text.json", coloured_photos(tmp_path / "text", 6 * FEWEST + 6, first=100))
+    held_out = write_coco(tmp_path / "held.json", coloured_photos(tmp_path / "text", 6, first=100))
+    arguments = [
+        "consensus",
+        str(_model(tmp_path / "model")),
+        "--coco",
+        str(write_coco(tmp_path / "a.json", learnt)),
+    ]
+    arguments += ["--images", str(tmp_path / "photos"), "--text", str(text), "--without", str(held_out)]
+    result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "out"), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert "the words that come with 2 nouns" in result.output
+    made = checkpoint.load(tmp_path / "out")
+    assert made.model.cooccurrence is not None and made.model.consensus is not None
+    assert made.about["data"] == ["a.json", "captions of text.json"]
+    assert seen_in_training(made.about, ["photo100.png", "photo106.png"]) == ["photo106.png"]
+    plain = add_consensus(tmp_path / "out", learnt, (), tmp_path / "plain", "cpu")
+    assert plain.model.cooccurrence is None and plain.model.config.cooccurrence == 0
+
+
+def test_a_model_without_a_detector_can_use_no_text(tmp_path: Path) -> None:
+    photos = coloured_photos(tmp_path / "photos", 6)
+    with pytest.raises(ModelError, match="has no word detector"):
+        add_consensus(
+            tiny_model(tmp_path / "model"), photos, (), tmp_path / "out", "cpu", text={"a": ("red",)}
+        )
