@@ -10,7 +10,7 @@ from captioner.configuration import ModelConfig
 from captioner.counted import counted
 from captioner.outside import printable
 
-_OF_CONSENSUS = re.compile(r" With a consensus of [^.\n]+ captions\.")
+_OF_STATISTICS = re.compile(r" With (a consensus of [^.\n]+ captions|the words that come with [^.\n]+)\.")
 
 
 def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str:
@@ -24,9 +24,9 @@ def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str
     return "\n\n".join(["# Model card", "Made from what config.json tells.", *map(printable, parts)]) + "\n"
 
 
-def without_consensus(card: str) -> str:
-    """The card that would have been made of the same model without its consensus."""
-    return _OF_CONSENSUS.sub("", card, count=1)
+def without_statistics(card: str) -> str:
+    """The card that would have been made of the same model without its statistics of captions."""
+    return _OF_STATISTICS.sub("", card, count=2)
 
 
 def _architecture(config: ModelConfig, words: int) -> str:
@@ -36,8 +36,13 @@ def _architecture(config: ModelConfig, words: int) -> str:
         f"LSTM of {counted(config.layers, 'layer')} with {config.hidden} units, "
         f"embeddings of {config.embedding}, {counted(words, 'word')}."
     )
-    agreed = config.consensus
-    return f"{built} With a consensus of {counted(agreed.photos, 'photo')}' captions." if agreed else built
+    agreed, nouns = config.consensus, config.cooccurrence
+    return built + "".join(
+        [
+            f" With a consensus of {counted(agreed.photos, 'photo')}' captions." if agreed else "",
+            f" With the words that come with {counted(nouns, 'noun')}." if nouns else "",
+        ]
+    )
 
 
 def _data(about: Mapping[str, Any]) -> Iterator[str]:

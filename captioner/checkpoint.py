@@ -237,7 +237,8 @@ def _load_weights(model: CaptionModel, path: Path, package: bool) -> None:
     for name, value in model.state_dict().items():
         if name not in tensors:
             raise ModelError(f"{path}: tensor {name} is missing")
-        if tensors[name].is_floating_point() != value.is_floating_point():
+        floating = tensors[name].is_floating_point() and value.is_floating_point()
+        if not floating and tensors[name].dtype != value.dtype:
             raise ModelError(f"{path}: tensor {name} holds {tensors[name].dtype}; {value.dtype} is expected")
         if tensors[name].shape != value.shape:
             found, wanted = tuple(tensors[name].shape), tuple(value.shape)

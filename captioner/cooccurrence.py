@@ -4,9 +4,10 @@ A decoder that has seen no photo of a pizza writes of a pizza as of what it know
 doors. But captions without photos tell which words come with "pizza": plate, table, cheese, and hardly ever
 dog. The *lift* of a word for a noun is how much oftener images have the word in their captions if a caption
 of theirs has the noun (Brin et al., "Dynamic Itemset Counting and Implication Rules for Market Basket Data",
-1997). With e_n the chance that the encoder's ImageNet classifier gives to noun n, each word's score gets
+1997). With w_n the chance that the encoder's ImageNet classifier gives to noun n times the trust in it (all
+divided by their sum where that is above 1), each word's score gets
 
-    STRENGTH * ln(1 + novelty * sum over n of e_n * trust_n * (lift_n(word) - 1)), at most MOST either way.
+    STRENGTH * ln(1 + novelty * sum over n of w_n * (lift_n(word) - 1)), at most MOST either way.
 
 Where real photos have taught the decoder, the text only disturbs. So the trust in a noun falls with the
 number of captioned photos that have it, and novelty is nearly 0 for a photo of which the learnt detector
@@ -82,7 +83,8 @@ class Cooccurrence(nn.Module):
     def _all_lifts(self) -> Tensor:
         """The lifts in float32, made once on each device: for a single photo that is most of the work."""
         if self._unpacked is None or self._unpacked.device != self.lifts.device:
-            self._unpacked = (self.lifts / STEPS).exp()
+            with torch.inference_mode(False), torch.no_grad():  # else no later call could be differentiated
+                self._unpacked = (self.lifts / STEPS).exp()
         return self._unpacked
 
     def novelty(self, recognised: Tensor) -> Tensor:

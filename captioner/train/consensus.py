@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from captioner import checkpoint
 from captioner.captioner import Captioner, find_model
-from captioner.card import without_consensus
+from captioner.card import without_statistics
 from captioner.checkpoint import Checkpoint
 from captioner.cider import LONGEST, NGram, Rarity, Words
 from captioner.configuration import ConsensusSizes
@@ -153,7 +153,7 @@ def add_consensus(
 def _handwritten_card(original: Checkpoint, folder: Path) -> str:
     """The model's card if a person wrote it; "" for one that `save` made, so that `save` makes another."""
     card = checkpoint.read_card(folder)
-    return "" if without_consensus(card) == checkpoint.card_of(original) else card
+    return "" if without_statistics(card) == checkpoint.card_of(original) else card
 
 
 def _about(original: Mapping[str, Any], photos: Sequence[str], names: Sequence[str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _RAREST = 1e-5  # added to the frequency of each word, for those that no caption
 _HALF_TRUST = 30.0
 
 
+@torch.no_grad()
 def fit_cooccurrence(
     text: Sequence[_Image],
     photos: Sequence[_Image],
@@ -33,7 +34,8 @@ def fit_cooccurrence(
 ) -> Cooccurrence:
     """Fit a table of lifts to the captions of `text`, for a model trained on `photos`.
 
-    `pooled` (B, C): the photos' features. Raises DataError where no noun comes often enough in the text.
+    `pooled` (B, C): the photos' features. Raises DataError where no noun comes often enough in the text,
+    or where all photos look the same.
     """
     shares = _word_shares(text, vocabulary)
     candidates = torch.unique(detector.word_of)  # the nouns of ImageNet's classes
@@ -48,7 +50,10 @@ def fit_cooccurrence(
     lifts = _lifts(_presence(shares, detector.ids[nouns]), shares)
     result.lifts.copy_((lifts.log() * STEPS).round().clamp(-127, 127))
     recognised = recognised_words(pooled.float(), detector)
-    result.recognised.copy_(torch.stack([recognised.mean(), recognised.std()]))
+    usual = torch.stack([recognised.mean(), recognised.std()])
+    if not usual[1].half() > 0:  # as it is stored
+        raise DataError("all photos look the same to the model: none is unlike them")
+    result.recognised.copy_(usual)
     return result
 
 

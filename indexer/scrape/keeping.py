@@ -83,8 +83,16 @@ class Keeper:
                 self._judge(item, response, photo)
                 for (item, response), photo in zip(batch, examined, strict=True)
             ]
-            await loop.run_in_executor(self._threads, self._save_all, batch, judged)
-            ended(judged)
+            saving = loop.run_in_executor(self._threads, self._save_all, batch, judged)
+            try:
+                await asyncio.shield(saving)
+            except asyncio.CancelledError:
+                # What is being written is noted even so: else the next run would download it again.
+                await asyncio.wait([saving])
+                raise
+            finally:
+                if saving.done() and saving.exception() is None:
+                    ended(judged)
 
     async def _batch(self) -> list[Fetched]:
         """What waits, up to a batch; nothing when all is done."""

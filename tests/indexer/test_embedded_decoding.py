@@ -51,7 +51,7 @@ def test_the_texts_at_places_in_any_order(
 @every_way
 def test_a_place_that_is_not_there_is_an_error(way: ModuleType) -> None:
     table = Strings.of(["a", "b"])
-    for place in (2, 3, 2**40):
+    for place in (2, 3, 2**40, -1):
         with pytest.raises(IndexError):
             way.decode_many(table.blob, table.starts, np.array([0, place]))
 
@@ -62,12 +62,19 @@ def test_bytes_that_are_no_text_are_an_error(way: ModuleType) -> None:
         way.decode_many(np.array([0xFF], np.uint8), np.array([0, 1]), np.array([0]))
 
 
-@pytest.mark.skipif(len(WAYS) == 1, reason="compiled only where there is a compiler")
+@every_way
 @pytest.mark.parametrize("starts", [[0, 9], [2, 1], [2**62, 2**63 - 1], [-5, 1]])
-def test_starts_that_lead_outside_are_refused(starts: list[int]) -> None:
+def test_starts_that_lead_outside_are_refused(way: ModuleType, starts: list[int]) -> None:
     blob: Int64 = np.zeros(3, np.uint8)
-    with pytest.raises(IndexError, match="text 0"):
-        WAYS[-1].decode_many(blob, np.array(starts), np.array([0]))
+    with pytest.raises(IndexError, match="does not lie within"):
+        way.decode_many(blob, np.array(starts), np.array([0]))
+
+
+@every_way
+def test_the_last_text_that_a_small_place_can_name(way: ModuleType) -> None:
+    """The place behind it, where it ends, does not fit the places' type."""
+    table = Strings.of([str(number) for number in range(256)])
+    assert way.decode_many(table.blob, table.starts, np.array([255, 0], np.uint8)) == ["255", "0"]
 
 
 @every_way

@@ -85,6 +85,11 @@ def test_text_that_says_nothing_of_what_photos_show_is_refused() -> None:
         fit_cooccurrence([[["green"]]] * 50, [], torch.randn(3, CHANNELS), _detector(), WORDS)
 
 
+def test_photos_that_all_look_the_same_are_refused() -> None:
+    with pytest.raises(DataError, match="all photos look the same"):
+        fit_cooccurrence([[["red"]]] * FEWEST, [[["red"]]], torch.ones(4, CHANNELS), _detector(), WORDS)
+
+
 WITH_DETECTOR = dataclasses.replace(TINY, words=2, detector_words=len(COLOURS), detector_pairs=2)
 
 
@@ -114,8 +119,11 @@ def test_the_command_gives_a_model_its_table(tmp_path: Path) -> None:
     assert made.model.cooccurrence is not None and made.model.consensus is not None
     assert made.about["data"] == ["a.json", "captions of text.json"]
     assert seen_in_training(made.about, ["photo100.png", "photo106.png"]) == ["photo106.png"]
+    card = checkpoint.read_card(tmp_path / "out")
+    assert "With a consensus of 12 photos' captions. With the words that come with 2 nouns." in card
     plain = add_consensus(tmp_path / "out", learnt, (), tmp_path / "plain", "cpu")
     assert plain.model.cooccurrence is None and plain.model.config.cooccurrence == 0
+    assert "nouns" not in checkpoint.read_card(tmp_path / "plain")
 
 
 def test_a_model_without_a_detector_can_use_no_text(tmp_path: Path) -> None:

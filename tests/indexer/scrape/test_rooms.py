@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import tracemalloc
 import unicodedata
 from collections.abc import Mapping
@@ -17,13 +18,14 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from captioner.photo import hash_distance, perceptual_hash
-from indexer.scrape import transport
+from indexer.scrape import keeping, transport
 from indexer.scrape.addresses import AddressGuard, AddressRefusedError, is_public
 from indexer.scrape.frontier import WAITING_PER_HOST, Frontier
 from indexer.scrape.items import Item, Status
 from indexer.scrape.keeping import WAITING, WAITING_BYTES, Keeper
 from indexer.scrape.ledger import NEAR, Ledger, _KeptPhotos
 from indexer.scrape.report import ScrapeReport
+from indexer.scrape.store import save
 from indexer.scrape.text import HtmlReader, plain_text, read_html
 from indexer.scrape.transport import Limits, Response
 from indexer.scrape.waiting import Waiters
@@ -296,6 +298,40 @@ def test_downloads_wait_for_a_keeper_that_is_behind(number: int, padding: int, t
     assert sorted(item.url for item in ended) == sorted(_item("a.example", n).url for n in range(number + 1))
     assert sum(item.status == "downloaded" for item in ended) == len(list(tmp_path.rglob("*.jpg"))) == 20
     assert {item.status for item in ended} == {"downloaded", "duplicate"}
+
+
+def test_what_is_being_written_when_a_run_is_interrupted_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on, ended = threading.Event(), threading.Event(), list[Item]()
+
+    def slow(folder: Path, file: str, body: bytes) -> None:
+        writing.set()
+        assert go_on.wait(60)
+        save(folder, file, body)
+
+    monkeypatch.setattr(keeping, "save", slow)
+
+    async def run() -> None:
+        ledger = Ledger()
+        keeper = Keeper(tmp_path, ledger, 32)
+        for seed in range(3):
+            await keeper.put(
+                _item("a.example", seed), Response(URL("http://a.example/"), 200, {}, jpeg(seed))
+            )
+        task = asyncio.create_task(keeper.run(ended.extend))
+        await asyncio.get_running_loop().run_in_executor(None, writing.wait)
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        keeper.shut_down()
+        ledger.close()
+
+    asyncio.run(run())
+    assert [item.status for item in ended] == ["downloaded"] * 3
+    assert all((tmp_path / item.file).exists() for item in ended)
 
 
 def test_what_was_seen_is_not_held_in_memory() -> None:
