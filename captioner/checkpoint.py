@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from captioner.card import model_card
-from captioner.configuration import ConsensusSizes, ModelConfig
+from captioner.configuration import STATISTICS, ConsensusSizes, ModelConfig
 from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
@@ -133,8 +133,8 @@ def load(folder: Path, *, statistics: bool = True) -> Checkpoint:
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     if vocabulary.digest != config["vocabulary"]["sha256"]:
         raise ModelError(f"{folder / VOCABULARY}: not the vocabulary that this model was trained with")
-    none = {} if statistics else {"consensus": None, "cooccurrence": 0}
-    settings = {**config["model"], **none}
+    left_out = frozenset[str]() if statistics else STATISTICS
+    settings = {name: value for name, value in config["model"].items() if name not in left_out}
     model = _build_unfilled(folder, settings, len(vocabulary))
     _load_weights(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, file_digest(folder / WEIGHTS))

@@ -10,6 +10,8 @@ from typing import Any
 from captioner.errors import ModelError
 from captioner.preprocess import Preprocess
 
+#: The settings of what is made of captions once training is done; without them a model has none of it.
+STATISTICS = frozenset({"consensus", "cooccurrence"})
 _LARGEST = 100_000  # any size in a configuration; a larger one is a mistake, and could fill the memory
 _MOST_ENTRIES = 10_000_000
 _MOST_PHOTOS = 32_767  # of a consensus, which stores their numbers in int16
@@ -75,9 +77,8 @@ class ModelConfig:
             )
 
     def trained_part(self) -> dict[str, Any]:
-        """The settings without those of the captions' statistics, which are made when training is done."""
-        made_later = ("consensus", "cooccurrence")
-        return {name: value for name, value in asdict(self).items() if name not in made_later}
+        """The settings without `STATISTICS`."""
+        return {name: value for name, value in asdict(self).items() if name not in STATISTICS}
 
 
 _SQUASH_LIKE_THE_STUDENTS = Preprocess(size=224, interpolation="lanczos", shrink_on_load=False)

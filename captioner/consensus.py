@@ -169,7 +169,8 @@ class Consensus(nn.Module):
         """The tables, made once on each device: for a single photo that is most of the work."""
         tables = self._tables
         if tables is None or tables.directions.device != self.photos.device:
-            tables = self._tables = _Tables.of(self)
+            with torch.inference_mode(False), torch.no_grad():  # else no later call could be differentiated
+                tables = self._tables = _Tables.of(self)
         return tables
 
     def _cosines(self, places: Tensor) -> Tensor:

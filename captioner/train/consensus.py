@@ -33,7 +33,7 @@ from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
 from captioner.model_name import model_name
 from captioner.tokens import words
-from captioner.train.cooccurrence import fit_cooccurrence
+from captioner.train.cooccurrence import fit_cooccurrence, word_counts
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 
@@ -246,10 +246,7 @@ def _word_shares(
     captions: Sequence[Sequence[Words]], vocabulary: Vocabulary
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`CaptionStatistics.words`, `.shares` and `.usual` of these captions."""
-    counts = [
-        Counter(number for line in photo for number in {vocabulary.id(word) for word in line} if number > UNK)
-        for photo in captions
-    ]
+    counts = word_counts(captions, vocabulary)
     most = max(1, max(map(len, counts)))
     ids = torch.zeros(len(captions), most, dtype=torch.int16)
     shares = torch.zeros(len(captions), most)

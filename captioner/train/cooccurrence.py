@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -39,15 +40,16 @@ def fit_cooccurrence(
     """
     shares = _word_shares(text, vocabulary)
     candidates = torch.unique(detector.word_of)  # the nouns of ImageNet's classes
-    frequent = _images_with(_presence(shares, detector.ids[candidates])) >= _FEWEST
-    if not frequent.any():
+    have = _presence(shares, detector.ids[candidates])
+    frequent = (_images_with(have) >= _FEWEST).nonzero().squeeze(1)
+    if not len(frequent):
         raise DataError(f"no {_FEWEST} images of the text have a noun of ImageNet's classes in common")
     nouns = candidates[frequent]
     result = Cooccurrence(len(nouns), len(vocabulary))
     result.nouns.copy_(nouns)
     seen = _images_with(_presence(_word_shares(photos, vocabulary), detector.ids[nouns]))
     result.trust.copy_(_HALF_TRUST / (_HALF_TRUST + seen))
-    lifts = _lifts(_presence(shares, detector.ids[nouns]), shares)
+    lifts = _lifts(have.index_select(1, frequent), shares)
     result.lifts.copy_((lifts.log() * STEPS).round().clamp(-127, 127))
     recognised = recognised_words(pooled.float(), detector)
     usual = torch.stack([recognised.mean(), recognised.std()])
@@ -71,20 +73,25 @@ def _lifts(have: Tensor, shares: Tensor) -> Tensor:
 
 def _word_shares(images: Sequence[_Image], vocabulary: Vocabulary) -> Tensor:
     """Share of each image's captions that have a word: sparse (I, V)."""
-    rows: list[int] = []
-    columns: list[int] = []
-    shares: list[float] = []
-    for row, captions in enumerate(images):
-        for caption in captions:
-            ids = _ids(caption, vocabulary)
-            rows += [row] * len(ids)
-            columns += ids
-            shares += [1 / len(captions)] * len(ids)
+    counts = word_counts(images, vocabulary)
+    rows = [row for row, found in enumerate(counts) for _ in found]
+    columns = [number for found in counts for number in found]
+    shares = [
+        count / len(captions)
+        for found, captions in zip(counts, images, strict=True)
+        for count in found.values()
+    ]
     size = (len(images), len(vocabulary))
-    found = torch.sparse_coo_tensor(
-        torch.tensor([rows, columns]), torch.tensor(shares), size, check_invariants=True
-    )
-    return found.coalesce()
+    places = torch.tensor([rows, columns])
+    return torch.sparse_coo_tensor(places, torch.tensor(shares), size, check_invariants=True).coalesce()
+
+
+def word_counts(images: Sequence[_Image], vocabulary: Vocabulary) -> list[Counter[int]]:
+    """For each image, in how many of its captions each word comes, by the words' ids."""
+    return [
+        Counter(number for line in image for number in {vocabulary.id(word) for word in line} if number > UNK)
+        for image in images
+    ]
 
 
 def _presence(shares: Tensor, words: Tensor) -> Tensor:
@@ -97,7 +104,3 @@ def _presence(shares: Tensor, words: Tensor) -> Tensor:
 def _images_with(have: Tensor) -> Tensor:
     """How many images have each noun (N,)."""
     return torch.sparse.sum(have, dim=0).to_dense()
-
-
-def _ids(caption: Words, vocabulary: Vocabulary) -> set[int]:
-    return {number for word in caption if (number := vocabulary.id(word)) > UNK}

@@ -194,6 +194,15 @@ def test_a_consensus_that_was_used_can_be_copied_and_pickled(made: Consensus) ->
         assert torch.equal(copied.agreement(features, asked, range(3)), wanted)
 
 
+def test_a_consensus_can_be_differentiated_after_use(made: Consensus) -> None:
+    unused = copy.deepcopy(made)
+    with torch.inference_mode():
+        unused(grid(pooled_of(2)))
+    features = grid(pooled_of(2)).requires_grad_()
+    [slope] = torch.autograd.grad(unused(features).sum(), [features])
+    assert slope.isfinite().all()
+
+
 def test_a_consensus_that_was_used_can_be_loaded_anew(made: Consensus) -> None:
     """Another one of the same sizes: the tables of the first one are of no use then."""
     again, features, captions = copy.deepcopy(made), grid(pooled_of(2)), [ids(CAPTIONS[0][0])] * 2
