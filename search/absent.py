@@ -18,11 +18,11 @@ _SHORT.maxstring = 60
 
 def absent(index: CaptionIndex, filters: Filters) -> Iterator[str]:
     """A line for each field whose allowed values stand in no caption at all."""
-    drawn = None
+    view, drawn = index.view(), None
     for name, values in filters.where.items():
-        if index.random(1, Filters({name: values})):
+        if view.random(1, Filters({name: values})):
             continue
-        drawn = sampled(index, _DRAWN) if drawn is None else drawn
+        drawn = sampled(view, _DRAWN) if drawn is None else drawn
         yield f"no caption has the {name} {_list(values, 'or')}; {_some(name, drawn)}"
 
 

@@ -60,7 +60,7 @@ def compare(
     if not captions or not names:
         raise click.UsageError("nothing to compare: give --models or --caption, and --analyzers")
     with open_index(index) as found:
-        comparison = side_by_side(photo, captions, names, sampled(found, sample), k)
+        comparison = side_by_side(photo, captions, names, sampled(found.view(), sample), k)
     click.echo(json.dumps(asdict(comparison)))
     if html is not None:
         from search.render.comparison import comparison_page

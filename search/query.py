@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from indexer.contract import CaptionIndex
+from indexer.contract import View
 from indexer.records import CaptionRecord, Document
 from search.asked import Asked
 from search.errors import QueryError
@@ -47,10 +47,10 @@ def representative(documents: Sequence[Document]) -> Document:
     return max(sorted(documents, key=lambda document: document.record.caption), key=agreement)
 
 
-def sampled(index: CaptionIndex, images: int) -> list[CaptionRecord]:
+def sampled(view: View, images: int) -> list[CaptionRecord]:
     """Every caption of up to so many images, which are the same ones while the index holds the same."""
-    drawn = [document.record.image_id for document in index.random(images, seed=0)]
-    return [document.record for documents in index.captions(drawn).values() for document in documents]
+    drawn = [document.record.image_id for document in view.random(images, seed=0)]
+    return [document.record for documents in view.captions(drawn).values() for document in documents]
 
 
 def blended(liked: Sequence[frozenset[str]], unliked: Sequence[frozenset[str]]) -> frozenset[str]:

@@ -55,6 +55,9 @@ class Searcher:
 
     A photo is searched for by its best caption, or by several `captions` (more than `beam` widen it). Hits
     are then images like any of these, and the best similarity counts. `beam`: None for the model's usual one.
+
+    A question looks at the index once, by one `view`: on an embedded index its tokens and its answer are of
+    one generation, whatever is published meanwhile.
     """
 
     def __init__(
@@ -108,20 +111,23 @@ class Searcher:
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo; raises PhotoError."""
-        wanted, started = self._wanted(k, **options), time.perf_counter()
+        view, wanted = self._look(k, **options)
+        started = time.perf_counter()
         captions = captions_of(photo, self.captioner, self.beam, self.captions_per_photo)
         captioning_ms = _milliseconds(started)
-        return replace(self._answer(self._analysed(captions), wanted), captioning_ms=captioning_ms)
+        return replace(self._answer(view, _analysed(view, captions), wanted), captioning_ms=captioning_ms)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
     ) -> Iterator[Answer]:
         """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on.
 
-        Photos are taken as they are needed, so there may be any number of them.
+        Photos are taken as they are needed, so there may be any number of them. Those that go to the engine
+        together have one view of the index.
         """
         check_listed(photos, "photos", QueryError)
-        return self._similar_many(photos, self._wanted(k, **options))
+        _, wanted = self._look(k, **options)
+        return self._similar_many(photos, wanted)
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
         started = time.perf_counter()
@@ -132,8 +138,9 @@ class Searcher:
         for batch in batches(stream, BATCH):
             waited = _milliseconds(started) / len(batch)
             captions = [_texts(one) for one in batch if one.error is None]
-            plans = [Plan(self._analysed(texts), wanted, self.index.engine) for texts in captions]
-            results = (replace(found, captioning_ms=waited) for found in self._answers(plans))
+            view = self.index.view()
+            plans = [Plan(_analysed(view, texts), wanted, view.engine) for texts in captions]
+            results = (replace(found, captioning_ms=waited) for found in self._answers(view, plans))
             for one in batch:
                 found = next(results) if one.error is None else None
                 yield Answer(one.image, found, one.error, taken.popleft())
@@ -145,26 +152,28 @@ class Searcher:
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like one of these (at least one), the best first."""
-        return self._answer(self._analysed(captions), self._wanted(k, **options))
+        view, wanted = self._look(k, **options)
+        return self._answer(view, _analysed(view, captions), wanted)
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them."""
         given = frozenset(listed(tokens, "tokens", QueryError))
-        view = self.index.view()
-        wanted = Wanted.of(view.analyzer, k, **options)
-        return self._answers([Plan((of_tokens(given, view.analyzer),), wanted, view.engine)], view)[0]
+        view, wanted = self._look(k, **options)
+        return self._answer(view, (of_tokens(given, view.analyzer),), wanted)
 
     def any_of(self, asked: Iterable[Asked], k: int = 10, **options: Unpack[Options]) -> Results:
         """As `texts`, for captions whose tokens are known."""
-        return self._answer(self._with_analyzer(asked), self._wanted(k, **options))
+        view, wanted = self._look(k, **options)
+        return self._answer(view, _with_analyzer(view, asked), wanted)
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
         It is searched by the caption that agrees best with its other captions (`representative`).
         """
-        wanted = self._wanted(k, **options)
-        return self._answer((self._example(IndexedImage(image_id)),), wanted, frozenset({image_id}))
+        view, wanted = self._look(k, **options)
+        example = self._example(view, IndexedImage(image_id))
+        return self._answer(view, (example,), wanted, frozenset({image_id}))
 
     def blend(
         self,
@@ -178,18 +187,19 @@ class Searcher:
         Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
         again a set, so the answer is ranked, explained and certified as any other.
         """
-        wanted = self._wanted(k, **options)
+        view, wanted = self._look(k, **options)
         examples = [listed(given, "examples", QueryError, object) for given in (like, unlike)]
         started = time.perf_counter()
-        liked, unliked = ([self._example(one) for one in given] for given in examples)
+        liked, unliked = ([self._example(view, one) for one in given] for given in examples)
         photos = any(not isinstance(one, str | IndexedImage) for given in examples for one in given)
         captioning_ms = _milliseconds(started) if photos else 0.0
-        check_analyzer(self.index, liked + unliked)
+        check_analyzer(view, liked + unliked)
         tokens = blended([one.tokens for one in liked], [one.tokens for one in unliked])
         taken = frozenset[str]().union(*(one.tokens for one in liked)) - tokens
         caption = " + ".join(one.caption for one in liked) + "".join(f" - {one.caption}" for one in unliked)
         excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
-        results = self._answer((Asked(caption, tokens, liked[0].analyzer),), wanted, frozenset(excluded))
+        asked = (Asked(caption, tokens, liked[0].analyzer),)
+        results = self._answer(view, asked, wanted, frozenset(excluded))
         idle = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
         return replace(results, idle=idle, captioning_ms=captioning_ms)
 
@@ -205,12 +215,11 @@ class Searcher:
 
         `min_score` is above 0. An image counts once.
         """
-        wanted = self._wanted(1, filters=filters, without=without, min_score=min_score)
+        view, wanted = self._look(1, filters=filters, without=without, min_score=min_score)
         if not wanted.min_score:
             raise QueryError("a count needs a least score above 0")
-        asked = self._with_analyzer(asked)
+        asked = _with_analyzer(view, asked)
         queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in asked]
-        view = self.index.view()
         images = view.count(queries, listed(excluded, "image ids", QueryError))
         check_analyzer(view, (*asked, *wanted.without))
         return images
@@ -224,8 +233,7 @@ class Searcher:
     ) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
-        wanted = self._wanted(k, filters=filters, without=without)
-        view = self.index.view()
+        view, wanted = self._look(k, filters=filters, without=without)
         drawn = view.random(wanted.k, wanted.filters, seed_of(seed, QueryError))
         check_analyzer(view, wanted.without)
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
@@ -243,34 +251,26 @@ class Searcher:
 
     def representative(self, image_id: str) -> Document:
         """The caption that stands for an indexed image; raises QueryError for an unknown one."""
-        documents = self.index.captions([image_id]).get(image_id)
-        if not documents:
-            raise QueryError(f"no image {image_id!r} in {self.index.where}")
-        return representative(documents)
+        return _representative(self.index, image_id)
 
-    def _wanted(self, k: int, **options: Unpack[Options]) -> Wanted:
-        return Wanted.of(self.index.analyzer, k, **options)
+    def _look(self, k: int, **options: Unpack[Options]) -> tuple[View, Wanted]:
+        """The one view of the index that a question has, and what it wants."""
+        view = self.index.view()
+        return view, Wanted.of(view.analyzer, k, **options)
 
-    def _analysed(self, captions: Iterable[str]) -> tuple[Asked, ...]:
-        return distinct(analysed(self.index, listed(captions, "captions", QueryError)))
-
-    def _with_analyzer(self, asked: Iterable[Asked]) -> tuple[Asked, ...]:
-        return distinct(with_analyzer(self.index, listed(asked, "captions", QueryError, Asked)))
-
-    def _example(self, example: str | Photo | IndexedImage) -> Asked:
+    def _example(self, view: View, example: str | Photo | IndexedImage) -> Asked:
         if isinstance(example, IndexedImage):
-            name, document = self.index.analyzer, self.representative(example.image_id)
+            name, document = view.analyzer, _representative(view, example.image_id)
             return Asked(document.record.caption, document.tokens, name)
-        return analysed(self.index, [example if isinstance(example, str) else self.caption(example)])[0]
+        return analysed(view, [example if isinstance(example, str) else self.caption(example)])[0]
 
     def _answer(
-        self, asked: tuple[Asked, ...], wanted: Wanted, excluded: frozenset[str] = frozenset()
+        self, view: View, asked: tuple[Asked, ...], wanted: Wanted, excluded: frozenset[str] = frozenset()
     ) -> Results:
-        return self._answers([Plan(asked, wanted, self.index.engine, excluded)])[0]
+        return self._answers(view, [Plan(asked, wanted, view.engine, excluded)])[0]
 
-    def _answers(self, plans: Sequence[Plan], view: View | None = None) -> list[Results]:
+    def _answers(self, view: View, plans: Sequence[Plan]) -> list[Results]:
         started = time.perf_counter()
-        view = self.index.view() if view is None else view
         pages = pursue(view, plans)
         found = zip(plans, pages, self._vocabulary.unknown(view, plans, pages), strict=True)
         check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
@@ -309,6 +309,21 @@ class Searcher:
             captions = self.index.caption_count()
             self._counted = now, captions
         return captions
+
+
+def _analysed(view: View, captions: Iterable[str]) -> tuple[Asked, ...]:
+    return distinct(analysed(view, listed(captions, "captions", QueryError)))
+
+
+def _with_analyzer(view: View, asked: Iterable[Asked]) -> tuple[Asked, ...]:
+    return distinct(with_analyzer(view, listed(asked, "captions", QueryError, Asked)))
+
+
+def _representative(view: View, image_id: str) -> Document:
+    documents = view.captions([image_id]).get(image_id)
+    if not documents:
+        raise QueryError(f"no image {image_id!r} in {view.where}")
+    return representative(documents)
 
 
 def _noted(photos: Iterable[Photo], taken: deque[Photo]) -> Iterator[Photo]:
