@@ -11,6 +11,10 @@ class PhotoError(CaptionerError):
     """A photo that cannot be read or decoded safely."""
 
 
+class LargePhotoError(PhotoError):
+    """A photo that would take more memory than was allowed for one among others."""
+
+
 class ModelError(CaptionerError):
     """A model that is missing, damaged, or does not fit its vocabulary or configuration."""
 

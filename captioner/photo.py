@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from captioner.errors import PhotoError
+from captioner.errors import LargePhotoError, PhotoError
 from captioner.formats import FORMATS, NAMES, UNREAD, what_to_do
 from captioner.outside import error_text
 
@@ -93,16 +93,19 @@ class Glance:
     phash: str
 
 
-def glance(photo: Photo) -> Glance:
+def glance(photo: Photo, *, large: bool = True) -> Glance:
     """Check a photo down to its last pixel and hash it, for less than `open_photo` costs.
 
     A JPEG is decoded in grey and at a reduced size. All of its data are read even so: a file that is cut
-    short or damaged raises PhotoError here as in `open_photo`.
+    short or damaged raises PhotoError here as in `open_photo`. Without `large`, a photo that is decoded only
+    while no other of its kind is raises LargePhotoError: for those who keep order among several processes.
     """
     with _decoding(photo) as image:
         kind, size = _media_type(image), image.size
         if image is not photo:
             image.draft("L", (_GLANCED_SIDE, _GLANCED_SIDE))
+        if not large and _is_large(image, size):
+            raise LargePhotoError(f"{photo_name(photo)}: is to be decoded alone")
         with _room_for(image, size):
             upright = _turn_upright(image, in_place=image is not photo)
             is_grey = upright.mode == "L" and "transparency" not in upright.info
@@ -206,10 +209,15 @@ def _why_not_a_photo(photo: Photo) -> str:
 
 
 def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:
-    """A lock for decoding a large photo. `whole`: its size as stored, before a JPEG is reduced."""
+    """A lock for decoding a large photo."""
+    return _ONE_LARGE if _is_large(image, whole) else nullcontext()
+
+
+def _is_large(image: Image.Image, whole: tuple[int, int]) -> bool:
+    """Whether it is, while it is decoded. `whole`: its size as stored, before a JPEG is reduced."""
     progressive = image.info.get("progressive")  # all of such a JPEG is held at once, also for a reduced size
     width, height = whole if progressive else image.size
-    return _ONE_LARGE if width * height > _LARGE_PIXELS else nullcontext()
+    return width * height > _LARGE_PIXELS
 
 
 def _turn_upright(image: Image.Image, *, in_place: bool) -> Image.Image:

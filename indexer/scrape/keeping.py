@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
+from indexer.scrape.examiner import Examined, Examiner
 from indexer.scrape.excluded import NAME, Excluded
 from indexer.scrape.items import Item, RefusalError
 from indexer.scrape.ledger import Ledger
-from indexer.scrape.store import ExaminedPhoto, examine, file_name, save
+from indexer.scrape.store import file_name, save
 from indexer.scrape.transport import Response
 from indexer.scrape.waiting import Waiters
 
@@ -25,8 +27,10 @@ WAITING_BYTES = 32 * 1024 * 1024
 #: but one large photo, so that all threads have work.
 _BATCH = 32
 _BATCH_BYTES = 1024 * 1024
-#: More threads than these would only compete with the downloads.
-THREADS = min(4, os.cpu_count() or 1)
+#: Processes that decode: one core is the downloads'. One batch more is under way than there are processes, so
+#: that one is written while others are decoded.
+_PROCESSES = max(1, min(4, (os.cpu_count() or 1) - 1))
+KEEPERS = _PROCESSES + 1
 
 Fetched = tuple[Item, Response]
 
@@ -39,14 +43,17 @@ class Keeper:
     ) -> None:
         self.folder = folder
         self.ledger = ledger
-        self.smallest_side = smallest_side
         self.excluded = excluded or Excluded()
         self._waiting: deque[Fetched] = deque()
         self._bytes = 0
         self._closed = False
         self._has_room = Waiters()
         self._has_work = Waiters()
-        self._threads = ThreadPoolExecutor(THREADS, "keep")
+        self._threads = ThreadPoolExecutor(KEEPERS, "keep")
+        self._examiners = [Examiner(smallest_side) for _ in range(_PROCESSES)]
+        self._idle: SimpleQueue[Examiner] = SimpleQueue()
+        for examiner in self._examiners:
+            self._idle.put(examiner)
 
     async def put(self, item: Item, response: Response) -> None:
         """Leave a downloaded photo here, as soon as there is room."""
@@ -67,14 +74,18 @@ class Keeper:
         self._has_work.wake_all()
 
     def shut_down(self) -> None:
-        """Wait for the threads; what they have not begun is left."""
+        """Wait for the threads; what they have not begun is left, and what is being decoded, too."""
+        for examiner in self._examiners:
+            examiner.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for examiner in self._examiners:
+            examiner.close()
 
     async def run(self, ended: Callable[[Sequence[Item]], None]) -> None:
         """Keep what is put until all is kept; calls `ended` with each batch.
 
-        Threads decode and write. What needs the ledger is done on the event loop: threads that share it wait
-        for each other more than they work.
+        A process decodes, a thread waits for it and writes. What needs the ledger is done on the event loop:
+        threads that share it wait for each other more than they work.
         """
         loop = asyncio.get_running_loop()
         while batch := await self._batch():
@@ -107,14 +118,12 @@ class Keeper:
         self._has_room.wake_one()  # who finds that there is more wakes the next
         return batch
 
-    def _examine_all(self, batch: Sequence[Fetched]) -> list[ExaminedPhoto | RefusalError]:
-        return [self._examine(response.body) for _, response in batch]
-
-    def _examine(self, body: bytes) -> ExaminedPhoto | RefusalError:
+    def _examine_all(self, batch: Sequence[Fetched]) -> list[Examined]:
+        examiner = self._idle.get()
         try:
-            return examine(body, self.smallest_side)
-        except RefusalError as refusal:
-            return refusal
+            return examiner.examine([response.body for _, response in batch])
+        finally:
+            self._idle.put(examiner)
 
     def _save_all(self, batch: Sequence[Fetched], judged: Sequence[Item]) -> None:
         """Store the photos that are not there already."""
@@ -122,7 +131,7 @@ class Keeper:
             if item.status == "downloaded":
                 save(self.folder, item.file, response.body)
 
-    def _judge(self, item: Item, response: Response, photo: ExaminedPhoto | RefusalError) -> Item:
+    def _judge(self, item: Item, response: Response, photo: Examined) -> Item:
         """The item with its final status, or as it was where its photo has not changed."""
         headers = response.headers
         if isinstance(photo, RefusalError):

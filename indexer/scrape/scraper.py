@@ -18,7 +18,7 @@ from indexer.scrape.excluded import Excluded, read_excluded
 from indexer.scrape.fetch import Fetcher, Manners
 from indexer.scrape.frontier import Frontier
 from indexer.scrape.items import Item, RefusalError, SearchProgress, fault
-from indexer.scrape.keeping import THREADS, Keeper
+from indexer.scrape.keeping import KEEPERS, Keeper
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import ManifestWriter
 from indexer.scrape.outcome import is_withdrawn, line_of
@@ -125,7 +125,7 @@ class _Run:
         self, queries: Iterable[str], providers: Sequence[Provider], transport: Transport
     ) -> None:
         fetcher = self._fetcher(transport, providers)
-        keepers = [self.keeper.run(self._end) for _ in range(THREADS)]
+        keepers = [self.keeper.run(self._end) for _ in range(KEEPERS)]
         await run_together([self._find(queries, providers, fetcher), self._download(fetcher), *keepers])
 
     async def _download(self, fetcher: Fetcher) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from captioner.errors import PhotoError
+from captioner.errors import LargePhotoError, PhotoError
 from captioner.photo import glance
 from indexer.scrape.items import RefusalError
 
@@ -31,10 +31,15 @@ class ExaminedPhoto:
     suffix: str
 
 
-def examine(body: bytes, smallest_side: int) -> ExaminedPhoto:
-    """Decode and hash a picture. Raises RefusalError for what is no whole photo, or a tiny one (an icon)."""
+def examine(body: bytes, smallest_side: int, *, alone: bool = True) -> ExaminedPhoto:
+    """Decode and hash a picture. Raises RefusalError for what is no whole photo, or a tiny one (an icon).
+
+    Raises LargePhotoError for a large one that is not `alone`.
+    """
     try:
-        photo = glance(body)
+        photo = glance(body, large=alone)
+    except LargePhotoError:
+        raise
     except PhotoError as error:
         raise RefusalError("not-a-photo", str(error).partition(": ")[2]) from None
     if min(photo.size) < smallest_side:
