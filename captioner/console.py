@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import math
 import os
 import signal
@@ -173,6 +174,7 @@ class CommandGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        lenient_stdout()
         try:
             with interruptible("interrupted"), interrupting():
                 return super().invoke(ctx)
@@ -186,6 +188,12 @@ class CommandGroup(click.Group):
             if ctx.meta.get("debug"):
                 raise
             raise click.exceptions.Exit(_report(error, self.errors)) from None
+
+
+def lenient_stdout() -> None:
+    """A terminal that knows few characters still gets its answer, with question marks in it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _report(error: Exception, known: tuple[type[Exception], ...]) -> int:

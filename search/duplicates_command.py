@@ -16,7 +16,6 @@ from indexer.index import open_index
 from search.absent import absent
 from search.near_copies import Group, NearCopies, near_copies, spare_files
 from search.options import html_option, index_option
-from search.output import lenient_stdout
 from search.paths import print_paths
 
 
@@ -58,7 +57,6 @@ def duplicates(index: str, as_json: bool, html: Path | None, paths: bool, **opti
 
 
 def _print_groups(found: NearCopies) -> None:
-    lenient_stdout()
     for group in found.groups:
         click.echo(f"{_heading(group)}\n")
     click.echo(str(found))

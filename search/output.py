@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -37,7 +36,6 @@ def show(
     With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
     the remarks that follow if an answer has no hits.
     """
-    lenient_stdout()
     whole, empty, unplaced, keep = True, False, 0, []
     for answer in answers:
         whole = whole and answer.results is not None
@@ -55,12 +53,6 @@ def show(
         tell(remark)
     _write_files(keep, output)
     return whole
-
-
-def lenient_stdout() -> None:
-    """A terminal that knows few characters still gets its answer, with question marks in it."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
 
 
 def _remark(answer: Answer) -> None:

@@ -140,6 +140,24 @@ def test_odd_names_stay_on_their_line_and_end_nothing(model: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("command", ["caption", "compare"])
+def test_a_terminal_that_knows_few_characters_gets_question_marks(
+    command: str, model: Path, folder: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "ünï-日本.png"
+    (folder / "0.png").rename(first)
+    option = "--model" if command == "caption" else "--models"
+    done = subprocess.run(
+        [sys.executable, "-m", "captioner", command, first, folder / "1.png", option, model],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        encoding="latin-1",
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(done.stdout.splitlines()) == ["ünï-??.png", "1.png"]
+
+
 def test_odd_names_in_json_are_the_names(model: Path, tmp_path: Path) -> None:
     folder = odd_names(tmp_path)
     result = strict_terminal("caption", str(folder), "--model", str(model), "--json")

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
+from search.paths import print_paths
 from search.searcher import Searcher
 from tests.search.worlds import NamingCaptioner
 
@@ -477,6 +478,19 @@ class TestPaths:
         assert sorted(run("random", "--paths").stdout.split("\n")) == sorted(self.FOUND.split("\n"))
         both = run("similar", dog, tmp_path / "gone.jpg", "--paths", "-k", 1)
         assert (both.exit_code, both.stdout) == (1, "my photos/1.jpg\n")
+
+    def test_in_a_locale_that_knows_only_ascii(self) -> None:
+        """Such as that of a cron job on an older system; the names on the disk are UTF-8 all the same."""
+        done = subprocess.run(
+            [sys.executable, "-m", "search", "text", "a dog", "--paths"],
+            env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, self.FOUND.encode())
+
+    def test_what_can_be_no_name_is_left_out(self) -> None:
+        assert print_paths(["a.jpg", "half a pair \ud800.jpg"]) == 1
 
     @pytest.mark.parametrize("other", ["--json", "--count"])
     def test_of_two_things_one_is_printed(self, run: Run, other: str) -> None:
