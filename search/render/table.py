@@ -1,8 +1,11 @@
-"""An answer as a table for the terminal: 80 columns are enough, more are used."""
+"""An answer as a table for the terminal: 80 columns are enough, more are used.
+
+A terminal of less than 60, as on a telephone, has no room for columns: there each hit is a few lines.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import click
@@ -18,6 +21,10 @@ from search.render.words import columns, marked, pad, reasons, shorten, shorten_
 
 _RANK, _SCORE, _GAP = 3, 11, "  "
 _CAPTION_LINES = 3
+_FOLDED_LINES = 8
+#: A table takes so many columns at least; lines below each other half of them.
+_TABLE, _LINES = 60, 30
+_INDENT = " " * (_RANK + len(_GAP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ def table(
     `name` is what was asked for (a photo's name). `width` is in terminal columns; with `whole_ids` long ids
     are not cut, and make the lines longer. All that comes from outside is made safe to print.
     """
-    text = "\n".join(_lines(results, name, max(width, 60), whole_ids))
+    text = "\n".join(_lines(results, name, max(width, _LINES), whole_ids))
     return text if color else click.unstyle(text)
 
 
@@ -45,14 +52,47 @@ def _lines(results: Results, name: str, width: int, whole_ids: bool) -> Iterator
     if results.tokens:
         yield from _query(results, name, width, analyze)
     if results.hits:
-        layout = _layout(results, width, analyze, whole_ids)
-        yield from _header(results, layout)
-        for hit in results.hits:
-            yield from _row(hit, results, layout, analyze)
+        rows = _rows if width >= _TABLE else _stacked
+        yield from rows(results, width, analyze, whole_ids)
         yield ""
     if results.tokens:
-        proof = certificate(results)
-        yield proof if results.exact else click.style(proof, fg="yellow", bold=True)
+        for line in _folded(certificate(results), width):
+            yield line if results.exact else click.style(line, fg="yellow", bold=True)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """A line, which only a narrow terminal gets broken: others do so themselves, and programs read lines."""
+    if width >= _TABLE:
+        return [text]
+    lines = wrap(((word, False) for word in text.split()), width, _FOLDED_LINES)
+    return [" ".join(word for word, _ in line) for line in lines]
+
+
+def _rows(results: Results, width: int, analyze: Analyzer, whole_ids: bool) -> Iterator[str]:
+    layout = _layout(results, width, analyze, whole_ids)
+    yield from _header(results, layout)
+    for hit in results.hits:
+        yield from _row(hit, results, layout, analyze)
+
+
+def _stacked(results: Results, width: int, analyze: Analyzer, whole_ids: bool) -> Iterator[str]:
+    """Below each other: rank and image, score and shared words, the caption, what it lacks and adds."""
+    room = width - len(_INDENT)
+    for hit in results.hits:
+        name = printable(hit.image_id)
+        image = name if whole_ids else shorten_start(name, room)
+        yield f"{click.style(f'{hit.rank:>{_RANK}}', bold=True)}{_GAP}{image}"
+        if results.tokens:
+            shared = [(word, True) for word in spoken(hit.shared, hit.caption, analyze)]
+            score = [(f"{hit.jaccard:.3f}", False), (f"{hit.overlap}/{hit.union}", False)]
+            yield from _indented([*score, *shared], room)
+        yield from _indented(marked(hit.caption, hit.shared, analyze), room)
+        for line in wrap(_differences(hit, results, analyze), room, _CAPTION_LINES):
+            yield _INDENT + _dimmed(line)
+
+
+def _indented(words: Iterable[Mark], room: int) -> Iterator[str]:
+    return (_INDENT + _styled(line, 0) for line in wrap(words, room, _CAPTION_LINES))
 
 
 def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterator[str]:
@@ -66,7 +106,10 @@ def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterat
             yield click.style(before, dim=True) + words
             before = " " * len(before)
     for what, words in told(results):
-        yield click.style(f"{what}: ", dim=True) + shorten(words, width - len(f"{what}: "))
+        first, *others = _folded(f"{what}: {words}", width)
+        most = width - len(f"{what}: ")
+        yield click.style(f"{what}: ", dim=True) + shorten(first.removeprefix(f"{what}: "), most)
+        yield from others
     yield ""
 
 
@@ -115,7 +158,9 @@ def _row(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iter
         cells.append(_styled(captions[number] if number < len(captions) else [], layout.caption))
         cells.append(_styled(shared[number] if number < len(shared) else [], 0))
         yield _GAP.join(cells).rstrip()
-    yield from _differences(hit, results, layout, analyze)
+    indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
+    for line in wrap(_differences(hit, results, analyze), layout.caption + len(_GAP) + layout.shared, 2):
+        yield indent + _dimmed(line)
 
 
 def _image(hit: Hit, layout: _Layout) -> str:
@@ -129,16 +174,17 @@ def _styled(line: list[Mark], width: int) -> str:
     return styled + " " * max(0, width - columns(plain))
 
 
-def _differences(hit: Hit, results: Results, layout: _Layout, analyze: Analyzer) -> Iterator[str]:
+def _dimmed(line: list[Mark]) -> str:
+    return click.style(" ".join(word for word, _ in line), dim=True)
+
+
+def _differences(hit: Hit, results: Results, analyze: Analyzer) -> list[Mark]:
     """Below the caption: which of several it answers, what it lacks and adds, the copies folded into it."""
     if not results.tokens:
-        return
+        return []
     why = reasons(hit, analyze)
     which = [f"by {results.number(hit)}:"] if results.several else []
     lacks, adds = [f"−{word}" for word in why.lacks], [f"+{word}" for word in why.adds]
     near = counted(len(hit.duplicates), "near copy", "near copies")
     copies = [f"(and {near})"] if hit.duplicates else []
-    indent = " " * (_RANK + layout.image + _SCORE + 3 * len(_GAP))
-    words = [(word, False) for word in (*which, *lacks, *adds, *copies)]
-    for line in wrap(words, layout.caption + len(_GAP) + layout.shared, 2):
-        yield indent + click.style(" ".join(word for word, _ in line), dim=True)
+    return [(word, False) for word in (*which, *lacks, *adds, *copies)]

@@ -67,6 +67,31 @@ class TestTable:
     def test_it_keeps_within_the_terminal(self, results: Results, width: int) -> None:
         assert max(map(columns, table(results, width=width, color=False).splitlines()[:-1])) <= width
 
+    @pytest.mark.parametrize("width", [1, 30, 40, 59])
+    def test_a_narrow_terminal_gets_lines_below_each_other(self, results: Results, width: int) -> None:
+        lines = table(results, width=width, color=False).splitlines()
+        assert max(map(columns, lines)) <= max(30, width)
+        first = lines.index("  1  cat")
+        second = next(number for number, line in enumerate(lines) if line.startswith("  2  …xxxx"))
+        assert lines[first + 1] == "     0.400 2/5 cat sleeping"
+        said = " ".join(line.strip() for line in lines[first + 2 : second])
+        assert said == "A cat sleeping on a sofa. −dog −beach +sofa"
+        proof = " ".join(lines[lines.index("", first) + 1 :])
+        assert proof.startswith("exact: all 3 that answer, of 3 captions, ")
+
+    def test_a_narrow_terminal_gets_all_words_of_the_query(self, search: Searcher) -> None:
+        lines = table(search.text("海滩 and cats asleep on a zebra sofa"), width=30, color=False).splitlines()
+        said = " ".join(lines[: lines.index("")])
+        assert said == (
+            "海滩 and cats asleep on a zebra sofa words: 海滩 cats asleep zebra sofa "
+            "no caption has: asleep, zebra"
+        )
+
+    def test_random_images_on_a_narrow_terminal(self, search: Searcher) -> None:
+        text = table(search.random(3), width=40, color=False)
+        assert re.search(r"^  \d  cat\n     A cat sleeping on a sofa\.$", text, re.MULTILINE)
+        assert "exact" not in text
+
     def test_long_ids_are_cut_only_where_the_width_counts(self) -> None:
         name = "holidays/2024/" + "a-very-long-name" * 4 + ".jpg"
         search = Searcher(MemoryIndex([CaptionRecord(name, "a dog")]), NamingCaptioner)
