@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from typing import Any
 from captioner.captioner import MODELS, packaged_models
 from captioner.checkpoint import CONFIG, read_config
 from captioner.configuration import CONFIGURATIONS
+from captioner.errors import ModelError
 from captioner.model_name import model_name
 
 #: Models that others have published and `--model hf:ORG/NAME` runs: name -> what it is.
@@ -54,15 +55,29 @@ class Catalogue:
         }
 
 
-def catalogue(folders: Iterable[Path] = ()) -> Catalogue:
-    """The package's models, then those in `folders`; no weights are loaded. Raises ModelError."""
+def catalogue(folders: Iterable[Path] = (), failed: Callable[[ModelError], None] | None = None) -> Catalogue:
+    """The package's models, then those in `folders`; no weights are loaded.
+
+    A folder without a model is given to `failed`, and the others are listed; without `failed`, raises
+    ModelError.
+    """
     places = [MODELS / name for name in packaged_models()]
     places += [place for folder in folders for place in _models_in(folder)]
     made = {
         name: f"{config.encoder}, {config.layers}-layer LSTM of {config.hidden}, embedding {config.embedding}"
         for name, config in CONFIGURATIONS.items()
     }
-    return Catalogue(tuple(map(read_entry, places)), made, DOWNLOADS)
+    return Catalogue(tuple(_entries(places, failed)), made, DOWNLOADS)
+
+
+def _entries(places: Iterable[Path], failed: Callable[[ModelError], None] | None) -> Iterator[ModelEntry]:
+    for place in places:
+        try:
+            yield read_entry(place)
+        except ModelError as error:
+            if failed is None:
+                raise
+            failed(error)
 
 
 def _models_in(folder: Path) -> list[Path]:

@@ -22,7 +22,7 @@ from captioner.console import (
     writing,
 )
 from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
-from captioner.errors import CaptionerError, PhotoError
+from captioner.errors import CaptionerError, ModelError, PhotoError
 from captioner.outside import printable
 from captioner.train.command import consensus, train
 from captioner.train.options import check_options, data_set, photo_options
@@ -245,11 +245,19 @@ def compare(
 @click.argument("folders", nargs=-1, type=FOLDER, metavar="[FOLDER]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def models(folders: Sequence[Path], as_json: bool) -> None:
-    """List the models here, and in FOLDERs, and what can be trained, imported or downloaded."""
+    """List the models here, and in FOLDERs, and what can be trained, imported or downloaded.
+
+    A FOLDER without a model gets an error line; the rest are listed, and the exit code is 1.
+    """
     from captioner.catalogue import catalogue
 
-    found = catalogue(folders)
+    failed: list[ModelError] = []
+    found = catalogue(folders, failed.append)
     click.echo(json.dumps(found.as_json()) if as_json else _catalogue_text(found))
+    for error in failed:
+        tell(f"Error: {error}")
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 def _catalogue_text(models_known: Catalogue) -> str:

@@ -102,7 +102,6 @@ def serve(
         upload_bytes=int(max_upload * 1_000_000),
         waiting_photos=queue,
     )
-    _warn(host, settings)
     _run(index, host, port, settings, captioner, beam)
 
 
@@ -140,6 +139,7 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
 
     with socket_on(host, port) as listener:
         index = open_index(where)
+        _warn(host, settings)
         load = _comparing(index, loader(model))
         app = create_app(index, load, settings, model=model, beam=beam)
         # uvicorn raises the signal that stopped it once more; stopping a server is no failure.

@@ -6,6 +6,7 @@ of them would shut everybody out.
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,9 @@ def _is_idle(connection: Protocols) -> bool:
 
 def server_of(app: Any, head_seconds: float = HEAD_SECONDS) -> Server:
     """A server for the application, quiet but for warnings, that trusts no header of a proxy."""
+    # A form that cannot be read is answered with 400. Its parser would also write a bare line to stderr, as
+    # Python does for loggers without a handler.
+    logging.getLogger("python_multipart").addHandler(logging.NullHandler())
     config = uvicorn.Config(
         app,
         log_level="warning",

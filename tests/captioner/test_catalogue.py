@@ -66,6 +66,15 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 1 and result.stderr.startswith(f"Error: {tmp_path}: no model here")
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_folder_without_a_model_hides_no_other(model: Path, tmp_path: Path, as_json: list[str]) -> None:
+    bad = tmp_path / "nosuch"
+    result = CliRunner().invoke(main, ["models", str(bad), str(model), *as_json])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {bad}: ") and result.stderr.count("\n") == 1
+    assert "default" in result.stdout and "tiny" in result.stdout and str(bad) not in result.stdout
+
+
 def test_a_folder_of_models_is_looked_into(model: Path, tmp_path: Path) -> None:
     """Such as those of training runs, whose models are in `best` and called by the run."""
     runs = [tmp_path / "run1", tmp_path / "run2"]

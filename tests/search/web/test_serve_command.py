@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from click.testing import CliRunner
@@ -70,6 +71,18 @@ def test_it_serves_until_it_is_told_to_stop(
     assert process.wait(30) == 0
 
 
+def test_a_form_that_cannot_be_read_is_no_matter_of_the_log(
+    served: tuple[subprocess.Popen[str], str],
+) -> None:
+    process, url = served
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    with pytest.raises(HTTPError, match="400"):
+        urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/similar", b"garbage", form), timeout=30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0 and process.stderr is not None
+    assert process.stderr.read() == ""
+
+
 def run(*arguments: str, token: str = "") -> tuple[int, str]:
     result = CliRunner().invoke(main, ["serve", *arguments], env={"SEARCH_TOKEN": token})
     return result.exit_code, result.output
@@ -98,7 +111,8 @@ def test_a_port_that_is_taken(where: str) -> None:
 def test_an_index_that_is_not_there(tmp_path: Path) -> None:
     code, said = run("--index", str(tmp_path / "none"), "--port", "0")
     assert code == 1
-    assert str(tmp_path / "none") in said
+    [line] = said.splitlines()
+    assert str(tmp_path / "none") in line
 
 
 def test_a_token_too_short_to_be_safe(where: str) -> None:
