@@ -15,12 +15,25 @@ from indexer.records import KEYWORD_FIELDS, Filters
 _NAMED = ("source", "kind", "split", "model", "query")
 
 
+def _readable(
+    context: click.Context, option: click.Parameter, conditions: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Texts that are conditions; whether there are such fields is seen when they become filters."""
+    try:
+        for condition in conditions:
+            _field_and_value(condition)
+    except IndexerError as error:
+        raise click.BadParameter(str(error)) from None
+    return conditions
+
+
 def conditions_option(what: str) -> Callable[[Command], Command]:
     """The option `--where`; `what` begins its help: what becomes of the captions with such a value."""
     return click.option(
         "--where",
         "conditions",
         multiple=True,
+        callback=_readable,
         metavar="FIELD=VALUE",
         help=f"{what} where a field has this value; repeat. Fields: {', '.join(KEYWORD_FIELDS)}.",
     )
@@ -58,8 +71,13 @@ def filters(named: Mapping[str, Iterable[str]], conditions: Iterable[str] = ()) 
     """
     allowed: dict[str, list[str]] = {name: list(values) for name, values in named.items() if values}
     for condition in conditions:
-        name, equals, value = condition.partition("=")
-        if not equals:
-            raise IndexerError(f"a condition is written field=value, not {condition!r}")
-        allowed.setdefault(name.strip(), []).append(value.strip())
+        name, value = _field_and_value(condition)
+        allowed.setdefault(name, []).append(value)
     return Filters(allowed)
+
+
+def _field_and_value(condition: str) -> tuple[str, str]:
+    name, equals, value = condition.partition("=")
+    if not equals:
+        raise IndexerError(f"a condition is written field=value, not {condition!r}")
+    return name.strip(), value.strip()

@@ -74,21 +74,26 @@ def decode(text: str, query: str, sets: int = 1) -> Cursor:
 
     `sets`: how many sets of tokens the query has.
     """
-    try:
-        if len(text) > LONGEST:
-            raise ValueError("length")
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if raw[:4] != _checksum(raw[4:]):
-            raise ValueError("checksum")
-        cursor = _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _UNPACKED)))
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error):
-        raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
+    cursor = read(text)
     if cursor.query != query or len(cursor.resume) != sets:
         raise QueryError(
             "this cursor belongs to another search: words, filters, thresholds, folding and index "
             "must be the same"
         )
     return cursor
+
+
+def read(text: str) -> Cursor:
+    """A cursor of whatever query; raises QueryError when it is damaged."""
+    try:
+        if len(text) > LONGEST:
+            raise ValueError("length")
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        if raw[:4] != _checksum(raw[4:]):
+            raise ValueError("checksum")
+        return _from_content(json.loads(zlib.decompressobj().decompress(raw[4:], _UNPACKED)))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error):
+        raise QueryError(f"not a cursor of this program: {text[:40]!r}; use one that a search gave") from None
 
 
 def _from_content(content: dict[str, Any]) -> Cursor:

@@ -13,11 +13,24 @@ from captioner.console import Command, Number, OutputFile, beam_option, with_opt
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
+from search import cursor
+from search.errors import QueryError
 from search.searcher import Searcher
 from search.wanted import Options
 
 #: Most captions of a photo that are searched for; each is a search of its own.
 _MOST_SEARCHED = 20
+
+
+def _readable(context: click.Context, option: click.Parameter, given: str | None) -> str | None:
+    """A text that is a cursor; whether it is one of this search is seen when that is made."""
+    if given:
+        try:
+            cursor.read(given)
+        except QueryError as error:
+            raise click.BadParameter(str(error)) from None
+    return given
+
 
 index_option = named_index("index")
 html_option = click.option(
@@ -52,7 +65,9 @@ _SHARED = (
 )
 _RANKED = (
     click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."),
-    click.option("--after", metavar="CURSOR", help="The next page: what the page before gave."),
+    click.option(
+        "--after", metavar="CURSOR", callback=_readable, help="The next page: what the page before gave."
+    ),
     click.option("--count", is_flag=True, help="Only count the images of --min-score or more."),
     click.option("--fold-duplicates", is_flag=True, help="Show near copies of a picture once."),
     click.option("--like", multiple=True, metavar="PHOTO|WORDS", help="More like this, too; repeat."),

@@ -114,7 +114,7 @@ class TestCommand:
             (["--where", "model="], 2, "--where model= has no value; it would delete all that have no model"),
             (["--where", "source=coco", "--where", " license = "], 2, "--where license= has no value"),
             ([], 2, "or give --from FILE, --gone DIR or --where"),
-            (["--where", "source"], 1, "a condition is written field=value, not 'source'"),
+            (["--where", "source"], 2, "a condition is written field=value, not 'source'"),
             (["--where", "colour=red"], 1, "no field 'colour' to filter by"),
         ],
     )

@@ -162,7 +162,7 @@ class TestCommand:
             (["-o", "none/c.jsonl"], 2, "no folder"),
             (["-o", "-"], 2, "standard output has the answer"),
             (["--where", "colour=red", "-o", "out/c"], 1, "no field 'colour' to filter by"),
-            (["--where", "source", "-o", "out/c"], 1, "a condition is written field=value"),
+            (["--where", "source", "-o", "out/c"], 2, "a condition is written field=value"),
             (["--index", "none", "-o", "out/c"], 1, "none: no index there"),
         ],
     )

@@ -17,8 +17,10 @@ from click.testing import CliRunner, Result
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
+from search.cursor import encode
 from search.paths import print_paths
 from search.searcher import Searcher
+from tests.search.test_cursor import CURSOR
 from tests.search.worlds import NamingCaptioner
 
 Run = Callable[..., Result]
@@ -523,7 +525,9 @@ class TestWrongUse:
             (["compare", "none.jpg", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
             (["web", "a dog", "--html", "/no/such/folder/x.html"], "no folder /no/such/folder"),
             (["evaluate", "--insert", "/no/such/folder/x.md"], "no folder /no/such/folder"),
-            (["similar", "a.jpg", "b.jpg", "--after", "x"], "one photo"),
+            (["similar", "a.jpg", "b.jpg", "--after", encode(CURSOR)], "one photo"),
+            (["text", "dog", "--after", "x"], "not a cursor"),
+            (["text", "dog", "--where", "colour"], "is written field=value, not 'colour'"),
             (["web", "a dog", "--provider", "urls"], "'urls' is not one of 'openverse', 'wikimedia'"),
             (["web", "a dog", "--provider", "page"], "'page' is not one of 'openverse', 'wikimedia'"),
         ],
@@ -542,7 +546,7 @@ class TestWrongUse:
         ("arguments", "message"),
         [
             (["text", "dog", "--where", "colour=red"], "no field 'colour'"),
-            (["text", "dog", "--after", "x"], "not a cursor"),
+            (["text", "dog", "--after", encode(CURSOR)], "belongs to another search"),
             (["text", "dog", "--index", "/no/such/index"], "/no/such/index"),
         ],
     )
