@@ -133,7 +133,7 @@ def _loaded(captioning: Captioning | None, sources: Sequence[Source]) -> Caption
         return None
     if captioning is None:
         raise IndexerError("the sources have photos, and no captioner was given")
-    captioning.captioner  # noqa: B018
+    captioning.open()
     return captioning
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from indexer.batching import batches
 from indexer.contract import CaptionIndex
-from indexer.places import beginnings, is_gone
+from indexer.places import is_gone
+from indexer.spelling import beginnings, detour_in, without_detours
 
 _BATCH = 1_000  # images
 
@@ -64,13 +65,19 @@ def _files_named(
     """The files below a folder that captions name, with their images; without the files in `there`.
 
     They are collected before the disk is asked for any, since a server does not wait for a slow disk, and a
-    file of five captions is asked for once.
+    file of five captions is asked for once. One that an earlier version noted by a way through the folder and
+    out of it again (`..`) is not below it.
     """
     files: dict[str, set[str]] = {}
-    for below in beginnings(str(folder.absolute())):
+    ways = beginnings(folder)
+    for below in ways:
         for image_id, place in index.places(below):
             if place not in there:
                 files.setdefault(place, set()).add(image_id)
+    detours = [place for place in files if detour_in(place)]
+    for place in detours:
+        if not str(without_detours(place)).startswith(tuple(ways)):
+            del files[place]
     return files
 
 

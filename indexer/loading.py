@@ -15,9 +15,10 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
 from indexer import origins
 from indexer.batching import batches
-from indexer.places import LookedUp, RealPaths, is_photo_at, with_folder
+from indexer.places import LookedUp, is_photo_at, with_folder
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Problem, Source, SourceItem
+from indexer.spelling import RealPaths
 
 #: Captions stored at a time: so many that the cost of a call is small, so few that they fit into memory.
 BATCH = 10_000
@@ -42,6 +43,10 @@ class Captioning:
     @cached_property
     def captioner(self) -> PhotoCaptioner:
         return self.load()
+
+    def open(self) -> None:
+        """Load the captioner now."""
+        _ = self.captioner
 
     @property
     def model(self) -> str:
@@ -105,6 +110,7 @@ class Loading:
         self.met_again = 0  # photos whose file has been in this run before
         self.rejected: list[Rejected] = []
         self.problems: list[Problem] = []
+        self._problems_of_photos: set[Problem] = set()
 
     @property
     def nothing(self) -> bool:
@@ -167,12 +173,20 @@ class Loading:
 
     def _uncaptioned_photos(self, items: Iterable[SourceItem], bar: Bar) -> Iterator[CaptionRecord]:
         """The photos that have no caption by this captioner yet, under the image ids that they get."""
-        for photos in batches(self._usable(items), LOOK_UP):
+        for photos in batches(self._usable(filter(self._is_new, items)), LOOK_UP):
             uncaptioned = self._select_uncaptioned(photos, bar)
             # Stored before the captioner begins, which takes long: the files were found unchanged just now.
             if uncaptioned or len(self._captions_taken_over) >= BATCH:
                 self._store_uninterrupted(self._captions_taken_over)
             yield from uncaptioned
+
+    def _is_new(self, item: SourceItem) -> bool:
+        """False for a problem that was met before, as of a folder within two of those that were named."""
+        if not isinstance(item, Problem):
+            return True
+        is_new = item not in self._problems_of_photos
+        self._problems_of_photos.add(item)
+        return is_new
 
     def _select_uncaptioned(
         self, photos: Sequence[CaptionRecord], bar: Bar, with_folder: bool = False

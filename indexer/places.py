@@ -3,7 +3,7 @@
 Places are texts, as they are stored: paths, and addresses (s3://, ...), which a `Path` would change.
 """
 
-# ruff: noqa: PTH100, PTH114, PTH116, PTH117, PTH118, PTH121
+# ruff: noqa: PTH112, PTH116, PTH117, PTH121
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
 from indexer.records import CaptionRecord, Document
+from indexer.spelling import RealPaths, beginnings, detour_in, spellings
 
 if TYPE_CHECKING:
     from indexer.sources import Problem
@@ -62,26 +63,31 @@ def is_there(place: str) -> bool:
 
 
 def is_gone(place: str) -> bool:
-    """Whether there is no such file; False for addresses (s3://, ...) and relative paths: it is not known."""
+    """Whether there is no such file; False where it is not known.
+
+    That is for addresses (s3://, ...) and relative paths; and for paths with `..`, as earlier versions stored
+    them, that lead through a folder that is gone: the file may be where it was.
+    """
+    if _is_found(place) or not os.path.isabs(place):
+        return False
+    detour = detour_in(place)
+    return not detour or os.path.isdir(detour)
+
+
+def leads_nowhere(place: str) -> bool:
+    """Whether no file can be reached by this path, wherever it may be; False for addresses, as `is_gone`."""
+    return os.path.isabs(place) and not _is_found(place)
+
+
+def _is_found(place: str) -> bool:
+    """True also where the system does not tell."""
     try:
         os.stat(place)
     except (FileNotFoundError, NotADirectoryError):
-        return os.path.isabs(place)
+        return False
     except (OSError, ValueError):
         pass
-    return False
-
-
-def beginnings(folder: str) -> list[str]:
-    """The beginnings that places of files below a folder can have."""
-    if not os.path.isabs(folder):
-        return [folder]
-    return list(dict.fromkeys(os.path.join(each, "") for each in _names(folder)))  # ends with a slash
-
-
-def _names(path: str) -> tuple[str, ...]:
-    """How sources may have noted a file or folder: as it was named, with `..` and links, or resolved."""
-    return path, os.path.abspath(path), os.path.realpath(path)
+    return True
 
 
 def id_of_file(index: CaptionIndex, path: str) -> str | None:
@@ -89,28 +95,7 @@ def id_of_file(index: CaptionIndex, path: str) -> str | None:
 
     A relative path that is stored tells nothing, for nobody knows of which folder it is.
     """
-    names = [name for name in dict.fromkeys(_names(path)) if os.path.isabs(name)]
-    return min((record.image_id for record in index.records({"image": names})), default=None)
-
-
-class RealPaths:
-    """Resolves links and `..` in paths, each folder once. Addresses and relative paths stay as they are."""
-
-    def __init__(self) -> None:
-        self._folders: dict[str, str] = {}
-
-    def of(self, place: str) -> str:
-        if not os.path.isabs(place):
-            return place
-        folder, name = os.path.split(place)
-        try:
-            if os.path.islink(place):
-                return os.path.realpath(place)
-            if folder not in self._folders:
-                self._folders[folder] = os.path.realpath(folder)
-        except (OSError, ValueError):
-            return place
-        return os.path.join(self._folders[folder], name)
+    return min((record.image_id for record in index.records({"image": spellings(path)})), default=None)
 
 
 class IdsOfFiles:
@@ -167,7 +152,7 @@ class IdsOfFiles:
         try:
             found = {
                 (image_id, place)
-                for below in beginnings(folder)
+                for below in (beginnings(folder) if os.path.isabs(folder) else [folder])
                 for image_id, place in self._index.places(below)
                 if place != below + image_id and place.endswith(f"/{image_id}")
             }

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from captioner.errors import PhotoError
 from indexer import origins
 from indexer.contract import CaptionIndex
-from indexer.places import IdsOfFiles, LookedUp, is_gone, is_same_file, is_there
+from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there, leads_nowhere
 from indexer.records import AddReport, CaptionRecord, Document, image_ids
+from indexer.spelling import detour_in
 
 if TYPE_CHECKING:
     from indexer.sources import Problem
@@ -60,9 +61,13 @@ def _looks_different(photo: str, phash: str) -> bool:
 
 
 def has_moved(photo: str, document: Document) -> bool:
-    """Whether the file at this path is the picture that was captioned at another path, which is gone."""
+    """Whether the file at this path is the picture that was captioned at another path, which is gone.
+
+    Or at this place, by a path with detours (`..`), as earlier versions stored them.
+    """
     before = document.record.image
-    return before != photo and is_gone(before) and not _looks_different(photo, document.record.phash)
+    left = leads_nowhere(before) or (detour_in(before) and is_same_file(photo, before))
+    return bool(before != photo and left and not _looks_different(photo, document.record.phash))
 
 
 class Renewing:

@@ -15,6 +15,7 @@ from captioner.outside import error_text
 from indexer.errors import IndexerError, SourceError
 from indexer.sources import Source, SourceItem
 from indexer.sources.source import photo_of_folder
+from indexer.spelling import without_detours
 
 try:
     import fsspec
@@ -105,7 +106,7 @@ class AddressedSource(Source):
 
     def _photos_below(self) -> Iterator[tuple[str, str, str]]:
         system, root = fsspec.core.url_to_fs(self._address)
-        root = root.rstrip("/")
+        root = str(without_detours(root)) if "file" in system.protocol else root.rstrip("/")
         if not system.isdir(root):
             raise FileNotFoundError(root)
         for path, state in system.find(root, detail=True).items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from captioner.files import is_file
 from indexer.records import CaptionRecord
@@ -21,7 +20,7 @@ class ScrapedSource(Source):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         from indexer.scrape.manifest import NAME, manifest_size
 
-        self.folder = _without_detours(existing_folder(folder, "what indexer scrape downloaded"))
+        self.folder = existing_folder(folder, "what indexer scrape downloaded")
         existing_file(self.folder / NAME, "the manifest that indexer scrape writes")
         self._end = manifest_size(self.folder)
 
@@ -57,8 +56,3 @@ class ScrapedSource(Source):
         from indexer.scrape.data_set import scraped_photos
 
         return scraped_photos(self.folder, self._end)
-
-
-def _without_detours(folder: Path) -> Path:
-    """One spelling for one folder: its photos are noted by path, and ".." in it would make another text."""
-    return folder.resolve() if ".." in folder.parts else folder

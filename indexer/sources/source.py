@@ -12,6 +12,7 @@ from captioner.caption_files import Problem as Problem
 from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
+from indexer.spelling import without_detours
 
 SourceItem = CaptionRecord | Problem
 
@@ -70,11 +71,11 @@ def photo_of_folder(image_id: str, place: str) -> CaptionRecord:
 
 
 def existing_file(path: str | os.PathLike[str], what: str) -> Path:
-    """The absolute path of a readable file. Raises SourceError that says what is the matter.
+    """The path of a readable file, without detours. Raises SourceError that says what is the matter.
 
     Sources are read more than once, which a pipe cannot be, and to their end, which a device need not have.
     """
-    file = Path(path).absolute()
+    file = Path(path)
     if file.is_dir():
         raise SourceError(f"{path}: is a folder, not a file ({what})")
     if not file.exists() and file.name != "-":
@@ -83,16 +84,16 @@ def existing_file(path: str | os.PathLike[str], what: str) -> Path:
         raise SourceError(f"{path}: is a pipe or a device; write {what} into a file first")
     if not os.access(file, os.R_OK):
         raise SourceError(f"{path}: no permission to read it")
-    return file
+    return without_detours(file)
 
 
 def existing_folder(path: str | os.PathLike[str], what: str) -> Path:
-    """The absolute path of a readable folder. Raises SourceError that says what is the matter."""
-    folder = Path(path).absolute()
+    """The path of a readable folder, without detours. Raises SourceError that says what is the matter."""
+    folder = Path(path)
     if not folder.exists():
         raise SourceError(f"{path}: no such folder ({what})")
     if not folder.is_dir():
         raise SourceError(f"{path}: is a file, not a folder ({what})")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise SourceError(f"{path}: no permission to read it")
-    return folder
+    return without_detours(folder)

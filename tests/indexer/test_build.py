@@ -206,6 +206,26 @@ class TestBuild:
         assert told[1].reason == "the file is empty"
         assert not any(str(folder) in problem.reason for problem in told)
 
+    def test_what_is_wrong_in_a_folder_that_comes_twice_is_told_of_once(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "a.jpg")
+        (tmp_path / "below").mkdir()
+        (tmp_path / "below" / "lost.jpg").symlink_to(tmp_path / "nothing.jpg")
+        write_photo(tmp_path / "below" / "b.jpg")
+        ways = (tmp_path, tmp_path, tmp_path / "below" / "..", tmp_path / "below")
+        told: list[Problem] = []
+        report = build(
+            DraftingIndex(),
+            [FolderSource(way) for way in ways],
+            captioning(ColourCaptioner()),
+            tell=told.append,
+        )
+        assert (report.captioned, report.met_again) == (2, 5)
+        lost = str(tmp_path / "below" / "lost.jpg")
+        assert list(report.problems) == told == [Problem(lost, "is a broken link, or gone")]
+        lines = write_jsonl(tmp_path / "x.jsonl", {}), write_jsonl(tmp_path / "below" / "x.jsonl", {})
+        report = build(DraftingIndex(), [*map(JsonlSource, lines), Given([CaptionRecord("a", "A dog.")])])
+        assert len(report.problems) == 2, "files of one name are two"
+
     def test_text_that_is_no_unicode_is_told_of(self, tmp_path: Path) -> None:
         file = tmp_path / "c.jsonl"
         file.write_text('{"image_id": "a\\ud800", "caption": "x"}\n{"image_id": "b", "caption": "A dog."}\n')

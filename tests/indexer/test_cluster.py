@@ -130,6 +130,7 @@ def test_photos_below_an_address(folder: Path) -> None:
 
     here, there = AddressedSource(str(folder)), FolderSource(folder)
     assert set(here.photos()) == set(there.photos())
+    assert set(AddressedSource(f"{folder}/0/..").photos()) == set(there.photos())
     memory = fsspec.filesystem("memory")
     memory.pipe("/bucket/a/1.png", (folder / "0/000.png").read_bytes())
     memory.pipe("/bucket/.hidden/2.png", b"x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,55 @@ class TestGonePhotos:
             add(index, [FolderSource(folder)], captioning(ColourCaptioner()))
             photo.unlink()
         assert delete_gone(index, [tmp_path / "photos" / ".." / "link"]) == Deleted(2, 2, ())
+
+    def test_a_folder_that_the_way_to_the_photos_led_through_may_go(self, tmp_path: Path) -> None:
+        """Its photos are noted where they are, not by the way to them."""
+        kept, gone = (write_photo(tmp_path / "photos" / name) for name in ("a.jpg", "b.jpg"))
+        (tmp_path / "project").mkdir()
+        index = DraftingIndex()
+        add(
+            index,
+            [FolderSource(tmp_path / "project" / ".." / "photos")],
+            captioning(ColourCaptioner()),
+        )
+        (tmp_path / "project").rmdir()
+        gone.unlink()
+        assert delete_gone(index, [tmp_path]) == Deleted(1, 1, ())
+        assert [one.image for one in index.held] == [str(kept)]
+
+    def test_nothing_that_an_earlier_version_noted_by_such_a_way_goes_for_it(self, tmp_path: Path) -> None:
+        (tmp_path / "project").mkdir()
+        (tmp_path / "far").mkdir()
+        (tmp_path / "project" / "link").symlink_to(tmp_path / "far")
+        place = f"{tmp_path}/project/../photos/a.jpg"
+        index = DraftingIndex(
+            [
+                CaptionRecord("a.jpg", "A dog.", place),
+                CaptionRecord("b.jpg", "A cat.", f"{tmp_path}/project/link/../photos/b.jpg"),
+            ]
+        )
+        assert delete_gone(index, [tmp_path / "project"]) == Deleted(0, 0, (tmp_path / "project",))
+        (tmp_path / "project" / "link").unlink()
+        (tmp_path / "project").rmdir()
+        assert count_gone(index, [tmp_path], ()) == {}
+        assert delete_gone(index, [tmp_path]) == Deleted(0, 0, ())
+        (tmp_path / "project").mkdir()
+        assert delete_gone(index, [tmp_path]) == Deleted(1, 1, ())
+        assert [one.image_id for one in index.held] == ["b.jpg"], "nobody knows where the link led"
+
+    def test_adding_notes_the_true_place_of_what_was_noted_by_such_a_way(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        photo = write_noise(tmp_path / "photos" / "a.png", 1)
+        with open_index(fresh_where, create=True) as index:
+            add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
+            index.add([CaptionRecord("a.png", "What people say.", str(photo))])
+            for way in ("gone/../photos", "photos/../photos"):
+                held = index.captions(["a.png"])["a.png"]
+                index.add(replace(one.record, image=f"{tmp_path}/{way}/a.png") for one in held)
+                report = add(index, [FolderSource(photo.parent)], captioning(ColourCaptioner()))
+                assert (report.captioned, report.known, report.moved) == (0, 1, 1)
+                assert {one.record.image for one in index.captions(["a.png"])["a.png"]} == {str(photo)}
 
     def test_all_images_of_a_file_and_all_files_of_an_image_count(self, tmp_path: Path) -> None:
         here = str(write_photo(tmp_path / "here.jpg"))
