@@ -29,7 +29,12 @@ class _TextFile(OutputFile):
 
 @click.command()
 @click.option(
-    "--data", envvar="CAPTION_DATA", type=FOLDER, metavar="DIR", help="Folder with coco, cxc and flickr8k."
+    "--data",
+    envvar="CAPTION_DATA",
+    show_envvar=True,
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder with coco, cxc and flickr8k.",
 )
 @click.option("--captions", type=_FILE, metavar="JSONL", help="Generated captions: image, caption a line.")
 @click.option("--greedy", type=_FILE, metavar="JSONL", help="The same, decoded greedily.")
@@ -40,6 +45,7 @@ class _TextFile(OutputFile):
 @click.option(
     "--elasticsearch",
     envvar="ELASTICSEARCH_URL",
+    show_envvar=True,
     metavar="URL",
     help="Server for the BM25 row; credentials as for an index.",
 )
@@ -57,6 +63,7 @@ class _TextFile(OutputFile):
 )
 @click.option("--seed", default=1, show_default=True, help="Of bootstrap and random ranking.")
 @click.option(
+    "-o",
     "--output",
     type=FOLDER,
     default=Path(".cache/evaluation/report"),

@@ -9,7 +9,7 @@ from captioner.errors import PhotoError
 from captioner.files import is_file
 from indexer.places import id_of_file
 from indexer.records import Document
-from search.errors import QueryError
+from search.errors import NoImageError, QueryError
 from search.hits import Answer
 from search.searcher import Searcher
 
@@ -57,7 +57,7 @@ def indexed(searcher: Searcher, image: str) -> Document:
     """The caption that stands for an image of the index, by its id or file; raises QueryError."""
     try:
         return searcher.representative(image)
-    except QueryError as error:
+    except NoImageError as error:
         if not is_photo(image):
             raise
         image_id = id_of_file(searcher.index, image) if is_file(image) else None

@@ -9,7 +9,7 @@ from fractions import Fraction
 from indexer.contract import View
 from indexer.records import CaptionRecord, Document
 from search.asked import Asked
-from search.errors import QueryError
+from search.errors import QueryError, nothing_to_search_for
 from search.jaccard import similarity
 
 #: A word after a blank and a hyphen: no caption begins one so, and "T-shirt" and " - " are something else.
@@ -30,7 +30,7 @@ def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:
     if len(first) > 1:
         first.pop(frozenset(), None)
     if not first:
-        raise QueryError("nothing to search for: give at least one caption")
+        raise QueryError(nothing_to_search_for("give at least one caption"))
     return tuple(first.values())
 
 

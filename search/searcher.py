@@ -22,7 +22,7 @@ from indexer.given import listed, seed_of
 from indexer.index import open_index
 from indexer.records import NO_FILTERS, Allowed, Document, Query
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, with_analyzer
-from search.errors import QueryError
+from search.errors import NoImageError, QueryError
 from search.hits import Answer, Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import blended, distinct, representative
@@ -250,7 +250,7 @@ class Searcher:
         )
 
     def representative(self, image_id: str) -> Document:
-        """The caption that stands for an indexed image; raises QueryError for an unknown one."""
+        """The caption that stands for an indexed image; raises NoImageError for an unknown one."""
         return _representative(self.index, image_id)
 
     def _look(self, k: int, **options: Unpack[Options]) -> tuple[View, Wanted]:
@@ -322,7 +322,7 @@ def _with_analyzer(view: View, asked: Iterable[Asked]) -> tuple[Asked, ...]:
 def _representative(view: View, image_id: str) -> Document:
     documents = view.captions([image_id]).get(image_id)
     if not documents:
-        raise QueryError(f"no image {image_id!r} in {view.where}")
+        raise NoImageError(image_id, view.where)
     return representative(documents)
 
 

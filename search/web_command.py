@@ -14,12 +14,13 @@ import click
 from captioner.console import FOLDER, Number, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
+from search.errors import NoWordError
 from search.hits import Answer
 from search.options import Output, html_option, montage_option, without_option
 from search.output import show
 from search.photo_or_words import check_photos, is_photo
 from search.query import written
-from search.web_search import Found, Watch, search_web
+from search.web_search import Found, Watch, nothing_found, search_web
 
 
 @click.command()
@@ -36,7 +37,14 @@ from search.web_search import Found, Watch, search_web
 )
 @click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1.")
 @without_option
-@click.option("--captioner", "model", default="default", show_default=True, help="Who captions photos.")
+@click.option(
+    "--captioner",
+    "model",
+    default="default",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Who captions photos.",
+)
 @beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @html_option
@@ -67,20 +75,25 @@ def web(
     check_photos([query] if photo else [])
     captioner = open_captioner(model)
     caption, barred = ("", ()) if photo else written(query)
-    with _watching() as watch:
-        found = search_web(
-            photo or caption,
-            captioner,
-            providers,
-            output,
-            settings_of(options),
-            k=k,
-            beam=beam,
-            min_score=min_score,
-            without=without + barred,
-            watch=watch,
-        )
-    _show(query, photo, found, Output(as_json, html, montage))
+    shown = Output(as_json, html, montage)
+    try:
+        with _watching() as watch:
+            found = search_web(
+                photo or caption,
+                captioner,
+                providers,
+                output,
+                settings_of(options),
+                k=k,
+                beam=beam,
+                min_score=min_score,
+                without=without + barred,
+                watch=watch,
+            )
+    except NoWordError as error:  # an answer, as to `search text`
+        show([Answer(query, nothing_found(error.caption), photo=photo)], shown)
+    else:
+        _show(query, photo, found, shown)
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from indexer.scrape.providers import Provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
 from indexer.scrape.scraper import OnItem, scrape
 from indexer.scrape.settings import ScrapeSettings
-from search.errors import QueryError
+from search.asked import Asked
+from search.errors import NoWordError, QueryError
 from search.hits import Results
-from search.render.certificate import no_word_counts
 from search.searcher import Searcher, captions_of
 from search.wanted import Wanted
 
@@ -55,12 +55,12 @@ class Watch:
 def web_queries(caption: str) -> list[str]:
     """Web queries for a caption, the fullest first: its content words in order, then ever fewer of them.
 
-    Words at the end of a caption tell of the surroundings, so they go first. Raises QueryError for a
+    Words at the end of a caption tell of the surroundings, so they go first. Raises NoWordError for a
     caption without a word to search for.
     """
     content = [word for word in dict.fromkeys(words(caption)) if word not in FUNCTION_WORDS][:_LONGEST]
     if not content:
-        raise QueryError(no_word_counts(caption))
+        raise NoWordError(caption)
     least = min(_SHORTEST, len(content))
     return [" ".join(content[:size]) for size in range(len(content), least - 1, -1)]
 
@@ -82,7 +82,8 @@ def search_web(
 
     They are downloaded into a folder of their own below `folder`, with an index beside them. A search that
     is repeated goes on there and downloads nothing twice. Shorter queries follow until `settings.per_query`
-    results have been taken. Raises QueryError when the web gives no photo, PhotoError for what is none.
+    results have been taken. Raises NoWordError for a caption that cannot be searched for (`nothing_found` is
+    its answer), QueryError when the web gives no photo, PhotoError for what is none.
     """
     without = listed(without, "words", QueryError)
     Wanted.of(DEFAULT, k, without=without, min_score=min_score)  # refused before anything is asked
@@ -101,6 +102,12 @@ def search_web(
     with Searcher.open(where) as searcher:
         results = _among_written(searcher, caption, captioning.model, k, min_score, without)
     return Found(results, tuple(asked), report, place)
+
+
+def nothing_found(caption: str) -> Results:
+    """The answer where the web cannot be asked: exact, since no image is like a caption without words."""
+    asked = (Asked(caption, frozenset(), DEFAULT),)
+    return Results(asked, hits=(), exact=True, examined=0, captions=0, took_ms=0.0, analyzer=DEFAULT)
 
 
 def _among_written(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from captioner.outside import clean
 from captioner.tokens import analyzer
+from search.errors import no_word_counts, nothing_to_search_for, quoted
 from search.hits import Results
-from search.render.words import shorten
-
-_SAID = 60  # columns of what was asked for
 
 
 def certificate(results: Results) -> str:
@@ -44,15 +41,6 @@ def no_hits(results: Results) -> str:
         return f"no image in the index{' passes the filters' if results.filtered else ''}"
     if not results.tokens:
         if analyzer(results.analyzer)(results.caption):  # of examples to be like and unlike
-            return f"nothing to search for: in {_said(results.caption)} no word is left"
+            return nothing_to_search_for(f"in {quoted(results.caption)} no word is left")
         return no_word_counts(results.caption)
     return "no further image answers" if results.continued else "no image answers"
-
-
-def no_word_counts(caption: str) -> str:
-    """Why a caption cannot be searched for."""
-    return f"nothing to search for: {_said(caption)} holds no word that counts"
-
-
-def _said(caption: str) -> str:
-    return repr(shorten(clean(caption), _SAID))

@@ -16,7 +16,7 @@ from captioner.version import program_version
 from indexer.contract import CaptionIndex
 from indexer.records import IndexStatus
 from search.asked import Asked, analysed, analyzer_of, check_analyzer
-from search.errors import QueryError
+from search.errors import NoImageError, QueryError, nothing_to_search_for
 from search.hits import Results
 from search.searcher import Searcher
 from search.web.captioning import CaptionQueue, QueueFullError
@@ -142,9 +142,7 @@ class Service:
         def work() -> dict[str, Any]:
             try:
                 results = self._timed(lambda: self.searcher.image(image_id, **parameters.options))
-            except QueryError:
-                if self.index.captions([image_id]):
-                    raise  # a wrong cursor
+            except NoImageError:
                 raise _no_image(image_id) from None
             return self.presentation.results(results, image_id=image_id)
 
@@ -237,7 +235,7 @@ class Service:
     def _question(self, sentences: Sentences) -> list[Asked]:
         """As `_with_tokens`. Raises QueryError if nothing is asked."""
         if sentences.empty:
-            raise QueryError("nothing to search for: give a sentence as `q`")
+            raise QueryError(nothing_to_search_for("give a sentence as `q`"))
         return self._with_tokens(sentences)
 
     def _with_tokens(self, sentences: OneSentence) -> list[Asked]:
@@ -257,7 +255,7 @@ class Service:
         """The caption by which `similar_to_image` searches. Raises HttpProblem (404) for no such image."""
         try:
             return self.searcher.representative(image_id).record.caption
-        except QueryError:
+        except NoImageError:
             raise _no_image(image_id) from None
 
     def _timed(self, search: Callable[[], Results]) -> Results:

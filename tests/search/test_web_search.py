@@ -285,6 +285,16 @@ def test_the_command_gives_json(command: list[str]) -> None:
     assert {hit["source"] for hit in answer["hits"]} == {"scraped"}
 
 
+@pytest.mark.parametrize("caption", ["", "the of"])
+def test_a_question_without_a_word_is_answered_by_nothing(command: list[str], caption: str) -> None:
+    """As by `search text`."""
+    result = CliRunner().invoke(main, [*command, caption])
+    said = f"nothing to search for: {caption!r} holds no word that counts\n"
+    assert (result.exit_code, result.stdout.strip(), result.stderr) == (0, "", said)
+    answer = json.loads(CliRunner().invoke(main, [*command, caption, "--json"]).stdout)
+    assert (answer["query"], answer["hits"]) == ({"caption": caption, "tokens": []}, [])
+
+
 def test_nothing_found_is_one_clear_line(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, "purple elephants"])
     assert result.exit_code == 1

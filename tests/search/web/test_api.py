@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from PIL import Image
 
 from captioner.tokens import DEFAULT, analyzer
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
-from indexer.records import Candidates, CaptionRecord, Filters, Query
+from indexer.records import Candidates, CaptionRecord, Document, Filters, Query
 from search.searcher import Searcher
 from search.web import service
 from search.web.parameters import TextParameters
@@ -246,6 +246,22 @@ def test_an_image_with_all_its_captions(client: TestClient) -> None:
     assert answer["attribution"] == "scikit-image, see its data/README"
     problem(client.get(f"{V1}/images/nowhere"), 404, "not-found")
     problem(client.get(f"{V1}/images/nowhere/similar"), 404, "not-found")
+
+
+def test_what_is_wrong_with_a_search_by_an_image_is_known_by_one_look_up(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = MemoryIndex([CaptionRecord("x", "a dog")])
+    client, asked, captions = serve(index), list[str](), index.captions
+
+    def noted(image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        asked.extend(image_ids)
+        return captions(asked[-1:])
+
+    monkeypatch.setattr(index, "captions", noted)
+    problem(client.get(f"{V1}/images/x/similar", params={"after": "nonsense"}), 400, "query")
+    problem(client.get(f"{V1}/images/y/similar"), 404, "not-found")
+    assert asked == ["x", "y"]
 
 
 def test_a_picture_that_has_gone_is_not_found(serve: Serve, photos: Path, tmp_path: Path) -> None:
