@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
@@ -20,6 +22,7 @@ from search.web.answers import (
 )
 from search.web.browser_copies import caching_headers, not_modified
 from search.web.parameters import (
+    SINGLE,
     CountParameters,
     ImageParameters,
     PhotoParameters,
@@ -59,7 +62,17 @@ _ALWAYS = _problems(
     _504="It took too long.",
 )
 
-router = APIRouter(responses=_ALWAYS)
+
+async def _each_once(request: Request) -> None:
+    """Refuse a second value of what takes one, as any other parameter that would not be heeded."""
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    if twice := [name for name, times in given.items() if times > 1 and name in SINGLE]:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "give it once", "type": "several"} for name in twice]
+        )
+
+
+router = APIRouter(responses=_ALWAYS, dependencies=[Depends(_each_once)])
 
 
 async def _service(request: Request) -> Service:

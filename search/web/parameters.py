@@ -167,3 +167,12 @@ class ThumbnailParameters(BaseModel):
     size: int = Field(
         default=320, ge=1, le=4096, description="Longest side in pixels, rounded up to a size that is kept."
     )
+
+
+def _single(*models: type[BaseModel]) -> frozenset[str]:
+    fields = [item for model in models for item in model.model_fields.items()]
+    return frozenset(name for name, field in fields if not isinstance(field.get_default(), list))
+
+
+#: Parameters of one value, of which FastAPI would take the last where several are given.
+SINGLE = _single(PhotoParameters, TextParameters, CountParameters, RandomParameters, ThumbnailParameters)

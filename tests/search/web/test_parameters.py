@@ -49,6 +49,27 @@ def test_what_a_request_may_ask_for(
     problem(client.get(path, params=query | more), 422, "parameters")
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "twice"),
+    [
+        (TEXT, {"q": "a dog"}, {"q": ["a dog", "a cat"]}),
+        (TEXT, {"q": "a dog", "k": 3, "also": ["x", "y"]}, {"q": "a dog", "k": [3, 3]}),
+        (COUNT, {"q": "a dog", "min_score": 0.5}, {"q": "a dog", "min_score": [0.5, 1]}),
+        (RANDOM, {"size": 3, "kind": ["title", "reference"]}, {"size": [3, 4]}),
+        (IMAGE, {"add": ["x", "y"]}, {"like": ["a", "b"]}),
+        (f"{IMAGE}/thumbnail", {"size": 80}, {"size": [80, 90]}),
+        (f"{IMAGE}/similar", {"fold_duplicates": True}, {"fold_duplicates": [True, False]}),
+    ],
+)
+def test_what_takes_one_value_is_given_once(
+    client: TestClient, path: str, asked: dict[str, Any], twice: dict[str, Any]
+) -> None:
+    assert client.get(path, params=asked).status_code == 200
+    wrong = problem(client.get(path, params=twice), 422, "parameters")
+    [name] = (name for name, value in twice.items() if isinstance(value, list))
+    assert wrong["detail"] == f"query.{name}: give it once"
+
+
 def test_tokens_that_may_be_given(client: TestClient) -> None:
     """Too many for the first line of a request; but what stands before the server may allow longer ones."""
     for name in ("token", "drop"):
