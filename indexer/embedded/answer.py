@@ -14,6 +14,11 @@ from indexer.embedded.ranking import Descent, Match
 from indexer.embedded.segment import Segment
 from indexer.records import Candidate, Candidates, Document, Filters, Position, Query
 
+try:
+    from indexer.embedded.decoder import unfold
+except ImportError:  # there was no compiler when this was installed
+    from indexer.embedded.decoding import unfold
+
 #: Filters that let at most this share of a segment (or this many rows) pass are selective: the sets of these
 #: rows are all scored. To go down the scores would be slower, since most captions there do not pass.
 _SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.01, 2_000
@@ -126,14 +131,14 @@ class _Answer:
         number, enough = match.segment, self._limit - len(self._found) + 1
         segment, images = self._segments[number], self._segments[number].column("image_id")
         all_answer = self._selection.unrestricted[number] and self._query.after is None
-        scores, sets, rows = _captions_of(segment, match, enough if all_answer else None)
-        codes = images.codes(rows)
-        order = np.lexsort((codes, -scores))
+        most, every_image = enough if all_answer else len(segment), images.all_codes(len(segment))
+        scores, codes, sets, rows = unfold(segment.token_sets, match.sets, match.scores, every_image, most)
         if not all_answer:
-            order = order[self._passes(number, rows, codes, scores)[order]]
-        order = order[:enough]
-        stored = (part[order].tolist() for part in (sets, rows))
-        return map(_Found, scores[order].tolist(), images.values.many(codes[order]), repeat(number), *stored)
+            kept = self._passes(number, rows, codes, scores).nonzero()[0][:enough]
+            scores, codes, sets, rows = scores[kept], codes[kept], sets[kept], rows[kept]
+        return map(
+            _Found, scores.tolist(), images.values.many(codes), repeat(number), sets.tolist(), rows.tolist()
+        )
 
     def _passes(self, number: int, rows: Int64, images: Integers, scores: Float64) -> Bool:
         """Which of a segment's captions pass the filters, and do not stand before the page."""
@@ -155,17 +160,6 @@ class _Answer:
         found = [one for one in self._found if one.segment == number]
         sets = np.array([one.set for one in found], np.int32)
         return self._segments[number].documents(np.array([one.row for one in found], np.int64), sets)
-
-
-def _captions_of(segment: Segment, match: Match, most: int | None) -> tuple[Float64, Int32, Int64]:
-    """Scores, sets and rows of the captions of these sets; of many, at least the `most` first."""
-    if most is not None and len(match.sets) > 4 * most:
-        # Each set has a caption that answers, so as many sets are enough.
-        match = match.take(np.lexsort((segment.first_images(match.sets), -match.scores))[:most])
-    rows, lengths = segment.token_sets.rows_of(match.sets, most)
-    if len(rows) == len(match.sets):
-        return match.scores, match.sets, rows
-    return match.scores.repeat(lengths), match.sets.repeat(lengths), rows
 
 
 def answer(segments: Sequence[Segment], query: Query, limit: int) -> Candidates:

@@ -38,13 +38,12 @@ _HITS, _LONG_QUERY = 2, 4
 class SegmentQuery:
     """A query as a segment knows it: the tokens that occur there, the rarest first.
 
-    The sets of size class c that hold token t are those in `TokenSets.postings` from `begins[t] + cuts[t, c]`
-    up to `begins[t] + cuts[t, c + 1]`. `marks` is 1 for each of the query's tokens, and 0 for the rest of the
+    The sets of size class c that hold token t are those in `TokenSets.postings` from `edges[t, c]` up to
+    `edges[t, c + 1]`. `marks` is 1 for each of the query's tokens, and 0 for the rest of the
     vocabulary.
     """
 
-    begins: Int64
-    cuts: Int32
+    edges: Int64
     marks: UInt8
     size: int  # how many tokens the query has, known or not
     together: bool  # whether some known tokens probably occur in the same sets: one more hit is wanted then
@@ -95,7 +94,7 @@ class _Slices:
 
     def __init__(self, token_sets: TokenSets, query: SegmentQuery) -> None:
         self._token_sets, self._query = token_sets, query
-        self._edges = edges = query.begins[:, None] + query.cuts
+        self._edges = edges = query.edges
         known = len(edges)
         self._hits = 1 if known < _LONG_QUERY else _HITS + query.together
         #: Shape (tokens, classes). Along the classes it rises and then falls, so those that reach a score are

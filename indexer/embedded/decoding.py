@@ -1,13 +1,17 @@
-"""From stored bytes to texts and objects, many at a time: what `decoder` does faster where it is compiled."""
+"""From stored numbers and bytes to captions, texts and objects, many at a time.
+
+`decoder` does the same faster, where it is compiled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
-from indexer.embedded.dtypes import Integers, UInt8
+from indexer.embedded.dtypes import Float64, Int32, Int64, Integers, UInt8
+from indexer.embedded.token_sets import TokenSets
 
 _T = TypeVar("_T")
 
@@ -34,3 +38,27 @@ def make_many(kind: Callable[..., _T], names: Sequence[str], columns: Sequence[l
     record than to read it; the compiled twin sets the same fields without these calls.
     """
     return list(map(kind, *columns))
+
+
+def unfold(
+    token_sets: TokenSets, sets: Int32, scores: Float64, images: Integers, most: int
+) -> tuple[Float64, Integers, Int32, Int64]:
+    """The first `most` (1 or more) captions that these sets stand for: the best first, equal ones by image.
+
+    `images` has the image of every caption of the segment. Gives scores, images, sets and rows. Raises
+    IndexError for a set that is not there, and ValueError for sets that hold more captions than there are, as
+    in a damaged file.
+    """
+    # The images of a set's captions ascend, so no caption behind the first `most` of its set is wanted.
+    rows, lengths = token_sets.rows_of(sets, most)
+    scores, sets, images = scores.repeat(lengths), sets.repeat(lengths), images[rows]
+    order = np.lexsort((images, -scores))[:most]
+    return scores[order], images[order], sets[order], rows[order]
+
+
+def decode_sets(token_sets: TokenSets, sets: Int32, texts: Mapping[int, str]) -> list[frozenset[str]]:
+    """The tokens of each of these sets; `texts` has the text of every token by its number."""
+    starts, sizes = token_sets.token_spans(sets)
+    spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
+    text, tokens = texts.__getitem__, token_sets.tokens
+    return [frozenset(map(text, tokens[first:last].tolist())) for first, last in spans]

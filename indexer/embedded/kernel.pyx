@@ -48,9 +48,9 @@ cdef struct Query:
     int size, known, wanted_hits
     const int32_t* postings
     int64_t posting_count  # of all tokens, not of the query's alone
-    const int64_t* begins  # where the posting list of each known token begins, the rarest token first
-    const int32_t* cuts  # for each known token a row of `cuts_width`: where in its list each class begins
-    Py_ssize_t cuts_width
+    # For each known token, the rarest first, a row of `edges_width`: where in `postings` each class begins.
+    const int64_t* edges
+    Py_ssize_t edges_width
     const uint8_t* marks  # 1 for each token of the query, 0 for the rest of the vocabulary
     uint32_t vocabulary
     const uint32_t* rows  # where the captions of each set begin
@@ -161,8 +161,8 @@ cdef bint slice_postings(
     SizeClass* one, Query* query, int token, Py_ssize_t* begin, Py_ssize_t* end
 ) noexcept nogil:
     """Find the slice of a token's posting list that holds the sets of a class; False for a damaged file."""
-    cdef const int32_t* cut = query.cuts + token * query.cuts_width + one.number
-    begin[0], end[0] = query.begins[token] + cut[0], query.begins[token] + cut[1]
+    cdef const int64_t* edge = query.edges + token * query.edges_width + one.number
+    begin[0], end[0] = edge[0], edge[1]
     if begin[0] < 0 or end[0] < begin[0] or end[0] > query.posting_count:
         return False
     if one.partial:
@@ -361,21 +361,20 @@ def find_best_typed(
     cdef const int64_t[::1] class_tokens = token_sets.class_tokens
     cdef const uint32_t[::1] rows = token_sets.rows
     cdef const int32_t[::1] postings = token_sets.postings
-    cdef const int64_t[::1] begins = asked.begins
-    cdef const int32_t[:, ::1] cuts = asked.cuts
+    cdef const int64_t[:, ::1] edges = asked.edges
     cdef const uint8_t[::1] marks = asked.marks
     cdef int query_size = asked.size, wanted_hits = 1
-    if not (0 < begins.shape[0] == cuts.shape[0] <= 255 and begins.shape[0] <= query_size):
+    if not (0 < edges.shape[0] <= 255 and edges.shape[0] <= query_size):
         raise ValueError("a query needs 1 to 255 known tokens, each with its posting list")
-    if not (0 < sizes.shape[0] + 1 == cuts.shape[1] == class_sets.shape[0] == class_tokens.shape[0]
+    if not (0 < sizes.shape[0] + 1 == edges.shape[1] == class_sets.shape[0] == class_tokens.shape[0]
             and postings.shape[0] and marks.shape[0] and set_tokens.shape[0] and rows.shape[0]):
         raise ValueError("the arrays do not fit each other")
-    if begins.shape[0] > SHORT_QUERY:
+    if edges.shape[0] > SHORT_QUERY:
         # Tokens that always occur together hit the same sets: with one more hit, fewer are candidates.
         wanted_hits = WANTED_HITS + <bint> asked.together
     cdef Query query = Query(
-        query_size, <int> begins.shape[0], wanted_hits, &postings[0], postings.shape[0], &begins[0],
-        &cuts[0, 0], cuts.shape[1], &marks[0], <uint32_t> marks.shape[0], &rows[0], rows.shape[0],
+        query_size, <int> edges.shape[0], wanted_hits, &postings[0], postings.shape[0], &edges[0, 0],
+        edges.shape[1], &marks[0], <uint32_t> marks.shape[0], &rows[0], rows.shape[0],
     )
     cdef Results results = Results(0, 0, 0, NULL, wanted, 0, NULL, floor, highest)
     cdef SizeClass* classes = <SizeClass*> malloc((sizes.shape[0] + 1) * sizeof(SizeClass))

@@ -20,9 +20,9 @@ from indexer.embedded.token_sets import TokenSets
 from indexer.records import NO_FILTERS, RECORD_FIELDS, CaptionRecord, Document, Filters
 
 try:
-    from indexer.embedded.decoder import make_many
+    from indexer.embedded.decoder import decode_sets, make_many
 except ImportError:  # there was no compiler when this was installed
-    from indexer.embedded.decoding import make_many
+    from indexer.embedded.decoding import decode_sets, make_many
 
 _DOCUMENT_FIELDS = tuple(one.name for one in fields(Document))
 #: For how many tokens a segment caches what was looked up.
@@ -48,12 +48,12 @@ class ResolvedFilters:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """The posting list of a token: class c is `postings[begin + cuts[c] : begin + cuts[c + 1]]`."""
+    """The posting list of a token: class c is `postings[edges[c] : edges[c + 1]]`."""
 
     token: int
     begin: int
     length: int
-    cuts: Int32
+    edges: Int64
 
 
 class _Texts(dict[int, str]):
@@ -126,8 +126,8 @@ class Segment:
         if begin == end:  # a merge keeps the token when all its captions are deleted
             return None
         sets = self.token_sets
-        cuts = sets.postings[begin:end].searchsorted(sets.class_sets).astype(np.int32)
-        return Posting(token, begin, end - begin, cuts)
+        edges = begin + sets.postings[begin:end].searchsorted(sets.class_sets)
+        return Posting(token, begin, end - begin, edges)
 
     def _posting_list(self, posting: Posting) -> Int32:
         return self.token_sets.postings[posting.begin : posting.begin + posting.length]
@@ -141,10 +141,6 @@ class Segment:
         # In batches, since the first sets nearly always have a live caption.
         batches = (sets[first : first + _BATCH_SETS] for first in range(0, len(sets), _BATCH_SETS))
         return any(len(self.live(self.token_sets.rows_of(batch)[0])) for batch in batches)
-
-    def first_images(self, sets: Int32) -> Integers:
-        """The smallest image of each set, deleted or not; codes of the column `image_id`."""
-        return self.column("image_id").codes(self.token_sets.rows[sets])
 
     # Rows.
 
@@ -234,12 +230,9 @@ class Segment:
         return [self.column(name) for name in RECORD_FIELDS]
 
     def _tokens_of(self, sets: Int32) -> list[frozenset[str]]:
-        starts, sizes = self.token_sets.token_spans(sets)
-        spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
         if len(self._texts) > _CACHED_TOKENS:
             self._texts = _Texts(self.vocabulary)
-        text, tokens = self._texts.__getitem__, self.token_sets.tokens
-        return [frozenset(map(text, tokens[first:last].tolist())) for first, last in spans]
+        return decode_sets(self.token_sets, sets, self._texts)
 
     @cached_property
     def _texts(self) -> _Texts:

@@ -49,8 +49,7 @@ class World:
         marks[known] = 1
         return {
             "postings": np.array([number for one in lists for number in one], np.int32),
-            "begins": starts[known].astype(np.int64),
-            "cuts": np.array([np.searchsorted(lists[word], class_sets) for word in known], np.int32),
+            "edges": np.array([starts[word] + np.searchsorted(lists[word], class_sets) for word in known]),
             "sizes": np.array(sizes, np.int32),
             "class_sets": class_sets,
             "class_tokens": np.cumsum([0, *counts]).astype(np.int64),
@@ -169,12 +168,12 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
     "a negative set": lambda arrays: arrays["postings"].__setitem__(slice(None), -5),
     "a token that is not there": lambda arrays: arrays["tokens"].__setitem__(slice(None), 255),
     "postings that end early": lambda arrays: arrays.update(postings=arrays["postings"][:1]),
-    "postings that begin below": lambda arrays: arrays["begins"].__setitem__(slice(None), -(2**40)),
+    "postings that begin below": lambda arrays: arrays["edges"].__setitem__(slice(None), -(2**40)),
     "sets without tokens": lambda arrays: arrays.update(tokens=arrays["tokens"][:1]),
     "sets without captions": lambda arrays: arrays.update(rows=arrays["rows"][:-1]),
     "fewer classes": lambda arrays: arrays.update(sizes=arrays["sizes"][:1]),
     "tokens far away": lambda arrays: arrays["class_tokens"].__setitem__(slice(None), 2**62),
-    "nothing known": lambda arrays: arrays.update(begins=arrays["begins"][:0], cuts=arrays["cuts"][:0]),
+    "nothing known": lambda arrays: arrays.update(edges=arrays["edges"][:0]),
 }
 
 

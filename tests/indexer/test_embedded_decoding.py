@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from indexer.embedded import decoding, ranking
 from indexer.embedded.dtypes import Int64
 from indexer.embedded.strings import Strings
+from indexer.embedded.token_sets import TokenSets
 from indexer.records import RECORD_FIELDS, CaptionRecord
 
 try:
@@ -84,3 +86,93 @@ def test_records_are_those_that_their_class_makes(way: ModuleType) -> None:
     assert made == [CaptionRecord(*(f"{name} {number}" for name in RECORD_FIELDS)) for number in range(3)]
     assert len({*made}) == 3
     assert way.make_many(CaptionRecord, RECORD_FIELDS, [[] for _ in RECORD_FIELDS]) == []
+
+
+def sets_of(sets: list[list[int]], captions: list[int], kind: str = "u2") -> TokenSets:
+    """These sets, which ascend in size, and how many captions each stands for."""
+    sizes = sorted({len(one) for one in sets})
+    class_sets = np.searchsorted([len(one) for one in sets], [*sizes, 99]).astype(np.int32)
+    return TokenSets(
+        np.array(sizes, np.int32),
+        class_sets,
+        np.cumsum([0, *np.diff(class_sets) * sizes]).astype(np.int64),
+        np.array([token for one in sets for token in one], kind),
+        np.cumsum([0, *captions]).astype(np.uint32),
+        np.zeros(0, np.int32),
+    )
+
+
+@every_way
+@given(
+    captions=st.lists(st.integers(1, 4), min_size=1, max_size=8),
+    data=st.data(),
+    most=st.integers(1, 40),
+    kind=st.sampled_from(KINDS),
+)
+def test_captions_come_by_score_then_image_then_row(
+    way: ModuleType, captions: list[int], data: st.DataObject, most: int, kind: str
+) -> None:
+    token_sets = sets_of([[number] for number in range(len(captions))], captions)
+    rows = [range(sum(captions[:one]), sum(captions[: one + 1])) for one in range(len(captions))]
+    images = [
+        image for count in captions for image in sorted(data.draw(st.integers(0, 3)) for _ in range(count))
+    ]
+    scored = data.draw(st.dictionaries(st.integers(0, len(captions) - 1), st.sampled_from([0.25, 0.5, 1.0])))
+    expected = sorted((-score, images[row], row, one) for one, score in scored.items() for row in rows[one])
+    sets = sorted(scored, key=lambda one: (-scored[one], one))
+    found = way.unfold(
+        token_sets,
+        np.array(sets, np.int32),
+        np.array([scored[one] for one in sets], np.float64),
+        np.array(images, kind),
+        most,
+    )
+    best = expected[:most]
+    assert [part.tolist() for part in found] == [
+        [-score for score, *_ in best],
+        [image for _, image, *_ in best],
+        [one for *_, one in best],
+        [row for _, _, row, _ in best],
+    ]
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [([0, 1, 9, 3], [1]), ([0, 2, 1, 3], [1]), ([0, 1, 2, 3], [3]), ([0, 2**32 - 1, 2, 3], [0])],
+    ids=["behind the end", "backwards", "no such set", "far away"],
+)
+def test_captions_that_are_not_there_are_refused(way: ModuleType, rows: list[int], wanted: list[int]) -> None:
+    token_sets = replace(sets_of([[1], [2], [3]], [1, 1, 1]), rows=np.array(rows, np.uint32))
+    with pytest.raises((IndexError, ValueError)):
+        way.unfold(token_sets, np.array(wanted, np.int32), np.ones(len(wanted)), np.zeros(3, np.uint8), 99)
+
+
+@every_way
+@given(
+    sets=st.lists(st.lists(st.integers(0, 200), max_size=6, unique=True), min_size=1, max_size=9),
+    data=st.data(),
+    kind=st.sampled_from(KINDS),
+)
+def test_the_tokens_of_sets(way: ModuleType, sets: list[list[int]], data: st.DataObject, kind: str) -> None:
+    sets.sort(key=len)
+    chosen = data.draw(st.lists(st.integers(0, len(sets) - 1)))
+    texts = {number: f"w{number}" for number in range(201)}
+    found = way.decode_sets(sets_of(sets, [1] * len(sets), kind), np.array(chosen, np.int32), texts)
+    assert found == [frozenset(texts[token] for token in sets[one]) for one in chosen]
+
+
+@pytest.mark.skipif(len(WAYS) == 1, reason="compiled only where there is a compiler")
+@pytest.mark.parametrize("damage", ["set above", "set below", "tokens", "classes", "backwards"])
+def test_the_compiled_module_refuses_sets_that_lead_outside(damage: str) -> None:
+    token_sets, wanted = sets_of([[1], [2], [3, 4], [5, 6]], [1] * 4), 3
+    if damage.startswith("set"):
+        wanted = 4 if damage == "set above" else -1
+    elif damage == "tokens":
+        token_sets = replace(token_sets, tokens=token_sets.tokens[:3])
+    elif damage == "classes":
+        token_sets = replace(token_sets, sizes=token_sets.sizes[:1])
+    else:
+        token_sets = replace(token_sets, class_tokens=token_sets.class_tokens - 99)
+    with pytest.raises((IndexError, ValueError)):
+        WAYS[-1].decode_sets(token_sets, np.array([wanted], np.int32), {})
