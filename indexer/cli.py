@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from captioner.console import (
 )
 from captioner.counted import counted
 from captioner.errors import CaptionerError
+from captioner.files import is_file
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index
@@ -29,9 +30,10 @@ from indexer.deletion import delete as delete_images
 from indexer.deletion import delete_passing
 from indexer.download import DATA_SETS
 from indexer.download import download as download_data_set
-from indexer.errors import IndexerError
+from indexer.errors import IndexDamagedError, IndexerError
 from indexer.filter_options import conditions_option, filters
 from indexer.gone import delete_gone
+from indexer.places import id_of_file
 from indexer.report import finish, next_command, status_lines
 from indexer.source_options import (
     LINES,
@@ -77,6 +79,9 @@ def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: b
     The old index answers until the new one is whole. Photos that it has captions of, and that have not
     changed since, are not captioned again. Stopped with Ctrl-C, the same command goes on where it was.
     `--retry` alone adds to the index that is there.
+
+    What cannot be used (a broken photo or line, a caption that the index refuses) is told and left out; the
+    exit code is 1 then.
     """
     if options["retry"]:
         retry_goes_alone(click.get_current_context())
@@ -100,6 +105,9 @@ def add(where: str, analyzer: str | None, rejects: Path, as_json: bool, **option
     A caption that it has already is not stored twice: what is told of it now (image, licence, ...)
     replaces what was told before. A photo whose file has become another one since is captioned anew;
     one that only moved keeps its captions.
+
+    What cannot be used (a broken photo or line, a caption that the index refuses) is told and left out; the
+    exit code is 1 then.
     """
     _add(where, analyzer, rejects, as_json, options)
 
@@ -164,7 +172,8 @@ def delete(
     """Remove every caption of these images, or captions by their fields.
 
     Images that are not in the index are named, and folders of which it holds no photo; the exit code
-    is 1 then. Of photos that are gone (--gone), captions that tell of no file stay.
+    is 1 then. Of photos that are gone (--gone), captions that tell of no file stay. An
+    IMAGE_ID is what `search` shows, not the path of a file; where that is given, its id is told.
 
     --where goes alone: captions go that have, of each field named, one of the values given; others of
     the same images stay.
@@ -179,15 +188,21 @@ def delete(
         raise click.UsageError("Name the images to delete, or give --from FILE, --gone DIR or --where.")
     with open_index(where) as index:
         removed, absent = delete_images(index, list(wanted))
+        unknown = [f"{image_id}: no such image in {where}{_its_id(index, image_id)}" for image_id in absent]
         gone = delete_gone(index, [Path(folder) for folder in folders])
     images = len(wanted) - len(absent) + gone.images
     click.echo(f"deleted {counted(removed + gone.captions, 'caption')} of {counted(images, 'image')}")
-    unknown = [f"{image_id}: no such image in {where}" for image_id in absent]
     unknown += [f"{folder}: no caption in {where} tells of a photo in it or below" for folder in gone.untold]
     for line in unknown:
         tell(line)
     if unknown:
         raise click.exceptions.Exit(1)
+
+
+def _its_id(index: CaptionIndex, path: str) -> str:
+    """The id of a file, where its path was named. It may have several, so none is deleted."""
+    image_id = id_of_file(index, path) if is_file(path) else None
+    return "" if image_id is None else f"; the image of this file is {next_command(image_id)}"
 
 
 def _delete_passing(conditions: tuple[str, ...], where: str) -> None:
@@ -208,16 +223,30 @@ def _delete_passing(conditions: tuple[str, ...], where: str) -> None:
 @click.option("--check", is_flag=True, help="Read everything and tell what is damaged.")
 @where_option
 def status(as_json: bool, check: bool, where: str) -> None:
-    """Tell what the index holds."""
-    with open_index(where) as index:
-        problems = index.check() if check else ()
-        held = index.status()
-    click.echo(json.dumps(asdict(held)) if as_json else "\n".join(status_lines(held)))
-    for problem in problems:
+    """Tell what the index holds.
+
+    With --check the exit code is 1 where something is damaged. --json has `checked` ("sound" or "damaged")
+    and `damage` (a list of lines) then, and of an index that cannot be opened only these and `where`.
+    """
+    damage: Sequence[str] = ()
+    try:
+        with open_index(where) as index:
+            damage = index.check() if check else ()
+            held = asdict(index.status()) if as_json else status_lines(index.status())
+    except IndexDamagedError as error:
+        if not (check and as_json):
+            raise
+        held, damage = {"where": where}, [str(error)]
+    if isinstance(held, dict):
+        verdict = {"checked": "damaged" if damage else "sound", "damage": list(damage)} if check else {}
+        click.echo(json.dumps(held | verdict))
+    else:
+        click.echo("\n".join(held))
+    for problem in damage:
         tell(problem)
     if check:
-        click.echo("checked: damaged; build it again" if problems else "checked: sound", err=True)
-    if problems:
+        click.echo("checked: damaged; build it again" if damage else "checked: sound", err=True)
+    if damage:
         raise click.exceptions.Exit(1)
 
 

@@ -40,11 +40,7 @@ def finish(report: BuildReport, rejects: Path, as_json: bool = False) -> None:
 
 def report_lines(report: BuildReport) -> Iterator[str]:
     """The report of a build or an addition, for people."""
-    rate = (report.added + report.unchanged) / report.seconds if report.seconds else 0.0
-    yield (
-        f"{counted(report.added, 'caption')} added, {report.unchanged:,} stored already "
-        f"in {report.seconds:.1f} s ({rate:,.0f} a second)"
-    )
+    yield _caption_line(report)
     yield from _photo_lines(report)
     for folder, photos in (report.gone or {}).items():
         command = next_command("indexer", "delete", "--gone", folder, "--index", report.status.where)
@@ -62,6 +58,20 @@ def report_lines(report: BuildReport) -> Iterator[str]:
         yield _replaced(report.replaced)
     held = report.status
     yield f"{held.where} holds {_captions(held)} ({held.analyzer})"
+
+
+def _caption_line(report: BuildReport) -> str:
+    """What was stored, and how fast.
+
+    Where photos had their captions already, these are not stored again, and so are not "stored already"; and
+    what was taken over was not made in this time.
+    """
+    stored, photos = report.added + report.unchanged, counted(report.taken_over, "photo")
+    tells = report.unchanged or not report.known or (stored and not report.taken_over)
+    already = f", {report.unchanged:,} stored already" if tells else ""
+    rate = f" ({stored / report.seconds:,.0f} a second)" if stored and report.seconds else ""
+    origin = f", those of {photos} from the index before" if report.taken_over else rate
+    return f"{counted(report.added, 'caption')} added{already} in {report.seconds:.1f} s{origin}"
 
 
 def _photo_lines(report: BuildReport) -> Iterator[str]:

@@ -318,6 +318,21 @@ class TestDelete:
         assert result.stdout == "deleted 1 caption of 1 image\n"
         assert result.stderr == "none.jpg: no such image in caption-index/\n"
 
+    def test_of_a_file_its_image_is_named(self, run: Run, tmp_path: Path) -> None:
+        write_photo(tmp_path / "mine" / "my cat.png")
+        write_photo(tmp_path / "other" / "x.png")
+        run("build", "--folder", "mine")
+        for given, told in (
+            ("mine/my cat.png", "; the image of this file is 'my cat.png'"),
+            (tmp_path / "other" / ".." / "mine" / "my cat.png", "; the image of this file is 'my cat.png'"),
+            ("other/x.png", ""),
+            ("mine", ""),
+        ):
+            result = run("delete", given)
+            assert (result.exit_code, result.stdout) == (1, "deleted 0 captions of 0 images\n")
+            assert result.stderr == f"{given}: no such image in caption-index/{told}\n"
+        assert run("delete", "my cat.png").exit_code == 0
+
     def test_names_with_odd_bytes_are_no_fault_of_the_program(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path))
         (tmp_path / "ids.txt").write_bytes(b"odd\xff\x1b[31m\n")
@@ -379,6 +394,9 @@ class TestStatus:
         run("build", "--jsonl", two_captions(tmp_path))
         result = run("status", "--check")
         assert (result.exit_code, result.stderr) == (0, "checked: sound\n")
+        held = json.loads(run("status", "--check", "--json").stdout)
+        assert (held["captions"], held["checked"], held["damage"]) == (2, "sound", [])
+        assert json.loads(run("status", "--json").stdout).keys() == held.keys() - {"checked", "damage"}
 
     def test_a_damaged_index_is_told_of(self, run: Run, tmp_path: Path) -> None:
         run("build", "--jsonl", two_captions(tmp_path))
@@ -390,6 +408,16 @@ class TestStatus:
         result = run("status", "--check")
         assert result.exit_code == 1
         assert largest.name in result.stderr
+        result = run("status", "--check", "--json")
+        held = json.loads(result.stdout)
+        assert (result.exit_code, held["checked"]) == (1, "damaged")
+        assert any(largest.name in line for line in held["damage"])
+        (tmp_path / "caption-index" / "manifest.json").write_text("{")
+        assert run("status", "--json").stdout == ""
+        result = run("status", "--check", "--json")
+        held = json.loads(result.stdout)
+        assert (result.exit_code, held["checked"], len(held["damage"])) == (1, "damaged", 1)
+        assert held.keys() == {"where", "checked", "damage"}
 
     def test_no_index(self, run: Run) -> None:
         result = run("status")

@@ -6,6 +6,7 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from captioner.outside import printable
 from indexer.build import BuildReport, add, build
 from indexer.records import CaptionRecord, Rejected
-from indexer.report import finish
+from indexer.report import finish, report_lines
 from indexer.sources import JsonlSource
 from tests.indexer.worlds import DraftingIndex, captions_file
 
@@ -37,6 +38,26 @@ def test_a_caption_that_comes_again_was_stored_already(
     finish(done, tmp_path / "rejected.jsonl")
     added = "0 captions" if build_again else "2 captions"
     assert capsys.readouterr().out.startswith(f"{added} added, 2 stored already in ")
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"added": 4, "captioned": 4}, "4 captions added, 0 stored already in 2.0 s (2 a second)"),
+        ({"known": 4}, "0 captions added in 2.0 s"),
+        ({"known": 4, "unchanged": 2}, "0 captions added, 2 stored already in 2.0 s (1 a second)"),
+        ({}, "0 captions added, 0 stored already in 2.0 s"),
+        (
+            {"added": 5, "known": 4, "taken_over": 4, "captioned": 1},
+            "5 captions added in 2.0 s, those of 4 photos from the index before",
+        ),
+    ],
+)
+def test_the_first_line_tells_what_was_stored_and_how_fast_it_was_made(
+    counts: dict[str, Any], told: str
+) -> None:
+    done = replace(report("index", "photos"), seconds=2.0, **counts)
+    assert next(report_lines(done)) == told
 
 
 def words(command: str) -> list[str]:
