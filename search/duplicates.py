@@ -1,51 +1,136 @@
-"""Fold near duplicates: the same picture saved again, smaller, or brighter, found by perceptual hash."""
+"""Near copies of pictures in an index: resized, encoded again or lightly edited, told by perceptual hash.
+
+`search.folding` folds those within one answer; here a whole index is looked through.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
-from indexer.records import CaptionRecord
-from search.hits import Folded, ScoredCaption
+from captioner.counted import counted
+from captioner.files import is_file
+from captioner.photo import hash_distance
+from indexer.contract import CaptionIndex
+from indexer.hash_groups import groups
+from indexer.loading import Progress, no_progress
+from indexer.reading import read_captions
+from indexer.records import NO_FILTERS, Allowed, CaptionRecord, Filters
+from search.folding import NEAR, hash_of
 
-#: At most this many of the 64 bits differ between two copies of one picture.
-NEAR = 6
-_HASH = re.compile("[0-9a-f]{16}")
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a group."""
+
+    image_id: str
+    image: str  # where it is: a path or a URL
+    caption: str  # of several that tell a place the one that sorts first
+    bits: int  # by which its hash differs from that of the group's first picture
+
+    @property
+    def place(self) -> str:
+        return self.image or self.image_id
+
+    @property
+    def is_file_here(self) -> bool:
+        """Not for a relative path: whatever has the name in the working directory is another folder's."""
+        return Path(self.image).is_absolute() and is_file(self.image)
 
 
-def fold_duplicates(
-    ranked: Sequence[ScoredCaption], enough: int, earlier: Sequence[str] = ()
-) -> list[Folded]:
-    """Keep an image unless it is a near copy of one above it, or of one of an earlier page.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A picture and its near copies, in order of image ids; all of them are near to the first."""
 
-    `earlier` are the hashes of earlier pages. Stops when `enough` are kept. Images without a hash (captions
-    indexed without their pictures) are always kept.
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearCopies:
+    """What was found: the largest groups first, equal ones in order of their first image ids."""
+
+    groups: tuple[Group, ...]
+    images: int  # that were looked through
+    without_hash: int  # of these, known by captions alone
+
+    @property
+    def pictures(self) -> int:
+        return sum(len(group.pictures) for group in self.groups)
+
+    def __str__(self) -> str:
+        found = f"{counted(len(self.groups), 'group')}, {counted(self.pictures, 'picture')}"
+        return f"{found} of {self.images:,}; {self.without_hash:,} without a hash"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"pictures": self.pictures}
+
+
+#: Of an image: whether it has no hash, and no place, a caption, where it is, its hash. Of several the least
+#: is kept.
+_Seen = tuple[bool, bool, str, str, str]
+_WITHOUT_HASH: _Seen = (True, True, "", "", "")
+
+
+def near_copies(
+    index: CaptionIndex, filters: Allowed = NO_FILTERS, *, progress: Progress = no_progress
+) -> NearCopies:
+    """Group the images that are near copies of one picture, by a caption that passes.
+
+    The first image, in order of ids, takes all that are near to it, the next one that is left takes such of
+    the rest, and so on.
     """
-    from indexer.hashes import Hashes  # brings NumPy, which most searches do without
-
-    known = Hashes(earlier)
-    copies: list[list[str]] = [[] for _ in earlier]  # for each known hash; earlier ones' are not read
-    kept: list[tuple[ScoredCaption, list[str]]] = []
-    for candidate in ranked:
-        if len(kept) == enough:
-            break
-        own = picture_hash(candidate)
-        near = known.near(own, NEAR).tolist() if own else []
-        if near:
-            copies[near[0]].append(candidate.image_id)
-            continue
-        kept.append((candidate, []))
-        if own:
-            known.add(own)
-            copies.append(kept[-1][1])
-    return [Folded(best, tuple(duplicates)) for best, duplicates in kept]
+    seen = _images(index, Filters(filters), progress)
+    ids = sorted(image_id for image_id, one in seen.items() if one is not _WITHOUT_HASH)
+    hashes = [seen[image_id][-1] for image_id in ids]
+    found = [_group([ids[place] for place in places], seen) for places in groups(hashes, NEAR)]
+    found.sort(key=lambda group: -len(group.pictures))
+    return NearCopies(tuple(found), len(seen), len(seen) - len(ids))
 
 
-def picture_hash(caption: ScoredCaption) -> str:
-    """The perceptual hash of a caption's picture; empty where it is unknown or malformed."""
-    return hash_of(caption.document.record)
+def _images(index: CaptionIndex, filters: Filters, progress: Progress) -> dict[str, _Seen]:
+    seen: dict[str, _Seen] = {}
+    with closing(read_captions(index, filters, "read", progress)) as read:
+        for record in chain.from_iterable(read):
+            one = _seen(record)
+            seen[record.image_id] = min(one, seen.get(record.image_id, one))
+    return seen
 
 
-def hash_of(record: CaptionRecord) -> str:
-    """As `picture_hash`, of a caption that no query scored."""
-    return record.phash if _HASH.fullmatch(record.phash) else ""
+def _seen(record: CaptionRecord) -> _Seen:
+    phash = hash_of(record)
+    return (False, not record.image, record.caption, record.image, phash) if phash else _WITHOUT_HASH
+
+
+def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
+    first = seen[ids[0]][-1]
+
+    def picture(image_id: str) -> Picture:
+        *_, caption, image, phash = seen[image_id]
+        return Picture(image_id, image, caption, hash_distance(phash, first))
+
+    return Group(tuple(map(picture, ids)))
+
+
+def spare_files(found: NearCopies) -> Iterator[str]:
+    """The files of all pictures but each group's first, so that of each group a file stays if they go.
+
+    None is a first picture's file by another name or a link, none comes twice, and a group whose first
+    picture is no file here has none.
+    """
+    groups = [group.pictures for group in found.groups if group.pictures[0].is_file_here]
+    told = {_file(first.image) for first, *_ in groups}
+    for _, *copies in groups:
+        for copy in copies:
+            if copy.is_file_here and _file(copy.image) not in told:
+                told.add(_file(copy.image))
+                yield copy.image
+
+
+def _file(path: str) -> tuple[int, int]:
+    """What is one and the same for all names of a file, links and other cases of letters included."""
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino

@@ -14,9 +14,18 @@ from captioner.outside import clean, printable
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index import open_index
 from search.absent import absent
-from search.near_copies import Group, NearCopies, near_copies, spare_files
+from search.duplicates import Group, NearCopies, near_copies, spare_files
+from search.folding import NEAR
 from search.options import html_option, index_option
 from search.paths import print_paths
+
+_HELP = f"""Pictures of the index that are near copies of each other.
+
+That is, the same picture smaller, encoded again or lightly edited: at most {NEAR} bits of their perceptual
+hashes differ (so blank pictures of any colour are alike). A group stands around its first picture, in
+order of image ids; the others are near to it. The hashes are those that the pictures were indexed
+with, and no file is compared: after changes to files run `indexer add` first.
+"""
 
 
 def duplicates_options(command: Command) -> Command:
@@ -31,16 +40,9 @@ def duplicates_options(command: Command) -> Command:
     return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))
 
 
-@click.command()
+@click.command(help=_HELP)
 @duplicates_options
 def duplicates(index: str, as_json: bool, html: Path | None, paths: bool, **options: Any) -> None:
-    """Pictures of the index that are near copies of each other.
-
-    That is, the same picture smaller, encoded again or lightly edited: at most 6 bits of their perceptual
-    hashes differ (so blank pictures of any colour are alike). A group stands around its first picture, in
-    order of image ids; the others are near to it. The hashes are those that the pictures were indexed
-    with, and no file is compared: after changes to files run `indexer add` first.
-    """
     if as_json and paths:
         raise click.UsageError("--json and --paths print different things; give one")
     allowed = read_filters(options)
@@ -79,7 +81,7 @@ def _print_paths(found: NearCopies) -> None:
 
 
 def _write_page(found: NearCopies, html: Path) -> None:
-    from search.render.near_copies import near_copies_page
+    from search.render.duplicates import near_copies_page
 
     with writing(html):
         html.write_text(near_copies_page(found), encoding="utf-8")

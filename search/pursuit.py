@@ -16,7 +16,7 @@ from indexer.contract import View
 from indexer.records import Candidates, Query
 from search.asked import Asked
 from search.cursor import Cursor, decode, fingerprint
-from search.duplicates import fold_duplicates, picture_hash
+from search.folding import fold_duplicates, picture_hash
 from search.hits import Folded, ScoredCaption
 from search.jaccard import fold, rank, reaches
 from search.paging import EarlierPages, Unshown, next_cursor

@@ -1,147 +1,309 @@
-"""Near copies are folded as the plain definition says, and no more is looked at than a page needs."""
+"""Near copies of a whole index: groups, the command's text, JSON, page and paths."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from click.testing import CliRunner, Result
+from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageEnhance
 
-from captioner.photo import hash_distance
-from indexer.records import CaptionRecord, Document, Position
-from search.duplicates import NEAR, fold_duplicates
-from search.errors import QueryError
+from indexer.build import build
+from indexer.index import open_index
+from indexer.loading import Bar
+from indexer.records import CaptionRecord, Filters, Position
+from indexer.sources import FolderSource
+from search.cli import main
+from search.duplicates import NearCopies, near_copies, spare_files
+from search.folding import fold_duplicates
 from search.hits import ScoredCaption
 from search.jaccard import Similarity
-from search.searcher import Searcher
+from tests.conftest import PHOTOS
 from tests.indexer.memory import MemoryIndex
-from tests.search.worlds import ANALYZER, Engine, engines, pages, searcher
+from tests.indexer.worlds import captioning
+from tests.search.test_folding import hashes
+from tests.search.worlds import NamingCaptioner
 
-#: Up to nine bits, so that some are near each other and some near two that are not.
-hashes = st.one_of(
-    st.sets(st.integers(0, 15), max_size=9).map(lambda bits: f"{sum(1 << bit for bit in bits):016x}"),
-    st.sampled_from(["", "no hash", "00FF00FF00FF00FF"]),
-)
+Run = Callable[..., Result]
 
 
-def image(number: int, phash: str) -> ScoredCaption:
-    record = CaptionRecord(f"i{number}", "a dog", phash=phash)
-    return ScoredCaption(Document(record, frozenset({"dog"})), Similarity(1, 1), Position(1.0, f"i{number}"))
+def ids(found: NearCopies) -> list[list[str]]:
+    return [[picture.image_id for picture in group.pictures] for group in found.groups]
 
 
-def near(one: str, other: str) -> bool:
-    return {len(one), len(other)} == {16} and "F" not in one + other and hash_distance(one, other) <= NEAR
+@pytest.fixture
+def folder(photos: Path, tmp_path: Path) -> Path:
+    """Real photos: two of the astronaut's copies, one of the rocket, and the cat turned around."""
+    made = tmp_path / "photos"
+    made.mkdir()
+    for name in PHOTOS:
+        (made / name).write_bytes((photos / name).read_bytes())
+    with Image.open(photos / "astronaut.png") as opened:
+        astronaut = opened.convert("RGB")
+    astronaut.resize((200, 200)).save(made / "astronaut-small.png")
+    ImageEnhance.Brightness(astronaut).enhance(1.15).save(made / "astronaut-bright.jpg", quality=40)
+    with Image.open(photos / "rocket.jpg") as rocket:
+        rocket.save(made / "rocket-again.webp", quality=50)
+    with Image.open(photos / "chelsea.png") as cat:
+        cat.transpose(Image.Transpose.ROTATE_180).save(made / "chelsea-turned.png")
+    return made
 
 
-def plainly(given_hashes: Sequence[str], earlier: Sequence[str]) -> list[tuple[int, list[int]]]:
-    """Each kept image and what is folded into it, by comparing every two."""
-    kept: list[tuple[int, list[int]]] = []
-    for number, own in enumerate(given_hashes):
-        if any(near(own, shown) for shown in earlier):
-            continue
-        copies = next((copies for other, copies in kept if near(own, given_hashes[other])), None)
-        if copies is None:
-            kept.append((number, []))
-        else:
-            copies.append(number)
-    return kept
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.setenv("CAPTION_INDEX", str(tmp_path / "caption-index"))
+    return lambda *arguments: CliRunner().invoke(main, ["duplicates", *map(str, arguments)])
 
 
-@given(st.lists(hashes, max_size=20), st.lists(hashes.filter(lambda one: near(one, one)), max_size=3))
-def test_all_are_folded_as_by_the_plain_definition(given_hashes: list[str], earlier: list[str]) -> None:
-    images = [image(number, phash) for number, phash in enumerate(given_hashes)]
-    folded = fold_duplicates(images, len(images) + 1, earlier)
-    assert [(one.best.image_id, [*one.duplicates]) for one in folded] == [
-        (f"i{kept}", [f"i{copy}" for copy in copies]) for kept, copies in plainly(given_hashes, earlier)
+@pytest.fixture
+def built(folder: Path, tmp_path: Path) -> Path:
+    """The folder of which the command's index was built."""
+    with open_index(str(tmp_path / "caption-index"), create=True) as index:
+        build(index, [FolderSource(folder)], captioning(NamingCaptioner()))
+        index.add([CaptionRecord("words", "people wrote this"), CaptionRecord("more", "and <b>this</b>")])
+    return folder
+
+
+def made_of(tmp_path: Path, *records: CaptionRecord) -> None:
+    with open_index(str(tmp_path / "caption-index"), create=True) as index:
+        index.add(records)
+
+
+@pytest.mark.elasticsearch
+def test_copies_of_real_photos_are_found_on_either_engine(folder: Path, fresh_where: str) -> None:
+    with open_index(fresh_where, create=True) as index:
+        build(index, [FolderSource(folder)], captioning(NamingCaptioner()))
+        index.add([CaptionRecord("words", "people wrote this"), CaptionRecord("rocket.jpg", "a rocket")])
+        found = near_copies(index)
+        alone = near_copies(index, {"kind": "reference"})
+    astronauts, rockets = found.groups
+    assert ids(found) == [
+        ["astronaut-bright.jpg", "astronaut-small.png", "astronaut.png"],
+        ["rocket-again.webp", "rocket.jpg"],
     ]
+    assert str(found) == "2 groups, 5 pictures of 9; 1 without a hash"
+    assert [picture.bits <= 6 for picture in (*astronauts.pictures, *rockets.pictures)] == [True] * 5
+    assert astronauts.pictures[0].bits == 0
+    assert rockets.pictures[1].image == str(folder / "rocket.jpg")
+    assert str(alone) == "0 groups, 0 pictures of 2; 2 without a hash"
 
 
-@given(st.lists(hashes, max_size=20), st.integers(1, 6))
-def test_what_is_behind_enough_is_not_looked_at(given_hashes: list[str], enough: int) -> None:
-    images = [image(number, phash) for number, phash in enumerate(given_hashes)]
-    whole = plainly(given_hashes, ())
-    looked_at = whole[enough - 1][0] + 1 if len(whole) >= enough else len(images)
-    assert fold_duplicates(images, enough) == fold_duplicates(images[:looked_at], len(images) + 1)
+@given(st.lists(hashes, max_size=25))
+def test_groups_are_what_a_fold_of_all_images_in_order_of_ids_gives(given_hashes: list[str]) -> None:
+    names = [f"i{number:02}" for number in range(len(given_hashes))]
+    index = MemoryIndex(
+        CaptionRecord(name, "a dog", phash=phash)
+        for name, phash in reversed([*zip(names, given_hashes, strict=True)])
+    )
+    ordered = sorted(index.documents.values(), key=lambda document: document.record.image_id)
+    scored = [ScoredCaption(one, Similarity(1, 1), Position(1.0, one.record.image_id)) for one in ordered]
+    folded = [[one.best.image_id, *one.duplicates] for one in fold_duplicates(scored, len(scored) + 1)]
+    expected = sorted((group for group in folded if len(group) > 1), key=lambda group: (-len(group), group))
+    found = near_copies(index)
+    assert ids(found) == expected
+    assert (found.images, found.pictures) == (len(names), sum(map(len, expected)))
 
 
-@example(MemoryIndex, ["0" * 16] * 5, 1)  # all that an engine has left may be copies
-@given(engines, st.lists(hashes, max_size=20), st.integers(1, 4))
-def test_all_pages_together_show_what_the_plain_definition_keeps(
-    engine: Engine, given_hashes: list[str], k: int
-) -> None:
-    """Every image is less like the question than the one before."""
-    world = [
-        CaptionRecord(f"i{number}", " ".join(["dog", *map(str, range(number))]), phash=phash)
-        for number, phash in enumerate(given_hashes)
+def test_an_image_of_several_captions_is_one_by_a_caption_that_knows_its_hash() -> None:
+    captions = [
+        CaptionRecord("a", "a zebra", image="/a.jpg", phash="00" * 8),
+        CaptionRecord("a", "a horse", image="/a.jpg", phash="00" * 8),
+        CaptionRecord("a", "a dog"),
+        CaptionRecord("b", "a cat", phash="00" * 8, source="coco"),
+        CaptionRecord("c", "a cat", phash="no hash"),
     ]
-    found = pages(searcher(engine(world, ANALYZER)), frozenset({"dog"}), k, fold_duplicates=True)
-    assert all(page.exact for page in found)
-    hits = [hit for page in found for hit in page.hits]
-    plain = {f"i{kept}": tuple(f"i{copy}" for copy in copies) for kept, copies in plainly(given_hashes, ())}
-    assert [hit.image_id for hit in hits] == [*plain]
-    assert all(hit.duplicates == plain[hit.image_id][: len(hit.duplicates)] for hit in hits)
-    assert all(page.hits for page in found[1:])
+    for order in (captions, captions[::-1]):
+        [group] = near_copies(MemoryIndex(order)).groups
+        first, copy = group.pictures
+        assert (first.caption, first.place, copy.place) == ("a horse", "/a.jpg", "b")
+    whole = near_copies(MemoryIndex(captions))
+    assert (whole.images, whole.without_hash) == (3, 1)
+    assert near_copies(MemoryIndex(captions), Filters({"source": "coco"})).groups == ()
 
 
-def far_apart(number: int) -> str:
-    """Hashes that are no near copies of each other."""
-    return hashlib.sha256(str(number).encode()).hexdigest()[:16]
+def test_an_image_is_where_any_of_its_captions_tells() -> None:
+    captions = [
+        CaptionRecord("a", "a cat", phash="00" * 8),
+        CaptionRecord("a", "a dog", image="/a.jpg", phash="00" * 8),
+        CaptionRecord("b", "a cat", phash="00" * 8),
+    ]
+    for order in (captions, captions[::-1]):
+        [group] = near_copies(MemoryIndex(order)).groups
+        assert [(one.caption, one.image) for one in group.pictures] == [("a dog", "/a.jpg"), ("a cat", "")]
 
 
-class TestDuplicates:
-    def hashed(self, *hashes: str) -> Searcher:
-        words = ["dog", "dog cat", "dog cat egg", "dog cat egg fish", "dog cat egg fish goat"]
-        return searcher(
-            MemoryIndex(
-                [CaptionRecord(f"i{number}", words[number], phash=one) for number, one in enumerate(hashes)]
+def test_progress_goes_over_all_captions() -> None:
+    seen: list[int | None] = []
+
+    class Noted:
+        def update(self, n: float = 1) -> None:
+            seen.append(int(n))
+
+        def close(self) -> None:
+            seen.append(None)
+
+    def progress(total: int | None, unit: str, label: str) -> Bar:
+        seen.append(total)
+        return Noted()
+
+    near_copies(
+        MemoryIndex(CaptionRecord(f"{number}", "a dog") for number in range(1_200)), progress=progress
+    )
+    assert seen == [1_200, 1_000, 200, None]
+
+
+class TestCommand:
+    def test_groups_and_what_they_are_of(self, run: Run, built: Path) -> None:
+        result = run()
+        assert (result.exit_code, result.stderr) == (0, "")
+        lines = result.stdout.splitlines()
+        assert lines[:2] == ["3 pictures: astronaut bright", f"  {built}/astronaut-bright.jpg"]
+        assert lines[2].startswith(f"  {built}/astronaut-small.png  ")
+        assert lines[2].endswith((" bit apart", " bits apart"))
+        assert lines[4:6] == ["", "2 pictures: rocket again"]
+        assert lines[-1] == "2 groups, 5 pictures of 10; 2 without a hash"
+
+    def test_one_json_object(self, run: Run, built: Path) -> None:
+        answer = json.loads(run("--json").stdout)
+        assert answer["groups"][1]["pictures"][0] == {
+            "image_id": "rocket-again.webp",
+            "image": str(built / "rocket-again.webp"),
+            "caption": "rocket again",
+            "bits": 0,
+        }
+        assert (answer["pictures"], answer["images"], answer["without_hash"]) == (5, 10, 2)
+
+    def test_filters_and_values_that_no_caption_has(self, run: Run, built: Path) -> None:
+        assert run("--source", "jsonl").stdout == "0 groups, 0 pictures of 2; 2 without a hash\n"
+        none = run("--source", "coco")
+        assert none.stdout == "0 groups, 0 pictures of 0; 0 without a hash\n"
+        assert none.stderr == "no caption has the source 'coco'; there is 'folder' and 'jsonl'\n"
+
+    def test_a_page_whose_pictures_lead_to_their_files(self, run: Run, built: Path, tmp_path: Path) -> None:
+        page = tmp_path / "page.html"
+        result = run("--html", page)
+        assert result.stderr == f"page: {page}\n"
+        text = page.read_text("utf-8")
+        assert text.count("<section>") == 2 and text.count("data:image/jpeg") == 5
+        assert f'<a href="{(built / "rocket.jpg").as_uri()}" rel="noreferrer"><img ' in text
+        assert run("--html", page).exit_code == 0, "its own page may be written over"
+        full = run("--html", "/dev/full")
+        assert (full.exit_code, full.stderr) == (1, "Error: /dev/full: No space left on device\n")
+        photo = run("--html", built / "rocket.jpg")
+        assert photo.exit_code == 2 and "would be lost" in photo.stderr
+
+    def test_a_page_carries_no_foreign_markup(self, run: Run, tmp_path: Path) -> None:
+        made_of(
+            tmp_path,
+            CaptionRecord("<i>1", "a <script> dog", image="javascript:alert(1)", phash="0" * 16),
+            CaptionRecord('"><i>2', "a dog", phash="0" * 16),
+        )
+        assert run("--html", tmp_path / "page.html").exit_code == 0
+        text = (tmp_path / "page.html").read_text("utf-8")
+        assert "<script" not in text and "<i>" not in text and "href" not in text
+
+    def test_nothing_found_is_a_page_too(self, run: Run, tmp_path: Path) -> None:
+        made_of(tmp_path, CaptionRecord("1", "a dog"))
+        run("--html", tmp_path / "page.html")
+        assert "No near copies." in (tmp_path / "page.html").read_text("utf-8")
+
+    def test_names_neither_colour_nor_break_a_line(self, run: Run, tmp_path: Path) -> None:
+        made_of(
+            tmp_path,
+            CaptionRecord("\x1b[31mone", "a\ndog", phash="0" * 16),
+            CaptionRecord("two\nlines", "a dog", phash="0" * 16),
+        )
+        lines = run().stdout.splitlines()
+        assert lines[:3] == ["2 pictures: a dog", "  \\x1b[31mone", "  two\\nlines  0 bits apart"]
+
+    def test_paths_of_copies_alone(self, run: Run, built: Path) -> None:
+        result = run("--paths")
+        assert result.stdout.splitlines() == [
+            str(built / name) for name in ("astronaut-small.png", "astronaut.png", "rocket.jpg")
+        ]
+        assert result.stderr == "2 groups, 5 pictures of 10; 2 without a hash; 3 files to do without\n"
+        assert len(list(built.iterdir())) == 8, "none is deleted"
+
+    def test_json_and_paths_do_not_go_together(self, run: Run, built: Path) -> None:
+        result = run("--json", "--paths")
+        assert result.exit_code == 2 and "give one" in result.stderr
+
+    def test_names_that_are_no_text_are_printed_as_they_are(self, run: Run, tmp_path: Path) -> None:
+        named = [tmp_path / os.fsdecode(name) for name in (b"a.png", b"b\xff.png", b"c\n.png")]
+        for path in named:
+            path.write_bytes(b"")
+        made_of(
+            tmp_path,
+            *(CaptionRecord(one.name, "a dog", image=str(one), phash="0" * 16) for one in named),
+        )
+        result = run("--paths")
+        assert result.stdout_bytes == os.fsencode(named[1]) + b"\n"
+        assert result.stderr.startswith("left out, since their names are more than one line: 1 file\n")
+        assert result.stderr.endswith("; 1 file to do without\n")
+
+
+class TestSpareFiles:
+    """If these files go, the first picture of each group still has its file."""
+
+    def spare(self, *places: str | Path) -> list[str]:
+        """Of pictures that are all near copies, in this order."""
+        return [
+            *spare_files(
+                near_copies(
+                    MemoryIndex(
+                        CaptionRecord(f"{number}", "a dog", image=str(place), phash="0" * 16)
+                        for number, place in enumerate(places)
+                    )
+                )
             )
-        )
-
-    def test_a_near_copy_is_folded_into_the_better_hit(self) -> None:
-        search = self.hashed("00000000000000ff", "00000000000000fe", "ffffffff00000000", "")
-        assert hash_distance("00000000000000ff", "00000000000000fe") == 1
-        hits = search.text("dog", fold_duplicates=True).hits
-        assert [(hit.rank, hit.image_id, hit.duplicates) for hit in hits] == [
-            (1, "i0", ("i1",)),
-            (2, "i2", ()),
-            (3, "i3", ()),
         ]
-        assert [hit.image_id for hit in search.text("dog").hits] == ["i0", "i1", "i2", "i3"]
 
-    def test_a_copy_of_an_earlier_page_stays_folded(self) -> None:
-        search = self.hashed(
-            "00000000000000ff", "ffffffff00000000", "00000000000000fe", "ffffffff00000001", ""
+    @pytest.fixture
+    def one(self, tmp_path: Path) -> Path:
+        (tmp_path / "one.png").write_bytes(b"1")
+        return tmp_path / "one.png"
+
+    @pytest.fixture
+    def two(self, tmp_path: Path) -> Path:
+        (tmp_path / "two.png").write_bytes(b"2")
+        return tmp_path / "two.png"
+
+    def test_a_file_of_two_images_is_not_spared(self, one: Path, two: Path) -> None:
+        assert self.spare(one, one, two, two) == [str(two)]
+
+    def test_nor_is_what_the_first_leads_to(self, one: Path, two: Path, tmp_path: Path) -> None:
+        (tmp_path / "link.png").symlink_to(one)
+        os.link(two, tmp_path / "hard.png")
+        assert self.spare(tmp_path / "link.png", one, two, tmp_path / "hard.png") == [str(two)]
+
+    def test_what_has_a_relative_name_in_the_working_directory_is_another_file(
+        self, run: Run, one: Path, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert self.spare(one, "two.png") == self.spare("one.png", two) == []
+        made_of(
+            tmp_path,
+            CaptionRecord("1", "a dog", image="one.png", phash="0" * 16),
+            CaptionRecord("2", "a dog", image="two.png", phash="0" * 16),
         )
-        found = [
-            [hit.image_id for hit in page.hits]
-            for page in pages(search, frozenset({"dog"}), 1, fold_duplicates=True)
-        ]
-        assert [image for page in found for image in page] == ["i0", "i1", "i4"]
+        result = run("--paths")
+        assert result.stdout == ""
+        assert result.stderr.startswith("left out, since their first picture is no file here: 1 group\n")
 
-    def test_a_cursor_holds_hashes_only_where_copies_are_folded(self) -> None:
-        search = self.hashed("00000000000000ff", "ffffffff00000000", "00000000000000fe", "")
-        plain, folding = (search.text("dog", 2, fold_duplicates=fold) for fold in (False, True))
-        assert plain.following is not None and folding.following is not None
-        assert plain.following().hashes == ()
-        assert folding.following().hashes == ("00000000000000ff", "ffffffff00000000")
-        for page, fold in ((plain, True), (folding, False)):
-            with pytest.raises(QueryError, match=r"another search: .*folding"):
-                search.text("dog", 2, fold_duplicates=fold, after=page.cursor)
-
-    def test_a_plain_search_pages_to_the_end_whatever_hashes_its_images_have(self) -> None:
-        world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(6_000)]
-        found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_500)
-        assert [len(page.hits) for page in found] == [2_500, 2_500, 1_000]
-        assert [page.more for page in found] == [True, True, False]
-
-    def test_a_cursor_that_would_be_too_long_is_not_given(self) -> None:
-        world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(5_000)]
-        found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_400, fold_duplicates=True)
-        assert [len(page.hits) for page in found] == [2_400, 2_400]
-        assert [(page.exact, page.more) for page in found] == [(True, True), (True, True)]
-        assert found[-1].as_json()["more"] is True and "cursor" not in found[-1].as_json()
-
-    def test_what_is_no_hash_folds_nothing(self) -> None:
-        assert len(self.hashed("dog", "dog", "", "").text("dog", fold_duplicates=True).hits) == 4
+    def test_copies_of_what_is_gone_stay(self, run: Run, one: Path, two: Path, tmp_path: Path) -> None:
+        assert self.spare("/no/such.png", one, two) == []
+        assert self.spare("", one, two) == self.spare("http://example.org/a.png", one, two) == []
+        assert self.spare(one, "/no/such.png", two, "") == [str(two)]
+        made_of(
+            tmp_path,
+            CaptionRecord("1", "a dog", image="gone.png", phash="0" * 16),
+            CaptionRecord("2", "a dog", image=str(one), phash="0" * 16),
+        )
+        assert run("--paths").stderr.startswith(
+            "left out, since their first picture is no file here: 1 group\n"
+        )

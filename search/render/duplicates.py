@@ -5,7 +5,7 @@ from __future__ import annotations
 from captioner.counted import counted
 from captioner.drawing.page import document, linked, named, safe
 from captioner.drawing.picture import data_uri, thumbnail
-from search.near_copies import Group, NearCopies, Picture
+from search.duplicates import Group, NearCopies, Picture
 
 _SIDE = 240  # of the longest side in pixels
 
