@@ -72,7 +72,7 @@ class Cooccurrence(nn.Module):
     def nats(self, features: Tensor, detector: WordDetector) -> Tensor:
         """Features (B, P, C) -> nats to add to the score of each word (B, V): a guide of the decoder."""
         pooled = features.float().mean(dim=1)
-        novelty = self.novelty(recognised_words(pooled, detector)).unsqueeze(1)
+        novelty = self.novelty(features, detector).unsqueeze(1)
         chances = detector.imagenet_chances(detector.classes(pooled))[:, self.nouns] * self.trust
         weights = novelty * chances / chances.sum(dim=1, keepdim=True).clamp(min=1)
         expected = weights @ self._all_lifts() + (1 - weights.sum(dim=1, keepdim=True))
@@ -87,8 +87,9 @@ class Cooccurrence(nn.Module):
                 self._unpacked = (self.lifts / STEPS).exp()
         return self._unpacked
 
-    def novelty(self, recognised: Tensor) -> Tensor:
-        """0 to 1 (B,): how much a photo is unlike the training photos, by the words recognised in it."""
+    def novelty(self, features: Tensor, detector: WordDetector) -> Tensor:
+        """Features (B, P, C) -> 0 to 1 (B,): how much each photo is unlike the training photos."""
+        recognised = recognised_words(features.float().mean(dim=1), detector)
         usual, deviation = self.recognised
         return torch.sigmoid(STEEPNESS * ((usual - recognised) / deviation - UNUSUAL))
 

@@ -17,7 +17,7 @@ enough to tell that a kitchen is empty.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,9 @@ from torch.nn import functional
 
 from captioner.decoders import AttentionDecoder
 from captioner.vocabulary import UNK, Vocabulary
+
+#: Features (B, P, C) -> 0 to 1 (B,): how much each photo is unlike the training photos.
+Novelty = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Subject:
     further: str  # words that are lowered with them
     sure: float  # from this chance on it is not doubted
     strength: float  # nats off a score for each unit that its chance is below `sure`
+    unlike: float  # nats more in a photo that is unlike all training photos
 
 
 SUBJECTS = (
@@ -46,14 +50,15 @@ SUBJECTS = (
         " female he she his her their them him someone everyone group team",
         sure=0.87,
         strength=20.0,
+        unlike=20.0,
     ),
-    Subject("dog dogs puppy", "puppies", sure=0.5, strength=20.0),
+    Subject("dog dogs puppy", "puppies", sure=0.5, strength=20.0, unlike=0.0),
 )
 
 SHARE = 0.5  # a word's score loses this share of -ln(chance)
 MOST = 3.0  # nats: the most that -ln(chance) counts
 #: All constants of the doubt: they are part of a model's identity, as they change captions.
-NUMBERS = (*(number for one in SUBJECTS for number in (one.sure, one.strength)), SHARE, MOST)
+NUMBERS = (*(number for one in SUBJECTS for number in (one.sure, one.strength, one.unlike)), SHARE, MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,22 @@ class _KnownSubject:
 class Doubt:
     """The guide of a decoder that lowers words by its detector's chances."""
 
-    def __init__(self, decoder: AttentionDecoder, subjects: Sequence[_KnownSubject]) -> None:
+    def __init__(
+        self, decoder: AttentionDecoder, subjects: Sequence[_KnownSubject], novelty: Novelty | None = None
+    ) -> None:
         self._detector, self._words, self._subjects = decoder.detector, len(decoder.bias), subjects
+        self._novelty = novelty
 
     def __call__(self, features: Tensor) -> Tensor:
         """Features (B, P, C) -> what to add to the score of each word, nowhere above 0 (B, V)."""
         chances: Tensor = self._detector(features.float().mean(dim=1))
         doubt = chances.new_zeros(len(chances), self._words)
         doubt[:, self._detector.ids] = SHARE * -chances.clamp(min=math.exp(-MOST)).log()
+        novelty = self._novelty(features).unsqueeze(1) if self._novelty else 0.0
         for known in self._subjects:
             short_of_sure = (known.subject.sure - self._presence(features, known.signs)).clamp(min=0)
-            doubt[:, known.words] += known.subject.strength * short_of_sure
+            strength = known.subject.strength + known.subject.unlike * novelty
+            doubt[:, known.words] += strength * short_of_sure
         return -doubt
 
     def _presence(self, features: Tensor, signs: Tensor) -> Tensor:
@@ -88,12 +98,14 @@ class Doubt:
         return 1 - (1 - logits.sigmoid().mean(dim=1)).prod(dim=1, keepdim=True)
 
 
-def doubt_of(decoder: AttentionDecoder, vocabulary: Vocabulary) -> Doubt | None:
+def doubt_of(
+    decoder: AttentionDecoder, vocabulary: Vocabulary, novelty: Novelty | None = None
+) -> Doubt | None:
     """The doubt for this decoder; None where it has no detector."""
     if not decoder.words:
         return None
     subjects = [_known(subject, decoder, vocabulary) for subject in SUBJECTS]
-    return Doubt(decoder, [known for known in subjects if len(known.signs)])
+    return Doubt(decoder, [known for known in subjects if len(known.signs)], novelty)
 
 
 def _known(subject: Subject, decoder: AttentionDecoder, vocabulary: Vocabulary) -> _KnownSubject:

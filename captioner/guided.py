@@ -52,7 +52,8 @@ def guided(decoder: Decoder, model: CaptionModel, vocabulary: Vocabulary) -> Dec
         return decoder
     table = model.cooccurrence
     company = partial(table.nats, detector=decoder.detector) if table else None
-    guides = [doubt_of(decoder, vocabulary), model.consensus, company]
+    novelty = partial(table.novelty, detector=decoder.detector) if table else None
+    guides = [doubt_of(decoder, vocabulary, novelty), model.consensus, company]
     found = [guide for guide in guides if guide is not None]
     return GuidedDecoder(decoder, found) if found else decoder
 

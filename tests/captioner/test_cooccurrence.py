@@ -112,9 +112,12 @@ def test_a_photo_as_familiar_as_the_training_photos_gains_nothing() -> None:
     made, by = table(sky=math.e), detector(50.0, learnt=50.0)  # recognises all of its three words
     made.recognised.copy_(torch.tensor([3.0, 0.5]))
     assert gain(made, by, "sky") < 0.05 * STRENGTH
-    assert made.novelty(torch.tensor([3.0 - 0.5 * UNUSUAL])).item() == pytest.approx(0.5)
-    at = made.novelty(torch.linspace(0.0, 6.0, 20))
-    assert (at.diff() < 0).all() and at.min() >= 0 and at.max() <= 1
+    by.learnt.bias.data.fill_(-50.0)  # none of them
+    made.recognised.copy_(torch.tensor([0.5 * UNUSUAL, 0.5]))
+    assert made.novelty(features(), by).item() == pytest.approx(0.5)
+    usual = torch.linspace(6.0, 0.0, 20)
+    at = torch.cat([made.novelty(features(), by) for made.recognised[0] in usual])
+    assert (at.diff() <= 0).all() and at[0] > 0.9 > 0.1 > at[-1] and at.min() >= 0 and at.max() <= 1
 
 
 def test_a_table_that_is_loaded_anew_counts_at_once() -> None:

@@ -13,7 +13,7 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.decode import decode, usual_decoding
 from captioner.decoders import AttentionDecoder, Decoder
 from captioner.detector import WordDetector
-from captioner.doubt import MOST, SHARE, SUBJECTS
+from captioner.doubt import MOST, SHARE, SUBJECTS, doubt_of
 from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
@@ -85,6 +85,20 @@ def test_any_sign_of_people_counts_for_all_their_words() -> None:
     missing = PEOPLE.strength * (PEOPLE.sure - 0.3)
     assert taken_off(made, "people") == pytest.approx([missing] * 2, abs=0.02)
     assert taken_off(made, "man") == pytest.approx([missing + less_than_certain(0.3)] * 2, abs=0.02)
+
+
+@pytest.mark.parametrize("novelty", [0.0, 0.3, 1.0])
+def test_people_are_doubted_more_where_a_photo_is_new(novelty: float) -> None:
+    made = model({"cat": 0.02, "dog": 0.3, "man": 0.3})
+    assert isinstance(made.decoder, AttentionDecoder)
+    doubt = doubt_of(made.decoder, WORDS, lambda features: torch.full((len(features),), novelty))
+    assert doubt is not None
+    with torch.inference_mode():
+        off = -doubt(torch.ones(1, 4, made.encoder.channels))[0]
+    missing = (PEOPLE.strength + novelty * PEOPLE.unlike) * (PEOPLE.sure - 0.3)
+    assert off[WORDS.id("people")].item() == pytest.approx(missing, abs=0.02)
+    dogs = DOGS.strength * (DOGS.sure - 0.3) + less_than_certain(0.3)
+    assert off[WORDS.id("dog")].item() == pytest.approx(dogs, abs=0.02)
 
 
 def test_a_subject_is_looked_for_at_every_place() -> None:
