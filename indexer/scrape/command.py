@@ -20,6 +20,7 @@ from indexer.errors import ScrapeError
 from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.items import Item
+from indexer.scrape.manifest import remove_empty
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
@@ -92,11 +93,15 @@ def scrape(
 
 
 def _print_report(report: ScrapeReport, output: Path) -> None:
-    """The report, and in a line each what to do about it. Raises ScrapeError where there is no photo."""
+    """The report, and in a line each what to do about it. Raises ScrapeError where there is no photo.
+
+    A folder in which nothing was found at all does not stay then.
+    """
     click.echo(report.text())
     if report.has_reason("private-address"):
         tell("addresses that are not public were not asked; name those that may be with --allow-network")
     if not report.holds_photos:
+        remove_empty(output)
         raise ScrapeError(f"{output}: holds no photo ({why_no_photo(report)})")
     if left := report.unfinished():
         tell(left)

@@ -6,12 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from captioner.caption_files import Problem
-from indexer.errors import ScrapeError, SourceError
+from indexer.errors import IndexerError, ScrapeError, SourceError
 from indexer.file_lock import lock_file
+from indexer.scrape.excluded import NAME as EXCLUDED
 from indexer.scrape.items import Item, SearchProgress
 
 NAME = "manifest.jsonl"
@@ -76,17 +78,32 @@ def manifest_size(folder: Path) -> int:
     return (folder / NAME).stat().st_size
 
 
+def _check_new_place(folder: Path) -> None:
+    """Raises ScrapeError for a folder of other files, among which no manifest and photos are to come.
+
+    A scrape whose manifest was lost may begin anew among its photos.
+    """
+    names = (path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if name := next((name for name in names if name not in (EXCLUDED, "images")), None):
+        raise ScrapeError(
+            f"{folder}: holds other files ({name}) and no {NAME} of a scrape; name a new or an empty folder"
+        )
+
+
 class ManifestWriter:
     """Appends lines, many in one write, so that a crash can tear only the last. One writer a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ScrapeError where another process is writing to this folder."""
+        """Raises ScrapeError where another process is writing to this folder, or it is one of other files."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
+        if not self.path.exists():
+            _check_new_place(folder)
         self._file: BinaryIO = self.path.open("ab+", buffering=0)
         try:
             lock = lock_file(self._file.fileno())
-            if lock is None:
+            # `remove_empty` of another process may have removed it since it was opened here.
+            if lock is None or not _is_open_at(self.path, self._file):
                 raise ScrapeError(f"{folder}: another scrape is writing to this folder; wait for it")
             self._lock = lock
             _mend_last_line(self._file)
@@ -120,6 +137,24 @@ class ManifestWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a manifest that tells of no picture, and its folder, where nothing else is in that.
+
+    It is locked meanwhile, so that no scrape goes on with it. Where it cannot be removed, it does no harm.
+    """
+    with suppress(OSError, IndexerError), ManifestWriter(folder) as manifest:
+        if not any(isinstance(line, (Item, Problem)) for line in read_manifest(folder)):
+            manifest.path.unlink()
+            folder.rmdir()
+
+
+def _is_open_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -52,6 +52,8 @@ class UrlList:
             return self._read(query, int(cursor or "0"))
         except (OSError, ValueError) as error:  # ValueError: a NUL, which no file has in its name
             reason = getattr(error, "strerror", None) or str(error)
+            if "://" in query:
+                reason = "not a web address, which begins with http:// or https://"
             raise UnansweredError("no-list", f"{query}: {reason}") from None
 
     def _read(self, query: str, start: int) -> ResultPage:

@@ -58,6 +58,35 @@ def test_failures_for_good_are_counted_and_fail_nothing(site: Site, tmp_path: Pa
         assert result.stderr == (f"next: indexer build --scraped {folder}\n" if told else "")
 
 
+def test_a_folder_of_other_files_is_left_alone(site: Site, tmp_path: Path) -> None:
+    mine = tmp_path / "pics"
+    mine.mkdir()
+    (mine / "holiday.jpg").write_bytes(jpeg(1))
+    result = _run(site.photo("/x.jpg", jpeg(2)), "--provider", "urls", "-o", str(mine), *LOCAL)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: {mine}: holds other files (holiday.jpg) and no manifest.jsonl of a scrape; "
+        "name a new or an empty folder\n"
+    )
+    assert [path.name for path in mine.iterdir()] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("holds", [None, ".DS_Store", "excluded.txt"])
+def test_a_run_that_finds_nothing_leaves_nothing(holds: str | None, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    if holds:
+        folder.mkdir()
+        (folder / holds).write_text("")
+    for query, why in (
+        (str(tmp_path / "missing.txt"), "No such file or directory"),
+        ("ftp://x/y.jpg", "not a web address, which begins with http:// or https://"),
+    ):
+        result = _run(query, "--provider", "urls", "-o", str(folder), *LOCAL)
+        assert result.exit_code == 1
+        assert f"Error: {folder}: holds no photo ({query}: {why})" in result.stderr
+        assert [path.name for path in tmp_path.rglob("*")] == ([folder.name, holds] if holds else [])
+
+
 def test_failures_that_may_pass_are_told_in_one_line(site: Site, tmp_path: Path) -> None:
     site.pages["/busy.jpg"] = Answer(status=429, headers={"Retry-After": "1000"})
     arguments = ("--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
