@@ -40,6 +40,7 @@ from indexer.source_options import (
     read_captioning,
     read_sources,
     retry_goes_alone,
+    server_option,
     source_options,
     where_option,
 )
@@ -150,7 +151,7 @@ def _fill(
 
 
 @main.command()
-@click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
+@click.argument("image_ids", nargs=-1, metavar="[IMAGE_ID]...")
 @click.option("--from", "file", type=LINES, help="Image ids, one a line (- is stdin).")
 @click.option(
     "--gone",
@@ -251,7 +252,7 @@ def status(as_json: bool, check: bool, where: str) -> None:
 
 
 @main.command()
-@where_option
+@server_option
 def rollback(where: str) -> None:
     """Elasticsearch: go back to the index before.
 
@@ -263,7 +264,7 @@ def rollback(where: str) -> None:
 
 
 @main.command()
-@where_option
+@server_option
 def migrate(where: str) -> None:
     """Elasticsearch: bring the index to a new schema.
 

@@ -10,18 +10,22 @@ from captioner.console import Command
 from indexer.urls import index_place
 
 
-def index_option(parameter: str) -> Callable[[Command], Command]:
-    """The option; `parameter` is its name in the command's function."""
+def index_option(parameter: str, servers_only: bool = False) -> Callable[[Command], Command]:
+    """The option; `parameter` is its name in the command's function.
+
+    Of a command for `servers_only` the help offers no folder; the command itself refuses one.
+    """
+    server = "http[s]://HOST:9200/NAME"
     return click.option(
         "--index",
         parameter,
         callback=named,
         envvar="CAPTION_INDEX",
         default="caption-index/",
-        show_default=True,
+        show_default=not servers_only,
         show_envvar=True,
         metavar="WHERE",
-        help="A folder, or http[s]://HOST:9200/NAME for Elasticsearch.",
+        help=f"{server}." if servers_only else f"A folder, or {server} for Elasticsearch.",
     )
 
 

@@ -23,6 +23,7 @@ LINES = click.File(encoding="utf-8-sig", errors="surrogateescape")
 
 
 where_option = index_option("where")
+server_option = index_option("where", servers_only=True)
 
 
 class RejectsFile(WholeFile):

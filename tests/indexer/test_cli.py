@@ -456,6 +456,7 @@ class TestDownload:
 
 def test_rollback_and_migrate_are_for_elasticsearch(run: Run) -> None:
     for command in ("rollback", "migrate"):
+        assert "folder" not in run(command, "--help").stdout
         result = run(command)
         assert result.exit_code == 2
         assert "Elasticsearch" in result.stderr
