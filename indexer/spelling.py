@@ -20,8 +20,9 @@ def without_detours(path: str | os.PathLike[str]) -> Path:
     `..` leads out of the folder that a link leads to, not out of the one that it lies in, so such a link, and
     those before it, are resolved. All other links stay.
     """
-    settled = Path(os.sep)
-    for part in Path(path).absolute().parts[1:]:
+    named = Path(path).absolute()
+    settled = Path(named.anchor)
+    for part in named.parts[1:]:
         if part == "..":
             settled = (Path(real_path(settled)) if os.path.islink(settled) else settled).parent
         else:
