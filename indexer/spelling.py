@@ -21,7 +21,7 @@ def without_detours(path: str | os.PathLike[str]) -> Path:
     those before it, are resolved. All other links stay.
     """
     named = Path(path).absolute()
-    settled = Path(named.anchor)
+    settled = Path(named.drive + os.sep)
     for part in named.parts[1:]:
         if part == "..":
             settled = (Path(real_path(settled)) if os.path.islink(settled) else settled).parent
