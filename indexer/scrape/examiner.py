@@ -92,8 +92,8 @@ class Examiner:
         """Raises OSError or EOFError if the process ends meanwhile."""
         requests, answers = _pipes(process)
         told = {"sizes": [*map(len, bodies)], "smallest_side": self.smallest_side, "alone": alone}
-        requests.write(json.dumps(told).encode() + b"\n")
-        requests.writelines(bodies)
+        # In one call: after each, this thread would wait for the interpreter's lock.
+        requests.write(b"".join([json.dumps(told).encode(), b"\n", *bodies]))
         requests.flush()
         return [_whole_line(answers) for _ in bodies]
 
