@@ -18,7 +18,7 @@ from operator import attrgetter
 import numpy as np
 
 from indexer.embedded.best import FindBest, SegmentQuery, best_of, find_best
-from indexer.embedded.dtypes import Float64, Int32, Int64
+from indexer.embedded.dtypes import Float64, Int32
 from indexer.embedded.segment import Segment
 from indexer.records import Query
 
@@ -51,9 +51,6 @@ class Match:
     segment: int
     sets: Int32
     scores: Float64
-
-    def take(self, places: Int64) -> Match:
-        return Match(self.segment, self.sets[places], self.scores[places])
 
     def part(self, first: int, last: int) -> Match:
         return Match(self.segment, self.sets[first:last], self.scores[first:last])

@@ -23,8 +23,8 @@ from indexer.scrape.waiting import Waiters
 #: run is interrupted has to be downloaded again.
 WAITING = 64
 WAITING_BYTES = 32 * 1024 * 1024
-#: What a thread takes at once: many small photos, because handing over costs (16 at once took 8 % more CPU),
-#: but one large photo, so that all threads have work.
+#: What is examined at once: many small photos, because handing over costs (16 at once took 8 % more CPU),
+#: but one large photo, so that all processes have work.
 _BATCH = 32
 _BATCH_BYTES = 1024 * 1024
 #: Processes that decode: one core is the downloads'. One batch more is under way than there are processes, so
