@@ -6,12 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from captioner.tokens import DEFAULT
 from indexer.analyzers import check_wanted
 from indexer.contract import CaptionIndex
+from indexer.counts import Counts
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.gone import count_gone
 from indexer.loading import Captioning, Loading, Progress, Tell, no_progress
@@ -27,25 +28,14 @@ __all__ = ["BuildReport", "Captioning", "Problem", "add", "build"]
 _NO_WAY = ("", 1)  # of captioning, where no source has photos
 
 
-@dataclass(frozen=True, slots=True)
-class BuildReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildReport(Counts):
     """What became of the sources' captions and photos."""
 
-    added: int  # captions, also those that are told of anew: with another image, licence, ...
-    unchanged: int  # captions that were there already, word for word
-    empty: int  # captions without a word, left out
     rejected: tuple[Rejected, ...]  # captions that the index refused
-    captioned: int  # photos
-    known: int  # photos that had their caption already
     problems: tuple[Problem, ...]  # broken lines, photos that cannot be read, ...
     seconds: float
     status: IndexStatus
-    renewed: int = 0  # of the photos captioned: those whose earlier captions went, since their file changed
-    taken_over: int = 0  # of the photos known: those with captions of the index that a build replaced
-    elsewhere: int = 0  # photos whose file has another image id already, and keeps it
-    with_folder: int = 0  # photos whose image id has their folder's name, since its rest is another one's id
-    met_again: int = 0  # photos that this run met before, through a link or in another source
-    moved: int = 0  # photos whose captions were taken over from another place, which is gone
     #: Folder -> its photos in the index without a file; None where they could not be counted.
     gone: Mapping[str, int] | None = field(default_factory=dict)
     unread: Mapping[str, int] = field(default_factory=dict)  # pictures passed over, by suffix
@@ -89,12 +79,12 @@ def build(
             ) from error
         if loading.nothing:
             raise IndexerError(
-                f"nothing to index ({loading.empty:,} empty captions, {len(loading.problems):,} broken, "
-                f"{len(loading.rejected):,} refused); what is at {index.where} stays as it was"
+                f"nothing to index ({loading.counts.empty:,} empty captions, {len(loading.problems):,} "
+                f"broken, {len(loading.rejected):,} refused); what is at {index.where} stays as it was"
             )
         before.count()
         status = draft.publish()
-    return replace(_report(loading, sources, status, started), replaced=before.replaced())
+    return replace(_report(loading, loading.counts, sources, status, started), replaced=before.replaced())
 
 
 def add(
@@ -122,9 +112,8 @@ def add(
     live = Renewing(index, *(captioning.way if captioning else _NO_WAY), tell)
     loading = Loading(live.store, live.known, captioning, tell, progress)
     _load(loading, sources, rejects)
-    report = _report(loading, sources, index.status(), started)
-    gone = _gone(index, sources, report.problems, tell)
-    return replace(report, renewed=live.renewed, moved=live.moved, gone=gone)
+    report = _report(loading, loading.counts + live.counts, sources, index.status(), started)
+    return replace(report, gone=_gone(index, sources, report.problems, tell))
 
 
 def _loaded(captioning: Captioning | None, sources: Sequence[Source]) -> Captioning | None:
@@ -153,18 +142,12 @@ def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _report(loading: Loading, sources: Sequence[Source], status: IndexStatus, started: float) -> BuildReport:
+def _report(
+    loading: Loading, counts: Counts, sources: Sequence[Source], status: IndexStatus, started: float
+) -> BuildReport:
     return BuildReport(
-        added=loading.added,
-        unchanged=loading.unchanged,
-        empty=loading.empty,
+        **asdict(counts),
         rejected=tuple(loading.rejected),
-        captioned=loading.captioned,
-        known=loading.known,
-        taken_over=loading.taken_over,
-        elsewhere=loading.elsewhere,
-        with_folder=loading.with_folder,
-        met_again=loading.met_again,
         problems=tuple(loading.problems),
         seconds=time.monotonic() - started,
         status=status,

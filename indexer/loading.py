@@ -15,6 +15,7 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.signals import signals_held
 from indexer import origins
 from indexer.batching import batches
+from indexer.counts import Counts
 from indexer.places import LookedUp, is_photo_at, with_folder
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Problem, Source, SourceItem
@@ -101,13 +102,7 @@ class Loading:
         self._place_of_id: dict[str, str] = {}  # image id -> the photo of this run that has it
         self._real_paths, self._seen_files = RealPaths(), set[str]()  # the real paths of this run's photos
         self._captions_taken_over: list[CaptionRecord] = []  # captions of an earlier index, to be stored
-        self.added = self.unchanged = self.captioned = 0
-        self.empty = 0  # captions without a word, which are left out
-        self.known = 0  # photos that have their captions already
-        self.taken_over = 0  # of these, photos whose captions come from an earlier index
-        self.elsewhere = 0  # photos that the index knows under another image id
-        self.with_folder = 0  # photos with an id that begins with their folder's name
-        self.met_again = 0  # photos whose file has been in this run before
+        self.counts = Counts()
         self.rejected: list[Rejected] = []
         self.problems: list[Problem] = []
         self._problems_of_photos: set[Problem] = set()
@@ -115,7 +110,7 @@ class Loading:
     @property
     def nothing(self) -> bool:
         """Whether the run found no caption at all."""
-        return not (self.added or self.unchanged or self.known)
+        return not (self.counts.added or self.counts.unchanged or self.counts.known)
 
     def run(self, sources: Sequence[Source]) -> None:
         """First store the captions that the sources have, then caption their photos, which takes longer."""
@@ -167,7 +162,7 @@ class Loading:
                 self._report(Problem(photo.image, result.error.removeprefix(f"{photo.image}: ")))
                 yield []
                 continue
-            self.captioned += 1
+            self.counts += Counts(captioned=1)
             made = replace(photo, model=self._captioning.model, phash=result.phash or photo.phash)
             yield [replace(made, caption=caption.text) for caption in result.captions]
 
@@ -196,15 +191,17 @@ class Loading:
         for photo, found in zip(photos, self._look_up(photos), strict=True):
             file = self._real_paths.of(photo.image)
             if self._is_met(found.photo, file):
-                self.met_again += 1
+                self.counts += Counts(met_again=1)
             elif not is_photo_at(found.photo, owner := self._owner_of_id(found)):
                 if longer := self._with_folder(found.photo, owner):
                     again.append(longer)
                     continue
             else:
                 self._seen_files.add(file)
-                self.with_folder += with_folder or found.id_taken
-                self.elsewhere += not found.id_taken and photo.image_id != found.photo.image_id
+                self.counts += Counts(
+                    with_folder=with_folder or found.id_taken,
+                    elsewhere=not found.id_taken and photo.image_id != found.photo.image_id,
+                )
                 if not self._note_captions(found):
                     uncaptioned.append(found.photo)
                     continue
@@ -216,8 +213,7 @@ class Loading:
         self._place_of_id[found.photo.image_id] = found.photo.image
         has_captions = found.place is not None or bool(found.captions)
         self._captions_taken_over += found.captions
-        self.taken_over += bool(found.captions)
-        self.known += has_captions
+        self.counts += Counts(known=has_captions, taken_over=bool(found.captions))
         return has_captions
 
     def _is_met(self, photo: CaptionRecord, file: str) -> bool:
@@ -255,14 +251,13 @@ class Loading:
             if caption:
                 yield record if caption == record.caption else replace(record, caption=caption)
             else:
-                self.empty += 1
+                self.counts += Counts(empty=1)
 
     def _store_and_count(self, batch: Sequence[CaptionRecord]) -> None:
         if not batch:
             return
         report = self._store_batch(batch)
-        self.added += report.added
-        self.unchanged += report.unchanged
+        self.counts += Counts(added=report.added, unchanged=report.unchanged)
         self.rejected += report.rejected
         for one in report.rejected:
             self._tell(Problem(f"{one.record.image_id} (document {one.record.document_id})", one.reason))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from captioner.errors import PhotoError
 from indexer import origins
 from indexer.contract import CaptionIndex
+from indexer.counts import Counts
 from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there, leads_nowhere
 from indexer.records import AddReport, CaptionRecord, Document, image_ids
 from indexer.spelling import detour_in
@@ -88,8 +89,7 @@ class Renewing:
     ) -> None:
         self._index, self._model, self._captions = index, model, captions
         self._ids = IdsOfFiles(index, tell)
-        self.renewed = 0  # photos whose captions were replaced
-        self.moved = 0  # photos whose captions got a new place
+        self.counts = Counts()
         self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its file before the change
 
     def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
@@ -101,7 +101,7 @@ class Renewing:
         moved = [one for photo in photos for one in self._with_new_place(photo, held.get(photo.image_id, ()))]
         if moved:
             self._index.add(moved)
-            self.moved += len(image_ids(moved))
+            self.counts += Counts(moved=len(image_ids(moved)))
             held = self._index.captions(photo.image_id for photo in photos)
         self._update_web_fields(photos, held)
         return [
@@ -168,7 +168,7 @@ class Renewing:
         changed = [image_id for image_id in image_ids(records) if image_id in self._outdated]
         old = [document for image_id in changed for document in self._outdated.pop(image_id)]
         report = self._index.replace(old, records) if old else self._index.add(records)
-        self.renewed += len(changed)
+        self.counts += Counts(renewed=len(changed))
         return report
 
 

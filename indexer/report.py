@@ -126,17 +126,7 @@ def _bytes(character: str) -> str:
 def report_as_json(report: BuildReport) -> dict[str, Any]:
     """The report of a build or an addition, for programs."""
     return {
-        "added": report.added,
-        "unchanged": report.unchanged,
-        "empty": report.empty,
-        "photos_captioned": report.captioned,
-        "photos_known": report.known,
-        "photos_renewed": report.renewed,
-        "photos_taken_over": report.taken_over,
-        "photos_elsewhere": report.elsewhere,
-        "photos_with_folder": report.with_folder,
-        "photos_met_again": report.met_again,
-        "photos_moved": report.moved,
+        **report.counts(),
         "photos_gone": None if report.gone is None else sum(report.gone.values()),
         "pictures_unread": dict(report.unread),
         "problems": [str(problem) for problem in report.problems],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import pytest
 
 from captioner.outside import printable
 from indexer.build import BuildReport, add, build
+from indexer.counts import Counts
 from indexer.records import CaptionRecord, Rejected
-from indexer.report import finish, report_lines
+from indexer.report import finish, report_as_json, report_lines
 from indexer.sources import JsonlSource
 from tests.indexer.worlds import DraftingIndex, captions_file
 
@@ -23,7 +24,7 @@ def report(where: str, folder: str) -> BuildReport:
     """Of a run that met a refused caption and a photo that is gone."""
     rejected = (Rejected(CaptionRecord("a.jpg", "A dog."), "the mapping refuses it"),)
     status = replace(DraftingIndex().status(), where=where)
-    return BuildReport(0, 0, 0, rejected, 0, 0, (), 1.0, status, gone={folder: 1})
+    return BuildReport(rejected=rejected, problems=(), seconds=1.0, status=status, gone={folder: 1})
 
 
 @pytest.mark.parametrize("build_again", [False, True])
@@ -58,6 +59,26 @@ def test_the_first_line_tells_what_was_stored_and_how_fast_it_was_made(
 ) -> None:
     done = replace(report("index", "photos"), seconds=2.0, **counts)
     assert next(report_lines(done)) == told
+
+
+def test_every_count_is_told_to_people_and_to_programs() -> None:
+    counts: dict[str, Any] = {one.name: 1_001 + number for number, one in enumerate(fields(Counts))}
+    done = replace(report("index", "photos"), **counts)
+    told = "\n".join(report_lines(done))
+    assert [name for name, count in counts.items() if f"{count:,}" not in told] == []
+    assert list(report_as_json(done).items())[: len(counts)] == [
+        ("added", 1_001),
+        ("unchanged", 1_002),
+        ("empty", 1_003),
+        ("photos_captioned", 1_004),
+        ("photos_known", 1_005),
+        ("photos_renewed", 1_006),
+        ("photos_taken_over", 1_007),
+        ("photos_elsewhere", 1_008),
+        ("photos_with_folder", 1_009),
+        ("photos_met_again", 1_010),
+        ("photos_moved", 1_011),
+    ]
 
 
 def words(command: str) -> list[str]:
