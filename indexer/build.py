@@ -101,8 +101,8 @@ def add(
 
     Photos that have as many captions by the same captioner as are asked for are not captioned again, unless
     their file has become another photo since; those that moved keep their captions (`indexer.renewal`), and
-    those that lie in two of the folders named the image id that they have (`indexer.places`). Those that are
-    gone from a folder stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises
+    those that lie in two of the folders named the image id that they have (`indexer.image_ids`). Those that
+    are gone from a folder stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises
     IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that this
     version does not know.
     """

@@ -33,7 +33,7 @@ from indexer.download import download as download_data_set
 from indexer.errors import IndexDamagedError, IndexerError
 from indexer.filter_options import conditions_option, filters
 from indexer.gone import delete_gone
-from indexer.places import id_of_file
+from indexer.image_ids import id_of_file
 from indexer.report import finish, next_command, status_lines
 from indexer.source_options import (
     LINES,

@@ -16,10 +16,9 @@ from captioner.signals import signals_held
 from indexer import origins
 from indexer.batching import batches
 from indexer.counts import Counts
-from indexer.places import LookedUp, is_photo_at, with_folder
+from indexer.image_ids import IdsOfRun, LookedUp, with_folder
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
 from indexer.sources import Problem, Source, SourceItem
-from indexer.spelling import RealPaths
 
 #: Captions stored at a time: so many that the cost of a call is small, so few that they fit into memory.
 BATCH = 10_000
@@ -99,8 +98,7 @@ class Loading:
         self._captioning = captioning
         self._tell = tell
         self._progress = progress
-        self._place_of_id: dict[str, str] = {}  # image id -> the photo of this run that has it
-        self._real_paths, self._seen_files = RealPaths(), set[str]()  # the real paths of this run's photos
+        self._ids = IdsOfRun()
         self._captions_taken_over: list[CaptionRecord] = []  # captions of an earlier index, to be stored
         self.counts = Counts()
         self.rejected: list[Rejected] = []
@@ -189,15 +187,14 @@ class Loading:
         """The photos without a caption. One whose id is taken is tried again under an id with its folder."""
         uncaptioned, again = [], []
         for photo, found in zip(photos, self._look_up(photos), strict=True):
-            file = self._real_paths.of(photo.image)
-            if self._is_met(found.photo, file):
+            if self._ids.has(found.photo):
                 self.counts += Counts(met_again=1)
-            elif not is_photo_at(found.photo, owner := self._owner_of_id(found)):
+            elif owner := self._ids.owner(found):
                 if longer := self._with_folder(found.photo, owner):
                     again.append(longer)
                     continue
             else:
-                self._seen_files.add(file)
+                self._ids.add(found.photo)
                 self.counts += Counts(
                     with_folder=with_folder or found.id_taken,
                     elsewhere=not found.id_taken and photo.image_id != found.photo.image_id,
@@ -209,23 +206,11 @@ class Loading:
         return uncaptioned + self._select_uncaptioned(again, bar, with_folder=True) if again else uncaptioned
 
     def _note_captions(self, found: LookedUp) -> bool:
-        """Note the photo's id, and captions of an earlier index; gives whether it has captions now."""
-        self._place_of_id[found.photo.image_id] = found.photo.image
-        has_captions = found.place is not None or bool(found.captions)
+        """Note captions of an earlier index; gives whether the photo has captions now."""
+        has_captions = found.captioned or bool(found.captions)
         self._captions_taken_over += found.captions
         self.counts += Counts(known=has_captions, taken_over=bool(found.captions))
         return has_captions
-
-    def _is_met(self, photo: CaptionRecord, file: str) -> bool:
-        """Whether its file was in this run before: through a link, or in a folder around or below this."""
-        before = self._place_of_id.get(photo.image_id)
-        return (before is not None and is_photo_at(photo, before)) or (
-            photo.source == origins.FOLDER and file in self._seen_files
-        )
-
-    def _owner_of_id(self, found: LookedUp) -> str:
-        """The place of the picture that has this image id: of this run, of the index, or the photo itself."""
-        return self._place_of_id.get(found.photo.image_id) or found.place or found.photo.image
 
     def _with_folder(self, photo: CaptionRecord, owner: str) -> CaptionRecord | None:
         """The photo under a longer id, since its own one is taken; where there is none, that is a problem."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from captioner.errors import PhotoError
 from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.counts import Counts
-from indexer.places import IdsOfFiles, LookedUp, is_same_file, is_there, leads_nowhere
+from indexer.image_ids import IdsOfFiles, LookedUp, other_owner
+from indexer.places import is_same_file, leads_nowhere
 from indexer.records import AddReport, CaptionRecord, Document, image_ids
 from indexer.spelling import detour_in
 
@@ -105,34 +105,25 @@ class Renewing:
             held = self._index.captions(photo.image_id for photo in photos)
         self._update_web_fields(photos, held)
         return [
-            LookedUp(
-                photo,
-                self._place(photo, held.get(photo.image_id, ())),
+            replace(
+                self._look_up(photo, held.get(photo.image_id, ())),
                 id_taken=photo.image_id.endswith(f"/{own.image_id}")
                 and any(one.record.kind == origins.GENERATED for one in before.get(own.image_id, ())),
             )
             for own, photo in zip(given, photos, strict=True)
         ]
 
-    def _place(self, photo: CaptionRecord, held: Sequence[Document]) -> str | None:
-        """Where the picture is that has captions by this model, or that has this photo's image id.
-
-        None for a photo that needs captions: it has none, or fewer than are to be written, or its file has
-        changed. Another picture has the id if a caption of any model names its file, and that exists. The
-        id of a scraped photo is made from its content, so no other picture has it.
-        """
+    def _look_up(self, photo: CaptionRecord, held: Sequence[Document]) -> LookedUp:
+        """It needs captions if it has none, or fewer than are to be written, or if its file has changed."""
         generated = [one for one in held if one.record.kind == origins.GENERATED]
         here = [one for one in generated if is_same_file(photo.image, one.record.image)]
         if any(has_changed(photo.image, one) for one in here):
             self._outdated[photo.image_id] = here
-            return None
+            return LookedUp(photo)
         own = [one for one in generated if one.record.model == self._model]
-        written = [one for one in own if one in here]
-        if 0 < len(written) < self._captions:
-            return None
-        others = (one for one in generated if one not in here and is_there(one.record.image))
-        taken = chain(written, own, others if photo.source != origins.SCRAPED else ())
-        return next((one.record.image for one in taken), None)
+        if 0 < sum(one in here for one in own) < self._captions:
+            return LookedUp(photo)
+        return LookedUp(photo, other_owner(photo, generated, self._model), captioned=bool(own))
 
     @staticmethod
     def _with_new_place(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:

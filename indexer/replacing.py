@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
-from indexer.places import IdsOfFiles, LookedUp, is_photo_at, is_there
+from indexer.image_ids import IdsOfFiles, LookedUp, is_other, is_photo_at
 from indexer.records import CaptionRecord, Document, generated_by
 from indexer.renewal import has_changed, has_moved
 
@@ -50,14 +50,13 @@ class Replacing:
         found = dict(zip(new, self._before.captions(new), strict=True))
         self._before.note_names([photo for photo in photos if photo not in found])
         return [
-            LookedUp(photo, None, found[photo]) if photo in found else LookedUp(photo, self._place(photo))
+            LookedUp(photo, captions=found[photo]) if photo in found else self._in_draft(photo)
             for photo in photos
         ]
 
-    def _place(self, photo: CaptionRecord) -> str:
-        """Of the picture that has its image id in the draft: another one, if that one's file is there."""
+    def _in_draft(self, photo: CaptionRecord) -> LookedUp:
         place = self._stored[photo.image_id]
-        return place if place != photo.image and is_there(place) else photo.image
+        return LookedUp(photo, place if is_other(photo, place) else None, captioned=True)
 
     @cached_property
     def _stored(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from captioner.errors import PhotoError
 from captioner.files import is_file
-from indexer.places import id_of_file
+from indexer.image_ids import id_of_file
 from indexer.records import Document
 from search.errors import NoImageError, QueryError
 from search.hits import Answer

@@ -12,8 +12,9 @@ import pytest
 from indexer import loading
 from indexer.build import BuildReport, add, build
 from indexer.errors import IndexerError
+from indexer.image_ids import IdsOfFiles, with_folder
 from indexer.index import open_index
-from indexer.places import IdsOfFiles, is_same_file, with_folder
+from indexer.places import is_same_file
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource, Source, SourceItem

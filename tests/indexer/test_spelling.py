@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.places import id_of_file
+from indexer.image_ids import id_of_file
 from indexer.records import CaptionRecord
 from indexer.sources import CocoSource, Flickr8kSource, FolderSource, ScrapedSource, Source
 from indexer.spelling import RealPaths, spellings, without_detours
