@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import heapq
 import socket
+import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import settings
 
+from indexer.scrape import keeping
+from indexer.scrape.examiner import Examined, Examiner
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import read_manifest
 from indexer.scrape.pace import Clock
@@ -116,6 +120,50 @@ def resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> Non
         return real(host, port, *args, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+class KeptExaminer(Examiner):
+    """Its process outlives the run that asked it, for the next one: to start one takes longer than most runs.
+
+    Such a process holds nothing of what it was asked. One that is busy when its run ends is ended, as ever.
+    """
+
+    idle: ClassVar[list[subprocess.Popen[bytes]]] = []
+
+    def __init__(self, smallest_side: int) -> None:
+        super().__init__(smallest_side)
+        self._asking = threading.Lock()
+
+    def examine(self, bodies: Sequence[bytes]) -> list[Examined]:
+        with self._asking:
+            if self._process is None and not self._is_closed and self.idle:
+                self._process = self.idle.pop()
+            return super().examine(bodies)
+
+    def kill(self) -> None:
+        if not self._asking.acquire(blocking=False):
+            return super().kill()
+        if self._process is not None:
+            self.idle.append(self._process)
+        self._process, self._is_closed = None, True
+        return self._asking.release()
+
+
+@pytest.fixture(scope="session")
+def idle_examiners() -> Iterator[None]:
+    """Ends, at last, the processes that were kept."""
+    yield
+    last = Examiner(0)
+    for last._process in KeptExaminer.idle:
+        last.close()
+
+
+@pytest.fixture(scope="module")
+def kept_examiners(idle_examiners: None) -> Iterator[None]:
+    """Runs of this module hand their processes on. Where a process's life is tested, they do not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keeping, "Examiner", KeptExaminer)
+        yield
 
 
 @pytest.fixture

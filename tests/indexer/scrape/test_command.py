@@ -19,6 +19,8 @@ from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site
 from tests.indexer.worlds import ColourCaptioner
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 CONTACT = ("--contact", "mailto:tests@example.org")
 LOCAL = (*CONTACT, "--allow-network", "127.0.0.1", "--delay", "0", "--per-host", "8")
 

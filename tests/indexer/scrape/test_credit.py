@@ -24,6 +24,8 @@ from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 def _ask(scraping: Scraping, *providers: Saying, refresh: bool = False) -> ScrapeReport:
     changed = replace(SETTINGS, refresh=refresh)

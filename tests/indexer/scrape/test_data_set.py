@@ -21,6 +21,8 @@ from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 def test_records_carry_origin_and_licence(site: Site, scraping: Scraping, tmp_path: Path) -> None:
     listed = tmp_path / "urls.txt"

@@ -19,6 +19,8 @@ from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Site
 from tests.indexer.worlds import ColourCaptioner
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 KINDS = ("url", "sha256", "image id")
 
 

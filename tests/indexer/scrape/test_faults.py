@@ -37,6 +37,8 @@ from tests.indexer.scrape.site import (
     truncated,
 )
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 def _moved(place: str, status: int = 302) -> Answer:
     return Answer(status=status, headers={"Location": place})

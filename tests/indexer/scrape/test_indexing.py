@@ -19,6 +19,8 @@ from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
 from tests.indexer.worlds import ColourCaptioner
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 def _index(folder: Path, where: Path | str) -> int:
     """How many photos were captioned."""

@@ -10,6 +10,8 @@ from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 @pytest.mark.parametrize(
     ("answer", "reason", "detail"),

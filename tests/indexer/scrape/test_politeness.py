@@ -26,6 +26,8 @@ from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
 from tests.indexer.scrape.pictures import encoded, image, jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 def _robots(site: Site, text: str) -> None:
     site.pages["/robots.txt"] = Answer(text.encode(), "text/plain")

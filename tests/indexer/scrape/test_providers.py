@@ -20,6 +20,8 @@ from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Raw, Request, Site, as_json, hang_up
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 ENGINES = ("openverse", "wikimedia", "google", "flickr")
 PATHS = {
     "openverse": "/v1/images/",

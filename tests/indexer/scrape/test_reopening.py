@@ -18,6 +18,8 @@ from tests.indexer.scrape.conftest import SETTINGS, Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 ALLOWED = SETTINGS.allowed_networks
 
 

@@ -8,6 +8,8 @@ from tests.indexer.scrape.conftest import Scraping, resolve
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Site
 
+pytestmark = pytest.mark.usefixtures("kept_examiners")
+
 
 def test_a_proxy_of_the_environment_is_never_asked(
     site: Site, scraping: Scraping, monkeypatch: pytest.MonkeyPatch
