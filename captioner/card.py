@@ -10,7 +10,7 @@ from captioner.configuration import ModelConfig
 from captioner.counted import counted
 from captioner.outside import printable
 
-_OF_STATISTICS = re.compile(r" With (a consensus of [^.\n]+ captions|the words that come with [^.\n]+)\.")
+_OF_STATISTICS = re.compile(r" With (a consensus of|the words that come with|how captions go on,) [^.\n]+\.")
 
 
 def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str:
@@ -26,7 +26,7 @@ def model_card(config: ModelConfig, words: int, about: Mapping[str, Any]) -> str
 
 def without_statistics(card: str) -> str:
     """The card that would have been made of the same model without its statistics of captions."""
-    return _OF_STATISTICS.sub("", card, count=2)
+    return _OF_STATISTICS.sub("", card)
 
 
 def _architecture(config: ModelConfig, words: int) -> str:
@@ -36,11 +36,12 @@ def _architecture(config: ModelConfig, words: int) -> str:
         f"LSTM of {counted(config.layers, 'layer')} with {config.hidden} units, "
         f"embeddings of {config.embedding}, {counted(words, 'word')}."
     )
-    agreed, nouns = config.consensus, config.cooccurrence
+    agreed, nouns, phrases = config.consensus, config.cooccurrence, config.phrasing
     return built + "".join(
         [
             f" With a consensus of {counted(agreed.photos, 'photo')}' captions." if agreed else "",
             f" With the words that come with {counted(nouns, 'noun')}." if nouns else "",
+            f" With how captions go on, by {phrases.triples:,} runs of three words." if phrases else "",
         ]
     )
 

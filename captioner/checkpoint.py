@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from captioner.card import model_card
-from captioner.configuration import STATISTICS, ConsensusSizes, ModelConfig
+from captioner.configuration import STATISTICS, ConsensusSizes, ModelConfig, PhrasingSizes
 from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
@@ -185,7 +185,7 @@ def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:
 
 def _build_unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:
     """The model that a configuration describes, without its weights."""
-    consensus = values.pop("consensus", None)
+    consensus, phrasing = (values.pop(name, None) for name in ("consensus", "phrasing"))
     if isinstance(consensus, dict) and "entries" not in consensus:
         why = "a consensus of an earlier kind; `captioner consensus` makes it anew"
         raise ModelError(f"{folder / CONFIG}: {why}")
@@ -193,7 +193,9 @@ def _build_unfilled(folder: Path, values: dict[str, Any], words: int) -> Caption
         preprocess = dict(values.pop("preprocess"))
         preprocess["mean"], preprocess["std"] = tuple(preprocess["mean"]), tuple(preprocess["std"])
         sizes = ConsensusSizes(**consensus) if consensus is not None else None
-        config = ModelConfig(**values, preprocess=Preprocess(**preprocess), consensus=sizes)
+        phrases = PhrasingSizes(**phrasing) if phrasing is not None else None
+        seen = Preprocess(**preprocess)
+        config = ModelConfig(**values, preprocess=seen, consensus=sizes, phrasing=phrases)
         return CaptionModel.unfilled(config, words)
     except (KeyError, TypeError, ValueError, RuntimeError, ModelError) as error:
         raise ModelError(f"{folder / CONFIG}: not a model's configuration ({error_text(error)})") from None
@@ -251,6 +253,8 @@ def _load_weights(model: CaptionModel, path: Path, package: bool) -> None:
         raise ModelError(f"{path}: tensor consensus.{wrong}")
     if model.cooccurrence and (wrong := model.cooccurrence.out_of_range(model.config.detector_words)):
         raise ModelError(f"{path}: tensor cooccurrence.{wrong}")
+    if model.phrasing and (wrong := model.phrasing.out_of_range()):
+        raise ModelError(f"{path}: tensor phrasing.{wrong}")
 
 
 def check_finite(module: nn.Module, path: Path) -> None:

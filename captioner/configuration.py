@@ -11,7 +11,7 @@ from captioner.errors import ModelError
 from captioner.preprocess import Preprocess
 
 #: The settings of what is made of captions once training is done; without them a model has none of it.
-STATISTICS = frozenset({"consensus", "cooccurrence"})
+STATISTICS = frozenset({"consensus", "cooccurrence", "phrasing"})
 _LARGEST = 100_000  # any size in a configuration; a larger one is a mistake, and could fill the memory
 _MOST_ENTRIES = 10_000_000
 _MOST_PHOTOS = 32_767  # of a consensus, which stores their numbers in int16
@@ -44,6 +44,21 @@ class ConsensusSizes:
 
 
 @dataclass(frozen=True, slots=True)
+class PhrasingSizes:
+    """How much is kept of how captions go on."""
+
+    pairs: int  # pairs of words that captions have
+    triples: int
+    subjects: int  # words whose verbs are known
+    verbs: int
+
+    def __post_init__(self) -> None:
+        _check(self, {"subjects": 1, "verbs": 1})
+        _check(self, {"pairs": 1, "triples": 1}, _MOST_ENTRIES)
+        _check(self, {"verbs": 1}, _MOST_ENTRIES // self.subjects)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Everything needed to build a model anew; kept as config.json beside its weights."""
 
@@ -63,6 +78,7 @@ class ModelConfig:
     max_words: int = 20
     consensus: ConsensusSizes | None = None  # None: the model has no consensus
     cooccurrence: int = 0  # nouns in its table of lifts; 0: it has none
+    phrasing: PhrasingSizes | None = None  # None: nothing is known of how captions go on
 
     def __post_init__(self) -> None:
         at_least = {"embedding": 1, "hidden": 1, "layers": 1, "grid": 1, "heads": 1, "max_words": 1}
@@ -75,6 +91,8 @@ class ModelConfig:
             raise ModelError(
                 f"cooccurrence is {self.cooccurrence}; of the detector's words there are {known}"
             )
+        if self.phrasing and not self.cooccurrence:
+            raise ModelError("a phrasing without cooccurrence, which tells where it has a say")
 
     def trained_part(self) -> dict[str, Any]:
         """The settings without `STATISTICS`."""

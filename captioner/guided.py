@@ -3,7 +3,8 @@
 A guide looks at a photo once and gives a number of nats for each word, which is added to the decoder's scores
 at every step. There are three guides: the doubt of words that the detector does not see (`captioner.doubt`),
 the words of similar photos' captions (`captioner.consensus`), and the words that come with what the photo
-shows in captions without photos (`captioner.cooccurrence`).
+shows in captions without photos (`captioner.cooccurrence`). What a caption has said so far guides as well,
+where the model knows how captions go on (`captioner.phrasing`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from captioner import consensus, cooccurrence, doubt
+from captioner import consensus, cooccurrence, doubt, phrasing
 from captioner.decoders import AttentionDecoder, Decoder, State
 from captioner.doubt import doubt_of
 from captioner.model import CaptionModel
+from captioner.phrasing import PhrasedDecoder
 from captioner.vocabulary import Vocabulary
 
 #: Features (B, P, C) -> what to add to the score of each word (B, V).
@@ -55,7 +57,8 @@ def guided(decoder: Decoder, model: CaptionModel, vocabulary: Vocabulary) -> Dec
     novelty = partial(table.novelty, detector=decoder.detector) if table else None
     guides = [doubt_of(decoder, vocabulary, novelty), model.consensus, company]
     found = [guide for guide in guides if guide is not None]
-    return GuidedDecoder(decoder, found) if found else decoder
+    result = GuidedDecoder(decoder, found) if found else decoder
+    return PhrasedDecoder(result, model.phrasing, novelty) if model.phrasing and novelty else result
 
 
 def guide_numbers(model: CaptionModel) -> tuple[float, ...]:
@@ -65,4 +68,5 @@ def guide_numbers(model: CaptionModel) -> tuple[float, ...]:
         *(doubt.NUMBERS if doubts else ()),
         *(consensus.NUMBERS if model.consensus else ()),
         *(cooccurrence.NUMBERS if model.cooccurrence else ()),
+        *(phrasing.NUMBERS if model.phrasing else ()),
     )

@@ -16,6 +16,7 @@ from captioner.cooccurrence import Cooccurrence
 from captioner.decoders import AttentionDecoder, ShowAndTellDecoder
 from captioner.encoder import Encoder, GridEncoder, build_encoder
 from captioner.errors import ModelError
+from captioner.phrasing import Phrasing
 
 
 class CaptionModel(nn.Module):
@@ -25,6 +26,7 @@ class CaptionModel(nn.Module):
     decoder: AttentionDecoder | ShowAndTellDecoder
     consensus: Consensus | None
     cooccurrence: Cooccurrence | None
+    phrasing: Phrasing | None
 
     def __init__(self, config: ModelConfig, vocabulary: int, *, pretrained: bool = False) -> None:
         """`vocabulary`: number of words. `pretrained`: start the encoder with its ImageNet weights."""
@@ -41,6 +43,7 @@ class CaptionModel(nn.Module):
         self.consensus = Consensus(sizes, vocabulary, self.encoder.channels) if sizes else None
         nouns = config.cooccurrence
         self.cooccurrence = Cooccurrence(nouns, vocabulary) if nouns else None
+        self.phrasing = Phrasing(config.phrasing, vocabulary) if config.phrasing else None
 
     @classmethod
     def unfilled(cls, config: ModelConfig, vocabulary: int) -> CaptionModel:
@@ -61,9 +64,18 @@ class CaptionModel(nn.Module):
         self.config = replace(self.config, consensus=consensus.sizes if consensus else None)
 
     def set_cooccurrence(self, cooccurrence: Cooccurrence | None) -> None:
-        """Set the table of lifts, or remove it: it fits only the detector that it was made with."""
-        self.cooccurrence = cooccurrence
-        self.config = replace(self.config, cooccurrence=len(cooccurrence.nouns) if cooccurrence else 0)
+        """Set the table of lifts, or remove it: it fits only the detector that it was made with.
+
+        A phrasing goes with it, since the table tells where it has a say.
+        """
+        self.cooccurrence, self.phrasing = cooccurrence, None
+        nouns = len(cooccurrence.nouns) if cooccurrence else 0
+        self.config = replace(self.config, cooccurrence=nouns, phrasing=None)
+
+    def set_phrasing(self, phrasing: Phrasing) -> None:
+        """Set how captions go on. Raises ModelError for a model without a table of lifts."""
+        self.config = replace(self.config, phrasing=phrasing.sizes)
+        self.phrasing = phrasing
 
     @property
     def device(self) -> torch.device:

@@ -92,7 +92,8 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     a model is trained further.
 
     With --text also which words come together, so that a photo of what no training photo shows gets the words
-    that captions of such things have. Without it an earlier table of these goes, too.
+    that captions of such things have, and how captions go on, so that it reads like one. Without it earlier
+    tables of these go, too.
     """
     check_options("to train on")
     from captioner.train.consensus import add_consensus
@@ -108,6 +109,8 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
     if config.cooccurrence:
         click.echo(f"{out}: the words that come with {config.cooccurrence} nouns")
+        if config.phrasing:
+            click.echo(f"{out}: how captions go on, by {config.phrasing.triples:,} runs of three words")
     else:
         click.echo(f"{out}: no table of words that come together, which needs --text")
 

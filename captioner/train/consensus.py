@@ -34,6 +34,7 @@ from captioner.errors import DataError, ModelError
 from captioner.model_name import model_name
 from captioner.tokens import words
 from captioner.train.cooccurrence import fit_cooccurrence, word_counts
+from captioner.train.phrasing import fit_phrasing
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 
@@ -118,8 +119,9 @@ def add_consensus(
     """Give a model a consensus of these photos' captions, in place of an earlier one, and save it in `out`.
 
     `model`: a folder or a name; `names`: those of the data sets, for the model's record; `text`: captions
-    without photos, by the name of the image that they belong to, for a table of words that come together
-    (captioner.cooccurrence). Gives the saved model. Raises DataError and ModelError.
+    without photos, by the name of the image that they belong to, for tables of words that come together
+    (captioner.cooccurrence) and of how captions go on (captioner.phrasing). Gives the saved model. Raises
+    DataError and ModelError.
     """
     folder = find_model(model)
     original = checkpoint.load(folder, statistics=False)  # new ones come in their place
@@ -144,6 +146,15 @@ def add_consensus(
         tokenised = [[words(caption) for caption in image] for image in text.values()]
         table = fit_cooccurrence(tokenised, captions, pooled, decoder.detector, original.vocabulary)
         built.set_cooccurrence(table)
+        phrasing = fit_phrasing(
+            [line for image in tokenised for line in image],
+            [line for image in captions for line in image],
+            decoder.detector.ids.sort().values,
+            decoder.embed.weight.detach(),
+            original.vocabulary,
+        )
+        if phrasing:
+            built.set_phrasing(phrasing)
     seen = [*(photo.name for photo in photos), *text]
     result = Checkpoint(built, original.vocabulary, _about(original.about, seen, names))
     checkpoint.save(result, out, card=card)

@@ -18,9 +18,11 @@ from captioner.cooccurrence import STEPS
 from captioner.decoders import AttentionDecoder
 from captioner.detector import WordDetector
 from captioner.errors import DataError, ModelError
+from captioner.model import CaptionModel
 from captioner.train.consensus import add_consensus
 from captioner.train.cooccurrence import fit_cooccurrence
 from captioner.train.record import seen_in_training
+from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import (
     COLOURS,
     TINY,
@@ -124,6 +126,23 @@ def test_the_command_gives_a_model_its_table(tmp_path: Path) -> None:
     plain = add_consensus(tmp_path / "out", learnt, (), tmp_path / "plain", "cpu")
     assert plain.model.cooccurrence is None and plain.model.config.cooccurrence == 0
     assert "nouns" not in checkpoint.read_card(tmp_path / "plain")
+
+
+def test_text_with_verbs_tells_how_captions_go_on(tmp_path: Path) -> None:
+    vocabulary = Vocabulary([*WORDS.words, "is", "falling"])
+    model = CaptionModel(WITH_DETECTOR, len(vocabulary)).eval()
+    assert isinstance(model.decoder, AttentionDecoder)
+    model.decoder.detector.load_state_dict(_detector().state_dict())
+    checkpoint.save(checkpoint.Checkpoint(model, vocabulary), tmp_path / "model")
+    photos = coloured_photos(tmp_path / "photos", 12)
+    text = {str(number): [f"a {COLOURS[number % 2]} is falling"] for number in range(3 * FEWEST)}
+    made = add_consensus(tmp_path / "model", photos, (), tmp_path / "out", "cpu", text=text)
+    assert made.model.phrasing is not None and made.model.config.phrasing is not None
+    assert made.model.phrasing.verbs.tolist() == [vocabulary.id("falling")]
+    assert "With how captions go on, by " in checkpoint.read_card(tmp_path / "out")
+    plain = add_consensus(tmp_path / "out", photos, (), tmp_path / "plain", "cpu")
+    assert plain.model.phrasing is None and plain.model.config.phrasing is None
+    assert "captions go on" not in checkpoint.read_card(tmp_path / "plain")
 
 
 def test_a_model_without_a_detector_can_use_no_text(tmp_path: Path) -> None:
