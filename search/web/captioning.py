@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import CaptionerError, ModelError, PhotoError
 from captioner.photo_captioner import Captioned, PhotoCaptioner
 
@@ -55,6 +56,7 @@ class CaptionQueue:
         beam: int | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        Effort(USUAL_BEAM if beam is None else beam, 1, 0.0)  # refused before a photo is given
         self._load, self._limit, self._batch, self._beam, self._metrics = load, waiting, batch, beam, metrics
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()

@@ -13,12 +13,12 @@ from captioner.photo import media_type
 from captioner.photo_captioner import PhotoCaptioner
 from captioner.tokens import root_of
 from captioner.version import program_version
-from indexer.contract import CaptionIndex
+from indexer.contract import CaptionIndex, View
 from indexer.records import IndexStatus
 from search.asked import Asked, analysed, analyzer_of, check_analyzer
 from search.errors import NoImageError, QueryError, nothing_to_search_for
 from search.hits import Results
-from search.searcher import Searcher
+from search.token_searcher import TokenSearcher
 from search.web.captioning import CaptionQueue, QueueFullError
 from search.web.metrics import Metrics
 from search.web.parameters import (
@@ -79,7 +79,7 @@ class Service:
         self.settings, self.model = settings, model
         self.metrics = Metrics()
         self.index = index
-        self.searcher = Searcher(index, _no_captioner, beam)
+        self.searcher = TokenSearcher(index)
         self.engine = Threads(settings.search_threads, settings.waiting_searches, settings.search_seconds)
         self.files = Threads(2, settings.waiting_searches, settings.search_seconds)
         self.captions = CaptionQueue(
@@ -103,8 +103,11 @@ class Service:
 
     async def text(self, parameters: TextParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
+            view = self.index.view()
             results = self._timed(
-                lambda: self.searcher.any_of(self._question(parameters), **parameters.options)
+                lambda: self.searcher.any_of(
+                    self._question(view, parameters), view=view, **parameters.options
+                )
             )
             return self.presentation.results(
                 results,
@@ -150,20 +153,26 @@ class Service:
 
     async def image(self, image_id: str, parameters: ImageParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            [sentence] = self._with_tokens(parameters)
-            documents = self.index.captions([image_id]).get(image_id)
+            view = self.index.view()
+            [sentence] = self._with_tokens(view, parameters)
+            documents = view.captions([image_id]).get(image_id)
             if not documents:
                 raise _no_image(image_id)
-            check_analyzer(self.index, [sentence])
+            check_analyzer(view, [sentence])
             return self.presentation.image(documents, sentence.tokens, sentence.analyzer)
 
         return await self.engine.run(work)
 
     async def count(self, parameters: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
-            given = self._question(parameters)
+            view = self.index.view()
             images = self.searcher.count_any_of(
-                given, parameters.min_score, parameters.filters, parameters.exclude, parameters.without
+                self._question(view, parameters),
+                parameters.min_score,
+                parameters.filters,
+                parameters.exclude,
+                parameters.without,
+                view=view,
             )
             return {"images": images, "min_score": parameters.min_score}
 
@@ -232,17 +241,17 @@ class Service:
         """Make tokens of any words: the first time, the stemmer's tables are read, for up to some seconds."""
         analysed(self.index, ["photos"])
 
-    def _question(self, sentences: Sentences) -> list[Asked]:
+    def _question(self, view: View, sentences: Sentences) -> list[Asked]:
         """As `_with_tokens`. Raises QueryError if nothing is asked."""
         if sentences.empty:
             raise QueryError(nothing_to_search_for("give a sentence as `q`"))
-        return self._with_tokens(sentences)
+        return self._with_tokens(view, sentences)
 
-    def _with_tokens(self, sentences: OneSentence) -> list[Asked]:
+    def _with_tokens(self, view: View, sentences: OneSentence) -> list[Asked]:
         """Each caption with its edited tokens. Raises HttpProblem (404) if `like` is no indexed image."""
-        # Before tokens are made: from the answer, the engine may learn that the index was built anew.
-        first = self._caption_of(sentences.like) if sentences.like else sentences.q
-        name, analyze = analyzer_of(self.index)
+        # Before tokens are made: from the answer, a server's view may learn that the index was built anew.
+        first = self._caption_of(view, sentences.like) if sentences.like else sentences.q
+        name, analyze = analyzer_of(view)
         added = frozenset(sentences.token).union(*map(analyze, sentences.add))
         dropped = frozenset(sentences.drop)
 
@@ -251,10 +260,10 @@ class Service:
 
         return [Asked(text, edited(analyze(text) | added), name) for text in (first, *sentences.others)]
 
-    def _caption_of(self, image_id: str) -> str:
+    def _caption_of(self, view: View, image_id: str) -> str:
         """The caption by which `similar_to_image` searches. Raises HttpProblem (404) for no such image."""
         try:
-            return self.searcher.representative(image_id).record.caption
+            return self.searcher.representative(image_id, view=view).record.caption
         except NoImageError:
             raise _no_image(image_id) from None
 
@@ -287,7 +296,3 @@ def _read(path: Path, read: Callable[[], T]) -> T:
         if not path.is_file():
             raise _no_picture() from None
         raise PhotoError(str(error).removeprefix(f"{path}: ")) from None
-
-
-def _no_captioner() -> Any:
-    raise AssertionError("photos go through the caption queue")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +17,23 @@ from indexer.records import CaptionRecord
 from search.asked import Asked
 from search.hits import Results
 from search.searcher import IndexedImage, Searcher
-from tests.search.worlds import searcher
+from search.web.parameters import (
+    CountParameters,
+    ImageParameters,
+    RandomParameters,
+    SearchParameters,
+    TextParameters,
+)
+from search.web.service import Service
+from search.web.settings import Settings
+from tests.search.worlds import NamingCaptioner, searcher
 
 #: What the index holds at first, and what is published over it: of another analyzer, without image i1.
-BEFORE = [CaptionRecord("i0", "dogs on a beach"), CaptionRecord("i1", "dogs"), CaptionRecord("i2", "eggs")]
+BEFORE = [
+    CaptionRecord("i0", "dogs on a beach", "i0.jpg"),
+    CaptionRecord("i1", "dogs", "i1.jpg"),
+    CaptionRecord("i2", "eggs", "i2.jpg"),
+]
 AFTER = [CaptionRecord("i0", "cats"), CaptionRecord("i2", "a fish")]
 
 
@@ -61,7 +76,15 @@ def search(index: CaptionIndex) -> Searcher:
 
 
 @pytest.fixture
-def looks(search: Searcher, monkeypatch: pytest.MonkeyPatch) -> Looks:
+def service(index: CaptionIndex) -> Iterator[Service]:
+    """What the routes of the server call."""
+    service = Service(index, NamingCaptioner, Settings())
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def looks(search: Searcher, service: Service, monkeypatch: pytest.MonkeyPatch) -> Looks:
     looks = Looks(search.index.where)
     monkeypatch.setattr("indexer.embedded.engine.manifest_stamp", looks)
     return looks
@@ -129,4 +152,50 @@ def test_a_random_draw(search: Searcher, looks: Looks) -> None:
 
 def test_the_caption_that_stands_for_an_image(search: Searcher, looks: Looks) -> None:
     assert search.representative("i1").record.caption == "dogs"
+    assert looks.count == 1
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [hit["image_id"] for hit in answer["hits"]]
+
+
+def scores(answer: dict[str, Any]) -> list[float]:
+    return [caption["jaccard"] for caption in answer["captions"]]
+
+
+Ask = Callable[[Service], Awaitable[dict[str, Any]]]
+
+
+#: Question, what of the answer is looked at, and what it is for the index as it was at first.
+SERVED: dict[str, tuple[Ask, Callable[[dict[str, Any]], object], object]] = {
+    "text": (lambda one: one.text(TextParameters(q="dogs", without=["eggs"])), ids, ["i1", "i0"]),
+    "text like an image": (lambda one: one.text(TextParameters(like="i1")), ids, ["i1", "i0"]),
+    "images like an image": (lambda one: one.similar_to_image("i1", SearchParameters()), ids, ["i0"]),
+    "image": (lambda one: one.image("i1", ImageParameters(q="dogs")), scores, [1.0]),
+    "image beside one": (lambda one: one.image("i1", ImageParameters(like="i1")), scores, [1.0]),
+    "count": (
+        lambda one: one.count(CountParameters(like="i1", min_score=0.1)),
+        lambda answer: answer["images"],
+        2,
+    ),
+    "random": (
+        lambda one: one.random(RandomParameters()),
+        lambda answer: {image["image_id"] for image in answer["images"]},
+        {"i0", "i1", "i2"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("question", "told", "expected"), SERVED.values(), ids=SERVED)
+def test_a_question_to_the_server(
+    service: Service,
+    looks: Looks,
+    question: Ask,
+    told: Callable[[dict[str, Any]], object],
+    expected: object,
+) -> None:
+    async def answer() -> dict[str, Any]:
+        return await question(service)
+
+    assert told(asyncio.run(answer())) == expected
     assert looks.count == 1

@@ -259,3 +259,9 @@ def test_a_crowd_of_requests_shares_batches_and_the_rest_is_sent_away(serve: Ser
     assert statuses == [200] * 5 + [429] * 2
     assert captioner.batches == [1, 4]
     assert ok(first.result())["query"]["caption"] == "a rocket"
+
+
+@pytest.mark.parametrize("beam", [0, 51])
+def test_a_beam_that_no_captioner_has_is_refused_at_once(beam: int) -> None:
+    with pytest.raises(ModelError, match=f"a beam of {beam} is not possible"):
+        CaptionQueue(FakeCaptioner, beam=beam)

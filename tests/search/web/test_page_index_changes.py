@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-import search.searcher
+import search.token_searcher
 import search.web.service
 from indexer.records import CaptionRecord, IndexStatus
 from search.web.app import create_app
@@ -28,7 +28,7 @@ PENGUIN = "a penguin walks over the ice"
 @pytest.fixture(autouse=True)
 def counted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a server remembers for some time it asks anew."""
-    monkeypatch.setattr(search.searcher, "COUNT_SECONDS", -1.0)
+    monkeypatch.setattr(search.token_searcher, "COUNT_SECONDS", -1.0)
     monkeypatch.setattr(search.web.service, "STATUS_SECONDS", -1.0)
 
 
