@@ -43,7 +43,7 @@ def run(command: Sequence[str], nodes: int) -> int:
 
 def _run_in(folder: Path, command: Sequence[str], nodes: int) -> int:
     print("starting Elasticsearch ...", file=sys.stderr, flush=True)
-    server = start(folder, nodes=nodes)
+    server = start(folder, nodes=nodes, brief=True)
     try:
         environment = {**os.environ, "ELASTICSEARCH_URL": server.urls[0]}
         print(f"Elasticsearch {VERSION} at {server.urls[0]}", file=sys.stderr, flush=True)

@@ -18,6 +18,8 @@ from .security import Access, secure
 from .state import Server, check_free, is_alive, remember, stop
 
 SECONDS_TO_START = 180
+#: For a server of some minutes: what the JVM's second compiler and its many threads spend never comes back.
+_BRIEF = " -XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC"
 
 
 def start(
@@ -29,17 +31,20 @@ def start(
     roles: Path | None = None,
     users: Sequence[str] = (),
     heap: str = "512m",
+    brief: bool = False,
 ) -> Server:
     """Start a server whose data, logs and state lie in `folder`; returns when it answers.
 
     `users` are NAME:ROLE,...; each gets a password of its own. The state is written to `folder`/server.json.
+    One that is `brief` is ready with less work, and slower in the long run: not one to measure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
     check_free(folder)
-    server = start_container(port, heap) if not tls and nodes == 1 else None
+    java_options = f"-Xms{heap} -Xmx{heap}{_BRIEF if brief else ''}"
+    server = start_container(port, java_options) if not tls and nodes == 1 else None
     if server is None:
-        server = _start_nodes(folder, Layout.new(port, nodes, tls), Access.new(users, roles), heap)
+        server = _start_nodes(folder, Layout.new(port, nodes, tls), Access.new(users, roles), java_options)
     remember(folder, server)
     try:
         wait(server, folder, nodes)
@@ -49,14 +54,14 @@ def start(
     return server
 
 
-def _start_nodes(folder: Path, layout: Layout, access: Access, heap: str) -> Server:
+def _start_nodes(folder: Path, layout: Layout, access: Access, java_options: str) -> Server:
     environment = java_environment()
     homes = [folder / f"node{number}" for number in range(len(layout.ports))]
     for number, home in enumerate(homes):
         configure(home, number, layout)
         if layout.tls:
             secure(home, environment, access)
-    pids = [launch(home, environment, heap) for home in homes]
+    pids = [launch(home, environment, java_options) for home in homes]
     origin = "https://localhost" if layout.tls else "http://127.0.0.1"
     return Server(
         urls=tuple(f"{origin}:{port}" for port in layout.ports),

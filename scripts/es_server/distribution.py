@@ -64,9 +64,13 @@ def _fetch(folder: Path) -> Path:
 
 
 def java_environment() -> dict[str, str]:
-    """This process's environment with the JDK that Elasticsearch and its tools shall use."""
+    """This process's environment with the JDK that Elasticsearch and its tools shall use.
+
+    Its tools end before what a JVM's second compiler makes of them could be of use.
+    """
     home = str(_java_home())
-    return {**os.environ, "ES_JAVA_HOME": home, "JAVA_HOME": home}
+    tools = "-XX:TieredStopAtLevel=1"
+    return {**os.environ, "ES_JAVA_HOME": home, "JAVA_HOME": home, "CLI_JAVA_OPTS": tools}
 
 
 def _java_home() -> Path:

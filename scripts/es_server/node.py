@@ -85,10 +85,10 @@ def _security(layout: Layout) -> dict[str, Any]:
     }
 
 
-def launch(home: Path, environment: Mapping[str, str], heap: str) -> int:
+def launch(home: Path, environment: Mapping[str, str], java_options: str) -> int:
     """Start the node in a session of its own, as a user other than root (it refuses to run as root)."""
     environment = {**environment, "ES_PATH_CONF": str(home / "config"), "ES_TMPDIR": str(home / "tmp")}
-    environment["ES_JAVA_OPTS"] = f"-Xms{heap} -Xmx{heap}"
+    environment["ES_JAVA_OPTS"] = java_options
     owner = _given_away(home) if os.geteuid() == 0 else {}
     with (home / "logs" / "console.log").open("w") as log:
         process: subprocess.Popen[bytes] = subprocess.Popen(

@@ -55,8 +55,7 @@ def _certificate(config: Path, environment: Mapping[str, str]) -> str:
 def _keystore(environment: Mapping[str, str], settings: Mapping[str, str]) -> None:
     keystore = str(distribution() / "bin/elasticsearch-keystore")
     values = "".join(f"{value}\n" for value in settings.values())
-    _tool([keystore, "create"], environment)
-    _tool([keystore, "add", "-x", *settings], environment, values)
+    _tool([keystore, "add", "--force", "--stdin", *settings], environment, values)  # makes the keystore, too
 
 
 def _users(config: Path, access: Access) -> None:

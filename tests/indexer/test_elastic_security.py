@@ -45,7 +45,7 @@ def secured() -> Iterator[Secured]:
     folder.chmod(0o755)
     users = [f"{name}:{role}" for name, role in USERS.items()]
     try:
-        server = start(folder, tls=True, roles=ROLES, users=users)
+        server = start(folder, tls=True, roles=ROLES, users=users, brief=True)
         try:
             ca = folder / "ca.pem"
             shutil.copy(server.ca, ca)
