@@ -15,12 +15,12 @@ help:  ## this list
 demo: $(VENV)/.demo  ## caption real photos, index them, search for one that is not among them
 	$(BIN)/python scripts/demo.py
 
-test: $(VENV)/.test  ## all tests, on a real Elasticsearch and a real browser; ARGS="-k name" chooses
+test: $(VENV)/.compiled  ## all tests, on a real Elasticsearch and a real browser; ARGS="-k name" chooses
 	$(PYTHON) scripts/system_packages.py
 	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m "not slow" \
 		-n $(WORKERS) --dist worksteal $(ARGS)
 
-slow: $(VENV)/.test  ## long training, scale and kill -9 runs
+slow: $(VENV)/.compiled  ## long training, scale and kill -9 runs
 	$(PYTHON) scripts/system_packages.py
 	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m slow $(ARGS)
 
@@ -37,7 +37,14 @@ $(VENV)/.demo: $(PROJECT) | $(VENV)/.made
 	touch $@
 
 $(VENV)/.test: $(PROJECT) | $(VENV)/.made
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,train,evaluate,web,transformers,ray,bench,test,lint]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile \
+		-e '.[demo,train,evaluate,web,transformers,ray,bench,test,lint]'
+	touch $@
+
+# pip would do this on one core. Not to do it at all would be quicker still, but then a stranger's module warns of
+# itself when a test imports it. A few templates among what is installed are no Python, whence "|| true".
+$(VENV)/.compiled: $(VENV)/.test
+	$(BIN)/python -m compileall -qq -j 0 -x '/tests/|/transformers/models/' $(VENV)/lib || true
 	touch $@
 
 $(VENV)/.made:
