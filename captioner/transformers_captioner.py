@@ -81,8 +81,7 @@ class TransformersCaptioner(StreamingCaptioner):
         ) as error:  # OSError with a page of advice, ValueError, ImportError, SafetensorError ...
             raise ModelError(_explain(model, error)) from None
         if folder.is_dir():
-            digest = file_digest(*sorted([*folder.glob("*.safetensors"), folder / "config.json"]))
-            return cls(parts, model_name(folder), digest, device)
+            return cls(parts, model_name(folder), file_digest(*_files(folder)), device)
         return cls(parts, model, commit, device)
 
     def pixels(self, image: Image.Image) -> Tensor:
@@ -158,7 +157,15 @@ def _load_parts(transformers: Any, model: str) -> tuple[tuple[Any, Any, Any], st
     network = model_class.from_pretrained(model, use_safetensors=True, **options)
     processor = transformers.AutoImageProcessor.from_pretrained(model, **options)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model, **options)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers makes one up where there is none
+        raise ModelError(f"{model}: has no tokenizer, or one without words; fetch the whole model")
     return (network, processor, tokenizer), revision or "unknown"
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files of a model that may decide its captions: weights, configurations, words."""
+    kinds = {".safetensors", ".json", ".jinja", ".txt", ".model"}
+    return sorted(file for file in folder.iterdir() if file.suffix in kinds and file.is_file())
 
 
 def _silence_transformers(transformers: Any) -> None:

@@ -115,6 +115,10 @@ class DevScore:
         return self.cider.mean(captions)
 
 
+#: What to do about a training that diverges.
+_SLOWER = "try a lower learning rate"
+
+
 def _without_punctuation(caption: Sequence[str]) -> list[str]:
     """The caption without punctuation, which model1 to model5 write and the references lack."""
     return [word for word in caption if any(map(str.isalnum, word))]
@@ -207,7 +211,7 @@ class Training:
         with lower_precision(self.model.device):
             loss, words = self.objective(self.model, features, batch)
         if not bool(loss.isfinite()):
-            raise ModelError(f"the loss is not a number at step {self.step}; try a lower learning rate")
+            raise ModelError(f"the loss is not a number at step {self.step}; {_SLOWER}")
         self.optimizer.zero_grad(set_to_none=True)
         total, count = self.processes.sum(loss.detach()), self.processes.sum(words)
         torch.autograd.backward(loss / count)
@@ -249,8 +253,11 @@ class Training:
     def save_state(self, path: Path) -> None:
         """Write all that a resumed run needs, in one step.
 
-        Every process but the first writes only its random state, to a file of its own.
+        Every process but the first writes only its random state, to a file of its own. Weights that the last
+        step broke are not saved over a good state: ModelError.
         """
+        if not all(bool(weights.square().sum().isfinite()) for weights in self.model.parameters()):
+            raise ModelError(f"the weights are no usable numbers after step {self.step}; {_SLOWER}")
         state: dict[str, object] = {
             "made with": self._made_with,
             "model": self.model.state_dict(),

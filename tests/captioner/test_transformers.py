@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -137,6 +138,30 @@ def test_identity_names_the_model_and_its_weights(folder: Path, captioner: Strea
     name, _, digest = captioner.identity.partition("@")
     assert captioner.name == name == f"hf:{folder.name}" and len(digest) == 8
     assert open_captioner(folder, "cpu").identity == captioner.identity  # a plain folder is recognised
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [("tokenizer.json", '"dog"', '"zebra"'), ("preprocessor_config.json", "0.5", "0.25")],
+)
+def test_identity_changes_with_all_that_decides_captions(
+    folder: Path, captioner: StreamingCaptioner, tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    """Else `indexer build` would take captions over that the model no longer writes."""
+    changed = Path(shutil.copytree(folder, tmp_path / folder.name))
+    text = (changed / file).read_text()
+    assert old in text
+    (changed / file).write_text(text.replace(old, new))
+    assert open_captioner(changed, "cpu").identity != captioner.identity
+
+
+def test_a_model_without_its_tokenizer_is_refused(folder: Path, tmp_path: Path) -> None:
+    """transformers makes up an empty one, by which every caption would be empty."""
+    bare = Path(shutil.copytree(folder, tmp_path / folder.name))
+    for file in bare.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelError, match="tokenizer"):
+        open_captioner(bare, "cpu")
 
 
 def test_the_command_takes_such_a_model(folder: Path, photos: Path) -> None:

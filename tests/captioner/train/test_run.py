@@ -103,6 +103,24 @@ def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
     assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
 
 
+def test_weights_that_an_epochs_last_step_broke_leave_the_state_of_before(
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(small_run(tmp_path, cache), data, Watch(at_step=2))
+    kept = (tmp_path / STATE).read_bytes()
+
+    @torch.no_grad()
+    def break_weights(training: loop.Training) -> None:
+        if training.step == 3:  # the first epoch's last
+            next(training.model.decoder.parameters()).fill_(1e38)
+
+    monkeypatch.setattr(loop.Training, "_average", break_weights)
+    with pytest.raises(ModelError, match="no usable numbers after step 3; try a lower learning rate"):
+        train(small_run(tmp_path, cache), data, Watch(), resume=True)
+    assert (tmp_path / STATE).read_bytes() == kept
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
