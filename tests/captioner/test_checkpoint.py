@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,10 +32,17 @@ def made() -> Checkpoint:
     return tiny_checkpoint(seed=1, data=["nothing"])
 
 
+@pytest.fixture(scope="module")
+def saved(made: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    checkpoint.save(made, folder, card="# A card\n")
+    return folder
+
+
 @pytest.fixture
-def folder(made: Checkpoint, tmp_path: Path) -> Path:
-    checkpoint.save(made, tmp_path / "model", card="# A card\n")
-    return tmp_path / "model"
+def folder(saved: Path, tmp_path: Path) -> Path:
+    """A copy of one's own, to be damaged."""
+    return shutil.copytree(saved, tmp_path / "model")
 
 
 @pytest.mark.parametrize("half", [True, False])
