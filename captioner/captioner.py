@@ -139,6 +139,8 @@ def open_captioner(
     image-to-text models, or `hf:ORG/NAME`, which is fetched where it is not here yet.
     """
     named = os.fspath(model)
+    if named in ("", ELSEWHERE):  # Path("") would be the current folder, and an unset variable would find it
+        raise ModelError(f"a model's name is missing (given: {named!r}); `captioner models` lists those here")
     if named.startswith(ELSEWHERE) or _is_hugging_faces(Path(named)):
         from captioner.transformers_captioner import TransformersCaptioner
 

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from captioner.captioner import Caption, Captioner, PhotoCaptioner
-from captioner.datasets import CaptionedPhoto
+from captioner.datasets import CaptionedPhoto, check_there
 from captioner.errors import CaptionerError, DataError
 from captioner.tokens import words
 from captioner.train.record import KEY, check_unseen
@@ -62,6 +62,7 @@ def evaluate(
     Raises DataError when a test photo is among them, or cannot be read.
     """
     _check_comparable(photos)
+    check_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
     written = list(_captions(captioner, photos, beam, progress))

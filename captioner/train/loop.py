@@ -272,10 +272,12 @@ class Training:
             state = {"made with": {}, "step": self.step, "random": torch.get_rng_state()}
         partial = path.with_suffix(".partial")
         try:
-            torch.save(state, partial)
+            with partial.open("wb") as file:
+                torch.save(state, file)
             partial.replace(path)
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"{path}: the training state could not be saved ({error})") from None
+            reason = error.__context__ or error  # PyTorch's own error hides the system's, such as a full disk
+            raise ModelError(f"{path}: the training state could not be saved ({reason})") from None
         finally:
             partial.unlink(missing_ok=True)
 

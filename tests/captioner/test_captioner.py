@@ -533,3 +533,9 @@ def test_the_named_configurations_can_all_be_preprocessed_for() -> None:
         pixels = preprocess.pixels(pictures(1)[0])
         assert pixels.shape == (preprocess.size, preprocess.size, 3)
     assert TINY.preprocess.size == 64
+
+
+@pytest.mark.parametrize("name", ["", "hf:"])
+def test_a_model_without_a_name_is_not_that_of_the_current_folder(name: str) -> None:
+    with pytest.raises(ModelError, match="a model's name is missing"):
+        open_captioner(name, "cpu")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from captioner import metrics
 from captioner.captioner import Captioner
 from captioner.cli import main
 from captioner.train.record import KEY, record
@@ -125,10 +127,15 @@ def test_names_of_training_photos_that_cannot_be_read_are_one_line(world: Path, 
     assert result.stderr.startswith(f"Error: {tmp_path}/train.txt: not a list of names (")
 
 
-def test_a_photo_that_is_missing_stops_with_its_name(world: Path, tmp_path: Path) -> None:
-    result = run(world, "model", "--coco", str(world / "captions.json"), "--images", str(tmp_path))
+def test_a_photo_that_is_missing_stops_with_its_name_before_any_is_captioned(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Path(shutil.copytree(world / "images", tmp_path / "images"))
+    (images / "photo3.png").unlink()
+    monkeypatch.delattr(metrics, "_captions")
+    result = run(world, "model", "--coco", str(world / "captions.json"), "--images", str(images))
     assert result.exit_code == 1
-    assert "photo0.png: no such file" in result.stderr
+    assert f"{images}/photo3.png: no such photo (1 of 4 are missing)" in result.stderr
 
 
 def test_a_photo_whose_captions_hold_no_word_is_named(world: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import os
 import re
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -119,6 +120,25 @@ def test_weights_that_an_epochs_last_step_broke_leave_the_state_of_before(
     with pytest.raises(ModelError, match="no usable numbers after step 3; try a lower learning rate"):
         train(small_run(tmp_path, cache), data, Watch(), resume=True)
     assert (tmp_path / STATE).read_bytes() == kept
+
+
+def test_a_state_that_finds_no_room_is_told_by_the_systems_own_reason(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(small_run(tmp_path, cache), data, Watch(at_step=1))
+    kept = (tmp_path / STATE).read_bytes()
+    soft, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def leave_no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(kept) // 2, most))
+
+    try:
+        with pytest.raises(ModelError, match=r"state could not be saved \(.*File too large"):
+            train(small_run(tmp_path, cache), data, Watch(at_step=1, act=leave_no_room), resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
+    assert (tmp_path / STATE).read_bytes() == kept and not list(tmp_path.glob("*.partial"))
 
 
 class Terminal(io.StringIO):
