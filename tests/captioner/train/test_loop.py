@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -143,8 +144,8 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 def test_a_state_that_is_not_saved_to_its_end_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(state: object, path: Path) -> None:
-        path.touch()
+    def stop(state: object, file: BinaryIO) -> None:
+        file.write(b"the first half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", stop)
