@@ -21,13 +21,14 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from captioner.cider import LONGEST
+from captioner.packed import Packed
 from captioner.vocabulary import PAD, UNK
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ NUMBERS = (WEIGHT, NEAR, CLOSENESS, NEIGHBOURS, SHARPNESS, SHARE, FLOOR)
 _WARNINGS = threading.Lock()
 
 
-class Consensus(nn.Module):
+class Consensus(Packed["_Tables"]):
     """The tables of both parts, filled by training; a model's guide, and its ranking of hypotheses."""
 
     # The table of n-grams, by their keys in order (`keys_of`).
@@ -75,7 +76,6 @@ class Consensus(nn.Module):
         self.sizes = sizes
         self.place = nn.Linear(channels, sizes.space)
         self.place.requires_grad_(False)
-        self._tables: _Tables | None = None
         for name, shape, kind in (
             ("grams", (sizes.grams,), torch.long),
             ("rarity", (sizes.grams,), torch.float),
@@ -92,14 +92,6 @@ class Consensus(nn.Module):
             ("usual", (vocabulary,), torch.float),
         ):
             self.register_buffer(name, torch.zeros(shape, dtype=kind))
-
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self._tables = None  # they were made of what was there before
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy makes its own tables: torch copies no sparse ones."""
-        return {**self.__dict__, "_tables": None}
 
     def out_of_range(self) -> str:
         """What is wrong with tables that a damaged file filled; "" where they are sound."""
@@ -165,22 +157,17 @@ class Consensus(nn.Module):
         placed: Tensor = self.place(features.float().mean(dim=1))
         return placed
 
-    def _unpacked(self) -> _Tables:
-        """The tables, made once on each device: for a single photo that is most of the work."""
-        tables = self._tables
-        if tables is None or tables.directions.device != self.photos.device:
-            with torch.inference_mode(False), torch.no_grad():  # else no later call could be differentiated
-                tables = self._tables = _Tables.of(self)
-        return tables
+    def _unpack(self) -> _Tables:
+        return _Tables.of(self)
 
     def _cosines(self, places: Tensor) -> Tensor:
         """Cosines (B, N) of the places' directions from the centre with those of the training photos."""
-        return functional.normalize(places - self.centre, dim=1) @ self._unpacked().directions.T
+        return functional.normalize(places - self.centre, dim=1) @ self.unpacked().directions.T
 
     def _expected_cosines(self, features: Tensor) -> Tensor:
         """The mean cosine of each n-gram alone with what people would write for each photo (B, G)."""
         places = self._place_photos(features)
-        tables = self._unpacked()
+        tables = self.unpacked()
         near = self._cosines(places).clamp(min=0) ** CLOSENESS
         near = near / near.sum(dim=1, keepdim=True).clamp(min=1e-9)
         weights = (1 - NEAR) * (places @ tables.places.T) + NEAR * near

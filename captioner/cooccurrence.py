@@ -16,13 +16,12 @@ recognises as many words as of a usual training photo. docs/design.md says what 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from captioner.detector import WordDetector
 from captioner.errors import ModelError
+from captioner.packed import Packed
 from captioner.vocabulary import UNK
 
 # Chosen by CIDEr-D on dev photos and COCO's; docs/tried.md has what other values gave.
@@ -38,7 +37,7 @@ STEPS = 16
 _LARGEST = 100_000_000  # lifts in a table; more is a mistake, and could fill the memory
 
 
-class Cooccurrence(nn.Module):
+class Cooccurrence(Packed[Tensor]):
     """The table, filled by training (`captioner.train.cooccurrence`), and the guide made of it."""
 
     nouns: Tensor  # (N,) their positions among the detector's words
@@ -55,11 +54,6 @@ class Cooccurrence(nn.Module):
         self.register_buffer("trust", torch.zeros(nouns))
         self.register_buffer("lifts", torch.zeros(nouns, vocabulary, dtype=torch.int8))
         self.register_buffer("recognised", torch.zeros(2))
-        self._unpacked: Tensor | None = None
-
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self._unpacked = None  # it was made of what was there before
 
     def out_of_range(self, detector_words: int) -> str:
         """What is wrong with tables that a damaged file filled; "" where they are sound."""
@@ -75,17 +69,14 @@ class Cooccurrence(nn.Module):
         novelty = self.novelty(features, detector).unsqueeze(1)
         chances = detector.imagenet_chances(detector.classes(pooled))[:, self.nouns] * self.trust
         weights = novelty * chances / chances.sum(dim=1, keepdim=True).clamp(min=1)
-        expected = weights @ self._all_lifts() + (1 - weights.sum(dim=1, keepdim=True))
+        expected = weights @ self.unpacked() + (1 - weights.sum(dim=1, keepdim=True))
         nats = (STRENGTH * expected.log()).clamp(-MOST, MOST)
         nats[:, : UNK + 1] = 0.0  # <pad>, <start>, <end>, <unk> are no words
         return nats
 
-    def _all_lifts(self) -> Tensor:
-        """The lifts in float32, made once on each device: for a single photo that is most of the work."""
-        if self._unpacked is None or self._unpacked.device != self.lifts.device:
-            with torch.inference_mode(False), torch.no_grad():  # else no later call could be differentiated
-                self._unpacked = (self.lifts / STEPS).exp()
-        return self._unpacked
+    def _unpack(self) -> Tensor:
+        """The lifts in float32."""
+        return (self.lifts / STEPS).exp()
 
     def novelty(self, features: Tensor, detector: WordDetector) -> Tensor:
         """Features (B, P, C) -> 0 to 1 (B,): how much each photo is unlike the training photos."""

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from captioner.decoders import Decoder, State
+from captioner.packed import Packed
 from captioner.vocabulary import START
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Kind(IntEnum):
 
     NOUN = 0  # or any word of no other kind
     ADJECTIVE = 1
-    MEASURE = 2  # "group", "slice": of a "group of people" the people are the subject
+    MEASURE = 2  # "group", "pair": of a "group of people" the people are the subject
     ARTICLE = 3  # or a number
     AND = 4
     OF = 5
@@ -59,7 +60,7 @@ class Kind(IntEnum):
     OTHER = 7  # other function words, and verbs
 
 
-class Phrasing(nn.Module):
+class Phrasing(Packed["_Tables"]):
     """The tables, filled by training; what a caption has said so far; and the gains and losses by it."""
 
     kinds: Tensor  # (V,) uint8: `Kind` of each word
@@ -79,7 +80,6 @@ class Phrasing(nn.Module):
         """All zeros until training or a checkpoint fills them."""
         super().__init__()
         self.sizes = sizes
-        self._tables: _Tables | None = None
         ids = torch.int16 if vocabulary <= torch.iinfo(torch.int16).max else torch.int32
         for name, shape, kind in (
             ("kinds", (vocabulary,), torch.uint8),
@@ -95,10 +95,6 @@ class Phrasing(nn.Module):
         ):
             self.register_buffer(name, torch.zeros(shape, dtype=kind))
 
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self._tables = None  # they were made of what was there before
-
     def out_of_range(self) -> str:
         """What is wrong with tables that a damaged file filled; "" where they are sound."""
         known = len(self.kinds)
@@ -112,9 +108,7 @@ class Phrasing(nn.Module):
             counts = self.get_buffer(name)
             if counts.min() < 0 or counts.sum() != len(entries):
                 return f"{name} holds other numbers than those of {len(entries)} entries"
-        return (
-            "" if (self._unpacked().pair_keys.diff() > 0).all() else "pair_words holds ids that do not rise"
-        )
+        return "" if (self.unpacked().pair_keys.diff() > 0).all() else "pair_words holds ids that do not rise"
 
     def begin(self, captions: int) -> Tensor:
         """What so many captions have said before their first word."""
@@ -145,7 +139,7 @@ class Phrasing(nn.Module):
 
     def add_nats(self, scores: Tensor, said: Tensor, novelty: Tensor) -> None:
         """Add what words gain and lose to their scores (N, V); `novelty` (N,) of the photos."""
-        tables, now = self._unpacked(), Said(*said.unbind(dim=1))
+        tables, now = self.unpacked(), Said(*said.unbind(dim=1))
         new = (novelty > FAMILIAR).nonzero().squeeze(1)
         if len(new):
             gains = tables.gains(zip(now.before_last[new].tolist(), now.last[new].tolist(), strict=True))
@@ -154,13 +148,8 @@ class Phrasing(nn.Module):
         if len(asking):
             scores[asking, tables.verbs] -= tables.losses[tables.row_of[now.subject[asking.squeeze(1)]]]
 
-    def _unpacked(self) -> _Tables:
-        """The tables as they are computed with, made once on each device."""
-        tables = self._tables
-        if tables is None or tables.losses.device != self.losses.device:
-            with torch.inference_mode(False), torch.no_grad():  # else no later call could be differentiated
-                tables = self._tables = _Tables(self)
-        return tables
+    def _unpack(self) -> _Tables:
+        return _Tables(self)
 
 
 class Said(NamedTuple):

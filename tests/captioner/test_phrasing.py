@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -287,3 +288,10 @@ def test_tables_that_are_loaded_anew_count_at_once() -> None:
     made.load_state_dict(other.state_dict())
     assert not torch.equal(gains(made, ids("a"), 1.0), before)
     assert torch.equal(gains(copy.deepcopy(made), ids("a"), 1.0), gains(other, ids("a"), 1.0))
+
+
+def test_tables_that_were_used_can_be_copied_and_pickled(made: Phrasing) -> None:
+    """As captioners are, for other processes."""
+    expected = gains(made, ids("a man is"), 1.0)
+    for copied in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert torch.equal(gains(copied, ids("a man is"), 1.0), expected)
