@@ -138,9 +138,7 @@ def open_captioner(
     `model`: one that comes with the package by name, the folder of one of ours or of Hugging Face's
     image-to-text models, or `hf:ORG/NAME`, which is fetched where it is not here yet.
     """
-    named = os.fspath(model)
-    if named in ("", ELSEWHERE):  # Path("") would be the current folder, and an unset variable would find it
-        raise ModelError(f"a model's name is missing (given: {named!r}); `captioner models` lists those here")
+    named = _given_name(model)
     if named.startswith(ELSEWHERE) or _is_hugging_faces(Path(named)):
         from captioner.transformers_captioner import TransformersCaptioner
 
@@ -156,14 +154,22 @@ def _is_hugging_faces(folder: Path) -> bool:
     return False
 
 
+def _given_name(model: str | os.PathLike[str]) -> str:
+    """Raises ModelError for an empty one, as of an unset variable: as a path it is the current folder."""
+    named = os.fspath(model)
+    if named in ("", ELSEWHERE):
+        raise ModelError(f"a model's name is missing (given: {named!r}); `captioner models` lists those here")
+    return named
+
+
 def find_model(model: str | os.PathLike[str]) -> Path:
     """The folder of a model: one that comes with the package by name, otherwise a path."""
-    packaged = packaged_models()
-    if os.fspath(model).startswith(ELSEWHERE):
+    packaged, named = packaged_models(), _given_name(model)
+    if named.startswith(ELSEWHERE):
         raise ModelError(
             f"{model}: a model of Hugging Face's only captions; captioner.captioner.open_captioner opens it"
         )
-    if os.fspath(model) in packaged:
+    if named in packaged:
         return MODELS / model
     folder = Path(model)
     if not folder.is_dir():

@@ -30,6 +30,9 @@ from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
 from captioner.vocabulary import Vocabulary
 
+#: What to do about a training that diverges.
+_SLOWER = "try a lower learning rate"
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -113,10 +116,6 @@ class DevScore:
                 captions += [_without_punctuation(self.vocabulary.decode(row[0].ids)) for row in rows]
                 progress(len(rows))
         return self.cider.mean(captions)
-
-
-#: What to do about a training that diverges.
-_SLOWER = "try a lower learning rate"
 
 
 def _without_punctuation(caption: Sequence[str]) -> list[str]:

@@ -537,5 +537,6 @@ def test_the_named_configurations_can_all_be_preprocessed_for() -> None:
 
 @pytest.mark.parametrize("name", ["", "hf:"])
 def test_a_model_without_a_name_is_not_that_of_the_current_folder(name: str) -> None:
-    with pytest.raises(ModelError, match="a model's name is missing"):
-        open_captioner(name, "cpu")
+    for find in (open_captioner, find_model):
+        with pytest.raises(ModelError, match="a model's name is missing"):
+            find(name)
