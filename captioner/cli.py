@@ -55,7 +55,7 @@ def main() -> None:
 )
 @click.option(
     "--diversity",
-    type=Number(0, MOST_DIVERSITY, min_open=True),
+    type=Number(0, min_open=True),
     help=f"Make several captions differ by more than a word; 0.5 is usual, {MOST_DIVERSITY} the most.",
 )
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
