@@ -214,7 +214,8 @@ def compare(
 
     The number beside a caption is its score in its own model: those of two models do not compare.
 
-    A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
+    A photo that cannot be read gets an error line, here and on the page; the rest go on, and the exit code is
+    1. Where no photo can be read no picture is written.
     """
     from captioner.captioner import open_captioner
     from captioner.compare import compare as compare_photos
@@ -232,12 +233,18 @@ def compare(
             tell(f"Error: {result.error}")
         for caption in result.captions:
             _print_row(photo_name(result.photo), caption.model, caption.caption)
-    for path, write in ((html, write_page), (png, write_picture)):
-        if path is not None:
-            with writing(path):
-                write(compared, path)
-            tell(f"wrote {path}")
-    if any(result.error is not None for result in compared):
+    readable = [result for result in compared if result.error is None]
+    if html is not None:
+        with writing(html):
+            write_page(compared, html, len(captioners))
+        tell(f"wrote {html}")
+    if png is not None and readable:
+        with writing(png):
+            write_picture(readable, png)
+        tell(f"wrote {png}")
+    elif png is not None:
+        tell(f"Error: {png}: not written, since no photo could be read")
+    if len(readable) < len(compared):
         raise click.exceptions.Exit(1)
 
 

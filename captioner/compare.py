@@ -159,16 +159,19 @@ figcaption, figcaption.pale { margin: 0 .9rem .9rem; }
 """
 
 
-def page(compared: Sequence[ComparedPhoto]) -> str:
-    """A self-contained HTML file: photos inside, nothing fetched, all text escaped."""
-    models = max((len(result.captions) for result in compared), default=0)  # a bad photo has no captions
+def page(compared: Sequence[ComparedPhoto], models: int = 0) -> str:
+    """A self-contained HTML file: photos inside, nothing fetched, all text escaped.
+
+    `models`: how many were asked, which photos do not tell where none could be read.
+    """
+    models = max([models, *(len(result.captions) for result in compared)])
     title = f"{counted(len(compared), 'photo')}, {counted(models, 'model')}"
     body = "\n".join(map(_figure, compared))
     return document(title, _STYLE, f"<h1>{safe(title)}</h1>\n<main>\n{body}\n</main>")
 
 
-def write_page(compared: Sequence[ComparedPhoto], path: str | os.PathLike[str]) -> None:
-    Path(path).write_text(page(compared), encoding="utf-8")
+def write_page(compared: Sequence[ComparedPhoto], path: str | os.PathLike[str], models: int = 0) -> None:
+    Path(path).write_text(page(compared, models), encoding="utf-8")
 
 
 def _figure(result: ComparedPhoto) -> str:

@@ -71,6 +71,7 @@ def test_a_bad_first_photo_does_not_hide_the_models(captioners: list[Captioner],
     found = compare(captioners, [photos / "none.png", photos / "coffee.png"])
     assert "<h1>2 photos, 2 models</h1>" in page(found)
     assert "<h1>1 photo, 1 model</h1>" in page(compare(captioners[:1], [photos / "coffee.png"]))
+    assert "<h1>1 photo, 2 models</h1>" in page(compare(captioners, [photos / "none.png"]), models=2)
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
@@ -168,3 +169,21 @@ def test_the_command(photos: Path, tmp_path: Path) -> None:
     with Image.open(png) as sheet:
         assert sheet.format == "PNG"
     assert rows[0][2] in html.read_text(encoding="utf-8")
+
+
+def test_without_a_readable_photo_there_is_no_picture(tmp_path: Path) -> None:
+    """An earlier one stays; the page tells of each photo why it cannot be read."""
+    model = tiny_model(tmp_path / "one")
+    png, html, *gone = (tmp_path / name for name in ("out.png", "out.html", "a.jpg", "b.jpg"))
+    write_picture([], png)
+    earlier = png.read_bytes()
+    options = ["--models", model, "--device", "cpu", "--html", html]
+    result = CliRunner().invoke(main, ["compare", *map(str, [*gone, *options, "--png", png])])
+    assert (result.exit_code, result.stdout) == (1, "")
+    named = "".join(f"Error: {photo}: no such file\n" for photo in gone)
+    unwritten = f"Error: {png}: not written, since no photo could be read\n"
+    assert result.stderr == f"{named}wrote {html}\n{unwritten}"
+    assert png.read_bytes() == earlier
+    assert "<h1>2 photos, 1 model</h1>" in html.read_text(encoding="utf-8")
+    alone = CliRunner().invoke(main, ["compare", *map(str, [gone[0], *options[:4]])])
+    assert (alone.exit_code, alone.stderr) == (1, f"Error: {gone[0]}: no such file\n")
