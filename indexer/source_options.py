@@ -35,6 +35,18 @@ class RejectsFile(WholeFile):
         return is_report(file)
 
 
+_CAPTIONING = (
+    click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
+    beam_option,
+    click.option(
+        "--captions",
+        type=click.IntRange(1, MOST_CAPTIONS),
+        default=1,
+        show_default=True,
+        help="Captions to write for each photo; where an index has fewer by this model, the rest.",
+    ),
+)
+
 _SOURCES = (
     click.option(
         "--coco", multiple=True, type=PLACE, metavar="FILE", help="COCO annotations, captions_*.json."
@@ -62,15 +74,7 @@ _SOURCES = (
         help="With --engine ray: photos at s3://, https://, ..., or a .txt of addresses.",
     ),
     click.option("--retry", type=PLACE, metavar="FILE", help="Add what an earlier run reported as rejected."),
-    click.option("--model", default="default", show_default=True, help="Captioner: a name or a folder."),
-    beam_option,
-    click.option(
-        "--captions",
-        type=click.IntRange(1, MOST_CAPTIONS),
-        default=1,
-        show_default=True,
-        help="Captions to write for each photo; `add` writes them where it has fewer by this model.",
-    ),
+    *_CAPTIONING,
     click.option(
         "--rejects",
         type=RejectsFile(),
@@ -90,6 +94,11 @@ _SOURCES = (
     click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
     where_option,
 )
+
+
+def captioning_options(command: Command) -> Command:
+    """The options that say how photos are captioned for an index."""
+    return with_options(command, _CAPTIONING)
 
 
 def source_options(command: Command) -> Command:

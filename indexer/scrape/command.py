@@ -24,7 +24,7 @@ from indexer.scrape.manifest import remove_empty
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
-from indexer.source_options import LINES
+from indexer.source_options import LINES, captioning_options
 
 
 @click.command()
@@ -49,11 +49,10 @@ from indexer.source_options import LINES
     "where",
     callback=named,
     metavar="WHERE",
-    help="When done, caption the photos and add them to this index (what it refuses: DIR/rejected.jsonl).",
+    help="When done, caption the photos (--model, --beam, --captions) and add them to this index; what it "
+    "refuses goes to DIR/rejected.jsonl.",
 )
-@click.option(
-    "--model", default="default", show_default=True, help="Captioner for --index: a name or a folder."
-)
+@captioning_options
 @click.option("--refresh", is_flag=True, help="Ask again for earlier photos, in case they changed.")
 @scraping_options(NAMES)
 def scrape(
@@ -62,6 +61,8 @@ def scrape(
     output: Path,
     where: str | None,
     model: str,
+    beam: int | None,
+    captions: int,
     **options: Any,
 ) -> None:
     """Find photos for each QUERY and download them politely.
@@ -85,7 +86,7 @@ def scrape(
         report = scraper.scrape(wanted, providers, output, settings_of(options), on_item=_counting(bar))
     _print_report(report, output)
     if where:
-        _index(output, where, model)
+        _index(output, where, Captioning(loader(model), beam, captions))
     elif report.total("downloaded"):
         tell(f"next: indexer build --scraped {shlex.quote(str(output))}")
     if report.unfinished():
@@ -127,7 +128,7 @@ def _counting(bar: tqdm[Any]) -> scraper.OnItem:
     return count
 
 
-def _index(folder: Path, where: str, model: str) -> None:
+def _index(folder: Path, where: str, captioning: Captioning) -> None:
     """Caption the photos and put them into the index, which is made if it is not there."""
     from indexer.report import finish
     from indexer.scrape.indexing import index_scraped
@@ -135,7 +136,5 @@ def _index(folder: Path, where: str, model: str) -> None:
     rejects = folder / "rejected.jsonl"
     scraped = shlex.quote(str(folder))
     with interruptible(f"interrupted: what was stored is kept; go on with --scraped {scraped}"):
-        report = index_scraped(
-            folder, where, Captioning(loader(model)), rejects=rejects, tell=tell, progress=progress_bar
-        )
+        report = index_scraped(folder, where, captioning, rejects=rejects, tell=tell, progress=progress_bar)
     finish(report, rejects)

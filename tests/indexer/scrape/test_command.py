@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from indexer.cli import main
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.index import open_index
+from indexer.origins import with_beam
 from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.scrape import command
 from indexer.scrape.data_set import scraped_photos
@@ -187,6 +188,21 @@ def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
     assert again.exit_code == 0, again.output
     with open_index(str(where)) as index:
         assert index.status().kinds == {"generated": 1, "title": 1}
+
+
+def test_photos_are_captioned_for_the_index_as_a_build_would(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "loader", lambda model: lambda: ColourCaptioner(model))
+    photos, where = str(tmp_path / "photos"), str(tmp_path / "index")
+    captioning = ("--model", "mine", "--beam", "5", "--captions", "2")
+    arguments = ("--provider", "urls", "-o", photos, "--index", where, *captioning, *LOCAL)
+    result = _run(site.photo("/x.jpg", jpeg(1)), *arguments)
+    assert result.exit_code == 0, result.output
+    with open_index(where) as index:
+        status = index.status()
+    assert status.kinds == {"generated": 2}
+    assert list(status.models) == [with_beam(ColourCaptioner("mine").identity, 5)]
 
 
 def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) -> None:
