@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm
+from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm, tell
 from captioner.train.options import (
     check_options,
     data_set,
@@ -138,6 +138,9 @@ class _Bars:
             return {}
         left = (bar.total - bar.n + self._later) * bar.format_dict["elapsed"] / bar.n
         return {"run left": bar.format_interval(left)}
+
+    def remark(self, what: str) -> None:
+        tell(what)
 
     def epoch(self, report: EpochReport) -> None:
         self._close()

@@ -39,6 +39,7 @@ class Watch:
 
     def __init__(self, at_step: int = 0, at_epoch: int = 0, act: Callable[[], None] | None = None) -> None:
         self.reports: list[EpochReport] = []
+        self.remarks: list[str] = []
         self._at_step, self._at_epoch, self._act = at_step, at_epoch, act or self._stop
 
     @staticmethod
@@ -47,6 +48,9 @@ class Watch:
 
     def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
         assert name and total > 0 and unit in ("step", "photo") and later >= 0
+
+    def remark(self, what: str) -> None:
+        self.remarks.append(what)
 
     def advance(self, count: int = 1, loss: float | None = None) -> None:
         if loss is not None:
@@ -466,6 +470,50 @@ def test_few_photos_train_a_detector_of_few_words(
     run = dataclasses.replace(run, config=dataclasses.replace(TINY, words=2))
     config = train(run, few, Watch()).model.config
     assert (config.words, config.detector_words) == (words, words)
+
+
+def _few_captions(data: TrainingData, *captions: str) -> TrainingData:
+    """Photos with one of these captions each."""
+    pairs = zip(data.train, captions, strict=False)
+    return dataclasses.replace(
+        data, train=[dataclasses.replace(photo, captions=(caption,)) for photo, caption in pairs]
+    )
+
+
+def _usual_run(folder: Path, cache: Path) -> TrainingRun:
+    """Its vocabulary has the words that come four times."""
+    return dataclasses.replace(small_run(folder, cache), recipe=dataclasses.replace(RECIPE, epochs=1))
+
+
+def test_captions_too_few_to_learn_a_word_from_are_refused(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    few, run = _few_captions(data, "a red dog", "a big dog", "a dog"), _usual_run(tmp_path / "run", cache)
+    told = (
+        "none of the 4 words of 3 captions comes 4 times, as it must for a model to know it; "
+        "take more captions, or start from a model, which has words of its own"
+    )
+    with pytest.raises(DataError, match=f"^{told}$"):
+        train(run, few, Watch())
+    assert not run.folder.exists()
+    train(dataclasses.replace(run, start=tiny_model(tmp_path / "tiny")), few, watch := Watch())
+    assert watch.remarks == []
+
+
+def test_a_vocabulary_that_lacks_much_of_the_captions_is_remarked_on(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    """Of a model that writes "red" and little else nobody would know why."""
+    remarks = []
+    for number, last in enumerate(("a big dog runs", "a dog", "a red")):
+        few, watch = _few_captions(data, *["red"] * 5, last), Watch()
+        train(_usual_run(tmp_path / f"{number}", cache), few, watch)
+        remarks.append(watch.remarks)
+    told = (
+        "the model will know 1 word, 56% of all that its 6 captions say, since the others come fewer than "
+        "4 times; take more captions, or start from a model, which has words of its own"
+    )
+    assert remarks == [[told], [told.replace("56", "71")], []]
 
 
 @pytest.mark.usefixtures("short_resnet")
