@@ -18,11 +18,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from captioner.cider import CiderD
-from captioner.decode import decode, usual_decoding
 from captioner.device import lower_precision
 from captioner.errors import DataError, ModelError
-from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.train.batches import Batch, Batches, Views
 from captioner.train.joint_norm import normalise_jointly
@@ -84,43 +81,6 @@ class EpochReport:
     loss: float
     score: float  # CIDEr-D of the averaged model on the dev photos, beam 3
     seconds: float  # with its scoring; of a resumed run without the pause
-
-
-class DevScore:
-    """CIDEr-D on held-out photos, of captions decoded as in use."""
-
-    def __init__(
-        self, views: Views, references: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary
-    ) -> None:
-        self.views, self.vocabulary, self.count = views, vocabulary, len(references)
-        self.cider = CiderD(references)
-
-    def __call__(
-        self,
-        model: CaptionModel,
-        stop: Sequence[int] = (),
-        progress: Callable[[int], object] = lambda done: None,
-    ) -> float:
-        """Raises KeyboardInterrupt as soon as there is a signal in `stop`.
-
-        `progress` is told how many photos have been captioned since it was told last.
-        """
-        model.eval()
-        how, decoder = usual_decoding(model, self.vocabulary), guided(model.decoder, model, self.vocabulary)
-        captions: list[list[str]] = []
-        with torch.inference_mode():
-            for numbers in torch.split(torch.arange(self.count), 64):
-                if stop:
-                    raise KeyboardInterrupt
-                rows = decode(decoder, self.views.plain(model, numbers), how)
-                captions += [_without_punctuation(self.vocabulary.decode(row[0].ids)) for row in rows]
-                progress(len(rows))
-        return self.cider.mean(captions)
-
-
-def _without_punctuation(caption: Sequence[str]) -> list[str]:
-    """The caption without punctuation, which model1 to model5 write and the references lack."""
-    return [word for word in caption if any(map(str.isalnum, word))]
 
 
 class Training:
@@ -284,9 +244,10 @@ class Training:
         """Take over a saved state. Raises DataError if it was made under other conditions, and ModelError."""
         state = _read_state(path)
         for name, value in self._made_with.items():
-            if state["made with"].get(name) != value:
+            if (began := state["made with"].get(name)) != value:
+                changes = _recipe_changes(began, asdict(self.recipe)) if name == "recipe" and began else ""
                 raise DataError(
-                    f"{path}: was made with another {name}; "
+                    f"{path}: was made with another {name}{changes}; "
                     "use the options and data that the run began with, or train in another folder"
                 )
         try:
@@ -331,6 +292,12 @@ def _read_state(path: Path) -> dict[str, Any]:
     except Exception:  # PyTorch raises nearly anything for a file that is none of its own
         raise ModelError(_NO_STATE.format(path)) from None
     return state
+
+
+def _recipe_changes(began: dict[str, object], now: dict[str, object]) -> str:
+    """The choices that differ, with both values; one that a version does not have is none."""
+    pairs = ((name, began.get(name, "none"), now.get(name, "none")) for name in now | began)
+    return f" ({'; '.join(f'{name} {old}, now {new}' for name, old, new in pairs if old != new)})"
 
 
 def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:

@@ -31,9 +31,10 @@ from captioner.train.detector import (
     most_probable,
     word_labels,
 )
+from captioner.train.dev_score import DevScore
 from captioner.train.features import Features, cached_features
 from captioner.train.imagination import Imagination
-from captioner.train.loop import DevScore, EpochReport, Recipe, Training
+from captioner.train.loop import EpochReport, Recipe, Training
 from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
 from captioner.train.word_vectors import WordVectors

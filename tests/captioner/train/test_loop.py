@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -123,6 +124,21 @@ def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(tmp_path: Path) -
         new_training(recipe=dataclasses.replace(RECIPE, seed=3)).load_state(path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match="not a training state"):
+        new_training().load_state(path)
+
+
+def test_what_differs_in_the_recipe_is_named_with_both_values(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    begun = new_training()
+    begun.save_state(path)
+    other = dataclasses.replace(RECIPE, epochs=5, learning_rate=1e-3)
+    told = f"{path}: was made with another recipe (epochs 3, now 5; learning_rate 0.01, now 0.001); use the"
+    with pytest.raises(DataError, match=f"^{re.escape(told)} options"):
+        new_training(recipe=other).load_state(path)
+    state = torch.load(path, weights_only=True)
+    state["made with"]["recipe"]["momentum"] = 0.9  # a choice of a later version
+    torch.save(state, path)
+    with pytest.raises(DataError, match=r"another recipe \(momentum 0\.9, now none\); use the options"):
         new_training().load_state(path)
 
 
