@@ -207,8 +207,11 @@ def _initial_checkpoint(
     vocabulary, remark = _build_vocabulary(lines, run.recipe.smallest_count)
     if remark and processes.first:
         watcher.remark(remark)
+    vectors = _word_vectors(run, vocabulary)  # what is wrong with them is told before an encoder is fetched
     model = _new_model(run, captions, vocabulary)
-    _set_embedding(run, model, vocabulary)
+    if vectors is not None:
+        with torch.no_grad():
+            model.decoder.embed.weight.copy_(vectors)
     return Checkpoint(model, vocabulary)
 
 
@@ -245,13 +248,13 @@ def _new_model(run: TrainingRun, captions: TokenisedPhotos, vocabulary: Vocabula
     return model
 
 
-def _set_embedding(run: TrainingRun, model: CaptionModel, vocabulary: Vocabulary) -> None:
+def _word_vectors(run: TrainingRun, vocabulary: Vocabulary) -> torch.Tensor | None:
+    """The embedding to begin with, if it is given. Raises DataError."""
     if run.vectors is not None:
-        matrix = run.vectors.matrix(vocabulary, run.config.embedding, run.recipe.seed)
-        with torch.no_grad():
-            model.decoder.embed.weight.copy_(matrix)
-    elif run.config.frozen_embedding:
+        return run.vectors.matrix(vocabulary, run.config.embedding, run.recipe.seed)
+    if run.config.frozen_embedding:
         raise DataError("this architecture has a frozen embedding: give it word vectors (GloVe)")
+    return None
 
 
 # Features of the photos

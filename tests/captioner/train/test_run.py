@@ -21,7 +21,7 @@ from captioner import checkpoint
 from captioner.configuration import CONFIGURATIONS
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
-from captioner.train import loop
+from captioner.train import loop, setup
 from captioner.train.command import _Bars
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
@@ -567,5 +567,23 @@ def test_a_named_architecture_trains_with_frozen_word_vectors(data: TrainingData
     rows = made.model.decoder.embed.weight
     assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
     assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
-    with pytest.raises(DataError, match=r"give it word vectors \(GloVe"):
-        train(dataclasses.replace(run, folder=tmp_path / "other", vectors=None), stopped, Watch())
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [(None, r"give it word vectors \(GloVe\)"), (WordVectors(Path("none.txt")), r"none\.txt: not GloVe")],
+)
+def test_word_vectors_that_are_missing_are_told_before_the_encoder_is_fetched(
+    vectors: WordVectors | None,
+    message: str,
+    data: TrainingData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fetch(*_: object, **__: object) -> None:
+        raise AssertionError("the encoder was made")
+
+    monkeypatch.setattr(setup, "CaptionModel", fetch)
+    run = TrainingRun(CONFIGURATIONS["model5"], RECIPE, tmp_path / "run", tmp_path, vectors=vectors)
+    with pytest.raises(DataError, match=message):
+        train(run, data, Watch())
