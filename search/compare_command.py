@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from search.compare import captions_by, side_by_side
 from search.options import html_option, index_option
 from search.photo_or_words import check_photos
 from search.query import sampled
+from search.render.ways import ways_text
 
 
 @click.command()
@@ -30,6 +32,7 @@ from search.query import sampled
 @click.option("-k", "k", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits a way.")
 @click.option("--sample", type=click.IntRange(1), default=20_000, show_default=True, help="Images compared.")
 @beam_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @html_option
 def compare(
     photo: str,
@@ -40,13 +43,14 @@ def compare(
     k: int,
     sample: int,
     beam: int | None,
+    as_json: bool,
     html: Path | None,
 ) -> None:
     """The same photo under several models and analyzers, with the words that made the difference.
 
     Every image of the index is compared, up to --sample of them (drawn at random, the same ones while it
-    holds the same). Prints one JSON object; --html writes a page. With --models "" only the --caption ways
-    are compared.
+    holds the same). A star marks a word that not every way has, and a hit that no other way has. With
+    --models "" only the --caption ways are compared.
     """
     names = _split(analyzers)
     for name in names:
@@ -61,7 +65,10 @@ def compare(
         raise click.UsageError("nothing to compare: give --models or --caption, and --analyzers")
     with open_index(index) as found:
         comparison = side_by_side(photo, captions, names, sampled(found.view(), sample), k)
-    click.echo(json.dumps(asdict(comparison)))
+    if as_json:
+        click.echo(json.dumps(asdict(comparison)))
+    else:
+        click.echo(ways_text(comparison, min(shutil.get_terminal_size((100, 24)).columns, 160)))
     if html is not None:
         from search.render.comparison import comparison_page
 

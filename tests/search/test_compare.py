@@ -16,8 +16,9 @@ from captioner.photo_captioner import Captioned
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.compare import captions_by, side_by_side
+from search.compare import Comparison, captions_by, side_by_side
 from search.render.comparison import comparison_page
+from search.render.ways import ways_text
 from tests.search.worlds import NamingCaptioner
 
 RECORDS = [
@@ -89,6 +90,32 @@ def test_the_page_escapes_what_captions_say_and_loads_nothing() -> None:
     assert "default-src 'none'" in page and "http" not in page.replace("http-equiv", "")
 
 
+def test_as_text_stars_mark_what_not_all_ways_have_and_nothing_moves_the_cursor() -> None:
+    evil = CaptionRecord("c\x1b[2J.jpg", "a cat \x1b[31m of a length that leaves no room for its end")
+    compared = side_by_side(
+        "p\n.jpg", {"one": "a cat", "two": "a dog"}, ["content/1"], [*RECORDS[:3], evil], 1
+    )
+    assert ways_text(compared, 40).splitlines() == [
+        r"p\n.jpg",
+        "words that every way has: none",
+        "",
+        "one · content/1",
+        "  a cat",
+        "  words: cat*",
+        "  0.167* c\\x1b[2J.jpg  a cat \ufffd[31m of a…",
+        "",
+        "two · content/1",
+        "  a dog",
+        "  words: dog*",
+        "  0.333* dog.jpg  a dog runs on the bea…",
+    ]
+    [alone] = side_by_side("p.jpg", {"one": "a zebra"}, ["content/1"], RECORDS).ways
+    assert ways_text(Comparison("p.jpg", ("zebra",), (alone,))).splitlines()[-2:] == [
+        "  words: zebra",
+        "  no image shares a word with this",
+    ]
+
+
 def test_nothing_that_is_compared_is_markup(photos: Path) -> None:
     """Words of the student project's analyzer hold what stood between blanks; quotes end an attribute."""
     evil, photo = '<img/src="x">', str(photos / "chelsea.png")
@@ -112,14 +139,17 @@ def test_the_command_compares_given_captions_and_writes_the_page(tmp_path: Path)
         draft.add(RECORDS)
         draft.publish()
     options = ["--models", "", "--caption", "a dog on a beach", "--analyzers", "seed/1,english/2"]
-    done = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, *options, "--html", str(page)])
+    asked = ["compare", "p.jpg", "--index", where, *options]
+    done = CliRunner().invoke(main, [*asked, "--json", "--html", str(page)])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert [way["analyzer"] for way in found["ways"]] == ["seed/1", "english/2"]
     assert found["ways"][1]["hits"][0]["image_id"] == "dog.jpg"
     assert page.read_text().count("<article>") == 2
-    full = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, *options, "--html", "/dev/full"])
+    full = CliRunner().invoke(main, [*asked, "--json", "--html", "/dev/full"])
     assert (full.exit_code, full.stderr) == (1, "Error: /dev/full: No space left on device\n")
     assert json.loads(full.stdout) == found
+    seen = CliRunner().invoke(main, asked).stdout
+    assert "caption 1 · seed/1\n  a dog on a beach\n" in seen and "* dog.jpg" not in seen
     unknown = CliRunner().invoke(main, ["compare", "p.jpg", "--index", where, "--analyzers", "klingon/1"])
     assert (unknown.exit_code, unknown.output.startswith("Error: unknown analyzer")) == (1, True)
