@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1))
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
-@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped; begin where none is.")
 def train(**options: Any) -> None:
     """Train a model on captioned photos; the best epoch by dev CIDEr is kept in OUT/best.
 

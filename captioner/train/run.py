@@ -29,16 +29,19 @@ def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: boo
     """Train, keeping the best epoch by dev CIDEr-D in `run.folder`; gives the best model.
 
     The state is saved after the last step of each epoch, after its scoring, and when the run is interrupted
-    (Ctrl-C, SIGTERM), so that `resume` goes on where it stopped. A run never starts over an earlier one in
-    the same folder.
+    (Ctrl-C, SIGTERM), so that `resume` goes on where it stopped; where there is nothing to go on from it
+    begins, and remarks on it. A run never starts over an earlier one in the same folder.
     """
     _check_data(run, data)
     _check_folder(run.folder, resume)
+    begun = (run.folder / STATE).exists()
     about = _about(run, data)
     processes = Processes.from_environment(choose_device(run.device))
+    if resume and not begun and processes.first:
+        watcher.remark(f"{run.folder}: no run to go on from, so one begins")
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
-    if (run.folder / STATE).exists():
+    if begun:
         prepared.training.load_state(run.folder / STATE)
     processes.wait()  # the first process must not replace a state before all have read it
     with stopped_between_steps() as stop:

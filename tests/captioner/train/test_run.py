@@ -446,6 +446,19 @@ def test_a_run_is_not_begun_anew_over_an_earlier_one(data: TrainingData, cache: 
     assert contents(run.folder) == before
 
 
+def test_a_run_that_goes_on_from_nothing_begins_and_says_so(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    """A script that starts again after every crash always resumes; who mistyped the folder should see it."""
+    run = small_run(tmp_path / "run", cache)
+    remarks = []
+    for watch in (Watch(at_step=1), Watch(at_step=1)):
+        with pytest.raises(KeyboardInterrupt):
+            train(run, data, watch, resume=True)
+        remarks.append(watch.remarks)
+    assert remarks == [[f"{run.folder}: no run to go on from, so one begins"], []]
+
+
 def test_files_in_the_way_of_the_best_model_are_found_before_training(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
