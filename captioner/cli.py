@@ -67,6 +67,8 @@ def caption(
 
     A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
     """
+    if captions == 1 and 0 < (effort["diversity"] or 0) <= MOST_DIVERSITY:  # more than that is told of below
+        raise click.UsageError("--diversity makes several captions differ: give --captions 2 or more, too")
     from captioner.captioner import open_captioner
     from captioner.folders import PhotosBelow
 

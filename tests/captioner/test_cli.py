@@ -186,6 +186,19 @@ def test_captions_cannot_differ_without_end(diversity: str, model: Path, folder:
     assert result.stderr == told
 
 
+@pytest.mark.parametrize("how", [[], ["--captions", 1]])
+def test_a_lone_caption_differs_from_no_other(how: list[object], folder: Path) -> None:
+    result = run(folder / "0.png", *how, "--diversity", 0.5, model=Path("none"))
+    told = "Error: --diversity makes several captions differ: give --captions 2 or more, too\n"
+    assert result.exit_code == 2 and result.stderr.endswith(told)
+
+
+def test_a_diversity_that_is_not_possible_is_told_first(model: Path, folder: Path) -> None:
+    result = run(folder / "0.png", "--diversity", 1e9, model=model)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr == "Error: a diversity of 1000000000.0 is not possible; 0.5 is usual, 100 the most\n"
+
+
 def test_captions_differ_as_much_as_can_be(model: Path, folder: Path) -> None:
     result = run(folder / "0.png", "--captions", 3, "--diversity", 100, model=model)
     assert result.exit_code == 0 and len(set(result.stdout.splitlines())) == 3
