@@ -26,7 +26,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """The result for one photo: captions (the best first), or an error."""
+    """The result for one photo: captions (the best first, each text once), or an error."""
 
     image: str
     captions: tuple[Caption, ...] = ()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from captioner.device import choose_device
 from captioner.digest import file_digest
-from captioner.effort import USUAL_BEAM, Effort
+from captioner.effort import MOST_BEAM, USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.model_name import model_name
 from captioner.photo_captioner import Caption
@@ -97,25 +97,42 @@ class TransformersCaptioner(StreamingCaptioner):
     def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
         if effort.diversity > 0:
             raise ModelError(f"{self.name}: diversity is for this project's own models")
+        return self._write_different(features, max(effort.beam, effort.captions), effort.captions)
+
+    def _write_different(self, features: Tensor, beam: int, captions: int) -> list[tuple[Caption, ...]]:
+        """Captions of each photo, each text once; fewer than asked for where the widest beam has no more.
+
+        These models spell one text in several ways, by other pieces of words or other specials. So photos
+        that lack captions are searched again with twice the beam.
+        """
+        by_photo = self._search(features, beam, captions)
+        short = [row for row, found in enumerate(by_photo) if len(found) < captions]
+        if short and beam < MOST_BEAM:
+            again = self._write_different(features[short], min(2 * beam, MOST_BEAM), captions)
+            for row, found in zip(short, again, strict=True):
+                by_photo[row] = max(by_photo[row], found, key=len)
+        return by_photo
+
+    def _search(self, features: Tensor, beam: int, captions: int) -> list[tuple[Caption, ...]]:
+        """Up to so many captions of each photo, the best first and each text once."""
         found = self.model.generate(
             pixel_values=features,
-            num_beams=max(effort.beam, effort.captions),
-            num_return_sequences=effort.captions,
+            num_beams=beam,
+            num_return_sequences=beam if captions > 1 else 1,
             do_sample=False,
             max_new_tokens=_MAX_WORDS,
             return_dict_in_generate=True,
             output_scores=True,
         )
         texts = self._tokenizer.batch_decode(found.sequences, skip_special_tokens=True)
-        captions = [
-            Caption(" ".join(text.split()), score, ended)
-            for text, score, ended in zip(
-                texts, self._mean_log_probabilities(found), self._have_ended(found.sequences), strict=True
-            )
-        ]
-        return [
-            tuple(captions[row : row + effort.captions]) for row in range(0, len(captions), effort.captions)
-        ]
+        written = zip(
+            texts, self._mean_log_probabilities(found), self._have_ended(found.sequences), strict=True
+        )
+        by_photo: list[dict[str, Caption]] = [{} for _ in features]
+        for number, (spelt, score, ended) in enumerate(written):
+            text = " ".join(spelt.split())
+            by_photo[number * len(features) // len(texts)].setdefault(text, Caption(text, score, ended))
+        return [tuple(by_text.values())[:captions] for by_text in by_photo]
 
     def _mean_log_probabilities(self, found: Any) -> list[float]:
         """Each caption's mean log probability of a token; beam search has computed it already."""

@@ -123,6 +123,38 @@ def test_several_captions_are_ranked(captioner: StreamingCaptioner) -> None:
         assert len(scores) == 3 and scores == sorted(scores, reverse=True)
 
 
+@pytest.fixture
+def repeating(folder: Path) -> TransformersCaptioner:
+    """As with a tokenizer of pieces, several tokens are one word: here the colours, and the animals."""
+    captioner = TransformersCaptioner.load(str(folder), "cpu")
+    spell = captioner._tokenizer.batch_decode
+
+    def spell_alike(*given: Any, **how: Any) -> list[str]:
+        alike = {"green": "red", "blue": "red", "cat": "dog", "sits": "runs", "the": "a", "in": "on"}
+        return [" ".join(alike.get(word, word) for word in text.split()) for text in spell(*given, **how)]
+
+    captioner._tokenizer.batch_decode = spell_alike
+    return captioner
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_several_captions_are_different_texts(repeating: TransformersCaptioner, beam: int) -> None:
+    found = list(repeating.stream(pictures(4), beam=beam, captions=4))
+    for result in found:
+        texts = [one.text for one in result.captions]
+        assert len(set(texts)) == len(texts) == 4
+        scores = [one.score for one in result.captions]
+        assert scores == sorted(scores, reverse=True)
+    [alone] = repeating.stream(pictures(1), beam=beam, captions=4)
+    assert [one.text for one in alone.captions] == [one.text for one in found[0].captions]
+
+
+def test_where_there_are_not_so_many_texts_fewer_are_given(repeating: TransformersCaptioner) -> None:
+    repeating._tokenizer.batch_decode = lambda sequences, **_: ["a dog"] * len(sequences)
+    for result in repeating.stream(pictures(2), captions=3):
+        assert [one.text for one in result.captions] == ["a dog"]
+
+
 def test_greedy_writes_what_the_model_itself_writes(folder: Path, captioner: StreamingCaptioner) -> None:
     assert isinstance(captioner, TransformersCaptioner)
     processor = transformers.AutoImageProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]
