@@ -50,8 +50,8 @@ def main() -> None:
     default=1,
     show_default=True,
     type=click.IntRange(1, MOST_CAPTIONS),
-    help="Different captions a photo; fewer where a model has no more. More than the beam widen it, so that 3 "
-    "need not be the first 3 of 5; --diversity tells them apart more.",
+    help="Different captions a photo; fewer where a model has no more. More than the beam widen it, so that "
+    "3 need not be the first 3 of 5; --diversity tells them apart more.",
 )
 @click.option(
     "--diversity",
