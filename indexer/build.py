@@ -61,14 +61,15 @@ def build(
 
     Readers see the old index until the new one is whole. Photos of which it has the captions that would be
     written now are not captioned again (`indexer.replacing`). An interrupted build (KeyboardInterrupt or an
-    error) leaves its draft; the same call goes on with it and captions no photo twice. What cannot be
+    error) leaves its draft; the same call goes on with it and captions no photo twice, also where photos have
+    come or gone meanwhile. What cannot be
     used is told to `tell` at once and counted; captions that the index refuses go to the file `rejects`.
     Raises IndexerError, with the old index as it was, when nothing at all can be indexed.
     """
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
-        before = Before(index, *(captioning.way if captioning else _NO_WAY), tell)
+        before = Before(index, draft, *(captioning.way if captioning else _NO_WAY), tell)
         replacing = Replacing(draft, before, captioning.model if captioning else "")
         loading = Loading(draft.add, replacing.known, captioning, tell, progress)
         try:

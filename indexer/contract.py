@@ -54,6 +54,13 @@ class Draft(_Closing):
         """
 
     @abstractmethod
+    def left_by_others(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        """The captions of these images in drafts of other keys, until a build is published.
+
+        Those are of builds that were interrupted, and differ from this one. Damaged ones are left out.
+        """
+
+    @abstractmethod
     def publish(self) -> IndexStatus:
         """Check that all captions are there, then replace the index in one atomic step."""
 

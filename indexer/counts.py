@@ -20,7 +20,7 @@ class Counts:
     known: int = field(default=0, metadata=_PHOTOS)
     #: Of those captioned: their earlier captions went, since their file changed.
     renewed: int = field(default=0, metadata=_PHOTOS)
-    #: Of those known: with captions of the index that a build replaced.
+    #: Of those known: with captions of the index that a build replaced, or of a build that was interrupted.
     taken_over: int = field(default=0, metadata=_PHOTOS)
     #: Their file has another image id already, and keeps it.
     elsewhere: int = field(default=0, metadata=_PHOTOS)

@@ -1,4 +1,4 @@
-"""The index that a build replaces: captions of it that the new one gets as they are, and what is left out."""
+"""What was before a build: captions that the new index gets as they are, and images that it leaves out."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Replaced:
 class Replacing:
     """Which photos have their captions already, as `build` sees it.
 
-    A photo has them where an earlier run of this build stored some in the draft. It can have those of the
-    index before, as they are, where captioning it would write the same: `Before`.
+    A photo has them where an earlier run of this build stored some in the draft. It can have earlier ones, as
+    they are, where captioning it would write the same: `Before`.
     """
 
     def __init__(self, draft: Draft, before: Before, model: str) -> None:
@@ -64,17 +64,22 @@ class Replacing:
 
 
 class Before:
-    """The index as it was before a build.
+    """The index as it was before a build, and what builds of other photos left when they were interrupted.
 
-    Its captions of a photo are those that this captioner would write now where it wrote as many of them as
-    are asked for, and the file has not changed since, by the rules of `indexer.renewal`; under whatever
-    image id. An index that cannot be read, or is damaged, gives none.
+    Captions of a photo are those that this captioner would write now where it wrote as many of them as are
+    asked for, and the file has not changed since, by the rules of `indexer.renewal`; in the index under
+    whatever image id. An index that cannot be read, or is damaged, gives none.
     """
 
     def __init__(
-        self, index: CaptionIndex, model: str, captions: int, tell: Callable[[Problem], None]
+        self,
+        index: CaptionIndex,
+        draft: Draft,
+        model: str,
+        captions: int,
+        tell: Callable[[Problem], None],
     ) -> None:
-        self._index, self._captions, self._tell = index, captions, tell
+        self._index, self._draft, self._captions, self._tell = index, draft, captions, tell
         self._written = generated_by(model)
         self._ids = IdsOfFiles(index, tell)
         #: Image id in the new index -> the others that files had here which it was tried for.
@@ -118,17 +123,23 @@ class Before:
 
     def captions(self, photos: Sequence[CaptionRecord]) -> list[tuple[CaptionRecord, ...]]:
         """Of each photo those that it can have as they are; none where it is to be captioned."""
-        if not photos or not self._is_sound:
-            return [()] * len(photos)
+        if not photos:
+            return []
+        left = self._draft.left_by_others(photo.image_id for photo in photos)
+        held = self._held_of(photos) if self._is_sound else [()] * len(photos)
+        return [
+            tuple(self._of(photo, (*left.get(photo.image_id, ()), *documents)))
+            for photo, documents in zip(photos, held, strict=True)
+        ]
+
+    def _held_of(self, photos: Sequence[CaptionRecord]) -> list[Sequence[Document]]:
+        """The captions that the index has of each photo, under whatever image id."""
         held = self._index.captions(photo.image_id for photo in photos)
         named = self._ids.all_named(photos, held)
         if named != list(photos):
             self._note(photos, named)
             held = {**held, **self._index.captions(photo.image_id for photo in named)}
-        return [
-            tuple(self._of(photo, held.get(name.image_id, ())))
-            for photo, name in zip(photos, named, strict=True)
-        ]
+        return [held.get(name.image_id, ()) for name in named]
 
     @cached_property
     def _is_sound(self) -> bool:

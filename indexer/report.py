@@ -70,7 +70,7 @@ def _caption_line(report: BuildReport) -> str:
     tells = report.unchanged or not report.known or (stored and not report.taken_over)
     already = f", {report.unchanged:,} stored already" if tells else ""
     rate = f" ({stored / report.seconds:,.0f} a second)" if stored and report.seconds else ""
-    origin = f", those of {photos} from the index before" if report.taken_over else rate
+    origin = f", those of {photos} from an earlier build" if report.taken_over else rate
     return f"{counted(report.added, 'caption')} added{already} in {report.seconds:.1f} s{origin}"
 
 
@@ -78,7 +78,7 @@ def _photo_lines(report: BuildReport) -> Iterator[str]:
     if report.captioned or report.known:
         anew = f" ({report.renewed:,} anew: their files changed)" if report.renewed else ""
         moved = f", {report.moved:,} moved (their new place is noted)" if report.moved else ""
-        before = f" ({report.taken_over:,} in the index before)" if report.taken_over else ""
+        before = f" ({report.taken_over:,} from an earlier build)" if report.taken_over else ""
         known = f"{report.known:,} had their caption already{before}"
         yield f"{counted(report.captioned, 'photo')} captioned{anew}, {known}{moved}"
     if report.with_folder:

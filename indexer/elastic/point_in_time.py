@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,8 @@ import elastic_transport
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from indexer.elastic.documents import as_text
+from indexer.batching import batches
+from indexer.elastic.documents import SOURCE, as_text
 
 #: Documents a request; the server's default limit is 10,000.
 PAGE = 5_000
@@ -70,6 +71,11 @@ class PointInTime:
             if len(page) < PAGE:
                 return
             after = page[-1]["sort"]
+
+    def captions_of(self, image_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """The hits of every caption of these images, without what was derived for matching."""
+        for chunk in batches(image_ids, PAGE):
+            yield from self.stream({"terms": {"image_id": chunk}}, SOURCE)
 
     def first_of_images(self, query: Mapping[str, Any], size: int, source: Any) -> list[Mapping[str, Any]]:
         """The first `size` images (1 or more) that a query finds, each by its best hit."""

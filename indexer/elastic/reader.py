@@ -9,15 +9,14 @@ from typing import TypeVar
 from elasticsearch import Elasticsearch
 
 from indexer.analyzers import known_analyzer
-from indexer.batching import batches
 from indexer.check_lines import first_told
 from indexer.contract import View
 from indexer.elastic.connection import Address
-from indexer.elastic.documents import SOURCE, filter_clauses, findable, problem, to_document, to_record
+from indexer.elastic.documents import filter_clauses, findable, problem, to_document, to_record
 from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.live import LiveGeneration
-from indexer.elastic.point_in_time import PAGE, PointInTime
+from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier
 from indexer.elastic.status import ENGINE, status_of
 from indexer.given import listed, seed_of, whole
@@ -96,11 +95,10 @@ class ElasticReader(View):
             return {}
         before, indices = self._live.seen, set()
         with PointInTime(self._client, self._address.name) as point:
-            for chunk in batches(wanted, PAGE):
-                for hit in point.stream({"terms": {"image_id": chunk}}, SOURCE):
-                    document = to_document(hit["_source"])
-                    found.setdefault(document.record.image_id, []).append((hit["_id"], document))
-                    indices.add(hit["_index"])
+            for hit in point.captions_of(wanted):
+                document = to_document(hit["_source"])
+                found.setdefault(document.record.image_id, []).append((hit["_id"], document))
+                indices.add(hit["_index"])
             if indices:
                 self._live.look_up_if_changed(before, indices)
         return {

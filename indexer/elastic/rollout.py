@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import elasticsearch
@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 from indexer.contract import Draft
 from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address
-from indexer.elastic.documents import filter_clauses
+from indexer.elastic.documents import filter_clauses, findable, to_document
 from indexer.elastic.faults import closed_error, not_found
 from indexer.elastic.generations import (
     Generation,
@@ -37,7 +37,8 @@ from indexer.errors import (
     IndexMismatchError,
     IndexNotFoundError,
 )
-from indexer.records import AddReport, CaptionRecord, IndexStatus, Rejected, generated_by, now
+from indexer.given import listed
+from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, Rejected, generated_by, now
 from indexer.storable import storable
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
@@ -157,6 +158,25 @@ class ElasticDraft(Draft):
         with PointInTime(self._client, self._draft.index) as point:
             clauses = filter_clauses(generated_by(model))
             return dict(sorted(point.places_of({"bool": {"filter": clauses}})))
+
+    def left_by_others(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        self._check_open()
+        wanted = findable(listed(image_ids))
+        return self._ask(partial(self._left, wanted)) if wanted and self._others else {}
+
+    def _left(self, wanted: Sequence[str]) -> Mapping[str, Sequence[Document]]:
+        found = dict[str, list[Document]]()
+        with PointInTime(self._client, ",".join(self._others)) as point:
+            for document in map(to_document, (hit["_source"] for hit in point.captions_of(wanted))):
+                found.setdefault(document.record.image_id, []).append(document)
+        return found
+
+    @cached_property
+    def _others(self) -> tuple[str, ...]:
+        """Drafts of other keys that can be read. Since the lock is held, nobody is writing them."""
+        every = self._ask(partial(generations, self._client, self._address))
+        drafts = (one for one in every if one.draft and one.draft_key != self._draft.draft_key)
+        return tuple(one.index for one in drafts if not one.closed and self._count_or_lost(one))
 
     def publish(self) -> IndexStatus:
         self._check_open()

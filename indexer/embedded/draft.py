@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from indexer.contract import Draft
 from indexer.embedded.arrays import sync_folder
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
-from indexer.embedded.snapshot import open_snapshot
+from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.status import status_of
+from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, clear_errors, open_for_writing, remove_quietly
 from indexer.errors import IndexClosedError, IndexDamagedError, IndexerError
-from indexer.records import AddReport, CaptionRecord, IndexStatus, generated_by, now
+from indexer.given import listed
+from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
 
 _PREFIX = "draft-"
 _DRAFT_MANIFEST = "draft.json"
@@ -68,18 +72,20 @@ def sweep_drafts(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _find_resumable(folder: Path, key: str, analyzer: str) -> str | None:
-    """The name of an undamaged draft with this key and analyzer."""
+def _sound_drafts(folder: Path, wanted: Callable[[Manifest], bool]) -> Iterator[tuple[str, Snapshot]]:
+    """Undamaged drafts whose manifest is wanted, by name; damaged ones go when another draft is published."""
     for path in unpublished_drafts(folder):
-        try:
+        with suppress(IndexerError):
             snapshot = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}")
-            if (snapshot.manifest.key, snapshot.manifest.analyzer) == (key, analyzer):
+            if wanted(snapshot.manifest):
                 # Else damage would show only later, when much has been added.
                 check_checksums(folder, snapshot.segments)
-                return path.name
-        except IndexerError:
-            continue  # damaged: it is removed when another draft is published
-    return None
+                yield path.name, snapshot
+
+
+def _find_resumable(folder: Path, key: str, analyzer: str) -> str | None:
+    drafts = _sound_drafts(folder, lambda found: (found.key, found.analyzer) == (key, analyzer))
+    return next((name for name, _ in drafts), None)
 
 
 def _create_draft(folder: Path, key: str, analyzer: str) -> str:
@@ -135,6 +141,21 @@ class EmbeddedDraft(Draft):
                 rows = segment.all_passing(segment.resolve(generated_by(model)))
                 places += segment.places_of(rows)
         return dict(sorted(places))
+
+    def left_by_others(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+        self._check_open()
+        wanted, found = listed(image_ids), dict[str, list[Document]]()
+        for view in self._others:
+            for image_id, documents in view.captions(wanted).items():
+                found.setdefault(image_id, []).extend(documents)
+        return found
+
+    @cached_property
+    def _others(self) -> tuple[EmbeddedView, ...]:
+        """Since the lock is held, nobody is writing them."""
+        key = self._writer.snapshot.manifest.key
+        drafts = _sound_drafts(self._folder, lambda found: found.key != key)
+        return tuple(EmbeddedView(str(self._folder), snapshot) for _, snapshot in drafts)
 
     def publish(self) -> IndexStatus:
         self._check_open()

@@ -239,6 +239,25 @@ class TestDrafts:
         with index.draft("one", ANALYZER) as draft:
             assert draft.known_places("default@12345678") == {}, "what is published supersedes it"
 
+    def test_what_drafts_of_other_keys_hold_can_be_read_until_a_build_is_published(
+        self, filled: CaptionIndex
+    ) -> None:
+        left = [record("new", "a giraffe"), record("new", "two giraffes"), record("other", "a heron")]
+        with filled.draft("one", ANALYZER) as draft:
+            draft.add(left[:1])
+        with filled.draft("two", "words/1") as draft:
+            draft.add(left[1:])
+            held = draft.left_by_others(["new", "other", "2"])
+            assert {name: [one.record for one in some] for name, some in held.items()} == {"new": left[:1]}
+        with filled.draft("three", ANALYZER) as draft:
+            held = draft.left_by_others(iter(["new"]))
+            assert {one.record for one in held["new"]} == {*left[:2]} and list(held) == ["new"]
+            assert draft.left_by_others(["absent"]) == draft.left_by_others([]) == {}
+            draft.add(RECORDS)
+            draft.publish()
+        with filled.draft("four", ANALYZER) as draft:
+            assert draft.left_by_others(["new"]) == {}, "what is published supersedes it"
+
     def test_the_same_key_after_publishing_begins_anew(self, index: CaptionIndex) -> None:
         for count in (4, 2):
             with index.draft("k", ANALYZER) as draft:
@@ -274,6 +293,7 @@ class TestClosing:
         for ask in (
             lambda: draft.add([record("new", "a giraffe")]),
             lambda: draft.known_places("default@12345678"),
+            lambda: draft.left_by_others(["1"]),
             draft.publish,
         ):
             with pytest.raises(IndexerError, match=f"^{re.escape(filled.where)}: this draft is closed; open"):

@@ -55,7 +55,7 @@ class TestTakenOver:
             assert (report.captioned, report.known, report.taken_over, report.added) == (0, 70, 70, 140)
             assert set(index.records()) == before == fresh([*found], by)
             assert index.check() == []
-        assert "0 photos captioned, 70 had their caption already (70 in the index before)" in [
+        assert "0 photos captioned, 70 had their caption already (70 from an earlier build)" in [
             *report_lines(report)
         ]
         assert report_as_json(report)["photos_taken_over"] == 70
@@ -220,6 +220,26 @@ class TestTakenOver:
             assert (report.captioned, report.known, report.replaced) == (2, 4, Replaced(6, 6, 0))
             assert set(index.records()) == fresh([found], captioning(ColourCaptioner()))
 
+    def test_a_build_that_was_interrupted_is_gone_on_with_though_photos_came_went_and_changed(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        photos = [write_noise(tmp_path / "photos" / f"{name}.png", ord(name)) for name in "abcdef"]
+        with open_index(fresh_where, create=True) as index:
+            with pytest.raises(KeyboardInterrupt):
+                build(index, [FolderSource(photos[0].parent)], captioning(Stopped(4, KeyboardInterrupt())))
+            photos[0].unlink()
+            write_noise(photos[1], 1)
+            write_noise(photos[0].with_name("new.png"), 2)
+            found, captioner = FolderSource(photos[0].parent), ColourCaptioner()
+            report = build(index, [found], captioning(captioner))
+            assert [Path(one).name for one in captioner.asked] == ["b.png", "e.png", "f.png", "new.png"]
+            assert (report.captioned, report.known, report.taken_over) == (4, 2, 2)
+            assert set(index.records()) == fresh([found], captioning(ColourCaptioner()))
+            assert index.check() == []
+            another = ColourCaptioner("another")
+            build(index, [found], captioning(another))
+            assert len(another.asked) == 6, "captions of another captioner are not what it would write"
+
     def test_it_is_stored_before_the_captioner_takes_its_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -250,6 +270,24 @@ class TestTakenOver:
             assert (report.captioned, report.whole) == (1, True)
             assert set(index.records()) == fresh([found], captioning(ColourCaptioner()))
         assert len(told) == 1 and "its captions are not taken over (" in str(told[0])
+
+    def test_nor_of_a_damaged_draft_of_another_build(self, tmp_path: Path) -> None:
+        write_photo(tmp_path / "photos" / "a.jpg")
+        write_noise(tmp_path / "photos" / "b.png", 1)
+        with open_index(tmp_path / "index", create=True) as index:
+            with pytest.raises(KeyboardInterrupt):
+                build(
+                    index,
+                    [FolderSource(tmp_path / "photos")],
+                    captioning(Stopped(1, KeyboardInterrupt())),
+                )
+            [segment] = tmp_path.glob("index/draft-*/segment-*.arrays")
+            segment.write_bytes(segment.read_bytes().replace(b"a photo of a", b"a photo of x"))
+            (tmp_path / "photos" / "b.png").unlink()
+            found = FolderSource(tmp_path / "photos")
+            report = build(index, [found], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.whole) == (1, 0, True)
+            assert set(index.records()) == fresh([found], captioning(ColourCaptioner()))
 
     def test_an_index_that_cannot_be_read_is_replaced_as_ever(self, tmp_path: Path) -> None:
         write_photo(tmp_path / "photos" / "a.jpg")

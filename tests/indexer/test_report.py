@@ -50,7 +50,7 @@ def test_a_caption_that_comes_again_was_stored_already(
         ({}, "0 captions added, 0 stored already in 2.0 s"),
         (
             {"added": 5, "known": 4, "taken_over": 4, "captioned": 1},
-            "5 captions added in 2.0 s, those of 4 photos from the index before",
+            "5 captions added in 2.0 s, those of 4 photos from an earlier build",
         ),
     ],
 )

@@ -74,6 +74,14 @@ class _MemoryDraft(Draft):
         known = (one for one in records if generated_by(model).matches(one))
         return dict(sorted((one.image_id, one.image) for one in known))
 
+    def left_by_others(self, image_ids: Iterable[str]) -> dict[str, list[Document]]:
+        wanted, found = set(image_ids), dict[str, list[Document]]()
+        for documents in self.index.drafts.values():
+            for one in documents.values():
+                if documents is not self.documents and one.record.image_id in wanted:
+                    found.setdefault(one.record.image_id, []).append(one)
+        return found
+
     def publish(self) -> IndexStatus:
         self.index.documents, self.index.analyzer = self.documents, self.analyzer
         self.index.drafts.clear()
