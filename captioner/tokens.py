@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from captioner.errors import AnalyzerError
 
@@ -20,7 +21,7 @@ Analyzer = Callable[[str], frozenset[str]]
 DEFAULT = "english/2"
 
 #: Weights and implied words of `english/2`, learned by scripts/learn_words.py. Never changed: another
-#: table is another version.
+#: table is another version. (Its `written` words are only shown to people.)
 WORD_TABLE = Path(__file__).parent / "data" / "english_words.json"
 #: Between a word and the count of its further tokens. The tokenizer never leaves it inside a word.
 REPEAT = "*"
@@ -100,11 +101,16 @@ def _english_1(caption: str) -> frozenset[str]:
 
 
 @cache
+def _word_table() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(WORD_TABLE.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
 def _english_words() -> Callable[[str], tuple[str, ...]]:
     """word -> all tokens it gives in `english/2`."""
-    table = json.loads(WORD_TABLE.read_text(encoding="utf-8"))
-    weights: dict[str, int] = table["weights"]
-    implied: dict[str, list[str]] = table["implied"]
+    weights: dict[str, int] = _word_table()["weights"]
+    implied: dict[str, list[str]] = _word_table()["implied"]
     stem = _stemmer()
 
     def tokens(word: str) -> tuple[str, ...]:
@@ -133,6 +139,11 @@ def forms(word: str) -> frozenset[str]:
     """A word, its parts and their stems: tokens that stand for the word itself, not for what it implies."""
     stem = _stemmer()
     return frozenset({word.lower()}).union(*({part, stem(part)} for part in words(word)))
+
+
+def spelled(root: str) -> str:
+    """How people write a stem that words of `english/2` imply: "table" for "tabl". Others are as they are."""
+    return str(_word_table()["written"].get(root, root))
 
 
 def root_of(token: str) -> str:

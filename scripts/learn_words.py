@@ -11,6 +11,8 @@ are learned, both from pairs of different captions of the same photo:
 - the words that a word implies: those that other people use for the same photo in three of ten
   cases, and at least twice as often as for any photo ("puppy" implies "dog").
 
+Besides, how people write the stems that others imply, where the stem is no word itself ("tabl": "table").
+
 Photos that people rated for likeness (`--without`) teach nothing, so that their ratings can judge it.
 """
 
@@ -21,17 +23,19 @@ import csv
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 
-from captioner.tokens import WORD_TABLE, analyzer
+from captioner.tokens import WORD_TABLE, analyzer, words
 
 #: Words seen in fewer pairs than this teach nothing for certain; they get the analyzer's own guess.
 FEWEST_PAIRS = 20
 #: Belief before looking: three of ten repeat a word, as strong as 20 pairs.
 PRIOR, PRIOR_PAIRS = 0.3, 20
 HEAVIEST = 3
+#: A stem that is less than this share of the words it stands for is no word, but somebody's misspelling.
+FEWEST_ITSELF = 0.01
 IMPLIED_SHARE, IMPLIED_LIFT, IMPLIED_PRIOR_PAIRS = 0.3, 2.0, 10
 ABOUT = {
     "what": "weights of words and the words they imply, for captioner.tokens english/2; keys are stems",
@@ -41,14 +45,13 @@ ABOUT = {
 }
 
 
-def read_captions(files: Sequence[Path], without: frozenset[int]) -> list[list[frozenset[str]]]:
-    """The stems of each caption, photo by photo."""
-    stems = analyzer("english/1")
-    photos: dict[int, list[frozenset[str]]] = defaultdict(list)
+def read_captions(files: Sequence[Path], without: frozenset[int]) -> list[list[str]]:
+    """The captions, photo by photo."""
+    photos: dict[int, list[str]] = defaultdict(list)
     for file in files:
         for row in json.loads(file.read_text(encoding="utf-8"))["annotations"]:
             if row["image_id"] not in without:
-                photos[row["image_id"]].append(stems(row["caption"]))
+                photos[row["image_id"]].append(row["caption"])
     return [photos[image] for image in sorted(photos)]
 
 
@@ -94,15 +97,33 @@ class Counts:
         return word != other and share >= max(IMPLIED_SHARE, IMPLIED_LIFT * self.share(other))
 
 
-def learn(photos: Iterable[Sequence[frozenset[str]]]) -> dict[str, dict[str, object]]:
-    """`weights`: stem -> 1..3; `implied`: stem -> stems."""
-    counts = Counts(photos)
+def learn(photos: Sequence[Sequence[str]]) -> dict[str, dict[str, object]]:
+    """`weights`: stem -> 1..3; `implied`: stem -> stems; `written`: stem that is no word -> word."""
+    stems = analyzer("english/1")
+    counts = Counts([stems(caption) for caption in captions] for captions in photos)
     known = sorted(word for word, pairs in counts.pairs.items() if pairs >= FEWEST_PAIRS)
     implied: dict[str, list[str]] = {}
     for word, other in sorted(counts.together):
         if counts.pairs[word] >= FEWEST_PAIRS and counts.implies(word, other):
             implied.setdefault(word, []).append(other)
-    return {"weights": {word: counts.weight(word) for word in known}, "implied": dict(implied)}
+    return {
+        "weights": {word: counts.weight(word) for word in known},
+        "implied": dict(implied),
+        "written": dict(written(photos, {stem for several in implied.values() for stem in several})),
+    }
+
+
+def written(photos: Iterable[Sequence[str]], stems: Container[str]) -> Iterator[tuple[str, str]]:
+    """How people write those of these stems that are no words themselves, by the word that is commonest."""
+    stem, uses = analyzer("english/1"), defaultdict[str, Counter[str]](Counter)
+    for word, times in Counter(
+        word for captions in photos for one in captions for word in words(one)
+    ).items():
+        for root in stem(word):
+            uses[root][word] += times
+    for root, several in uses.items():
+        if root in stems and several[root] < FEWEST_ITSELF * several.total():
+            yield root, max(several, key=lambda word: (several[word], word))
 
 
 def write(table: dict[str, dict[str, object]], file: Path) -> None:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 
 from captioner.drawing.marks import Mark, filled
 from captioner.outside import clean
-from captioner.tokens import Analyzer, forms, plain_words, root_of
+from captioner.tokens import Analyzer, forms, plain_words, root_of, spelled
 from search.hits import Hit
 
 _PIECES = re.compile(r"\S+|\s+")
@@ -40,12 +40,13 @@ def spans(caption: str, shared: Collection[str], analyze: Analyzer) -> list[tupl
 def words_of_tokens(caption: str, tokens: Iterable[str], analyze: Analyzer) -> dict[str, str]:
     """Map each stem among the tokens to the first word of `caption` with that stem: people read no stems.
 
-    A stem that a word only implies stands for itself.
+    One that a word only implies is spelled as people mostly write it.
     """
     tokens = frozenset(tokens)
     themselves, _ = _words_standing(caption, tokens, analyze)
     return {
-        root: themselves[root][0][1].lower() if root in themselves else root for root in map(root_of, tokens)
+        root: themselves[root][0][1].lower() if root in themselves else spelled(root)
+        for root in map(root_of, tokens)
     }
 
 
@@ -74,7 +75,7 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
     words = said(tokens, caption, analyze)
     roots: dict[str, list[str]] = {}
     for root, word in implied(tokens, caption, analyze).items():
-        roots.setdefault(word, []).append(root)
+        roots.setdefault(word, []).append(spelled(root))
     return words + [
         f"{', '.join(given)} (implied by {word})" for word, given in roots.items() if word not in words
     ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from captioner import tokens
 from captioner.errors import AnalyzerError
-from captioner.tokens import DEFAULT, WORD_TABLE, analyzer, analyzers, own_tokens, plain_words, words
+from captioner.tokens import DEFAULT, WORD_TABLE, analyzer, analyzers, own_tokens, plain_words, spelled, words
 from tests.jaccard import jaccard
 
 #: What each version gave when it was published. An index made then must stay comparable for ever:
@@ -131,6 +131,13 @@ def test_the_word_table_names_its_source_and_licence_and_holds_only_sane_weights
     assert table["weights"]["zebra"] == 3
     assert all(stem not in implied for stem, implied in table["implied"].items())
     assert "woman" in table["implied"]["ladi"]
+
+
+def test_stems_are_spelled_by_words_that_have_them() -> None:
+    written = json.loads(WORD_TABLE.read_text(encoding="utf-8"))["written"]
+    stems = analyzer("english/1")
+    assert {root: stems(word) for root, word in written.items()} == {root: {root} for root in written}
+    assert (spelled("tabl"), spelled("dog"), spelled("xyz")) == ("table", "dog", "xyz")
 
 
 @pytest.mark.parametrize(

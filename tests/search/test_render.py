@@ -145,7 +145,7 @@ class TestQueryWords:
     def test_the_table(self, results: Results) -> None:
         lines = table(results, width=80, color=False).splitlines()
         assert lines[1:3] == [
-            "words: zebra dgo couches (implies standing, live, room)",
+            "words: zebra dgo couches (implies standing, living, room)",
             "no caption has: dgo, couches",
         ]
         assert lines[6].split() == ["−dgo", "−couches"]
@@ -158,7 +158,7 @@ class TestQueryWords:
 
     def test_the_page(self, results: Results) -> None:
         text = page([Answer("q", results)])
-        assert "<b>words</b> zebra dgo couches (implies standing, live, room)</p>" in text
+        assert "<b>words</b> zebra dgo couches (implies standing, living, room)</p>" in text
         assert "<b>no caption has</b> dgo, couches</p>" in text
 
     def test_the_montage(self, results: Results) -> None:

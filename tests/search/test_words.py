@@ -152,6 +152,13 @@ def test_what_a_word_only_implies_is_named_with_the_word() -> None:
     assert spoken(frozenset({"puppi", "dog"}), caption, analyze) == ["puppy"]
 
 
+def test_a_stem_that_is_only_implied_is_spelled_as_a_word() -> None:
+    analyze, caption = analyzer("english/2"), "food in a restaurant"
+    assert "tabl" in analyze(caption)
+    assert spoken({"food", "tabl"}, caption, analyze) == ["food", "table (implied by restaurant)"]
+    assert words_of_tokens(caption, {"food", "tabl"}, analyze) == {"food": "food", "tabl": "table"}
+
+
 @pytest.mark.parametrize(
     ("caption", "tokens", "words"),
     [
