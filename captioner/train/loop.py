@@ -140,6 +140,13 @@ class Training:
         """The model that is scored and saved."""
         return self.averaged if self.recipe.averaging else self.model
 
+    @property
+    def state_size(self) -> int:
+        """About the bytes of a saved state: two models, and two of Adam's means for each trained weight."""
+        weights: int = sum(value.nbytes for value in self.model.state_dict().values())
+        trained: int = sum(value.nbytes for value in self.model.parameters() if value.requires_grad)
+        return 2 * (weights + trained)
+
     def run_epoch(
         self, progress: Callable[[float], None] = lambda loss: None, stop: Sequence[int] = ()
     ) -> float:

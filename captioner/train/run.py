@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from captioner.datasets import check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.files import real_path
-from captioner.train.loop import EpochReport
+from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
 from captioner.train.record import check_unseen, learning_record
 from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, Watcher, prepare
@@ -43,6 +44,8 @@ def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: boo
     run.folder.mkdir(parents=True, exist_ok=True)
     if begun:
         prepared.training.load_state(run.folder / STATE)
+    if processes.first:
+        _check_room(run.folder, prepared.training)
     processes.wait()  # the first process must not replace a state before all have read it
     with stopped_between_steps() as stop:
         _Epochs(run, prepared, watcher, about).run_all(stop)
@@ -81,6 +84,21 @@ def _check_folder(folder: Path, resume: bool) -> None:
     if best and not begun:
         raise DataError(f"{folder}: holds a model, and no state to go on from; name another folder")
     checkpoint.check_place(folder / BEST)
+
+
+def _check_room(folder: Path, training: Training) -> None:
+    """Refuse a disk that a save would fill, which may come after hours; a run that is done saves nothing."""
+    if training.epoch >= training.recipe.epochs:
+        return
+    state, usage = folder / STATE, shutil.disk_usage(folder)
+    free = usage.free + (state.stat().st_size if state.exists() else 0)
+    needed = 2 * training.state_size + training.state_size // 4  # the best model is at most a quarter of it
+    if usage.total and free < needed:  # some file systems of networks tell no sizes
+        raise DataError(
+            f"{folder}: has room for {free // 10**6} MB, and this training may take {needed // 10**6} MB "
+            "(its state, twice while one replaces another, and the best model); "
+            "make room, or name another folder"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,18 @@ def test_a_resumed_run_gives_bit_for_bit_what_a_straight_run_gives(step: int, tm
     assert same(resumed.model, straight.model) and same(resumed.averaged, straight.averaged)
 
 
+@pytest.mark.parametrize("rate", [0.0, 1e-5], ids=["frozen", "trained"])
+def test_the_size_of_a_state_is_known_before_it_is_saved(rate: float, tmp_path: Path) -> None:
+    training = new_training(recipe=dataclasses.replace(RECIPE, encoder_learning_rate=rate))
+    expected = training.state_size
+    for weights in training.model.parameters():
+        if weights.requires_grad:
+            weights.grad = torch.zeros_like(weights)
+    training.optimizer.step()
+    training.save_state(tmp_path / "state.pt")
+    assert (tmp_path / "state.pt").stat().st_size == pytest.approx(expected, rel=0.03)
+
+
 def test_a_state_of_another_recipe_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
     new_training().save_state(path)

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -143,6 +144,43 @@ def test_a_state_that_finds_no_room_is_told_by_the_systems_own_reason(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
     assert (tmp_path / STATE).read_bytes() == kept and not list(tmp_path.glob("*.partial"))
+
+
+class Disk:
+    """How full a disk is, as `shutil.disk_usage` tells it."""
+
+    def __init__(self, free: int, total: int = 10**12) -> None:
+        self.free, self.total = free, total
+
+    def __call__(self, _: Path) -> Disk:
+        return self
+
+
+def test_a_disk_too_full_for_the_state_is_refused_before_training(
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first save may come after hours. A state that is replaced is there until the new one is whole."""
+    run = small_run(tmp_path / "run", cache)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, Watch(at_step=1))
+    kept = (run.folder / STATE).stat().st_size
+    monkeypatch.setattr(shutil, "disk_usage", Disk(kept))
+    told = r"run: has room for \d+ MB, and this training may take \d+ MB \(its state, twice while"
+    with pytest.raises(DataError, match=told):
+        train(run, data, Watch(at_step=1), resume=True)
+    with pytest.raises(DataError, match=told):
+        train(small_run(tmp_path / "another" / "run", cache), data, Watch(at_step=1))
+    monkeypatch.setattr(shutil, "disk_usage", Disk(2 * kept))
+    train(run, data, Watch(), resume=True)
+    monkeypatch.setattr(shutil, "disk_usage", Disk(0))
+    train(run, data, Watch(), resume=True)  # which is done already
+
+
+def test_a_file_system_that_tells_no_sizes_is_not_taken_for_full(
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", Disk(0, total=0))
+    assert train(small_run(tmp_path / "run", cache), data, Watch())
 
 
 class Terminal(io.StringIO):
