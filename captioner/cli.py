@@ -16,6 +16,7 @@ from captioner.console import (
     CommandGroup,
     Number,
     OutputFile,
+    PngFile,
     beam_option,
     progress_bar,
     tell,
@@ -201,7 +202,7 @@ def import_command(
 @click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
 @click.option("--html", type=OutputFile(), help="Write a self-contained page, over no file of others.")
-@click.option("--png", type=OutputFile(), help="Write a picture, as PNG and over no file of others.")
+@click.option("--png", type=PngFile(), help="Write a picture, as PNG and over no file of others.")
 @beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def compare(

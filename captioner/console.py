@@ -98,6 +98,15 @@ class OutputFile(Place):
         return is_made_here(file)
 
 
+class PngFile(OutputFile):
+    """A picture to be written: always a PNG, so a name that promises another format is refused."""
+
+    def why_refused(self, file: Path) -> str:
+        if file.suffix.lower() in {"", ".png"}:
+            return super().why_refused(file)
+        return f"{file} would be a PNG: name it {file.with_suffix('.png').name}"
+
+
 class WholeFile(OutputFile):
     """An output that is written beside its place first (`captioner.files.written_whole`)."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, Number, OutputFile, beam_option, with_options
+from captioner.console import Command, Number, OutputFile, PngFile, beam_option, with_options
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
@@ -41,7 +41,7 @@ html_option = click.option(
 )
 montage_option = click.option(
     "--montage",
-    type=OutputFile(),
+    type=PngFile(),
     metavar="FILE",
     help="Write one picture of all hits, as PNG and over no file of others.",
 )

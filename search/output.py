@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
@@ -93,11 +93,16 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
     width = min(shutil.get_terminal_size((100, 24)).columns, 160)
     name = answer.name if answer.name != answer.results.caption else ""
     seen = sys.stdout.isatty()  # and not piped to where an id is wanted whole
-    color = seen and not os.environ.get("NO_COLOR")
+    color = seen and shows_color(os.environ)
     text = table(answer.results, name=name, width=width, color=color, whole_ids=not seen)
     click.echo(text + ("\n" if several else ""), color=color)
     if answer.results.following and not several:
         click.echo(_next_page(answer.results.cursor), err=True)
+
+
+def shows_color(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal shows colours and its user wants them (no-color.org)."""
+    return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def _next_page(cursor: str | None) -> str:

@@ -23,7 +23,7 @@ class WriteLock:
             self._descriptor = -1
             raise IndexLockedError(
                 f"{folder}: another writer ({holder}) is changing this index; "
-                "searches still work, try again when it has finished"
+                "try again when it has finished; what was there before can be searched meanwhile"
             )
         self._lock = lock
         os.ftruncate(self._descriptor, 0)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from captioner.console import CommandGroup, OutputFile, progress_bar, tell
+from captioner.console import CommandGroup, OutputFile, PngFile, progress_bar, tell
 from captioner.drawing.page import document
 from captioner.drawing.picture import write_png
 from captioner.errors import CaptionerError, PhotoError
@@ -156,6 +156,16 @@ def writing_into(*arguments: str | Path) -> Result:
     for name in ("--html", "--montage"):
         main.commands["work"].params.append(click.Option([name], type=OutputFile(), expose_value=False))
     return CliRunner().invoke(main, ["work", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("name", ["new.jpg", "new.html", "new.png", "NEW.PNG", "new"])
+def test_a_png_has_no_name_of_another_format(name: str, tmp_path: Path) -> None:
+    main = group(None)
+    main.commands["work"].params.append(click.Option(["--png"], type=PngFile(), expose_value=False))
+    result = CliRunner().invoke(main, ["work", "--png", str(tmp_path / name)])
+    refused = name.endswith(("jpg", "html"))
+    assert result.exit_code == (2 if refused else 0)
+    assert (f"{tmp_path / name} would be a PNG: name it new.png" in result.stderr) == refused
 
 
 @pytest.mark.parametrize(
