@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from captioner.console import Number, Place, beam_option, tell
+from captioner.errors import CaptionerError
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer.contract import CaptionIndex
@@ -140,7 +141,7 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
     with socket_on(host, port) as listener:
         index = open_index(where)
         _warn(host, settings)
-        load = _comparing(index, loader(model))
+        load = _telling(index, loader(model))
         app = create_app(index, load, settings, model=model, beam=beam)
         # uvicorn raises the signal that stopped it once more; stopping a server is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -152,11 +153,15 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
             click.echo("Stopped.", err=True)
 
 
-def _comparing(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callable[[], PhotoCaptioner]:
-    """Tell, once the captioner is loaded, whether the index's photos were captioned by another."""
+def _telling(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callable[[], PhotoCaptioner]:
+    """Loads the captioner, and tells where it cannot be, or another captioned the index's photos."""
 
     def loaded() -> PhotoCaptioner:
-        captioner = load()
+        try:
+            captioner = load()
+        except CaptionerError as error:
+            tell(f"no photo can be searched with, words can: {error}")
+            raise
         with suppress(IndexerError):  # searches will tell of an index that does not answer
             if remark := other_captioner(index, captioner.identity):
                 tell(remark)

@@ -16,10 +16,12 @@ from urllib.error import HTTPError
 import pytest
 from click.testing import CliRunner
 
+from captioner.errors import ModelError
+from captioner.loader import loader
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.serve_command import _comparing
+from search.serve_command import _telling
 from tests.indexer.memory import MemoryIndex
 from tests.search.web.fakes import FakeCaptioner
 
@@ -80,7 +82,8 @@ def test_a_form_that_cannot_be_read_is_no_matter_of_the_log(
         urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/similar", b"garbage", form), timeout=30)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0 and process.stderr is not None
-    assert process.stderr.read() == ""
+    [said] = process.stderr.read().splitlines()
+    assert said.startswith("no photo can be searched with, words can: /no/such/model: ")
 
 
 def run(*arguments: str, token: str = "") -> tuple[int, str]:
@@ -92,12 +95,22 @@ def test_an_index_of_another_captioner_is_told_of_when_the_captioner_is_loaded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     records = [CaptionRecord("1", "a dog", kind="generated", model="small@1")]
-    assert _comparing(MemoryIndex(records), FakeCaptioner)().identity
+    assert _telling(MemoryIndex(records), FakeCaptioner)().identity
     assert "were captioned by small@1, those searched for by " in capsys.readouterr().err
     own = replace(records[0], model=FakeCaptioner().identity)
     for known in ([*records, own], [replace(records[0], model="")], [replace(records[0], kind="reference")]):
-        _comparing(MemoryIndex(known), FakeCaptioner)()
+        _telling(MemoryIndex(known), FakeCaptioner)()
         assert capsys.readouterr().err == ""
+
+
+def test_a_captioner_that_cannot_be_loaded_is_told_of_at_the_start(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ModelError):
+        _telling(MemoryIndex([]), loader("dfault"))()
+    assert capsys.readouterr().err.startswith(
+        "no photo can be searched with, words can: dfault: no such model"
+    )
 
 
 def test_a_port_that_is_taken(where: str) -> None:
