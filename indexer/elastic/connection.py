@@ -41,7 +41,7 @@ def parse(where: str) -> Address:
     if not _NAME.fullmatch(name):
         raise IndexerError(
             f"{where}: not an index URL; expected {form} with NAME of lower-case letters, digits, '-', '_' "
-            "and '.'"
+            "and '.', 201 at most"
         )
     return Address(_server(parts, prefix), name)
 

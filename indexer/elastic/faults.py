@@ -135,7 +135,7 @@ def api_error(address: Address, status: int, body: Any) -> IndexerError:
         429: "overloaded; try again later",
         503: "not available now; try again later",
     }.get(status, "")
-    told = f"{kind}: {reason}" if kind and status not in (401, 403) else ""
+    told = ": ".join(filter(None, (kind, reason))) if status not in (401, 403) else ""
     error = {429: IndexBusyError, 503: IndexIncompleteError}.get(status, IndexUnavailableError)
     return error(refusal(address.where, "Elasticsearch", status, advice, told))
 
@@ -178,7 +178,7 @@ def _cause(body: Any) -> tuple[str, str]:
     """Type and reason of the deepest error in an answer; ("", "") where there is none."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if not isinstance(error, Mapping):
-        return "", str(error or "")
+        return "", " ".join(str(error or "").split())[:300]
     causes = error.get("root_cause") or [error]
     cause = error.get("caused_by") if error.get("type") == "search_phase_execution_exception" else None
     cause = causes[0] if causes and isinstance(causes[0], Mapping) else (cause or error)

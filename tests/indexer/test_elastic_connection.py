@@ -121,6 +121,15 @@ def test_the_type_tells_whether_asking_again_may_help(
     assert isinstance(told, IndexBusyError) == (error in (IndexBusyError, IndexIncompleteError))
 
 
+def test_an_error_that_is_a_mere_text_is_told() -> None:
+    """As of an address with too long a path."""
+    body = {"error": "no handler found for uri [/a/b]\nand method [GET]", "status": 400}
+    told = str(api_error(parse("http://host/a/b"), 400, body))
+    assert told == (
+        "http://host:9200/a/b: Elasticsearch answers 400 (no handler found for uri [/a/b] and method [GET])"
+    )
+
+
 @pytest.mark.elasticsearch
 def test_a_part_of_a_multi_search_that_fails_fails_the_whole(proxy: Proxy, proxied: str) -> None:
     with ElasticIndex.open(proxied, create=True) as index:
