@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from captioner.counted import counted
 from captioner.tokens import analyzer
 from search.errors import no_word_counts, nothing_to_search_for, quoted
 from search.hits import Results
@@ -12,7 +13,7 @@ def certificate(results: Results) -> str:
     claim = _claim(results)
     if results.filtered:
         claim = f"{claim.rstrip(',')} among those that the filters let pass,"
-    facts = f"{results.captions:,} captions, {results.examined:,} examined, {_times(results)}"
+    facts = f"{counted(results.captions, 'caption')}, {results.examined:,} examined, {_times(results)}"
     return f"{claim} of {facts}"
 
 
@@ -32,7 +33,9 @@ def _claim(results: Results) -> str:
     if first > 1:
         which = f"ranks {first:,} to" if last > first else "rank"
         return f"exact: the true {which} {last:,}"
-    return f"exact: the true top {last:,}" if results.more else f"exact: all {last:,} that answer,"
+    if results.more:
+        return f"exact: the true top {last:,}"
+    return "exact: the only one that answers," if last == 1 else f"exact: all {last:,} that answer,"
 
 
 def no_hits(results: Results) -> str:

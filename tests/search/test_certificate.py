@@ -31,7 +31,7 @@ def search() -> Searcher:
     return Searcher(MemoryIndex(RECORDS), NamingCaptioner)
 
 
-@pytest.fixture(params="top later last all past filtered page none doubtful".split())
+@pytest.fixture(params="top later last all only past filtered sole page none doubtful".split())
 def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str]:
     """An answer, and what is to be said of it."""
     first = search.text("dog on a beach", 1)
@@ -47,6 +47,7 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
             "exact: the true ranks 2 to 3 of 3 captions, ",
         ),
         "all": (search.text("dog on a beach"), "exact: all 3 that answer, of 3 captions, "),
+        "only": (search.text("cat"), "exact: the only one that answers, of 3 captions, "),
         "past": (
             replace(search.text("zebra"), continued=True),
             "exact: no further image answers, of 3 captions, ",
@@ -54,6 +55,10 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
         "filtered": (
             search.text("dog on a beach", filters=coco),
             "exact: all 2 that answer among those that the filters let pass, of 3 captions, ",
+        ),
+        "sole": (
+            search.text("dog on a beach", filters={"source": "folder"}),
+            "exact: the only one that answers among those that the filters let pass, of 3 captions, ",
         ),
         "page": (
             search.text("dog on a beach", 1, filters=coco),
@@ -83,6 +88,11 @@ class Texts(HTMLParser):
 def test_what_is_proved(case: tuple[Results, str]) -> None:
     results, said = case
     assert certificate(results).startswith(said)
+
+
+def test_one_caption_is_not_many() -> None:
+    alone = Searcher(MemoryIndex(RECORDS[:1]), NamingCaptioner)
+    assert certificate(alone.text("a dog")).startswith("exact: the only one that answers, of 1 caption, 1 ")
 
 
 def test_every_form_says_the_same(case: tuple[Results, str], monkeypatch: pytest.MonkeyPatch) -> None:
