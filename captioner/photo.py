@@ -84,6 +84,12 @@ def media_type(photo: Photo) -> str:
         return _media_type(image)
 
 
+def dimensions(photo: Photo) -> tuple[int, int]:
+    """Width and height in pixels by a photo's header, as stored. Raises PhotoError as `media_type`."""
+    with _decoding(photo) as image:
+        return image.size
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What `glance` found out about a photo; its size is as stored, before it is turned upright."""

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from captioner.counted import counted
+from captioner.errors import PhotoError
 from captioner.files import is_file
-from captioner.photo import hash_distance
+from captioner.photo import dimensions, hash_distance
 from indexer.contract import CaptionIndex
 from indexer.hash_groups import groups
 from indexer.loading import Progress, no_progress
@@ -30,7 +31,11 @@ class Picture:
     image_id: str
     image: str  # where it is: a path or a URL
     caption: str  # of several that tell a place the one that sorts first
+    phash: str
     bits: int  # by which its hash differs from that of the group's first picture
+    width: int = 0  # in pixels, as stored; 0, as the next two, where it is no file here that can be read
+    height: int = 0
+    bytes: int = 0  # of its file
 
     @property
     def place(self) -> str:
@@ -47,6 +52,11 @@ class Group:
     """A picture and its near copies, in order of image ids; all of them are near to the first."""
 
     pictures: tuple[Picture, ...]
+
+    @property
+    def best(self) -> Picture:
+        """The picture of most pixels, of equal ones that of the largest file; then the first."""
+        return max(self.pictures, key=lambda one: (one.width * one.height, one.bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +120,34 @@ def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
 
     def picture(image_id: str) -> Picture:
         *_, caption, image, phash = seen[image_id]
-        return Picture(image_id, image, caption, hash_distance(phash, first))
+        return _measured(Picture(image_id, image, caption, phash, hash_distance(phash, first)))
 
     return Group(tuple(map(picture, ids)))
 
 
-def spare_files(found: NearCopies) -> Iterator[str]:
-    """The files of all pictures but each group's first, so that of each group a file stays if they go.
+def _measured(picture: Picture) -> Picture:
+    """The picture with the size of its file, which only its header is read for."""
+    if not picture.is_file_here:
+        return picture
+    with suppress(OSError, PhotoError):
+        size = Path(picture.image).stat().st_size
+        width, height = dimensions(picture.image)
+        return replace(picture, width=width, height=height, bytes=size)
+    return picture
 
-    None is a first picture's file by another name or a link, none comes twice, and a group whose first
-    picture is no file here has none.
+
+def spare_files(found: NearCopies) -> Iterator[str]:
+    """The files of all pictures but each group's best one, so that this stays if they go.
+
+    None is a best one's file by another name or a link, none comes twice, all are near to the one that stays,
+    and a group whose first picture is no file here has none.
     """
-    groups = [group.pictures for group in found.groups if group.pictures[0].is_file_here]
-    told = {_file(first.image) for first, *_ in groups}
-    for _, *copies in groups:
-        for copy in copies:
-            if copy.is_file_here and _file(copy.image) not in told:
+    groups = [group for group in found.groups if group.pictures[0].is_file_here]
+    told = {_file(group.best.image) for group in groups}
+    for group in groups:
+        for copy in group.pictures:
+            near = hash_distance(copy.phash, group.best.phash) <= NEAR
+            if near and copy.is_file_here and _file(copy.image) not in told:
                 told.add(_file(copy.image))
                 yield copy.image
 

@@ -14,7 +14,7 @@ from captioner.outside import clean, printable
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index import open_index
 from search.absent import absent
-from search.duplicates import Group, NearCopies, near_copies, spare_files
+from search.duplicates import Group, NearCopies, Picture, near_copies, spare_files
 from search.folding import NEAR
 from search.options import html_option, index_option
 from search.paths import print_paths
@@ -34,8 +34,8 @@ def duplicates_options(command: Command) -> Command:
     paths = click.option(
         "--paths",
         is_flag=True,
-        help="Only the files of copies, one a line, without the first of each group. Deletes nothing; see "
-        "them with --html before you do.",
+        help="Only the files of copies, one a line; of each group the one with most pixels is left out. "
+        "Deletes nothing; see them with --html before you do.",
     )
     return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))
 
@@ -65,10 +65,15 @@ def _print_groups(found: NearCopies) -> None:
 
 
 def _heading(group: Group) -> str:
-    first, *copies = group.pictures
-    lines = [f"{len(group.pictures)} pictures: {clean(first.caption)}", f"  {printable(first.place)}"]
-    lines += [f"  {printable(copy.place)}  {counted(copy.bits, 'bit')} apart" for copy in copies]
-    return "\n".join(lines)
+    heading = f"{len(group.pictures)} pictures: {clean(group.pictures[0].caption)}"
+    lines = [_line(picture, is_first=not number) for number, picture in enumerate(group.pictures)]
+    return "\n".join((heading, *lines))
+
+
+def _line(picture: Picture, is_first: bool) -> str:
+    notes = [f"{picture.width}x{picture.height}"] if picture.width else []
+    notes += [] if is_first else [f"{counted(picture.bits, 'bit')} apart"]
+    return f"  {printable(picture.place)}" + (f"  {', '.join(notes)}" if notes else "")
 
 
 def _print_paths(found: NearCopies) -> None:

@@ -38,4 +38,5 @@ def _item(picture: Picture, note: str) -> str:
     small = thumbnail(picture.image, _SIDE, _SIDE)
     image = f'<img src="{data_uri(small)}" alt="{safe(picture.caption)}">' if small else "no picture here"
     image = linked(image, picture.image)
-    return f'<li>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{note}</p></li>'
+    size = f"{picture.width}x{picture.height}, " if picture.width else ""
+    return f'<li>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{size}{note}</p></li>'

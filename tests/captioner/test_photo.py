@@ -21,7 +21,7 @@ from PIL import Image
 
 from captioner.errors import PhotoError
 from captioner.formats import FORMATS, NAMES
-from captioner.photo import MAX_PIXELS, Photo, glance, media_type, open_photo
+from captioner.photo import MAX_PIXELS, Photo, dimensions, glance, media_type, open_photo
 from tests.captioner.pictures import ORIENTATION, colour, encoded, scene
 
 
@@ -265,6 +265,12 @@ def test_media_type_comes_from_the_content(tmp_path: Path) -> None:
     path.write_bytes(encoded(scene(), "JPEG"))
     assert media_type(path) == "image/jpeg"
     assert open_photo(path).size == (64, 48)
+
+
+def test_dimensions_are_read_from_the_header_alone() -> None:
+    assert dimensions(png_header(300, 20)) == (300, 20)
+    with pytest.raises(PhotoError, match="not a photo"):
+        dimensions(b"text")
 
 
 def test_a_phones_picture_of_several_is_a_jpeg_to_browsers() -> None:

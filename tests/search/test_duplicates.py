@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
+from captioner.photo import open_photo, perceptual_hash
 from indexer.build import build
 from indexer.index import open_index
 from indexer.loading import Bar
@@ -20,7 +21,7 @@ from indexer.records import CaptionRecord, Filters, Position
 from indexer.sources import FolderSource
 from search.cli import main
 from search.duplicates import NearCopies, near_copies, spare_files
-from search.folding import fold_duplicates
+from search.folding import NEAR, fold_duplicates
 from search.hits import ScoredCaption
 from search.jaccard import Similarity
 from tests.conftest import PHOTOS
@@ -162,8 +163,8 @@ class TestCommand:
         result = run()
         assert (result.exit_code, result.stderr) == (0, "")
         lines = result.stdout.splitlines()
-        assert lines[:2] == ["3 pictures: astronaut bright", f"  {built}/astronaut-bright.jpg"]
-        assert lines[2].startswith(f"  {built}/astronaut-small.png  ")
+        assert lines[:2] == ["3 pictures: astronaut bright", f"  {built}/astronaut-bright.jpg  512x512"]
+        assert lines[2].startswith(f"  {built}/astronaut-small.png  200x200, ")
         assert lines[2].endswith((" bit apart", " bits apart"))
         assert lines[4:6] == ["", "2 pictures: rocket again"]
         assert lines[-1] == "2 groups, 5 pictures of 10; 2 without a hash"
@@ -174,7 +175,11 @@ class TestCommand:
             "image_id": "rocket-again.webp",
             "image": str(built / "rocket-again.webp"),
             "caption": "rocket again",
+            "phash": perceptual_hash(open_photo(built / "rocket-again.webp")),
             "bits": 0,
+            "width": 640,
+            "height": 427,
+            "bytes": (built / "rocket-again.webp").stat().st_size,
         }
         assert (answer["pictures"], answer["images"], answer["without_hash"]) == (5, 10, 2)
 
@@ -224,8 +229,8 @@ class TestCommand:
     def test_paths_of_copies_alone(self, run: Run, built: Path) -> None:
         result = run("--paths")
         assert result.stdout.splitlines() == [
-            str(built / name) for name in ("astronaut-small.png", "astronaut.png", "rocket.jpg")
-        ]
+            str(built / name) for name in ("astronaut-bright.jpg", "astronaut-small.png", "rocket-again.webp")
+        ], "of each group the largest picture stays, of equal ones the largest file"
         assert result.stderr == "2 groups, 5 pictures of 10; 2 without a hash; 3 files to do without\n"
         assert len(list(built.iterdir())) == 8, "none is deleted"
 
@@ -248,7 +253,7 @@ class TestCommand:
 
 
 class TestSpareFiles:
-    """If these files go, the first picture of each group still has its file."""
+    """If these files go, the best picture of each group still has its file."""
 
     def spare(self, *places: str | Path) -> list[str]:
         """Of pictures that are all near copies, in this order."""
@@ -280,6 +285,21 @@ class TestSpareFiles:
         (tmp_path / "link.png").symlink_to(one)
         os.link(two, tmp_path / "hard.png")
         assert self.spare(tmp_path / "link.png", one, two, tmp_path / "hard.png") == [str(two)]
+
+    def test_a_copy_is_near_to_the_one_that_stays(self, tmp_path: Path) -> None:
+        """Two that are near to the first may be twice as far from each other."""
+        near, far = f"{2**NEAR - 1:016x}", f"{(2**NEAR - 1) << NEAR:016x}"
+        hashes_of = {"a.png": "0" * 16, "b.png": near, "c.png": far}
+        for side, name in enumerate(hashes_of, 8):
+            Image.new("L", (side, side)).save(tmp_path / name)
+        found = near_copies(
+            MemoryIndex(
+                CaptionRecord(name, "a dog", image=str(tmp_path / name), phash=phash)
+                for name, phash in hashes_of.items()
+            )
+        )
+        assert ids(found) == [["a.png", "b.png", "c.png"]] and found.groups[0].best.image_id == "c.png"
+        assert [*spare_files(found)] == [str(tmp_path / "a.png")]
 
     def test_what_has_a_relative_name_in_the_working_directory_is_another_file(
         self, run: Run, one: Path, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
