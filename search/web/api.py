@@ -65,10 +65,12 @@ _ALWAYS = _problems(
 
 async def _each_once(request: Request) -> None:
     """Refuse a second value of what takes one, as any other parameter that would not be heeded."""
-    given = Counter(name for name, _ in request.query_params.multi_items())
-    if twice := [name for name, times in given.items() if times > 1 and name in SINGLE]:
+    given = [("query", name) for name, _ in request.query_params.multi_items() if name in SINGLE]
+    if request.method == "POST":  # forms, of which every field takes one; they have been read by now
+        given += [("body", name) for name, _ in (await request.form()).multi_items()]
+    if twice := [place for place, times in Counter(given).items() if times > 1]:
         raise RequestValidationError(
-            [{"loc": ("query", name), "msg": "give it once", "type": "several"} for name in twice]
+            [{"loc": place, "msg": "give it once", "type": "several"} for place in twice]
         )
 
 

@@ -8,10 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from indexer.given import HIGHEST_SEED
+from search.web.settings import Settings
+from tests.search.web.conftest import Serve
 from tests.search.web.test_api import V1, ok, problem
 
 TEXT, COUNT, RANDOM = f"{V1}/text", f"{V1}/count", f"{V1}/random"
 IMAGE = f"{V1}/images/skimage%2Frocket.jpg"
+PHOTO = ("dog.jpg", b"a photo")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,26 @@ def test_what_takes_one_value_is_given_once(
     wrong = problem(client.get(path, params=twice), 422, "parameters")
     [name] = (name for name, value in twice.items() if isinstance(value, list))
     assert wrong["detail"] == f"query.{name}: give it once"
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ({"files": [("photo", PHOTO), ("photo", PHOTO)]}, "photo"),
+        ({"files": [("photo", PHOTO)], "data": {"photo": "dog.jpg"}}, "photo"),
+        ({"data": {"url": ["http://photos.example/1.jpg", "http://photos.example/2.jpg"]}}, "url"),
+    ],
+)
+def test_a_forms_field_is_given_once(client: TestClient, sent: dict[str, Any], name: str) -> None:
+    wrong = problem(client.post(f"{V1}/similar", **sent), 422, "parameters")
+    assert wrong["detail"] == f"body.{name}: give it once"
+
+
+def test_a_token_is_given_once(serve: Serve) -> None:
+    served = serve(settings=Settings(token="secret"))
+    wrong = problem(served.post(f"{V1}/session", data={"token": ["guess", "secret"]}), 422, "parameters")
+    assert wrong["detail"] == "body.token: give it once"
+    assert served.post(f"{V1}/session", data={"token": "secret"}).status_code == 204
 
 
 def test_tokens_that_may_be_given(client: TestClient) -> None:
