@@ -9,8 +9,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from captioner.console import PLACE, Command, WholeFile, beam_option, with_options
+from captioner.console import PLACE, Command, WholeFile, beam_option, no_place_for, with_options
 from captioner.effort import MOST_CAPTIONS
+from captioner.files import beside
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer import sources
@@ -30,6 +31,13 @@ class RejectsFile(WholeFile):
     """The report of captions that an index refuses; it may replace an earlier one, but no other file."""
 
     earlier = "earlier report of refused captions"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Nobody who names no file need be able to write here: photos may lie on a card that is read-only."""
+        chosen = param and ctx and ctx.get_parameter_source(str(param.name)) is not ParameterSource.DEFAULT
+        if not chosen and no_place_for(beside(Path(value))):
+            value = Path.home() / value
+        return super().convert(value, param, ctx)
 
     def is_earlier(self, file: Path) -> bool:
         return is_report(file)
@@ -81,7 +89,8 @@ _SOURCES = (
         metavar="FILE",
         default="rejected.jsonl",
         show_default=True,
-        help="Where captions that the index refuses are reported, for --retry.",
+        help="Where captions that the index refuses are reported, for --retry; in the home folder where the "
+        "current one cannot be written.",
     ),
     click.option(
         "--engine",

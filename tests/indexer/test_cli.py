@@ -19,10 +19,11 @@ from captioner.formats import NAMES
 from captioner.tokens import DEFAULT
 from indexer import open_index
 from indexer.cli import main
+from indexer.embedded.draft import EmbeddedDraft
 from indexer.records import CaptionRecord, Rejected
 from indexer.rejects import write_rejects
 from tests.indexer.proxy import Proxy
-from tests.indexer.worlds import ColourCaptioner, write_coco, write_jsonl, write_photo
+from tests.indexer.worlds import ColourCaptioner, refusing, write_coco, write_jsonl, write_photo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -216,6 +217,21 @@ class TestOptions:
         assert result.exit_code == 2
         assert f"no permission to write into {tmp_path / 'locked'}; name another file" in result.stderr
         assert not (tmp_path / "caption-index").exists()
+
+    def test_the_report_goes_home_where_the_folder_is_read_only_and_nobody_named_another(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home, allowed = tmp_path / "home", os.access
+        home.mkdir()
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and allowed(path, mode))
+        monkeypatch.setattr(Path, "home", lambda: home)
+        monkeypatch.setattr(EmbeddedDraft, "add", refusing(lambda one: one.caption == "A cat."))
+        where = tmp_path / "caption-index"
+        result = run("build", "--jsonl", two_captions(tmp_path))
+        assert result.exit_code == 1
+        rejects = home / "rejected.jsonl"
+        assert f"indexer add --retry {rejects} " in result.stderr and "A cat." in rejects.read_text()
+        assert where.is_dir() and not (tmp_path / "rejected.jsonl").exists()
 
     @pytest.mark.parametrize("name", ["captions.jsonl", "coco.json", "captions.txt", "a.jpg", "deep.json"])
     @pytest.mark.parametrize("option", ["--rejects", None])

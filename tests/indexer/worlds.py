@@ -18,6 +18,7 @@ from captioner.tokens import DEFAULT
 from indexer.analyzers import known_analyzer
 from indexer.build import Captioning
 from indexer.contract import Draft
+from indexer.embedded.draft import EmbeddedDraft
 from indexer.records import (
     AddReport,
     CaptionRecord,
@@ -56,6 +57,20 @@ class Stopped(ColourCaptioner):
             if number == self.after:
                 raise self.how
             yield result
+
+
+def refusing(
+    refused: Callable[[CaptionRecord], bool],
+) -> Callable[[EmbeddedDraft, Iterable[CaptionRecord]], AddReport]:
+    """`EmbeddedDraft.add` of an index that refuses some captions, as a server may."""
+    take = EmbeddedDraft.add
+
+    def add(draft: EmbeddedDraft, records: Iterable[CaptionRecord]) -> AddReport:
+        given = list(records)
+        taken = take(draft, (one for one in given if not refused(one)))
+        return taken + AddReport(rejected=tuple(Rejected(one, "odd") for one in given if refused(one)))
+
+    return add
 
 
 def captioning(captioner: PhotoCaptioner, captions: int = 1) -> Captioning:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,12 @@ from indexer.cli import main
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.index import open_index
 from indexer.origins import with_beam
-from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.scrape import command
 from indexer.scrape.data_set import scraped_photos
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site
-from tests.indexer.worlds import ColourCaptioner
+from tests.indexer.worlds import ColourCaptioner, refusing
 
 pytestmark = pytest.mark.usefixtures("kept_examiners")
 
@@ -168,16 +166,8 @@ def test_what_the_index_refuses_is_kept_and_can_be_tried_again(
     apis.pictures["cats"] = [Picture(site.photo("/x.jpg", jpeg(1)), "A cat of a kind")]
     folder, where = tmp_path / "photos", tmp_path / "in\x07dex"
     monkeypatch.setattr(command, "loader", lambda model: ColourCaptioner)
-    take = EmbeddedDraft.add
-
-    def refuse_titles(draft: EmbeddedDraft, records: Iterable[CaptionRecord]) -> AddReport:
-        given = list(records)
-        refused = (Rejected(one, "odd") for one in given if one.kind == "title")
-        taken = take(draft, (one for one in given if one.kind != "title"))
-        return taken + AddReport(rejected=tuple(refused))
-
-    with monkeypatch.context() as refusing:
-        refusing.setattr(EmbeddedDraft, "add", refuse_titles)
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedDraft, "add", refusing(lambda one: one.kind == "title"))
         arguments = ("cats", "--provider", "wikimedia", "-o", str(folder), "--index", str(where), *LOCAL)
         result = _run(*arguments, env=apis.environment())
     assert result.exit_code == 1
