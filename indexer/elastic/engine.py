@@ -164,8 +164,11 @@ class ElasticIndex(CaptionIndex):
             live=self._live,
         )
 
-    def rollback(self) -> IndexStatus:
-        """Let readers see the generation before the live one again. Raises IndexNotFoundError without one."""
+    def rollback(self, to: str = "") -> IndexStatus:
+        """Let readers see the generation before the live one again, or the one with the name `to`.
+
+        Raises IndexNotFoundError where it is not kept.
+        """
         self._begin_to_write()
-        rollout.go_back(self._client, self._address, self._retrier)
+        rollout.go_back(self._client, self._address, self._retrier, to)
         return self.status()

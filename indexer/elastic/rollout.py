@@ -262,13 +262,30 @@ def remove_old(client: Elasticsearch, address: Address, keep: int) -> None:
             client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
-def go_back(client: Elasticsearch, address: Address, retrier: Retrier) -> None:
-    """Let the name stand again for the generation that was live before."""
+def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str = "") -> None:
+    """Let the name stand again for the generation that was live before, or for `to`, which may be newer."""
     with retrier.ask(BuildLock(client, address, "rollback").acquire):
         live = retrier.ask(partial(live_generation, client, address, any_schema=True))
-        before = retrier.ask(partial(_rollback_target, client, address))
-        left = [{"add": {"index": live.index, "alias": left_alias(live.index)}}] if live else []
-        retrier.ask(partial(move_alias, client, address, before, *left))
+        find = (
+            partial(_named_target, client, address, to) if to else partial(_rollback_target, client, address)
+        )
+        target = retrier.ask(find)
+        marks: list[Mapping[str, Any]] = [{"remove": {"index": target, "alias": left_alias(target)}}]
+        if live and not (to and live.index < target):  # who goes forward again leaves nothing bad behind
+            marks.append({"add": {"index": live.index, "alias": left_alias(live.index)}})
+        retrier.ask(partial(move_alias, client, address, target, *marks))
+
+
+def _named_target(client: Elasticsearch, address: Address, to: str) -> str:
+    """A generation by its own name. Raises IndexNotFoundError where it is none that can become live."""
+    kept = [one for one in generations(client, address) if not one.live and not one.draft]
+    found = next((one for one in kept if one.index == to), None)
+    if found is None:
+        there = ", ".join(one.index for one in kept) or "none"
+        raise IndexNotFoundError(f"{address.where}: no index {to} is kept to go to; kept: {there}")
+    if found.closed:
+        raise closed_error(address, to)
+    return to
 
 
 def _rollback_target(client: Elasticsearch, address: Address) -> str:
@@ -280,7 +297,7 @@ def _rollback_target(client: Elasticsearch, address: Address) -> str:
     others = [one.index for one in every if not one.live and not one.draft]
     if not others and not any(one.live for one in every):
         raise not_found(address)
-    also = f" ({', '.join(others)}: newer, or gone back from)" if others else ""
+    also = f" ({', '.join(others)}: newer, or gone back from; --to leads to them)" if others else ""
     raise IndexNotFoundError(f"{address.where}: no older index is kept to go back to{also}")
 
 

@@ -14,7 +14,7 @@ from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.generations import Generation, lineage
 from indexer.elastic.rollout import ElasticDraft, move_alias
-from indexer.errors import IndexNotFoundError
+from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord
 from tests.indexer.dogs import built, captions, concrete, delete_by_hand, dogs, gone_back
 
@@ -41,7 +41,7 @@ def test_what_a_rollback_led_to_is_kept_and_gone_back_to_again(elastic_where: st
     assert gone_back(elastic_where) == 1
     bad = built(elastic_where, 3)
     assert gone_back(elastic_where) == 1
-    with pytest.raises(IndexNotFoundError, match=rf"no older index .*\({bad}: newer, or gone back from\)"):
+    with pytest.raises(IndexNotFoundError, match=rf"no older index .*\({bad}: newer, or gone back from; --to leads to them\)"):
         gone_back(elastic_where)
     built(elastic_where, 4)
     assert len(concrete(elastic_where)) == 2
@@ -92,7 +92,7 @@ def test_what_was_gone_back_from_is_not_gone_back_to_where_all_else_is_gone(elas
     bad = built(elastic_where, 2)
     assert gone_back(elastic_where) == 1
     delete_by_hand(elastic_where, good)
-    with pytest.raises(IndexNotFoundError, match=rf"no older index .*\({bad}: newer, or gone back from\)"):
+    with pytest.raises(IndexNotFoundError, match=rf"no older index .*\({bad}: newer, or gone back from; --to leads to them\)"):
         gone_back(elastic_where)
     with pytest.raises(IndexNotFoundError, match=r"no such index; make it with `indexer build"):
         captions(elastic_where)
@@ -132,6 +132,28 @@ def built_and_left(where: str, number: int) -> str:
     index = built(where, number, keep=5)
     gone_back(where)
     return index
+
+
+@pytest.mark.elasticsearch
+def test_any_that_is_kept_can_be_gone_to_by_its_name(elastic_where: str) -> None:
+    """So a rollback by mistake is undone, and leaves no mark."""
+    first, second, third = (built(elastic_where, number, keep=5) for number in (1, 2, 3))
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        assert index.rollback(first).captions == 1
+        assert index.rollback(third).captions == 3
+        assert index.rollback().captions == 2, "as if nothing had been gone back from"
+        assert index.rollback(third).captions == 3
+        draft = index.draft("4 dogs")
+        draft.close()
+        for name in (third, concrete(elastic_where)[-1], f"{third}x", "another"):
+            kept = rf"no index {name} is kept to go to; kept: {first}, {second}$"
+            with pytest.raises(IndexNotFoundError, match=kept):
+                index.rollback(name)
+        with connect(parse(elastic_where)) as client:
+            client.indices.close(index=first)
+        with pytest.raises(IndexUnavailableError, match=f"{first}: the index is closed; open it with POST"):
+            index.rollback(first)
+        assert captions(elastic_where) == 3
 
 
 @pytest.mark.elasticsearch
