@@ -76,7 +76,8 @@ def similar(photos: tuple[str, ...], **options: Any) -> None:
 def text(caption: str, **options: Any) -> None:
     """Images for a caption: "a dog playing on the beach".
 
-    A word after a hyphen ("a dog -beach") is one that no caption may have, as with --without.
+    A word after a hyphen ("a dog -beach") is one that no caption may have, as with --without. Where it comes
+    first, write -- before the caption.
     """
     request = read_request(options)
     if is_file(caption):

@@ -44,6 +44,11 @@ def no_word_counts(caption: str) -> str:
     return nothing_to_search_for(f"{quoted(caption)} holds no word that counts")
 
 
+def only_without() -> str:
+    """Why a question that names nothing but words to do without cannot be answered."""
+    return nothing_to_search_for("give a word to look for besides those to do without")
+
+
 def quoted(caption: str) -> str:
     """The beginning of a caption, on one line."""
     text = clean(caption)

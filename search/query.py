@@ -12,8 +12,8 @@ from search.asked import Asked
 from search.errors import QueryError, nothing_to_search_for
 from search.jaccard import similarity
 
-#: A word after a blank and a hyphen: no caption begins one so, and "T-shirt" and " - " are something else.
-_BARRED = re.compile(r"(?<=\s)-(?=[^\W\d_])(\S+)")
+#: A word that begins with a hyphen: no caption has one so, and "T-shirt" and " - " are something else.
+_BARRED = re.compile(r"(?<!\S)-(?=[^\W\d_])(\S+)")
 
 
 def written(text: str) -> tuple[str, tuple[str, ...]]:

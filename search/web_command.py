@@ -75,6 +75,7 @@ def web(
     check_photos([query] if photo else [])
     captioner = open_captioner(model)
     caption, barred = ("", ()) if photo else written(query)
+    barred += without
     shown = Output(as_json, html, montage)
     try:
         with _watching() as watch:
@@ -87,11 +88,11 @@ def web(
                 k=k,
                 beam=beam,
                 min_score=min_score,
-                without=without + barred,
+                without=barred,
                 watch=watch,
             )
     except NoWordError as error:  # an answer, as to `search text`
-        show([Answer(query, nothing_found(error.caption), photo=photo)], shown)
+        show([Answer(query, nothing_found(error.caption, barred), photo=photo)], shown)
     else:
         _show(query, photo, found, shown)
 

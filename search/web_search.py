@@ -104,10 +104,12 @@ def search_web(
     return Found(results, tuple(asked), report, place)
 
 
-def nothing_found(caption: str) -> Results:
+def nothing_found(caption: str, without: Iterable[str] = ()) -> Results:
     """The answer where the web cannot be asked: exact, since no image is like a caption without words."""
     asked = (Asked(caption, frozenset(), DEFAULT),)
-    return Results(asked, hits=(), exact=True, examined=0, captions=0, took_ms=0.0, analyzer=DEFAULT)
+    barred = Wanted.of(DEFAULT, 1, without=without).filters.without
+    nothing = Results(asked, hits=(), exact=True, examined=0, captions=0, took_ms=0.0, analyzer=DEFAULT)
+    return replace(nothing, without=barred)
 
 
 def _among_written(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from captioner.counted import counted
 from captioner.tokens import analyzer
-from search.errors import no_word_counts, nothing_to_search_for, quoted
+from search.errors import no_word_counts, nothing_to_search_for, only_without, quoted
 from search.hits import Results
 
 
@@ -45,5 +45,6 @@ def no_hits(results: Results) -> str:
     if not results.tokens:
         if analyzer(results.analyzer)(results.caption):  # of examples to be like and unlike
             return nothing_to_search_for(f"in {quoted(results.caption)} no word is left")
-        return no_word_counts(results.caption)
+        barring = results.without and not results.caption.strip()
+        return only_without() if barring else no_word_counts(results.caption)
     return "no further image answers" if results.continued else "no image answers"

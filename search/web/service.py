@@ -16,7 +16,7 @@ from captioner.version import program_version
 from indexer.contract import CaptionIndex, View
 from indexer.records import IndexStatus
 from search.asked import Asked, analysed, analyzer_of, check_analyzer
-from search.errors import NoImageError, QueryError, nothing_to_search_for
+from search.errors import NoImageError, QueryError, nothing_to_search_for, only_without
 from search.hits import Results
 from search.token_searcher import TokenSearcher
 from search.web.captioning import CaptionQueue, QueueFullError
@@ -28,7 +28,6 @@ from search.web.parameters import (
     PhotoParameters,
     RandomParameters,
     SearchParameters,
-    Sentences,
     TextParameters,
 )
 from search.web.pictures import Picture, Pictures
@@ -241,10 +240,12 @@ class Service:
         """Make tokens of any words: the first time, the stemmer's tables are read, for up to some seconds."""
         analysed(self.index, ["photos"])
 
-    def _question(self, view: View, sentences: Sentences) -> list[Asked]:
+    def _question(self, view: View, sentences: TextParameters | CountParameters) -> list[Asked]:
         """As `_with_tokens`. Raises QueryError if nothing is asked."""
         if sentences.empty:
-            raise QueryError(nothing_to_search_for("give a sentence as `q`"))
+            raise QueryError(
+                only_without() if sentences.without else nothing_to_search_for("give a sentence as `q`")
+            )
         return self._with_tokens(view, sentences)
 
     def _with_tokens(self, view: View, sentences: OneSentence) -> list[Asked]:

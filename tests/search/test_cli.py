@@ -176,6 +176,14 @@ class TestText:
         counted = run("text", "dog in snow -big", "--count", "--min-score", "0.1", "--without", "beach")
         assert counted.stdout == "1\n"
 
+    def test_words_to_do_without_need_one_to_look_for(self, run: Run) -> None:
+        result = run("text", "--", "-dog -snow")
+        said = "nothing to search for: give a word to look for besides those to do without\n"
+        assert (result.exit_code, result.stderr) == (0, said)
+        assert ids(run("text", "--json", "--", "-dog")) == []
+        assert ids(run("text", "--json", "--", "-big dog in snow -beaches")) == ["dog-snow"]
+        assert ids(run("text", "--json", "--like", "snow", "--", "-big")) == ["dog-snow"]
+
     def test_a_word_that_does_not_count(self, run: Run) -> None:
         result = run("text", "a dog", "--without", "the")
         said = "Error: nothing to do without: 'the' holds no word that counts\n"

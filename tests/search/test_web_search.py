@@ -295,6 +295,12 @@ def test_a_question_without_a_word_is_answered_by_nothing(command: list[str], ca
     assert (answer["query"], answer["hits"]) == ({"caption": caption, "tokens": []}, [])
 
 
+def test_words_to_do_without_are_no_question(command: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, "--", "-dogs"])
+    said = "nothing to search for: give a word to look for besides those to do without\n"
+    assert (result.exit_code, result.stdout.strip(), result.stderr) == (0, "", said)
+
+
 def test_nothing_found_is_one_clear_line(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, "purple elephants"])
     assert result.exit_code == 1

@@ -306,8 +306,9 @@ answer.whenPageFails(fail);
 // ---- what people do --------------------------------------------------------------------------
 
 whenAsked((sentence) => {
-  toTop(); // also where the same is asked again
   const { q, without } = written(sentence);
+  if (!q) return note("Give a word to look for besides those to do without");
+  toTop(); // also where the same is asked again
   go(another({ min: state.min, q, ...adding(without)(state) }));
 });
 photos.take(searchPhoto);

@@ -7,7 +7,7 @@ const LONGEST = 200; // characters of a word; the server refuses longer ones
 /** What is written into the search field, as on the command line: “a dog -beach” is a dog, and no beach. */
 export function written(sentence) {
   const without = [];
-  const q = sentence.replace(/(?<=\s)-(?=\p{L})\S+/gu, (word) => (without.push(word.slice(1, 1 + LONGEST)), ""));
+  const q = sentence.replace(/(?<!\S)-(?=\p{L})\S+/gu, (word) => (without.push(word.slice(1, 1 + LONGEST)), ""));
   return without.length ? { q: q.split(/\s+/).join(" ").trim(), without } : { q: sentence, without };
 }
 

@@ -411,6 +411,11 @@ def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     for nothing in ({}, {"q": " "}, {"also": "a dog"}):
         problem(client.get(f"{V1}/text", params=nothing), 400, "query")
         problem(client.get(f"{V1}/count", params={**nothing, "min_score": 0.5}), 400, "query")
+    for path in "text?without=dog", "count?without=dog&min_score=.5":
+        said = problem(client.get(f"{V1}/{path}"), 400, "query")
+        assert said["detail"] == (
+            "nothing to search for: give a word to look for besides those to do without"
+        )
     problem(client.get(f"{V1}/text", params={"q": "a dog", "after": "nonsense"}), 400, "query")
     wrong = problem(client.get(f"{V1}/text", params={"q": "x", "k": 0, "colour": "red"}), 422, "parameters")
     assert {error["where"] for error in wrong["errors"]} == {"query.k", "query.colour"}

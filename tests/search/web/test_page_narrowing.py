@@ -185,6 +185,20 @@ def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
     assert "without=" not in visitor.page.url
 
 
+def test_words_to_do_without_need_one_to_look_for(visitor: Visit) -> None:
+    visitor.open()
+    visitor.settled()
+    visitor.page.fill("#q", "-striped -blankets")
+    visitor.page.press("#q", "Enter")
+    visitor.has("#note", "Give a word to look for besides those to do without")
+    expect(visitor.page.locator("#q")).to_have_value("-striped -blankets")
+    assert visitor.page.url == f"{visitor.url}/"
+    visitor.page.fill("#q", f"-striped {CAT}")
+    visitor.page.press("#q", "Enter")
+    visitor.has("#without", "without striped")
+    expect(visitor.page.locator("#q")).to_have_value(CAT)
+
+
 def test_a_word_after_a_hyphen_is_cut_where_the_server_would_refuse_it(visitor: Visit) -> None:
     visitor.open()
     visitor.settled()
