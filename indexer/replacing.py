@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -128,7 +128,7 @@ class Before:
         left = self._draft.left_by_others(photo.image_id for photo in photos)
         held = self._held_of(photos) if self._is_sound else [()] * len(photos)
         return [
-            tuple(self._of(photo, (*left.get(photo.image_id, ()), *documents)))
+            self._of(photo, documents) or self._of(photo, left.get(photo.image_id, ()))
             for photo, documents in zip(photos, held, strict=True)
         ]
 
@@ -153,13 +153,16 @@ class Before:
             return False
         return True
 
-    def _of(self, photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:
+    def _of(self, photo: CaptionRecord, held: Sequence[Document]) -> tuple[CaptionRecord, ...]:
         """Only the caption and what its picture looks like: all else the source tells as it is now."""
         written = (one for one in held if self._written.matches(one.record))
         same = {one.record.caption: one.record for one in written if _shows_still(photo, one)}
-        if len(same) == self._captions:
-            for caption, record in same.items():
-                yield replace(photo, caption=caption, model=record.model, phash=record.phash or photo.phash)
+        if len(same) != self._captions:
+            return ()
+        return tuple(
+            replace(photo, caption=caption, model=record.model, phash=record.phash or photo.phash)
+            for caption, record in same.items()
+        )
 
 
 def _shows_still(photo: CaptionRecord, document: Document) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class RejectsFile(WholeFile):
         """Nobody who names no file need be able to write here: photos may lie on a card that is read-only."""
         chosen = param and ctx and ctx.get_parameter_source(str(param.name)) is not ParameterSource.DEFAULT
         if not chosen and no_place_for(beside(Path(value))):
-            value = Path.home() / value
+            value = os.path.join(os.path.expanduser("~"), value)  # noqa: PTH111, PTH118 (some have no home)
         return super().convert(value, param, ctx)
 
     def is_earlier(self, file: Path) -> bool:

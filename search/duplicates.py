@@ -139,15 +139,16 @@ def _measured(picture: Picture) -> Picture:
 def spare_files(found: NearCopies) -> Iterator[str]:
     """The files of all pictures but each group's best one, so that this stays if they go.
 
-    None is a best one's file by another name or a link, none comes twice, all are near to the one that stays,
-    and a group whose first picture is no file here has none.
+    None is a best one's file by another name or a link, none comes twice, all are near to the one that stays
+    and can be read where it can, and a group whose first picture is no file here has none.
     """
-    groups = [group for group in found.groups if group.pictures[0].is_file_here]
-    told = {_file(group.best.image) for group in groups}
-    for group in groups:
-        for copy in group.pictures:
-            near = hash_distance(copy.phash, group.best.phash) <= NEAR
-            if near and copy.is_file_here and _file(copy.image) not in told:
+    groups = [(group.best, group.pictures) for group in found.groups if group.pictures[0].is_file_here]
+    told = {_file(best.image) for best, _ in groups}
+    for best, pictures in groups:
+        for copy in pictures:
+            # One that cannot be read may be larger than all that can.
+            is_spare = hash_distance(copy.phash, best.phash) <= NEAR and bool(copy.width or not best.width)
+            if is_spare and copy.is_file_here and _file(copy.image) not in told:
                 told.add(_file(copy.image))
                 yield copy.image
 

@@ -15,7 +15,7 @@ h2 { font-size: 1rem; font-weight: 500; margin: 2rem 0 .5rem; }
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
 li { background: var(--card); border: 1px solid var(--edge); border-radius: .5rem; padding: .6rem; }
-li:first-child { border-color: var(--mark); }
+li.best { border-color: var(--mark); }
 li img { display: block; width: 100%; border-radius: .3rem; }
 """
 
@@ -27,16 +27,18 @@ def near_copies_page(found: NearCopies) -> str:
 
 
 def _section(group: Group) -> str:
-    first, *copies = group.pictures
-    items = [_item(first, "the others are near to this one")]
-    items += [_item(copy, f"{counted(copy.bits, 'bit')} apart") for copy in copies]
+    first, best = group.pictures[0], group.best
+    notes = {one: f"{counted(one.bits, 'bit')} apart" for one in group.pictures}
+    notes[first] = "the others are near to this one"
+    items = [_item(one, note, one is best) for one, note in notes.items()]
     heading, pictures = f"{len(items)} pictures: {safe(first.caption)}", "\n".join(items)
     return f"<section><h2>{heading}</h2>\n<ol>\n{pictures}\n</ol></section>"
 
 
-def _item(picture: Picture, note: str) -> str:
+def _item(picture: Picture, note: str, is_best: bool) -> str:
     small = thumbnail(picture.image, _SIDE, _SIDE)
     image = f'<img src="{data_uri(small)}" alt="{safe(picture.caption)}">' if small else "no picture here"
     image = linked(image, picture.image)
     size = f"{picture.width}x{picture.height}, " if picture.width else ""
-    return f'<li>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{size}{note}</p></li>'
+    kept = ' class="best" title="The largest: --paths leaves it out"' if is_best else ""
+    return f'<li{kept}>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{size}{note}</p></li>'

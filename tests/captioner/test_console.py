@@ -158,7 +158,7 @@ def writing_into(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["work", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("name", ["new.jpg", "new.html", "new.png", "NEW.PNG", "new"])
+@pytest.mark.parametrize("name", ["new.jpg", "new.html", "new.png", "NEW.PNG", "new", "new v1.5"])
 def test_a_png_has_no_name_of_another_format(name: str, tmp_path: Path) -> None:
     main = group(None)
     main.commands["work"].params.append(click.Option(["--png"], type=PngFile(), expose_value=False))

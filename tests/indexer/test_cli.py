@@ -224,7 +224,7 @@ class TestOptions:
         home, allowed = tmp_path / "home", os.access
         home.mkdir()
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and allowed(path, mode))
-        monkeypatch.setattr(Path, "home", lambda: home)
+        monkeypatch.setenv("HOME", str(home))
         monkeypatch.setattr(EmbeddedDraft, "add", refusing(lambda one: one.caption == "A cat."))
         where = tmp_path / "caption-index"
         result = run("build", "--jsonl", two_captions(tmp_path))

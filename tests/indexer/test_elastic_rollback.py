@@ -41,7 +41,7 @@ def test_what_a_rollback_led_to_is_kept_and_gone_back_to_again(elastic_where: st
     assert gone_back(elastic_where) == 1
     bad = built(elastic_where, 3)
     assert gone_back(elastic_where) == 1
-    with pytest.raises(IndexNotFoundError, match=rf"no older index .*\({bad}: newer, or gone back from; --to leads to them\)"):
+    with pytest.raises(IndexNotFoundError, match=rf"no older .*\({bad}: newer, .*; --to leads to them\)"):
         gone_back(elastic_where)
     built(elastic_where, 4)
     assert len(concrete(elastic_where)) == 2
@@ -92,7 +92,7 @@ def test_what_was_gone_back_from_is_not_gone_back_to_where_all_else_is_gone(elas
     bad = built(elastic_where, 2)
     assert gone_back(elastic_where) == 1
     delete_by_hand(elastic_where, good)
-    with pytest.raises(IndexNotFoundError, match=rf"no older index .*\({bad}: newer, or gone back from; --to leads to them\)"):
+    with pytest.raises(IndexNotFoundError, match=rf"no older .*\({bad}: newer, .*; --to leads to them\)"):
         gone_back(elastic_where)
     with pytest.raises(IndexNotFoundError, match=r"no such index; make it with `indexer build"):
         captions(elastic_where)

@@ -240,6 +240,19 @@ class TestTakenOver:
             build(index, [found], captioning(another))
             assert len(another.asked) == 6, "captions of another captioner are not what it would write"
 
+    def test_captions_of_an_index_count_whatever_an_interrupted_build_of_more_left(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        for number in range(4):
+            write_noise(tmp_path / "photos" / f"{number}.png", number)
+        found, captioner = FolderSource(tmp_path / "photos"), ColourCaptioner()
+        with open_index(fresh_where, create=True) as index:
+            build(index, [found], captioning(captioner))
+            with pytest.raises(KeyboardInterrupt):
+                build(index, [found], captioning(Stopped(3, KeyboardInterrupt()), captions=3))
+            report = build(index, [found], captioning(captioner))
+            assert (report.captioned, report.taken_over, len(captioner.asked)) == (0, 4, 4)
+
     def test_it_is_stored_before_the_captioner_takes_its_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

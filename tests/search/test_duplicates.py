@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,6 +196,8 @@ class TestCommand:
         assert result.stderr == f"page: {page}\n"
         text = page.read_text("utf-8")
         assert text.count("<section>") == 2 and text.count("data:image/jpeg") == 5
+        best = re.findall(r'<li class="best".*?<a href="([^"]*)"', text)
+        assert [Path(name).name for name in best] == ["astronaut.png", "rocket.jpg"]
         assert f'<a href="{(built / "rocket.jpg").as_uri()}" rel="noreferrer"><img ' in text
         assert run("--html", page).exit_code == 0, "its own page may be written over"
         full = run("--html", "/dev/full")
@@ -285,6 +288,13 @@ class TestSpareFiles:
         (tmp_path / "link.png").symlink_to(one)
         os.link(two, tmp_path / "hard.png")
         assert self.spare(tmp_path / "link.png", one, two, tmp_path / "hard.png") == [str(two)]
+
+    def test_nor_is_one_that_cannot_be_read(self, tmp_path: Path) -> None:
+        """Such as a picture that nobody may read now: it may be the largest."""
+        Image.new("L", (8, 8)).save(tmp_path / "small.png")
+        (tmp_path / "large.png").write_bytes(b"unreadable")
+        assert self.spare(tmp_path / "large.png", tmp_path / "small.png") == []
+        assert self.spare(tmp_path / "small.png", tmp_path / "large.png") == []
 
     def test_a_copy_is_near_to_the_one_that_stays(self, tmp_path: Path) -> None:
         """Two that are near to the first may be twice as far from each other."""
