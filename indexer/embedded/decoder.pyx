@@ -10,6 +10,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc, qsort
+from libc.string cimport memcmp
 
 import numpy as np
 
@@ -53,6 +54,41 @@ def decode_many(blob, starts, places):
         while opened:
             opened -= 1
             PyBuffer_Release(&buffers[opened])
+
+
+def locate(blob, starts, bytes wanted):
+    """See `decoding.locate`."""
+    cdef Py_buffer texts, begins
+    PyObject_GetBuffer(blob, &texts, PyBUF_SIMPLE)
+    try:
+        PyObject_GetBuffer(starts, &begins, PyBUF_SIMPLE)
+        try:
+            return locate_bytes(&texts, &begins, wanted, len(wanted))
+        finally:
+            PyBuffer_Release(&begins)
+    finally:
+        PyBuffer_Release(&texts)
+
+
+cdef tuple locate_bytes(
+    const Py_buffer* blob, const Py_buffer* starts, const char* wanted, Py_ssize_t wanted_length
+):
+    cdef Py_ssize_t middle, low = 0, high = starts.len // starts.itemsize - 1
+    cdef int64_t begin, end
+    cdef int order
+    cdef bint found = False
+    while low < high:
+        middle = (low + high) // 2
+        begin, end = number_at(starts, middle), number_at(starts, middle + 1)
+        if not 0 <= begin <= end <= blob.len:
+            raise IndexError(f"text {middle} does not lie within the texts")
+        order = memcmp(<const char*> blob.buf + begin, wanted, min(end - begin, wanted_length))
+        if order < 0 or (order == 0 and end - begin < wanted_length):
+            low = middle + 1
+        else:
+            high = middle
+            found = order == 0 and end - begin == wanted_length
+    return low, found
 
 
 def make_many(kind, names, columns):

@@ -31,6 +31,25 @@ def decode_many(blob: UInt8, starts: Integers, places: Integers) -> list[str]:
     return [str(data[begin:end], "utf-8", "surrogatepass") for begin, end in zip(begins, ends, strict=True)]
 
 
+def locate(blob: UInt8, starts: Integers, wanted: bytes) -> tuple[int, bool]:
+    """How many texts of a sorted table (see `decode_many`) are less than `wanted`, and whether it is one.
+
+    UTF-8 sorts bytes as it sorts code points. Raises IndexError as `decode_many`.
+    """
+    low, high, found = 0, len(starts) - 1, False
+    while low < high:
+        middle = (low + high) // 2
+        begin, end = starts.item(middle), starts.item(middle + 1)
+        if not 0 <= begin <= end <= len(blob):
+            raise IndexError(f"text {middle} does not lie within the texts")
+        here = blob[begin:end].tobytes()
+        if here < wanted:
+            low = middle + 1
+        else:
+            high, found = middle, here == wanted
+    return low, found
+
+
 def make_many(kind: Callable[..., _T], names: Sequence[str], columns: Sequence[list[Any]]) -> list[_T]:
     """Frozen dataclasses of this kind, whose fields have these names, from a column for each field.
 

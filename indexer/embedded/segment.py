@@ -122,7 +122,7 @@ class Segment:
     def _find_posting(self, token: int) -> Posting | None:
         if token < 0:
             return None
-        begin, end = map(int, self._posting_starts[token : token + 2])
+        begin, end = self._posting_starts.item(token), self._posting_starts.item(token + 1)
         if begin == end:  # a merge keeps the token when all its captions are deleted
             return None
         sets = self.token_sets
@@ -137,6 +137,8 @@ class Segment:
         posting = self.posting(text)
         if posting is None:
             return False
+        if self.deleted is None:
+            return True
         sets = self._posting_list(posting)
         # In batches, since the first sets nearly always have a live caption.
         batches = (sets[first : first + _BATCH_SETS] for first in range(0, len(sets), _BATCH_SETS))

@@ -15,9 +15,9 @@ import numpy as np
 from indexer.embedded.dtypes import Int64, Integers, UInt8
 
 try:
-    from indexer.embedded.decoder import decode_many
+    from indexer.embedded.decoder import decode_many, locate
 except ImportError:  # there was no compiler when this was installed
-    from indexer.embedded.decoding import decode_many
+    from indexer.embedded.decoding import decode_many, locate
 
 #: Strings copied at a time, which bounds the memory for the places of their bytes.
 _BATCH = 100_000
@@ -49,13 +49,10 @@ class Strings:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def _bytes(self, place: int) -> bytes:
+    def __getitem__(self, place: int) -> str:
         # As Python's numbers, with which NumPy slices faster than with its own.
         begin, end = self.starts.item(place), self.starts.item(place + 1)
-        return self.blob[begin:end].tobytes()
-
-    def __getitem__(self, place: int) -> str:
-        return decode(self._bytes(place))
+        return decode(self.blob[begin:end].tobytes())
 
     def many(self, places: Integers) -> list[str]:
         """The strings at `places`, in that order."""
@@ -67,20 +64,13 @@ class Strings:
 
     def rank(self, value: str, *, after: bool = False) -> int:
         """In a sorted table: how many strings are less than `value`; with `after`, less or equal."""
-        wanted, low, high = encode(value), 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            here = self._bytes(middle)
-            if here < wanted or (after and here == wanted):
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        place, found = locate(self.blob, self.starts, encode(value))
+        return place + (after and found)
 
     def find(self, value: str) -> int:
         """In a sorted table: the place of `value`, or -1."""
-        place = self.rank(value)
-        return place if place < len(self) and self._bytes(place) == encode(value) else -1
+        place, found = locate(self.blob, self.starts, encode(value))
+        return place if found else -1
 
     def find_prefix(self, prefix: str) -> Int64:
         """In a table of any order: the places of the strings that begin with `prefix`."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from indexer.embedded import decoding, ranking
 from indexer.embedded.dtypes import Int64
-from indexer.embedded.strings import Strings
+from indexer.embedded.strings import Strings, encode
 from indexer.embedded.token_sets import TokenSets
 from indexer.records import RECORD_FIELDS, CaptionRecord
 
@@ -77,6 +77,30 @@ def test_the_last_text_that_a_small_place_can_name(way: ModuleType) -> None:
     """The place behind it, where it ends, does not fit the places' type."""
     table = Strings.of([str(number) for number in range(256)])
     assert way.decode_many(table.blob, table.starts, np.array([255, 0], np.uint8)) == ["255", "0"]
+
+
+@every_way
+@given(
+    texts=st.sets(st.text(st.characters(), max_size=3), max_size=9),
+    wanted=st.text(st.characters(), max_size=3),
+    kind=st.sampled_from(KINDS),
+)
+def test_a_text_is_located_in_a_sorted_table(
+    way: ModuleType, texts: set[str], wanted: str, kind: str
+) -> None:
+    ordered = sorted(texts)
+    table = Strings.of(ordered)
+    for text in (wanted, *ordered):
+        found = way.locate(table.blob, table.starts.astype(kind), encode(text))
+        assert found == (sum(one < text for one in ordered), text in texts)
+
+
+@every_way
+@pytest.mark.parametrize("starts", [[0, 9], [2, 1], [2**62, 2**63 - 1], [-5, 1]])
+def test_nothing_is_located_outside_of_the_texts(way: ModuleType, starts: list[int]) -> None:
+    blob: Int64 = np.zeros(3, np.uint8)
+    with pytest.raises(IndexError, match="does not lie within"):
+        way.locate(blob, np.array(starts), b"a")
 
 
 @every_way
