@@ -25,10 +25,9 @@ _SELECTIVE_SHARE, _SELECTIVE_ROWS = 0.01, 2_000
 
 
 class _Found(NamedTuple):
-    """A caption that answers: its score, its image, and where it is stored."""
+    """A caption that answers, and where it is stored."""
 
-    score: float
-    image_id: str
+    position: Position
     segment: int
     set: int
     row: int
@@ -83,9 +82,9 @@ class _Answer:
         self._images: set[str] = set()  # of `_found`
 
     def collect(self) -> Candidates:
-        while self._missing() and self._reaches_min_score(self._descent.bound):
-            by_image = self._query.images is not None
-            self._take(self._descent.step(self._missing(), self._query.min_score, images=by_image))
+        by_image = self._query.images is not None
+        while (missing := self._missing()) and self._reaches_min_score(self._descent.bound):
+            self._take(self._descent.step(missing, self._query.min_score, images=by_image))
         return Candidates(self._candidates(), self._bound(), self._descent.examined)
 
     def _missing(self) -> int:
@@ -100,18 +99,19 @@ class _Answer:
 
     def _bound(self) -> float:
         """An upper bound on the score of all that is left out."""
-        bound = self._next.score if self._next else self._descent.bound
+        bound = self._next.position.score if self._next else self._descent.bound
         return bound if self._reaches_min_score(bound) else 0.0
 
     def _take(self, matches: Sequence[Match]) -> None:
         """Take captions until none is missing, and look at one more to know the best that is left out."""
         captions, images = self._limit - len(self._found), self._query.images or self._limit
-        for one in merge(*map(self._captions, matches), key=lambda one: (-one.score, one.image_id)):
+        found = map(self._captions, matches)
+        for one in merge(*found, key=lambda one: (-one.position.score, one.position.image_id)):
             if not captions or len(self._images) >= images:
                 self._next = one
                 break
             self._found.append(one)
-            self._images.add(one.image_id)
+            self._images.add(one.position.image_id)
             captions -= 1
 
     def _captions(self, match: Match) -> Iterator[_Found]:
@@ -136,9 +136,8 @@ class _Answer:
         if not all_answer:
             kept = self._passes(number, rows, codes, scores).nonzero()[0][:enough]
             scores, codes, sets, rows = scores[kept], codes[kept], sets[kept], rows[kept]
-        return map(
-            _Found, scores.tolist(), images.values.many(codes), repeat(number), sets.tolist(), rows.tolist()
-        )
+        positions = map(Position, scores.tolist(), images.values.many(codes))
+        return map(_Found, positions, repeat(number), sets.tolist(), rows.tolist())
 
     def _passes(self, number: int, rows: Int64, images: Integers, scores: Float64) -> Bool:
         """Which of a segment's captions pass the filters, and do not stand before the page."""
@@ -150,10 +149,7 @@ class _Answer:
 
     def _candidates(self) -> tuple[Candidate, ...]:
         documents = [iter(self._documents(number)) for number in range(len(self._segments))]
-        return tuple(
-            Candidate(next(documents[found.segment]), Position(found.score, found.image_id))
-            for found in self._found
-        )
+        return tuple(Candidate(next(documents[found.segment]), found.position) for found in self._found)
 
     def _documents(self, number: int) -> list[Document]:
         """The documents that were found in a segment, in their order."""

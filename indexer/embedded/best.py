@@ -49,6 +49,16 @@ class SegmentQuery:
     together: bool  # whether some known tokens probably occur in the same sets: one more hit is wanted then
 
 
+def class_edges(token_sets: TokenSets, begin: int, end: int) -> Int64:
+    """Where each size class begins in the posting list from `begin` up to `end`, and where the last one ends.
+
+    Raises IndexError for a list that does not lie within the postings.
+    """
+    if not 0 <= begin <= end <= len(token_sets.postings):
+        raise IndexError("a posting list does not lie within the postings")
+    return begin + token_sets.postings[begin:end].searchsorted(token_sets.class_sets)
+
+
 #: A way to find the best sets, such as `find_best`.
 FindBest = Callable[[TokenSets, SegmentQuery, int, float, float], tuple[Int32, Float64, float, int]]
 

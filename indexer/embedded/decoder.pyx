@@ -15,6 +15,25 @@ from libc.string cimport memcmp
 import numpy as np
 
 
+cdef int open_all(tuple arrays, Py_buffer* buffers) except -1:
+    """Open the memory of all arrays, or of none."""
+    cdef int opened = 0
+    try:
+        for array in arrays:
+            PyObject_GetBuffer(array, &buffers[opened], PyBUF_SIMPLE)
+            opened += 1
+    except BaseException:
+        close_all(buffers, opened)
+        raise
+    return 0
+
+
+cdef void close_all(Py_buffer* buffers, int opened) noexcept:
+    cdef int number
+    for number in range(opened):
+        PyBuffer_Release(&buffers[number])
+
+
 cdef inline int64_t number_at(const Py_buffer* numbers, Py_ssize_t place) noexcept nogil:
     """A number of an array of any type that places and starts may have."""
     if numbers.itemsize == 1:
@@ -26,48 +45,42 @@ cdef inline int64_t number_at(const Py_buffer* numbers, Py_ssize_t place) noexce
     return (<const int64_t*> numbers.buf)[place]
 
 
+cdef str decode_one(const Py_buffer* blob, const Py_buffer* starts, int64_t place):
+    cdef int64_t begin, end, texts = starts.len // starts.itemsize - 1
+    if not 0 <= place < texts:
+        raise IndexError(f"no text {place} among {texts}")
+    begin, end = number_at(starts, place), number_at(starts, place + 1)
+    if not 0 <= begin <= end <= blob.len:
+        raise IndexError(f"text {place} does not lie within the texts")
+    return PyUnicode_DecodeUTF8(<const char*> blob.buf + begin, end - begin, "surrogatepass")
+
+
 cdef list decode_all(const Py_buffer* blob, const Py_buffer* starts, const Py_buffer* places):
     cdef Py_ssize_t number, count = places.len // places.itemsize
-    cdef int64_t place, begin, end, texts = starts.len // starts.itemsize - 1
     cdef list decoded = [None] * count
     for number in range(count):
-        place = number_at(places, number)
-        if not 0 <= place < texts:
-            raise IndexError(f"no text {place} among {texts}")
-        begin, end = number_at(starts, place), number_at(starts, place + 1)
-        if not 0 <= begin <= end <= blob.len:
-            raise IndexError(f"text {place} does not lie within the texts")
-        decoded[number] = PyUnicode_DecodeUTF8(<const char*> blob.buf + begin, end - begin, "surrogatepass")
+        decoded[number] = decode_one(blob, starts, number_at(places, number))
     return decoded
 
 
 def decode_many(blob, starts, places):
     """See `decoding.decode_many`."""
     cdef Py_buffer[3] buffers
-    cdef int opened = 0
+    open_all((blob, starts, places), buffers)
     try:
-        for array in (blob, starts, places):
-            PyObject_GetBuffer(array, &buffers[opened], PyBUF_SIMPLE)
-            opened += 1
         return decode_all(&buffers[0], &buffers[1], &buffers[2])
     finally:
-        while opened:
-            opened -= 1
-            PyBuffer_Release(&buffers[opened])
+        close_all(buffers, 3)
 
 
 def locate(blob, starts, bytes wanted):
     """See `decoding.locate`."""
-    cdef Py_buffer texts, begins
-    PyObject_GetBuffer(blob, &texts, PyBUF_SIMPLE)
+    cdef Py_buffer[2] buffers
+    open_all((blob, starts), buffers)
     try:
-        PyObject_GetBuffer(starts, &begins, PyBUF_SIMPLE)
-        try:
-            return locate_bytes(&texts, &begins, wanted, len(wanted))
-        finally:
-            PyBuffer_Release(&begins)
+        return locate_bytes(&buffers[0], &buffers[1], wanted, len(wanted))
     finally:
-        PyBuffer_Release(&texts)
+        close_all(buffers, 2)
 
 
 cdef tuple locate_bytes(
@@ -174,24 +187,25 @@ cdef tuple to_arrays(const Caption* captions, Py_ssize_t count):
     return scores, images, sets, rows
 
 
-def decode_sets(token_sets, sets, texts):
+def decode_sets(token_sets, sets, blob, starts, dict known):
     """See `decoding.decode_sets`."""
-    cdef Py_buffer tokens
-    PyObject_GetBuffer(token_sets.tokens, &tokens, PyBUF_SIMPLE)
+    cdef Py_buffer[3] buffers
+    open_all((blob, starts, token_sets.tokens), buffers)
     try:
         return decode_all_sets(
-            token_sets.sizes, token_sets.class_sets, token_sets.class_tokens, &tokens, sets, texts
+            token_sets.sizes, token_sets.class_sets, token_sets.class_tokens, &buffers[2], sets, &buffers[0],
+            &buffers[1], known,
         )
     finally:
-        PyBuffer_Release(&tokens)
+        close_all(buffers, 3)
 
 
 cdef list decode_all_sets(
     const int32_t[::1] sizes, const int32_t[::1] class_sets, const int64_t[::1] class_tokens,
-    const Py_buffer* tokens, const int32_t[::1] sets, texts
+    const Py_buffer* tokens, const int32_t[::1] sets, const Py_buffer* blob, const Py_buffer* starts, dict known
 ):
     cdef Py_ssize_t place, number
-    cdef int64_t begin, end, token
+    cdef int64_t begin, end, index
     cdef list held, decoded = []
     if not 0 < sizes.shape[0] + 1 == class_sets.shape[0] == class_tokens.shape[0]:
         raise ValueError("the arrays do not fit each other")
@@ -204,8 +218,12 @@ cdef list decode_all_sets(
         if not 0 <= begin <= end <= tokens.len // tokens.itemsize:
             raise IndexError(f"set {sets[place]} does not lie within the sets")
         held = []
-        for token in range(begin, end):
-            held.append(texts[number_at(tokens, token)])
+        for index in range(begin, end):
+            token = number_at(tokens, index)
+            text = known.get(token)
+            if text is None:
+                text = known[token] = decode_one(blob, starts, token)
+            held.append(text)
         decoded.append(frozenset(held))
     return decoded
 

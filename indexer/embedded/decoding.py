@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -75,9 +76,16 @@ def unfold(
     return scores[order], images[order], sets[order], rows[order]
 
 
-def decode_sets(token_sets: TokenSets, sets: Int32, texts: Mapping[int, str]) -> list[frozenset[str]]:
-    """The tokens of each of these sets; `texts` has the text of every token by its number."""
-    starts, sizes = token_sets.token_spans(sets)
-    spans = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
-    text, tokens = texts.__getitem__, token_sets.tokens
-    return [frozenset(map(text, tokens[first:last].tolist())) for first, last in spans]
+def decode_sets(
+    token_sets: TokenSets, sets: Int32, blob: UInt8, starts: Integers, known: dict[int, str]
+) -> list[frozenset[str]]:
+    """The tokens of each of these sets: number n is the text n of a table (see `decode_many`).
+
+    Those that were decoded before are in `known`, to which the others are added.
+    """
+    begins, sizes = token_sets.token_spans(sets)
+    spans = zip(begins.tolist(), (begins + sizes).tolist(), strict=True)
+    held = [token_sets.tokens[begin:end].tolist() for begin, end in spans]
+    new = [token for token in {*chain.from_iterable(held)} if token not in known]
+    known.update(zip(new, decode_many(blob, starts, np.array(new, np.int64)), strict=True))
+    return [frozenset(map(known.__getitem__, tokens)) for tokens in held]

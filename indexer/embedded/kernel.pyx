@@ -348,6 +348,20 @@ cdef Py_ssize_t split_first(SizeClass* ordered, Py_ssize_t count) noexcept nogil
     return count + 1
 
 
+def class_edges(token_sets, int64_t begin, int64_t end):
+    """See `best.class_edges`."""
+    cdef const int32_t[::1] postings = token_sets.postings, class_sets = token_sets.class_sets
+    if not 0 <= begin <= end <= postings.shape[0]:
+        raise IndexError("a posting list does not lie within the postings")
+    edges = np.empty(class_sets.shape[0], np.int64)
+    cdef int64_t[::1] to_edges = edges
+    cdef Py_ssize_t place, edge = begin
+    for place in range(class_sets.shape[0]):
+        edge = lower_bound(&postings[0], edge, end, class_sets[place])
+        to_edges[place] = edge
+    return edges
+
+
 def find_best(token_sets, query, Py_ssize_t wanted, double floor, double highest):
     """See `best.find_best`."""
     return find_best_typed(token_sets.tokens, token_sets, query, wanted, floor, highest)

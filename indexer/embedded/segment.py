@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from indexer.records import NO_FILTERS, RECORD_FIELDS, CaptionRecord, Document, 
 
 try:
     from indexer.embedded.decoder import decode_sets, make_many
+    from indexer.embedded.kernel import class_edges
 except ImportError:  # there was no compiler when this was installed
+    from indexer.embedded.best import class_edges
     from indexer.embedded.decoding import decode_sets, make_many
 
 _DOCUMENT_FIELDS = tuple(one.name for one in fields(Document))
@@ -46,25 +49,13 @@ class ResolvedFilters:
         return bool(self.allowed or self.excluded)
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """The posting list of a token: class c is `postings[edges[c] : edges[c + 1]]`."""
 
     token: int
     begin: int
     length: int
     edges: Int64
-
-
-class _Texts(dict[int, str]):
-    """The texts of tokens by their numbers: each is decoded once, and kept."""
-
-    def __init__(self, vocabulary: Strings) -> None:
-        self._vocabulary = vocabulary
-
-    def __missing__(self, token: int) -> str:
-        text = self[token] = self._vocabulary[token]
-        return text
 
 
 class Segment:
@@ -81,6 +72,7 @@ class Segment:
             self.deleted = read_tombstones(tombstones, entry.rows, entry.deleted)
         self._columns: dict[str, StoredColumn] = {}
         self._postings: dict[str, Posting | None] = {}  # a cache by token, with None for unknown ones
+        self._texts: dict[int, str] = {}  # of tokens by their numbers, a cache
         self._passing: dict[Filters, Int32] = {}  # a cache, too
 
     def with_entry(self, folder: Path, entry: SegmentEntry) -> Segment:
@@ -125,9 +117,7 @@ class Segment:
         begin, end = self._posting_starts.item(token), self._posting_starts.item(token + 1)
         if begin == end:  # a merge keeps the token when all its captions are deleted
             return None
-        sets = self.token_sets
-        edges = begin + sets.postings[begin:end].searchsorted(sets.class_sets)
-        return Posting(token, begin, end - begin, edges)
+        return Posting(token, begin, end - begin, class_edges(self.token_sets, begin, end))
 
     def _posting_list(self, posting: Posting) -> Int32:
         return self.token_sets.postings[posting.begin : posting.begin + posting.length]
@@ -233,12 +223,8 @@ class Segment:
 
     def _tokens_of(self, sets: Int32) -> list[frozenset[str]]:
         if len(self._texts) > _CACHED_TOKENS:
-            self._texts = _Texts(self.vocabulary)
-        return decode_sets(self.token_sets, sets, self._texts)
-
-    @cached_property
-    def _texts(self) -> _Texts:
-        return _Texts(self.vocabulary)
+            self._texts = {}
+        return decode_sets(self.token_sets, sets, self.vocabulary.blob, self.vocabulary.starts, self._texts)
 
     def rows(self) -> Rows:
         """All live rows in the form that segments are built from."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ from indexer.records import CaptionRecord, Filters
 
 FindBest = Callable[..., tuple[Int32, Float64, float, int]]
 WAYS: list[FindBest] = [best.find_best] + ([ranking.find_best_compiled] if ranking.find_best_compiled else [])
+try:
+    from indexer.embedded import kernel
+except ImportError:
+    MODULES: list[ModuleType] = [best]
+else:
+    MODULES = [best, kernel]
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: type(way).__name__)
 WORDS = 14
 
@@ -69,6 +76,26 @@ def dataclasses_of(arrays: dict[str, Any]) -> tuple[TokenSets, SegmentQuery]:
 worlds = st.lists(st.frozensets(st.integers(0, WORDS - 1), max_size=9), min_size=1, max_size=60).map(
     lambda sets: World(sorted({*sets, frozenset({0})}, key=lambda one: (len(one), sorted(one))))
 )
+
+
+every_module = pytest.mark.parametrize("module", MODULES, ids=lambda one: one.__name__.rpartition(".")[2])
+
+
+@every_module
+@given(world=worlds)
+def test_posting_lists_are_split_by_size(module: ModuleType, world: World) -> None:
+    held = [word for word in range(WORDS) if any(word in one for one in world.sets)]
+    token_sets, query = dataclasses_of(world.arrays(held, len(held)))
+    for edges in query.edges.tolist():
+        assert module.class_edges(token_sets, edges[0], edges[-1]).tolist() == edges
+
+
+@every_module
+@pytest.mark.parametrize(("begin", "end"), [(-1, 1), (2, 1), (1, 4), (4, 4)])
+def test_a_posting_list_outside_of_the_postings_is_refused(module: ModuleType, begin: int, end: int) -> None:
+    token_sets, _ = dataclasses_of(World([frozenset({1}), frozenset({1, 2})]).arrays([1], 1))
+    with pytest.raises(IndexError, match="does not lie within"):
+        module.class_edges(token_sets, begin, end)
 
 
 def check(

@@ -181,15 +181,27 @@ def test_captions_that_are_not_there_are_refused(way: ModuleType, rows: list[int
 def test_the_tokens_of_sets(way: ModuleType, sets: list[list[int]], data: st.DataObject, kind: str) -> None:
     sets.sort(key=len)
     chosen = data.draw(st.lists(st.integers(0, len(sets) - 1)))
-    texts = {number: f"w{number}" for number in range(201)}
-    found = way.decode_sets(sets_of(sets, [1] * len(sets), kind), np.array(chosen, np.int32), texts)
+    texts = [f"w{number}" for number in range(201)]
+    known = {number: texts[number] for number in data.draw(st.sets(st.integers(0, 200)))}
+    expected = known | {token: texts[token] for one in chosen for token in sets[one]}
+    token_sets, table = sets_of(sets, [1] * len(sets), kind), Strings.of(texts)
+    found = way.decode_sets(token_sets, np.array(chosen, np.int32), table.blob, table.starts, known)
     assert found == [frozenset(texts[token] for token in sets[one]) for one in chosen]
+    assert known == expected
+
+
+@every_way
+def test_tokens_that_are_not_in_the_vocabulary_are_refused(way: ModuleType) -> None:
+    token_sets, table = sets_of([[1], [2]], [1, 1]), Strings.of(["a", "b"])
+    with pytest.raises(IndexError):
+        way.decode_sets(token_sets, np.array([0, 1], np.int32), table.blob, table.starts, {})
 
 
 @pytest.mark.skipif(len(WAYS) == 1, reason="compiled only where there is a compiler")
 @pytest.mark.parametrize("damage", ["set above", "set below", "tokens", "classes", "backwards"])
 def test_the_compiled_module_refuses_sets_that_lead_outside(damage: str) -> None:
     token_sets, wanted = sets_of([[1], [2], [3, 4], [5, 6]], [1] * 4), 3
+    table = Strings.of(list("abcdefg"))
     if damage.startswith("set"):
         wanted = 4 if damage == "set above" else -1
     elif damage == "tokens":
@@ -199,4 +211,4 @@ def test_the_compiled_module_refuses_sets_that_lead_outside(damage: str) -> None
     else:
         token_sets = replace(token_sets, class_tokens=token_sets.class_tokens - 99)
     with pytest.raises((IndexError, ValueError)):
-        WAYS[-1].decode_sets(token_sets, np.array([wanted], np.int32), {})
+        WAYS[-1].decode_sets(token_sets, np.array([wanted], np.int32), table.blob, table.starts, {})
