@@ -1,7 +1,7 @@
 // The search as the address bar holds it. A photo itself cannot be in an address; its caption can.
 
-/** q: sentence or caption. also: a photo's further captions. like: image asked about. photo: q was written for a photo. show: image opened. */
-export const NOTHING = { q: "", also: [], like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], without: [], fold: false, show: "" };
+/** q: sentence or caption. also: a photo's further captions. not: words written into the sentence that no caption may have; those of `without` are filters, which outlast it. like: image asked about. photo: q was written for a photo. show: image opened. */
+export const NOTHING = { q: "", also: [], not: [], like: "", photo: false, drop: [], add: [], min: 0, source: [], kind: [], without: [], fold: false, show: "" };
 
 export function read(search = location.search) {
   const given = new URLSearchParams(search);
@@ -9,6 +9,7 @@ export function read(search = location.search) {
   return {
     q: given.get("q") ?? "",
     also: given.getAll("also"),
+    not: given.getAll("not"),
     like: given.get("like") ?? "",
     photo: given.has("photo"),
     drop: given.getAll("drop"),
@@ -38,15 +39,21 @@ export const showing = (state, imageId) => write({ ...state, show: imageId });
 
 export const isSearch = (state) => Boolean(state.q || state.like);
 
-/** Which captions may answer. */
+/** Words that no caption of an answer may have, of the sentence and of the filters. */
+export const barred = ({ not, without }) => [...new Set([...not, ...without])];
+
+/** What another search keeps of which captions may answer. */
 export const filters = ({ source, kind, without }) => ({ source, kind, without });
 
-export const isFiltered = (state) => Object.values(filters(state)).some((values) => values.length);
+/** Which captions may answer. */
+export const allowed = (state) => ({ ...filters(state), without: barred(state) });
+
+export const isFiltered = (state) => Object.values(allowed(state)).some((values) => values.length);
 
 /** Filters and limits that every search of this state takes. */
 export const options = (state) => ({
   min_score: state.min || null,
-  ...filters(state),
+  ...allowed(state),
   fold_duplicates: state.fold,
 });
 

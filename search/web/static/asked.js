@@ -1,11 +1,12 @@
 // What is searched for, above the answers: words, a photo or an image, with its captions.
 
 import { asked, byId, clean, h } from "./dom.js";
+import { asWritten } from "./without.js";
 
-export function showAsked({ q, also, like, photo }) {
+export function showAsked({ q, also, not, like, photo }) {
   byId("query").hidden = false;
   byId("working").hidden = true;
-  byId("q").value = photo || like ? "" : q;
+  byId("q").value = photo || like ? "" : asWritten(q, not);
   byId("query-label").textContent = photo ? "Caption of your photo" : like ? "Pictures like this one" : "Your words";
   byId("query").classList.toggle("plain", !photo && !like);
   showCaptions(q, also);

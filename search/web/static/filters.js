@@ -1,5 +1,6 @@
 // Which captions may answer: by source and kind, with what the index holds of each, and by words that none has; copies shown once.
 
+import { barred } from "./address.js";
 import { byId, h, number } from "./dom.js";
 import { field } from "./without.js";
 
@@ -9,14 +10,14 @@ const FIELDS = [
 ];
 
 export function showFilters(place, badge, status, state, go) {
-  const chosen = state.source.length + state.kind.length + state.without.length + Number(state.fold);
+  const chosen = state.source.length + state.kind.length + barred(state).length + Number(state.fold);
   badge.textContent = chosen ? ` · ${chosen}` : "";
   const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
   place.replaceChildren(
     ...FIELDS.map(([name, label, counts]) => group(name, label, status?.[counts] ?? {}, state, go)),
     h("fieldset", {}, h("legend", {}, "Copies"), tick("fold", "Show near-identical pictures once", null, state.fold, (on) => go({ fold: on }))),
     h("fieldset", {}, h("legend", {}, "Words"), field("f-without", byId("f-without")?.value ?? "", go)),
-    chosen ? h("button", { className: "quiet small", type: "button", onclick: () => go({ source: [], kind: [], without: [], fold: false }) }, "Clear filters") : "",
+    chosen ? h("button", { className: "quiet small", type: "button", onclick: () => go({ source: [], kind: [], not: [], without: [], fold: false }) }, "Clear filters") : "",
   );
   if (focused !== null) (byId(focused) ?? place.querySelector("input")).focus();
 }

@@ -18,7 +18,7 @@ import { copyLink, save } from "./share.js";
 import * as steps from "./steps.js";
 import { showCount, showThreshold, whenMoved } from "./threshold.js";
 import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
-import { adding, showWithout, written } from "./without.js";
+import { showWithout, written } from "./without.js";
 
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
 
@@ -306,10 +306,10 @@ answer.whenPageFails(fail);
 // ---- what people do --------------------------------------------------------------------------
 
 whenAsked((sentence) => {
-  const { q, without } = written(sentence);
+  const { q, not } = written(sentence);
   if (!q) return note("Give a word to look for besides those to do without");
   toTop(); // also where the same is asked again
-  go(another({ min: state.min, q, ...adding(without)(state) }));
+  go(another({ min: state.min, q, not }));
 });
 photos.take(searchPhoto);
 byId("skip").addEventListener("click", (event) => detail.takeOver(event, () => byId("results").focus())); // by its address it would be a step in the history

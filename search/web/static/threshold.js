@@ -1,6 +1,6 @@
 // The threshold: a slider, and how many pictures reach where it stands.
 
-import { excluded, filters, sentence } from "./address.js";
+import { allowed, excluded, sentence } from "./address.js";
 import { get } from "./api.js";
 import { byId, many, score } from "./dom.js";
 
@@ -28,7 +28,7 @@ export async function showCount(state, least) {
     return;
   }
   try {
-    const { images } = await get("/count", { ...sentence(state), exclude: excluded(state), min_score: least || LEAST, ...filters(state) }, counting.signal);
+    const { images } = await get("/count", { ...sentence(state), exclude: excluded(state), min_score: least || LEAST, ...allowed(state) }, counting.signal);
     place.textContent = many(images, "picture");
   } catch (error) {
     if (error.name !== "AbortError") place.textContent = "";

@@ -1,22 +1,26 @@
 // The words that no caption of an answer may have: written after a hyphen, or in the filters; each shown until it is pressed.
 
+import { barred } from "./address.js";
 import { h, icon } from "./dom.js";
 
 const LONGEST = 200; // characters of a word; the server refuses longer ones
 
 /** What is written into the search field, as on the command line: “a dog -beach” is a dog, and no beach. */
 export function written(sentence) {
-  const without = [];
-  const q = sentence.replace(/(?<!\S)-(?=\p{L})\S+/gu, (word) => (without.push(word.slice(1, 1 + LONGEST)), ""));
-  return without.length ? { q: q.split(/\s+/).join(" ").trim(), without } : { q: sentence, without };
+  const words = [];
+  const q = sentence.replace(/(?<!\S)-(?=\p{L})\S+/gu, (word) => (words.push(word.slice(1, 1 + LONGEST)), ""));
+  return words.length ? { q: q.split(/\s+/).join(" ").trim(), not: [...new Set(words)] } : { q: sentence, not: [] };
 }
 
-export const adding = (words) => (state) => ({ without: [...new Set([...state.without, ...words])] });
+/** The sentence with these words, so that they stay in it as it is written further. */
+export const asWritten = (q, not) => [q, ...not.map((word) => `-${word}`)].join(" ");
 
 export function showWithout(place, state, go) {
   const focused = place.contains(document.activeElement);
-  place.hidden = !state.without.length;
-  place.replaceChildren(...state.without.map((word) => chip(word, () => go(({ without }) => ({ without: without.filter((one) => one !== word) })))));
+  const words = barred(state);
+  const others = (word, all) => all.filter((one) => one !== word);
+  place.hidden = !words.length;
+  place.replaceChildren(...words.map((word) => chip(word, () => go(({ not, without }) => ({ not: others(word, not), without: others(word, without) })))));
   if (focused) (place.querySelector("button") ?? document.querySelector("#chips button"))?.focus();
 }
 
@@ -30,7 +34,7 @@ export function field(id, typed, go) {
     event.preventDefault();
     const word = input.value.trim();
     input.value = "";
-    if (word) go(adding([word]));
+    if (word) go(({ without }) => ({ without: [...new Set([...without, word])] }));
   });
   return form;
 }

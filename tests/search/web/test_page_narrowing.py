@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
@@ -167,8 +169,8 @@ def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
     visitor.page.press("#q", "Enter")
     visitor.has("#filter-count", "2")
     visitor.settled()
-    assert visitor.page.url.endswith("?q=an+orange+cat+looks+at+the+camera&without=striped&without=blankets")
-    expect(visitor.page.locator("#q")).to_have_value(CAT)
+    assert visitor.page.url.endswith("?q=an+orange+cat+looks+at+the+camera&not=striped&not=blankets")
+    expect(visitor.page.locator("#q")).to_have_value(f"{CAT} -striped -blankets")
     expect(visitor.page.locator("#without")).to_have_text("without stripedwithout blankets")
     assert visitor.barriers() == []
     captions = visitor.page.locator(".card .caption").all_text_contents()
@@ -179,10 +181,89 @@ def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
     visitor.page.get_by_role("button", name="without striped").press("Enter")
     expect(visitor.page.locator("#without button")).to_have_text("without blankets")
     expect(visitor.page.locator("#without button")).to_be_focused()
+    expect(visitor.page.locator("#q")).to_have_value(f"{CAT} -blankets")
     visitor.page.locator("#without button").press("Enter")
     expect(visitor.page.locator("#without")).to_be_hidden()
     expect(visitor.page.locator("#chips button").first).to_be_focused()
-    assert "without=" not in visitor.page.url
+    assert "not=" not in visitor.page.url
+
+
+def bar(visitor: Visit, word: str) -> None:
+    """In the filters."""
+    visitor.page.locator("#filters summary").click()
+    visitor.page.get_by_label("A word that no caption may have").fill(word)
+    visitor.page.get_by_label("A word that no caption may have").press("Enter")
+    visitor.has("#without", f"without {word}")
+    visitor.page.keyboard.press("Escape")
+
+
+def test_a_word_after_a_hyphen_goes_with_its_sentence_and_one_of_the_filters_stays(visitor: Visit) -> None:
+    without = visitor.page.locator("#without")
+    visitor.open()
+    visitor.settled()
+    for sentence in f"{CAT} -striped", f"{CAT} -striped -blankets":
+        visitor.page.fill("#q", sentence)
+        visitor.page.press("#q", "Enter")
+    bar(visitor, "red")
+    expect(without).to_have_text("without stripedwithout blanketswithout red")
+    visitor.page.fill("#q", "a cat in black and white -blankets")
+    visitor.page.press("#q", "Enter")
+    expect(without).to_have_text("without blanketswithout red")
+    assert visitor.page.url.endswith("?q=a+cat+in+black+and+white&not=blankets&without=red")
+    visitor.page.go_back()
+    expect(without).to_have_text("without stripedwithout blanketswithout red")
+    visitor.page.reload()
+    expect(without).to_have_text("without stripedwithout blanketswithout red")
+    visitor.has("#filter-count", "3")
+    visitor.page.locator("#filters summary").click()
+    visitor.page.get_by_role("button", name="Clear filters").click()
+    expect(without).to_be_hidden()
+    assert visitor.page.url.endswith("?q=an+orange+cat+looks+at+the+camera")
+
+
+def test_a_word_that_is_barred_twice_is_shown_once(visitor: Visit) -> None:
+    visitor.open(f"/?q={CAT}&not=striped")
+    visitor.settled()
+    bar(visitor, "striped")
+    visitor.has("#filter-count", "1")
+    visitor.page.get_by_role("button", name="without striped").click()
+    expect(visitor.page.locator("#without")).to_be_hidden()
+    assert "not=" not in visitor.page.url and "without=" not in visitor.page.url
+
+
+@pytest.mark.parametrize("way", ["photo", "similar", "home", "clear"])
+def test_what_is_new_has_nothing_of_the_sentence_before(visitor: Visit, photos: Path, way: str) -> None:
+    visitor.open(f"/?q={CAT}&not=striped&without=blankets")
+    visitor.settled()
+    expect(visitor.page.locator("#without")).to_have_text("without stripedwithout blankets")
+    if way == "photo":
+        visitor.page.set_input_files("#choose", photos / "chelsea.png")
+        visitor.has("#query-label", "Caption of your photo")
+    elif way == "similar":
+        visitor.page.locator(".card a").first.click()
+        visitor.page.click("#similar")
+        visitor.has("#query-label", "Pictures like this one")
+    else:
+        visitor.page.click(f"#{way}")
+        visitor.has("#results-title", "Or begin with one of these")
+    visitor.settled()
+    assert "not=" not in visitor.page.url
+    if way in ("photo", "similar"):
+        expect(visitor.page.locator("#without")).to_have_text("without blankets")
+        expect(visitor.page.locator("#q")).to_have_value("")
+    else:
+        assert visitor.page.url == f"{visitor.url}/"
+
+
+def test_words_that_no_caption_may_have_are_in_line_with_the_others(visitor: Visit) -> None:
+    visitor.page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.open("/?q=a cat&not=black")
+    visitor.settled()
+    [word, barred] = (
+        visitor.page.locator(f"{row} button").first.bounding_box() for row in ("#chips", "#without")
+    )
+    assert word and barred
+    assert (word["y"], word["height"]) == (barred["y"], barred["height"])
 
 
 def test_words_to_do_without_need_one_to_look_for(visitor: Visit) -> None:
@@ -191,12 +272,13 @@ def test_words_to_do_without_need_one_to_look_for(visitor: Visit) -> None:
     visitor.page.fill("#q", "-striped -blankets")
     visitor.page.press("#q", "Enter")
     visitor.has("#note", "Give a word to look for besides those to do without")
+    expect(visitor.page.locator("#said")).to_have_text("Give a word to look for besides those to do without")
     expect(visitor.page.locator("#q")).to_have_value("-striped -blankets")
     assert visitor.page.url == f"{visitor.url}/"
     visitor.page.fill("#q", f"-striped {CAT}")
     visitor.page.press("#q", "Enter")
     visitor.has("#without", "without striped")
-    expect(visitor.page.locator("#q")).to_have_value(CAT)
+    expect(visitor.page.locator("#q")).to_have_value(f"{CAT} -striped")
 
 
 def test_a_word_after_a_hyphen_is_cut_where_the_server_would_refuse_it(visitor: Visit) -> None:
