@@ -227,15 +227,28 @@ def _has_package_weights(model: CaptionModel) -> bool:
 
 
 def _load_weights(model: CaptionModel, path: Path, package: bool) -> None:
+    tensors = _read_tensors(path)
+    if package and isinstance(model.encoder, GridEncoder):
+        theirs = imagenet_weights(model.encoder.network)
+        tensors |= {f"encoder.network.{name}": value for name, value in theirs.items()}
+    _check_tensors(model, tensors, path)
+    # without assign=True, which would keep half precision: copying casts to the model's float32
+    model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+    check_finite(model, path)
+    _check_ranges(model, path)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except FileNotFoundError:
         raise ModelError(f"{path}: the weights are missing") from None
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: damaged weights ({error_text(error)})") from None
-    if package and isinstance(model.encoder, GridEncoder):
-        theirs = imagenet_weights(model.encoder.network)
-        tensors |= {f"encoder.network.{name}": value for name, value in theirs.items()}
+
+
+def _check_tensors(model: CaptionModel, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ModelError unless each tensor of the model is there, with its shape and a type that fits."""
     for name, value in model.state_dict().items():
         if name not in tensors:
             raise ModelError(f"{path}: tensor {name} is missing")
@@ -245,16 +258,6 @@ def _load_weights(model: CaptionModel, path: Path, package: bool) -> None:
         if tensors[name].shape != value.shape:
             found, wanted = tuple(tensors[name].shape), tuple(value.shape)
             raise ModelError(f"{path}: tensor {name} has shape {found}; {wanted} is expected")
-    # without assign=True, which would keep half precision: copying casts to the model's float32
-    model.load_state_dict({name: tensors[name] for name in model.state_dict()})
-    check_finite(model, path)
-    _check_detector(model.decoder, path)
-    if model.consensus and (wrong := model.consensus.out_of_range()):
-        raise ModelError(f"{path}: tensor consensus.{wrong}")
-    if model.cooccurrence and (wrong := model.cooccurrence.out_of_range(model.config.detector_words)):
-        raise ModelError(f"{path}: tensor cooccurrence.{wrong}")
-    if model.phrasing and (wrong := model.phrasing.out_of_range()):
-        raise ModelError(f"{path}: tensor phrasing.{wrong}")
 
 
 def check_finite(module: nn.Module, path: Path) -> None:
@@ -267,11 +270,19 @@ def check_finite(module: nn.Module, path: Path) -> None:
             raise ModelError(f"{path}: tensor {name} holds values that are no numbers")
 
 
-def _check_detector(decoder: nn.Module, path: Path) -> None:
-    if not isinstance(decoder, AttentionDecoder) or not decoder.words:
-        return
-    if wrong := decoder.detector.out_of_range(len(decoder.bias)):
-        raise ModelError(f"{path}: tensor decoder.detector.{wrong}")
+def _check_ranges(model: CaptionModel, path: Path) -> None:
+    """Raise ModelError for positions in a tensor that lead outside of another."""
+    wrong = {
+        "consensus": model.consensus and model.consensus.out_of_range(),
+        "cooccurrence": model.cooccurrence and model.cooccurrence.out_of_range(model.config.detector_words),
+        "phrasing": model.phrasing and model.phrasing.out_of_range(),
+    }
+    decoder = model.decoder
+    if isinstance(decoder, AttentionDecoder) and decoder.words:
+        wrong = {"decoder.detector": decoder.detector.out_of_range(len(decoder.bias)), **wrong}
+    for part, found in wrong.items():
+        if found:
+            raise ModelError(f"{path}: tensor {part}.{found}")
 
 
 @contextlib.contextmanager

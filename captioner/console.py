@@ -98,15 +98,13 @@ class OutputFile(Place):
         return is_made_here(file)
 
 
-#: Suffixes by which other programs would take a picture for what it is not.
-_OTHER_FORMATS = frozenset(".jpg .jpeg .gif .webp .bmp .tif .tiff .avif .heic .svg .pdf .html .htm".split())
-
-
 class PngFile(OutputFile):
     """A picture to be written: always a PNG, so a name that promises another format is refused."""
 
     def why_refused(self, file: Path) -> str:
-        if file.suffix.lower() in _OTHER_FORMATS:
+        from captioner.formats import SUFFIXES, UNREAD  # looks for a decoder, which takes its time
+
+        if file.suffix.lower() in (SUFFIXES | UNREAD | {".pdf", ".html", ".htm"}) - {".png"}:
             return f"{file} would be a PNG: name it {file.with_suffix('.png').name}"
         return super().why_refused(file)
 

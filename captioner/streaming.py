@@ -167,7 +167,7 @@ class StreamingCaptioner(ABC):
         try:
             return work(rows)
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if len(rows) == 1:
                 advice = "use the device cpu" if self.device.type != "cpu" else "close other programs"
@@ -179,7 +179,7 @@ class StreamingCaptioner(ABC):
         return [result for half in rows.tensor_split(2) for result in self._in_halves_that_fit(work, half)]
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether memory ran out: CUDA has an error type for it, the CPU's allocator only a message."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
 

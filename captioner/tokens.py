@@ -20,8 +20,8 @@ Analyzer = Callable[[str], frozenset[str]]
 
 DEFAULT = "english/2"
 
-#: Weights and implied words of `english/2`, learned by scripts/learn_words.py. Never changed: another
-#: table is another version. (Its `written` words are only shown to people.)
+#: What scripts/learn_words.py learned for `english/2`. `weights` and `implied` make tokens and are never
+#: changed: other ones are another version. `written` is only shown to people.
 WORD_TABLE = Path(__file__).parent / "data" / "english_words.json"
 #: Between a word and the count of its further tokens. The tokenizer never leaves it inside a word.
 REPEAT = "*"

@@ -21,7 +21,7 @@ from captioner.effort import MOST_BEAM, USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.model_name import model_name
 from captioner.photo_captioner import Caption
-from captioner.streaming import StreamingCaptioner
+from captioner.streaming import StreamingCaptioner, is_out_of_memory
 
 #: model_type in config.json -> the class that writes captions.
 CLASSES: Mapping[str, str] = MappingProxyType(
@@ -33,6 +33,7 @@ CLASSES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MAX_WORDS = 30  # new tokens; these models cut words into pieces
+_WIDER = 4  # times the beam, where it spells one text in several ways
 
 
 class TransformersCaptioner(StreamingCaptioner):
@@ -100,18 +101,28 @@ class TransformersCaptioner(StreamingCaptioner):
         return self._write_different(features, max(effort.beam, effort.captions), effort.captions)
 
     def _write_different(self, features: Tensor, beam: int, captions: int) -> list[tuple[Caption, ...]]:
-        """Captions of each photo, each text once; fewer than asked for where the widest beam has no more.
+        """Captions of each photo, each text once; fewer than asked for where a wider beam has no more.
 
         These models spell one text in several ways, by other pieces of words or other specials. So photos
-        that lack captions are searched again with twice the beam.
+        that lack captions are searched once more, one by one, as far as there is memory for it.
         """
         by_photo = self._search(features, beam, captions)
-        short = [row for row, found in enumerate(by_photo) if len(found) < captions]
-        if short and beam < MOST_BEAM:
-            again = self._write_different(features[short], min(2 * beam, MOST_BEAM), captions)
-            for row, found in zip(short, again, strict=True):
-                by_photo[row] = max(by_photo[row], found, key=len)
+        wider = min(_WIDER * beam, MOST_BEAM)
+        for row, found in enumerate(by_photo):
+            if len(found) < captions and beam < wider:
+                by_photo[row] = max(
+                    found, self._search_wider(features[row : row + 1], wider, captions), key=len
+                )
         return by_photo
+
+    def _search_wider(self, features: Tensor, beam: int, captions: int) -> tuple[Caption, ...]:
+        try:
+            [found] = self._search(features, beam, captions)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return ()  # what the usual beam found is enough
+        return found
 
     def _search(self, features: Tensor, beam: int, captions: int) -> list[tuple[Caption, ...]]:
         """Up to so many captions of each photo, the best first and each text once."""

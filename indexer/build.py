@@ -62,9 +62,9 @@ def build(
     Readers see the old index until the new one is whole. Photos of which it has the captions that would be
     written now are not captioned again (`indexer.replacing`). An interrupted build (KeyboardInterrupt or an
     error) leaves its draft; the same call goes on with it and captions no photo twice, also where photos have
-    come or gone meanwhile. What cannot be
-    used is told to `tell` at once and counted; captions that the index refuses go to the file `rejects`.
-    Raises IndexerError, with the old index as it was, when nothing at all can be indexed.
+    come or gone meanwhile. What cannot be used is told to `tell` at once and counted; captions that the index
+    refuses go to the file `rejects`. Raises IndexerError, with the old index as it was, when nothing at all
+    can be indexed.
     """
     started = time.monotonic()
     captioning = _loaded(captioning, sources)

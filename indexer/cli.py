@@ -253,13 +253,15 @@ def status(as_json: bool, check: bool, where: str) -> None:
 
 @main.command()
 @server_option
-@click.option("--to", default="", metavar="INDEX", help="One that is kept, by its own name; it may be newer.")
-def rollback(where: str, to: str) -> None:
+@click.option("--to", metavar="INDEX", help="One that is kept, by its own name; it may be newer.")
+def rollback(where: str, to: str | None) -> None:
     """Elasticsearch: go back to the index before.
 
     Searches see it at once; `build --keep` says how many are kept. With --to the name stands for any of them:
     so a rollback is undone.
     """
+    if to is not None and not to.strip():  # --to "$UNSET" means no other index than it says
+        raise click.UsageError("--to is empty; name an index that is kept.")
     with _elastic(where).open(where, create=True) as index:  # whatever the live one is
         held = index.rollback(to)
     click.echo("\n".join(status_lines(held)))

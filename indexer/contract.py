@@ -54,8 +54,8 @@ class Draft(_Closing):
         """
 
     @abstractmethod
-    def left_by_others(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
-        """The captions of these images in drafts of other keys, until a build is published.
+    def left_by_others(self, image_ids: Iterable[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
+        """Of each draft of another key the captions of these images, until a build is published.
 
         Those are of builds that were interrupted, and differ from this one. Damaged ones are left out.
         """

@@ -1,7 +1,7 @@
 """The errors of this package; every message is one line that a person can act on.
 
-`indexer.scrape.items` has two more, which end no command: they are the outcome of one address or one query of
-a scrape.
+Some stand outside this tree and end no command: `indexer.scrape.items` has the outcome of one address or one
+query of a scrape, `scrape.addresses`, `cluster.photos` and `elastic.connection` what is caught next door.
 """
 
 from __future__ import annotations

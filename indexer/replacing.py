@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -128,7 +128,7 @@ class Before:
         left = self._draft.left_by_others(photo.image_id for photo in photos)
         held = self._held_of(photos) if self._is_sound else [()] * len(photos)
         return [
-            self._of(photo, documents) or self._of(photo, left.get(photo.image_id, ()))
+            self._first_fit(photo, (documents, *(draft.get(photo.image_id, ()) for draft in left)))
             for photo, documents in zip(photos, held, strict=True)
         ]
 
@@ -152,6 +152,12 @@ class Before:
             self._tell(Problem(self._index.where, f"its captions are not taken over ({error})"))
             return False
         return True
+
+    def _first_fit(
+        self, photo: CaptionRecord, held: Iterable[Sequence[Document]]
+    ) -> tuple[CaptionRecord, ...]:
+        """Each build wrote as many captions as it was asked for: those of several do not add up."""
+        return next(filter(None, (self._of(photo, documents) for documents in held)), ())
 
     def _of(self, photo: CaptionRecord, held: Sequence[Document]) -> tuple[CaptionRecord, ...]:
         """Only the caption and what its picture looks like: all else the source tells as it is now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,10 @@ class RejectsFile(WholeFile):
         """Nobody who names no file need be able to write here: photos may lie on a card that is read-only."""
         chosen = param and ctx and ctx.get_parameter_source(str(param.name)) is not ParameterSource.DEFAULT
         if not chosen and no_place_for(beside(Path(value))):
-            value = os.path.join(os.path.expanduser("~"), value)  # noqa: PTH111, PTH118 (some have no home)
+            try:
+                value = Path.home() / value
+            except RuntimeError:  # some users have none
+                self.fail("cannot be written into the current folder; name a file", param, ctx)
         return super().convert(value, param, ctx)
 
     def is_earlier(self, file: Path) -> bool:
@@ -52,7 +54,7 @@ _CAPTIONING = (
         type=click.IntRange(1, MOST_CAPTIONS),
         default=1,
         show_default=True,
-        help="Captions to write for each photo; where an index has fewer by this model, the rest.",
+        help="Captions for each photo; it is captioned again where the index has fewer by this model.",
     ),
 )
 

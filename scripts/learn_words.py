@@ -38,7 +38,7 @@ HEAVIEST = 3
 FEWEST_ITSELF = 0.01
 IMPLIED_SHARE, IMPLIED_LIFT, IMPLIED_PRIOR_PAIRS = 0.3, 2.0, 10
 ABOUT = {
-    "what": "weights of words and the words they imply, for captioner.tokens english/2; keys are stems",
+    "what": "for captioner.tokens english/2, by stems: weights, implied stems, and how people write these",
     "made_by": "scripts/learn_words.py",
     "source": "statistics of the captions of Microsoft COCO (Chen et al., Microsoft COCO Captions, 2015)",
     "license": "CC BY 4.0 (COCO Consortium), https://creativecommons.org/licenses/by/4.0/",

@@ -50,7 +50,7 @@ TokenisedPhotos = Sequence[Sequence[Sequence[str]]]
 
 
 class Watcher(Protocol):
-    """Receives the progress of a run, stage by stage, and remarks on what may be no mistake.
+    """Receives the progress of a run, stage by stage, and remarks on what may be a mistake.
 
     `advance` counts units of the stage that began last. `later`: how many such units follow in later stages
     (of an epoch: the steps of the epochs after it).

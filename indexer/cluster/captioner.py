@@ -1,9 +1,9 @@
 """ClusterCaptioner: the captioner's contract, kept by a pool of captioners on a Ray cluster.
 
 A build on a cluster is the ordinary build with this captioner in it, so resuming, ids, rejects and the
-report are the same. Ray Data reads and captions the photos in a pool of actors (a model each), holds
-the workers back while the index is busy, and does the batch of a worker
-that died again. Results come in the order given; a batch that is done twice gives the same captions once.
+report are the same. Ray Data reads and captions the photos in a pool of actors (a model each), holds the
+workers back while the index is busy, and does the batch of a worker that died again. Results come in the
+order given; a batch that is done twice gives the same captions once.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ class ElasticIndex(CaptionIndex):
             live=self._live,
         )
 
-    def rollback(self, to: str = "") -> IndexStatus:
+    def rollback(self, to: str | None = None) -> IndexStatus:
         """Let readers see the generation before the live one again, or the one with the name `to`.
 
         Raises IndexNotFoundError where it is not kept.

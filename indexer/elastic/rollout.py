@@ -159,17 +159,18 @@ class ElasticDraft(Draft):
             clauses = filter_clauses(generated_by(model))
             return dict(sorted(point.places_of({"bool": {"filter": clauses}})))
 
-    def left_by_others(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+    def left_by_others(self, image_ids: Iterable[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
         self._check_open()
         wanted = findable(listed(image_ids))
-        return self._ask(partial(self._left, wanted)) if wanted and self._others else {}
+        return self._ask(partial(self._left, wanted)) if wanted and self._others else []
 
-    def _left(self, wanted: Sequence[str]) -> Mapping[str, Sequence[Document]]:
-        found = dict[str, list[Document]]()
+    def _left(self, wanted: Sequence[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
+        found: dict[str, dict[str, list[Document]]] = {index: {} for index in self._others}
         with PointInTime(self._client, ",".join(self._others)) as point:
-            for document in map(to_document, (hit["_source"] for hit in point.captions_of(wanted))):
-                found.setdefault(document.record.image_id, []).append(document)
-        return found
+            for hit in point.captions_of(wanted):
+                document = to_document(hit["_source"])
+                found[hit["_index"]].setdefault(document.record.image_id, []).append(document)
+        return [*found.values()]
 
     @cached_property
     def _others(self) -> tuple[str, ...]:
@@ -262,21 +263,19 @@ def remove_old(client: Elasticsearch, address: Address, keep: int) -> None:
             client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
-def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str = "") -> None:
+def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str | None = None) -> None:
     """Let the name stand again for the generation that was live before, or for `to`, which may be newer."""
+    find = _generation_before if to is None else partial(_generation_named, to)
     with retrier.ask(BuildLock(client, address, "rollback").acquire):
         live = retrier.ask(partial(live_generation, client, address, any_schema=True))
-        find = (
-            partial(_named_target, client, address, to) if to else partial(_rollback_target, client, address)
-        )
-        target = retrier.ask(find)
+        target = retrier.ask(partial(find, client, address))
         marks: list[Mapping[str, Any]] = [{"remove": {"index": target, "alias": left_alias(target)}}]
-        if live and not (to and live.index < target):  # who goes forward again leaves nothing bad behind
+        if live and not live.index < target:  # who goes forward again leaves nothing bad behind
             marks.append({"add": {"index": live.index, "alias": left_alias(live.index)}})
         retrier.ask(partial(move_alias, client, address, target, *marks))
 
 
-def _named_target(client: Elasticsearch, address: Address, to: str) -> str:
+def _generation_named(to: str, client: Elasticsearch, address: Address) -> str:
     """A generation by its own name. Raises IndexNotFoundError where it is none that can become live."""
     kept = [one for one in generations(client, address) if not one.live and not one.draft]
     found = next((one for one in kept if one.index == to), None)
@@ -288,7 +287,7 @@ def _named_target(client: Elasticsearch, address: Address, to: str) -> str:
     return to
 
 
-def _rollback_target(client: Elasticsearch, address: Address) -> str:
+def _generation_before(client: Elasticsearch, address: Address) -> str:
     every = generations(client, address)
     if kept := lineage(every):
         if kept[0].closed:

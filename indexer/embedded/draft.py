@@ -142,13 +142,10 @@ class EmbeddedDraft(Draft):
                 places += segment.places_of(rows)
         return dict(sorted(places))
 
-    def left_by_others(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
+    def left_by_others(self, image_ids: Iterable[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
         self._check_open()
-        wanted, found = listed(image_ids), dict[str, list[Document]]()
-        for view in self._others:
-            for image_id, documents in view.captions(wanted).items():
-                found.setdefault(image_id, []).extend(documents)
-        return found
+        wanted = listed(image_ids)
+        return [view.captions(wanted) for view in self._others]
 
     @cached_property
     def _others(self) -> tuple[EmbeddedView, ...]:

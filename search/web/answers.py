@@ -26,7 +26,9 @@ class QueryAnswer(BaseModel):
     )
     without: list[str] = Field(default=[], description="Tokens that no caption which answers holds.")
     unknown: list[str] = Field(default=[], description="Tokens that no caption of the index holds.")
-    words: dict[str, str] = Field(description="For each stem of a token, the caption's word for it.")
+    words: dict[str, str] = Field(
+        description="For each stem of a token, the caption's word for it, or else the usual spelling."
+    )
     implied: dict[str, str] = Field(description=_IMPLIED)
     image_id: str | None = None
 
@@ -79,7 +81,7 @@ class SearchAnswer(BaseModel):
     cursor: str | None = Field(default=None, description="Give it as `after` for the next page.")
     more: bool = Field(
         default=False,
-        description="There is more but no cursor: a folded search has none past 4,000 pictures.",
+        description="There is more but no cursor: a folded search has none past some 4,200 pictures.",
     )
 
 

@@ -158,12 +158,12 @@ def writing_into(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["work", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("name", ["new.jpg", "new.html", "new.png", "NEW.PNG", "new", "new v1.5"])
+@pytest.mark.parametrize("name", ["new.jpg", "new.jfif", "new.html", "new.png", "NEW.PNG", "new", "new v1.5"])
 def test_a_png_has_no_name_of_another_format(name: str, tmp_path: Path) -> None:
     main = group(None)
     main.commands["work"].params.append(click.Option(["--png"], type=PngFile(), expose_value=False))
     result = CliRunner().invoke(main, ["work", "--png", str(tmp_path / name)])
-    refused = name.endswith(("jpg", "html"))
+    refused = name.endswith(("jpg", "jfif", "html"))
     assert result.exit_code == (2 if refused else 0)
     assert (f"{tmp_path / name} would be a PNG: name it new.png" in result.stderr) == refused
 

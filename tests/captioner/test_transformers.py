@@ -155,6 +155,26 @@ def test_where_there_are_not_so_many_texts_fewer_are_given(repeating: Transforme
         assert [one.text for one in result.captions] == ["a dog"]
 
 
+def test_where_there_is_no_memory_to_look_further_fewer_are_given(
+    repeating: TransformersCaptioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate, beams = repeating.model.generate, list[int]()
+
+    def with_little_memory(**given: Any) -> Any:
+        beams.append(given["num_beams"])
+        if given["num_beams"] > 4:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return generate(**given)
+
+    monkeypatch.setattr(repeating.model, "generate", with_little_memory)
+    repeating._tokenizer.batch_decode = lambda sequences, **_: ["a dog"] * len(sequences)
+    before = repeating.batch
+    for result in repeating.stream(pictures(2), captions=4):
+        assert [one.text for one in result.captions] == ["a dog"]
+    assert set(beams) == {4, 16} and beams.count(16) == 2, "each photo once more"
+    assert repeating.batch == before
+
+
 def test_greedy_writes_what_the_model_itself_writes(folder: Path, captioner: StreamingCaptioner) -> None:
     assert isinstance(captioner, TransformersCaptioner)
     processor = transformers.AutoImageProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]

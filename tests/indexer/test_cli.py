@@ -470,6 +470,11 @@ class TestDownload:
         assert len(result.stderr.splitlines()) == 1
 
 
+def test_rollback_to_an_empty_name_is_wrong_usage(run: Run) -> None:
+    result = run("rollback", "--index", "http://localhost:1/captions", "--to", "")
+    assert result.exit_code == 2 and "--to is empty" in result.stderr
+
+
 def test_rollback_and_migrate_are_for_elasticsearch(run: Run) -> None:
     for command in ("rollback", "migrate"):
         assert "folder" not in run(command, "--help").stdout

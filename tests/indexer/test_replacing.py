@@ -253,6 +253,25 @@ class TestTakenOver:
             report = build(index, [found], captioning(captioner))
             assert (report.captioned, report.taken_over, len(captioner.asked)) == (0, 4, 4)
 
+    def test_captions_of_several_interrupted_builds_do_not_add_up(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        photos = [write_noise(tmp_path / "photos" / f"{number}.png", number) for number in range(3)]
+
+        def sources() -> list[Source]:
+            return [FolderSource(photos[0].parent)]
+
+        with open_index(fresh_where, create=True) as index:
+            for captions in (2, 3):
+                stopped = Stopped(2, KeyboardInterrupt())
+                with pytest.raises(KeyboardInterrupt):
+                    build(index, sources(), captioning(stopped, captions=captions))
+            captioner = ColourCaptioner()
+            write_noise(photos[0].with_name("new.png"), 9)
+            report = build(index, sources(), captioning(captioner, captions=2))
+            assert (report.captioned, report.taken_over, len(captioner.asked)) == (2, 2, 2)
+            assert set(index.records()) == fresh(sources(), captioning(ColourCaptioner(), captions=2))
+
     def test_it_is_stored_before_the_captioner_takes_its_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -19,6 +19,7 @@ from indexer.analyzers import known_analyzer
 from indexer.build import Captioning
 from indexer.contract import Draft
 from indexer.embedded.draft import EmbeddedDraft
+from indexer.given import listed
 from indexer.records import (
     AddReport,
     CaptionRecord,
@@ -89,13 +90,13 @@ class _MemoryDraft(Draft):
         known = (one for one in records if generated_by(model).matches(one))
         return dict(sorted((one.image_id, one.image) for one in known))
 
-    def left_by_others(self, image_ids: Iterable[str]) -> dict[str, list[Document]]:
-        wanted, found = set(image_ids), dict[str, list[Document]]()
-        for documents in self.index.drafts.values():
-            for one in documents.values():
-                if documents is not self.documents and one.record.image_id in wanted:
-                    found.setdefault(one.record.image_id, []).append(one)
-        return found
+    def left_by_others(self, image_ids: Iterable[str]) -> list[dict[str, list[Document]]]:
+        wanted = listed(image_ids)
+        others = (draft for draft in self.index.drafts.values() if draft is not self.documents)
+        return [
+            {name: [one for one in draft.values() if one.record.image_id == name] for name in wanted}
+            for draft in others
+        ]
 
     def publish(self) -> IndexStatus:
         self.index.documents, self.index.analyzer = self.documents, self.analyzer
