@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, Number, progress_bar, stop_on_sigterm, tell
+from captioner.console import FILE, FOLDER, Number, interruptible, progress_bar, stop_on_sigterm, tell
 from captioner.train.options import (
     check_options,
     data_set,
@@ -75,7 +76,11 @@ def train(**options: Any) -> None:
     stop_on_sigterm()
     resume = bool(options.pop("resume"))
     run, data = read_run(options), read_data(options)
-    run_training(run, data, _Bars(), resume=resume)
+    with (
+        interruptible(f"interrupted: what was learnt is kept in {run.folder}; --resume goes on"),
+        closing(_Bars()) as bars,
+    ):
+        run_training(run, data, bars, resume=resume)
 
 
 @click.command()
@@ -123,7 +128,7 @@ class _Bars:
         self._later = 0  # steps of the epochs to come
 
     def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
-        self._close()
+        self.close()
         self._bar, self._later = progress_bar(total, unit, name), later
 
     def advance(self, count: int = 1, loss: float | None = None) -> None:
@@ -143,13 +148,14 @@ class _Bars:
         tell(what)
 
     def epoch(self, report: EpochReport) -> None:
-        self._close()
+        self.close()
         scores = f"loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}"
         click.echo(f"epoch {report.epoch}: {scores}, {report.seconds:.0f} s")
 
     def done(self, best: Path) -> None:
+        self.close()
         click.echo(f"the best model is in {best}")
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()

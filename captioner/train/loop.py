@@ -41,7 +41,7 @@ class Recipe:
     encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too
     encoder_stages: int = 5  # trained ones, from the last; the first see edges and colours, and cost most
     detector_weight: float = 0.02  # of the word detector's loss while the encoder is trained
-    warmup_steps: int = 200
+    warmup_steps: int = 200  # but no more than a tenth of all
     cosine: bool = True  # the rate falls to zero by half a cosine; else it stays
     beta2: float = 0.98  # Adam's
     weight_decay: float = 0.01
@@ -201,7 +201,8 @@ class Training:
 
     def _set_rates(self) -> None:
         """Linear warm-up, and half a cosine to zero, where the recipe has them."""
-        factor = min(1.0, (self.step + 1) / max(self.recipe.warmup_steps, 1))
+        warmup = min(self.recipe.warmup_steps, self.steps // 10)  # of few photos all steps would be warm-up
+        factor = min(1.0, (self.step + 1) / max(warmup, 1))
         if self.recipe.cosine:
             factor *= 0.5 * (1 + math.cos(math.pi * min(self.step / self.steps, 1.0)))
         for group in self.optimizer.param_groups:

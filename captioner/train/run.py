@@ -15,7 +15,7 @@ from captioner.checkpoint import BEST, Checkpoint
 from captioner.datasets import check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
-from captioner.files import real_path
+from captioner.files import is_file, real_path
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
 from captioner.train.record import check_unseen, learning_record
@@ -79,6 +79,8 @@ def _check_apart(data: TrainingData) -> None:
 def _check_folder(folder: Path, resume: bool) -> None:
     """Refuse a folder whose run would be overwritten, before hours of work and not after them."""
     begun, best = (folder / STATE).exists(), (folder / BEST).exists()
+    if is_file(folder / checkpoint.CONFIG):
+        raise DataError(f"{folder}: is a model's folder; name another one for the run")
     if begun and not resume:
         raise DataError(f"{folder}: holds a run already; resume it, or name another folder")
     if best and not begun:

@@ -98,6 +98,23 @@ def test_the_loss_falls(config: ModelConfig) -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
+@pytest.mark.parametrize(("warmup", "steps"), [(200, 4), (3, 3), (0, 1)])
+def test_the_warm_up_is_at_most_a_tenth_of_all_steps(warmup: int, steps: int) -> None:
+    """Of few photos all steps would be warm-up, and the model learns nothing."""
+    recipe = dataclasses.replace(RECIPE, epochs=10, photos_per_batch=2, warmup_steps=warmup, cosine=False)
+    training = new_training(TINY, recipe)
+    assert training.steps == 40
+    peak, rates = recipe.learning_rate, list[float]()
+
+    def note(_: float) -> None:
+        rates.append(training.optimizer.param_groups[0]["lr"])
+
+    training.run_epoch(note)
+    training.finish_epoch()
+    training.run_epoch(note)
+    assert rates == pytest.approx([peak * min(1, step / steps) for step in range(1, 9)])
+
+
 @pytest.mark.parametrize("step", [1, 4, 6])
 def test_a_resumed_run_gives_bit_for_bit_what_a_straight_run_gives(step: int, tmp_path: Path) -> None:
     """In mid-epoch, with dropout, two views and words that are hidden at random; 4 steps an epoch."""

@@ -164,3 +164,16 @@ def test_captions_that_would_not_be_learnt_from_are_refused(
     options += ["--from", start, *how, "-o", tmp_path / "run", "--device", "cpu"]
     result = CliRunner().invoke(main, ["train", *map(str, options)])
     assert (result.exit_code, result.stderr) == (1, f"Error: {message}: leave them out\n")
+
+
+def test_an_interruption_says_where_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(run: TrainingRun, *_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("captioner.train.run.train", interrupted)
+    photos = coloured_photos(tmp_path / "photos", 4)
+    learnt, held_out = (write_jsonl(tmp_path / f"{n}.jsonl", photos[n : n + 2]) for n in (0, 2))
+    options = ["--jsonl", learnt, "--dev-jsonl", held_out, "-o", tmp_path / "run"]
+    result = CliRunner().invoke(main, ["train", *map(str, options)])
+    told = f"interrupted: what was learnt is kept in {tmp_path / 'run'}; --resume goes on\n"
+    assert (result.exit_code, result.stderr) == (130, told)

@@ -484,6 +484,16 @@ def test_a_run_is_not_begun_anew_over_an_earlier_one(data: TrainingData, cache: 
     assert contents(run.folder) == before
 
 
+def test_a_run_is_not_begun_in_a_models_folder(data: TrainingData, cache: Path, tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", cache)
+    train(run, data, Watch())
+    inside = dataclasses.replace(run, folder=run.folder / BEST)
+    before = contents(run.folder)
+    with pytest.raises(DataError, match="best: is a model's folder; name another one for the run"):
+        train(inside, data, Watch())
+    assert contents(run.folder) == before
+
+
 def test_a_run_that_goes_on_from_nothing_begins_and_says_so(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
