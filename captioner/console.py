@@ -232,12 +232,12 @@ def stop_on_sigterm() -> None:
 
 
 @contextmanager
-def interruptible(message: str) -> Iterator[None]:
-    """End the command on Ctrl-C and SIGTERM with `message` and exit code 130."""
+def interruptible(message: str | Callable[[], str]) -> Iterator[None]:
+    """End the command on Ctrl-C and SIGTERM with `message`, also one that is made then, and exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(printable(message), err=True)
+        click.echo(printable(message if isinstance(message, str) else message()), err=True)
         raise click.exceptions.Exit(130) from None
 
 

@@ -76,10 +76,7 @@ def train(**options: Any) -> None:
     stop_on_sigterm()
     resume = bool(options.pop("resume"))
     run, data = read_run(options), read_data(options)
-    with (
-        interruptible(f"interrupted: what was learnt is kept in {run.folder}; --resume goes on"),
-        closing(_Bars()) as bars,
-    ):
+    with interruptible(lambda: _what_is_kept(run.folder)), closing(_Bars()) as bars:
         run_training(run, data, bars, resume=resume)
 
 
@@ -118,6 +115,14 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
             click.echo(f"{out}: how captions go on, by {config.phrasing.triples:,} runs of three words")
     else:
         click.echo(f"{out}: no table of words that come together, which needs --text")
+
+
+def _what_is_kept(folder: Path) -> str:
+    from captioner.train.run import STATE
+
+    if not (folder / STATE).exists():
+        return "interrupted before the first step: nothing was learnt, so nothing is kept"
+    return f"interrupted: what was learnt is kept in {folder}; --resume goes on"
 
 
 class _Bars:

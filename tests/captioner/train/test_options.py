@@ -15,6 +15,7 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.train.loop import Recipe
 from captioner.train.options import read_data, read_run
+from captioner.train.run import STATE
 from captioner.train.setup import TrainingData, TrainingRun
 from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco, write_jsonl
 
@@ -174,6 +175,9 @@ def test_an_interruption_says_where_to_go_on(tmp_path: Path, monkeypatch: pytest
     photos = coloured_photos(tmp_path / "photos", 4)
     learnt, held_out = (write_jsonl(tmp_path / f"{n}.jsonl", photos[n : n + 2]) for n in (0, 2))
     options = ["--jsonl", learnt, "--dev-jsonl", held_out, "-o", tmp_path / "run"]
-    result = CliRunner().invoke(main, ["train", *map(str, options)])
-    told = f"interrupted: what was learnt is kept in {tmp_path / 'run'}; --resume goes on\n"
-    assert (result.exit_code, result.stderr) == (130, told)
+    told = "interrupted before the first step: nothing was learnt, so nothing is kept\n"
+    for message in (told, f"interrupted: what was learnt is kept in {tmp_path / 'run'}; --resume goes on\n"):
+        result = CliRunner().invoke(main, ["train", *map(str, options)])
+        assert (result.exit_code, result.stderr) == (130, message)
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "run" / STATE).touch()
