@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +147,15 @@ def _addressed(address: str) -> sources.Source:
 
 def retry_goes_alone(command: click.Context) -> None:
     """Refuses other sources beside --retry, and options that only a new index can have."""
-    for name in ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos", "analyzer", "keep"):
+    names = ("coco", "flickr8k", "jsonl", "folder", "scraped", "photos", "analyzer", "keep")
+    refuse_given(command, names, "--retry adds to the index that is there and goes without {}.")
+
+
+def refuse_given(command: click.Context, names: Iterable[str], why: str) -> None:
+    """Raises UsageError for the first of these options that was typed; `why` has {} in its place."""
+    for name in names:
         if command.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--retry adds to the index that is there and goes without --{name}.")
+            raise click.UsageError(why.format(f"--{name}"))
 
 
 def read_captioning(options: dict[str, Any]) -> Captioning:

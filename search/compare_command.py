@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.compare import captions_by, side_by_side
 from search.options import html_option, index_option
+from search.output import terminal_width
 from search.photo_or_words import check_photos
 from search.query import sampled
 from search.render.ways import ways_text
@@ -68,7 +68,7 @@ def compare(
     if as_json:
         click.echo(json.dumps(asdict(comparison)))
     else:
-        click.echo(ways_text(comparison, min(shutil.get_terminal_size((100, 24)).columns, 160)))
+        click.echo(ways_text(comparison, terminal_width()))
     if html is not None:
         from search.render.comparison import comparison_page
 

@@ -42,6 +42,11 @@ class Picture:
         return self.image or self.image_id
 
     @property
+    def measures(self) -> str:
+        """Width and height for people; "" where they are not known."""
+        return f"{self.width}x{self.height}" if self.width else ""
+
+    @property
     def is_file_here(self) -> bool:
         """Not for a relative path: whatever has the name in the working directory is another folder's."""
         return Path(self.image).is_absolute() and is_file(self.image)

@@ -71,9 +71,9 @@ def _heading(group: Group) -> str:
 
 
 def _line(picture: Picture, is_first: bool) -> str:
-    notes = [f"{picture.width}x{picture.height}"] if picture.width else []
-    notes += [] if is_first else [f"{counted(picture.bits, 'bit')} apart"]
-    return f"  {printable(picture.place)}" + (f"  {', '.join(notes)}" if notes else "")
+    distance = "" if is_first else f"{counted(picture.bits, 'bit')} apart"
+    notes = ", ".join(filter(None, (picture.measures, distance)))
+    return f"  {printable(picture.place)}" + (f"  {notes}" if notes else "")
 
 
 def _print_paths(found: NearCopies) -> None:

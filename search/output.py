@@ -90,14 +90,18 @@ def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
         return
     from search.render.table import table
 
-    width = min(shutil.get_terminal_size((100, 24)).columns, 160)
     name = answer.name if answer.name != answer.results.caption else ""
     seen = sys.stdout.isatty()  # and not piped to where an id is wanted whole
     color = seen and shows_color(os.environ)
-    text = table(answer.results, name=name, width=width, color=color, whole_ids=not seen)
+    text = table(answer.results, name=name, width=terminal_width(), color=color, whole_ids=not seen)
     click.echo(text + ("\n" if several else ""), color=color)
     if answer.results.following and not several:
         click.echo(_next_page(answer.results.cursor), err=True)
+
+
+def terminal_width() -> int:
+    """The columns that texts for people take: those of the terminal, but longer lines are hard to read."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 160)
 
 
 def shows_color(environment: Mapping[str, str]) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from tqdm import tqdm
 
 from captioner.console import FOLDER, interruptible, progress_bar, tell
@@ -25,7 +24,7 @@ from indexer.scrape.manifest import remove_empty
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
-from indexer.source_options import LINES, captioning_options
+from indexer.source_options import LINES, captioning_options, refuse_given
 
 
 @click.command()
@@ -80,7 +79,8 @@ def scrape(
     texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # of files put together
     wanted = [_checked_query(text) for text in texts if text.strip()]
     if where is None:
-        _refuse_captioning(click.get_current_context())
+        why = "{} belongs to --index; without it no photo is captioned."
+        refuse_given(click.get_current_context(), ("model", "beam", "captions"), why)
     if not wanted and not options["refresh"]:
         raise click.UsageError("Say what to look for: QUERY... or --queries FILE.")
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
@@ -109,13 +109,6 @@ def _print_report(report: ScrapeReport, output: Path) -> None:
         raise ScrapeError(f"{output}: holds no photo ({why_no_photo(report)})")
     if left := report.unfinished():
         tell(left)
-
-
-def _refuse_captioning(command: click.Context) -> None:
-    """Options of captioning that would do nothing."""
-    for name in ("model", "beam", "captions"):
-        if command.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} belongs to --index; without it no photo is captioned.")
 
 
 def _checked_query(query: str) -> str:

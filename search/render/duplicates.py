@@ -39,6 +39,6 @@ def _item(picture: Picture, note: str, is_best: bool) -> str:
     small = thumbnail(picture.image, _SIDE, _SIDE)
     image = f'<img src="{data_uri(small)}" alt="{safe(picture.caption)}">' if small else "no picture here"
     image = linked(image, picture.image)
-    size = f"{picture.width}x{picture.height}, " if picture.width else ""
+    notes = ", ".join(filter(None, (picture.measures, note)))
     kept = ' class="best" title="The largest: --paths leaves it out"' if is_best else ""
-    return f'<li{kept}>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{size}{note}</p></li>'
+    return f'<li{kept}>{image}<p class="pale">{named(picture.place)}</p><p class="pale">{notes}</p></li>'

@@ -195,6 +195,13 @@ def test_photos_are_captioned_for_the_index_as_a_build_would(
     assert list(status.models) == [with_beam(ColourCaptioner("mine").identity, 5)]
 
 
+@pytest.mark.parametrize("option", [("--model", "default"), ("--beam", "3"), ("--captions", "1")])
+def test_how_to_caption_without_an_index_is_wrong_usage(option: tuple[str, str]) -> None:
+    result = _run("cats", *option, *CONTACT)
+    assert result.exit_code == 2
+    assert f"{option[0]} belongs to --index; without it no photo is captioned." in result.stderr
+
+
 def test_what_is_skipped_on_purpose_is_no_failure(site: Site, tmp_path: Path) -> None:
     given = (site.photo("/x.jpg", jpeg(1)), "http://10.0.0.1/")
     result = _run(*given, "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
