@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from captioner.counted import counted
+from captioner.drawing.letters import extent, font, write
 from captioner.drawing.page import document, named, safe
 from captioner.drawing.picture import (
     CARD,
@@ -22,10 +23,8 @@ from captioner.drawing.picture import (
     PALE,
     PAPER,
     data_uri,
-    extent,
     filling,
     fit_end,
-    font,
     leading,
     thumbnail,
     wrap,
@@ -134,14 +133,14 @@ def _draw_card(sheet: Image.Image, card: ComparedPhoto, corner: tuple[int, int],
         score = f"{written.score:.2f}"
         draw.text((right, top), score, PALE, font(_SMALL), anchor="ra")
         room = right - left - round(extent(score, _SMALL)) - 10
-        draw.text((left, top), fit_end(clean(written.model), room, _SMALL), MARK, font(_SMALL))
+        write(draw, (left, top), fit_end(clean(written.model), room, _SMALL), MARK, _SMALL)
         top += leading(_SMALL)
         for line in _wrap_caption(written.caption):
-            draw.text((left, top), line, INK, font(_TEXT))
+            write(draw, (left, top), line, INK, _TEXT)
             top += leading(_TEXT)
         top += 12
     name = fit_end(printable(Path(photo_name(card.photo)).name), right - left, _SMALL)
-    draw.text((left, corner[1] + height - leading(_SMALL) - 8), name, PALE, font(_SMALL))
+    write(draw, (left, corner[1] + height - leading(_SMALL) - 8), name, PALE, _SMALL)
 
 
 # As a page

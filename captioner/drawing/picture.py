@@ -5,38 +5,25 @@ from __future__ import annotations
 import base64
 import io
 import os
-import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from PIL import Image, ImageFont, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
+from captioner.drawing.letters import extent, spelled
 from captioner.drawing.made import NOTE
 from captioner.drawing.marks import Mark, filled
 from captioner.errors import PhotoError
 from captioner.files import is_file
 from captioner.photo import Photo, open_photo
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 #: The colours of montages and comparisons; captioner.drawing.page has them for HTML.
 PAPER, CARD, EDGE, EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
 INK, PALE, MARK = "#22262b", "#767c85", "#0b7a4b"
 
 _LEADING = 1.32
-
-#: The size at which bitmaps of two characters are compared.
-_LEGIBLE = 24
-_NO_CHARACTER = "\U0010ffff"  # Unicode will never assign it
-
-#: Letters and signs that the font lacks -> a spelling in letters that it has. Those that Unicode decomposes
-#: are not in here.
-_PLAIN = {
-    pair[0]: pair[1:]
-    for pair in "ßss ẞSS æae ÆAE œoe ŒOE øo ØO łl ŁL đd ĐD ðd ÐD þth ÞTh ıi −- ×x •· ‚' ‛' „\" ‟\" ¡!".split()
-}
 
 
 def thumbnail(photo: Photo | None, width: int, height: int) -> Image.Image | None:
@@ -95,55 +82,20 @@ def wrap(words: Iterable[Mark], width: int, size: int, most: int) -> list[list[M
 
 
 def fit(text: str, width: int, size: int) -> str:
-    """The text as it is drawn: in letters that the font has, and cut to `width` pixels."""
-    text = spell_in_latin(text)
+    """The text as it is drawn: in letters that there are, and cut to `width` pixels."""
+    return _cut(spelled(text), width, size)
+
+
+def fit_end(text: str, width: int, size: int) -> str:
+    """Like `fit`, but cut at the front: the end of a path tells more."""
+    return _cut(spelled(text)[::-1], width, size)[::-1]
+
+
+def _cut(text: str, width: int, size: int) -> str:
     while len(text) > 1 and extent(text, size) > width:
         text = text[: max(1, len(text) * 9 // 10 - 1)] + "…" if not text.endswith("…") else text[:-2] + "…"
     return text
 
 
-def fit_end(text: str, width: int, size: int) -> str:
-    """Like `fit`, but cut at the front: the end of a path tells more."""
-    return fit(spell_in_latin(text)[::-1], width, size)[::-1]
-
-
-def spell_in_latin(text: str) -> str:
-    """The text in the font's letters, which are Latin ones without accents; "?" where none comes close."""
-    return text if text.isascii() else "".join(map(_spell_character, text))
-
-
 def leading(size: int) -> int:
     return round(size * _LEADING)
-
-
-def extent(text: str, size: int) -> float:
-    return float(font(size).getlength(text))
-
-
-@lru_cache
-def font(size: int) -> Font:
-    """The font that Pillow carries, so that a montage looks the same on every machine."""
-    return ImageFont.load_default(size)
-
-
-@lru_cache(maxsize=4096)
-def _spell_character(character: str) -> str:
-    if _has_glyph(character):
-        return character
-    parts = unicodedata.normalize("NFKD", character)
-    if parts != character:
-        spelling = "".join(map(_spell_character, parts))
-        return "?" if set(spelling) == {"?"} else spelling  # a Korean syllable has three parts
-    kind = unicodedata.category(character)
-    if kind in ("Mn", "Me", "Cf"):  # accents and invisible characters
-        return ""
-    return "-" if kind == "Pd" else _PLAIN.get(character, "?")
-
-
-def _has_glyph(character: str) -> bool:
-    """Whether the font has the character: it draws the same box for all characters that it lacks."""
-    return _glyph_bitmap(character) != _glyph_bitmap(_NO_CHARACTER)
-
-
-def _glyph_bitmap(character: str) -> bytes:
-    return bytes(font(_LEGIBLE).getmask(character))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from PIL import Image, ImageDraw
 
+from captioner.drawing.letters import extent, font, write
 from captioner.drawing.marks import Mark
 from captioner.drawing.picture import (
     CARD,
@@ -16,11 +17,9 @@ from captioner.drawing.picture import (
     MARK,
     PALE,
     PAPER,
-    extent,
     filling,
     fit_end,
     fitted,
-    font,
     leading,
     wrap,
     write_png,
@@ -104,7 +103,7 @@ def _query(answer: Answer, results: Results) -> Image.Image:
         top = photo.height + _GAP
     top = _write(draw, lines, 0, top, _TITLE)
     for line in proof:
-        draw.text((0, top + 8), " ".join(word for word, _ in line), PALE, font(_TEXT))
+        write(draw, (0, top + 8), " ".join(word for word, _ in line), PALE, _TEXT)
         top += leading(_TEXT)
     return panel
 
@@ -133,7 +132,7 @@ def _card(hit: Hit, results: Results) -> Image.Image:
     top = _write(draw, lines, _INSIDE, _PICTURE_HEIGHT + head, _TEXT)
     which = f"by {results.number(hit)} · " if results.several else ""
     name = which + fit_end(printable(hit.image_id), inner - round(extent(which, _SMALL)), _SMALL)
-    draw.text((_INSIDE, top + 4), name, PALE, font(_SMALL))
+    write(draw, (_INSIDE, top + 4), name, PALE, _SMALL)
     return card
 
 
@@ -154,7 +153,7 @@ def _placeholder(hit: Hit) -> Image.Image:
     draw = ImageDraw.Draw(box)
     middle = (_CARD_WIDTH // 2, _PICTURE_HEIGHT // 2)
     draw.text((middle[0], middle[1] - 12), "no picture here", PALE, font(_SMALL), anchor="mm")
-    draw.text((middle[0], middle[1] + 12), name, INK, font(_TEXT), anchor="mm")
+    write(draw, (middle[0] - extent(name, _TEXT) / 2, middle[1] + 2), name, INK, _TEXT)
     return box
 
 
@@ -174,10 +173,10 @@ def _write(draw: ImageDraw.ImageDraw, lines: Sequence[Sequence[Mark]], left: int
 
 
 def _text(draw: ImageDraw.ImageDraw, place: tuple[float, float], word: str, size: int, mark: bool) -> None:
-    """Pillow carries one weight of its face: a second print beside the first makes the heavier one."""
-    draw.text(place, word, MARK if mark else INK, font(size))
+    """There is one weight of a face: a second print beside the first makes the heavier one."""
+    write(draw, place, word, MARK if mark else INK, size)
     if mark:
-        draw.text((place[0] + 0.6, place[1]), word, MARK, font(size))
+        write(draw, (place[0] + 0.6, place[1]), word, MARK, size)
 
 
 def _height(lines: Sequence[Sequence[Mark]], size: int) -> int:
