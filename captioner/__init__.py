@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import CaptionerError, ModelError, PhotoError
+from captioner.version import version_attribute
 
 if TYPE_CHECKING:
     from captioner.captioner import Caption, Captioner
 
-__all__ = ["Caption", "Captioner", "CaptionerError", "ModelError", "PhotoError"]
+    __version__: str
+
+__all__ = ["Caption", "Captioner", "CaptionerError", "ModelError", "PhotoError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,7 +20,7 @@ def __getattr__(name: str) -> Any:
         from captioner import captioner
 
         return getattr(captioner, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return version_attribute(__name__)(name)
 
 
 def __dir__() -> list[str]:

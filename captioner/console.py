@@ -21,6 +21,7 @@ from captioner.effort import MOST_BEAM, USUAL_BEAM
 from captioner.files import beside, is_file
 from captioner.outside import printable
 from captioner.signals import interrupting
+from captioner.version import program_version
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -166,7 +167,7 @@ class CommandGroup(click.Group):
         super().__init__(*args, context_settings={"help_option_names": ["-h", "--help"]}, **kwargs)
         self.errors = tuple(errors)
         self.lazy = dict(lazy or {})
-        click.version_option(package_name="caption-search")(self)
+        self.params.append(_version_option())
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -199,6 +200,24 @@ class CommandGroup(click.Group):
             if ctx.meta.get("debug"):
                 raise
             raise click.exceptions.Exit(_report(error, self.errors)) from None
+
+
+def _version_option() -> click.Option:
+    """Like click's own, which has no version to tell where the program runs without being installed."""
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_version,
+        help="Show the version and exit.",
+    )
+
+
+def _show_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f"{context.find_root().info_name}, version {program_version()}")
+        context.exit()
 
 
 def lenient_stdout() -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from captioner.version import version_attribute
 from indexer.records import Filters
 from search.asked import Asked
 from search.errors import QueryError, SearchError
 from search.hits import Hit, Results
 from search.searcher import IndexedImage, Searcher
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+    __getattr__ = version_attribute(__name__)
 
 __all__ = [
     "Asked",
@@ -17,4 +25,5 @@ __all__ = [
     "Results",
     "SearchError",
     "Searcher",
+    "__version__",
 ]

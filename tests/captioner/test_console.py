@@ -6,10 +6,10 @@ import importlib
 import os
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import pytest
@@ -54,6 +54,22 @@ def test_each_command_tells_its_version_and_helps_in_short(command: str) -> None
         short, long = (CliRunner().invoke(main, [*name, option]) for option in ("-h", "--help"))
         assert short.exit_code == 0 and short.stdout == long.stdout
         assert "-h, --help" in short.stdout
+
+
+@pytest.mark.parametrize("package", ["captioner", "indexer", "search"])
+def test_each_package_has_its_version_as_its_command_tells_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, main = importlib.import_module(package), importlib.import_module(f"{package}.cli").main
+    assert module.__version__ == version("caption-search")
+    assert not hasattr(module, "__versions__")
+
+    def not_installed(name: str) -> NoReturn:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", not_installed)
+    told = CliRunner().invoke(main, ["--version"], prog_name=package)
+    assert (told.exit_code, told.stdout) == (0, f"{package}, version {module.__version__}\n")
 
 
 def test_an_error_for_people_is_one_line() -> None:
