@@ -39,8 +39,14 @@ SUFFIXES = frozenset(suffix for suffixes in _READ.values() for suffix in suffixe
 UNREAD = frozenset((*_HEIF["HEIF"], *_NEVER, *_RAW)) - SUFFIXES
 
 _NAMES = {"WEBP": "WebP", "HEIF": "HEIC"}
-#: The formats as people call them.
-NAMES = ", ".join(_NAMES.get(name, name) for name in FORMATS)
+
+
+def called(name: str) -> str:
+    """A format as people call it."""
+    return _NAMES.get(name, name)
+
+
+NAMES = ", ".join(map(called, FORMATS))
 
 
 def what_to_do(suffixes: Collection[str], count: int) -> str:

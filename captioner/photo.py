@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from captioner.errors import LargePhotoError, PhotoError
-from captioner.formats import FORMATS, NAMES, UNREAD, what_to_do
+from captioner.formats import FORMATS, NAMES, UNREAD, called, what_to_do
 from captioner.outside import error_text
 
 if TYPE_CHECKING:
@@ -207,11 +207,32 @@ def _check_size(image: Image.Image, name: str) -> None:
 def _why_not_a_photo(photo: Photo) -> str:
     if photo == b"":
         return "there are no bytes in it"
-    if isinstance(photo, (str, os.PathLike)) and Path(photo).is_file() and Path(photo).stat().st_size == 0:
+    beginning = _beginning(photo)
+    if beginning == b"":
         return "the file is empty"
     unknown = f"{UNKNOWN} ({NAMES})"
     suffix = Path(photo).suffix.lower() if isinstance(photo, (str, os.PathLike)) else ""
-    return f"{unknown}; {what_to_do((suffix,), 1)}" if suffix in UNREAD else unknown
+    if suffix in UNREAD:  # first, since cameras' raw pictures begin as a TIFF
+        return f"{unknown}; {what_to_do((suffix,), 1)}"
+    if beginning and (name := _format_beginning_so(beginning)):
+        return f"a {name} that is damaged, or of a kind that cannot be decoded here; {what_to_do((), 1)}"
+    return unknown
+
+
+def _beginning(photo: Photo) -> bytes | None:
+    """A photo's first 16 bytes; None where they cannot be read again, as of a pipe."""
+    if isinstance(photo, bytes):
+        return photo[:16]
+    if not isinstance(photo, (str, os.PathLike)) or not Path(photo).is_file():
+        return None
+    with Path(photo).open("rb") as file:
+        return file.read(16)
+
+
+def _format_beginning_so(beginning: bytes) -> str:
+    """The format, as people call it, that Pillow recognises by these first bytes; "" for none."""
+    recognisers = ((name, Image.OPEN.get(name, (None, None))[1]) for name in FORMATS)
+    return next((called(name) for name, fits in recognisers if fits and fits(beginning) is True), "")
 
 
 def _room_for(image: Image.Image, whole: tuple[int, int]) -> AbstractContextManager[object]:

@@ -47,6 +47,9 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+#: A whole TIFF of a sensor's values, as its colour space (tag 262) says, which Pillow does not know.
+SENSORS = encoded(scene(), "TIFF").replace(b"\x06\x01\3\0\1\0\0\0\2\0", b"\x06\x01\3\0\1\0\0\0\x23\x80")
+
 # What is no photo
 
 
@@ -74,6 +77,26 @@ def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
 )
 def test_programs_that_pass_for_pictures_are_refused(content: bytes) -> None:
     assert "not a photo in a known format" in complaint(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"II*\0\x08\0\0\0" + bytes(40), "TIFF"),
+        (b"MM\0*\0\0\0\x08" + bytes(40), "TIFF"),
+        (SENSORS, "TIFF"),
+        (b"\xff\xd8\xff" + b"x" * 30, "JPEG"),
+    ],
+)
+def test_what_begins_as_a_photo_and_cannot_be_decoded_is_called_that(
+    content: bytes, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.tif"
+    path.write_bytes(content)
+    said = f"a {name} that is damaged, or of a kind that cannot be decoded here; convert it to JPEG"
+    assert (complaint(content), complaint(path)) == (f"<photo>: {said}", f"{path}: {said}")
+    path = path.rename(tmp_path / "camera.dng")
+    assert complaint(path) == f"{path}: not a photo in a known format ({NAMES}); convert it to JPEG"
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
