@@ -69,13 +69,13 @@ class StreamingCaptioner(ABC):
     def write(self, features: Tensor, effort: Effort) -> list[tuple[Caption, ...]]:
         """Captions of each row of features, the best first."""
 
-    def caption(self, photos: Iterable[Photo], beam: int | None = None, captions: int = 1) -> list[Caption]:
-        """The best caption of each photo, in order. Raises PhotoError at the first that cannot be read.
+    def caption(self, photos: Iterable[Photo], beam: int | None = None) -> list[Caption]:
+        """The best caption of each photo, in order; `stream(photos, captions=3)` gives several of each.
 
-        For several a photo use `stream`; here `captions` only widens the beam.
+        Raises PhotoError at the first photo that cannot be read.
         """
         found = []
-        for result in self.stream(photos, beam=beam, captions=captions):
+        for result in self.stream(photos, beam=beam):
             if result.error is not None:
                 raise PhotoError(result.error)
             found.append(result.captions[0])

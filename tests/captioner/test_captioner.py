@@ -301,6 +301,13 @@ def test_several_captions_are_different_and_ranked(captioner: Captioner) -> None
         assert len({one.text for one in result.captions}) == 4
 
 
+def test_several_captions_of_a_photo_are_given_by_the_stream_alone(captioner: Captioner) -> None:
+    with pytest.raises(TypeError, match="captions"):
+        captioner.caption(pictures(1), captions=3)  # type: ignore[call-arg]
+    [result] = captioner.stream(pictures(1), captions=3)
+    assert len(result.captions) == 3
+
+
 @pytest.mark.parametrize("beam", [1, 3])
 @pytest.mark.parametrize("diversity", [0.01, 0.5])
 def test_groups_that_agree_are_made_up_for(captioner: Captioner, beam: int, diversity: float) -> None:
