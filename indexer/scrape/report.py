@@ -21,7 +21,7 @@ class ScrapeReport:
     found: Counter[str] = field(default_factory=Counter)  # by provider
     ended: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # provider, status, reason
     taken: int = 0  # results of this run's queries, by this run and by earlier ones
-    known: int = 0  # found again; nothing was left to do
+    known: int = 0  # found again, of this run or an earlier one; nothing was left to do
     bytes: int = 0
     seconds: float = 0.0
     unanswered: list[SearchProgress] = field(default_factory=list)
@@ -116,7 +116,7 @@ class ScrapeReport:
 
     def _totals(self) -> str:
         rate = self.total("downloaded") / self.seconds if self.seconds else 0.0
-        known = f", {self.known:,} known from before" if self.known else ""
+        known = f", {self.known:,} known already" if self.known else ""
         return f"{self.bytes / 1e6:,.1f} MB in {self.seconds:,.1f} s, {rate:,.1f} photos/s{known}"
 
 

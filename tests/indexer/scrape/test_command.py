@@ -52,11 +52,18 @@ def test_queries_from_arguments_and_a_file(site: Site, tmp_path: Path) -> None:
 def test_failures_for_good_are_counted_and_fail_nothing(site: Site, tmp_path: Path) -> None:
     good, bad = site.photo("/x.jpg", jpeg(1)), site.url("/missing.jpg")
     folder = tmp_path / "photos"
-    for ended, told in (("1  failed: not-found", True), ("2 known from before", False)):
+    for ended, told in (("1  failed: not-found", True), ("2 known already", False)):
         result = _run(good, bad, "--provider", "urls", "-o", str(folder), *LOCAL)
         assert result.exit_code == 0, result.output
         assert ended in result.stdout
         assert result.stderr == (f"next: indexer build --scraped {folder}\n" if told else "")
+
+
+def test_two_spellings_of_an_address_are_one_that_is_known_already(site: Site, tmp_path: Path) -> None:
+    url = site.photo("/x.jpg", jpeg(1))
+    result = _run(url, f"{url}#top", "--provider", "urls", "-o", str(tmp_path / "photos"), *LOCAL)
+    assert result.exit_code == 0, result.output
+    assert ", 1 known already\n" in result.stdout
 
 
 def test_a_folder_of_other_files_is_left_alone(site: Site, tmp_path: Path) -> None:
