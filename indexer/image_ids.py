@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from indexer import origins
@@ -81,17 +82,18 @@ class IdsOfRun:
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}  # image id -> the photo that has it
-        self._real, self._files = RealPaths(), set[str]()
+        # A photo is asked for by `has`, and then by `add`.
+        self._real, self._files = lru_cache(maxsize=1)(RealPaths().of), set[str]()
 
     def add(self, photo: CaptionRecord) -> None:
         self._places[photo.image_id] = photo.image
-        self._files.add(self._real.of(photo.image))
+        self._files.add(self._real(photo.image))
 
     def has(self, photo: CaptionRecord) -> bool:
         """Whether its file was met before: through a link, or in a folder around or below this one."""
         before = self._places.get(photo.image_id)
         return (before is not None and is_photo_at(photo, before)) or (
-            photo.source == origins.FOLDER and self._real.of(photo.image) in self._files
+            photo.source == origins.FOLDER and self._real(photo.image) in self._files
         )
 
     def owner(self, found: LookedUp) -> str | None:

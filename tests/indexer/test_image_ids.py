@@ -8,6 +8,7 @@ import pytest
 
 from indexer.image_ids import IdsOfRun, LookedUp, is_other, other_owner
 from indexer.records import CaptionRecord, Document
+from indexer.spelling import RealPaths
 from tests.indexer.worlds import write_photo
 
 MODEL, OTHER = "colour@1", "other@1"
@@ -75,6 +76,20 @@ def test_the_captions_of_an_index_tell_whose_an_id_is(
 def test_another_photo_is_one_that_is_there(own: Path, places: dict[str, str]) -> None:
     assert [name for name, place in places.items() if is_other(photo(own), place)] == ["other"]
     assert not any(is_other(photo(own, "scraped"), place) for place in places.values())
+
+
+def test_a_photo_is_looked_for_on_the_disk_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, of = list[str](), RealPaths.of
+
+    def noted(self: RealPaths, place: str) -> str:
+        asked.append(place)
+        return of(self, place)
+
+    monkeypatch.setattr(RealPaths, "of", noted)
+    ids = IdsOfRun()
+    assert not ids.has(photo(own))
+    ids.add(photo(own))
+    assert asked == [str(own)]
 
 
 def test_within_a_run_who_comes_first_has_the_id(own: Path, places: dict[str, str]) -> None:
