@@ -105,7 +105,7 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     photos = learnt.of("train")
     with progress_bar(len(photos), "photo", "features") as bar:
         names = [learnt.name, *text.data_names]
-        made = add_consensus(model, photos, names, out, device, bar.update, text.by_image)
+        made = add_consensus(model, photos, names, out, device, bar.update, text.by_image, tell)
     config = made.model.config
     sizes = cast("ConsensusSizes", config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
@@ -136,9 +136,11 @@ class _Bars:
         self.close()
         self._bar, self._later = progress_bar(total, unit, name), later
 
-    def advance(self, count: int = 1, loss: float | None = None) -> None:
-        if loss is not None:
-            self._bar.set_postfix({"loss": f"{loss:.3f}", **self._run_left()}, refresh=False)
+    def advance(self, count: int = 1, loss: float | None = None, reward: float | None = None) -> None:
+        shown = {"loss": loss} if reward is None else {"reward": reward}
+        figures = {name: f"{value:.3f}" for name, value in shown.items() if value is not None}
+        if figures:
+            self._bar.set_postfix({**figures, **self._run_left()}, refresh=False)
         self._bar.update(count)
 
     def _run_left(self) -> dict[str, str]:
@@ -154,8 +156,12 @@ class _Bars:
 
     def epoch(self, report: EpochReport) -> None:
         self.close()
-        scores = f"loss {report.loss:.3f}, dev CIDEr-D {report.score:.4f}"
-        click.echo(f"epoch {report.epoch}: {scores}, {report.seconds:.0f} s")
+        learnt = "before training: "
+        if report.reward is not None:
+            learnt = f"epoch {report.epoch}: reward {report.reward:.3f}, "
+        elif report.loss is not None:
+            learnt = f"epoch {report.epoch}: loss {report.loss:.3f}, "
+        click.echo(f"{learnt}dev CIDEr-D {report.score:.4f}, {report.seconds:.0f} s")
 
     def done(self, best: Path) -> None:
         self.close()

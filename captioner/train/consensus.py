@@ -35,6 +35,7 @@ from captioner.model_name import model_name
 from captioner.tokens import words
 from captioner.train.cooccurrence import fit_cooccurrence, word_counts
 from captioner.train.phrasing import fit_phrasing
+from captioner.train.readable import readable
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 
@@ -115,13 +116,14 @@ def add_consensus(
     device: str | None = None,
     progress: Progress = lambda done: None,
     text: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    remark: Callable[[str], object] = lambda what: None,
 ) -> Checkpoint:
     """Give a model a consensus of these photos' captions, in place of an earlier one, and save it in `out`.
 
     `model`: a folder or a name; `names`: those of the data sets, for the model's record; `text`: captions
     without photos, by the name of the image that they belong to, for tables of words that come together
-    (captioner.cooccurrence) and of how captions go on (captioner.phrasing). Gives the saved model. Raises
-    DataError and ModelError.
+    (captioner.cooccurrence) and of how captions go on (captioner.phrasing). Photos that cannot be read are
+    left out; `remark` is told of each. Gives the saved model. Raises DataError and ModelError.
     """
     folder = find_model(model)
     original = checkpoint.load(folder, statistics=False)  # new ones come in their place
@@ -135,6 +137,7 @@ def add_consensus(
         raise ModelError(f"{folder}: has no word detector, so that text says nothing of its photos")
     check_there(photos)
     checkpoint.check_place(out)
+    photos = readable(photos, "to learn from", remark)
     captions = [[words(caption) for caption in photo.captions] for photo in photos]
     statistics = CaptionStatistics.of(captions, original.vocabulary)
     pooled = torch.cat(

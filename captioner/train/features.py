@@ -114,16 +114,19 @@ def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:
     for name, value in sorted(model.encoder.state_dict().items()):
         if not name.startswith(("linear.", "bn.")):  # the head is trained, and not part of what is cached
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    try:
-        for photo in photos:
-            digest.update(_file_state(photo.image))
-    except OSError as error:
-        raise DataError(f"{photo.image}: {error.strerror}") from None
+    for photo in photos:
+        digest.update(file_state(photo.image))
     return digest.hexdigest()[:24]
 
 
-def _file_state(photo: Path) -> bytes:
-    """The file's path, size and times: they differ for another file, and after a write to this one."""
-    is_now = photo.stat()  # before it is resolved: for a link to itself this raises a clear error
-    place = os.fsencode(photo.resolve())
+def file_state(photo: Path) -> bytes:
+    """The file's path, size and times: they differ for another file, and after a write to this one.
+
+    Raises DataError.
+    """
+    try:
+        is_now = photo.stat()  # before it is resolved: for a link to itself this raises a clear error
+        place = os.fsencode(photo.resolve())
+    except OSError as error:
+        raise DataError(f"{photo}: {error.strerror}") from None
     return place + f"\0{is_now.st_size} {is_now.st_mtime_ns} {is_now.st_ctime_ns}\0".encode()

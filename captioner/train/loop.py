@@ -19,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from captioner.device import lower_precision
-from captioner.errors import DataError, ModelError
+from captioner.errors import ModelError
 from captioner.model import CaptionModel
 from captioner.train.batches import Batch, Batches, Views
 from captioner.train.joint_norm import normalise_jointly
 from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
+from captioner.train.recipe import Recipe
+from captioner.train.state import NO_STATE, check_conditions, read_state
 from captioner.vocabulary import Vocabulary
 
 #: What to do about a training that diverges.
@@ -32,55 +34,14 @@ _SLOWER = "try a lower learning rate"
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """All choices of a training run; kept in the model's configuration."""
-
-    epochs: int = 12
-    photos_per_batch: int = 24
-    learning_rate: float = 1e-3
-    encoder_learning_rate: float = 0.0  # above 0: the encoder is trained too
-    encoder_stages: int = 5  # trained ones, from the last; the first see edges and colours, and cost most
-    detector_weight: float = 0.02  # of the word detector's loss while the encoder is trained
-    warmup_steps: int = 200  # but no more than a tenth of all
-    cosine: bool = True  # the rate falls to zero by half a cosine; else it stays
-    beta2: float = 0.98  # Adam's
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.1
-    averaging: float = 0.998  # decay of the running mean of the weights that is scored and saved; 0: off
-    largest_gradient: float = 1.0  # longer ones are shortened to it; 0: none is
-    self_critical: bool = False
-    samples: int = 5  # captions sampled for each photo in self-critical training
-    temperature: float = 0.5  # scores are divided by it for sampling
-    smallest_count: int = 4  # words seen less often are <unk>
-    longest: int = 20
-    seed: int = 0
-
-
-#: The student project's training, for model1 to model5: five epochs of plain Adam (which AdamW without decay
-#: is) at one rate. What differs: a step had 128 captions of any photos, here it has 26 photos with all of
-#: theirs, some 130; photos were cropped at random, to 224 of 256 pixels, here the features of the frozen
-#: encoder are kept, of the whole photo and its mirror image; and captions are cut after `longest` words.
-STUDENT_RECIPE = Recipe(
-    epochs=5,
-    photos_per_batch=26,
-    warmup_steps=0,
-    cosine=False,
-    beta2=0.999,
-    weight_decay=0.0,
-    label_smoothing=0.0,
-    averaging=0.0,
-    largest_gradient=0.0,
-)
-
-
-@dataclass(frozen=True, slots=True)
 class EpochReport:
     """What one epoch gave."""
 
-    epoch: int
-    loss: float
+    epoch: int  # 0: the model to start from, before any step
+    loss: float | None  # mean of a word; None before any step
     score: float  # CIDEr-D of the averaged model on the dev photos, beam 3
     seconds: float  # with its scoring; of a resumed run without the pause
+    reward: float | None = None  # in self-critical training: mean of the captions that were drawn
 
 
 class Training:
@@ -118,7 +79,10 @@ class Training:
         self.optimizer = _optimizer(model, recipe)
         self.epoch, self.step, self.best = 0, 0, -math.inf
         self.total_loss, self.total_words = 0.0, 0
-        self._began = time.monotonic()
+        self.total_reward, self.total_drawn = 0.0, 0
+        #: Of the captions that the last step drew, in self-critical training.
+        self.step_reward: float | None = None
+        self.start_clock()
         torch.manual_seed(recipe.seed + 1_000_003 * self.processes.rank)
 
     @property
@@ -129,6 +93,11 @@ class Training:
     def steps_left(self) -> int:
         """Of the current epoch."""
         return (self.epoch + 1) * self.batches.count - self.step
+
+    @property
+    def reward(self) -> float | None:
+        """The mean reward of the captions that the current epoch drew, in self-critical training."""
+        return self.total_reward / self.total_drawn if self.total_drawn else None
 
     @property
     def seconds(self) -> float:
@@ -168,6 +137,11 @@ class Training:
         """Go on to the next epoch; not done by `run_epoch`, so that a stopped scoring can be repeated."""
         self.epoch += 1
         self.total_loss, self.total_words = 0.0, 0
+        self.total_reward, self.total_drawn = 0.0, 0
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Let `seconds` count from now."""
         self._began = time.monotonic()
 
     def _advance(self, batch: Batch) -> float:
@@ -189,7 +163,17 @@ class Training:
         self._average()
         self.total_loss += float(total)
         self.total_words += int(count)
+        if isinstance(self.objective, SelfCritical):
+            self._count_rewards(self.objective.rewards)
         return float(total / count)
+
+    def _count_rewards(self, rewards: Tensor) -> None:
+        """Add the rewards of the captions that this process has drawn in a step, and the others in theirs."""
+        of_this = torch.tensor([float(rewards.sum()), len(rewards)], device=self.model.device)
+        total, drawn = self.processes.sum(of_this).tolist()
+        self.step_reward = total / drawn
+        self.total_reward += total
+        self.total_drawn += int(drawn)
 
     def _set_modes(self) -> None:
         """Set train and eval mode; the backbone's batch normalisation always keeps ImageNet's statistics."""
@@ -231,6 +215,7 @@ class Training:
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "counters": [self.epoch, self.step, self.best, self.total_loss, self.total_words],
+            "rewards": [self.total_reward, self.total_drawn],
             "seconds": self.seconds,
             "random": torch.get_rng_state(),
         }
@@ -250,25 +235,21 @@ class Training:
 
     def load_state(self, path: Path) -> None:
         """Take over a saved state. Raises DataError if it was made under other conditions, and ModelError."""
-        state = _read_state(path)
-        for name, value in self._made_with.items():
-            if (began := state["made with"].get(name)) != value:
-                changes = _recipe_changes(began, asdict(self.recipe)) if name == "recipe" and began else ""
-                raise DataError(
-                    f"{path}: was made with another {name}{changes}; "
-                    "use the options and data that the run began with, or train in another folder"
-                )
+        state = read_state(path)
+        check_conditions(path, state, self._made_with)
         try:
             self._restore(state, path)
         except Exception:  # what is broken in the middle of a state raises nearly anything
-            raise ModelError(_NO_STATE.format(path)) from None
+            raise ModelError(NO_STATE.format(path)) from None
 
     def _restore(self, state: Mapping[str, Any], path: Path) -> None:
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.best, self.total_loss, self.total_words = state["counters"]
-        self._began = time.monotonic() - state.get("seconds", 0.0)  # earlier versions kept none
+        # earlier versions kept neither of these
+        self.total_reward, self.total_drawn = state.get("rewards", (0.0, 0))
+        self._began = time.monotonic() - state.get("seconds", 0.0)
         torch.set_rng_state(state["random"] if self.processes.first else self._further_random(path))
 
     def _further_state_path(self, path: Path) -> Path:
@@ -277,35 +258,11 @@ class Training:
     def _further_random(self, path: Path) -> Tensor:
         """The random state of a further process at this step; a fresh one where none was kept."""
         with contextlib.suppress(ModelError):  # such as a run that had fewer processes before
-            state = _read_state(self._further_state_path(path))
+            state = read_state(self._further_state_path(path))
             if state["step"] == self.step:
                 return cast(Tensor, state["random"])
         seed = self.recipe.seed + 1_000_003 * self.processes.rank + self.step
         return torch.Generator().manual_seed(seed).get_state()
-
-
-_NO_STATE = "{}: damaged, or not a training state of this version; train in another folder"
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        made_with = state["made with"]
-        made_with.items()
-        if "recipe" in made_with:
-            # A recipe of an earlier version lacks what has become a choice since; its run had the default.
-            made_with["recipe"] = asdict(Recipe()) | made_with["recipe"]
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}") from None
-    except Exception:  # PyTorch raises nearly anything for a file that is none of its own
-        raise ModelError(_NO_STATE.format(path)) from None
-    return state
-
-
-def _recipe_changes(began: dict[str, object], now: dict[str, object]) -> str:
-    """The choices that differ, with both values; one that a version does not have is none."""
-    pairs = ((name, began.get(name, "none"), now.get(name, "none")) for name in now | began)
-    return f" ({'; '.join(f'{name} {old}, now {new}' for name, old, new in pairs if old != new)})"
 
 
 def _optimizer(model: CaptionModel, recipe: Recipe) -> torch.optim.Optimizer:

@@ -104,6 +104,8 @@ class SelfCritical:
         self.vocabulary, self.detector_weight = vocabulary, detector_weight
         self.reward = CiderD([[[*words, _END] for words in captions] for captions in references])
         self.samples, self.longest, self.temperature = samples, longest, temperature
+        #: Of the captions that were drawn last: the loss alone does not tell whether they get better.
+        self.rewards = torch.zeros(0)
 
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum over words of -advantage x log probability, and the number of words."""
@@ -136,6 +138,7 @@ class SelfCritical:
                 for photo, words in zip(photos, written, strict=True)
             ]
         )
+        self.rewards = rewards
         rewards = rewards.view(-1, self.samples)
         others = (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
         return (rewards - others).view(-1, 1)

@@ -13,7 +13,7 @@ from captioner.console import FILE, FOLDER, Command, tell, with_options
 
 if TYPE_CHECKING:
     from captioner.datasets import CaptionedPhoto
-    from captioner.train.loop import Recipe
+    from captioner.train.recipe import Recipe
     from captioner.train.setup import TrainingData, TrainingRun
 
 #: option -> field of the recipe, where it was given
@@ -193,7 +193,7 @@ def read_run(options: Mapping[str, Any]) -> TrainingRun:
     """Where and how to train. Raises ModelError."""
     from captioner.captioner import find_model
     from captioner.configuration import configuration
-    from captioner.train.loop import Recipe
+    from captioner.train.recipe import Recipe
     from captioner.train.setup import TrainingRun
     from captioner.train.word_vectors import WordVectors
 
@@ -212,7 +212,7 @@ def read_run(options: Mapping[str, Any]) -> TrainingRun:
 
 
 def _recipe(family: str, options: Mapping[str, Any]) -> Recipe:
-    from captioner.train.loop import STUDENT_RECIPE, Recipe
+    from captioner.train.recipe import STUDENT_RECIPE, Recipe
 
     recipe = STUDENT_RECIPE if family == "show_and_tell" else Recipe()
     given = {

@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import shutil
 import signal
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from captioner import checkpoint
 from captioner.checkpoint import BEST, Checkpoint
-from captioner.datasets import check_there
+from captioner.counted import counted
+from captioner.datasets import CaptionedPhoto, check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.files import is_file, real_path
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
+from captioner.train.readable import readable
 from captioner.train.record import check_unseen, learning_record
-from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, Watcher, prepare
+from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, prepare
+from captioner.train.watcher import Unwatched, Watcher
 
 __all__ = ["BEST", "LOG", "STATE", "TrainingData", "TrainingRun", "Watcher", "train"]
 
@@ -36,22 +40,24 @@ def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: boo
     _check_data(run, data)
     _check_folder(run.folder, resume)
     begun = (run.folder / STATE).exists()
-    about = _about(run, data)
     processes = Processes.from_environment(choose_device(run.device))
-    if resume and not begun and processes.first:
+    if not processes.first:
+        watcher = Unwatched()  # the first one speaks for all
+    if resume and not begun:
         watcher.remark(f"{run.folder}: no run to go on from, so one begins")
+    data = _readable_data(run, data, watcher)
+    about = _about(run, data)
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
     if begun:
-        prepared.training.load_state(run.folder / STATE)
+        _go_on(run, prepared.training, watcher)
     if processes.first:
         _check_room(run.folder, prepared.training)
     processes.wait()  # the first process must not replace a state before all have read it
     with stopped_between_steps() as stop:
         _Epochs(run, prepared, watcher, about).run_all(stop)
     processes.wait()  # the first process alone scores and saves the best model
-    if processes.first:
-        watcher.done(run.folder / BEST)
+    watcher.done(run.folder / BEST)
     return checkpoint.load(run.folder / BEST)
 
 
@@ -76,6 +82,20 @@ def _check_apart(data: TrainingData) -> None:
         raise DataError(f"{such} are the same files as training photos of this run: {name} is {other}")
 
 
+def _readable_data(run: TrainingRun, data: TrainingData, watcher: Watcher) -> TrainingData:
+    """The data without photos that cannot be read. It is found before anything is made of their captions, so
+    that a run that goes on has the same words, batches and features.
+    """
+
+    def of(photos: Sequence[CaptionedPhoto], purpose: str) -> list[CaptionedPhoto]:
+        def begin() -> None:
+            watcher.stage("checking photos", len(photos), "photo")
+
+        return readable(photos, purpose, watcher.remark, watcher.advance, begin, run.cache)
+
+    return replace(data, train=of(data.train, "to learn from"), dev=of(data.dev, "to score on"))
+
+
 def _check_folder(folder: Path, resume: bool) -> None:
     """Refuse a folder whose run would be overwritten, before hours of work and not after them."""
     begun, best = (folder / STATE).exists(), (folder / BEST).exists()
@@ -86,6 +106,16 @@ def _check_folder(folder: Path, resume: bool) -> None:
     if best and not begun:
         raise DataError(f"{folder}: holds a model, and no state to go on from; name another folder")
     checkpoint.check_place(folder / BEST)
+
+
+def _go_on(run: TrainingRun, training: Training, watcher: Watcher) -> None:
+    """Take over the state of the run; remark on one that is done."""
+    training.load_state(run.folder / STATE)
+    if training.epoch >= run.recipe.epochs:
+        watcher.remark(
+            f"{run.folder}: nothing left to do, {counted(training.epoch, 'epoch is', 'epochs are')} done; "
+            f"the best has dev CIDEr-D {training.best:.4f}"
+        )
 
 
 def _check_room(folder: Path, training: Training) -> None:
@@ -119,6 +149,8 @@ class _Epochs:
         """
         training, state = self.prepared.training, self.run.folder / STATE
         try:
+            if self.run.start is not None and not training.step:
+                self._score_start(stop)
             while training.epoch < self.run.recipe.epochs:
                 self._run_one(stop)
                 training.save_state(state)
@@ -126,21 +158,43 @@ class _Epochs:
             training.save_state(state)
             raise
 
+    def _score_start(self, stop: list[int]) -> None:
+        """Tell the score of the model to start from, so that it is seen whether an epoch gains."""
+        training, log = self.prepared.training, self.run.folder / LOG
+        with self._stopped_together(stop):
+            if training.processes.first and not log.exists():
+                report = EpochReport(0, None, self._score(stop), training.seconds)
+                self.watcher.epoch(report)
+                _append_to_log(log, report, self.run.recipe.self_critical)
+        training.start_clock()
+
     def _run_one(self, stop: list[int]) -> None:
-        training, dev = self.prepared.training, self.prepared.dev
+        training = self.prepared.training
         if left := training.steps_left:
             name = f"epoch {training.epoch + 1}/{self.run.recipe.epochs}"
             self.watcher.stage(name, left, "step", later=training.steps - training.step - left)
-        loss = training.run_epoch(lambda value: self.watcher.advance(1, value), stop)
+        loss = training.run_epoch(lambda loss: self.watcher.advance(1, loss, training.step_reward), stop)
         training.save_state(self.run.folder / STATE)  # whatever fails from here on, no step is lost
-        try:
+        with self._stopped_together(stop):
             if training.processes.first:
-                self.watcher.stage("scoring", dev.count, "photo")
-                score = dev(training.scored, stop, self.watcher.advance)
-                self._keep_if_best(EpochReport(training.epoch + 1, loss, score, training.seconds))
+                score = self._score(stop)
+                report = EpochReport(training.epoch + 1, loss, score, training.seconds, training.reward)
+                self._keep_if_best(report)
             training.finish_epoch()
+
+    def _score(self, stop: list[int]) -> float:
+        dev = self.prepared.dev
+        self.watcher.stage("scoring", dev.count, "photo")
+        return dev(self.prepared.training.scored, stop, self.watcher.advance)
+
+    @contextmanager
+    def _stopped_together(self, stop: list[int]) -> Iterator[None]:
+        """Where the first process alone works: an interruption of it stops the others, which wait here."""
+        try:
+            yield
         except KeyboardInterrupt:
-            stop.append(signal.SIGINT)  # so that stop_together stops the other processes, which wait there
+            stop.append(signal.SIGINT)
+        training = self.prepared.training
         training.processes.stop_together(stop, training.model.device)
 
     def _keep_if_best(self, report: EpochReport) -> None:
@@ -154,7 +208,7 @@ class _Epochs:
             known = {**self.about, "epoch": report.epoch, "dev_cider_d": round(report.score, 4)}
             checkpoint.save(Checkpoint(training.scored, vocabulary, known), self.run.folder / BEST)
             training.best = report.score
-        _append_to_log(self.run.folder / LOG, report)
+        _append_to_log(self.run.folder / LOG, report, self.run.recipe.self_critical)
 
 
 def _about(run: TrainingRun, data: TrainingData) -> dict[str, Any]:
@@ -178,10 +232,15 @@ def _learnt_names(data: TrainingData) -> list[str]:
     return [*(photo.name for photo in data.train), *data.text_names]
 
 
-def _append_to_log(path: Path, report: EpochReport) -> None:
+def _append_to_log(path: Path, report: EpochReport, self_critical: bool) -> None:
+    """Add a row; of rewards there is a column in self-critical training, but in no log that began without."""
+    names = [name for name in asdict(report) if name != "reward" or self_critical]
     new = not path.exists()
+    if not new:
+        with path.open(newline="", encoding="utf-8") as file:
+            names = next(csv.reader(file), names)
     with path.open("a", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(asdict(report)))
+        table = csv.DictWriter(file, names, extrasaction="ignore")
         if new:
             table.writeheader()
         table.writerow(asdict(report))

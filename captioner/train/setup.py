@@ -7,14 +7,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
-from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto, encode
 from captioner.decoders import AttentionDecoder
 from captioner.detector import class_word_pairs
@@ -22,8 +20,15 @@ from captioner.device import choose_device
 from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.model import CaptionModel
+from captioner.model_name import model_name
 from captioner.tokens import words
 from captioner.train.batches import Batches, CachedViews, CaptionsAlone, PhotoViews, TrainingDetections, Views
+from captioner.train.caption_words import (
+    TokenisedPhotos,
+    build_vocabulary,
+    remark_on_joined_words,
+    tokeniser,
+)
 from captioner.train.detector import (
     DetectorRecipe,
     detectable_words,
@@ -34,33 +39,13 @@ from captioner.train.detector import (
 from captioner.train.dev_score import DevScore
 from captioner.train.features import Features, cached_features
 from captioner.train.imagination import Imagination
-from captioner.train.loop import EpochReport, Recipe, Training
+from captioner.train.loop import Training
 from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
+from captioner.train.recipe import Recipe
+from captioner.train.watcher import Watcher
 from captioner.train.word_vectors import WordVectors
-from captioner.vocabulary import SPECIALS, Vocabulary
-
-#: A vocabulary with a smaller share of the captions' words than this is remarked on: a usual caption of ten
-#: words lacks more than two then. Some 300 captions of Flickr8k reach it; nobody trains on so few unwarned.
-_USUAL_SHARE = 0.75
-_FEW_CAPTIONS = "take more captions, or start from a model, which has words of its own"
-
-#: Captions as words: photo -> its captions -> words.
-TokenisedPhotos = Sequence[Sequence[Sequence[str]]]
-
-
-class Watcher(Protocol):
-    """Receives the progress of a run, stage by stage, and remarks on what may be a mistake.
-
-    `advance` counts units of the stage that began last. `later`: how many such units follow in later stages
-    (of an epoch: the steps of the epochs after it).
-    """
-
-    def stage(self, name: str, total: int, unit: str, later: int = 0) -> None: ...
-    def advance(self, count: int = 1, loss: float | None = None) -> None: ...
-    def remark(self, what: str) -> None: ...
-    def epoch(self, report: EpochReport) -> None: ...
-    def done(self, best: Path) -> None: ...
+from captioner.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +99,12 @@ def prepare(run: TrainingRun, data: TrainingData, watcher: Watcher, processes: P
     The order of these steps must not change: they draw random numbers.
     """
     torch.manual_seed(run.recipe.seed)
-    captions, text = _tokenise_captions(run, data)
-    initial = _initial_checkpoint(run, captions, text, watcher, processes)
+    tokenise = tokeniser(run.family)
+    captions = [[tokenise(caption) for caption in photo.captions] for photo in data.train]
+    text = [[tokenise(caption) for caption in photo] for photo in data.text]
+    if remark := remark_on_joined_words(line for photo in (*captions, *text) for line in photo):
+        watcher.remark(remark)
+    initial = _initial_checkpoint(run, captions, text, watcher)
     model, vocabulary = initial.model, initial.vocabulary
     _check_photos_per_process(run, data, model, processes)
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
@@ -155,24 +144,6 @@ def _check_photos_per_process(
         )
 
 
-def _tokenise_captions(run: TrainingRun, data: TrainingData) -> tuple[TokenisedPhotos, TokenisedPhotos]:
-    """Words of the photos' captions and of those without photos, split as the vocabulary's words are."""
-    tokenise = _treebank if run.family == "show_and_tell" else words
-    captions = [[tokenise(text) for text in photo.captions] for photo in data.train]
-    return captions, [[tokenise(caption) for caption in photo] for photo in data.text]
-
-
-def _treebank(caption: str) -> list[str]:
-    """Words as in the student project's vocabularies, punctuation included.
-
-    There, sentences were split first, by a model that has to be downloaded (punkt). Here a caption is one
-    sentence: a full stop stays on its word where another follows ("runs." in "a dog runs. a cat sits.").
-    """
-    from nltk.tokenize import word_tokenize
-
-    return list(word_tokenize(caption.lower(), preserve_line=True))
-
-
 def _encode_captions(run: TrainingRun, vocabulary: Vocabulary, lines: TokenisedPhotos) -> list[torch.Tensor]:
     """The captions of each photo as ids, cut to the recipe's longest length."""
     longest = run.recipe.longest
@@ -198,14 +169,15 @@ def _initial_checkpoint(
     captions: TokenisedPhotos,
     text: TokenisedPhotos,
     watcher: Watcher,
-    processes: Processes,
 ) -> Checkpoint:
     """A new model with a vocabulary made of the captions, or the model to start from with its own."""
     if run.start is not None:
-        return checkpoint.load(run.start, statistics=False)  # it would not fit the trained weights
+        if remark := _not_carried_over(run.start):
+            watcher.remark(remark)
+        return checkpoint.load(run.start, statistics=False)
     lines = [line for photo in (*captions, *text) for line in photo]
-    vocabulary, remark = _build_vocabulary(lines, run.recipe.smallest_count)
-    if remark and processes.first:
+    vocabulary, remark = build_vocabulary(lines, run.recipe.smallest_count)
+    if remark:
         watcher.remark(remark)
     vectors = _word_vectors(run, vocabulary)  # what is wrong with them is told before an encoder is fetched
     model = _new_model(run, captions, vocabulary)
@@ -215,22 +187,17 @@ def _initial_checkpoint(
     return Checkpoint(model, vocabulary)
 
 
-def _build_vocabulary(lines: Sequence[Sequence[str]], count: int) -> tuple[Vocabulary, str]:
-    """The words that come `count` times; and a remark if they are few of the captions' words, else ""."""
-    vocabulary, every_word = Vocabulary.build(lines, count), [word for line in lines for word in line]
-    known, captions = len(vocabulary) - len(SPECIALS), counted(len(lines), "caption")
-    if not known:
-        different = counted(len(set(every_word)), "word")
-        raise DataError(
-            f"none of the {different} of {captions} comes {count} times, as it must for a model to know it; "
-            f"{_FEW_CAPTIONS}"
-        )
-    share = sum(word in vocabulary for word in every_word) / len(every_word)
-    if share >= _USUAL_SHARE:
-        return vocabulary, ""
-    return vocabulary, (
-        f"the model will know {counted(known, 'word')}, {share:.0%} of all that its {captions} say, since "
-        f"the others come fewer than {count} times; {_FEW_CAPTIONS}"
+def _not_carried_over(start: Path) -> str:
+    """A remark on what the model has of captions, which would not fit the trained weights; "" if nothing."""
+    settings = checkpoint.read_config(start)[0]["model"]
+    tables = settings.get("cooccurrence") or settings.get("phrasing")
+    left_out = ["its consensus"] * bool(settings.get("consensus")) + ["its word tables"] * bool(tables)
+    if not left_out:
+        return ""
+    of_text = " (word tables of --text)" if tables else ""
+    return (
+        f"starts from {model_name(start)} without {' and '.join(left_out)}, made for its own weights alone; "
+        f"once it is trained, `captioner consensus` makes new ones{of_text}"
     )
 
 

@@ -18,7 +18,7 @@ from captioner.configuration import ModelConfig
 from captioner.datasets import CaptionedPhoto
 from captioner.model import CaptionModel
 from captioner.preprocess import Preprocess
-from captioner.train.loop import Recipe
+from captioner.train.recipe import Recipe
 from captioner.vocabulary import SPECIALS, Vocabulary
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "black")

@@ -172,7 +172,10 @@ def test_a_model_that_is_trained_on_has_no_consensus(
     """Its encoder or decoder is another one then; photos would lie elsewhere."""
     dev = coloured_photos(tmp_path / "dev", 3, first=40)
     run = TrainingRun(TINY, RECIPE, tmp_path / "run", tmp_path / "cache", start=made, device="cpu")
-    trained = train(run, TrainingData(list(photos[:4]), dev, names=("colours",)), Watch())
+    data = TrainingData(list(photos[:4]), dev, names=("colours",))
+    trained = train(run, data, watch := Watch())
+    left_out = "starts from model without its consensus, made for its own weights alone; once it is trained, "
+    assert watch.remarks == [f"{left_out}`captioner consensus` makes new ones"]
     assert trained.model.consensus is None
     assert trained.model.config.consensus is None
     assert checkpoint.read_config(tmp_path / "run" / BEST)[0]["model"]["consensus"] is None

@@ -21,9 +21,10 @@ from captioner.model import CaptionModel
 from captioner.tokens import words
 from captioner.train import objectives
 from captioner.train.batches import Batches, CachedViews, TrainingDetections
-from captioner.train.loop import STUDENT_RECIPE, Recipe, Training
+from captioner.train.loop import Training
 from captioner.train.objectives import CrossEntropy, SelfCritical
 from captioner.train.processes import Processes
+from captioner.train.recipe import STUDENT_RECIPE, Recipe
 from captioner.vocabulary import END, START, Vocabulary
 from tests.captioner.worlds import RECIPE, TINY, WORDS, in_two_processes
 
@@ -296,6 +297,7 @@ JOINT: Mapping[str, tuple[ModelConfig, Recipe]] = {
 _PROCESS = """
 import pytest, sys, torch
 from captioner.train.processes import Processes
+from captioner.train.recipe import STUDENT_RECIPE, Recipe
 from tests.captioner.conftest import shorten_resnets
 from tests.captioner.train import test_loop
 shorten_resnets(pytest.MonkeyPatch())

@@ -13,8 +13,8 @@ from captioner import captioner as packaged
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
-from captioner.train.loop import Recipe
 from captioner.train.options import read_data, read_run
+from captioner.train.recipe import Recipe
 from captioner.train.run import STATE
 from captioner.train.setup import TrainingData, TrainingRun
 from tests.captioner.worlds import TINY, coloured_photos, tiny_model, write_coco, write_jsonl

@@ -28,7 +28,6 @@ from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
 from captioner.train.record import record, seen_in_training
 from captioner.train.run import BEST, LOG, STATE, TrainingData, TrainingRun, train
-from captioner.train.setup import _treebank
 from captioner.train.word_vectors import WordVectors
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
 
@@ -38,9 +37,10 @@ TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1)
 class Watch:
     """Remembers the epochs; `act` may interrupt at a step (in the epochs alone) or at an epoch's report."""
 
-    def __init__(self, at_step: int = 0, at_epoch: int = 0, act: Callable[[], None] | None = None) -> None:
+    def __init__(self, at_step: int = 0, at_epoch: int = -1, act: Callable[[], None] | None = None) -> None:
         self.reports: list[EpochReport] = []
         self.remarks: list[str] = []
+        self.rewards: list[float] = []
         self._at_step, self._at_epoch, self._act = at_step, at_epoch, act or self._stop
 
     @staticmethod
@@ -53,7 +53,9 @@ class Watch:
     def remark(self, what: str) -> None:
         self.remarks.append(what)
 
-    def advance(self, count: int = 1, loss: float | None = None) -> None:
+    def advance(self, count: int = 1, loss: float | None = None, reward: float | None = None) -> None:
+        if reward is not None:
+            self.rewards.append(reward)
         if loss is not None:
             self._at_step -= 1
             if self._at_step == 0:
@@ -84,7 +86,7 @@ def small_run(folder: Path, cache: Path) -> TrainingRun:
     return TrainingRun(TINY, recipe, folder, cache, device="cpu")
 
 
-def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float, float]], str]:
+def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float | None, float]], str]:
     reports = [(one.epoch, one.loss, one.score) for one in watch.reports]
     return reports, checkpoint.load(folder / "best").digest
 
@@ -107,6 +109,88 @@ def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
     assert card.endswith("seed 0.\n") and str(tmp_path) not in card
     lines = (tmp_path / "training-log.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
+
+
+def test_the_start_is_scored_before_the_first_epoch(data: TrainingData, cache: Path, tmp_path: Path) -> None:
+    """Once, as the epochs are, so that it is seen whether one gains; the training is the same without it."""
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
+    first, resumed = Watch(at_epoch=1), Watch()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, first)
+    train(run, data, resumed, resume=True)
+    assert [report.epoch for report in [*first.reports, *resumed.reports]] == [0, 1, 2]
+    assert epochs_in_log(run.folder) == ["0", "1", "2"]
+    still = dataclasses.replace(
+        run, folder=tmp_path / "still", recipe=dataclasses.replace(run.recipe, learning_rate=1e-30)
+    )
+    train(still, data, alike := Watch())
+    before, after, _ = alike.reports
+    assert (before.score, before.loss) == (first.reports[0].score, None) and before.score == after.score
+
+
+def test_a_scoring_of_the_start_that_was_stopped_is_done_again(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
+    straight = dataclasses.replace(run, folder=tmp_path / "straight")
+    train(straight, data, expected := Watch())
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, Watch(at_epoch=0))
+    train(run, data, resumed := Watch(), resume=True)
+    assert outcome(resumed, run.folder) == outcome(expected, straight.folder)
+    assert epochs_in_log(run.folder) == ["0", "1", "2"]
+
+
+def test_self_critical_training_tells_the_reward_of_what_it_drew(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    """Its loss goes up and down about nought. An epoch's mean is that of all its steps, resumed or not."""
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+    train(run, data, straight := Watch())
+    stopped, resumed = Watch(at_step=2), Watch()
+    again = dataclasses.replace(run, folder=tmp_path / "again")
+    with pytest.raises(KeyboardInterrupt):
+        train(again, data, stopped)
+    train(again, data, resumed, resume=True)
+    rewards = [report.reward for report in straight.reports]
+    assert rewards == [report.reward for report in [*stopped.reports, *resumed.reports]]
+    assert rewards[0] is None and all(0 <= reward < 10 for reward in rewards[1:] if reward is not None)
+    drawn = [*stopped.rewards, *resumed.rewards]
+    assert drawn == straight.rewards and len(drawn) == 6
+    assert rewards[1] == pytest.approx(sum(drawn[:3]) / 3)
+    lines = (run.folder / LOG).read_text().splitlines()
+    assert lines[0] == "epoch,loss,score,seconds,reward" and lines[1].startswith("0,,")
+    assert float(lines[2].split(",")[4]) == rewards[1]
+
+
+def test_a_log_that_began_without_rewards_goes_on_without(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    run = small_run(tmp_path / "run", cache)
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+    run.folder.mkdir()
+    (run.folder / LOG).write_text("epoch,loss,score,seconds\n")
+    train(run, data, Watch())
+    assert {line.count(",") for line in (run.folder / LOG).read_text().splitlines()} == {3}
+
+
+def test_the_command_tells_what_each_epoch_gave(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    bars = _Bars()
+    bars.epoch(EpochReport(0, None, 0.25, 2.0))
+    bars.epoch(EpochReport(1, 3.5, 0.5, 2.0))
+    bars.stage("epoch 2/2", 3, "step")
+    bars.advance(3, -0.011, 0.75)
+    bars.epoch(EpochReport(2, -0.011, 0.5, 2.0, 0.75))
+    assert capsys.readouterr().out.splitlines() == [
+        "before training: dev CIDEr-D 0.2500, 2 s",
+        "epoch 1: loss 3.500, dev CIDEr-D 0.5000, 2 s",
+        "epoch 2: reward 0.750, dev CIDEr-D 0.5000, 2 s",
+    ]
+    assert "reward=0.750" in terminal.getvalue() and "loss" not in terminal.getvalue()
 
 
 def test_weights_that_an_epochs_last_step_broke_leave_the_state_of_before(
@@ -216,10 +300,10 @@ def test_the_log_has_the_time_of_the_whole_epoch_also_where_it_was_resumed(
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
 
     class Slow(Watch):
-        def advance(self, count: int = 1, loss: float | None = None) -> None:
+        def advance(self, count: int = 1, loss: float | None = None, reward: float | None = None) -> None:
             nonlocal now
             now += 60 * (loss is not None)
-            super().advance(count, loss)
+            super().advance(count, loss, reward)
 
     run, resumed = small_run(tmp_path / "run", cache), Slow()
     with pytest.raises(KeyboardInterrupt):
@@ -476,13 +560,26 @@ def test_a_run_is_not_begun_anew_over_an_earlier_one(data: TrainingData, cache: 
     with pytest.raises(DataError, match="run: holds a run already; resume it, or name"):
         train(run, data, Watch())
     assert contents(run.folder) == before
-    assert train(run, data, Watch(), resume=True).digest == made.digest
+    assert train(run, data, done := Watch(), resume=True).digest == made.digest
+    told = f"{run.folder}: nothing left to do, 2 epochs are done; the best has dev CIDEr-D "
+    assert done.remarks == [f"{told}{made.about['dev_cider_d']:.4f}"]
     (run.folder / STATE).unlink()
     before = contents(run.folder)
     for resume in (False, True):
         with pytest.raises(DataError, match="run: holds a model, and no state to go on from"):
             train(run, data, Watch(), resume=resume)
     assert contents(run.folder) == before
+
+
+def test_more_epochs_of_a_run_that_is_done_are_another_run(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    run = small_run(tmp_path / "run", cache)
+    train(run, data, Watch())
+    more = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, epochs=5))
+    told = r"another recipe \(epochs 2, now 5\); that run is done: `captioner train --from .*run/best` in an"
+    with pytest.raises(DataError, match=told):
+        train(more, data, Watch(), resume=True)
 
 
 def test_a_run_is_not_begun_in_a_models_folder(data: TrainingData, cache: Path, tmp_path: Path) -> None:
@@ -578,6 +675,13 @@ def test_a_vocabulary_that_lacks_much_of_the_captions_is_remarked_on(
     assert remarks == [[told], [told.replace("56", "71")], []]
 
 
+def test_captions_without_blanks_are_remarked_on(data: TrainingData, cache: Path, tmp_path: Path) -> None:
+    chinese = _few_captions(data, *["一只狗在草地上跑"] * 6)
+    with pytest.raises(KeyboardInterrupt):
+        train(_usual_run(tmp_path / "run", cache), chinese, watch := Watch(at_step=1))
+    assert len(watch.remarks) == 1 and "6 of 6 captions have no blanks between words" in watch.remarks[0]
+
+
 @pytest.mark.usefixtures("short_resnet")
 @pytest.mark.parametrize(
     ("arch", "batch", "count", "needed"),
@@ -602,11 +706,6 @@ def test_a_step_has_photos_for_every_process(
 
 
 # The student project's architectures
-
-
-def test_a_caption_is_one_sentence() -> None:
-    """Sentences are not looked for, so a full stop is a word at the caption's end alone."""
-    assert _treebank("A dog's run. A cat sits.") == ["a", "dog", "'s", "run.", "a", "cat", "sits", "."]
 
 
 @pytest.mark.usefixtures("short_resnet")

@@ -1,0 +1,133 @@
+"""Photos that cannot be read: each is named, the rest are learnt from, and all goes on as it began."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from captioner.datasets import CaptionedPhoto
+from captioner.errors import DataError
+from captioner.photo import glance
+from captioner.train import readable as module
+from captioner.train.consensus import add_consensus
+from captioner.train.readable import readable
+from captioner.train.run import TrainingData, TrainingRun, train
+from tests.captioner.train.test_run import Watch, outcome, small_run
+from tests.captioner.worlds import coloured_photos, tiny_model
+
+
+def spoil(photo: CaptionedPhoto) -> str:
+    """Damage a photo's file; gives how the line on it begins."""
+    photo.image.write_bytes(photo.image.read_bytes()[:60])
+    return f"{photo.image}: damaged"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[CaptionedPhoto]:
+    return coloured_photos(tmp_path / "photos", 10)
+
+
+def names(photos: Sequence[CaptionedPhoto]) -> list[str]:
+    return [photo.name for photo in photos]
+
+
+def test_each_is_named_and_they_are_counted(photos: list[CaptionedPhoto]) -> None:
+    told = [spoil(photos[3]), spoil(photos[7])]
+    remarks, done = list[str](), list[int]()
+    found = readable(photos, "to learn from", remarks.append, done.append)
+    assert found == [photo for number, photo in enumerate(photos) if number not in (3, 7)]
+    assert [line.startswith(begin) for line, begin in zip(remarks, told, strict=False)] == [True, True]
+    assert remarks[2:] == ["left out 2 of 10 photos to learn from: unreadable"]
+    assert sum(done) == 10
+
+
+def test_too_many_are_another_data_set(photos: list[CaptionedPhoto]) -> None:
+    remarks = list[str]()
+    told = [spoil(photo) for photo in photos[:3]]
+    with pytest.raises(DataError, match=r"^3 of the 10 photos to score on cannot be read, too many"):
+        readable(photos, "to score on", remarks.append)
+    assert len(remarks) == len(told), "all are named, so that they can be mended at once"
+    assert readable([], "to score on", remarks.append) == []
+
+
+def test_a_set_of_photos_is_decoded_once(
+    photos: list[CaptionedPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that could not be read are tried again, as a disk may not have answered."""
+    spoil(photos[3])
+    looked, began, remarks = list[Path](), list[None](), list[str]()
+
+    def noted(image: Path) -> object:
+        looked.append(image)
+        return glance(image)
+
+    monkeypatch.setattr(module, "glance", noted)
+
+    def look() -> list[str]:
+        found = readable(
+            photos,
+            "to learn from",
+            remarks.append,
+            begin=lambda: began.append(None),
+            memory=tmp_path / "kept",
+        )
+        return names(found)
+
+    first = look()
+    assert (len(looked), len(began)) == (10, 1)
+    assert look() == first and len(first) == 9
+    assert (looked[10:], len(began)) == ([photos[3].image], 1)
+    assert remarks[:2] == remarks[2:]
+    [kept] = (tmp_path / "kept").iterdir()
+    kept.write_text("[99]")
+    assert look() == first
+    spoil(photos[5])
+    assert len(look()) == 8
+
+
+def test_what_cannot_be_remembered_is_looked_at_again(photos: list[CaptionedPhoto], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert readable(photos, "to learn from", print, memory=tmp_path / "file" / "kept") == photos
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-5], ids=["frozen", "trained"])
+def test_a_run_goes_on_without_the_photos_that_it_began_without(rate: float, tmp_path: Path) -> None:
+    """Learnt from or scored on; frozen features are made once, and it is the run of the others alone."""
+    photos = coloured_photos(tmp_path / "photos", 13)
+    data = TrainingData(photos[:7], photos[7:])
+    others = TrainingData([*photos[:2], *photos[3:7]], photos[8:])
+    told = [spoil(photos[2]), spoil(photos[7])]
+
+    def run_in(name: str, cache: str = "cache") -> tuple[Path, TrainingRun]:
+        run = small_run(tmp_path / name, tmp_path / cache)
+        recipe = dataclasses.replace(run.recipe, encoder_learning_rate=rate)
+        return run.folder, dataclasses.replace(run, recipe=recipe)
+
+    alone, stopped, resumed = Watch(), Watch(at_step=2), Watch()
+    folder, run = run_in("alone", "another")
+    train(run, others, alone)
+    expected = outcome(alone, folder)
+    folder, run = run_in("run")
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, stopped)
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
+    trained = train(run, data, resumed, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == made
+    assert outcome(resumed, folder) == expected
+    assert (trained.about["photos"], trained.about["dev_photos"]) == (6, 5)
+    for watch in (stopped, resumed):
+        lines = [line for line in watch.remarks if line.startswith(tuple(told))]
+        assert len(lines) == 2
+        assert "left out 1 of 7 photos to learn from: unreadable" in watch.remarks
+
+
+def test_a_consensus_is_made_without_them(tmp_path: Path) -> None:
+    photos, remarks = coloured_photos(tmp_path / "photos", 25), list[str]()
+    told = spoil(photos[4])
+    start = tiny_model(tmp_path / "tiny")
+    made = add_consensus(start, photos, (), tmp_path / "out", "cpu", remark=remarks.append)
+    assert made.model.consensus is not None and len(made.model.consensus.photos) == 24
+    assert remarks[0].startswith(told) and len(remarks) == 2
