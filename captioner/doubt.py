@@ -11,7 +11,8 @@ that a subject is there falls below what is sure, all its words lose nats in pro
 is looked for at every place of the photo: the mean over the places of the chance of each of its words. For
 people this tells photos with and without better apart than the chance for the photo as a whole (COCO .93
 instead of .87, dev .985 instead of .981, as areas under the ROC curve), since few of a photo's places are
-enough to tell that a kitchen is empty.
+enough to tell that a kitchen is empty. Subjects are doubted more where a photo is unlike the training photos,
+for there the detector knows least.
 """
 
 from __future__ import annotations
@@ -32,14 +33,21 @@ Novelty = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
+class Caution:
+    """How a subject is doubted."""
+
+    sure: float  # from this chance on it is not
+    strength: float  # nats off a score for each unit that its chance is below `sure`
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What most training photos show."""
 
     signs: str  # words that show, when detected, that it is there
     further: str  # words that are lowered with them
-    sure: float  # from this chance on it is not doubted
-    strength: float  # nats off a score for each unit that its chance is below `sure`
-    unlike: float  # nats more in a photo that is unlike all training photos
+    usual: Caution  # in a photo like the training photos
+    unlike: Caution  # in one that is unlike them all; others are in between
 
 
 SUBJECTS = (
@@ -48,17 +56,20 @@ SUBJECTS = (
         "persons ladies guy guys baby toddler couple crowd surfer skier skateboarder snowboarder biker"
         " cyclist bicyclist rider climber hiker runner swimmer skater teenager adult adults family male"
         " female he she his her their them him someone everyone group team",
-        sure=0.87,
-        strength=20.0,
-        unlike=20.0,
+        Caution(sure=0.87, strength=20.0),
+        Caution(sure=0.87, strength=40.0),
     ),
-    Subject("dog dogs puppy", "puppies", sure=0.5, strength=20.0, unlike=0.0),
+    Subject("dog dogs puppy", "puppies", Caution(sure=0.5, strength=20.0), Caution(sure=0.7, strength=20.0)),
 )
 
 SHARE = 0.5  # a word's score loses this share of -ln(chance)
 MOST = 3.0  # nats: the most that -ln(chance) counts
 #: All constants of the doubt: they are part of a model's identity, as they change captions.
-NUMBERS = (*(number for one in SUBJECTS for number in (one.sure, one.strength, one.unlike)), SHARE, MOST)
+NUMBERS = (
+    *(number for one in SUBJECTS for how in (one.usual, one.unlike) for number in (how.sure, how.strength)),
+    SHARE,
+    MOST,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,14 @@ class _KnownSubject:
     subject: Subject
     words: Tensor  # vocabulary ids of all its words
     signs: Tensor  # the detector's positions of the words that show it
+
+    def caution(self, novelty: Tensor) -> tuple[Tensor, Tensor]:
+        """Novelty of photos -> `sure` and `strength` for each, in its shape."""
+        usual, unlike = self.subject.usual, self.subject.unlike
+        return (
+            usual.sure + novelty * (unlike.sure - usual.sure),
+            usual.strength + novelty * (unlike.strength - usual.strength),
+        )
 
 
 class Doubt:
@@ -84,10 +103,10 @@ class Doubt:
         chances: Tensor = self._detector(features.float().mean(dim=1))
         doubt = chances.new_zeros(len(chances), self._words)
         doubt[:, self._detector.ids] = SHARE * -chances.clamp(min=math.exp(-MOST)).log()
-        novelty = self._novelty(features).unsqueeze(1) if self._novelty else 0.0
+        novelty = self._novelty(features) if self._novelty else features.new_zeros(len(features))
         for known in self._subjects:
-            short_of_sure = (known.subject.sure - self._presence(features, known.signs)).clamp(min=0)
-            strength = known.subject.strength + known.subject.unlike * novelty
+            sure, strength = known.caution(novelty.unsqueeze(1))
+            short_of_sure = (sure - self._presence(features, known.signs)).clamp(min=0)
             doubt[:, known.words] += strength * short_of_sure
         return -doubt
 

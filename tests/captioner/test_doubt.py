@@ -13,7 +13,7 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.decode import decode, usual_decoding
 from captioner.decoders import AttentionDecoder, Decoder
 from captioner.detector import WordDetector
-from captioner.doubt import MOST, SHARE, SUBJECTS, doubt_of
+from captioner.doubt import MOST, SHARE, SUBJECTS, Subject, doubt_of
 from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
@@ -67,7 +67,7 @@ def taken_off(made: CaptionModel, word: str) -> list[float]:
 @pytest.mark.parametrize("dog", [0.01, 0.4, 0.49, 0.9])
 def test_a_word_is_lowered_by_how_much_it_and_its_subject_are_missing(dog: float) -> None:
     made = model({"cat": 0.02, "dog": dog, "man": 0.99})
-    missing = DOGS.strength * max(0.0, DOGS.sure - dog)
+    missing = DOGS.usual.strength * max(0.0, DOGS.usual.sure - dog)
     assert taken_off(made, "dog") == pytest.approx([missing + less_than_certain(dog)] * 2, abs=0.02)
     assert taken_off(made, "cat") == pytest.approx([less_than_certain(0.02)] * 2, abs=0.02)
     for unknown in ("a", "people", "runs"):
@@ -82,23 +82,29 @@ def test_what_is_never_seen_loses_no_more_than_the_most() -> None:
 
 def test_any_sign_of_people_counts_for_all_their_words() -> None:
     made = model({"cat": 0.02, "dog": 0.99, "man": 0.3})
-    missing = PEOPLE.strength * (PEOPLE.sure - 0.3)
+    missing = PEOPLE.usual.strength * (PEOPLE.usual.sure - 0.3)
     assert taken_off(made, "people") == pytest.approx([missing] * 2, abs=0.02)
     assert taken_off(made, "man") == pytest.approx([missing + less_than_certain(0.3)] * 2, abs=0.02)
 
 
 @pytest.mark.parametrize("novelty", [0.0, 0.3, 1.0])
-def test_people_are_doubted_more_where_a_photo_is_new(novelty: float) -> None:
-    made = model({"cat": 0.02, "dog": 0.3, "man": 0.3})
+def test_subjects_are_doubted_more_where_a_photo_is_new(novelty: float) -> None:
+    made = model({"cat": 0.02, "dog": 0.45, "man": 0.3})
     assert isinstance(made.decoder, AttentionDecoder)
     doubt = doubt_of(made.decoder, WORDS, lambda features: torch.full((len(features),), novelty))
     assert doubt is not None
     with torch.inference_mode():
         off = -doubt(torch.ones(1, 4, made.encoder.channels))[0]
-    missing = (PEOPLE.strength + novelty * PEOPLE.unlike) * (PEOPLE.sure - 0.3)
-    assert off[WORDS.id("people")].item() == pytest.approx(missing, abs=0.02)
-    dogs = DOGS.strength * (DOGS.sure - 0.3) + less_than_certain(0.3)
+    assert off[WORDS.id("people")].item() == pytest.approx(doubted(PEOPLE, novelty, 0.3), abs=0.02)
+    dogs = doubted(DOGS, novelty, 0.45) + less_than_certain(0.45)
     assert off[WORDS.id("dog")].item() == pytest.approx(dogs, abs=0.02)
+
+
+def doubted(subject: Subject, novelty: float, chance: float) -> float:
+    """Nats off a word of a subject with this chance, its caution mixed by novelty."""
+    usual, unlike = subject.usual, subject.unlike
+    sure = (1 - novelty) * usual.sure + novelty * unlike.sure
+    return ((1 - novelty) * usual.strength + novelty * unlike.strength) * (sure - chance)
 
 
 def test_a_subject_is_looked_for_at_every_place() -> None:
@@ -114,7 +120,7 @@ def test_a_subject_is_looked_for_at_every_place() -> None:
             for decoder in (made.decoder, guided(made.decoder, made, WORDS))
         )
     # The mean of the places' chances (1, 0, 0, 0); that of the mean place would be 0.
-    assert plain - lowered == pytest.approx(PEOPLE.strength * (PEOPLE.sure - 0.25), abs=0.01)
+    assert plain - lowered == pytest.approx(PEOPLE.usual.strength * (PEOPLE.usual.sure - 0.25), abs=0.01)
 
 
 def test_a_beam_keeps_each_photos_doubt() -> None:
