@@ -167,7 +167,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     packaged, named = packaged_models(), _given_name(model)
     if named.startswith(ELSEWHERE):
         raise ModelError(
-            f"{model}: a model of Hugging Face's only captions; captioner.captioner.open_captioner opens it"
+            f"{model}: a model of Hugging Face's only captions: `captioner caption`, `evaluate` and "
+            "`compare` take it (in Python captioner.captioner.open_captioner); here name one of this project's"
         )
     if named in packaged:
         return MODELS / model

@@ -26,7 +26,7 @@ from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.errors import CaptionerError, ModelError, PhotoError
 from captioner.outside import printable
 from captioner.train.command import consensus, train
-from captioner.train.options import check_options, data_set, photo_options
+from captioner.train.options import check_inputs, check_options, data_set, photo_options
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioned
@@ -147,6 +147,7 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     Photos that the model has learnt from are refused.
     """
     check_options("to evaluate on")
+    check_inputs()
     from captioner.captioner import open_captioner
     from captioner.datasets import read_names
     from captioner.metrics import evaluate as score
@@ -190,6 +191,7 @@ def import_command(
 
     `captioner caption --model OUT` then writes what the original code writes, word for word.
     """
+    check_inputs()
     from captioner.checkpoint import save
     from captioner.legacy.checkpoints import LegacyFiles, import_model
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 import click
 from tqdm import tqdm
@@ -24,6 +24,9 @@ from captioner.signals import interrupting
 from captioner.version import program_version
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Seconds between two lines of a progress bar that is logged.
+BETWEEN_LINES = 60.0
 
 #: The exit code in a shell of a program that SIGPIPE ended, as when its reader (head, less) has left.
 _READER_LEFT = 141
@@ -265,8 +268,22 @@ def tell(what: object) -> None:
     tqdm.write(printable(str(what)), file=sys.stderr)
 
 
-def progress_bar(total: int | None, unit: str, label: str = "") -> tqdm[Any]:
-    """A bar on stderr with rate and time left; silent where stderr is not a terminal."""
+def progress_bar(total: int | None, unit: str, label: str = "", *, logged: bool = False) -> tqdm[Any]:
+    """A bar on stderr with rate and time left; silent where stderr is not a terminal.
+
+    What may take hours is `logged` there: what takes longer than a minute gets a line a minute.
+    """
+    if logged and not sys.stderr.isatty():
+        return tqdm(
+            total=total,
+            unit=unit,
+            desc=label or None,
+            file=cast(TextIO, _LinesOnStderr()),
+            bar_format="{desc}: {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+            mininterval=BETWEEN_LINES,
+            maxinterval=BETWEEN_LINES,
+            delay=BETWEEN_LINES,
+        )
     return tqdm(
         total=total,
         unit=unit,
@@ -276,3 +293,14 @@ def progress_bar(total: int | None, unit: str, label: str = "") -> tqdm[Any]:
         file=sys.stderr,
         dynamic_ncols=True,
     )
+
+
+class _LinesOnStderr:
+    """A place for a progress bar to write to: each of its states becomes a line."""
+
+    def write(self, text: str) -> None:
+        if state := text.strip():
+            click.echo(printable(state), err=True)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -142,7 +142,8 @@ def _check_training_photos(captioner: PhotoCaptioner, names: Sequence[str], trai
     about = captioner.about if isinstance(captioner, Captioner) else {}
     if check_unseen(names, captioner.name, trained_on, about):
         return "no test photo is among them"
-    return f"unknown: the model keeps no record of its training photos ({KEY}); their names can be given"
+    unknown = f"unknown: the model keeps no record of its training photos ({KEY})"
+    return f"{unknown}; `captioner evaluate --trained-on FILE` takes their names"
 
 
 def _tokenise(

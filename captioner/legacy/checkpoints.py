@@ -27,6 +27,8 @@ from captioner.vocabulary import Vocabulary
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _DEEPEST = 8  # nested wrappers at most: a hostile one can contain itself
 _PREFIXES = ("module.",)
+#: Part of a model -> a module that no other part has.
+_MARKS = {"encoder": "resnet.", "decoder": "lstm."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,19 @@ def _read_state(path: Path, part: str) -> dict[str, Tensor]:
         raise ModelError(f"{path}: not a state dict (a dictionary of tensors by name)")
     state = {_without_prefix(name, _PREFIXES): value for name, value in found.items()}
     mine = {name: value for name, value in state.items() if name.startswith(f"{part}.")}
-    return {_without_prefix(name, (f"{part}.", *_PREFIXES)): value for name, value in (mine or state).items()}
+    state = {
+        _without_prefix(name, (f"{part}.", *_PREFIXES)): value for name, value in (mine or state).items()
+    }
+    _check_part(state, path, part)
+    return state
+
+
+def _check_part(state: Mapping[str, Tensor], path: Path, part: str) -> None:
+    """Raise ModelError for the tensors of another part."""
+    found = {other for other, mark in _MARKS.items() if any(name.startswith(mark) for name in state)}
+    if found and part not in found:
+        (other,) = found
+        raise ModelError(f"{path}: holds the tensors of {other}, not {part}; are the two files swapped?")
 
 
 def _unwrap(found: Any, part: str) -> Any:

@@ -10,6 +10,7 @@ import click
 
 from captioner.console import FILE, FOLDER, Number, interruptible, progress_bar, stop_on_sigterm, tell
 from captioner.train.options import (
+    check_inputs,
     check_options,
     data_set,
     photo_options,
@@ -71,6 +72,7 @@ def train(**options: Any) -> None:
     check_options("to train on")
     if options["coco"] and not options["dev_coco"]:
         raise click.UsageError("name held-out photos to score on: --dev-coco ANNOTATIONS.json")
+    check_inputs()
     from captioner.train.run import train as run_training
 
     stop_on_sigterm()
@@ -98,12 +100,13 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     tables of these go, too.
     """
     check_options("to train on")
+    check_inputs()
     from captioner.train.consensus import add_consensus
 
     stop_on_sigterm()
     learnt, text = data_set(options, hold_out=True), read_text(options)
     photos = learnt.of("train")
-    with progress_bar(len(photos), "photo", "features") as bar:
+    with progress_bar(len(photos), "photo", "features", logged=True) as bar:
         names = [learnt.name, *text.data_names]
         made = add_consensus(model, photos, names, out, device, bar.update, text.by_image, tell)
     config = made.model.config
@@ -134,7 +137,7 @@ class _Bars:
 
     def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
         self.close()
-        self._bar, self._later = progress_bar(total, unit, name), later
+        self._bar, self._later = progress_bar(total, unit, name, logged=True), later
 
     def advance(self, count: int = 1, loss: float | None = None, reward: float | None = None) -> None:
         shown = {"loss": loss} if reward is None else {"reward": reward}

@@ -33,7 +33,7 @@ from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
 from captioner.model_name import model_name
 from captioner.tokens import words
-from captioner.train.cooccurrence import fit_cooccurrence, word_counts
+from captioner.train.cooccurrence import check_text, fit_cooccurrence, word_counts
 from captioner.train.phrasing import fit_phrasing
 from captioner.train.readable import readable
 from captioner.train.record import learning_record
@@ -140,13 +140,15 @@ def add_consensus(
     photos = readable(photos, "to learn from", remark)
     captions = [[words(caption) for caption in photo.captions] for photo in photos]
     statistics = CaptionStatistics.of(captions, original.vocabulary)
+    tokenised = [[words(caption) for caption in image] for image in text.values()]
+    if text:
+        check_text(tokenised, decoder.detector, original.vocabulary)
     pooled = torch.cat(
         list(_pooled_features(Captioner(original, model_name(folder), device), photos, progress))
     )
     built = original.model.cpu()
     built.set_consensus(fit_consensus(pooled, statistics, original.vocabulary))
     if text:
-        tokenised = [[words(caption) for caption in image] for image in text.values()]
         table = fit_cooccurrence(tokenised, captions, pooled, decoder.detector, original.vocabulary)
         built.set_cooccurrence(table)
         phrasing = fit_phrasing(

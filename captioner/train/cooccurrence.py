@@ -10,6 +10,7 @@ from torch import Tensor
 
 from captioner.cider import Words
 from captioner.cooccurrence import STEPS, Cooccurrence, recognised_words
+from captioner.counted import counted
 from captioner.detector import WordDetector
 from captioner.errors import DataError
 from captioner.vocabulary import UNK, Vocabulary
@@ -39,17 +40,12 @@ def fit_cooccurrence(
     or where all photos look the same.
     """
     shares = _word_shares(text, vocabulary)
-    candidates = torch.unique(detector.word_of)  # the nouns of ImageNet's classes
-    have = _presence(shares, detector.ids[candidates])
-    frequent = (_images_with(have) >= _FEWEST).nonzero().squeeze(1)
-    if not len(frequent):
-        raise DataError(f"no {_FEWEST} images of the text have a noun of ImageNet's classes in common")
-    nouns = candidates[frequent]
+    nouns, have = _frequent_nouns(shares, detector)
     result = Cooccurrence(len(nouns), len(vocabulary))
     result.nouns.copy_(nouns)
     seen = _images_with(_presence(_word_shares(photos, vocabulary), detector.ids[nouns]))
     result.trust.copy_(_HALF_TRUST / (_HALF_TRUST + seen))
-    lifts = _lifts(have.index_select(1, frequent), shares)
+    lifts = _lifts(have, shares)
     result.lifts.copy_((lifts.log() * STEPS).round().clamp(-127, 127))
     recognised = recognised_words(pooled.float(), detector)
     usual = torch.stack([recognised.mean(), recognised.std()])
@@ -57,6 +53,24 @@ def fit_cooccurrence(
         raise DataError("all photos look the same to the model: none is unlike them")
     result.recognised.copy_(usual)
     return result
+
+
+def check_text(text: Sequence[_Image], detector: WordDetector, vocabulary: Vocabulary) -> None:
+    """Raise DataError for a text with too few captions for a table, before any photo is looked at."""
+    _frequent_nouns(_word_shares(text, vocabulary), detector)
+
+
+def _frequent_nouns(shares: Tensor, detector: WordDetector) -> tuple[Tensor, Tensor]:
+    """Nouns (N,) of ImageNet's classes that enough images of the text have, and which have them (I, N)."""
+    candidates = torch.unique(detector.word_of)
+    have = _presence(shares, detector.ids[candidates])
+    frequent = (_images_with(have) >= _FEWEST).nonzero().squeeze(1)
+    if not len(frequent):
+        raise DataError(
+            f"no {_FEWEST} images of the text have a noun of ImageNet's classes in common; "
+            f"give --text captions of more than {counted(len(shares), 'image')}, or leave it out"
+        )
+    return candidates[frequent], have.index_select(1, frequent)
 
 
 def _lifts(have: Tensor, shares: Tensor) -> Tensor:

@@ -148,6 +148,17 @@ def check_options(purpose: str) -> None:
         )
 
 
+def check_inputs() -> None:
+    """Raise click.BadParameter for an option that names a file to read where there is none."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.type is FILE:
+            given = context.params[option.name or ""]
+            for file in given if option.multiple else [given] if given else []:
+                if not file.exists():
+                    raise click.BadParameter(f"File '{file}' does not exist.", context, option)
+
+
 def data_set(options: Mapping[str, Any], *, hold_out: bool) -> CaptionedDataSet:
     """The data set that the options name. Raises DataError.
 

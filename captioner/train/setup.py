@@ -47,6 +47,12 @@ from captioner.train.watcher import Watcher
 from captioner.train.word_vectors import WordVectors
 from captioner.vocabulary import Vocabulary
 
+#: A remark on self-critical training without a model to start from.
+_NOTHING_TO_CRITICISE = (
+    "self-critical training of a new model: the captions that it draws are random words, whose rewards teach "
+    "next to nothing; train it without first, then start from that model"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
@@ -102,6 +108,8 @@ def prepare(run: TrainingRun, data: TrainingData, watcher: Watcher, processes: P
     tokenise = tokeniser(run.family)
     captions = [[tokenise(caption) for caption in photo.captions] for photo in data.train]
     text = [[tokenise(caption) for caption in photo] for photo in data.text]
+    if run.recipe.self_critical and run.start is None:
+        watcher.remark(_NOTHING_TO_CRITICISE)
     if remark := remark_on_joined_words(line for photo in (*captions, *text) for line in photo):
         watcher.remark(remark)
     initial = _initial_checkpoint(run, captions, text, watcher)

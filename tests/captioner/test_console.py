@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from captioner import console
 from captioner.console import CommandGroup, OutputFile, PngFile, progress_bar, tell
 from captioner.drawing.page import document
 from captioner.drawing.picture import write_png
@@ -133,6 +135,26 @@ def test_no_bar_where_no_terminal_is(capsys: Any) -> None:
     with progress_bar(3, "photo") as bar:
         bar.update(3)
     assert capsys.readouterr().err == ""
+
+
+def test_a_logged_bar_writes_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done within the minute gets none."""
+    with progress_bar(3, "step", "epoch 1/2", logged=True) as bar:
+        bar.update(3)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(console, "BETWEEN_LINES", 0)
+    with progress_bar(3, "step", "epoch 1/2", logged=True) as bar:
+        bar.set_postfix({"loss": "3.142"}, refresh=False)
+        bar.update(2)
+        tell("in between")
+        bar.update()
+    lines = capsys.readouterr().err.split("\n")
+    assert "\r" not in "".join(lines) and lines[-1] == ""
+    assert re.fullmatch(r"epoch 1/2: 2/3 steps \[\d\d:\d\d<.*, loss=3\.142\]", lines[1])
+    assert lines[2] == "in between"
+    assert lines[3].startswith("epoch 1/2: 3/3 steps [")
 
 
 def test_a_lazy_command_is_imported_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,7 @@ def test_names_of_training_photos_may_be_given(world: Path, tmp_path: Path) -> N
 def test_a_model_without_a_record_is_said_to_have_none(world: Path) -> None:
     result = run(world, "model", *of_coco(world))
     assert "unknown: the model keeps no record" in result.stdout
+    assert "`captioner evaluate --trained-on FILE` takes their names" in result.stdout
 
 
 @pytest.mark.parametrize(

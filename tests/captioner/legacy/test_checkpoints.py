@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from captioner.captioner import Captioner
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
-from captioner.legacy.checkpoints import LegacyFiles, import_model
+from captioner.legacy.checkpoints import LegacyFiles, _read_state, import_model
 from captioner.model import CaptionModel
 from tests.captioner.original import WORDS, DecoderRNN, EncoderCNN, original_caption, pickled_vocabulary
 
@@ -132,10 +133,19 @@ def test_files_that_do_not_fit_are_named(arch: str, small: LegacyFiles) -> None:
         import_model(small, arch)
 
 
+def test_swapped_files_are_recognised(small: LegacyFiles, tmp_path: Path) -> None:
+    torch.save({"module.resnet.0.weight": torch.zeros(2)}, tmp_path / "encoder.ckpt")
+    files = replace(small, encoder=tmp_path / "encoder.ckpt")
+    swapped = replace(files, encoder=files.decoder, decoder=files.encoder)
+    told = r"decoder\.ckpt: holds the tensors of decoder, not encoder; are the two files swapped\?"
+    with pytest.raises(ModelError, match=told):
+        import_model(swapped, "model3")
+    with pytest.raises(ModelError, match=r"encoder\.ckpt: holds the tensors of encoder, not decoder"):
+        _read_state(files.encoder, "decoder")
+
+
 @pytest.mark.parametrize("new", [True, False])
 def test_a_wrapper_inside_itself_is_refused(new: bool, tmp_path: Path) -> None:
-    from captioner.legacy.checkpoints import _read_state
-
     wrapper: dict[str, Any] = {}
     wrapper["model"] = wrapper
     torch.save(wrapper, tmp_path / "file.ckpt", _use_new_zipfile_serialization=new)
@@ -156,8 +166,6 @@ def test_weights_that_are_no_numbers_are_refused(small: LegacyFiles, tmp_path: P
 
 @pytest.mark.parametrize("wrap", ["module.", "decoder.", "decoder.module.", "state_dict", "decoder"])
 def test_prefixes_and_wrappers_are_taken_off(wrap: str, small: LegacyFiles, tmp_path: Path) -> None:
-    from captioner.legacy.checkpoints import _read_state
-
     state = torch.load(small.decoder, weights_only=True)
     dotted = wrap.endswith(".")
     given = {f"{wrap}{name}": value for name, value in state.items()} if dotted else {wrap: state, "epoch": 5}

@@ -145,6 +145,22 @@ def test_text_with_verbs_tells_how_captions_go_on(tmp_path: Path) -> None:
     assert "captions go on" not in checkpoint.read_card(tmp_path / "plain")
 
 
+def test_too_few_captions_are_told_before_photos_are_looked_at(tmp_path: Path) -> None:
+    done: list[int] = []
+    photos = coloured_photos(tmp_path / "photos", 12)
+    with pytest.raises(DataError, match="give --text captions of more than 2 images, or leave it out"):
+        add_consensus(
+            _model(tmp_path / "model"),
+            photos,
+            (),
+            tmp_path / "out",
+            "cpu",
+            done.append,
+            text={"a": ("a red wall",), "b": ("a sky",)},
+        )
+    assert not done
+
+
 def test_a_model_without_a_detector_can_use_no_text(tmp_path: Path) -> None:
     photos = coloured_photos(tmp_path / "photos", 6)
     with pytest.raises(ModelError, match="has no word detector"):

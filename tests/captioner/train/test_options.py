@@ -89,6 +89,37 @@ def test_options_that_do_not_go_together_are_wrong_usage(options: str, message: 
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {message}")
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("train --jsonl here --glove gone -o run", "--glove"),
+        ("train --jsonl gone -o run", "--jsonl"),
+        ("train --jsonl here --text here --text gone -o run", "--text"),
+        ("consensus here --jsonl here --text gone -o run", "--text"),
+        ("evaluate --jsonl here --trained-on gone", "--trained-on"),
+        ("import --encoder here --decoder gone --vocab here --arch model1 -o run", "--decoder"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_with_its_option(
+    options: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here").touch()
+    line = options.replace("consensus here", "consensus .").split()
+    result = CliRunner().invoke(main, line)
+    told = f"Error: Invalid value for '{named}': File 'gone' does not exist."
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, told)
+
+
+def test_a_model_of_hugging_faces_is_no_start(tmp_path: Path) -> None:
+    line = ["train", "--jsonl", str(write_jsonl(tmp_path / "a.jsonl", coloured_photos(tmp_path, 2)))]
+    result = CliRunner().invoke(main, [*line, "--from", "hf:org/name", "-o", str(tmp_path / "run")])
+    told = (
+        "hf:org/name: a model of Hugging Face's only captions: `captioner caption`, `evaluate` and `compare`"
+    )
+    assert result.exit_code == 1 and result.stderr.startswith(f"Error: {told} take it")
+
+
 def data_of(**options: Any) -> TrainingData:
     names = ("flickr8k", "coco", "jsonl", "images", "dev_coco", "dev_jsonl", "dev_images")
     return read_data({**dict.fromkeys(names), "texts": (), "without": (), **options})

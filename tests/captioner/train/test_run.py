@@ -164,6 +164,18 @@ def test_self_critical_training_tells_the_reward_of_what_it_drew(
     assert float(lines[2].split(",")[4]) == rewards[1]
 
 
+def test_self_critical_training_of_a_new_model_is_remarked_on(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    run = small_run(tmp_path / "run", cache)
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, watch := Watch(at_step=1))
+    assert (
+        len(watch.remarks) == 1 and "train it without first, then start from that model" in watch.remarks[0]
+    )
+
+
 def test_a_log_that_began_without_rewards_goes_on_without(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
