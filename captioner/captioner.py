@@ -168,7 +168,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     if named.startswith(ELSEWHERE):
         raise ModelError(
             f"{model}: a model of Hugging Face's only captions: `captioner caption`, `evaluate` and "
-            "`compare` take it (in Python captioner.captioner.open_captioner); here name one of this project's"
+            "`compare` take it (in Python captioner.captioner.open_captioner); name one of this project's"
         )
     if named in packaged:
         return MODELS / model
