@@ -15,12 +15,11 @@ from captioner.console import (
     PLACE,
     CommandGroup,
     Number,
-    OutputFile,
     PngFile,
+    WholeFile,
     beam_option,
     progress_bar,
     tell,
-    writing,
 )
 from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.errors import CaptionerError, ModelError, PhotoError
@@ -203,7 +202,7 @@ def import_command(
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
-@click.option("--html", type=OutputFile(), help="Write a self-contained page, over no file of others.")
+@click.option("--html", type=WholeFile(), help="Write a self-contained page, over no file of others.")
 @click.option("--png", type=PngFile(), help="Write a picture, as PNG and over no file of others.")
 @beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
@@ -224,7 +223,7 @@ def compare(
     """
     from captioner.captioner import open_captioner
     from captioner.compare import compare as compare_photos
-    from captioner.compare import write_page, write_picture
+    from captioner.compare import write_files
     from captioner.folders import PhotosBelow
     from captioner.photo import photo_name
 
@@ -238,18 +237,12 @@ def compare(
             tell(f"Error: {result.error}")
         for caption in result.captions:
             _print_row(photo_name(result.photo), caption.model, caption.caption)
-    readable = [result for result in compared if result.error is None]
-    if html is not None:
-        with writing(html):
-            write_page(compared, html, len(captioners))
-        tell(f"wrote {html}")
-    if png is not None and readable:
-        with writing(png):
-            write_picture(readable, png)
-        tell(f"wrote {png}")
-    elif png is not None:
+    written = write_files(compared, len(captioners), html, png)
+    for file in written:
+        tell(f"wrote {file}")
+    if png is not None and png not in written:
         tell(f"Error: {png}: not written, since no photo could be read")
-    if len(readable) < len(compared):
+    if any(result.error is not None for result in compared):
         raise click.exceptions.Exit(1)
 
 

@@ -18,22 +18,27 @@ from captioner.drawing.page import document, named, safe
 from captioner.drawing.picture import (
     CARD,
     EDGE,
+    EMPTY,
     INK,
     MARK,
     PALE,
     PAPER,
     data_uri,
-    filling,
     fit_end,
+    fitted,
     leading,
     thumbnail,
     wrap,
     write_png,
 )
 from captioner.errors import ModelError
+from captioner.files import written_whole
 from captioner.outside import clean, printable
 from captioner.photo import Photo, photo_name
 from captioner.streaming import StreamingCaptioner
+
+#: Told where captions of several models stand below each other.
+_INCOMPARABLE = "Scores of different models do not compare."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,23 @@ def compare(
     return compared
 
 
+def write_files(
+    compared: Sequence[ComparedPhoto], models: int, html: Path | None = None, png: Path | None = None
+) -> list[Path]:
+    """Write a page of all photos and a picture of those that could be read; gives the files.
+
+    Where no photo could be read there is no picture. `models`: how many were asked.
+    """
+    written = []
+    if html is not None:
+        write_page(compared, html, models)
+        written.append(html)
+    if png is not None and any(result.error is None for result in compared):
+        write_picture(compared, png)
+        written.append(png)
+    return written
+
+
 # As a picture
 
 _MARGIN, _GAP, _INSIDE, _WIDTH, _HEIGHT, _COLUMNS = 36, 22, 16, 380, 285, 4
@@ -97,6 +119,8 @@ def picture(compared: Sequence[ComparedPhoto]) -> Image.Image:
         2 * _MARGIN + sum(heights) + _GAP * max(0, len(rows) - 1),
     )
     sheet, top = Image.new("RGB", size, PAPER), _MARGIN
+    if any(len(card.captions) > 1 for card in shown):
+        write(ImageDraw.Draw(sheet), (_MARGIN, size[1] - _MARGIN + 8), _INCOMPARABLE, PALE, _SMALL)
     for row, height in zip(rows, heights, strict=True):
         for column, card in enumerate(row):
             _draw_card(sheet, card, (_MARGIN + column * (_WIDTH + _GAP), top), height)
@@ -126,8 +150,9 @@ def _draw_card(sheet: Image.Image, card: ComparedPhoto, corner: tuple[int, int],
     left, top = corner
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left - 1, top - 1, left + _WIDTH, top + height), fill=CARD, outline=EDGE)
-    if (photo := filling(card.photo, _WIDTH, _HEIGHT)) is not None:
-        sheet.paste(photo, corner)
+    draw.rectangle((left, top, left + _WIDTH - 1, top + _HEIGHT - 1), fill=EMPTY)
+    if (photo := fitted(card.photo, _WIDTH, _HEIGHT)) is not None:
+        sheet.paste(photo, (left + (_WIDTH - photo.width) // 2, top + (_HEIGHT - photo.height) // 2))
     left, top, right = left + _INSIDE, top + _HEIGHT + 12, left + _WIDTH - _INSIDE
     for written in card.captions:
         score = f"{written.score:.2f}"
@@ -166,11 +191,16 @@ def page(compared: Sequence[ComparedPhoto], models: int = 0) -> str:
     models = max([models, *(len(result.captions) for result in compared)])
     title = f"{counted(len(compared), 'photo')}, {counted(models, 'model')}"
     body = "\n".join(map(_figure, compared))
-    return document(title, _STYLE, f"<h1>{safe(title)}</h1>\n<main>\n{body}\n</main>")
+    head = f"<h1>{safe(title)}</h1>\n"
+    if models > 1:
+        head += f'<p class="pale">{safe(_INCOMPARABLE)}</p>\n'
+    return document(title, _STYLE, f"{head}<main>\n{body}\n</main>")
 
 
 def write_page(compared: Sequence[ComparedPhoto], path: str | os.PathLike[str], models: int = 0) -> None:
-    Path(path).write_text(page(compared, models), encoding="utf-8")
+    """Write the page; the file is whole, or as it was before."""
+    with written_whole(Path(path)) as file:
+        file.write(page(compared, models).encode())
 
 
 def _figure(result: ComparedPhoto) -> str:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from captioner.drawing.made import is_made_here
 from captioner.effort import MOST_BEAM, USUAL_BEAM
 from captioner.files import beside, is_file
+from captioner.files import writing as writing
 from captioner.outside import printable
 from captioner.signals import interrupting
 from captioner.version import program_version
@@ -102,7 +103,14 @@ class OutputFile(Place):
         return is_made_here(file)
 
 
-class PngFile(OutputFile):
+class WholeFile(OutputFile):
+    """An output that is written beside its place first (`captioner.files.written_whole`)."""
+
+    def why_refused(self, file: Path) -> str:
+        return super().why_refused(file) or no_place_for(beside(file))
+
+
+class PngFile(WholeFile):
     """A picture to be written: always a PNG, so a name that promises another format is refused."""
 
     def why_refused(self, file: Path) -> str:
@@ -111,13 +119,6 @@ class PngFile(OutputFile):
         if file.suffix.lower() in (SUFFIXES | UNREAD | {".pdf", ".html", ".htm"}) - {".png"}:
             return f"{file} would be a PNG: name it {file.with_suffix('.png').name}"
         return super().why_refused(file)
-
-
-class WholeFile(OutputFile):
-    """An output that is written beside its place first (`captioner.files.written_whole`)."""
-
-    def why_refused(self, file: Path) -> str:
-        return super().why_refused(file) or no_place_for(beside(file))
 
 
 def _named_twice(file: Path, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -137,17 +138,6 @@ def no_place_for(file: Path) -> str:
         return f"no folder {folder} to write into; name another file"
     may_write = os.access(file, os.W_OK) or os.access(folder, os.W_OK | os.X_OK)
     return "" if may_write else f"no permission to write into {folder}; name another file"
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Add the file's name to an OSError while it is written; the system names it only while opening it."""
-    try:
-        yield path
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class CommandGroup(click.Group):

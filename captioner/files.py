@@ -23,18 +23,29 @@ def real_path(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Add the file's name to an OSError while it is written; the system names it only while opening it."""
+    try:
+        yield path
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
 def written_whole(file: Path) -> Iterator[BinaryIO]:
     """A stream whose content becomes the file in one step, at the end of the block.
 
-    An error or Ctrl-C leaves the old file. A device (/dev/null) is written to directly.
+    An error, which names the file, or Ctrl-C leaves the old one. A device (/dev/null) is written to directly.
     """
     new = beside(file)
     if new == file:
-        with file.open("wb") as stream:
+        with writing(file), file.open("wb") as stream:
             yield stream
         return
     try:
-        with new.open("wb") as stream:
+        with writing(file), new.open("wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -16,7 +16,7 @@ from captioner.drawing.letters import extent, spelled
 from captioner.drawing.made import NOTE
 from captioner.drawing.marks import Mark, filled
 from captioner.errors import PhotoError
-from captioner.files import is_file
+from captioner.files import is_file, written_whole
 from captioner.photo import Photo, open_photo
 
 #: The colours of montages and comparisons; captioner.drawing.page has them for HTML.
@@ -64,10 +64,11 @@ def data_uri(picture: Image.Image) -> str:
 
 
 def write_png(picture: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Write a picture that was drawn here, with a note that it was."""
+    """Write a picture that was drawn here, with a note that it was; the file is whole or as it was."""
     note = PngImagePlugin.PngInfo()
     note.add_text(*NOTE)
-    picture.save(Path(path), "PNG", pnginfo=note)
+    with written_whole(Path(path)) as file:
+        picture.save(file, "PNG", pnginfo=note)
 
 
 def wrap(words: Iterable[Mark], width: int, size: int, most: int) -> list[list[Mark]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,16 @@ from PIL import Image
 
 from captioner.captioner import Captioner
 from captioner.cli import main
-from captioner.compare import ComparedPhoto, ModelCaption, compare, page, picture, write_page, write_picture
+from captioner.compare import (
+    ComparedPhoto,
+    ModelCaption,
+    compare,
+    page,
+    picture,
+    write_files,
+    write_page,
+    write_picture,
+)
 from captioner.errors import ModelError
 from tests.captioner.worlds import tiny_checkpoint, tiny_model
 
@@ -169,6 +179,47 @@ def test_the_command(photos: Path, tmp_path: Path) -> None:
     with Image.open(png) as sheet:
         assert sheet.format == "PNG"
     assert rows[0][2] in html.read_text(encoding="utf-8")
+
+
+def test_scores_of_several_models_are_said_not_to_compare(captioners: list[Captioner], photos: Path) -> None:
+    both, one = (compare(some, [photos / "coffee.png"]) for some in (captioners, captioners[:1]))
+    told = "Scores of different models do not compare."
+    assert Texts(page(both)).found["p"] == [told] and "p" not in Texts(page(one)).found
+    margins = [
+        sheet.crop((0, sheet.height - 34, sheet.width, sheet.height)) for sheet in map(picture, (both, one))
+    ]
+    assert [len(margin.getcolors() or ()) > 1 for margin in margins] == [True, False]
+    with_room = margins[0].crop((margins[0].width - 36, 0, margins[0].width, 34))
+    assert len(with_room.getcolors() or ()) == 1, "it fits below the narrowest sheet"
+
+
+@pytest.mark.parametrize("size", [(300, 900), (900, 300), (40, 30)])
+def test_the_picture_shows_whole_photos(size: tuple[int, int], tmp_path: Path) -> None:
+    """Red at one end and blue at the other, both of which are there."""
+    photo = Image.new("RGB", size, "white")
+    width, height = size
+    photo.paste((255, 0, 0), (0, 0, width // 5, height // 5))
+    photo.paste((0, 0, 255), (width - width // 5, height - height // 5, width, height))
+    photo.save(tmp_path / "photo.png")
+    colours = {colour for _, colour in picture(some(tmp_path / "photo.png", 1)).getcolors(1 << 20) or ()}
+    assert {(255, 0, 0), (0, 0, 255)} <= colours
+
+
+def test_a_full_disk_leaves_the_earlier_files(photos: Path, tmp_path: Path) -> None:
+    html, png = tmp_path / "out.html", tmp_path / "out.png"
+    compared = some(photos / "coffee.png", 1)
+    write_files(compared, 2, html, png)
+    earlier = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    soft, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for file, place in ((html, {"html": html}), (png, {"png": png})):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
+            with pytest.raises(OSError, match="File too large") as caught:
+                write_files(compared, 2, **place)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
+        assert caught.value.filename == str(file)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == earlier
 
 
 def test_without_a_readable_photo_there_is_no_picture(tmp_path: Path) -> None:
