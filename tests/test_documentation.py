@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from captioner import Captioner, train
 from captioner.cli import main as captioner_command
 from indexer.cli import main as indexer_command
 from search.cli import main as search_command
+from tests.captioner.worlds import coloured_photos, write_jsonl
 from tests.documents import furnish
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +109,16 @@ def test_the_readmes_python_runs(workplace: Path) -> None:
     finished = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     assert "a dog on a beach" in finished.stdout
+
+
+def test_the_python_that_describes_training_runs(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "captions.jsonl", coloured_photos(tmp_path / "photos", 40))
+    example = re.findall(r"(?:^    .*\n|^\n)+", train.__doc__ or "", re.MULTILINE)
+    code = textwrap.dedent(max(example, key=len))
+    finished = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert float(finished.stdout) >= 0
+    assert Captioner.load(tmp_path / "model").model.consensus is not None
 
 
 def test_every_help_in_the_command_reference_is_current() -> None:

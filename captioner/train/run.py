@@ -23,14 +23,16 @@ from captioner.train.processes import Processes, stopped_between_steps
 from captioner.train.readable import readable
 from captioner.train.record import check_unseen, learning_record
 from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, prepare
-from captioner.train.watcher import Unwatched, Watcher
+from captioner.train.watcher import UNWATCHED, Watcher
 
 __all__ = ["BEST", "LOG", "STATE", "TrainingData", "TrainingRun", "Watcher", "train"]
 
 STATE, LOG = "training-state.pt", "training-log.csv"
 
 
-def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: bool = False) -> Checkpoint:
+def train(
+    run: TrainingRun, data: TrainingData, watcher: Watcher = UNWATCHED, *, resume: bool = False
+) -> Checkpoint:
     """Train, keeping the best epoch by dev CIDEr-D in `run.folder`; gives the best model.
 
     The state is saved after the last step of each epoch, after its scoring, and when the run is interrupted
@@ -42,7 +44,7 @@ def train(run: TrainingRun, data: TrainingData, watcher: Watcher, *, resume: boo
     begun = (run.folder / STATE).exists()
     processes = Processes.from_environment(choose_device(run.device))
     if not processes.first:
-        watcher = Unwatched()  # the first one speaks for all
+        watcher = UNWATCHED  # the first one speaks for all
     if resume and not begun:
         watcher.remark(f"{run.folder}: no run to go on from, so one begins")
     data = _readable_data(run, data, watcher)
