@@ -156,7 +156,7 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     trained_on = [name for file in options["trained_on"] for name in read_names(file)]
     captioner = open_captioner(model, device)
     with progress_bar(len(photos), "photo") as bar:
-        result = score(captioner, photos, beam, trained_on, bar.update)
+        result = score(captioner, photos, beam, trained_on, bar.update, tell)
     click.echo(json.dumps(result.as_json()) if as_json else _score_table(result))
 
 

@@ -20,6 +20,7 @@ from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto, check_there
 from captioner.errors import CaptionerError, DataError
 from captioner.tokens import words
+from captioner.train.readable import readable
 from captioner.train.record import KEY, check_unseen
 
 Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks
@@ -54,17 +55,20 @@ def evaluate(
     beam: int | None = None,
     trained_on: Iterable[str] = (),
     progress: Callable[[], object] = lambda: None,
+    remark: Callable[[str], object] = lambda what: None,
 ) -> Evaluation:
     """Caption the photos and score the captions against what people wrote.
 
     `beam`: None for the model's usual one. `trained_on`: names of photos that the model has learnt from,
-    beside those that it remembers itself.
-    Raises DataError when a test photo is among them, or cannot be read.
+    beside those that it remembers itself. Photos that cannot be read are left out; `remark` is told of each.
+    Raises DataError when a test photo is among them or is not there, and when too many cannot be read.
     """
     _check_comparable(photos)
     check_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
+    photos = readable(photos, "to score on", remark)
+    names = [photo.name for photo in photos]
     written = list(_captions(captioner, photos, beam, progress))
     texts = [caption.text for caption in written]
     scores, unavailable, tokenizer = measure([photo.captions for photo in photos], texts)

@@ -139,6 +139,20 @@ def test_a_photo_that_is_missing_stops_with_its_name_before_any_is_captioned(
     assert f"{images}/photo3.png: no such photo (1 of 4 are missing)" in result.stderr
 
 
+def test_a_photo_that_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None:
+    photos = coloured_photos(tmp_path / "images", 6)
+    write_coco(tmp_path / "captions.json", photos)
+    tiny_model(tmp_path / "model")
+    spoilt = photos[2].image
+    spoilt.write_bytes(spoilt.read_bytes()[:60])
+    result = run(tmp_path, "model", *of_coco(tmp_path), "--json")
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert told["photos"] == 5 and list(told["captions"]) == [f"photo{n}.png" for n in (0, 1, 3, 4, 5)]
+    first, last = result.stderr.splitlines()
+    assert first.startswith(f"{spoilt}: damaged") and last == "left out 1 of 6 photos to score on: unreadable"
+
+
 def test_a_photo_whose_captions_hold_no_word_is_named(world: Path, tmp_path: Path) -> None:
     data = json.loads((world / "captions.json").read_text())
     for note, caption in zip(data["annotations"], ("", "  ..."), strict=False):
