@@ -7,11 +7,9 @@ from collections import Counter
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
-from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
 
 from search.web.answers import (
     CountAnswer,
@@ -25,9 +23,12 @@ from search.web.parameters import (
     SINGLE,
     CountParameters,
     ImageParameters,
+    NoParameters,
+    PhotoForm,
     PhotoParameters,
     RandomParameters,
     SearchParameters,
+    SessionForm,
     TextParameters,
     ThumbnailParameters,
 )
@@ -87,16 +88,9 @@ async def _decoded(image_id: Annotated[str, Path(min_length=1, max_length=4_000)
     return unquote(image_id, errors="replace")
 
 
-def _a_file(given: Any) -> Any:
-    """What a form's field must be: curl without the @ sends a file's name."""
-    if isinstance(given, str):
-        raise PydanticCustomError("no_file", "send a photo's file, not text; with curl: -F photo=@FILE")
-    return given
-
-
 ServiceOf = Annotated[Service, Depends(_service)]
 ImageId = Annotated[str, Depends(_decoded)]
-PhotoFile = Annotated[UploadFile | None, BeforeValidator(_a_file), File(description="The photo's file.")]
+NoParametersHere = Annotated[NoParameters, Query()]
 
 
 @router.get(
@@ -138,18 +132,15 @@ async def count(parameters: Annotated[CountParameters, Query()], service: Servic
 async def similar(
     request: Request,
     parameters: Annotated[PhotoParameters, Query()],
+    form: Annotated[PhotoForm, Form(media_type="multipart/form-data")],
     service: ServiceOf,
-    photo: PhotoFile = None,
-    url: Annotated[
-        str | None, Form(max_length=2_000, description="A photo's web address; off by default.")
-    ] = None,
 ) -> Response:
     """Images similar to a photo.
 
     Later pages: `GET /text` with the cursor and the captions answered, the first as `q`, others as `also`.
     """
     began = getattr(request.state, "began", time.perf_counter())
-    data = await _photo_of(service, photo, url)
+    data = await _photo_of(service, form.photo, form.url)
     return JSONResponse(await service.photo(data, parameters, began))
 
 
@@ -179,7 +170,9 @@ async def similar_to_image(
 @router.get("/images/{image_id:path}/file", response_class=Response, responses=_problems(picture=True,
     _404="No such image, or no picture of it here."
 ))  # fmt: skip
-async def image_file(image_id: ImageId, request: Request, service: ServiceOf) -> Response:
+async def image_file(
+    image_id: ImageId, request: Request, service: ServiceOf, _: NoParametersHere
+) -> Response:
     """The picture itself, as it lies in one of the folders named when the server started."""
     picture = await service.picture(image_id)
     headers = caching_headers(picture.version) | {"Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -226,7 +219,7 @@ async def random(parameters: Annotated[RandomParameters, Query()], service: Serv
 
 
 @router.get("/status", response_model=StatusAnswer)
-async def status(service: ServiceOf) -> Response:
+async def status(service: ServiceOf, _: NoParametersHere) -> Response:
     """What the index holds, and what this server allows."""
     return JSONResponse(await service.status() | {"thumbnails": list(SIZES)})
 
@@ -237,10 +230,10 @@ async def status(service: ServiceOf) -> Response:
     _415="The token is sent as a plain form, without parts.",
 ))  # fmt: skip
 async def session(
-    token: Annotated[str, Form(max_length=1_000)], request: Request, service: ServiceOf
+    form: Annotated[SessionForm, Form()], request: Request, service: ServiceOf, _: NoParametersHere
 ) -> Response:
     """Sign in with the server's token: the answer sets a cookie, so that the page can show pictures."""
-    if not service.settings.token or not is_token(service.settings, token.encode("utf-8", "replace")):
+    if not service.settings.token or not is_token(service.settings, form.token.encode("utf-8", "replace")):
         raise HttpProblem(403, "token", "Refused", "That is not this server's token.")
     answer = Response(status_code=204)
     answer.set_cookie(

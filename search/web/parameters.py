@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import UploadFile
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from indexer.given import HIGHEST_SEED
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
@@ -167,6 +169,40 @@ class ThumbnailParameters(BaseModel):
     size: int = Field(
         default=320, ge=1, le=4096, description="Longest side in pixels, rounded up to a size that is kept."
     )
+
+
+class NoParameters(BaseModel):
+    """Of routes that take none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _a_file(given: Any) -> Any:
+    """What a form's field must be: curl without the @ sends a file's name."""
+    if isinstance(given, str):
+        raise PydanticCustomError("no_file", "send a photo's file, not text; with curl: -F photo=@FILE")
+    return given
+
+
+class PhotoForm(BaseModel):
+    """A photo, by one of the two."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photo: Annotated[UploadFile | None, BeforeValidator(_a_file)] = Field(
+        default=None, description="The photo's file."
+    )
+    url: str | None = Field(
+        default=None, max_length=2_000, description="A photo's web address; off by default."
+    )
+
+
+class SessionForm(BaseModel):
+    """A sign-in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str = Field(max_length=1_000)
 
 
 def _single(*models: type[BaseModel]) -> frozenset[str]:

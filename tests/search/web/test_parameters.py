@@ -86,6 +86,27 @@ def test_a_forms_field_is_given_once(client: TestClient, sent: dict[str, Any], n
     assert wrong["detail"] == f"body.{name}: give it once"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "name"),
+    [
+        ("GET", TEXT, {"params": {"q": "a dog", "limt": 5}}, "query.limt"),
+        ("GET", f"{V1}/status", {"params": {"k": 5}}, "query.k"),
+        ("GET", f"{IMAGE}/file", {"params": {"size": 5}}, "query.size"),
+        ("GET", f"{IMAGE}/similar", {"params": {"q": "a dog"}}, "query.q"),
+        ("POST", f"{V1}/similar", {"files": {"photo": PHOTO}, "params": {"limt": 5}}, "query.limt"),
+        ("POST", f"{V1}/similar", {"files": {"photo": PHOTO}, "data": {"k": 5}}, "body.k"),
+        ("POST", f"{V1}/similar", {"files": {"photo": PHOTO, "image": PHOTO}}, "body.image"),
+        ("POST", f"{V1}/session", {"data": {"token": "x", "password": "y"}}, "body.password"),
+        ("POST", f"{V1}/session", {"data": {"token": "x"}, "params": {"token": "x"}}, "query.token"),
+    ],
+)
+def test_what_no_route_reads_is_refused_by_its_name(
+    client: TestClient, method: str, path: str, sent: dict[str, Any], name: str
+) -> None:
+    wrong = problem(client.request(method, path, **sent), 422, "parameters")
+    assert wrong["detail"] == f"{name}: Extra inputs are not permitted"
+
+
 def test_a_token_is_given_once(serve: Serve) -> None:
     served = serve(settings=Settings(token="secret"))
     wrong = problem(served.post(f"{V1}/session", data={"token": ["guess", "secret"]}), 422, "parameters")
