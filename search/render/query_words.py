@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from captioner.outside import clean
@@ -9,14 +10,21 @@ from captioner.tokens import analyzer, plain_words
 from search.hits import Results
 from search.render.words import implied, said, words_of_tokens
 
+_COMPOUND = re.compile(r"\w-\w")
+
 
 def told(results: Results) -> Iterator[tuple[str, str]]:
     """What is said of the words, each with what it is."""
     yield "words", _searched(results)
     barred = results.unknown & results.without
     strange = said(results.unknown - barred, _text(results), analyzer(results.analyzer))
-    if named := [*strange, *plain_words(barred)]:
+    if named := [*map(_taken_apart, strange), *plain_words(barred)]:
         yield "no caption has", ", ".join(named)
+
+
+def _taken_apart(word: str) -> str:
+    """A word, and beside a compound its parts: captions may write them apart, and an analyzer does not."""
+    return f"{word} (perhaps {word.replace('-', ' ')})" if _COMPOUND.search(word) else word
 
 
 def _searched(results: Results) -> str:

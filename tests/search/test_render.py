@@ -171,6 +171,14 @@ class TestQueryWords:
         slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), without=barred)
         assert "no caption has: dgo, beech\n" in table(slip, width=80, color=False)
 
+    def test_of_a_compound_that_no_caption_has_the_parts_are_named(self, search: Searcher) -> None:
+        for sentence, told in {
+            "a black-and-white cat": "black-and-white (perhaps black and white)",
+            "a cat -- asleep, t-shirts 1-2": "asleep, t-shirts (perhaps t shirts), 1-2 (perhaps 1 2)",
+        }.items():
+            text = table(search.text(sentence), width=200, color=False)
+            assert f"\nno caption has: {told}\n" in text
+
     def test_nothing_is_said_of_words_that_are_all_found(self, results: Results) -> None:
         assert "no caption has" not in table(replace(results, unknown=frozenset()), color=False)
 

@@ -17,8 +17,11 @@ export function idle(query) {
 /** A line on the words said that stand in no caption, filters or not. */
 export function unknown(query) {
   const words = [...new Set((query.unknown ?? []).map(rootOf))].filter((stem) => !(stem in query.implied)).map((stem) => query.words[stem] ?? stem);
-  return words.length ? `No caption has: ${words.join(", ")}` : "";
+  return words.length ? `No caption has: ${words.map(takenApart).join(", ")}` : "";
 }
+
+/** A word, and beside a compound its parts: captions may write them apart. */
+const takenApart = (word) => (/[\p{L}\p{N}]-[\p{L}\p{N}]/u.test(word) ? `${word} (perhaps ${word.replaceAll("-", " ")})` : word);
 
 /** `go` changes the search as it is when a chip is pressed: the answer to the press before may still be under way. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {
