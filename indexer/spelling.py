@@ -30,6 +30,15 @@ def without_detours(path: str | os.PathLike[str]) -> Path:
     return settled
 
 
+def as_stored(place: str) -> str:
+    """The place of a photo that a file of captions names: a path without detours, if it is absolute.
+
+    Addresses stay as they are, and relative paths: nobody knows of which folder they are.
+    """
+    may_have_detours = os.path.isabs(place) and ("/." in place or "//" in place)
+    return str(without_detours(place)) if may_have_detours else place
+
+
 def detour_in(place: str) -> str:
     """The part of a path up to its last `..`; "" where it has none."""
     before, dots, _ = place.rpartition("/../")

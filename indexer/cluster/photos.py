@@ -102,7 +102,7 @@ class AddressedSource(Source):
         with fsspec.open(self._address, "rt", encoding="utf-8-sig") as lines:
             for address in dict.fromkeys(line.strip() for line in lines):
                 if address and not address.startswith("#"):
-                    yield address, address, ""
+                    yield _place_of(address), address, ""
 
     def _photos_below(self) -> Iterator[tuple[str, str, str]]:
         system, root = fsspec.core.url_to_fs(self._address)
@@ -117,6 +117,12 @@ class AddressedSource(Source):
                 yield _address_of(system, path), str(inner), _state(state)
             elif suffix in UNREAD:
                 self.unread[suffix] += 1
+
+
+def _place_of(address: str) -> str:
+    """Where a listed photo is, as sources store it: a local file's path without detours, or the address."""
+    is_local = fsspec.utils.get_protocol(address) in ("file", "local")
+    return str(without_detours(fsspec.core.strip_protocol(address))) if is_local else address
 
 
 def _address_of(system: Any, path: str) -> str:

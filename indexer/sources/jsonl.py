@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from captioner.caption_files import Problem, json_lines
 from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
 from indexer.sources.source import Source, SourceItem, existing_file, stamp
+from indexer.spelling import as_stored
 
 
 class JsonlSource(Source):
@@ -45,4 +47,7 @@ def _record(where: str, known: Mapping[str, Any]) -> SourceItem:
         return Problem(where, f"has no {missing[0]}")
     made = CaptionRecord(**{name: value for name, value in known.items() if name in RECORD_FIELDS})
     reason = unfit(made) or ("" if made.image_id else "image_id is empty")
-    return Problem(where, reason) if reason else made
+    if reason:
+        return Problem(where, reason)
+    place = as_stored(made.image)
+    return made if place == made.image else replace(made, image=place)

@@ -159,6 +159,15 @@ def test_a_list_of_addresses(first: str, tmp_path: Path) -> None:
     assert AddressedSource(str(listed)).fingerprint() != before
 
 
+def test_a_list_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, listed = tmp_path / "photos" / "1.jpg", tmp_path / "photos.txt"
+    monkeypatch.chdir(tmp_path)
+    for named in (str(photo), f"{tmp_path}/other/../photos/1.jpg", photo.as_uri(), "photos/1.jpg"):
+        listed.write_text(named)
+        (item,) = AddressedSource(str(listed)).photos()
+        assert item == CaptionRecord(named, "", image=str(photo), source="folder", kind="generated")
+
+
 @pytest.mark.parametrize("address", ["/nowhere/at/all", "unknown://bucket/photos", "/nowhere.txt"])
 def test_addresses_without_photos_are_told_in_one_line(address: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=address) as caught:

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from indexer.image_ids import id_of_file
 from indexer.records import CaptionRecord
-from indexer.sources import CocoSource, Flickr8kSource, FolderSource, ScrapedSource, Source
+from indexer.sources import CocoSource, Flickr8kSource, FolderSource, JsonlSource, ScrapedSource, Source
 from indexer.spelling import RealPaths, spellings, without_detours
-from tests.indexer.worlds import DraftingIndex, write_coco, write_noise, write_photo, write_scraped
+from tests.indexer.worlds import (
+    DraftingIndex,
+    write_coco,
+    write_jsonl,
+    write_noise,
+    write_photo,
+    write_scraped,
+)
 
 
 def test_the_real_path_of_a_file_is_one_by_whatever_links(tmp_path: Path) -> None:
@@ -91,6 +98,28 @@ def test_sources_note_places_without_detours(kind: str, tmp_path: Path) -> None:
     found = [*source.captions(), *source.photos()]
     places = {one.image for one in found if isinstance(one, CaptionRecord)} - {""}
     assert places and all(place.startswith(f"{tmp_path}/set/images/") for place in places)
+
+
+@pytest.mark.parametrize(
+    ("named", "stored"),
+    [
+        ("{top}/c/../a/1.jpg", "{top}/a/1.jpg"),
+        ("{top}/./a//1.jpg", "{top}/a/1.jpg"),
+        ("{top}/link/../1.jpg", "{top}/a/1.jpg"),
+        ("{top}/link/1.jpg", "{top}/link/1.jpg"),
+        ("a/../1.jpg", "a/../1.jpg"),  # of a folder that nobody knows
+        ("s3://bucket/a/../1.jpg", "s3://bucket/a/../1.jpg"),
+        ("https://a.example//../1.jpg", "https://a.example//../1.jpg"),
+        ("", ""),
+        ("/a\0b/../1.jpg", "/1.jpg"),
+    ],
+)
+def test_json_lines_tell_of_absolute_paths_without_detours(
+    named: str, stored: str, linked: Path, tmp_path: Path
+) -> None:
+    line = {"image_id": "1", "caption": "A dog.", "image": named.format(top=linked)}
+    source = JsonlSource(write_jsonl(tmp_path / "captions.jsonl", line))
+    assert list(source.captions()) == [CaptionRecord("1", "A dog.", stored.format(top=linked))]
 
 
 def test_a_file_is_known_by_the_spellings_of_its_path(
