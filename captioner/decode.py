@@ -18,6 +18,7 @@ from captioner.decoders import Decoder
 from captioner.effort import USUAL_BEAM
 from captioner.next_word import NextWordRules
 from captioner.noun_phrases import NounPhrases
+from captioner.synonyms import synonym_ids
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
 
@@ -42,6 +43,7 @@ class Decoding:
     unrepeated: int = 0  # a caption never has the same run of this many words twice; 0: no limit
     apart: int = 0  # at least this many other words stand between a word and its next use; 0: no limit
     repeatable: tuple[int, ...] | None = None  # a caption may use only these words twice; None: any word
+    synonyms: tuple[tuple[int, ...], ...] = ()  # of each group a caption uses one word only
     phrases: NounPhrases | None = None  # lowers what cannot follow an article and an adjective
     groups: int = 1  # above 1: diverse beam search, `beam` hypotheses in each group
     diversity: float = 0.0  # nats off a word for each hypothesis of an earlier group that just chose it
@@ -61,6 +63,7 @@ class Decoding:
             "unrepeated",
             "apart",
             "repeatable",
+            "synonyms",
             "phrases",
             "groups",
         )
@@ -107,8 +110,9 @@ def usual_decoding(
     The student project's models decode as they did there. Ours never write `<unk>`, and repeat less: a
     small decoder's commonest faults are "a red shirt and a red shirt", "a white and white dog" and "a kitchen
     is in the kitchen". So pairs of words do not come twice, a word does not come back before two others, and
-    words other than function words do not come back at all; docs/design.md says what each of these gave.
-    And a phrase hardly ends with its adjective ("a white is walking").
+    words other than function words do not come back at all, nor does another word for the same thing ("riding
+    a bicycle on a bike"). And a phrase hardly ends with its adjective ("a white is walking"). docs/design.md
+    says what each of these gave.
     With a consensus, a beam gives all hypotheses that it closes, for the consensus to choose among; greedy
     search stays greedy.
     """
@@ -121,6 +125,7 @@ def usual_decoding(
         unrepeated=2,
         apart=2,
         repeatable=tuple(sorted({vocabulary.id(word) for word in FUNCTION_WORDS} - {UNK})),
+        synonyms=synonym_ids(vocabulary),
         phrases=NounPhrases.of(vocabulary),
         runners_up=model.consensus is not None and beam > 1 and groups == 1,
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from captioner.synonyms import others_by_word
+
 if TYPE_CHECKING:
     from captioner.decode import Decoding
 
@@ -18,6 +20,7 @@ class NextWordRules:
     def __init__(self, how: Decoding, device: torch.device) -> None:
         self._how, self._device = how, device
         self._repeatable = None if how.repeatable is None else frozenset(how.repeatable)
+        self._synonyms = others_by_word(how.synonyms)
         self._lowered = torch.tensor(how.phrases.lowered if how.phrases else (), device=device).long()
 
     def apply(self, logs: Tensor, captions: Sequence[Sequence[int]]) -> None:
@@ -31,7 +34,8 @@ class NextWordRules:
             logs[torch.tensor(wanting, device=self._device).unsqueeze(1), self._lowered] -= phrases.nats
 
     def _repeats(self, ids: Sequence[int]) -> list[int]:
-        """Words used too recently, words that may come only once, and words that would repeat a run.
+        """Words used too recently, words that may come only once and their synonyms, and words that would
+        repeat a run.
 
         Source: Paulus, Xiong and Socher, "A Deep Reinforced Model for Abstractive Summarization" (ICLR 2018).
         """
@@ -39,6 +43,7 @@ class NextWordRules:
         again = list(ids[-self._how.apart :]) if self._how.apart else []
         if repeatable is not None:
             again += [word for word in ids if word not in repeatable]
+        again += [other for word in ids for other in self._synonyms.get(word, ())]
         if run:
             last = ids[len(ids) - run + 1 :]
             again += [ids[i + run - 1] for i in range(len(ids) - run + 1) if ids[i : i + run - 1] == last]

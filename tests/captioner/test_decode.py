@@ -302,6 +302,18 @@ def test_only_some_words_come_twice(seed: int) -> None:
     assert max(map(free.count, free)) > 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_caption_uses_one_word_of_a_group(seed: int) -> None:
+    decoder = ToyDecoder(seed, words=9)
+    decoder.table[..., END] = -9.0
+    group = {5, 6, 7}
+    how = Decoding(beam=3, max_words=9, synonyms=(tuple(group),))
+    for one in decode(decoder, features(1.0, 2.0), how, n_best=3)[0]:
+        assert len(group.intersection(one.ids)) < 2
+    free = [row[0].ids for row in decode(decoder, features(1.0, 2.0), Decoding(beam=3, max_words=9))]
+    assert any(len(group.intersection(ids)) > 1 for ids in free)
+
+
 def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
     [[found]] = decode(ToyDecoder(1), features(1.0), Decoding(beam=1, max_words=12, barred=(END,)))
     assert len(set(found.ids)) < len(found.ids)
