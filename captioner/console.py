@@ -273,6 +273,7 @@ def progress_bar(total: int | None, unit: str, label: str = "", *, logged: bool 
             mininterval=BETWEEN_LINES,
             maxinterval=BETWEEN_LINES,
             delay=BETWEEN_LINES,
+            leave=False,  # else the last line would come twice
         )
     return tqdm(
         total=total,

@@ -145,16 +145,15 @@ def test_a_logged_bar_writes_lines_where_there_is_no_terminal(
         bar.update(3)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(console, "BETWEEN_LINES", 0)
-    with progress_bar(3, "step", "epoch 1/2", logged=True) as bar:
+    with progress_bar(4, "step", "epoch 1/2", logged=True) as bar:
         bar.set_postfix({"loss": "3.142"}, refresh=False)
         bar.update(2)
         tell("in between")
-        bar.update()
-    lines = capsys.readouterr().err.split("\n")
-    assert "\r" not in "".join(lines) and lines[-1] == ""
-    assert re.fullmatch(r"epoch 1/2: 2/3 steps \[\d\d:\d\d<.*, loss=3\.142\]", lines[1])
-    assert lines[2] == "in between"
-    assert lines[3].startswith("epoch 1/2: 3/3 steps [")
+        bar.update(2)
+    begun, half, told, whole, end = capsys.readouterr().err.split("\n")
+    assert begun.startswith("epoch 1/2: 0/4 steps [")
+    assert re.fullmatch(r"epoch 1/2: 2/4 steps \[\d\d:\d\d<.*, loss=3\.142\]", half)
+    assert whole.startswith("epoch 1/2: 4/4 steps [") and (told, end) == ("in between", "")
 
 
 def test_a_lazy_command_is_imported_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
