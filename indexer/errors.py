@@ -15,6 +15,10 @@ class SourceError(IndexerError):
     """A source (annotations, JSON lines, folder) cannot be read; the message names file and line."""
 
 
+#: Follows the command that makes an index which is not there.
+OR_IN_PYTHON = ", or in Python with open_index(..., create=True)"
+
+
 class IndexNotFoundError(IndexerError):
     """There is no index at this place."""
 

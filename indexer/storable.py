@@ -25,7 +25,7 @@ def _storable(given: Iterable[CaptionRecord], rejected: list[Rejected]) -> Itera
     for record in given:
         if not isinstance(record, CaptionRecord):
             raise IndexerError(f"a caption is given as CaptionRecord, not {shortened(record)}")
-        if reason := unfit(record):
+        if reason := unfit(record) or ("" if record.caption.strip() else "caption is empty"):
             rejected.append(Rejected(record, reason))
         else:
             yield record

@@ -14,6 +14,7 @@ import elasticsearch
 
 from indexer.elastic.connection import Address, ClosedError
 from indexer.errors import (
+    OR_IN_PYTHON,
     ContactLostError,
     IndexBusyError,
     IndexClosedError,
@@ -161,7 +162,7 @@ def _blocked(address: Address, reason: str) -> IndexUnavailableError:
 
 def not_found(address: Address) -> IndexNotFoundError:
     return IndexNotFoundError(
-        f"{address.where}: no such index; make it with `indexer build --index {address.where}`"
+        f"{address.where}: no such index; make it with `indexer build --index {address.where}`{OR_IN_PYTHON}"
     )
 
 

@@ -19,7 +19,7 @@ from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.status import status_of
 from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, open_for_writing
-from indexer.errors import IndexClosedError, IndexerError, IndexNotFoundError
+from indexer.errors import OR_IN_PYTHON, IndexClosedError, IndexerError, IndexNotFoundError
 from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
@@ -54,7 +54,7 @@ def _not_found(folder: Path) -> IndexNotFoundError:
     if unpublished_drafts(folder):
         wait = "wait until it is done, or resume it by the same `indexer build`"
         return IndexNotFoundError(f"{folder}: no index there yet, only the draft of a build; {wait}")
-    return IndexNotFoundError(f"{folder}: no index there; make one with `indexer build`")
+    return IndexNotFoundError(f"{folder}: no index there; make one with `indexer build`{OR_IN_PYTHON}")
 
 
 #: The snapshot of an index that has no manifest yet.

@@ -37,7 +37,7 @@ RECORDS = (
         phash="0123456789abcdef",
     ),
     record("5", "of the", source="scraped"),
-    record("6", "", source="scraped"),
+    record("6", "…", source="scraped"),
     record("7", "Ein Café, naïve Ω ﬁsh 犬が走る 🐕 'quoted' \t tab", title="é\u0301"),
     record("8", " ".join(f"word{number}" for number in range(400))),
 )

@@ -271,7 +271,8 @@ class TestAdd:
     def test_there_must_be_an_index(self, run: Run, tmp_path: Path) -> None:
         result = run("add", "--jsonl", two_captions(tmp_path))
         assert result.exit_code == 1
-        assert "no index there; make one with `indexer build`" in result.stderr
+        in_python = "or in Python with open_index(..., create=True)"
+        assert f"no index there; make one with `indexer build`, {in_python}\n" in result.stderr
         assert not (tmp_path / "caption-index").exists()
 
     def test_a_first_build_that_is_not_done_is_told(self, run: Run, tmp_path: Path) -> None:

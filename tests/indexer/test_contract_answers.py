@@ -441,7 +441,7 @@ class TestPaging:
         assert [one.document.record.image_id for one in rest] == ["b21", "b3", "b4", "b5"]
 
 
-captions = st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join)
+captions = st.lists(st.sampled_from(WORDS), max_size=7).map(lambda few: " ".join(few) or "…")
 records = st.builds(
     record,
     st.sampled_from([f"i{number}" for number in range(9)]),

@@ -100,6 +100,7 @@ class TestAdding:
         ("broken", "reason"),
         [
             (CaptionRecord("bad", "a dog", license=None), "license must be a string, not NoneType"),  # type: ignore[arg-type]
+            (CaptionRecord("bad", " \t\n"), "caption is empty"),
             (CaptionRecord(9, "a dog"), "image_id must be a string, not int"),  # type: ignore[arg-type]
             *(
                 (

@@ -31,7 +31,8 @@ def captions() -> list[CaptionRecord]:
     records = [
         CaptionRecord(
             image_id=f"image{chance.randrange(120):03}",
-            caption=" ".join(chance.choices(WORDS, k=chance.choice([0, 1, 1, 2, 3, 4, 5, 6, 8, 12, 40]))),
+            caption=" ".join(chance.choices(WORDS, k=chance.choice([0, 1, 1, 2, 3, 4, 5, 6, 8, 12, 40])))
+            or "…",
             source=chance.choice(["coco", "scraped"]),
             model=chance.choice(["", "default@1"]),
         )

@@ -94,7 +94,8 @@ def test_what_was_gone_back_from_is_not_gone_back_to_where_all_else_is_gone(elas
     delete_by_hand(elastic_where, good)
     with pytest.raises(IndexNotFoundError, match=rf"no older .*\({bad}: newer, .*; --to leads to them\)"):
         gone_back(elastic_where)
-    with pytest.raises(IndexNotFoundError, match=r"no such index; make it with `indexer build"):
+    said = r"no such index; make it with `indexer build --index [^`]+`, or in Python with open_index\(\.\.\."
+    with pytest.raises(IndexNotFoundError, match=said):
         captions(elastic_where)
 
 

@@ -180,7 +180,9 @@ def test_an_image_in_two_segments_is_drawn_as_often_as_any_other(tmp_path: Path)
     assert all(18 <= first.count(name) <= 82 for name in "abcdef")  # 50 each, give or take 5 sigma
 
 
-words = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_size=9).map(" ".join)
+words = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_size=9).map(
+    lambda few: " ".join(few) or "…"
+)
 captions = st.builds(CaptionRecord, st.sampled_from([f"i{number}" for number in range(12)]), words)
 
 

@@ -21,7 +21,7 @@ from tests.indexer.memory import MemoryIndex, order_of
 WORDS = ("bike", "cat", "dog", "egg", "fish", "goat", "hat")
 ANALYZER = "words/1"
 
-captions = st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join)
+captions = st.lists(st.sampled_from(WORDS), max_size=7).map(lambda few: " ".join(few) or "…")
 records = st.builds(
     CaptionRecord,
     image_id=st.sampled_from([f"i{number}" for number in range(9)]),
