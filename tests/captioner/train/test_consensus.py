@@ -247,7 +247,8 @@ def test_a_captioner_is_named_by_how_it_writes_and_no_more(made: Path, plain: Pa
     phrases = NounPhrases.of(WORDS)
     for model in (made, plain):
         how = usual_decoding(checkpoint.load(model).model, WORDS)
-        assert how.key() == f"Decoding({way}repeatable={words}, phrases={phrases}, groups=1, diversity=0.0)"
+        kept = f"repeatable={words}, synonyms=(), phrases={phrases}"
+        assert how.key() == f"Decoding({way}{kept}, groups=1, diversity=0.0)"
 
 
 def test_the_command_tells_what_it_made(
