@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from captioner.counted import counted
 from captioner.drawing.letters import extent, font, write
-from captioner.drawing.page import document, named, safe
+from captioner.drawing.page import document, named, safe, write_document
 from captioner.drawing.picture import (
     CARD,
     EDGE,
@@ -32,7 +32,6 @@ from captioner.drawing.picture import (
     write_png,
 )
 from captioner.errors import ModelError
-from captioner.files import written_whole
 from captioner.outside import clean, printable
 from captioner.photo import Photo, photo_name
 from captioner.streaming import StreamingCaptioner
@@ -199,8 +198,7 @@ def page(compared: Sequence[ComparedPhoto], models: int = 0) -> str:
 
 def write_page(compared: Sequence[ComparedPhoto], path: str | os.PathLike[str], models: int = 0) -> None:
     """Write the page; the file is whole, or as it was before."""
-    with written_whole(Path(path)) as file:
-        file.write(page(compared, models).encode())
+    write_document(page(compared, models), path)
 
 
 def _figure(result: ComparedPhoto) -> str:

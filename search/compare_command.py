@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from captioner.console import PLACE, beam_option, writing
+from captioner.console import PLACE, beam_option
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.compare import captions_by, side_by_side
@@ -70,10 +70,10 @@ def compare(
     else:
         click.echo(ways_text(comparison, terminal_width()))
     if html is not None:
+        from captioner.drawing.page import write_document
         from search.render.comparison import comparison_page
 
-        with writing(html):
-            html.write_text(comparison_page(comparison), encoding="utf-8")
+        write_document(comparison_page(comparison), html)
         click.echo(f"page: {html}", err=True)
 
 

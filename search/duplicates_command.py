@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, progress_bar, tell, with_options, writing
+from captioner.console import Command, progress_bar, tell, with_options
 from captioner.counted import counted
 from captioner.outside import clean, printable
 from indexer.filter_options import FILTERS, read_filters
@@ -86,8 +86,8 @@ def _print_paths(found: NearCopies) -> None:
 
 
 def _write_page(found: NearCopies, html: Path) -> None:
+    from captioner.drawing.page import write_document
     from search.render.duplicates import near_copies_page
 
-    with writing(html):
-        html.write_text(near_copies_page(found), encoding="utf-8")
+    write_document(near_copies_page(found), html)
     click.echo(f"page: {html}", err=True)

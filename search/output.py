@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from captioner.console import tell, writing
+from captioner.console import tell
 from captioner.counted import counted
 from captioner.outside import printable
 from search.hits import Answer, Results
@@ -122,12 +122,10 @@ def _write_files(answers: list[Answer], output: Output) -> None:
     if output.html:
         from search.render.page import write_page
 
-        with writing(output.html):
-            write_page(answers, output.html)
+        write_page(answers, output.html)
         click.echo(f"page: {output.html}", err=True)
     if output.montage:
         from search.render.montage import write_montage
 
-        with writing(output.montage):
-            write_montage(answers, output.montage)
+        write_montage(answers, output.montage)
         click.echo(f"montage: {output.montage}", err=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from html import escape
 from pathlib import Path
 
 from captioner.drawing.made import META
-from captioner.files import is_file
+from captioner.files import is_file, written_whole
 from captioner.outside import clean, printable
 
 #: The style of all pages: the colours of captioner.drawing.picture, light and dark, and the text's layout.
@@ -67,3 +68,9 @@ def document(title: str, style: str, body: str) -> str:
         f'<meta name="referrer" content="no-referrer">\n<title>{safe(title)}</title>\n'
         f"<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def write_document(html: str, path: str | os.PathLike[str]) -> None:
+    """Write a page; the file is whole, or as it was before. Raises OSError, which names it."""
+    with written_whole(Path(path)) as file:
+        file.write(html.encode())

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from html import escape
-from pathlib import Path
 
-from captioner.drawing.page import document, linked, named, safe
+from captioner.drawing.page import document, linked, named, safe, write_document
 from captioner.drawing.picture import data_uri, thumbnail
 from captioner.tokens import Analyzer, analyzer
 from search.hits import Answer, Hit, Results
@@ -56,7 +55,8 @@ def page(answers: Sequence[Answer]) -> str:
 
 
 def write_page(answers: Sequence[Answer], path: str | os.PathLike[str]) -> None:
-    Path(path).write_text(page(answers), encoding="utf-8")
+    """Write the page; the file is whole, or as it was before."""
+    write_document(page(answers), path)
 
 
 def _section(answer: Answer) -> str:
