@@ -10,6 +10,7 @@ from search.asked import Asked
 from search.errors import QueryError, SearchError
 from search.hits import Hit, Results
 from search.searcher import IndexedImage, Searcher
+from search.wanted import Options
 
 if TYPE_CHECKING:
     __version__: str
@@ -21,6 +22,7 @@ __all__ = [
     "Filters",
     "Hit",
     "IndexedImage",
+    "Options",
     "QueryError",
     "Results",
     "SearchError",

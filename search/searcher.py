@@ -46,8 +46,8 @@ class IndexedImage:
 class Searcher(TokenSearcher):
     """Searches one index, by photos, too. The captioner (and torch) is loaded when a photo is first given.
 
-    Errors: QueryError for a query that cannot be answered, indexer.errors.IndexerError from the engine,
-    captioner.errors.PhotoError and ModelError from captioning. Usable by several threads.
+    Errors: QueryError for a query that cannot be answered, indexer.IndexerError from the engine,
+    captioner.PhotoError and ModelError from captioning. Usable by several threads.
 
     A photo is searched for by its best caption, or by several `captions` (more than `beam` widen it). Hits
     are then images like any of these, and the best similarity counts. `beam`: None for the model's usual one.
@@ -91,8 +91,11 @@ class Searcher(TokenSearcher):
         return captions_of(photo, self.captioner, self.beam)[0]
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images whose captions are like those written for this photo; raises PhotoError."""
-        view, wanted = self._look(k, **options)
+        """Images whose captions are like those written for this photo, up to `k` of them; raises PhotoError.
+
+        Options: `filters`, `without`, `min_score`, `after`, `fold_duplicates`; `search.Options` tells each.
+        """
+        view, wanted = self._look(k, options)
         started = time.perf_counter()
         captions = captions_of(photo, self.captioner, self.beam, self.captions_per_photo)
         captioning_ms = milliseconds_since(started)
@@ -106,10 +109,10 @@ class Searcher(TokenSearcher):
         """`similar` for many photos, in order; one that cannot be read gives its error, the rest go on.
 
         Photos are taken as they are needed, so there may be any number of them. Those that go to the engine
-        together have one view of the index.
+        together have one view of the index. Options: `search.Options`.
         """
         check_listed(photos, "photos", QueryError)
-        _, wanted = self._look(k, **options)
+        _, wanted = self._look(k, options)
         return self._similar_many(photos, wanted)
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
@@ -139,9 +142,9 @@ class Searcher(TokenSearcher):
         """More like these, less like those. A `str` is a caption; photos are given as `Path`, bytes or image.
 
         Searched by the words that stand in a larger share of the liked than of the unliked examples. That is
-        again a set, so the answer is ranked, explained and certified as any other.
+        again a set, so the answer is ranked, explained and certified as any other. Options: `search.Options`.
         """
-        view, wanted = self._look(k, **options)
+        view, wanted = self._look(k, options)
         examples = [listed(given, "examples", QueryError, object) for given in (like, unlike)]
         started = time.perf_counter()
         liked, unliked = ([self._example(view, one) for one in given] for given in examples)

@@ -16,7 +16,7 @@ from search.hits import Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import distinct, representative
 from search.unknown import Vocabulary
-from search.wanted import Options, Wanted
+from search.wanted import Options, Wanted, check_names
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -28,7 +28,7 @@ COUNT_SECONDS = 5.0
 class TokenSearcher:
     """Searches one index by what has tokens; `Searcher` searches by photos, too. Usable by several threads.
 
-    Errors: QueryError for a query that cannot be answered, indexer.errors.IndexerError from the engine.
+    Errors: QueryError for a query that cannot be answered, indexer.IndexerError from the engine.
 
     A question looks at the index once, by one `view`: on an embedded index its tokens and its answer are of
     one generation, whatever is published meanwhile. Who made tokens by a view gives that one with them.
@@ -50,33 +50,40 @@ class TokenSearcher:
         self.close()
 
     def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images whose captions are like this one."""
+        """Images whose captions are like this one, up to `k` of them.
+
+        Options: `filters`, `without`, `min_score`, `after`, `fold_duplicates`; `search.Options` tells each.
+        """
         return self.texts([caption], k, **options)
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images whose captions are like one of these (at least one), the best first."""
-        view, wanted = self._look(k, **options)
+        """Images whose captions are like one of these (at least one), the best first.
+
+        Options: `search.Options`.
+        """
+        view, wanted = self._look(k, options)
         return self._answer(view, distinctly_analysed(view, captions), wanted)
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images for a set of tokens, as the index's analyzer gives them."""
+        """Images for a set of tokens, as the index's analyzer gives them. Options: `search.Options`."""
         given = frozenset(listed(tokens, "tokens", QueryError))
-        view, wanted = self._look(k, **options)
+        view, wanted = self._look(k, options)
         return self._answer(view, (of_tokens(given, view.analyzer),), wanted)
 
     def any_of(
         self, asked: Iterable[Asked], k: int = 10, *, view: View | None = None, **options: Unpack[Options]
     ) -> Results:
-        """As `texts`, for captions whose tokens are known."""
-        view, wanted = self._look(k, view, **options)
+        """As `texts`, for captions whose tokens are known. Options: `search.Options`."""
+        view, wanted = self._look(k, options, view)
         return self._answer(view, _with_analyzer(view, asked), wanted)
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
-        It is searched by the caption that agrees best with its other captions (`representative`).
+        It is searched by the caption that agrees best with its other captions (`representative`). Options:
+        `search.Options`.
         """
-        view, wanted = self._look(k, **options)
+        view, wanted = self._look(k, options)
         return self._answer(view, (self._of_image(view, image_id),), wanted, frozenset({image_id}))
 
     def count_any_of(
@@ -93,7 +100,7 @@ class TokenSearcher:
 
         `min_score` is above 0. An image counts once.
         """
-        view, wanted = self._look(1, view, filters=filters, without=without, min_score=min_score)
+        view, wanted = self._look(1, {"filters": filters, "without": without, "min_score": min_score}, view)
         if not wanted.min_score:
             raise QueryError("a count needs a least score above 0")
         asked = _with_analyzer(view, asked)
@@ -111,7 +118,7 @@ class TokenSearcher:
     ) -> Results:
         """Images drawn at random: no query, so no tokens and no similarity."""
         started = time.perf_counter()
-        view, wanted = self._look(k, filters=filters, without=without)
+        view, wanted = self._look(k, {"filters": filters, "without": without})
         drawn = view.random(wanted.k, wanted.filters, seed_of(seed, QueryError))
         check_analyzer(view, wanted.without)
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
@@ -125,6 +132,7 @@ class TokenSearcher:
             analyzer=view.analyzer,
             filtered=bool(wanted.filters),
             without=wanted.filters.without,
+            barred=wanted.without,
         )
 
     def representative(self, image_id: str, *, view: View | None = None) -> Document:
@@ -135,8 +143,9 @@ class TokenSearcher:
             raise NoImageError(image_id, view.where)
         return representative(documents)
 
-    def _look(self, k: int, view: View | None = None, **options: Unpack[Options]) -> tuple[View, Wanted]:
+    def _look(self, k: int, options: Options, view: View | None = None) -> tuple[View, Wanted]:
         """The one view of the index that a question has, and what it wants."""
+        check_names(options)
         view = self.index.view() if view is None else view
         return view, Wanted.of(view.analyzer, k, **options)
 
@@ -175,6 +184,7 @@ class TokenSearcher:
             more=page.more,
             filtered=bool(plan.wanted.filters),
             without=plan.wanted.filters.without,
+            barred=plan.wanted.without,
             unknown=strange,
             continued=plan.cursor is not None,
             engine_ms=page.engine_seconds * 1000.0,

@@ -17,13 +17,28 @@ from search.errors import QueryError
 
 
 class Options(TypedDict, total=False):
-    """What every search takes besides the query and `k`."""
+    """What every search takes by name besides the query and `k`; none need be given.
 
-    filters: Allowed  # which captions may answer
-    without: Iterable[str]  # words: no caption with a token of one of them answers
-    min_score: float  # least Jaccard similarity, 0 to 1
-    after: str | None  # the cursor of the page before
-    fold_duplicates: bool  # near copies of a picture count as one
+    `filters`: which captions may answer, as fields and their values, `{"source": "coco"}`, or as `Filters`.
+    `without`: a list of words; no caption with a token of one of them answers.
+    `min_score`: the least Jaccard similarity of a hit, 0 to 1.
+    `after`: the `cursor` of the page before, for the next one.
+    `fold_duplicates`: True counts near copies of a picture as one hit.
+    """
+
+    filters: Allowed
+    without: Iterable[str]
+    min_score: float
+    after: str | None
+    fold_duplicates: bool
+
+
+def check_names(options: Options) -> None:
+    """Raises TypeError, as Python does for a call's wrong argument, for an option that there is not."""
+    for name in options:
+        if name not in Options.__annotations__:
+            there_are = ", ".join(Options.__annotations__)
+            raise TypeError(f"no option {name!r} of a search; there are {there_are}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,7 @@ class Wanted:
 
     k: int
     filters: Filters  # those given, and the tokens of `without`
-    without: tuple[Asked, ...]  # the words, each with its own tokens
+    without: tuple[Asked, ...]  # the words, each with its own tokens; those that do not count have none
     min_score: float
     after: str  # empty: the first page
     fold_duplicates: bool
@@ -58,10 +73,7 @@ class Wanted:
 
 def _barred(words: str, name: str) -> Asked:
     """Words that keep captions away. What they imply does not: without puppies there may be dogs."""
-    tokens = own_tokens(words, analyzer(name))
-    if not tokens:
-        raise QueryError(f"nothing to do without: {shortened(words)} holds no word that counts")
-    return Asked(words, tokens, name)
+    return Asked(words, own_tokens(words, analyzer(name)), name)
 
 
 def _filters(given: Allowed, barred: Sequence[Asked]) -> Filters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import indexer
 import search
 from indexer.errors import IndexMismatchError
-from search import Asked, Filters, IndexedImage, QueryError, Searcher
+from search import Asked, Filters, IndexedImage, Options, QueryError, Searcher
 from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
@@ -162,3 +163,45 @@ def test_examples_may_come_one_after_the_other(searcher: Searcher) -> None:
     like: list[str | IndexedImage] = ["a dog", IndexedImage("i2")]
     results = searcher.blend(iter(like), iter(["a beach"]))
     assert results.asked == (Asked("a dog + a dog on a beach - a beach", frozenset({"dog"}), "english/1"),)
+
+
+def test_the_options_of_a_search_are_told_where_help_is_asked_for() -> None:
+    taking = {
+        name: inspect.getdoc(method) or ""
+        for name, method in inspect.getmembers(Searcher, inspect.isfunction)
+        if not name.startswith("_") and "options" in inspect.signature(method).parameters
+    }
+    assert {"text", "texts", "tokens", "any_of", "image", "similar", "similar_many", "blend"} == {*taking}
+    for told in (taking["text"], taking["similar"], inspect.getdoc(Options) or ""):
+        assert [name for name in Options.__annotations__ if f"`{name}`" not in told] == []
+    assert [name for name, told in taking.items() if "`search.Options`" not in told] == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda one: one.text("a dog", minscore=0.3),
+        lambda one: one.texts(["a dog"], minscore=0.3),
+        lambda one: one.tokens(["dog"], minscore=0.3),
+        lambda one: one.any_of([DOG], minscore=0.3),
+        lambda one: one.image("i0", minscore=0.3),
+        lambda one: one.similar("no photo", minscore=0.3),
+        lambda one: one.similar_many(iter(["no photo"]), minscore=0.3),
+        lambda one: one.blend(["a dog"], minscore=0.3),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(
+    searcher: Searcher, ask: Callable[[Any], object]
+) -> None:
+    with pytest.raises(TypeError) as refused:
+        ask(searcher)
+    assert str(refused.value) == (
+        "no option 'minscore' of a search; there are filters, without, min_score, after, fold_duplicates"
+    )
+
+
+def test_no_inner_name_is_an_option(searcher: Searcher) -> None:
+    anything: Any = searcher
+    for name in ("view", "analyzer_name"):
+        with pytest.raises(TypeError, match=f"no option '{name}'"):
+            anything.text("a dog", **{name: None})
