@@ -19,7 +19,6 @@ from tqdm import tqdm
 from captioner.drawing.made import is_made_here
 from captioner.effort import MOST_BEAM, USUAL_BEAM
 from captioner.files import beside, is_file
-from captioner.files import writing as writing
 from captioner.outside import printable
 from captioner.signals import interrupting
 from captioner.version import program_version

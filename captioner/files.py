@@ -23,41 +23,47 @@ def real_path(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Add the file's name to an OSError while it is written; the system names it only while opening it."""
+def writing(file: Path, first: Path | None = None) -> Iterator[None]:
+    """Let an OSError name the file to be written where it names none, or the one written `first`."""
     try:
-        yield path
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
+        yield
+    except OSError as error:  # the system names a file only while it opens it
+        if error.errno is None or error.filename not in (None, str(first)):
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 @contextmanager
 def written_whole(file: Path) -> Iterator[BinaryIO]:
     """A stream whose content becomes the file in one step, at the end of the block.
 
-    An error, which names the file, or Ctrl-C leaves the old one. A device (/dev/null) is written to directly.
+    An error, which names the file, or Ctrl-C leaves the old one. Where the name is a link, the file that it
+    leads to is written. A device (/dev/null, /dev/stdout) is written to directly.
     """
     new = beside(file)
-    if new == file:
-        with writing(file), file.open("wb") as stream:
-            yield stream
-        return
-    try:
-        with writing(file), new.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
+    with writing(file, new):
+        if new == file:
+            with file.open("wb") as stream:
+                yield stream
+            return
+        try:
+            with new.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            new.replace(real_path(file))
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def beside(file: Path) -> Path:
     """The temporary path that a file is first written to; for a device the device itself."""
-    return file if _is_device(file) else file.with_name(f".{file.name}.{os.getpid()}")
+    if _is_device(file):
+        return file
+    real = Path(real_path(file))
+    return real.with_name(f".{real.name}.{os.getpid()}")
 
 
 def _is_device(file: Path) -> bool:
-    return file.exists() and not file.is_file()
+    """Whether it is no file, or a name of the system's for one that is open, such as /dev/stdout."""
+    return file.exists() and (not file.is_file() or file.absolute().parts[1:2] in (("dev",), ("proc",)))

@@ -1,8 +1,9 @@
 """Words for one thing: a caption that has named it does not name it again.
 
 No word of content comes twice in a caption, so decoders turned to the next best one: "a man is riding a
-bicycle on a bike" (17 of 1,084 captions). Kept to what photos hardly ever show side by side and captions
-mix up; "a man and a woman" and "a laptop computer" are two words of good captions.
+bicycle on a bike" (17 of 1,084 captions). Few of people's captions name such a thing by two words (of COCO's
+that name a bike 3.7 %, a boat 2.2, a street 1.8), and those lose little; "a man and a woman" and "a laptop
+computer" are two words of good captions.
 """
 
 from __future__ import annotations

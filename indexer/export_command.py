@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from captioner.console import Command, WholeFile, interruptible, progress_bar, tell, with_options, writing
-from captioner.files import written_whole
+from captioner.console import Command, WholeFile, interruptible, progress_bar, tell, with_options
+from captioner.files import writing, written_whole
 from indexer import open_index
 from indexer.export import export as export_captions
 from indexer.filter_options import FILTERS, read_filters
@@ -60,7 +60,7 @@ def export(file: Path | None, where: str, **options: Any) -> None:
 @contextmanager
 def _into(file: Path | None) -> Iterator[BinaryIO]:
     if file is not None:
-        with interruptible(f"interrupted: {file} was not written"), writing(file), written_whole(file) as new:
+        with interruptible(f"interrupted: {file} was not written"), written_whole(file) as new:
             yield new
         return
     with writing(Path("standard output")):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, Number, OutputFile, PngFile, beam_option, with_options
+from captioner.console import Command, Number, PngFile, WholeFile, beam_option, with_options
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
@@ -35,7 +35,7 @@ def _readable(context: click.Context, option: click.Parameter, given: str | None
 index_option = named_index("index")
 html_option = click.option(
     "--html",
-    type=OutputFile(),
+    type=WholeFile(),
     metavar="FILE",
     help="Write a page with the pictures in it, over no file of others.",
 )
