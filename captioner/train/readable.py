@@ -33,16 +33,18 @@ def readable(
     """The photos that can be read; each of the others is remarked on, and their number.
 
     `purpose`: what the photos are for, such as "to learn from". `memory`: a folder where it is kept which
-    photos could not be read, so that the same files are decoded once only. `begin` is called where they have
-    to be. Raises DataError if so many cannot be read that the rest is another data set.
+    photos could not be read, so that the same files are decoded once only. Where all have to be, `begin` is
+    called, and then `progress`. Raises DataError if so many cannot be read that the rest is another data set.
     """
     path = memory / f"{_digest(photos)}.unreadable.json" if memory is not None else None
     remembered = _remembered(path, len(photos))
     if remembered is None:
         begin()
+        found = _look(photos, range(len(photos)), progress)
+    else:
+        found = _look(photos, remembered)
     bad = set[int]()
-    numbers = range(len(photos)) if remembered is None else remembered
-    for number, why in _look(photos, numbers, progress):
+    for number, why in found:
         remark(why)
         bad.add(number)
     if path is not None and remembered is None:
@@ -54,7 +56,9 @@ def readable(
 
 
 def _look(
-    photos: Sequence[CaptionedPhoto], numbers: Sequence[int], progress: Callable[[int], object]
+    photos: Sequence[CaptionedPhoto],
+    numbers: Sequence[int],
+    progress: Callable[[int], object] = lambda done: None,
 ) -> Iterator[tuple[int, str]]:
     """Numbers of the photos that cannot be read, and why, in order; threads decode them."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
+from captioner.cli import main
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.photo import glance
@@ -16,7 +19,7 @@ from captioner.train.consensus import add_consensus
 from captioner.train.readable import readable
 from captioner.train.run import TrainingData, TrainingRun, train
 from tests.captioner.train.test_run import Watch, outcome, small_run
-from tests.captioner.worlds import coloured_photos, tiny_model
+from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
 
 
 def spoil(photo: CaptionedPhoto) -> str:
@@ -122,6 +125,24 @@ def test_a_run_goes_on_without_the_photos_that_it_began_without(rate: float, tmp
         lines = [line for line in watch.remarks if line.startswith(tuple(told))]
         assert len(lines) == 2
         assert "left out 1 of 7 photos to learn from: unreadable" in watch.remarks
+
+
+def test_the_command_leaves_it_out_in_every_run(tmp_path: Path) -> None:
+    """Only the first run looks at all photos, so only there is a bar."""
+    photos = coloured_photos(tmp_path / "photos", 8)
+    spoilt = photos[2].image.with_suffix(".jpg")
+    Image.open(photos[2].image).save(spoilt)
+    spoilt.write_bytes(spoilt.read_bytes()[:300])
+    photos[2] = dataclasses.replace(photos[2], image=spoilt)
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", photos[:6])
+    held_out = write_jsonl(tmp_path / "held.jsonl", photos[6:])
+    line = ["train", "--jsonl", learnt, "--dev-jsonl", held_out, "--from", tiny_model(tmp_path / "tiny")]
+    line += ["--epochs", 1, "--batch", 2, "--device", "cpu", "--cache", tmp_path / "cache"]
+    for where in (["first"], ["second"], ["second", "--resume"]):
+        result = CliRunner().invoke(main, [*map(str, line), "-o", str(tmp_path / where[0]), *where[1:]])
+        assert result.exit_code == 0, result.output
+        assert f"{spoilt}: damaged" in result.stderr
+        assert "left out 1 of 6 photos to learn from: unreadable" in result.stderr
 
 
 def test_a_consensus_is_made_without_them(tmp_path: Path) -> None:
