@@ -55,6 +55,8 @@ def train(
         _go_on(run, prepared.training, watcher)
     if processes.first:
         _check_room(run.folder, prepared.training)
+        if not begun:  # a log here is that of a run which was killed before it had learnt anything
+            (run.folder / LOG).unlink(missing_ok=True)
     processes.wait()  # the first process must not replace a state before all have read it
     with stopped_between_steps() as stop:
         _Epochs(run, prepared, watcher, about).run_all(stop)

@@ -141,6 +141,21 @@ def test_a_scoring_of_the_start_that_was_stopped_is_done_again(
     assert epochs_in_log(run.folder) == ["0", "1", "2"]
 
 
+def test_a_run_that_was_killed_before_its_first_state_leaves_the_next_no_score(
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log has the score of the model that it began with, which may be another one."""
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(loop.Training, "save_state", lambda *_: None)
+        train(run, data, Watch(at_step=1))
+    assert epochs_in_log(run.folder) == ["0"] and not (run.folder / STATE).exists()
+    train(dataclasses.replace(run, start=tiny_model(tmp_path / "other", 1)), data, watch := Watch())
+    assert epochs_in_log(run.folder) == ["0", "1", "2"]
+    scores = [line.split(",")[2] for line in (run.folder / LOG).read_text().splitlines()[1:]]
+    assert scores == [str(report.score) for report in watch.reports]
+
+
 def test_self_critical_training_tells_the_reward_of_what_it_drew(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
