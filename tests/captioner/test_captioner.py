@@ -441,7 +441,7 @@ def test_it_tells_what_it_is(captioner: Captioner) -> None:
 
 
 def test_a_model_from_elsewhere_says_what_opens_it() -> None:
-    with pytest.raises(ModelError, match=r"^hf:x/y: .*captioner\.captioner\.open_captioner opens it"):
+    with pytest.raises(ModelError, match=r"^hf:x/y: .*in Python captioner\.captioner\.open_captioner"):
         Captioner.load("hf:x/y", "cpu")
 
 
