@@ -8,18 +8,32 @@ from captioner.errors import CaptionerError, ModelError, PhotoError
 from captioner.version import version_attribute
 
 if TYPE_CHECKING:
-    from captioner.captioner import Caption, Captioner
+    from captioner.captioner import Captioner
+    from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 
     __version__: str
 
-__all__ = ["Caption", "Captioner", "CaptionerError", "ModelError", "PhotoError", "__version__"]
+__all__ = [
+    "Caption",
+    "Captioned",
+    "Captioner",
+    "CaptionerError",
+    "ModelError",
+    "PhotoCaptioner",
+    "PhotoError",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Caption", "Captioner"):
-        from captioner import captioner
+    if name == "Captioner":
+        from captioner.captioner import Captioner
 
-        return getattr(captioner, name)
+        return Captioner
+    if name in ("Caption", "Captioned", "PhotoCaptioner"):
+        from captioner import photo_captioner
+
+        return getattr(photo_captioner, name)
     return version_attribute(__name__)(name)
 
 

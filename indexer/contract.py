@@ -127,8 +127,8 @@ class CaptionIndex(View, _Closing):
     """Captions with their token sets, searchable by token.
 
     The index remembers the analyzer that made its tokens, and uses it for captions that are added. Once it is
-    closed, every call raises an error. All errors are subclasses of `indexer.errors.IndexerError`, with a
-    message of one line.
+    closed, every call raises an error. All errors are subclasses of `indexer.IndexerError`, with a message of
+    one line.
     """
 
     @abstractmethod

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from captioner.version import version_attribute
 from indexer.records import Filters
 from search.asked import Asked
-from search.errors import QueryError, SearchError
-from search.hits import Hit, Results
+from search.errors import NoImageError, NoWordError, QueryError, SearchError
+from search.hits import Answer, Hit, Results
+from search.jaccard import Explanation, Similarity
 from search.searcher import IndexedImage, Searcher
 from search.wanted import Options
 
@@ -18,14 +19,19 @@ else:
     __getattr__ = version_attribute(__name__)
 
 __all__ = [
+    "Answer",
     "Asked",
+    "Explanation",
     "Filters",
     "Hit",
     "IndexedImage",
+    "NoImageError",
+    "NoWordError",
     "Options",
     "QueryError",
     "Results",
     "SearchError",
     "Searcher",
+    "Similarity",
     "__version__",
 ]

@@ -33,6 +33,11 @@ def test_the_package_names_all_that_it_gives_before_any_of_it_is_loaded() -> Non
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "False"]
 
 
+def test_what_a_captioner_gives_is_named_without_torch() -> None:
+    code = "import sys; from captioner import Captioned, PhotoCaptioner; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False"]
+
+
 def test_a_caption_needs_neither_torchvision_nor_torchs_compiler(photos: Path) -> None:
     code = (
         "import sys; from captioner.loader import loader; print(loader()().caption(sys.argv[1:])[0].text);"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import itertools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+import captioner
 import indexer
 import search
 from indexer.errors import IndexMismatchError
@@ -38,6 +42,45 @@ def test_what_a_search_takes_and_gives_is_exported() -> None:
     assert search.Filters is indexer.Filters
     for package in (search, indexer):
         assert all(getattr(package, name) for name in package.__all__)
+
+
+def told_by(package: ModuleType) -> Iterator[tuple[str, str]]:
+    """The docstring of everything that a package exports, and the name of the type that it gives."""
+    for name in package.__all__:
+        exported = getattr(package, name)
+        members = inspect.getmembers(exported) if inspect.isclass(exported) else []
+        for one in (exported, *(member for inner, member in members if not inner.startswith("_"))):
+            told = one.fget if isinstance(one, property) else one
+            yield inspect.getdoc(told) or "", str(getattr(told, "__annotations__", {}).get("return", ""))
+
+
+@pytest.mark.parametrize("package", [captioner, indexer, search])
+def test_an_error_that_help_names_can_be_caught_by_that_name(package: ModuleType) -> None:
+    named = {error for doc, _ in told_by(package) for error in re.findall(r"\b[A-Z]\w*Error\b", doc)}
+    assert "ModelError" in named or "IndexerError" in named
+    places = (builtins, captioner, indexer, search)
+    assert [error for error in sorted(named) if not any(hasattr(place, error) for place in places)] == []
+
+
+@pytest.mark.parametrize("package", [indexer, search])
+def test_what_a_call_gives_can_be_imported(package: ModuleType) -> None:
+    given = {one for _, types in told_by(package) for one in re.findall(r"\b[A-Z]\w+", types)}
+    assert given & {"Results", "IndexStatus"}
+    places = (builtins, captioner, indexer, search)
+    missing = given - {"Any", "Fraction", "Iterator", "Mapping", "Sequence"}
+    assert [name for name in sorted(missing) if not any(hasattr(place, name) for place in places)] == []
+
+
+def test_the_errors_of_an_index_are_exported() -> None:
+    def below(error: type[Exception]) -> set[str]:
+        return {error.__name__}.union(*(below(one) for one in error.__subclasses__()))
+
+    of_an_index = {*below(indexer.IndexNotFoundError), *below(indexer.IndexUnavailableError)}
+    of_an_index |= {"IndexClosedError", "IndexDamagedError", "IndexLockedError", "IndexMismatchError"}
+    assert of_an_index <= {*indexer.__all__}
+    assert {"AddReport", "Rejected", "Candidate", "Position", "Query"} <= {*indexer.__all__}
+    assert {"NoImageError", "NoWordError", "Similarity"} <= {*search.__all__}
+    assert {"Captioned", "PhotoCaptioner"} <= {*captioner.__all__}
 
 
 @pytest.mark.parametrize(
