@@ -119,6 +119,7 @@ class Results:
     more: bool = False  # whether further images may answer, even if no cursor leads to them
     filtered: bool = False  # whether there were filters
     without: frozenset[str] = frozenset()  # tokens that no caption which answers holds
+    barred: tuple[Asked, ...] = ()  # the words to do without, as they were given
     unknown: frozenset[str] = frozenset()  # tokens asked or barred that no caption of the index holds
     idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
@@ -150,6 +151,11 @@ class Results:
         return text if 0 < len(text) <= LONGEST else None
 
     @property
+    def idle_without(self) -> tuple[str, ...]:
+        """What was given to do without and keeps no caption away, since no word of it counts ("the")."""
+        return tuple(one.caption for one in self.barred if not one.tokens)
+
+    @property
     def several(self) -> bool:
         """Whether the search was for more than one caption."""
         return len(self.asked) > 1
@@ -162,9 +168,10 @@ class Results:
         """The object that `--json` prints and the REST API gives; several captions are listed in it."""
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
         without = {"without": sorted(self.without)} if self.without else {}
+        idle = {"idle_without": list(self.idle_without)} if self.idle_without else {}
         unknown = {"unknown": sorted(self.unknown)} if self.unknown else {}
         answer: dict[str, Any] = {
-            "query": self.asked[0].as_json() | captions | without | unknown,
+            "query": self.asked[0].as_json() | captions | without | idle | unknown,
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,

@@ -14,6 +14,7 @@ import click
 from captioner.console import tell
 from captioner.counted import counted
 from captioner.outside import printable
+from search.errors import quoted
 from search.hits import Answer, Results
 from search.options import Output
 from search.paths import print_paths
@@ -36,11 +37,12 @@ def show(
     With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
     the remarks that follow if an answer has no hits.
     """
-    whole, empty, unplaced, keep = True, False, 0, []
+    whole, empty, unplaced, keep, idle = True, False, 0, [], dict[str, None]()
     for answer in answers:
         whole = whole and answer.results is not None
         empty = empty or (answer.results is not None and not answer.results.hits)
         _remark(answer)
+        idle |= dict.fromkeys(answer.results.idle_without if answer.results else ())
         if output.paths:
             unplaced += _print_paths(answer)
         else:
@@ -49,6 +51,8 @@ def show(
             keep.append(answer)
     if unplaced:
         tell(f"left out, since the index has no place on one line for them: {counted(unplaced, 'picture')}")
+    for words in idle:  # the same for every photo, and said once
+        tell(f"{quoted(words)} keeps no picture away: it holds no word that counts")
     for remark in why() if why and empty else ():
         tell(remark)
     _write_files(keep, output)

@@ -107,9 +107,9 @@ def search_web(
 def nothing_found(caption: str, without: Iterable[str] = ()) -> Results:
     """The answer where the web cannot be asked: exact, since no image is like a caption without words."""
     asked = (Asked(caption, frozenset(), DEFAULT),)
-    barred = Wanted.of(DEFAULT, 1, without=without).filters.without
+    wanted = Wanted.of(DEFAULT, 1, without=without)
     nothing = Results(asked, hits=(), exact=True, examined=0, captions=0, took_ms=0.0, analyzer=DEFAULT)
-    return replace(nothing, without=barred)
+    return replace(nothing, without=wanted.filters.without, barred=wanted.without)
 
 
 def _among_written(
@@ -119,7 +119,7 @@ def _among_written(
     own = generated_by(model)
     found = searcher.text(caption, k, filters=own, without=without, min_score=min_score)
     written = searcher.index.status().models.get(model, 0)
-    examined, filtered = min(found.examined, written), bool(without)
+    examined, filtered = min(found.examined, written), bool(found.without)
     return replace(found, captions=written, examined=examined, filtered=filtered)
 
 

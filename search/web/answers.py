@@ -25,6 +25,10 @@ class QueryAnswer(BaseModel):
         default=[], description="All captions of the photo that were searched for, where they are several."
     )
     without: list[str] = Field(default=[], description="Tokens that no caption which answers holds.")
+    idle_without: list[str] = Field(
+        default=[],
+        description="Of the words to do without those that keep no caption away, since they do not count.",
+    )
     unknown: list[str] = Field(default=[], description="Tokens that no caption of the index holds.")
     words: dict[str, str] = Field(
         description="For each stem of a token, the caption's word for it, or else the usual spelling."

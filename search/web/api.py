@@ -97,7 +97,7 @@ NoParametersHere = Annotated[NoParameters, Query()]
     "/text",
     response_model=SearchAnswer,
     responses=_problems(
-        _400="Nothing to search for, no word to do without, or a wrong cursor.",
+        _400="Nothing to search for, or a wrong cursor.",
         _404="No such image as `like`.",
     ),
 )
@@ -109,9 +109,7 @@ async def text(parameters: Annotated[TextParameters, Query()], service: ServiceO
 @router.get(
     "/count",
     response_model=CountAnswer,
-    responses=_problems(
-        _400="Nothing to search for, or no word to do without.", _404="No such image as `like`."
-    ),
+    responses=_problems(_400="Nothing to search for.", _404="No such image as `like`."),
 )
 async def count(parameters: Annotated[CountParameters, Query()], service: ServiceOf) -> Response:
     """How many images reach a similarity to these words."""
@@ -122,7 +120,7 @@ async def count(parameters: Annotated[CountParameters, Query()], service: Servic
     "/similar",
     response_model=SearchAnswer,
     responses=_problems(
-        _400="There is no word to search for, or to do without, or the form cannot be read.",
+        _400="There is no word to search for, a wrong cursor, or the form cannot be read.",
         _403="Photos by web address are off, or the request comes from another site.",
         _408="The upload took too long.",
         _413="The photo is too large.",
@@ -158,7 +156,7 @@ async def _photo_of(service: Service, photo: UploadFile | None, url: str | None)
 
 
 @router.get("/images/{image_id:path}/similar", response_model=SearchAnswer, responses=_problems(
-    _400="There is no word to do without, or a wrong cursor.", _404="No such image."
+    _400="A wrong cursor.", _404="No such image."
 ))  # fmt: skip
 async def similar_to_image(
     image_id: ImageId, parameters: Annotated[SearchParameters, Query()], service: ServiceOf
@@ -208,11 +206,7 @@ async def image(
     return JSONResponse(await service.image(image_id, parameters))
 
 
-@router.get(
-    "/random",
-    response_model=RandomAnswer,
-    responses=_problems(_400="A word of `without` is none that counts."),
-)
+@router.get("/random", response_model=RandomAnswer)
 async def random(parameters: Annotated[RandomParameters, Query()], service: ServiceOf) -> Response:
     """Images drawn at random, one caption each."""
     return JSONResponse(await service.random(parameters))

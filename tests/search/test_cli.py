@@ -184,10 +184,18 @@ class TestText:
         assert ids(run("text", "--json", "--", "-big dog in snow -beaches")) == ["dog-snow"]
         assert ids(run("text", "--json", "--like", "snow", "--", "-big")) == ["dog-snow"]
 
-    def test_a_word_that_does_not_count(self, run: Run) -> None:
-        result = run("text", "a dog", "--without", "the")
-        said = "Error: nothing to do without: 'the' holds no word that counts\n"
-        assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+    def test_a_word_to_do_without_that_does_not_count(self, run: Run) -> None:
+        plain = ids(run("text", "dog in snow", "--json"))
+        for given in ["dog in snow", "--without", "the"], ["dog in snow -the"]:
+            result = run("text", *given, "--json")
+            assert ids(result) == plain
+            assert result.stderr == "'the' keeps no picture away: it holds no word that counts\n"
+        nothing = run("text", "--", "-the").stderr.splitlines()[0]
+        assert nothing == "nothing to search for: give a word to look for besides those to do without"
+
+    def test_of_several_photos_it_is_told_once(self, run: Run, dog: Path) -> None:
+        result = run("similar", dog, dog, "--without", "the")
+        assert result.stderr.count("'the' keeps no picture away: it holds no word that counts\n") == 1
 
     def test_less_like_what_is_not_in_the_query_says_so(self, run: Run) -> None:
         result = run("text", "dog in snow", "--unlike", "big", "--json")

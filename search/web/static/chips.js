@@ -1,6 +1,7 @@
 // The words of a search as chips: press one to leave it out or take it in again; add others.
 
 import { asked, h, icon, rootOf } from "./dom.js";
+import { written } from "./without.js";
 
 let before = new Set(); // tokens of the answer that is shown
 let added = []; // words that a visitor has added since
@@ -33,11 +34,14 @@ export function showChips(place, query, state, go) {
     .map((token) => ({ token, word: query.words[token] ?? token, by: query.implied[token] }))
     .sort((one, other) => Boolean(one.by) - Boolean(other.by) || at(one.word) - at(other.word) || one.word.localeCompare(other.word));
   const chips = words.map(({ token, word, by }) => chip(token, word, by, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
-  const take = (word) => ({ add, drop }) => {
+  const take = (text) => ({ add, drop, not }) => {
+    const { q: word, not: barring } = written(text); // as in the search field
+    const kept = { not: [...new Set([...not, ...barring])] };
     const known = words.find((one) => one.word.toLowerCase() === word.toLowerCase())?.token;
-    if (drop.includes(known)) return { drop: drop.filter((one) => one !== known) };
+    if (!word) return kept;
+    if (drop.includes(known)) return { ...kept, drop: drop.filter((one) => one !== known) };
     if (!add.includes(word)) added.push(word);
-    return { add: [...new Set([...add, word])] };
+    return { ...kept, add: [...new Set([...add, word])] };
   };
   before = tokensOf(query);
   place.replaceChildren(...chips, adder((word) => go(take(word)), state.add.length ? () => go({ add: [] }) : null));

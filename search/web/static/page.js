@@ -1,6 +1,6 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, filters, isSearch, options, read, showing, write } from "./address.js";
+import { NOTHING, barred, filters, isSearch, options, read, showing, write } from "./address.js";
 import * as answer from "./answer.js";
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
@@ -175,18 +175,21 @@ function showAsking(asking, url) {
   document.body.dataset.view = "answers";
   showAsked(asking);
   showAskedPicture(asking, url);
-  byId("shuffle").hidden = true;
+  for (const id of ["shuffle", "more"]) byId(id).hidden = true;
   byId("end").textContent = "";
-  byId("more").hidden = true;
   showThreshold(asking.min);
-  showWithout(byId("without"), asking, go);
-  showFilters(byId("sheet"), byId("filter-count"), server.status(), asking, go);
+  showBarriers(asking);
   // The same search with other words or limits: what it found so far stays, dimmed, and a pressed chip keeps the focus.
   if (shown !== subject(asking)) {
     byId("results-title").textContent = "Looking…";
     clearAnswer(8);
   }
   byId("grid").setAttribute("aria-busy", "true");
+}
+
+function showBarriers(asking) {
+  showWithout(byId("without"), asking, go);
+  showFilters(byId("sheet"), byId("filter-count"), server.status(), asking, go);
 }
 
 async function showAskedPicture({ like }, url) {
@@ -208,20 +211,22 @@ function showAnswer(found) {
   byId("tools").hidden = false;
   showCaptions(found.query.caption, others(found.query));
   document.title = `${clean(found.query.caption) || "Search"} · Caption Search`;
-  const vain = leaveOut(idle(found.query));
+  const vain = leaveOut(idle(found.query), found.query.idle_without ?? []);
   showChips(byId("chips"), found.query, state, go);
   byId("unknown").textContent = unknown(found.query);
   answer.show(found, state, running.signal, searchAgain);
   count(state.min);
-  if (vain.length) note(`${vain.map((word) => `“${word}”`).join(" and ")} adds no word to the search`);
+  if (vain.length) note(vain.join(", "));
 }
 
-/** Keep words that make no difference out of the address; gives those that were in it. */
-function leaveOut(words) {
-  const vain = state.add.filter((word) => words.includes(word));
+/** Keep words that make no difference out of the address; gives what to say of those that were in it. */
+function leaveOut(added, kept) {
+  const vain = [...state.add.filter((word) => added.includes(word)).map((word) => `“${word}” adds no word to the search`), ...barred(state).filter((word) => kept.includes(word)).map((word) => `“${word}” keeps no picture away`)];
   if (!vain.length) return vain;
-  state = { ...state, add: state.add.filter((word) => !vain.includes(word)) };
+  const but = (words, idle) => words.filter((word) => !idle.includes(word));
+  Object.assign(state, { add: but(state.add, added), not: but(state.not, kept), without: but(state.without, kept) }); // in place: a picture that is to be opened waits for this very search
   steps.rename(write(state));
+  showBarriers(state);
   return vain;
 }
 

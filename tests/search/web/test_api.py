@@ -419,18 +419,20 @@ def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     problem(client.get(f"{V1}/text", params={"q": "a dog", "after": "nonsense"}), 400, "query")
     wrong = problem(client.get(f"{V1}/text", params={"q": "x", "k": 0, "colour": "red"}), 422, "parameters")
     assert {error["where"] for error in wrong["errors"]} == {"query.k", "query.colour"}
-    for path in (
-        "text?q=a+dog&",
-        "count?q=a+dog&min_score=.5&",
-        "images/skimage%2Frocket.jpg/similar?",
-        "random?",
-    ):
-        said = problem(client.get(f"{V1}/{path}without=the"), 400, "query")
-        assert said["detail"] == "nothing to do without: 'the' holds no word that counts"
     problem(client.get("/api/v1/nothing"), 404, "not-found")
     posted = client.post("/api/v1/text")
     problem(posted, 405, "method-not-allowed")
     assert posted.headers["allow"] == "GET"
+
+
+def test_a_word_to_do_without_that_does_not_count_is_left_out(client: TestClient) -> None:
+    for path in "text?q=a+cat&k=50", "images/skimage%2Frocket.jpg/similar?k=50":
+        plain, said = (ok(client.get(f"{V1}/{path}{without}")) for without in ("", "&without=the"))
+        assert said["hits"] == plain["hits"] != []
+        assert said["query"] == plain["query"] | {"idle_without": ["the"]}
+    for path in "count?q=a+cat&min_score=.1", "random?seed=1":
+        assert ok(client.get(f"{V1}/{path}&without=the")) == ok(client.get(f"{V1}/{path}"))
+    problem(client.get(f"{V1}/text?without=the"), 400, "query")
 
 
 @pytest.mark.parametrize(

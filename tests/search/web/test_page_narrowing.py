@@ -317,11 +317,43 @@ def test_a_word_is_done_without_in_the_filters(visitor: Visit) -> None:
     assert "without=" not in visitor.page.url
 
 
-def test_a_word_that_does_not_count_is_refused_and_can_be_taken_away(visitor: Visit) -> None:
-    visitor.expected = {400}
-    visitor.open(f"/?q={CAT}&without=the")
-    visitor.has("#trouble", "'the' holds no word that counts")
-    visitor.page.get_by_role("button", name="without the").click()
+@pytest.mark.parametrize("way", ["field", "address", "filters"])
+def test_a_word_to_do_without_that_does_not_count_is_told_and_left_out(visitor: Visit, way: str) -> None:
+    visitor.open(f"/?q={CAT}&without=blankets")
     visitor.settled()
-    assert visitor.page.locator("#trouble").is_hidden()
-    assert "without=" not in visitor.page.url
+    shown = visitor.cards()
+    if way == "field":
+        visitor.page.fill("#q", f"{CAT} -the")
+        visitor.page.press("#q", "Enter")
+    elif way == "address":
+        visitor.open(f"/?q={CAT}&not=the&without=blankets&without=the&show={shown[0]}")
+        visitor.page.locator("dialog[open]").wait_for()
+        visitor.page.keyboard.press("Escape")
+    else:
+        visitor.page.locator("#filters summary").click()
+        visitor.page.get_by_label("A word that no caption may have").fill("the")
+        visitor.page.get_by_label("A word that no caption may have").press("Enter")
+    if way != "address":
+        visitor.has("#note", "“the” keeps no picture away")
+        expect(visitor.page.locator("#said")).to_have_text("“the” keeps no picture away")
+    expect(visitor.page.locator("#without")).to_have_text("without blankets")
+    visitor.has("#filter-count", "1")
+    visitor.has("#count", "picture")
+    assert visitor.cards() == shown and visitor.page.locator("#trouble").is_hidden()
+    assert "=the" not in visitor.page.url and "without=blankets" in visitor.page.url
+
+
+def test_a_hyphen_before_an_added_word_keeps_captions_away(visitor: Visit) -> None:
+    """As in the search field."""
+    visitor.open(f"/?q={CAT}")
+    visitor.settled()
+    add(visitor, "-striped")
+    visitor.has("#without", "without striped")
+    expect(visitor.page.locator("#q")).to_have_value(f"{CAT} -striped")
+    expect(visitor.page.locator(".adder input")).to_have_value("")
+    assert visitor.page.url.endswith("&not=striped")
+    add(visitor, "snow -blankets")
+    visitor.has("#without", "without blankets")
+    visitor.page.get_by_role("button", name="snow", exact=True).wait_for()
+    assert visitor.page.url.endswith("&not=striped&not=blankets&add=snow")
+    assert not any("striped" in one for one in visitor.page.locator(".card .caption").all_text_contents())
