@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
 
 from captioner.errors import LostProcessError
 from captioner.signals import signals_held
+
+_T = TypeVar("_T")
+
+_PATIENCE = timedelta(days=2)  # of those that wait while one works alone; PyTorch's own is 10 to 30 minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,17 @@ class Processes:
         if self.count > 1:
             with _lost_process_reported():
                 distributed.barrier()
+
+    def by_first(self, work: Callable[[], _T]) -> _T:
+        """What `work` gives in the first process, told to all: only that one does it, and the others wait."""
+        if self.count == 1:
+            return work()
+        with _lost_process_reported():
+            patient = cast("distributed.ProcessGroup", distributed.new_group(None, _PATIENCE, "gloo"))
+        told: list[object] = [work() if self.first else None]
+        with _lost_process_reported():
+            distributed.broadcast_object_list(told, src=0, group=patient)
+        return cast(_T, told[0])
 
     def sum(self, value: Tensor) -> Tensor:
         if self.count == 1:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,7 +30,23 @@ def readable(
     begin: Callable[[], object] = lambda: None,
     memory: Path | None = None,
 ) -> list[CaptionedPhoto]:
-    """The photos that can be read; each of the others is remarked on, and their number.
+    """The photos that can be read: `without` those that are `unreadable`."""
+    return without(photos, unreadable(photos, purpose, remark, progress, begin, memory))
+
+
+def without(photos: Iterable[CaptionedPhoto], numbers: Collection[int]) -> list[CaptionedPhoto]:
+    return [photo for number, photo in enumerate(photos) if number not in numbers]
+
+
+def unreadable(
+    photos: Sequence[CaptionedPhoto],
+    purpose: str,
+    remark: Callable[[str], object],
+    progress: Callable[[int], object] = lambda done: None,
+    begin: Callable[[], object] = lambda: None,
+    memory: Path | None = None,
+) -> set[int]:
+    """Numbers of the photos that cannot be read; each of them is remarked on, and how many they are.
 
     `purpose`: what the photos are for, such as "to learn from". `memory`: a folder where it is kept which
     photos could not be read, so that the same files are decoded once only. Where all have to be, `begin` is
@@ -52,7 +68,7 @@ def readable(
     if bad:
         _check_share(len(bad), len(photos), purpose)
         remark(f"left out {len(bad):,} of {counted(len(photos), 'photo')} {purpose}: unreadable")
-    return [photo for number, photo in enumerate(photos) if number not in bad]
+    return bad
 
 
 def _look(

@@ -20,7 +20,7 @@ from captioner.errors import DataError
 from captioner.files import is_file, real_path
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
-from captioner.train.readable import readable
+from captioner.train.readable import unreadable, without
 from captioner.train.record import check_unseen, learning_record
 from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, prepare
 from captioner.train.watcher import UNWATCHED, Watcher
@@ -47,7 +47,7 @@ def train(
         watcher = UNWATCHED  # the first one speaks for all
     if resume and not begun:
         watcher.remark(f"{run.folder}: no run to go on from, so one begins")
-    data = _readable_data(run, data, watcher)
+    data = _readable_data(run, data, watcher, processes)
     about = _about(run, data)
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -86,18 +86,24 @@ def _check_apart(data: TrainingData) -> None:
         raise DataError(f"{such} are the same files as training photos of this run: {name} is {other}")
 
 
-def _readable_data(run: TrainingRun, data: TrainingData, watcher: Watcher) -> TrainingData:
-    """The data without photos that cannot be read. It is found before anything is made of their captions, so
-    that a run that goes on has the same words, batches and features.
+def _readable_data(
+    run: TrainingRun, data: TrainingData, watcher: Watcher, processes: Processes
+) -> TrainingData:
+    """The data without photos that cannot be read, the same in all processes.
+
+    Photos are left out before anything is made of their captions, so that a run that goes on has the same
+    words, batches and features. The first process looks for all: a disk that does not answer one of them for
+    a moment would let them learn from different photos.
     """
 
-    def of(photos: Sequence[CaptionedPhoto], purpose: str) -> list[CaptionedPhoto]:
+    def of(photos: Sequence[CaptionedPhoto], purpose: str) -> set[int]:
         def begin() -> None:
             watcher.stage("checking photos", len(photos), "photo")
 
-        return readable(photos, purpose, watcher.remark, watcher.advance, begin, run.cache)
+        return unreadable(photos, purpose, watcher.remark, watcher.advance, begin, run.cache)
 
-    return replace(data, train=of(data.train, "to learn from"), dev=of(data.dev, "to score on"))
+    train, dev = processes.by_first(lambda: (of(data.train, "to learn from"), of(data.dev, "to score on")))
+    return replace(data, train=without(data.train, train), dev=without(data.dev, dev))
 
 
 def _check_folder(folder: Path, resume: bool) -> None:

@@ -19,7 +19,7 @@ from captioner.train.consensus import add_consensus
 from captioner.train.readable import readable
 from captioner.train.run import TrainingData, TrainingRun, train
 from tests.captioner.train.test_run import Watch, outcome, small_run
-from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
+from tests.captioner.worlds import coloured_photos, in_two_processes, tiny_model, write_coco, write_jsonl
 
 
 def spoil(photo: CaptionedPhoto) -> str:
@@ -143,6 +143,60 @@ def test_the_command_leaves_it_out_in_every_run(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert f"{spoilt}: damaged" in result.stderr
         assert "left out 1 of 6 photos to learn from: unreadable" in result.stderr
+
+
+_ONE_OF_TWO_DISKS_FAILS = """
+import os
+import sys
+from pathlib import Path
+from captioner.datasets import coco
+from captioner.errors import PhotoError
+from captioner.train import readable, run
+from tests.captioner.train.test_run import TrainingData, small_run
+
+def glance(image):
+    print("looks")
+    if image.name == "photo0.png":
+        raise PhotoError("photo0.png: does not answer")
+    return readable.unpatched(image)
+
+def prepare(run, data, *_):
+    print(*(photo.name for photo in [*data.train, *data.dev]))
+    raise SystemExit
+
+if os.environ["RANK"] == "1":
+    readable.unpatched, readable.glance = readable.glance, glance
+run.prepare = prepare
+folder = Path(sys.argv[1])
+photos = coco(folder / "captions.json", folder)
+run.train(small_run(folder / "run", folder / "cache"), TrainingData(photos[:6], photos[6:]))
+"""
+
+
+def test_of_two_processes_one_looks_for_both(tmp_path: Path) -> None:
+    """A disk that does not answer one of them for a moment would let them learn from different photos."""
+    photos = coloured_photos(tmp_path, 12)
+    write_coco(tmp_path / "captions.json", photos)
+    spoil(photos[2])
+    spoil(photos[7])
+    told = in_two_processes("-c", _ONE_OF_TWO_DISKS_FAILS, tmp_path)
+    names_left = " ".join(f"photo{number}.png" for number in range(12) if number not in (2, 7))
+    assert [output for output, _ in told] == [f"{names_left}\n"] * 2, told
+
+
+def test_of_two_processes_the_one_that_does_not_look_says_why_it_ends(tmp_path: Path) -> None:
+    photos = coloured_photos(tmp_path / "photos", 8)
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", photos[:6])
+    held_out = write_jsonl(tmp_path / "held.jsonl", photos[6:])
+    for photo in photos[:2]:
+        spoil(photo)
+    sources = ["--jsonl", learnt, "--dev-jsonl", held_out, "--cache", tmp_path / "cache"]
+    where = ["--device", "cpu", "-o", tmp_path / "run"]
+    told = in_two_processes("-m", "captioner.cli", "train", *sources, *where)
+    assert "Error: 2 of the 6 photos to learn from cannot be read" in told[0][1]
+    last = told[1][1].splitlines()[-1]
+    assert last == "Error: another of the processes that train together has gone; its own message says why"
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_consensus_is_made_without_them(tmp_path: Path) -> None:
