@@ -16,10 +16,17 @@ _COMPOUND = re.compile(r"\w-\w")
 def told(results: Results) -> Iterator[tuple[str, str]]:
     """What is said of the words, each with what it is."""
     yield "words", _searched(results)
-    barred = results.unknown & results.without
-    strange = said(results.unknown - barred, _text(results), analyzer(results.analyzer))
-    if named := [*map(_taken_apart, strange), *plain_words(barred)]:
-        yield "no caption has", ", ".join(named)
+    if strange := dict.fromkeys(map(_taken_apart, _unknown(results))):
+        yield "no caption has", ", ".join(strange)
+
+
+def _unknown(results: Results) -> Iterator[str]:
+    """The words asked that no caption has, then those to do without, as they were written where that is known."""
+    analyze, barred = analyzer(results.analyzer), results.unknown & results.without
+    yield from said(results.unknown - barred, _text(results), analyze)
+    for one in results.barred:
+        yield from said(barred & one.tokens, one.caption, analyze)
+    yield from plain_words(barred.difference(*(one.tokens for one in results.barred)))
 
 
 def _taken_apart(word: str) -> str:

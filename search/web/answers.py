@@ -31,7 +31,7 @@ class QueryAnswer(BaseModel):
     )
     unknown: list[str] = Field(default=[], description="Tokens that no caption of the index holds.")
     words: dict[str, str] = Field(
-        description="For each stem of a token, the caption's word for it, or else the usual spelling."
+        description="For each stem of a token, the word that was given for it, or else the usual spelling."
     )
     implied: dict[str, str] = Field(description=_IMPLIED)
     image_id: str | None = None

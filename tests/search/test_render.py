@@ -171,6 +171,12 @@ class TestQueryWords:
         slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), without=barred)
         assert "no caption has: dgo, beech\n" in table(slip, width=80, color=False)
 
+    def test_it_is_named_as_it_was_written(self, search: Searcher) -> None:
+        barring = search.text("cats", without=["Beeches by a Teletubby", "the", "an oil-painting", "cats"])
+        assert "no caption has: beeches, teletubby, oil-painting (perhaps oil painting)\n" in table(
+            barring, width=80, color=False
+        )
+
     def test_of_a_compound_that_no_caption_has_the_parts_are_named(self, search: Searcher) -> None:
         for sentence, told in {
             "a black-and-white cat": "black-and-white (perhaps black and white)",

@@ -156,6 +156,8 @@ def test_what_nobody_said_is_told_as_implied_and_what_no_caption_has_as_such(at:
         assert {"puppy ×2", "dog implied by puppy", "living implied by couches"} <= told
         assert visitor.barriers() == []
         visitor.picture(f"implied-detail-{visitor.size}")
+        visitor.open("/?q=a lamp&not=Teletubbies")
+        visitor.has("#unknown", "No caption has: teletubbies")
         visitor.open("/?q=a see-through lamp")
         visitor.has("#unknown", "No caption has: see-through (perhaps see through)")
         visitor.open("/?q=a lamp")
