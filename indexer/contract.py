@@ -135,8 +135,8 @@ class CaptionIndex(View, _Closing):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         """Analyse and store captions; searches that start after it returns see them.
 
-        Captions that are empty or cannot be stored are reported in `.rejected`, and the others are stored. A
-        caption without tokens ("of the") is stored and counted, but never found.
+        Captions that are empty, have an empty image id or cannot be stored are reported in `.rejected`, and
+        the others are stored. A caption without tokens ("of the") is stored and counted, but never found.
 
         A caption is the same as another when image id, text, source, kind and model are equal. Given again,
         it gets the new metadata: it counts as added where these differ from the stored ones, else as

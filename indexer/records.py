@@ -67,6 +67,8 @@ def unfit(record: CaptionRecord) -> str:
         value = getattr(record, name)
         if not isinstance(value, str):
             return f"{name} must be a string, not {type(value).__name__}"
+    if not record.image_id.strip():
+        return "image_id is empty"
     for name in _IDENTITY:
         # Else two captions could have the same id, and one would replace the other.
         if _SEPARATOR in getattr(record, name):

@@ -46,8 +46,7 @@ def _record(where: str, known: Mapping[str, Any]) -> SourceItem:
     if missing:
         return Problem(where, f"has no {missing[0]}")
     made = CaptionRecord(**{name: value for name, value in known.items() if name in RECORD_FIELDS})
-    reason = unfit(made) or ("" if made.image_id else "image_id is empty")
-    if reason:
+    if reason := unfit(made):
         return Problem(where, reason)
     place = as_stored(made.image)
     return made if place == made.image else replace(made, image=place)

@@ -101,6 +101,8 @@ class TestAdding:
         [
             (CaptionRecord("bad", "a dog", license=None), "license must be a string, not NoneType"),  # type: ignore[arg-type]
             (CaptionRecord("bad", " \t\n"), "caption is empty"),
+            (CaptionRecord("", "a dog"), "image_id is empty"),
+            (CaptionRecord(" \n", "a dog"), "image_id is empty"),
             (CaptionRecord(9, "a dog"), "image_id must be a string, not int"),  # type: ignore[arg-type]
             *(
                 (
