@@ -21,7 +21,7 @@ def told(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(results: Results) -> Iterator[str]:
-    """The words asked that no caption has, then those to do without, as they were written where that is known."""
+    """Words that no caption has: those asked, then those to do without, as written where that is known."""
     analyze, barred = analyzer(results.analyzer), results.unknown & results.without
     yield from said(results.unknown - barred, _text(results), analyze)
     for one in results.barred:
