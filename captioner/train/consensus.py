@@ -137,12 +137,12 @@ def add_consensus(
         raise ModelError(f"{folder}: has no word detector, so that text says nothing of its photos")
     check_there(photos)
     checkpoint.check_place(out)
-    photos = readable(photos, "to learn from", remark)
-    captions = [[words(caption) for caption in photo.captions] for photo in photos]
-    statistics = CaptionStatistics.of(captions, original.vocabulary)
     tokenised = [[words(caption) for caption in image] for image in text.values()]
     if text:
         check_text(tokenised, decoder.detector, original.vocabulary)
+    photos = readable(photos, "to learn from", remark)
+    captions = [[words(caption) for caption in photo.captions] for photo in photos]
+    statistics = CaptionStatistics.of(captions, original.vocabulary)
     pooled = torch.cat(
         list(_pooled_features(Captioner(original, model_name(folder), device), photos, progress))
     )

@@ -146,8 +146,9 @@ def test_text_with_verbs_tells_how_captions_go_on(tmp_path: Path) -> None:
 
 
 def test_too_few_captions_are_told_before_photos_are_looked_at(tmp_path: Path) -> None:
-    done: list[int] = []
+    remarks: list[str] = []
     photos = coloured_photos(tmp_path / "photos", 12)
+    photos[3].image.write_bytes(b"spoilt, as who looks at it would remark")
     with pytest.raises(DataError, match="give --text captions of more than 2 images, or leave it out"):
         add_consensus(
             _model(tmp_path / "model"),
@@ -155,10 +156,10 @@ def test_too_few_captions_are_told_before_photos_are_looked_at(tmp_path: Path) -
             (),
             tmp_path / "out",
             "cpu",
-            done.append,
             text={"a": ("a red wall",), "b": ("a sky",)},
+            remark=remarks.append,
         )
-    assert not done
+    assert not remarks
 
 
 def test_a_model_without_a_detector_can_use_no_text(tmp_path: Path) -> None:
