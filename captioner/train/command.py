@@ -122,9 +122,12 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
 
 def _what_is_kept(folder: Path) -> str:
     from captioner.train.run import STATE
+    from captioner.train.state import steps_made
 
     if not (folder / STATE).exists():
         return "interrupted before the first step: nothing was learnt, so nothing is kept"
+    if steps_made(folder / STATE) == 0:  # while the model to start from was scored
+        return "interrupted before the first step: nothing was learnt yet; --resume goes on"
     return f"interrupted: what was learnt is kept in {folder}; --resume goes on"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captioner.console import FILE, FOLDER, Command, tell, with_options
+from captioner.outside import printable
 
 if TYPE_CHECKING:
     from captioner.datasets import CaptionedPhoto
@@ -156,7 +157,8 @@ def check_inputs() -> None:
             given = context.params[option.name or ""]
             for file in given if option.multiple else [given] if given else []:
                 if not file.exists():
-                    raise click.BadParameter(f"File '{file}' does not exist.", context, option)
+                    told = f"File '{printable(str(file))}' does not exist."
+                    raise click.BadParameter(told, context, option)
 
 
 def data_set(options: Mapping[str, Any], *, hold_out: bool) -> CaptionedDataSet:

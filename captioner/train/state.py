@@ -32,6 +32,15 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def steps_made(path: Path) -> int | None:
+    """Steps that the saved training has made; None where the state does not tell."""
+    try:
+        counters = read_state(path).get("counters")
+    except ModelError:
+        return None
+    return int(counters[1]) if counters else None
+
+
 def check_conditions(path: Path, state: Mapping[str, Any], made_with: Mapping[str, Any]) -> None:
     """Raise DataError if the state was made under other conditions than these, naming what differs."""
     for name, now in made_with.items():

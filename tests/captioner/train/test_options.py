@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from captioner import captioner as packaged
@@ -111,6 +113,12 @@ def test_a_file_that_is_not_there_is_told_with_its_option(
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, told)
 
 
+def test_the_name_of_a_file_that_is_not_there_stays_on_its_line(tmp_path: Path) -> None:
+    line = ["train", "--jsonl", f"{tmp_path}/a\nb\x1b[31m", "-o", str(tmp_path / "run")]
+    last = CliRunner().invoke(main, line).stderr.splitlines()[-1]
+    assert last == f"Error: Invalid value for '--jsonl': File '{tmp_path}/a\\nb\\x1b[31m' does not exist."
+
+
 def test_a_model_of_hugging_faces_is_no_start(tmp_path: Path) -> None:
     line = ["train", "--jsonl", str(write_jsonl(tmp_path / "a.jsonl", coloured_photos(tmp_path, 2)))]
     result = CliRunner().invoke(main, [*line, "--from", "hf:org/name", "-o", str(tmp_path / "run")])
@@ -206,9 +214,15 @@ def test_an_interruption_says_where_to_go_on(tmp_path: Path, monkeypatch: pytest
     photos = coloured_photos(tmp_path / "photos", 4)
     learnt, held_out = (write_jsonl(tmp_path / f"{n}.jsonl", photos[n : n + 2]) for n in (0, 2))
     options = ["--jsonl", learnt, "--dev-jsonl", held_out, "-o", tmp_path / "run"]
-    told = "interrupted before the first step: nothing was learnt, so nothing is kept\n"
-    for message in (told, f"interrupted: what was learnt is kept in {tmp_path / 'run'}; --resume goes on\n"):
+    (tmp_path / "run").mkdir()
+    nothing = "interrupted before the first step: nothing was learnt, so nothing is kept\n"
+    not_yet = "interrupted before the first step: nothing was learnt yet; --resume goes on\n"
+    learnt_so_far = f"interrupted: what was learnt is kept in {tmp_path / 'run'}; --resume goes on\n"
+    for step, message in ((None, nothing), (0, not_yet), (1, learnt_so_far)):
+        if step is not None:
+            counters = [0, step, -math.inf, 0.0, 0]
+            torch.save({"made with": {}, "counters": counters}, tmp_path / "run" / STATE)
         result = CliRunner().invoke(main, ["train", *map(str, options)])
         assert (result.exit_code, result.stderr) == (130, message)
-        (tmp_path / "run").mkdir(exist_ok=True)
-        (tmp_path / "run" / STATE).touch()
+    (tmp_path / "run" / STATE).write_bytes(b"damaged, which the run that goes on tells")
+    assert CliRunner().invoke(main, ["train", *map(str, options)]).stderr == learnt_so_far
