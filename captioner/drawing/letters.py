@@ -1,8 +1,9 @@
 """Letters to draw: those of the face that Pillow carries, and what it lacks in a face of this machine.
 
-So Latin letters look the same on every machine. Pillow's face has them without accents: others are drawn as
-the plain letters they are near to (é as e, ß as ss). Letters of other scripts come from the machine's faces;
-those that no face has are drawn as their numbers in Unicode, so that different names look different.
+So plain Latin letters look the same on every machine. Pillow's face has them without accents: letters with
+marks and those of other scripts come from the machine's faces. Where no face has it, a letter is drawn as the
+plain ones it is near to (é as e, ß as ss), or else as its number in Unicode, so that different names look
+different.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ _WRITES_LEFTWARDS = features.check("raqm") and features.check("fribidi")
 _LEGIBLE = 24
 _NO_CHARACTER = "\U0010ffff"  # Unicode will never assign it
 
-#: Letters and signs that Pillow's face lacks -> a spelling in letters that it has. Those that Unicode
-#: decomposes are not in here.
+#: Letters and signs that Pillow's face lacks -> a spelling in letters that it has, where no face has them.
+#: Those that Unicode decomposes are not in here.
 _PLAIN = {
     pair[0]: pair[1:]
     for pair in "ßss ẞSS æae ÆAE œoe ŒOE øo ØO łl ŁL đd ĐD ðd ÐD þth ÞTh ıi −- ×x •· ‚' ‛' „\" ‟\" ¡!".split()
@@ -83,12 +84,15 @@ def _runs(text: str, size: int) -> Iterator[tuple[Font, str]]:
 
 @lru_cache(maxsize=4096)
 def _spelled(character: str) -> str:
-    if _face_with(character) == 0:
+    face = _face_with(character)
+    if face == 0:
+        return character
+    if _is_left_out(character):
+        return ""
+    if face is not None:
         return character
     latin = _in_latin(character)
-    if latin is not None:
-        return latin
-    return f"<U+{ord(character):04X}>" if _face_with(character) is None else character
+    return f"<U+{ord(character):04X}>" if latin is None else latin
 
 
 def _in_latin(character: str) -> str | None:
@@ -99,15 +103,18 @@ def _in_latin(character: str) -> str | None:
         return None if None in found else "".join(part or "" for part in found)
     if _has_glyph(font(_LEGIBLE), character):
         return character
-    kind = unicodedata.category(character)
-    if kind in ("Cf", "Me") or _is_latin_mark(character):
+    if _is_left_out(character):
         return ""
-    return "-" if kind == "Pd" else _PLAIN.get(character)
+    return "-" if unicodedata.category(character) == "Pd" else _PLAIN.get(character)
 
 
-def _is_latin_mark(character: str) -> bool:
-    """Whether it is an accent, or a choice of how the character before is drawn."""
-    return "\u0300" <= character <= "\u036f" or "\ufe00" <= character <= "\ufe0f"
+def _is_left_out(character: str) -> bool:
+    """Whether it is an accent on its own, or tells how the characters beside it are drawn.
+
+    A face that has such an accent would draw it beside its letter, which may be of another face.
+    """
+    accent, variant = "\u0300" <= character <= "\u036f", "\ufe00" <= character <= "\ufe0f"
+    return accent or variant or unicodedata.category(character) in ("Cf", "Me")
 
 
 @lru_cache(maxsize=4096)

@@ -24,6 +24,7 @@ from captioner.compare import (
     write_picture,
 )
 from captioner.errors import ModelError
+from tests.captioner.conftest import DEJAVU, Faces
 from tests.captioner.worlds import tiny_checkpoint, tiny_model
 
 
@@ -119,9 +120,13 @@ def test_texts_differ_on_the_picture(photos: Path) -> None:
     assert one.size == other.size and one.tobytes() != other.tobytes()
 
 
-def test_letters_that_the_face_lacks_are_drawn_as_plain_ones(photos: Path) -> None:
-    accented, plain = (picture(some(photos / "coffee.png", 1, text)) for text in ("été à Köln", "ete a Koln"))
-    assert accented.tobytes() == plain.tobytes()
+def test_letters_that_no_face_has_are_drawn_as_plain_ones(photos: Path, faces: Faces) -> None:
+    for files, alike in (((), True), ((DEJAVU,), False)):
+        faces(*files)
+        accented, plain = (
+            picture(some(photos / "coffee.png", 1, text)) for text in ("été à Köln", "ete a Koln")
+        )
+        assert (accented.tobytes() == plain.tobytes()) == alike
 
 
 def test_nothing_readable_is_an_empty_sheet(tmp_path: Path) -> None:

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
-import matplotlib
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from captioner.drawing import letters
 from captioner.drawing.letters import extent, font, spelled, write
+from tests.captioner.conftest import DEJAVU, Faces
 
 BOX = "\U0010ffff"  # of no script: what a face has in place of it
-#: A face with many scripts, but none of East Asia; this machine need not have any.
-DEJAVU = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
-
-Faces = Callable[..., None]
-
-
-@pytest.fixture
-def faces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faces]:
-    """A function that lets the machine have these files of faces, and no others."""
-
-    def forget() -> None:
-        for remembered in (letters._faces, letters._face_with, letters._spelled):
-            remembered.cache_clear()
-
-    def let_there_be(*files: str, leftwards: bool = True) -> None:
-        monkeypatch.setattr(letters, "_files", lambda: files)
-        monkeypatch.setattr(letters, "_WRITES_LEFTWARDS", leftwards)
-        forget()
-
-    yield let_there_be
-    forget()
 
 
 def drawn(text: str) -> bytes:
@@ -43,28 +23,55 @@ def drawn(text: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"),
+    "text",
     [
-        ("Fêtes/été/crème brûlée.jpg", "Fetes/ete/creme brulee.jpg"),
-        ("e\u0301te\u0301 x\u0301", "ete x"),  # as macOS writes names
-        ("Größe, ẞ, Übung", "Grosse, SS, Ubung"),
-        ("señor, façade, Ångström, cœur, Œuvre, Ærø, łódź, ǿ", None),
-        ("a dog – no, a cat — said «she» ‚so‘ „so“ 5−3‐2", None),
-        ("ﬁne ½ ２ №5 100 €", None),
-        ("собака, 海滩, 개, \U0001f469\u200d\U0001f4bb\ufe0f", None),
-        ("mark \ufffd", None),
+        "Fêtes/été/crème brûlée.jpg",
+        "e\u0301te\u0301 x\u0301",
+        "Größe, ẞ, Übung",
+        "señor, façade, Ångström, cœur, Œuvre, Ærø, łódź, ǿ",
+        "a dog – no, a cat — said «she» ‚so‘ „so“ 5−3‐2",
+        "ﬁne ½ ２ №5 100 €",
+        "собака, 海滩, 개, \U0001f469\u200d\U0001f4bb\ufe0f",
+        "mark \ufffd",
     ],
 )
 @pytest.mark.parametrize("files", [(), (DEJAVU,)])
-def test_no_letter_is_drawn_as_a_box(
-    text: str, plain: str | None, files: tuple[str, ...], faces: Faces
-) -> None:
+def test_no_letter_is_drawn_as_a_box(text: str, files: tuple[str, ...], faces: Faces) -> None:
     faces(*files)
     box = drawn(BOX)
     assert drawn("\U00100000") == box != drawn("?")
-    found = spelled(text)
-    assert plain in (None, found)
-    assert all(drawn(character) != box for character in found)
+    assert all(drawn(character) != box for character in spelled(text))
+
+
+MARKED = [
+    ("Rügen 2019/Größe, ẞ, Übung", "Rugen 2019/Grosse, SS, Ubung"),
+    ("Fêtes/été/crème brûlée.jpg", "Fetes/ete/creme brulee.jpg"),
+    ("señor Dvořák, cœur, Ærø, łódź", "senor Dvorak, coeur, AEro, lodz"),
+]
+
+
+@pytest.mark.parametrize(("text", "plain"), MARKED)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])  # macOS writes names decomposed
+def test_letters_with_marks_are_drawn_in_a_face_of_the_machine(
+    text: str, plain: str, form: Literal["NFC", "NFD"], faces: Faces
+) -> None:
+    faces(DEJAVU)
+    assert spelled(unicodedata.normalize(form, text)) == text
+    assert drawn(text) != drawn(plain)
+    faces()
+    assert spelled(unicodedata.normalize(form, text)) == plain
+
+
+def test_a_mark_that_no_letter_has_is_left_out(faces: Faces) -> None:
+    """On its own it would stand beside its letter, which is of another face."""
+    for files in ((), (DEJAVU,)):
+        faces(*files)
+        assert spelled("x\u0301 a\ufe0f") == "x a"
+
+
+def test_a_letter_that_is_like_a_plain_one_is_so_where_no_face_has_it(faces: Faces) -> None:
+    faces(DEJAVU)
+    assert spelled("２ \U0001d41d") == "2 d"
 
 
 @pytest.mark.parametrize("text", ["“It’s” a dog… · 20°", "plain"])

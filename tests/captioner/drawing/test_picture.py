@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from captioner.drawing.picture import fit, fit_end, thumbnail, wrap
+from tests.captioner.conftest import Faces
 
 
 @pytest.mark.parametrize("width", [60, 600])
-def test_all_that_is_fitted_is_spelt_so(width: int) -> None:
+def test_all_that_is_fitted_is_spelt_so(width: int, faces: Faces) -> None:
+    faces()
     text = "cœur/e\u0301te\u0301/Straße.jpg"
     begun, ended = fit(text, width, 17), fit_end(text, width, 17)
     assert begun.isascii() or begun.endswith("…")
