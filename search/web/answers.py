@@ -87,6 +87,9 @@ class SearchAnswer(BaseModel):
         default=False,
         description="There is more but no cursor: a folded search has none past some 4,200 pictures.",
     )
+    remarks: list[str] = Field(
+        default=[], description="Where there are no hits: filters by values that no caption has."
+    )
 
 
 class CountAnswer(BaseModel):

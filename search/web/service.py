@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,9 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.tokens import root_of
 from captioner.version import program_version
 from indexer.contract import CaptionIndex, View
+from indexer.errors import IndexerError
 from indexer.records import IndexStatus
+from search.absent import absent
 from search.asked import Asked, analysed, analyzer_of, check_analyzer
 from search.errors import NoImageError, QueryError, nothing_to_search_for, only_without
 from search.hits import Results
@@ -108,8 +111,9 @@ class Service:
                     self._question(view, parameters), view=view, **parameters.options
                 )
             )
-            return self.presentation.results(
+            return self._answer(
                 results,
+                parameters,
                 added=" ".join(parameters.add),
                 dropped=parameters.drop,
                 image_id=parameters.like or None,
@@ -123,8 +127,8 @@ class Service:
         self.metrics.step("read", time.perf_counter() - began)
         captions = await self._caption(data, parameters.captions)
         return await self.engine.run(
-            lambda: self.presentation.results(
-                self._timed(lambda: self.searcher.texts(captions, **parameters.options))
+            lambda: self._answer(
+                self._timed(lambda: self.searcher.texts(captions, **parameters.options)), parameters
             )
         )
 
@@ -146,7 +150,7 @@ class Service:
                 results = self._timed(lambda: self.searcher.image(image_id, **parameters.options))
             except NoImageError:
                 raise _no_image(image_id) from None
-            return self.presentation.results(results, image_id=image_id)
+            return self._answer(results, parameters, image_id=image_id)
 
         return await self.engine.run(work)
 
@@ -267,6 +271,16 @@ class Service:
             return self.searcher.representative(image_id, view=view).record.caption
         except NoImageError:
             raise _no_image(image_id) from None
+
+    def _answer(self, results: Results, parameters: SearchParameters, **query: Any) -> dict[str, Any]:
+        """The JSON of an answer; where there are no hits, with remarks on filters by what no caption has."""
+        answer = self.presentation.results(results, **query)
+        if results.hits or results.continued:
+            return answer
+        with suppress(IndexerError):  # the answer is there, whatever becomes of a remark
+            if remarks := list(absent(self.index, parameters.filters)):
+                answer["remarks"] = remarks
+        return answer
 
     def _timed(self, search: Callable[[], Results]) -> Results:
         """Run a search in this thread; note what engine and ranking took."""

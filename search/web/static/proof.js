@@ -1,7 +1,7 @@
 // What the page says of an answer: what is proven of it, and why there is no more.
 
 import { isFiltered } from "./address.js";
-import { h, icon, many, number, score } from "./dom.js";
+import { clean, h, icon, many, number, score } from "./dom.js";
 
 /** An answer of which some may be of the index as it was before. */
 export const outdated = (answer) => ({ ...answer, exact: false, changed: true });
@@ -27,7 +27,7 @@ export function proof(answer, again) {
 
 /** The line below the last picture, or in place of the first; `state`: what was asked. */
 export function ending(answer, state) {
-  if (!answer.hits.length) return nothing(answer.query, state);
+  if (!answer.hits.length) return nothing(answer, state);
   if (answer.cursor || answer.changed) return "";
   if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
   const other = isFiltered(state) ? "No other picture with these filters" : "No other picture";
@@ -41,8 +41,10 @@ export function spoken(answer, fresh, state) {
   return `${fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer)}`;
 }
 
-function nothing(query, state) {
-  if (!query.tokens.length) return "There is no word left to search for.";
-  const narrowed = state.min || isFiltered(state);
-  return narrowed ? "Nothing is this much alike. Lower the threshold or take a filter away." : "No caption in the index shares a word with this.";
+function nothing({ query, remarks = [] }, state) {
+  if (!query.tokens.length) return state.drop.length ? "There is no word left to search for." : `Nothing to search for: “${clean(query.caption)}” holds no word that counts.`;
+  if (remarks.length) return remarks.map((remark) => `${remark[0].toUpperCase()}${remark.slice(1)}.`).join(" ");
+  const filtered = isFiltered(state);
+  if (state.min) return `Nothing is this much alike. Lower the threshold${filtered ? " or take a filter away" : ""}.`;
+  return filtered ? "No picture with these filters shares a word with this." : "No caption in the index shares a word with this.";
 }

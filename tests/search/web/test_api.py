@@ -425,6 +425,14 @@ def test_what_cannot_be_searched_is_said(client: TestClient) -> None:
     assert posted.headers["allow"] == "GET"
 
 
+def test_a_filter_of_which_nothing_can_come_is_told_where_nothing_answers(client: TestClient) -> None:
+    for path in "text?q=a+cat", "images/skimage%2Frocket.jpg/similar?":
+        remark = ok(client.get(f"{V1}/{path}&kind=zzz"))["remarks"]
+        assert remark == ["no caption has the kind 'zzz'; there is 'reference' and 'generated'"]
+        assert "remarks" not in ok(client.get(f"{V1}/{path}&kind=reference"))
+    assert "remarks" not in ok(client.get(f"{V1}/text?q=a+zebra&kind=reference"))
+
+
 def test_a_word_to_do_without_that_does_not_count_is_left_out(client: TestClient) -> None:
     for path in "text?q=a+cat&k=50", "images/skimage%2Frocket.jpg/similar?k=50":
         plain, said = (ok(client.get(f"{V1}/{path}{without}")) for without in ("", "&without=the"))

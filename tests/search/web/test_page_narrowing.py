@@ -37,6 +37,27 @@ def test_the_end_is_no_more_than_is_known(visitor: Visit, narrowed: str, end: st
     expect(visitor.page.locator("#end")).to_have_text(end)
 
 
+@pytest.mark.parametrize(
+    ("address", "end"),
+    [
+        ("/?q=a zebra", "No caption in the index shares a word with this."),
+        (f"/?q={CAT}&min=0.95", "Nothing is this much alike. Lower the threshold."),
+        (
+            f"/?q={CAT}&min=0.95&kind=reference",
+            "Nothing is this much alike. Lower the threshold or take a filter away.",
+        ),
+        ("/?q=a zebra&kind=reference", "No picture with these filters shares a word with this."),
+        (f"/?q={CAT}&kind=zzz", "No caption has the kind 'zzz'; there is 'reference' and 'generated'."),
+        ("/?q=of the", "Nothing to search for: “of the” holds no word that counts."),
+        ("/?q=a zebra&drop=zebra", "There is no word left to search for."),
+    ],
+)
+def test_why_there_is_nothing_is_told(visitor: Visit, address: str, end: str) -> None:
+    visitor.open(address)
+    expect(visitor.page.locator("#end")).to_have_text(end)
+    expect(visitor.page.locator("#said")).to_have_text(f"No picture found. {end}")
+
+
 def test_listeners_hear_what_came(at: Visitor) -> None:
     with listening(create_app(MemoryIndex(crowd(30)), FakeCaptioner)) as url, at(url) as visitor:
         said = visitor.page.locator("#said")
