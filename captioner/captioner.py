@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from reprlib import repr as shortened
 
 import torch
 from PIL import Image
@@ -155,7 +156,12 @@ def _is_hugging_faces(folder: Path) -> bool:
 
 
 def _given_name(model: str | os.PathLike[str]) -> str:
-    """Raises ModelError for an empty one, as of an unset variable: as a path it is the current folder."""
+    """Raises ModelError for what is no name or path, and for an empty one, as of an unset variable.
+
+    As a path an empty name would be the current folder.
+    """
+    if not isinstance(model, str | os.PathLike):
+        raise ModelError(f"a model is given by its name or folder, not {shortened(model)}")
     named = os.fspath(model)
     if named in ("", ELSEWHERE):
         raise ModelError(f"a model's name is missing (given: {named!r}); `captioner models` lists those here")

@@ -547,3 +547,11 @@ def test_a_model_without_a_name_is_not_that_of_the_current_folder(name: str) -> 
     for find in (open_captioner, find_model):
         with pytest.raises(ModelError, match="a model's name is missing"):
             find(name)
+
+
+@pytest.mark.parametrize("given", [None, 3, b"default", ["default"]])
+def test_what_names_no_model_is_refused_in_one_line(given: Any) -> None:
+    for find in (Captioner.load, open_captioner, find_model):
+        with pytest.raises(ModelError) as refused:
+            find(given)
+        assert str(refused.value) == f"a model is given by its name or folder, not {given!r}"
