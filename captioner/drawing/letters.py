@@ -143,8 +143,13 @@ def _files() -> tuple[str, ...]:
 
 def _has_glyph(face: Font, character: str) -> bool:
     """Whether the face has the character: it draws the same box for all characters that it lacks."""
-    return _glyph_bitmap(face, character) != _glyph_bitmap(face, _NO_CHARACTER)
+    bare = _unshaped(face)
+    return bytes(bare.getmask(character)) != bytes(bare.getmask(_NO_CHARACTER))
 
 
-def _glyph_bitmap(face: Font, character: str) -> bytes:
-    return bytes(face.getmask(character))
+@lru_cache
+def _unshaped(face: Font) -> Font:
+    """The face without raqm, which sets a circle before a lone mark: that and a box is no box."""
+    if isinstance(face, ImageFont.FreeTypeFont):
+        return face.font_variant(layout_engine=ImageFont.Layout.BASIC)
+    return face

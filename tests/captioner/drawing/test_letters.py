@@ -110,6 +110,18 @@ def test_letters_that_no_face_has_are_told_apart_by_their_numbers(faces: Faces) 
     assert spelled("сова.jpg") == "<U+0441><U+043E><U+0432><U+0430>.jpg"
 
 
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("\u0928\u093f", "<U+0928><U+093F>"), ("\u0e01\u0e47", "<U+0E01><U+0E47>")],  # Devanagari, Thai
+)
+def test_marks_that_no_face_has_are_numbers_as_their_letters_are(
+    text: str, numbers: str, faces: Faces
+) -> None:
+    for files in ((), (DEJAVU,)):
+        faces(*files)
+        assert spelled(text) == numbers
+
+
 def test_where_letters_cannot_be_joined_none_is_drawn_from_left_to_right(faces: Faces) -> None:
     faces(DEJAVU, leftwards=False)
     assert spelled("كб") == "<U+0643>б"
