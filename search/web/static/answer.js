@@ -33,6 +33,7 @@ export function forget() {
 /** Take it off the page, for the places of `count` pictures to come. */
 export function clear(count = 0) {
   grid.replaceChildren(...Array.from({ length: count }, ghost));
+  say("");
 }
 
 /** A page of the answer to `state`: the first one, or that behind a cursor. */

@@ -65,6 +65,7 @@ def nothing_is_shown(visitor: Visit) -> None:
     assert visitor.page.locator(".chip").count() == 0
     assert visitor.page.locator("#certificate").text_content() == ""
     assert visitor.page.locator("#tools").is_hidden()
+    assert visitor.page.locator("#said").text_content() == ""
 
 
 def test_a_failed_search_shows_no_other_searches_answer(visitor: Visit) -> None:
