@@ -183,8 +183,9 @@ def _differences(hit: Hit, results: Results, analyze: Analyzer) -> list[Mark]:
     if not results.tokens:
         return []
     why = reasons(hit, analyze)
-    which = [f"by {results.number(hit)}:"] if results.several else []
     lacks, adds = [f"−{word}" for word in why.lacks], [f"+{word}" for word in why.adds]
     near = counted(len(hit.duplicates), "near copy", "near copies")
     copies = [f"(and {near})"] if hit.duplicates else []
-    return [(word, False) for word in (*which, *lacks, *adds, *copies)]
+    told = [*lacks, *adds, *copies]
+    which = [f"by {results.number(hit)}{':' if told else ''}"] if results.several else []
+    return [(word, False) for word in (*which, *told)]

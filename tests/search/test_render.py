@@ -237,6 +237,14 @@ class TestSeveralCaptions:
         assert max(map(columns, lines[:-1])) <= 100
         assert not CONTROL.search("".join(lines))
 
+    @pytest.mark.parametrize("width", [40, 100])
+    def test_where_nothing_lacks_or_is_added_nothing_is_announced(self, search: Searcher, width: int) -> None:
+        results = search.texts(["cats", "two cats sleep"])
+        whole = replace(results, hits=results.hits[:1])
+        assert whole.hits[0].jaccard == 1.0
+        lines = [line.strip() for line in table(whole, width=width, color=False).splitlines()]
+        assert "by 2" in lines and "by 2:" not in lines
+
     def test_the_page(self, several: Results) -> None:
         text = page([Answer("q", several)])
         assert text.count("<b>by</b> cats sleeping</p>") == 2
