@@ -106,9 +106,16 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     stop_on_sigterm()
     learnt, text = data_set(options, hold_out=True), read_text(options)
     photos = learnt.of("train")
-    with progress_bar(len(photos), "photo", "features", logged=True) as bar:
-        names = [learnt.name, *text.data_names]
-        made = add_consensus(model, photos, names, out, device, bar.update, text.by_image, tell)
+    names = [learnt.name, *text.data_names]
+    with closing(_Bars()) as bars:
+
+        def begin(stage: str, count: int) -> None:
+            bars.stage(stage, count, "photo")
+
+        progress = bars.advance
+        made = add_consensus(
+            model, photos, names, out, device, progress, text.by_image, tell, begin, looked=progress
+        )
     config = made.model.config
     sizes = cast("ConsensusSizes", config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
@@ -132,7 +139,7 @@ def _what_is_kept(folder: Path) -> str:
 
 
 class _Bars:
-    """Shows a training run: a bar a stage on stderr, a line an epoch on stdout."""
+    """Shows a run, or a consensus that is made: a bar a stage on stderr, a line an epoch on stdout."""
 
     def __init__(self) -> None:
         self._bar: Any = None

@@ -27,7 +27,7 @@ def readable(
     purpose: str,
     remark: Callable[[str], object],
     progress: Callable[[int], object] = lambda done: None,
-    begin: Callable[[], object] = lambda: None,
+    begin: Callable[[str, int], object] = lambda stage, count: None,
     memory: Path | None = None,
 ) -> list[CaptionedPhoto]:
     """The photos that can be read: `without` those that are `unreadable`."""
@@ -43,19 +43,20 @@ def unreadable(
     purpose: str,
     remark: Callable[[str], object],
     progress: Callable[[int], object] = lambda done: None,
-    begin: Callable[[], object] = lambda: None,
+    begin: Callable[[str, int], object] = lambda stage, count: None,
     memory: Path | None = None,
 ) -> set[int]:
     """Numbers of the photos that cannot be read; each of them is remarked on, and how many they are.
 
     `purpose`: what the photos are for, such as "to learn from". `memory`: a folder where it is kept which
     photos could not be read, so that the same files are decoded once only. Where all have to be, `begin` is
-    called, and then `progress`. Raises DataError if so many cannot be read that the rest is another data set.
+    told the name of this stage and how many they are, and `progress` counts them. Raises DataError if so many
+    cannot be read that the rest is another data set.
     """
     path = memory / f"{_digest(photos)}.unreadable.json" if memory is not None else None
     remembered = _remembered(path, len(photos))
     if remembered is None:
-        begin()
+        begin("checking photos", len(photos))
         found = _look(photos, range(len(photos)), progress)
     else:
         found = _look(photos, remembered)

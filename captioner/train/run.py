@@ -96,10 +96,10 @@ def _readable_data(
     a moment would let them learn from different photos.
     """
 
-    def of(photos: Sequence[CaptionedPhoto], purpose: str) -> set[int]:
-        def begin() -> None:
-            watcher.stage("checking photos", len(photos), "photo")
+    def begin(stage: str, count: int) -> None:
+        watcher.stage(stage, count, "photo")
 
+    def of(photos: Sequence[CaptionedPhoto], purpose: str) -> set[int]:
         return unreadable(photos, purpose, watcher.remark, watcher.advance, begin, run.cache)
 
     train, dev = processes.by_first(lambda: (of(data.train, "to learn from"), of(data.dev, "to score on")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from captioner.train import readable as module
 from captioner.train.consensus import add_consensus
 from captioner.train.readable import readable
 from captioner.train.run import TrainingData, TrainingRun, train
-from tests.captioner.train.test_run import Watch, outcome, small_run
+from tests.captioner.train.test_run import Terminal, Watch, outcome, small_run
 from tests.captioner.worlds import coloured_photos, in_two_processes, tiny_model, write_coco, write_jsonl
 
 
@@ -61,7 +63,7 @@ def test_a_set_of_photos_is_decoded_once(
 ) -> None:
     """Those that could not be read are tried again, as a disk may not have answered."""
     spoil(photos[3])
-    looked, began, remarks = list[Path](), list[None](), list[str]()
+    looked, began, remarks = list[Path](), list[tuple[str, int]](), list[str]()
 
     def noted(image: Path) -> object:
         looked.append(image)
@@ -74,13 +76,13 @@ def test_a_set_of_photos_is_decoded_once(
             photos,
             "to learn from",
             remarks.append,
-            begin=lambda: began.append(None),
+            begin=lambda *stage: began.append(stage),
             memory=tmp_path / "kept",
         )
         return names(found)
 
     first = look()
-    assert (len(looked), len(began)) == (10, 1)
+    assert (len(looked), began) == (10, [("checking photos", 10)])
     assert look() == first and len(first) == 9
     assert (looked[10:], len(began)) == ([photos[3].image], 1)
     assert remarks[:2] == remarks[2:]
@@ -200,9 +202,36 @@ def test_of_two_processes_the_one_that_does_not_look_says_why_it_ends(tmp_path: 
 
 
 def test_a_consensus_is_made_without_them(tmp_path: Path) -> None:
+    """Each stage is told with the photos that it is about."""
     photos, remarks = coloured_photos(tmp_path / "photos", 25), list[str]()
-    told = spoil(photos[4])
+    told, done = spoil(photos[4]), dict[str, list[int]]()
     start = tiny_model(tmp_path / "tiny")
-    made = add_consensus(start, photos, (), tmp_path / "out", "cpu", remark=remarks.append)
+    looked, seen = list[int](), list[int]()
+    made = add_consensus(
+        start,
+        photos,
+        (),
+        tmp_path / "out",
+        "cpu",
+        seen.append,
+        remark=remarks.append,
+        begin=lambda stage, count: done.update({f"{stage} {count}": [sum(looked), sum(seen)]}),
+        looked=looked.append,
+    )
     assert made.model.consensus is not None and len(made.model.consensus.photos) == 24
     assert remarks[0].startswith(told) and len(remarks) == 2
+    assert done == {"checking photos 25": [0, 0], "features 24": [25, 0]}
+    assert (sum(looked), sum(seen)) == (25, 24)
+
+
+def test_the_consensus_command_has_a_bar_of_each_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = coloured_photos(tmp_path / "photos", 25)
+    spoil(photos[4])
+    learnt = write_jsonl(tmp_path / "learnt.jsonl", photos, split="train")
+    line = ["consensus", tiny_model(tmp_path / "tiny"), "--jsonl", learnt, "--device", "cpu"]
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    main([*map(str, line), "-o", str(tmp_path / "out")], standalone_mode=False)
+    for stage, total in (("checking photos", 25), ("features", 24)):
+        assert re.search(rf"{stage}: 100%[^\r]* {total}/{total} \[[^\r]*photo", terminal.getvalue())
