@@ -56,19 +56,24 @@ def evaluate(
     trained_on: Iterable[str] = (),
     progress: Callable[[], object] = lambda: None,
     remark: Callable[[str], object] = lambda what: None,
+    begin: Callable[[str, int], object] = lambda stage, count: None,
+    looked: Callable[[int], object] = lambda done: None,
 ) -> Evaluation:
     """Caption the photos and score the captions against what people wrote.
 
     `beam`: None for the model's usual one. `trained_on`: names of photos that the model has learnt from,
     beside those that it remembers itself. Photos that cannot be read are left out; `remark` is told of each.
-    Raises DataError when a test photo is among them or is not there, and when too many cannot be read.
+    `begin` is told of each stage and its number of photos: `looked` counts those of which it is seen whether
+    they can be read, `progress` is called for each that is captioned. Raises DataError when a test photo is
+    among those that were learnt from or is not there, and when too many cannot be read.
     """
     _check_comparable(photos)
     check_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
-    photos = readable(photos, "to score on", remark)
+    photos = readable(photos, "to score on", remark, looked, begin)
     names = [photo.name for photo in photos]
+    begin("captions", len(photos))
     written = list(_captions(captioner, photos, beam, progress))
     texts = [caption.text for caption in written]
     scores, unavailable, tokenizer = measure([photo.captions for photo in photos], texts)
