@@ -196,9 +196,10 @@ def test_a_log_that_began_without_rewards_goes_on_without(
 ) -> None:
     run = small_run(tmp_path / "run", cache)
     run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
-    run.folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, Watch(at_step=1))
     (run.folder / LOG).write_text("epoch,loss,score,seconds\n")
-    train(run, data, Watch())
+    train(run, data, Watch(), resume=True)
     assert {line.count(",") for line in (run.folder / LOG).read_text().splitlines()} == {3}
 
 
