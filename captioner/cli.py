@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from captioner.console import (
     CommandGroup,
     Number,
     PngFile,
+    StageBars,
     WholeFile,
     beam_option,
     progress_bar,
@@ -155,8 +157,8 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     photos = data_set(options, hold_out=bool(split)).of(split)
     trained_on = [name for file in options["trained_on"] for name in read_names(file)]
     captioner = open_captioner(model, device)
-    with progress_bar(len(photos), "photo") as bar:
-        result = score(captioner, photos, beam, trained_on, bar.update, tell)
+    with closing(StageBars()) as bars:
+        result = score(captioner, photos, beam, trained_on, bars.advance, tell, bars.begin)
     click.echo(json.dumps(result.as_json()) if as_json else _score_table(result))
 
 

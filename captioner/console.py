@@ -285,6 +285,27 @@ def progress_bar(total: int | None, unit: str, label: str = "", *, logged: bool 
     )
 
 
+class StageBars:
+    """A bar for each stage of a work, one after the other."""
+
+    def __init__(self, *, logged: bool = False) -> None:
+        self._logged = logged
+        self.bar: tqdm[Any] | None = None
+
+    def begin(self, stage: str, total: int, unit: str = "photo") -> None:
+        self.close()
+        self.bar = progress_bar(total, unit, stage, logged=self._logged)
+
+    def advance(self, count: int = 1) -> None:
+        """Count units of the stage that began last."""
+        if self.bar is not None:
+            self.bar.update(count)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
 class _LinesOnStderr:
     """A place for a progress bar to write to: each of its states becomes a line."""
 

@@ -54,24 +54,23 @@ def evaluate(
     photos: Sequence[CaptionedPhoto],
     beam: int | None = None,
     trained_on: Iterable[str] = (),
-    progress: Callable[[], object] = lambda: None,
+    progress: Callable[[int], object] = lambda done: None,
     remark: Callable[[str], object] = lambda what: None,
     begin: Callable[[str, int], object] = lambda stage, count: None,
-    looked: Callable[[int], object] = lambda done: None,
 ) -> Evaluation:
     """Caption the photos and score the captions against what people wrote.
 
     `beam`: None for the model's usual one. `trained_on`: names of photos that the model has learnt from,
     beside those that it remembers itself. Photos that cannot be read are left out; `remark` is told of each.
-    `begin` is told of each stage and its number of photos: `looked` counts those of which it is seen whether
-    they can be read, `progress` is called for each that is captioned. Raises DataError when a test photo is
-    among those that were learnt from or is not there, and when too many cannot be read.
+    `begin` is told of each stage and its number of photos, and `progress` how many more of them are done.
+    Raises DataError when a test photo is among those that were learnt from or is not there, and when too many
+    cannot be read.
     """
     _check_comparable(photos)
     check_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
-    photos = readable(photos, "to score on", remark, looked, begin)
+    photos = readable(photos, "to score on", remark, progress, begin)
     names = [photo.name for photo in photos]
     begin("captions", len(photos))
     written = list(_captions(captioner, photos, beam, progress))
@@ -104,13 +103,13 @@ def _captions(
     captioner: PhotoCaptioner,
     photos: Sequence[CaptionedPhoto],
     beam: int | None,
-    progress: Callable[[], object],
+    progress: Callable[[int], object],
 ) -> Iterator[Caption]:
     for result in captioner.stream([photo.image for photo in photos], beam=beam):
         if result.error is not None:
             raise DataError(result.error)
         yield result.captions[0]
-        progress()
+        progress(1)
 
 
 def measure(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, Number, interruptible, progress_bar, stop_on_sigterm, tell
+from captioner.console import FILE, FOLDER, Number, StageBars, interruptible, stop_on_sigterm, tell
 from captioner.train.options import (
     check_inputs,
     check_options,
@@ -21,6 +21,8 @@ from captioner.train.options import (
 )
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from captioner.configuration import ConsensusSizes
     from captioner.train.loop import EpochReport
 
@@ -107,15 +109,8 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     learnt, text = data_set(options, hold_out=True), read_text(options)
     photos = learnt.of("train")
     names = [learnt.name, *text.data_names]
-    with closing(_Bars()) as bars:
-
-        def begin(stage: str, count: int) -> None:
-            bars.stage(stage, count, "photo")
-
-        progress = bars.advance
-        made = add_consensus(
-            model, photos, names, out, device, progress, text.by_image, tell, begin, looked=progress
-        )
+    with closing(StageBars(logged=True)) as bars:
+        made = add_consensus(model, photos, names, out, device, bars.advance, text.by_image, tell, bars.begin)
     config = made.model.config
     sizes = cast("ConsensusSizes", config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
@@ -138,27 +133,26 @@ def _what_is_kept(folder: Path) -> str:
     return f"interrupted: what was learnt is kept in {folder}; --resume goes on"
 
 
-class _Bars:
-    """Shows a run, or a consensus that is made: a bar a stage on stderr, a line an epoch on stdout."""
+class _Bars(StageBars):
+    """Shows a run: a bar a stage on stderr, a line an epoch on stdout."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
+        super().__init__(logged=True)
         self._later = 0  # steps of the epochs to come
 
     def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
-        self.close()
-        self._bar, self._later = progress_bar(total, unit, name, logged=True), later
+        self.begin(name, total, unit)
+        self._later = later
 
     def advance(self, count: int = 1, loss: float | None = None, reward: float | None = None) -> None:
         shown = {"loss": loss} if reward is None else {"reward": reward}
         figures = {name: f"{value:.3f}" for name, value in shown.items() if value is not None}
-        if figures:
-            self._bar.set_postfix({**figures, **self._run_left()}, refresh=False)
-        self._bar.update(count)
+        if figures and self.bar is not None:
+            self.bar.set_postfix({**figures, **self._run_left(self.bar)}, refresh=False)
+        super().advance(count)
 
-    def _run_left(self) -> dict[str, str]:
+    def _run_left(self, bar: tqdm[Any]) -> dict[str, str]:
         """The time left of the whole run, once a step has been timed; the bar tells that of the epoch."""
-        bar = self._bar
         if not (self._later and bar.n):
             return {}
         left = (bar.total - bar.n + self._later) * bar.format_dict["elapsed"] / bar.n
@@ -179,7 +173,3 @@ class _Bars:
     def done(self, best: Path) -> None:
         self.close()
         click.echo(f"the best model is in {best}")
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()

@@ -118,16 +118,14 @@ def add_consensus(
     text: Mapping[str, Sequence[str]] = MappingProxyType({}),
     remark: Callable[[str], object] = lambda what: None,
     begin: Callable[[str, int], object] = lambda stage, count: None,
-    looked: Progress = lambda done: None,
 ) -> Checkpoint:
     """Give a model a consensus of these photos' captions, in place of an earlier one, and save it in `out`.
 
     `model`: a folder or a name; `names`: those of the data sets, for the model's record; `text`: captions
     without photos, by the name of the image that they belong to, for tables of words that come together
     (captioner.cooccurrence) and of how captions go on (captioner.phrasing). Photos that cannot be read are
-    left out; `remark` is told of each. `begin` is told of each stage and its number of photos: `looked`
-    counts those of which it is seen whether they can be read, `progress` those whose features are made. Gives
-    the saved model. Raises DataError and ModelError.
+    left out; `remark` is told of each. `begin` is told of each stage and its number of photos, and
+    `progress` how many more of them are done. Gives the saved model. Raises DataError and ModelError.
     """
     folder = find_model(model)
     original = checkpoint.load(folder, statistics=False)  # new ones come in their place
@@ -144,7 +142,7 @@ def add_consensus(
     tokenised = [[words(caption) for caption in image] for image in text.values()]
     if text:
         check_text(tokenised, decoder.detector, original.vocabulary)
-    photos = readable(photos, "to learn from", remark, looked, begin)
+    photos = readable(photos, "to learn from", remark, progress, begin)
     captions = [[words(caption) for caption in photo.captions] for photo in photos]
     statistics = CaptionStatistics.of(captions, original.vocabulary)
     begin("features", len(photos))

@@ -428,7 +428,7 @@ class TestSimilar:
         assert lines[1:4] == ["1 a big cat", "2 a dog in snow", "words: big cat dog snow"]
         rows = [number for number, line in enumerate(lines) if re.match(r"  \d  ", line)]
         ways = [lines[number + 1].split()[:3] for number in rows]
-        assert ways == [["by", "2:"], ["by", "2:", "+big"], ["by", "1:", "−big"], ["by", "2:", "−snow"]]
+        assert ways == [["by", "2"], ["by", "2:", "+big"], ["by", "1:", "−big"], ["by", "2:", "−snow"]]
         assert "<b>by</b> a dog in snow</p>" in page.read_text(encoding="utf-8")
         several = ("similar", photo, "--json", "--captions", "3")
         found = ids(run(*several))

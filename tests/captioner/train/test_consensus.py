@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, plain: Path, photos: Sequence
     out = tmp_path_factory.mktemp("made") / "model"
     done: list[int] = []
     add_consensus(plain, photos, ("colours",), out, "cpu", done.append)
-    assert sum(done) == len(photos)
+    assert sum(done) == 2 * len(photos)  # they are looked at, and their features made
     return out
 
 
@@ -194,21 +194,25 @@ def test_what_cannot_be_done_is_found_out_before_the_work(plain: Path, tmp_path:
     gone = CaptionedPhoto(tmp_path / "gone.png", ("a wall",))
     with pytest.raises(DataError, match="no such photo"):
         add_consensus(plain, [*here, gone], (), tmp_path / "out", "cpu")
-    work: list[int] = []
+    stages: list[str] = []
+
+    def begin(stage: str, count: int) -> None:
+        stages.append(stage)
+
     with pytest.raises(DataError, match="too few photos"):
-        add_consensus(plain, here, (), tmp_path / "out", "cpu", work.append)
+        add_consensus(plain, here, (), tmp_path / "out", "cpu", begin=begin)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letter.txt").write_text("dear")
     with pytest.raises(ModelError, match=r"holds letter\.txt"):
         add_consensus(plain, here, (), tmp_path / "taken", "cpu")
     enough = coloured_photos(tmp_path / "enough", 12)
     with pytest.raises(ModelError, match=r"letter\.txt.*Not a directory"):
-        add_consensus(plain, enough, (), tmp_path / "taken" / "letter.txt" / "model", "cpu", work.append)
+        add_consensus(plain, enough, (), tmp_path / "taken" / "letter.txt" / "model", "cpu", begin=begin)
     marked = tiny_model(tmp_path / "marked")
     (marked / checkpoint.CARD).write_bytes(b"caf\xe9")
     with pytest.raises(ModelError, match=r"MODEL_CARD\.md: not a readable model card"):
-        add_consensus(marked, enough, (), tmp_path / "out", "cpu", work.append)
-    assert not work
+        add_consensus(marked, enough, (), tmp_path / "out", "cpu", begin=begin)
+    assert stages == ["checking photos"]  # of the two that are too few
     assert not (tmp_path / "out").exists()
 
 

@@ -204,24 +204,22 @@ def test_of_two_processes_the_one_that_does_not_look_says_why_it_ends(tmp_path: 
 def test_a_consensus_is_made_without_them(tmp_path: Path) -> None:
     """Each stage is told with the photos that it is about."""
     photos, remarks = coloured_photos(tmp_path / "photos", 25), list[str]()
-    told, done = spoil(photos[4]), dict[str, list[int]]()
+    told, stages, done = spoil(photos[4]), dict[str, int](), list[int]()
     start = tiny_model(tmp_path / "tiny")
-    looked, seen = list[int](), list[int]()
     made = add_consensus(
         start,
         photos,
         (),
         tmp_path / "out",
         "cpu",
-        seen.append,
+        done.append,
         remark=remarks.append,
-        begin=lambda stage, count: done.update({f"{stage} {count}": [sum(looked), sum(seen)]}),
-        looked=looked.append,
+        begin=lambda stage, count: stages.update({f"{stage} {count}": sum(done)}),
     )
     assert made.model.consensus is not None and len(made.model.consensus.photos) == 24
     assert remarks[0].startswith(told) and len(remarks) == 2
-    assert done == {"checking photos 25": [0, 0], "features 24": [25, 0]}
-    assert (sum(looked), sum(seen)) == (25, 24)
+    assert stages == {"checking photos 25": 0, "features 24": 25}
+    assert sum(done) == 25 + 24
 
 
 def test_the_consensus_command_has_a_bar_of_each_stage(
