@@ -20,7 +20,7 @@ from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto, check_there
 from captioner.errors import CaptionerError, DataError
 from captioner.tokens import words
-from captioner.train.readable import readable
+from captioner.train.readable import unreadable, without
 from captioner.train.record import KEY, check_unseen
 
 Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks
@@ -70,7 +70,7 @@ def evaluate(
     check_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
-    photos = readable(photos, "to score on", remark, progress, begin)
+    photos = without(photos, unreadable(photos, "to score on", remark, progress, begin))
     names = [photo.name for photo in photos]
     begin("captions", len(photos))
     written = list(_captions(captioner, photos, beam, progress))

@@ -35,7 +35,7 @@ from captioner.model_name import model_name
 from captioner.tokens import words
 from captioner.train.cooccurrence import check_text, fit_cooccurrence, word_counts
 from captioner.train.phrasing import fit_phrasing
-from captioner.train.readable import readable
+from captioner.train.readable import unreadable, without
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 
@@ -142,7 +142,7 @@ def add_consensus(
     tokenised = [[words(caption) for caption in image] for image in text.values()]
     if text:
         check_text(tokenised, decoder.detector, original.vocabulary)
-    photos = readable(photos, "to learn from", remark, progress, begin)
+    photos = without(photos, unreadable(photos, "to learn from", remark, progress, begin))
     captions = [[words(caption) for caption in photo.captions] for photo in photos]
     statistics = CaptionStatistics.of(captions, original.vocabulary)
     begin("features", len(photos))

@@ -22,19 +22,8 @@ _MOST_LEFT_OUT = 0.2
 _TOGETHER = 256  # photos that are looked at before an interruption is heard
 
 
-def readable(
-    photos: Sequence[CaptionedPhoto],
-    purpose: str,
-    remark: Callable[[str], object],
-    progress: Callable[[int], object] = lambda done: None,
-    begin: Callable[[str, int], object] = lambda stage, count: None,
-    memory: Path | None = None,
-) -> list[CaptionedPhoto]:
-    """The photos that can be read: `without` those that are `unreadable`."""
-    return without(photos, unreadable(photos, purpose, remark, progress, begin, memory))
-
-
 def without(photos: Iterable[CaptionedPhoto], numbers: Collection[int]) -> list[CaptionedPhoto]:
+    """The photos but those with these numbers, such as the `unreadable` ones."""
     return [photo for number, photo in enumerate(photos) if number not in numbers]
 
 

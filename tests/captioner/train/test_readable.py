@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +19,7 @@ from captioner.errors import DataError
 from captioner.photo import glance
 from captioner.train import readable as module
 from captioner.train.consensus import add_consensus
-from captioner.train.readable import readable
+from captioner.train.readable import unreadable, without
 from captioner.train.run import TrainingData, TrainingRun, train
 from tests.captioner.train.test_run import Terminal, Watch, outcome, small_run
 from tests.captioner.worlds import coloured_photos, in_two_processes, tiny_model, write_coco, write_jsonl
@@ -37,6 +38,10 @@ def photos(tmp_path: Path) -> list[CaptionedPhoto]:
 
 def names(photos: Sequence[CaptionedPhoto]) -> list[str]:
     return [photo.name for photo in photos]
+
+
+def readable(photos: Sequence[CaptionedPhoto], *how: Any, **more: Any) -> list[CaptionedPhoto]:
+    return without(photos, unreadable(photos, *how, **more))
 
 
 def test_each_is_named_and_they_are_counted(photos: list[CaptionedPhoto]) -> None:
