@@ -1,4 +1,4 @@
-"""Whether a name from outside, which may be any text, is a file; and files that are written whole."""
+"""Whether a name from outside, which may be any text, is a file; its state; and files written whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from captioner.errors import DataError
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
@@ -20,6 +22,19 @@ def real_path(path: str | os.PathLike[str]) -> str:
         return os.path.realpath(path)
     except ValueError:  # as of a NUL, or half a surrogate pair
         return os.fspath(path)
+
+
+def file_state(photo: Path) -> bytes:
+    """The file's path, size and times: they differ for another file, and after a write to this one.
+
+    Raises DataError.
+    """
+    try:
+        is_now = photo.stat()  # before it is resolved: for a link to itself this raises a clear error
+        place = os.fsencode(photo.resolve())
+    except OSError as error:
+        raise DataError(f"{photo}: {error.strerror}") from None
+    return place + f"\0{is_now.st_size} {is_now.st_mtime_ns} {is_now.st_ctime_ns}\0".encode()
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from typing import Any
 from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto, check_there
 from captioner.errors import CaptionerError, DataError
+from captioner.readable import unreadable, without
 from captioner.tokens import words
-from captioner.train.readable import unreadable, without
 from captioner.train.record import KEY, check_unseen
 
 Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks

@@ -24,7 +24,6 @@ run.py            train: data and run -> the best model in the run's folder
 setup.py          all that a run needs before its first step
 recipe.py         the choices of a run
 watcher.py        who is told how it gets on
-readable.py       photos that cannot be read are left out
 caption_words.py  captions -> words -> a vocabulary
 word_vectors.py   GloVe, for a decoder's embedding
 features.py       what a frozen encoder sees, made once

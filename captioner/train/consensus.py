@@ -32,10 +32,10 @@ from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import DataError, ModelError
 from captioner.model_name import model_name
+from captioner.readable import unreadable, without
 from captioner.tokens import words
 from captioner.train.cooccurrence import check_text, fit_cooccurrence, word_counts
 from captioner.train.phrasing import fit_phrasing
-from captioner.train.readable import unreadable, without
 from captioner.train.record import learning_record
 from captioner.vocabulary import UNK, Vocabulary
 

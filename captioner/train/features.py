@@ -21,6 +21,7 @@ from captioner.datasets import CaptionedPhoto, PhotoPixels
 from captioner.device import lower_precision
 from captioner.encoder import GridEncoder
 from captioner.errors import DataError
+from captioner.files import file_state
 from captioner.model import CaptionModel
 
 Features = np.ndarray[tuple[int, ...], np.dtype[np.float16]]
@@ -117,16 +118,3 @@ def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:
     for photo in photos:
         digest.update(file_state(photo.image))
     return digest.hexdigest()[:24]
-
-
-def file_state(photo: Path) -> bytes:
-    """The file's path, size and times: they differ for another file, and after a write to this one.
-
-    Raises DataError.
-    """
-    try:
-        is_now = photo.stat()  # before it is resolved: for a link to itself this raises a clear error
-        place = os.fsencode(photo.resolve())
-    except OSError as error:
-        raise DataError(f"{photo}: {error.strerror}") from None
-    return place + f"\0{is_now.st_size} {is_now.st_mtime_ns} {is_now.st_ctime_ns}\0".encode()

@@ -18,9 +18,9 @@ from captioner.datasets import CaptionedPhoto, check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.files import is_file, real_path
+from captioner.readable import unreadable, without
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
-from captioner.train.readable import unreadable, without
 from captioner.train.record import check_unseen, learning_record
 from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, prepare
 from captioner.train.watcher import UNWATCHED, Watcher

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +25,7 @@ from captioner.compare import (
 from captioner.errors import ModelError
 from tests.captioner.conftest import DEJAVU, Faces
 from tests.captioner.worlds import tiny_checkpoint, tiny_model
+from tests.full_disk import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -215,14 +215,9 @@ def test_a_full_disk_leaves_the_earlier_files(photos: Path, tmp_path: Path) -> N
     compared = some(photos / "coffee.png", 1)
     write_files(compared, 2, html, png)
     earlier = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    soft, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     for file, place in ((html, {"html": html}), (png, {"png": png})):
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
-            with pytest.raises(OSError, match="File too large") as caught:
-                write_files(compared, 2, **place)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
+        with full_disk(), pytest.raises(OSError, match="File too large") as caught:
+            write_files(compared, 2, **place)
         assert caught.value.filename == str(file)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == earlier
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from indexer.embedded import EmbeddedIndex
 from indexer.errors import IndexerError, IndexNotFoundError, IndexUnavailableError
 from indexer.records import AddReport
 from tests.conftest import ROOT
+from tests.full_disk import full_disk
 from tests.indexer.three_images import DOG, record
 
 
@@ -34,20 +33,6 @@ def test_an_index_that_was_removed_is_told_of(small_index: Path) -> None:
         index.candidates(DOG, 5)
 
 
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Files of this process can grow to 2,000 bytes: the system refuses as a full disk does.
-
-    Around the attempts alone: pytest's own output may go to a file, and would be cut off as well.
-    """
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 def test_a_full_disk_leaves_what_was_committed_and_no_debris(small_index: Path) -> None:
     index = EmbeddedIndex.open(str(small_index))
     before = sorted(small_index.rglob("*"))
@@ -57,7 +42,7 @@ def test_a_full_disk_leaves_what_was_committed_and_no_debris(small_index: Path) 
     ]
     for attempt in attempts:
         with (
-            full_disk(),
+            full_disk(2_000),
             pytest.raises(IndexUnavailableError, match=r"no space left on the device.*is intact"),
         ):
             attempt()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 
 import pytest
 
 from captioner.drawing.page import document, write_document
+from tests.full_disk import full_disk
 
 
 def test_a_page_is_written_in_place_of_an_earlier_one(tmp_path: Path) -> None:
@@ -21,13 +21,8 @@ def test_a_page_is_written_in_place_of_an_earlier_one(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_earlier_page(tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     write_document("earlier", file)
-    soft, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
-        with pytest.raises(OSError, match="File too large") as caught:
-            write_document("later" * 1000, file)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
+    with full_disk(), pytest.raises(OSError, match="File too large") as caught:
+        write_document("later" * 1000, file)
     assert caught.value.filename == str(file)
     assert file.read_text(encoding="utf-8") == "earlier"
     assert list(tmp_path.iterdir()) == [file]

@@ -86,6 +86,10 @@ def small_run(folder: Path, cache: Path) -> TrainingRun:
     return TrainingRun(TINY, recipe, folder, cache, device="cpu")
 
 
+def self_critical(run: TrainingRun) -> TrainingRun:
+    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+
+
 def outcome(watch: Watch, folder: Path) -> tuple[list[tuple[int, float | None, float]], str]:
     reports = [(one.epoch, one.loss, one.score) for one in watch.reports]
     return reports, checkpoint.load(folder / "best").digest
@@ -160,8 +164,8 @@ def test_self_critical_training_tells_the_reward_of_what_it_drew(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
     """Its loss goes up and down about nought. An epoch's mean is that of all its steps, resumed or not."""
-    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
-    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+    run = self_critical(small_run(tmp_path / "run", cache))
+    run = dataclasses.replace(run, start=tiny_model(tmp_path / "tiny"))
     train(run, data, straight := Watch())
     stopped, resumed = Watch(at_step=2), Watch()
     again = dataclasses.replace(run, folder=tmp_path / "again")
@@ -182,8 +186,7 @@ def test_self_critical_training_tells_the_reward_of_what_it_drew(
 def test_self_critical_training_of_a_new_model_is_remarked_on(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
-    run = small_run(tmp_path / "run", cache)
-    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+    run = self_critical(small_run(tmp_path / "run", cache))
     with pytest.raises(KeyboardInterrupt):
         train(run, data, watch := Watch(at_step=1))
     assert (
@@ -194,8 +197,7 @@ def test_self_critical_training_of_a_new_model_is_remarked_on(
 def test_a_log_that_began_without_rewards_goes_on_without(
     data: TrainingData, cache: Path, tmp_path: Path
 ) -> None:
-    run = small_run(tmp_path / "run", cache)
-    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, self_critical=True))
+    run = self_critical(small_run(tmp_path / "run", cache))
     with pytest.raises(KeyboardInterrupt):
         train(run, data, Watch(at_step=1))
     (run.folder / LOG).write_text("epoch,loss,score,seconds\n")

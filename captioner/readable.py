@@ -13,9 +13,8 @@ from pathlib import Path
 from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, PhotoError
-from captioner.files import written_whole
+from captioner.files import file_state, written_whole
 from captioner.photo import glance
-from captioner.train.features import file_state
 
 #: A larger share than this is no accident of single files, and would be another data set than was meant.
 _MOST_LEFT_OUT = 0.2

@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from captioner import readable as module
 from captioner.cli import main
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.photo import glance
-from captioner.train import readable as module
+from captioner.readable import unreadable, without
 from captioner.train.consensus import add_consensus
-from captioner.train.readable import unreadable, without
 from captioner.train.run import TrainingData, TrainingRun, train
 from tests.captioner.train.test_run import Terminal, Watch, outcome, small_run
 from tests.captioner.worlds import coloured_photos, in_two_processes, tiny_model, write_coco, write_jsonl
@@ -158,7 +158,8 @@ import sys
 from pathlib import Path
 from captioner.datasets import coco
 from captioner.errors import PhotoError
-from captioner.train import readable, run
+from captioner import readable
+from captioner.train import run
 from tests.captioner.train.test_run import TrainingData, small_run
 
 def glance(image):
