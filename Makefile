@@ -22,7 +22,8 @@ test: $(VENV)/.compiled  ## all tests, on a real Elasticsearch and a real browse
 
 slow: $(VENV)/.compiled  ## long training, scale and kill -9 runs
 	$(PYTHON) scripts/system_packages.py
-	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m slow \
+		-o faulthandler_timeout=0 $(ARGS)
 
 lint: $(VENV)/.test  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .
