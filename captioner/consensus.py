@@ -1,6 +1,6 @@
 """What the training captions of similar photos have in common, and how it helps to caption a photo.
 
-Both parts are made of the training photos' captions (captioner.train.consensus). Both place a photo by a
+Both parts are made of the training photos' captions (captioner.train.consensus_fit). Both place a photo by a
 linear map from its pooled features to a space of some 256 numbers:
 
 - The *agreement* of a caption with a photo estimates the mean CIDEr-like cosine (tf-idf of n-grams of 1 to 4
@@ -71,7 +71,7 @@ class Consensus(Packed["_Tables"]):
     usual: Tensor  # (V,) share of all captions that have a word
 
     def __init__(self, sizes: ConsensusSizes, vocabulary: int, channels: int) -> None:
-        """All tables are zeros until `train.consensus.fit_consensus` or a checkpoint fills them."""
+        """All tables are zeros until `train.consensus_fit.fit_consensus` or a checkpoint fills them."""
         super().__init__()
         self.sizes = sizes
         self.place = nn.Linear(channels, sizes.space)

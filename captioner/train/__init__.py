@@ -38,7 +38,8 @@ processes.py      several processes that train as one
 state.py          the saved state of a run
 dev_score.py      the score by which the best epoch is kept
 record.py         which photos a model has learnt from
-consensus.py      what training captions agree on, for a finished model
+consensus.py      statistics of captions, for a finished model
+consensus_fit.py  what training captions agree on
 cooccurrence.py   words that come together in captions without photos
 phrasing.py       how captions go on
 """

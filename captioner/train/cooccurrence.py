@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,26 +27,45 @@ _RAREST = 1e-5  # added to the frequency of each word, for those that no caption
 _HALF_TRUST = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class NounsOfText:
+    """Which of ImageNet's nouns come often enough in I images' captions, and where."""
+
+    shares: Tensor  # (I, V) sparse: share of an image's captions that have a word
+    nouns: Tensor  # (N,) their numbers in the detector
+    have: Tensor  # (I, N) sparse: 1 where an image's captions have a noun
+
+    @classmethod
+    def of(cls, text: Sequence[_Image], detector: WordDetector, vocabulary: Vocabulary) -> NounsOfText:
+        """Raises DataError where no noun comes often enough in the text."""
+        shares, candidates = _word_shares(text, vocabulary), torch.unique(detector.word_of)
+        have = _presence(shares, detector.ids[candidates])
+        frequent = (_images_with(have) >= _FEWEST).nonzero().squeeze(1)
+        if not len(frequent):
+            raise DataError(
+                f"no {_FEWEST} images of the text have a noun of ImageNet's classes in common; "
+                f"give --text captions of more than {counted(len(shares), 'image')}, or leave it out"
+            )
+        return cls(shares, candidates[frequent], have.index_select(1, frequent))
+
+
 @torch.no_grad()
 def fit_cooccurrence(
-    text: Sequence[_Image],
+    text: NounsOfText,
     photos: Sequence[_Image],
     pooled: Tensor,
     detector: WordDetector,
     vocabulary: Vocabulary,
 ) -> Cooccurrence:
-    """Fit a table of lifts to the captions of `text`, for a model trained on `photos`.
+    """Fit a table of lifts to a text, for a model trained on `photos`.
 
-    `pooled` (B, C): the photos' features. Raises DataError where no noun comes often enough in the text,
-    or where all photos look the same.
+    `pooled` (B, C): the photos' features. Raises DataError where all photos look the same.
     """
-    shares = _word_shares(text, vocabulary)
-    nouns, have = _frequent_nouns(shares, detector)
-    result = Cooccurrence(len(nouns), len(vocabulary))
-    result.nouns.copy_(nouns)
-    seen = _images_with(_presence(_word_shares(photos, vocabulary), detector.ids[nouns]))
+    result = Cooccurrence(len(text.nouns), len(vocabulary))
+    result.nouns.copy_(text.nouns)
+    seen = _images_with(_presence(_word_shares(photos, vocabulary), detector.ids[text.nouns]))
     result.trust.copy_(_HALF_TRUST / (_HALF_TRUST + seen))
-    lifts = _lifts(have, shares)
+    lifts = _lifts(text)
     result.lifts.copy_((lifts.log() * STEPS).round().clamp(-127, 127))
     recognised = recognised_words(pooled.float(), detector)
     usual = torch.stack([recognised.mean(), recognised.std()])
@@ -55,33 +75,12 @@ def fit_cooccurrence(
     return result
 
 
-def check_text(text: Sequence[_Image], detector: WordDetector, vocabulary: Vocabulary) -> None:
-    """Raise DataError for a text with too few captions for a table, before any photo is looked at."""
-    _frequent_nouns(_word_shares(text, vocabulary), detector)
-
-
-def _frequent_nouns(shares: Tensor, detector: WordDetector) -> tuple[Tensor, Tensor]:
-    """Nouns (N,) of ImageNet's classes that enough images of the text have, and which have them (I, N)."""
-    candidates = torch.unique(detector.word_of)
-    have = _presence(shares, detector.ids[candidates])
-    frequent = (_images_with(have) >= _FEWEST).nonzero().squeeze(1)
-    if not len(frequent):
-        raise DataError(
-            f"no {_FEWEST} images of the text have a noun of ImageNet's classes in common; "
-            f"give --text captions of more than {counted(len(shares), 'image')}, or leave it out"
-        )
-    return candidates[frequent], have.index_select(1, frequent)
-
-
-def _lifts(have: Tensor, shares: Tensor) -> Tensor:
-    """Lift (N, V) of each word for each noun.
-
-    Both sparse: `have` (I, N), 1 where an image's captions have a noun; `shares` (I, V), the share of an
-    image's captions that have a word.
-    """
-    usual = torch.sparse.sum(shares, dim=0).to_dense() / len(shares) + _RAREST
-    together = torch.sparse.mm(shares.T, have.to_dense()).T
-    lifts: Tensor = (together + _PRIOR * usual) / ((_images_with(have) + _PRIOR).unsqueeze(1) * usual)
+def _lifts(text: NounsOfText) -> Tensor:
+    """Lift (N, V) of each word for each noun."""
+    usual = torch.sparse.sum(text.shares, dim=0).to_dense() / len(text.shares) + _RAREST
+    together = torch.sparse.mm(text.shares.T, text.have.to_dense()).T
+    images = _images_with(text.have).unsqueeze(1)
+    lifts: Tensor = (together + _PRIOR * usual) / ((images + _PRIOR) * usual)
     return lifts
 
 

@@ -21,7 +21,7 @@ from captioner.cider import Rarity
 from captioner.consensus import CLOSENESS, FLOOR, NEAR, SHARE, WEIGHT, Consensus, keys_of
 from captioner.decode import Hypothesis
 from captioner.errors import DataError
-from captioner.train.consensus import CaptionStatistics, ConsensusRecipe, fit_consensus
+from captioner.train.consensus_fit import CaptionStatistics, ConsensusRecipe, fit_consensus
 from captioner.vocabulary import UNK, Vocabulary
 
 CAPTIONS = [

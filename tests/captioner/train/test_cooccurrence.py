@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from captioner import checkpoint
 from captioner.cli import main
-from captioner.cooccurrence import STEPS
+from captioner.cooccurrence import STEPS, Cooccurrence
 from captioner.decoders import AttentionDecoder
 from captioner.detector import WordDetector
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.train.consensus import add_consensus
-from captioner.train.cooccurrence import fit_cooccurrence
+from captioner.train.cooccurrence import NounsOfText, fit_cooccurrence
 from captioner.train.record import seen_in_training
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import (
@@ -58,13 +58,17 @@ def _lift(images: Images, noun: str, word: str) -> float:
     return (together + PRIOR * usual) / ((len(those) + PRIOR) * usual)
 
 
+def _fitted(text: Images, photos: Images, pooled: torch.Tensor, detector: WordDetector) -> Cooccurrence:
+    return fit_cooccurrence(NounsOfText.of(text, detector, WORDS), photos, pooled, detector, WORDS)
+
+
 _CAPTION = st.lists(st.sampled_from(["a", "wall", "sky", "zebra", *COLOURS]), min_size=1, max_size=5)
 
 
 @given(st.lists(st.lists(_CAPTION, min_size=1, max_size=3), min_size=1, max_size=6), st.randoms())
 def test_lifts_are_as_counted_one_by_one(some: Images, chance: object) -> None:
     text = [*some, *[[["a", "red", "wall"], ["the", "sky"]]] * FEWEST]
-    table = fit_cooccurrence(text, some, torch.randn(8, CHANNELS), _detector(), WORDS)
+    table = _fitted(text, some, torch.randn(8, CHANNELS), _detector())
     nouns = [COLOURS[place] for place in table.nouns.tolist()]
     assert "red" in nouns and set(nouns) <= {"red", "blue"}
     for row, noun in enumerate(nouns):
@@ -77,19 +81,19 @@ def test_lifts_are_as_counted_one_by_one(some: Images, chance: object) -> None:
 
 def test_the_usual_number_of_recognised_words_is_that_of_the_photos() -> None:
     detector, pooled = _detector(), torch.randn(50, CHANNELS)
-    table = fit_cooccurrence([[["red"]]] * FEWEST, [[["red"]]], pooled, detector, WORDS)
+    table = _fitted([[["red"]]] * FEWEST, [[["red"]]], pooled, detector)
     counts = torch.tensor([torch.sigmoid(detector.learnt(one)).sum().item() for one in pooled])
     torch.testing.assert_close(table.recognised, torch.stack([counts.mean(), counts.std()]))
 
 
 def test_text_that_says_nothing_of_what_photos_show_is_refused() -> None:
     with pytest.raises(DataError, match="no 20 images of the text have a noun of ImageNet's classes"):
-        fit_cooccurrence([[["green"]]] * 50, [], torch.randn(3, CHANNELS), _detector(), WORDS)
+        NounsOfText.of([[["green"]]] * 50, _detector(), WORDS)
 
 
 def test_photos_that_all_look_the_same_are_refused() -> None:
     with pytest.raises(DataError, match="all photos look the same"):
-        fit_cooccurrence([[["red"]]] * FEWEST, [[["red"]]], torch.ones(4, CHANNELS), _detector(), WORDS)
+        _fitted([[["red"]]] * FEWEST, [[["red"]]], torch.ones(4, CHANNELS), _detector())
 
 
 WITH_DETECTOR = dataclasses.replace(TINY, words=2, detector_words=len(COLOURS), detector_pairs=2)
