@@ -8,12 +8,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from captioner.errors import CaptionerError, PhotoError
 from indexer.errors import IndexerError, IndexUnavailableError
 from search.errors import QueryError, SearchError
+from search.web.problem_page import problem_page, wants_page
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -42,8 +44,17 @@ class HttpProblem(HTTPException):
             **self.more,
         }
 
-    def response(self) -> Response:
+    def response(self, asker: Headers) -> Response:
+        """The document, or for a browser that opens an address a page; `asker`: the request's headers."""
+        if wants_page(asker):
+            return HTMLResponse(problem_page(*self._in_words()), self.status_code, self.headers)
         return JSONResponse(self.document(), self.status_code, self.headers, MEDIA_TYPE)
+
+    def _in_words(self) -> tuple[str, str]:
+        """Title and detail for a person; of an address without a route HTTP has no more than its phrase."""
+        if self.status_code == HTTPStatus.NOT_FOUND and self.detail == HTTPStatus.NOT_FOUND.phrase:
+            return "There is nothing at this address", "It may be mistyped, or what was here has gone."
+        return self.title, self.detail
 
 
 def not_found(detail: str) -> HttpProblem:
@@ -122,14 +133,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return _from_http(error).response()
+        return _from_http(error).response(request.headers)
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> Response:
-        return _from_validation(error).response()
+        return _from_validation(error).response(request.headers)
 
     async def known(request: Request, error: Exception) -> Response:
-        return problem_of(error).response()
+        return problem_of(error).response(request.headers)
 
     for kind in (CaptionerError, IndexerError, SearchError):
         app.add_exception_handler(kind, known)

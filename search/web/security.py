@@ -114,8 +114,9 @@ class RequestGuard:
                     headers.setdefault(name, value)
             await send(message)
 
-        if problem := self._refusal(scope, Headers(scope=scope)):
-            await problem.response()(scope, receive, send_with_headers)
+        asker = Headers(scope=scope)
+        if problem := self._refusal(scope, asker):
+            await problem.response(asker)(scope, receive, send_with_headers)
             return
         try:
             await self._app(scope, self._with_limits(scope, receive), send_with_headers)
@@ -123,7 +124,7 @@ class RequestGuard:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
-            await problem_of(error).response()(scope, receive, send_with_headers)
+            await problem_of(error).response(asker)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         return (

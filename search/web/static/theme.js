@@ -16,5 +16,5 @@
       // the choice then lasts as long as the page
     }
   };
-  addEventListener("DOMContentLoaded", () => document.getElementById("theme").addEventListener("click", change));
+  addEventListener("DOMContentLoaded", () => document.getElementById("theme")?.addEventListener("click", change));
 })();
