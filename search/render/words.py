@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
@@ -20,7 +20,7 @@ _WORD = re.compile(r"\w+(?:['’\-.]\w+)*")
 _AROUND_WORDS = ".,;:!?\"'()“”‘’…"
 
 _Word = tuple[int, str]  # where it begins in its caption, and as it is written there
-_Standing = dict[str, list[_Word]]  # the words that stand for each stem
+_Standing = Mapping[str, list[_Word]]  # the words that stand for each stem
 
 
 def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[Mark]:
@@ -32,7 +32,7 @@ def marked(caption: str, tokens: Collection[str], analyze: Analyzer) -> list[Mar
 
 def spans(caption: str, shared: Collection[str], analyze: Analyzer) -> list[tuple[int, int]]:
     """Start and end (code points) of the words of `caption` that stand for a token of `shared`."""
-    themselves, implying = _words_standing(caption, shared, analyze)
+    themselves, implying = _words_standing(caption, frozenset(shared), analyze)
     standing = chain.from_iterable((*themselves.values(), *implying.values()))
     return sorted({(start, start + len(word)) for start, word in standing})
 
@@ -55,7 +55,7 @@ def said(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
 
     Tokens that no single word gives follow as they are.
     """
-    themselves, implying = _words_standing(clean(caption), tokens, analyze)
+    themselves, implying = _words_standing(clean(caption), frozenset(tokens), analyze)
     own = sorted({words[0] for words in themselves.values()})
     given = themselves.keys() | implying.keys()
     return [word.lower() for _, word in own] + [
@@ -65,7 +65,7 @@ def said(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str]:
 
 def implied(tokens: Collection[str], caption: str, analyze: Analyzer) -> dict[str, str]:
     """Map each stem that the caption does not say to its first word that implies it ("live": "couch")."""
-    _, implying = _words_standing(clean(caption), tokens, analyze)
+    _, implying = _words_standing(clean(caption), frozenset(tokens), analyze)
     by_place = sorted((words[0], root) for root, words in implying.items())
     return {root: word.lower() for (_, word), root in by_place}
 
@@ -81,15 +81,16 @@ def spoken(tokens: Collection[str], caption: str, analyze: Analyzer) -> list[str
     ]
 
 
-def _words_standing(caption: str, tokens: Collection[str], analyze: Analyzer) -> tuple[_Standing, _Standing]:
+@lru_cache(maxsize=256)  # a hit is shown by its words, its marks and what it implies: all three ask here
+def _words_standing(caption: str, tokens: frozenset[str], analyze: Analyzer) -> tuple[_Standing, _Standing]:
     """The words of the caption that have the stem of each token, and those that only imply it; in order.
 
     A word that only implies a stem stands for it only if no word has the stem itself: in "a man in a helmet"
     the helmet is no second man.
     """
-    themselves: _Standing = {}
-    implying: _Standing = {}
-    for (start, word), given in _words_giving(caption, frozenset(tokens), analyze):
+    themselves: dict[str, list[_Word]] = {}
+    implying: dict[str, list[_Word]] = {}
+    for (start, word), given in _words_giving(caption, tokens, analyze):
         own = forms(word)
         for root in set(map(root_of, given)):
             (themselves if root in own else implying).setdefault(root, []).append((start, word))

@@ -61,6 +61,7 @@ class HitAnswer(Shown):
     provider: str = Field(default="", description="The web search that answered it.")
     rank: int
     jaccard: float
+    gone: bool = Field(description="Whether its path leads into a folder of this server without such a file.")
     overlap: int
     union: int
     shared: list[str]
@@ -79,6 +80,7 @@ class SearchAnswer(BaseModel):
     query: QueryAnswer
     hits: list[HitAnswer]
     exact: bool
+    implied: dict[str, str] = Field(description=f"{_IMPLIED} Of the shared ones.")
     examined: int
     captions: int
     took_ms: float

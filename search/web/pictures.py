@@ -21,7 +21,7 @@ from indexer.urls import is_url
 #: Longest sides that thumbnails come in: few, so that no client can fill the cache with sizes.
 SIZES = (160, 320, 640, 1280)
 
-#: How long it may take until a picture that came or went is noticed.
+#: How long it may take until a picture that came is noticed, or that another one is meant now.
 REMEMBER_SECONDS = 60
 
 _CACHE_BYTES = 64_000_000
@@ -62,7 +62,13 @@ class Pictures:
         """
         if not self.folders or not image or is_url(image):
             return None
-        return self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
+        path = self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
+        return path if path and path.is_file() else None
+
+    def has_gone(self, image: str) -> bool:
+        """Whether `image`, a record's path, leads into a named folder that has no such file any more."""
+        path = Path(image)
+        return path.is_absolute() and self._lies_here(path) and not path.is_file()
 
     def _look(self, image: str, period: int) -> Path | None:
         """`find` without the cache. `period` is a part of its key, so that a new period looks anew."""

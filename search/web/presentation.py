@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -49,10 +49,18 @@ class Presentation:
         answer["query"] |= {"words": words, "implied": unsaid, "image_id": image_id}
         shown = self.images([hit.record for hit in results.hits])
         answer["hits"] = [
-            hit | {"spans": spans(hit["caption"], hit["shared"], analyze)} | image
+            hit | self._in_words(hit["caption"], hit["shared"], analyze) | image
             for hit, image in zip(answer["hits"], shown, strict=True)
         ]
         return answer
+
+    @staticmethod
+    def _in_words(caption: str, shared: Collection[str], analyze: Analyzer) -> dict[str, Any]:
+        """By which words a caption has the tokens that it shares."""
+        return {
+            "spans": spans(caption, shared, analyze),
+            "implied": implied(shared, caption, analyze),
+        }
 
     def images(self, records: Sequence[CaptionRecord]) -> list[dict[str, Any]]:
         """Images, each by one of its captions."""
@@ -62,6 +70,7 @@ class Presentation:
     def _shown(self, record: CaptionRecord, image: str) -> dict[str, Any]:
         answer: dict[str, Any] = {name: getattr(record, name) for name in _SHOWN} | {"image": image}
         here = self._pictures.find(image) is not None
+        answer["gone"] = not here and self._pictures.has_gone(image)
         place = f"{API}/images/{quote(record.image_id, safe='', errors='replace')}"
         answer["file"] = f"{place}/file" if here else None
         answer["thumbnail"] = f"{place}/thumbnail" if here else None

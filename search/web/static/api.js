@@ -16,9 +16,12 @@ const noAnswer = (detail) => new Trouble({ title: "The server does not answer", 
 
 const unreachable = () => noAnswer("It may have been stopped, or the connection is down.");
 
+/** Objects without what they inherit: words are keys of some, and “constructor” is a word like others. */
+const plain = (_key, value) => (value && typeof value === "object" && !Array.isArray(value) ? Object.setPrototypeOf(value, null) : value);
+
 function read(text) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, plain);
   } catch {
     throw noAnswer("Something else answered in its place.");
   }

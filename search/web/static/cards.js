@@ -1,27 +1,39 @@
 // A picture in the grid, and the picture itself wherever it is shown.
 
-import { counted, foundBy, h, many, marked, modified, score } from "./dom.js";
+import { foundBy, h, marked, modified, printable, score } from "./dom.js";
+import { share } from "./reason.js";
 import { status, whenTold } from "./server.js";
 
-/** The picture of an image, or a quiet stand-in where there is none to show. A visitor's own photo is `{ image_id, photo: its URL }`. */
+/** The picture of an image, or a quiet stand-in that says why there is none to show. A visitor's own photo is `{ image_id, photo: its URL }`. */
 export function picture(image, size, eager = false, alt = "") {
   const source = image.photo ?? (image.thumbnail ? `${image.thumbnail}?size=${size}` : fromTheWeb(image));
   if (!source) {
-    const box = standIn(image);
+    const box = standIn(image, whyMissing(image));
     if (!status()) whenTold(() => box.isConnected && box.replaceWith(picture(image, size, eager, alt)), { once: true });
     return box;
   }
   const shown = h("img", { alt, loading: eager ? "eager" : "lazy", decoding: "async", draggable: false, referrerPolicy: "no-referrer", src: source });
-  shown.addEventListener("error", () => shown.replaceWith(standIn(image)), { once: true });
+  shown.addEventListener("error", () => shown.replaceWith(standIn(image, image.photo ? "" : "This picture cannot be shown")), { once: true });
   return shown;
 }
 
-/** A picture that this server has not, where it says that it may be loaded from where it lies. */
-const fromTheWeb = ({ image }) => (status()?.remote_images && /^https?:/i.test(image) ? image : "");
+const isOnTheWeb = ({ image }) => /^https?:/i.test(image);
 
-function standIn(image) {
+/** A picture that this server has not, where it says that it may be loaded from where it lies. */
+const fromTheWeb = (image) => (status()?.remote_images && isOnTheWeb(image) ? image.image : "");
+
+/** Nothing where the index names no file, and where the page says it once for all pictures. */
+function whyMissing(image) {
+  if (image.gone) return "The file is gone";
+  return image.image && !isOnTheWeb(image) && status()?.image_folders ? "Not in this server’s folders" : "";
+}
+
+const fileName = (path) => printable(path.split(/[/\\]/).at(-1));
+
+function standIn(image, why) {
   const hue = Array.from(image.image_id).reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  const box = h("span", { className: "stand-in" }, h("span", { "aria-hidden": "true" }, "“"));
+  const said = why ? [h("b", {}, why), h("small", { dir: "auto" }, fileName(image.image))] : [h("span", { "aria-hidden": "true" }, "“")];
+  const box = h("span", { className: "stand-in" }, ...said);
   box.style.setProperty("--hue", hue);
   return box;
 }
@@ -36,7 +48,6 @@ export function card(image, address) {
   const scored = image.jaccard !== undefined;
   const bar = scored && h("span", { className: "bar", "aria-hidden": "true" });
   if (bar) bar.style.setProperty("--score", image.jaccard);
-  const words = scored && many(counted(image.shared).length, "shared word");
   return h(
     "li",
     { className: "card", data: { id: image.image_id } },
@@ -47,7 +58,7 @@ export function card(image, address) {
       bar,
       h("span", { className: "caption", dir: "auto" }, scored ? marked(image.caption, image.spans) : image.caption),
       foundBy(image.query_caption),
-      h("span", { className: "foot" }, scored && h("span", { className: "share", title: `${image.overlap} of ${image.union}, as telling words count more` }, words), ...credit(image)),
+      h("span", { className: "foot" }, scored && share(image), ...credit(image)),
       image.duplicates?.length ? h("span", { className: "copies" }, `and ${image.duplicates.length} like it`) : null,
     ),
   );

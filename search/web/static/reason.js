@@ -1,7 +1,7 @@
 // Why a picture is an answer: the words that it shares with what was asked, and those that it does not.
 
 import { isSearch, sentence } from "./address.js";
-import { asked, counted, foundBy, h, rootOf, score } from "./dom.js";
+import { asked, counted, foundBy, h, many, number, rootOf, score } from "./dom.js";
 
 /** What a caption of an image, compared with one of the captions asked, would be as a hit. */
 function hitOf(caption, { caption: query, tokens }, several) {
@@ -30,28 +30,36 @@ export function explain(images, state, query, hit) {
   return hits.reduce((best, one) => (best.hit?.jaccard >= one.hit.jaccard ? best : one), { image });
 }
 
-const says = (one, stem) => stem in one.words && !(stem in one.implied);
+/** What a caption shares with a search, the same wherever it is told: its words, and those that it only implies by others. */
+export function share(hit) {
+  const stems = counted(hit.shared).map(([stem]) => stem);
+  const implied = stems.filter((stem) => stem in hit.implied).length;
+  const words = stems.length - implied;
+  const told = !words ? many(implied, "implied word") : implied ? `${many(words, "shared word")} and ${number(implied)} implied` : many(words, "shared word");
+  return h("span", { className: "share", title: `${hit.overlap} of ${hit.union}${isWeighted(hit) ? ", as telling words count more" : ""}` }, told);
+}
+
+const isWeighted = (hit) => [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));
 
 /** `its` and `yours`: what its caption and the search call each stem, and by which word they only imply it. */
 export function reason(hit, its, yours) {
-  const sides = [yours, its];
-  const name = (stem) => sides.map((one) => one.words[stem]).find((word) => word && word !== stem) ?? stem;
-  const word = (kind, stem, times) => {
-    const by = sides.some((one) => says(one, stem)) ? null : sides.map((one) => one.implied[stem]).find(Boolean);
-    return h("span", { className: `word ${kind}` }, h("bdi", {}, name(stem)), times > 1 ? h("small", {}, ` ×${times}`) : null, by ? h("small", {}, " implied by ", h("bdi", {}, by)) : null);
+  const name = (stem) => [yours, its].map((one) => one.words[stem]).find((word) => word && word !== stem) ?? stem;
+  const word = (kind, stem, times, by) => h("span", { className: `word ${kind}` }, h("bdi", {}, name(stem)), times > 1 ? h("small", {}, ` ×${times}`) : null, by ? h("small", {}, " implied by ", h("bdi", {}, by)) : null);
+  const group = (label, tokens, kind, { implied }) => {
+    const words = counted(tokens).map(([stem, times]) => ({ stem, times, by: implied[stem] }));
+    words.sort((one, other) => Boolean(one.by) - Boolean(other.by));
+    return words.length ? [h("dt", {}, label), h("dd", {}, ...words.map(({ stem, times, by }) => word(kind, stem, times, by)))] : [];
   };
-  const group = (label, tokens, kind) => (tokens.length ? [h("dt", {}, label), h("dd", {}, ...counted(tokens).map(([stem, times]) => word(kind, stem, times)))] : []);
   const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference
   const others = (tokens) => tokens.filter((token) => !stems.has(rootOf(token)));
-  const weighted = [...hit.shared, ...hit.missing, ...hit.extra].some((token) => token !== rootOf(token));
   const bar = h("span", { className: "bar", "aria-hidden": "true" });
   bar.style.setProperty("--score", hit.jaccard);
   return h(
     "section",
     { className: "reason", "aria-label": "Why this picture" },
-    h("p", {}, h("strong", {}, score(hit.jaccard)), ` ${hit.overlap} of ${hit.union} shared`, weighted ? h("small", {}, " (telling words count up to three times)") : null),
+    h("p", {}, h("strong", {}, score(hit.jaccard)), " ", share(hit), isWeighted(hit) ? h("small", {}, " (telling words count up to three times)") : null),
     bar,
     foundBy(hit.query_caption),
-    h("dl", {}, ...group("Shared", hit.shared, "both"), ...group("Only in your search", others(hit.missing), "yours"), ...group("Only in its caption", others(hit.extra), "its")),
+    h("dl", {}, ...group("Shared", hit.shared, "both", hit), ...group("Only in your search", others(hit.missing), "yours", yours), ...group("Only in its caption", others(hit.extra), "its", its)),
   );
 }

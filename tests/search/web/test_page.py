@@ -199,7 +199,8 @@ def test_the_picture_in_full(visitor: Visit) -> None:
     visitor.open(f"/?q={CAT}")
     visitor.settled()
     visitor.page.locator(".card a").first.click()
-    visitor.has("dialog .reason", "3 of 6 shared")
+    expect(visitor.page.locator("dialog .reason p").first).to_have_text("0.50 3 shared words")
+    expect(visitor.page.locator("dialog .reason .share")).to_have_attribute("title", "3 of 6")
     assert visitor.page.locator("dialog .word.both").all_text_contents() == ["camera", "cat", "looks"]
     assert visitor.page.locator("dialog .word.yours").all_text_contents() == ["orange"]
     visitor.has("dialog .all-captions", "The face of an orange striped cat")

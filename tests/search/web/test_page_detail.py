@@ -92,20 +92,28 @@ def test_a_picture_beyond_the_first_page_keeps_its_reasons(at: Visitor) -> None:
     ]
     index = MemoryIndex(records, PLAIN)
     reasons = {
-        "q=a dog runs on the beach": ["0.50 2 of 4 shared", "beach dog", "runs", "cat"],
+        "q=a dog runs on the beach": ["0.50 2 shared words", "2 of 4", "beach dog", "runs", "cat"],
         "q=a dog runs on the beach&kind=reference": [
-            "0.20 1 of 5 shared",
+            "0.20 1 shared word",
+            "1 of 5",
             "dog",
             "runs beach",
             "asleep chair",
         ],
-        "q=a brown seal swims&also=a cat on a beach": ["0.67 2 of 3 shared", "beach cat", "", "dog"],
+        "q=a brown seal swims&also=a cat on a beach": [
+            "0.67 2 shared words",
+            "2 of 3",
+            "beach cat",
+            "",
+            "dog",
+        ],
     }
     with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
-        for search, (sum_of_it, *words) in reasons.items():
+        for search, (sum_of_it, reckoned, *words) in reasons.items():
             visitor.open(f"/?{search}&show=far.jpg")
             reason = visitor.page.locator("dialog .reason")
             expect(reason.locator("p").first).to_have_text(sum_of_it)
+            expect(reason.locator(".share")).to_have_attribute("title", reckoned)
             for kind, expected in zip((".both", ".yours", ".its"), words, strict=True):
                 found = reason.locator(kind).all_text_contents()
                 assert sorted(found) == sorted(expected.split()), search
@@ -163,6 +171,44 @@ def test_what_nobody_said_is_told_as_implied_and_what_no_caption_has_as_such(at:
         visitor.open("/?q=a lamp")
         visitor.settled()
         assert not visitor.page.locator("#unknown").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "caption", "told", "words"),
+    [
+        ("a man holds a frisbee", "a man throws a frisbee", "2 shared words", ["frisbee", "man"]),
+        ("a dog and a lamp", "a lamp", "1 shared word", ["lamp"]),
+        # What its caption only implies comes last, whoever says it.
+        (
+            "couches and a lamp by a dog",
+            "a puppy near a couch and a lamp",
+            "2 shared words and 3 implied",
+            ["couches", "lamp", "dog implied by puppy", "living implied by couch", "room implied by couch"],
+        ),
+        ("a dog", "a puppy", "1 implied word", ["dog implied by puppy"]),
+        ("a puppy", "a dog", "1 shared word", ["dog"]),
+        ("a constructor", "a constructor", "1 shared word", ["constructor"]),  # objects have one of that name
+    ],
+)
+def test_a_card_and_its_picture_in_full_count_alike(
+    at: Visitor, sentence: str, caption: str, told: str, words: list[str]
+) -> None:
+    index = MemoryIndex([CaptionRecord("x", caption)], DEFAULT)
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open(f"/?q={sentence}")
+        visitor.settled()
+        share = visitor.page.locator(".card .share")
+        expect(share).to_have_text(told)
+        reckoned = share.get_attribute("title")
+        assert reckoned
+        visitor.page.locator(".card a").click()
+        expect(visitor.page.locator("dialog .reason .share")).to_have_text(told)
+        expect(visitor.page.locator("dialog .reason .share")).to_have_attribute("title", reckoned)
+        shared = visitor.page.locator("dialog .word.both").evaluate_all(
+            "all => all.map(it => it.textContent.replace(/ ×\\d/, ''))"
+        )
+        assert shared == words
+        assert visitor.barriers() == []
 
 
 def test_the_focus_goes_back_to_what_was_opened(visitor: Visit) -> None:

@@ -64,6 +64,18 @@ def test_a_link_that_leads_out_is_no_picture_of_its_name(shelf: Pictures, tmp_pa
     assert shelf.find(f"{tmp_path}/b/2019/IMG_2.jpg") is None
 
 
+def test_only_a_file_that_was_in_a_named_folder_has_gone(shelf: Pictures, tmp_path: Path) -> None:
+    picture, link = tmp_path / "b/2019/IMG_2.jpg", tmp_path / "b/link.jpg"
+    assert shelf.find(str(picture)) and not shelf.has_gone(str(picture))
+    picture.unlink()
+    assert shelf.find(str(picture)) is None and shelf.has_gone(str(picture)), "it is noticed at once"
+    (tmp_path / "outside.jpg").write_bytes(b"a picture")
+    link.symlink_to(tmp_path / "outside.jpg")
+    for other in ("", "IMG_2.jpg", "/elsewhere/IMG_9.jpg", f"{tmp_path}/IMG_9.jpg", str(link)):
+        assert shelf.find(other) is None and not shelf.has_gone(other)
+    assert not Pictures([]).has_gone(str(picture))
+
+
 def test_a_picture_that_comes_or_goes_is_noticed_in_time(
     shelf: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
