@@ -116,6 +116,13 @@ class View(ABC):
         """Those of the tokens that occur in a caption."""
 
     @abstractmethod
+    def corrections(self, tokens: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        """For tokens that occur in no caption those that they may be misspelt for, the most frequent first.
+
+        They are near by `indexer.corrections.is_near`. A token without any has no entry.
+        """
+
+    @abstractmethod
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         """One caption each of up to `size` (1 or more) distinct images, every image equally likely.
 
@@ -169,6 +176,9 @@ class CaptionIndex(View, _Closing):
 
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
         return self.view().known(tokens)
+
+    def corrections(self, tokens: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        return self.view().corrections(tokens)
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         return self.view().random(size, filters, seed)

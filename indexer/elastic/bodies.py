@@ -10,6 +10,8 @@ from indexer.elastic.plan import Shortlist, Window, boost, least_overlap
 from indexer.records import Filters, Query
 
 _NEARLY_NOTHING = 1e-9
+#: Tokens alike that the server gives: those with another first letter are among them, and left out later.
+_SUGGESTED = 500
 
 
 def shortlisted(query: Query, one: Shortlist, size: int) -> dict[str, Any]:
@@ -90,6 +92,29 @@ def other_sizes(one: Window) -> dict[str, Any]:
 def any_with(token: str) -> dict[str, Any]:
     """Whether there is any document with the token; the server reads it off without visiting others."""
     return {"query": {"term": {"tokens": token}}, "size": 0, "track_total_hits": 1}
+
+
+def misspelt(tokens: Sequence[str]) -> dict[str, Any]:
+    """Which tokens are one edit away from each of these, or two; the answer to token n is called n."""
+    alike = {
+        "field": "tokens",
+        "analyzer": "keyword",
+        "suggest_mode": "always",
+        "max_edits": 2,
+        "prefix_length": 0,
+        "min_word_length": 1,
+        "accuracy": 0.0,
+        "size": _SUGGESTED,
+        "shard_size": _SUGGESTED,
+    }
+    asked = {str(number): {"text": token, "term": alike} for number, token in enumerate(tokens)}
+    return {"size": 0, "track_total_hits": False, "suggest": asked}
+
+
+def with_each(tokens: Sequence[str]) -> dict[str, Any]:
+    """How many documents have each of these tokens, in their order."""
+    counts = {"filters": {"filters": [{"term": {"tokens": token}} for token in tokens]}}
+    return {"size": 0, "track_total_hits": False, "aggs": {"tokens": counts}}
 
 
 def at_least(

@@ -16,6 +16,7 @@ from indexer.elastic.documents import filter_clauses, findable, problem, to_docu
 from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.live import LiveGeneration
+from indexer.elastic.misspelt import corrections
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier
 from indexer.elastic.status import ENGINE, status_of
@@ -84,6 +85,11 @@ class ElasticReader(View):
         wanted = listed(tokens, "tokens")
         with clear_errors(self._address):
             return frozenset() if self._live.never_built() else self._live.ranking.known(wanted)
+
+    def corrections(self, tokens: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        wanted = listed(tokens, "tokens")
+        with clear_errors(self._address):
+            return {} if self._live.never_built() else corrections(self._client, self._address, wanted)
 
     def captions(self, image_ids: Iterable[str]) -> Mapping[str, Sequence[Document]]:
         wanted = findable(dict.fromkeys(listed(image_ids)))

@@ -134,6 +134,16 @@ class Segment:
         batches = (sets[first : first + _BATCH_SETS] for first in range(0, len(sets), _BATCH_SETS))
         return any(len(self.live(self.token_sets.rows_of(batch)[0])) for batch in batches)
 
+    def count_live(self, text: str) -> int:
+        """How many live captions have this token."""
+        posting = self.posting(text)
+        if posting is None:
+            return 0
+        sets = self._posting_list(posting)
+        if self.deleted is None:
+            return self.token_sets.count_captions(sets)
+        return len(self.live(self.token_sets.rows_of(sets)[0]))
+
     # Rows.
 
     def live(self, rows: Int64) -> Int64:

@@ -9,6 +9,7 @@ import numpy as np
 from indexer.contract import View
 from indexer.embedded.answer import answer, count_images, random_rows
 from indexer.embedded.checks import reading
+from indexer.embedded.misspelt import corrections
 from indexer.embedded.snapshot import Snapshot
 from indexer.embedded.status import ENGINE
 from indexer.given import listed, seed_of, whole
@@ -52,6 +53,11 @@ class EmbeddedView(View):
             return frozenset(
                 token for token in wanted if any(segment.has_live(token) for segment in self._segments)
             )
+
+    def corrections(self, tokens: Iterable[str]) -> dict[str, Sequence[str]]:
+        wanted = listed(tokens, "tokens")
+        with reading(self.where, self._segments):
+            return corrections(self._segments, wanted)
 
     def records(self, filters: Filters) -> Iterator[CaptionRecord]:
         with reading(self.where, self._segments):

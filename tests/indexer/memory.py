@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from captioner.tokens import DEFAULT, analyzer
 from indexer.contract import CaptionIndex, Draft, View
+from indexer.corrections import corrections
 from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
@@ -104,6 +105,15 @@ class MemoryIndex(CaptionIndex):
     def known(self, tokens: Iterable[str]) -> frozenset[str]:
         held = frozenset[str]().union(*(document.tokens for document in self.documents.values()))
         return held.intersection(listed(tokens, "tokens"))
+
+    def corrections(self, tokens: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        held = Counter(token for document in self.documents.values() for token in document.tokens)
+        found = {
+            token: corrections(token, held, held.__getitem__)
+            for token in listed(tokens, "tokens")
+            if token not in held
+        }
+        return {token: near for token, near in found.items() if near}
 
     def random(self, size: int, filters: Allowed = NO_FILTERS, seed: int | None = None) -> Sequence[Document]:
         allowed = Filters(filters)

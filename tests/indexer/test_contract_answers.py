@@ -351,6 +351,65 @@ class TestKnown:
         assert index.known([]) == frozenset()
 
 
+class TestCorrections:
+    def test_tokens_near_those_that_no_caption_has(self, library: CaptionIndex) -> None:
+        asked = [
+            "dgo",
+            "odg",
+            "bech",
+            "zeebra",
+            "zebra",
+            "cofé",
+            "xyz",
+            "",
+            "w" * 40_000,
+            "wrod3",
+            "do\udc80",
+        ]
+        found = {
+            "dgo": ("dog",),
+            "odg": ("dog",),
+            "bech": ("beach",),
+            "zeebra": ("zebra",),
+            "cofé": ("café",),
+        }
+        found["do\udc80"] = ("dog",)
+        assert library.corrections(asked) == library.view().corrections(asked) == found
+        assert library.corrections([]) == {}
+
+    def test_the_most_frequent_come_first_and_those_of_deleted_captions_not_at_all(
+        self, index: CaptionIndex
+    ) -> None:
+        index.add([record(f"h{number}", "a horse") for number in range(3)])
+        index.add(
+            [record("c1", "a house"), record("c2", "house"), record("z", "a zebra"), record("t", "tabel")]
+        )
+        index.add([record(f"b{number}", "broccoli") for number in range(2)])
+        asked = ["hors*2", "hois", "hore", "hors", "zerba", "brocolli", "tabl"]
+        found = {"hois": ("hors", "hous"), "hore": ("hors",), "zerba": ("zebra",), "tabl": ("tabel",)}
+        assert index.corrections(asked) == found | {"brocolli": ("broccoli",)}
+        assert index.delete(["h0", "h1", "z", "t"]) == 4
+        changed = {"hois": ("hous", "hors"), "hore": ("hors",), "brocolli": ("broccoli",)}
+        assert index.corrections(asked) == changed
+
+    def test_an_empty_index_has_none(self, index: CaptionIndex) -> None:
+        assert index.corrections(["dgo"]) == {}
+
+    @given(st.data())
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    def test_they_are_what_looking_at_every_token_finds(
+        self, index: CaptionIndex, data: st.DataObject
+    ) -> None:
+        # Of two edits a server takes no swap with something between, as counting of all ways does.
+        words = st.text("abé", min_size=1, max_size=7 if index.engine == "elasticsearch" else 9)
+        held = data.draw(st.lists(words, min_size=1, max_size=40))
+        records = [CaptionRecord(f"i{number}", word) for number, word in enumerate(held)]
+        index.delete(index.images())
+        index.add(records)
+        asked = data.draw(st.lists(words, max_size=20))
+        assert index.corrections(asked) == MemoryIndex(records, index.analyzer).corrections(asked)
+
+
 class TestRandom:
     def test_it_draws_distinct_images_that_pass_the_filters(self, library: CaptionIndex) -> None:
         drawn = [document.record.image_id for document in library.random(50, seed=3)]

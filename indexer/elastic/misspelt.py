@@ -1,0 +1,41 @@
+"""Corrections of tokens that no caption has, by the server's own suggester."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from elasticsearch import Elasticsearch
+
+from indexer.corrections import corrections as choose
+from indexer.corrections import edits, is_near
+from indexer.elastic import bodies
+from indexer.elastic.connection import Address
+
+
+def corrections(client: Elasticsearch, address: Address, tokens: Iterable[str]) -> dict[str, Sequence[str]]:
+    """As `View.corrections`."""
+    asked = [token for token in dict.fromkeys(tokens) if edits(token)]
+    alike = _suggested(client, address, asked) if asked else {}
+    if not any(alike.values()):
+        return {}
+    # The suggester knows tokens of deleted captions until the server has merged these away.
+    counts = _counted(client, address, {*alike}.union(*alike.values()))
+    chosen = {token: choose(token, near, counts.__getitem__) for token, near in alike.items()}
+    return {token: near for token, near in chosen.items() if near and not counts[token]}
+
+
+def _suggested(client: Elasticsearch, address: Address, asked: Sequence[str]) -> dict[str, list[str]]:
+    answer = client.search(index=address.name, body=bodies.misspelt(asked))
+    found = {}
+    for number, token in enumerate(asked):
+        [entry] = answer["suggest"][str(number)]
+        found[token] = [one["text"] for one in entry["options"] if is_near(token, one["text"])]
+    return found
+
+
+def _counted(client: Elasticsearch, address: Address, tokens: Iterable[str]) -> dict[str, int]:
+    """How many documents have each of these tokens."""
+    ordered = sorted(tokens)
+    answer = client.search(index=address.name, body=bodies.with_each(ordered))
+    buckets = answer["aggregations"]["tokens"]["buckets"]
+    return {token: one["doc_count"] for token, one in zip(ordered, buckets, strict=True)}
