@@ -18,6 +18,7 @@ from indexer.given import HIGHEST_SEED
 from search.absent import absent
 from search.errors import SearchError
 from search.hits import Answer, Results
+from search.negation import how_to_bar, negated
 from search.options import (
     Request,
     captions_option,
@@ -77,7 +78,7 @@ def text(caption: str, **options: Any) -> None:
     """Images for a caption: "a dog playing on the beach".
 
     A word after a hyphen ("a dog -beach") is one that no caption may have, as with --without. Where it comes
-    first, write -- before the caption.
+    first, write -- before the caption. "no", "not" and "without" mean nothing in it.
     """
     request = read_request(options)
     if is_file(caption):
@@ -89,6 +90,9 @@ def text(caption: str, **options: Any) -> None:
         results = results or searcher.text(caption, _k(request), **request.search)
         count, why = _counting(searcher, request), _why(searcher, request)
         show([Answer(results.caption, results)], request.output, count=count, why=why)
+        asked = results.asked[0].tokens - results.without
+        if denied := negated(caption, asked, results.analyzer):
+            tell(how_to_bar(denied))
 
 
 @main.command()

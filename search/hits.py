@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indexer.records import Candidate, CaptionRecord, Document, Position
 from search.asked import NOTHING, Asked
 from search.cursor import LONGEST, Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
+from search.negation import negated
 
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
@@ -121,6 +123,7 @@ class Results:
     without: frozenset[str] = frozenset()  # tokens that no caption which answers holds
     barred: tuple[Asked, ...] = ()  # the words to do without, as they were given
     unknown: frozenset[str] = frozenset()  # tokens asked or barred that no caption of the index holds
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see `search.corrections`
     idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
@@ -156,6 +159,14 @@ class Results:
         return tuple(one.caption for one in self.barred if not one.tokens)
 
     @property
+    def negated(self) -> tuple[str, ...]:
+        """Words searched for that come after "no", "not" or "without", which say nothing to a search."""
+        if not self.analyzer:
+            return ()
+        found = (negated(one.caption, one.tokens - self.without, self.analyzer) for one in self.asked)
+        return tuple(dict.fromkeys(chain.from_iterable(found)))
+
+    @property
     def several(self) -> bool:
         """Whether the search was for more than one caption."""
         return len(self.asked) > 1
@@ -169,9 +180,8 @@ class Results:
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
         without = {"without": sorted(self.without)} if self.without else {}
         idle = {"idle_without": list(self.idle_without)} if self.idle_without else {}
-        unknown = {"unknown": sorted(self.unknown)} if self.unknown else {}
         answer: dict[str, Any] = {
-            "query": self.asked[0].as_json() | captions | without | idle | unknown,
+            "query": self.asked[0].as_json() | captions | without | idle | self._words_as_json(),
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,
@@ -181,6 +191,12 @@ class Results:
         if cursor := self.cursor:
             return answer | {"cursor": cursor}
         return answer | ({"more": True} if self.more else {})
+
+    def _words_as_json(self) -> dict[str, Any]:
+        """What is remarkable about the words, where anything is."""
+        corrections = {stem: [*words] for stem, words in sorted(self.corrections.items())}
+        words = {"unknown": sorted(self.unknown), "corrections": corrections, "negated": [*self.negated]}
+        return {name: told for name, told in words.items() if told}
 
     def hit_as_json(self, hit: Hit) -> dict[str, Any]:
         """The object of a hit. It names the caption that found it if there are several."""

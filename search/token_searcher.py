@@ -11,6 +11,7 @@ from indexer.contract import CaptionIndex, View
 from indexer.given import listed, seed_of
 from indexer.records import NO_FILTERS, Allowed, Document, Query
 from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, with_analyzer
+from search.corrections import Corrections, corrections
 from search.errors import NoImageError, QueryError
 from search.hits import Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
@@ -161,13 +162,20 @@ class TokenSearcher:
     def _answers(self, view: View, plans: Sequence[Plan]) -> list[Results]:
         started = time.perf_counter()
         pages = pursue(view, plans)
-        found = zip(plans, pages, self._vocabulary.unknown(view, plans, pages), strict=True)
+        unknown = self._vocabulary.unknown(view, plans, pages)
+        found = zip(plans, pages, unknown, corrections(view, plans, unknown), strict=True)
         check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
         took = milliseconds_since(started) / max(1, len(plans))
-        return [self._results(plan, page, view, strange, took) for plan, page, strange in found]
+        return [self._results(plan, page, view, strange, near, took) for plan, page, strange, near in found]
 
     def _results(
-        self, plan: Plan, page: Page, view: View, strange: frozenset[str], took_ms: float
+        self,
+        plan: Plan,
+        page: Page,
+        view: View,
+        strange: frozenset[str],
+        near: Corrections,
+        took_ms: float,
     ) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
         captions = self._caption_count(view, first - 1 + len(page.images))
@@ -186,6 +194,7 @@ class TokenSearcher:
             without=plan.wanted.filters.without,
             barred=plan.wanted.without,
             unknown=strange,
+            corrections=near,
             continued=plan.cursor is not None,
             engine_ms=page.engine_seconds * 1000.0,
         )

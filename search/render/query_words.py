@@ -16,7 +16,7 @@ _COMPOUND = re.compile(r"\w-\w")
 def told(results: Results) -> Iterator[tuple[str, str]]:
     """What is said of the words, each with what it is."""
     yield "words", _searched(results)
-    if strange := dict.fromkeys(map(_taken_apart, _unknown(results))):
+    if strange := dict.fromkeys(_with_others(word, results) for word in _unknown(results)):
         yield "no caption has", ", ".join(strange)
 
 
@@ -29,9 +29,16 @@ def _unknown(results: Results) -> Iterator[str]:
     yield from plain_words(barred.difference(*(one.tokens for one in results.barred)))
 
 
-def _taken_apart(word: str) -> str:
-    """A word, and beside a compound its parts: captions may write them apart, and an analyzer does not."""
-    return f"{word} (perhaps {word.replace('-', ' ')})" if _COMPOUND.search(word) else word
+def _with_others(word: str, results: Results) -> str:
+    """A word that no caption has, and those that may be meant.
+
+    Of a compound these are also its parts: captions may write them apart, and an analyzer does not.
+    """
+    stems = dict.fromkeys((*plain_words(analyzer(results.analyzer)(word)), word))
+    others = [clean(other) for stem in stems for other in results.corrections.get(stem, ())]
+    if _COMPOUND.search(word):
+        others.append(word.replace("-", " "))
+    return f"{word} (perhaps {' or '.join(others)})" if others else word
 
 
 def _searched(results: Results) -> str:

@@ -17,7 +17,7 @@ from captioner.tokens import Analyzer, analyzer
 from search.hits import Hit, Results
 from search.render.certificate import certificate
 from search.render.query_words import told
-from search.render.words import columns, marked, pad, reasons, shorten, shorten_start, spoken, wrap
+from search.render.words import columns, marked, pad, reasons, shorten_start, spoken, wrap
 
 _RANK, _SCORE, _GAP = 3, 11, "  "
 _CAPTION_LINES = 3
@@ -62,8 +62,10 @@ def _lines(results: Results, name: str, width: int, whole_ids: bool) -> Iterator
 
 def _folded(text: str, width: int) -> list[str]:
     """A line, which only a narrow terminal gets broken: others do so themselves, and programs read lines."""
-    if width >= _TABLE:
-        return [text]
+    return [text] if width >= _TABLE else _wrapped(text, width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
     lines = wrap(((word, False) for word in text.split()), width, _FOLDED_LINES)
     return [" ".join(word for word, _ in line) for line in lines]
 
@@ -106,9 +108,8 @@ def _query(results: Results, name: str, width: int, analyze: Analyzer) -> Iterat
             yield click.style(before, dim=True) + words
             before = " " * len(before)
     for what, words in told(results):
-        first, *others = _folded(f"{what}: {words}", width)
-        most = width - len(f"{what}: ")
-        yield click.style(f"{what}: ", dim=True) + shorten(first.removeprefix(f"{what}: "), most)
+        first, *others = _wrapped(f"{what}: {words}", width)
+        yield click.style(f"{what}: ", dim=True) + first.removeprefix(f"{what}: ")
         yield from others
     yield ""
 

@@ -30,6 +30,14 @@ class QueryAnswer(BaseModel):
         description="Of the words to do without those that keep no caption away, since they do not count.",
     )
     unknown: list[str] = Field(default=[], description="Tokens that no caption of the index holds.")
+    corrections: dict[str, list[str]] = Field(
+        default={},
+        description="For stems of such tokens the words that they may be misspelt for, the likeliest first.",
+    )
+    negated: list[str] = Field(
+        default=[],
+        description="Words searched for that come after 'no', 'not' or 'without', which say nothing here.",
+    )
     words: dict[str, str] = Field(
         description="For each stem of a token, the word that was given for it, or else the usual spelling."
     )

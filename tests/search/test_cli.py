@@ -224,6 +224,21 @@ class TestText:
         assert result.exit_code == 0
         assert result.stderr == f"{dog} is a file; `search similar` searches by photos\n"
 
+    def test_a_negation_is_told_how_to_say_it(self, run: Run) -> None:
+        told = '"no", "not" and "without" mean nothing in a query; to keep a word away: '
+        for sentence, way in {
+            "a dog, not in the snow": "-snow, or --without snow\n",
+            "no dogs without snow -cat": "-dogs -snow, or --without dogs --without snow\n",
+        }.items():
+            for options in ((), ("--json",), ("--count", "--min-score", "0.1"), ("--like", "no cats")):
+                assert run("text", sentence, *options).stderr == told + way
+        for sentence in "a dog in the snow", "a dog, no snow -snow":
+            assert run("text", sentence).stderr == ""
+
+    def test_a_word_that_no_caption_has_is_told_what_may_be_meant(self, run: Run) -> None:
+        assert "\nno caption has: dgo (perhaps dog)\n" in run("text", "a dgo in snow").stdout
+        assert json.loads(run("text", "a dgo", "--json").stdout)["query"]["corrections"] == {"dgo": ["dog"]}
+
     def test_counting(self, run: Run) -> None:
         assert run("text", "dog in snow", "--count", "--min-score", "0.5").stdout == "2\n"
         assert json.loads(run("text", "dog in snow", "--count", "--min-score", "0.1", "--json").stdout) == {

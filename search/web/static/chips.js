@@ -1,5 +1,6 @@
 // The words of a search as chips: press one to leave it out or take it in again; add others.
 
+import { write } from "./address.js";
 import { asked, h, icon, rootOf } from "./dom.js";
 import { written } from "./without.js";
 
@@ -15,14 +16,42 @@ export function idle(query) {
   return [...tokensOf(query)].some((token) => !before.has(token)) ? [] : words;
 }
 
-/** A line on the words said that stand in no caption, filters or not. */
-export function unknown(query) {
-  const words = [...new Set((query.unknown ?? []).map(rootOf))].filter((stem) => !(stem in query.implied)).map((stem) => query.words[stem] ?? stem);
-  return words.length ? `No caption has: ${words.map(takenApart).join(", ")}` : "";
+/** What is to be said of the words: those that stand in no caption, filters or not, and those that are denied. */
+export const remarks = (query, state, go) => [strange(query, state, go), denied(query, state, go)].filter(Boolean);
+
+function strange({ unknown = [], implied, words, corrections = {} }, state, go) {
+  const stems = [...new Set(unknown.map(rootOf))].filter((stem) => !(stem in implied));
+  const told = stems.map((stem) => {
+    const word = words[stem] ?? stem;
+    const meant = [...(corrections[stem] ?? []), ...takenApart(word)].map((other) => instead(word, other, state, go));
+    return meant.length ? [`${word} (perhaps `, ...between(" or ", meant), ")"] : [word];
+  });
+  return told.length ? h("span", {}, "No caption has: ", ...between(", ", told)) : null;
 }
 
-/** A word, and beside a compound its parts: captions may write them apart. */
-const takenApart = (word) => (/[\p{L}\p{N}]-[\p{L}\p{N}]/u.test(word) ? `${word} (perhaps ${word.replaceAll("-", " ")})` : word);
+const between = (separator, parts) => parts.flatMap((part, at) => (at ? [separator, part] : [part])).flat();
+
+/** A compound's parts: captions may write them apart. */
+const takenApart = (word) => (/[\p{L}\p{N}]-[\p{L}\p{N}]/u.test(word) ? [word.replaceAll("-", " ")] : []);
+
+/** Another word in place of one: to press where a visitor wrote that, and not a captioner. */
+function instead(word, other, state, go) {
+  const escaped = word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  const written = new RegExp(`(?<![\\p{L}\\p{M}\\p{N}])${escaped}(?![\\p{L}\\p{M}\\p{N}])`, "giu");
+  const put = (text) => text.replace(written, () => other);
+  const change = ({ q, photo, add, not, without }) => ({ q: photo ? q : put(q), add: add.map(put), not: not.map(put), without: without.map(put) });
+  return write({ ...state, ...change(state) }) === write(state) ? other : press(other, `Search with “${other}” instead`, () => go(change));
+}
+
+/** A photo's captions deny what they deny; who writes a sentence is told how to say it. */
+function denied({ negated = [], words }, { photo, like }, go) {
+  if (photo || like || !negated.length) return null;
+  const bar = (word) => ({ not, drop }) => ({ not: [...not, word], drop: [...drop, ...Object.keys(words).filter((stem) => words[stem] === word)] });
+  return h("span", {}, "“No”, “not” and “without” mean nothing in a search. A hyphen keeps a word away: ", ...between(" ", negated.map((word) => press(`-${word}`, `Keep captions with “${word}” away`, () => go(bar(word))))));
+}
+
+const press = (text, title, act) =>
+  h("button", { type: "button", title, onclick: () => (document.querySelector("#chips button")?.focus(), act()) }, text); // the button itself goes with the answer
 
 /** `go` changes the search as it is when a chip is pressed: the answer to the press before may still be under way. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {

@@ -5,7 +5,7 @@ import * as answer from "./answer.js";
 import { get } from "./api.js";
 import { others, showAsked, showCaptions, showPicture } from "./asked.js";
 import { moveByArrows, picture } from "./cards.js";
-import { idle, showChips, unknown } from "./chips.js";
+import { idle, remarks, showChips } from "./chips.js";
 import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
 import { byId, clean, h, many } from "./dom.js";
@@ -213,7 +213,7 @@ function showAnswer(found) {
   document.title = `${clean(found.query.caption) || "Search"} · Caption Search`;
   const vain = leaveOut(idle(found.query), found.query.idle_without ?? []);
   showChips(byId("chips"), found.query, state, go);
-  byId("unknown").textContent = unknown(found.query);
+  byId("unknown").replaceChildren(...remarks(found.query, state, go));
   answer.show(found, state, running.signal, searchAgain);
   count(state.min);
   if (vain.length) note(vain.join(", "));

@@ -433,6 +433,15 @@ def test_a_filter_of_which_nothing_can_come_is_told_where_nothing_answers(client
     assert "remarks" not in ok(client.get(f"{V1}/text?q=a+zebra&kind=reference"))
 
 
+def test_slips_of_the_pen_and_negations_are_told(client: TestClient) -> None:
+    plain = ok(client.get(f"{V1}/text?q=an+orange+cat"))["query"]
+    assert not plain.keys() & {"corrections", "negated"}
+    slip = ok(client.get(f"{V1}/text?q=an+ornage+cat"))["query"]
+    assert (slip["unknown"], slip["corrections"]) == (["ornag"], {"ornag": ["orange"]})
+    assert ok(client.get(f"{V1}/text?q=a+cat,+not+orange"))["query"]["negated"] == ["orange"]
+    assert "negated" not in ok(client.get(f"{V1}/text?q=a+cat,+not+orange&drop=orang"))["query"]
+
+
 def test_a_word_to_do_without_that_does_not_count_is_left_out(client: TestClient) -> None:
     for path in "text?q=a+cat&k=50", "images/skimage%2Frocket.jpg/similar?k=50":
         plain, said = (ok(client.get(f"{V1}/{path}{without}")) for without in ("", "&without=the"))

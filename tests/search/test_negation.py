@@ -1,0 +1,50 @@
+"""Words that a query denies, which a set of words cannot."""
+
+from __future__ import annotations
+
+import pytest
+
+from captioner.tokens import analyzer
+from search.negation import how_to_bar, negated
+from tests.search.worlds import searcher_of
+
+
+@pytest.mark.parametrize(
+    ("caption", "denied"),
+    [
+        ("a dog, not on the beach", ["beach"]),
+        ("No dog.", ["dog"]),
+        ("without a Beach, a dog", ["beach"]),
+        ("a man with no hat and without any red shoes", ["hat", "red"]),
+        ("a dog that isn't on a beach", ["beach"]),
+        ("neither cats nor dogs", ["cats", "dogs"]),
+        ("a dog with no", []),
+        ("not of the", []),
+        ("a dog on the beach", []),
+        ("a nottingham know-how notice", []),
+        ("", []),
+    ],
+)
+def test_it_is_the_next_word_that_counts(caption: str, denied: list[str]) -> None:
+    assert negated(caption, analyzer("english/2")(caption), "english/2") == denied
+
+
+def test_words_that_are_not_searched_for_are_left_out() -> None:
+    assert negated("no dog and no cat", analyzer("english/2")("cat"), "english/2") == ["cat"]
+    found = searcher_of("a dog", "a cat").text("a cat, no dog", without=["dog"])
+    assert found.negated == ()
+
+
+def test_where_no_counts_as_a_word_it_says_something() -> None:
+    assert negated("no dog", analyzer("words/1")("no dog"), "words/1") == []
+
+
+def test_an_answer_tells_them_once() -> None:
+    results = searcher_of("a dog", "a cat").texts(["a cat, no dog", "cats without a dog"])
+    assert results.negated == ("dog",)
+    assert results.as_json()["query"]["negated"] == ["dog"]
+    assert "negated" not in searcher_of("a dog").text("a dog").as_json()["query"]
+
+
+def test_how_to_say_it() -> None:
+    assert how_to_bar(["hat", "shoes", "hat"]).endswith(": -hat -shoes, or --without hat --without shoes")
