@@ -10,6 +10,7 @@ bodies.py         what the server is asked, as request bodies; pure
 point_in_time.py  a point in time, for requests that must agree
 ranking.py        candidates and counts
 draw.py           images drawn at random
+misspelt.py       tokens near those that no caption has
 generations.py    the concrete indices behind a name
 live.py           the one that a name stands for, and whether it is another by now
 bulk.py           adding and deleting in bulk
