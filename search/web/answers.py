@@ -61,6 +61,7 @@ class Shown(BaseModel):
     page: str = Field(description="The web page that shows the image.")
     file: str | None = Field(description="The picture on this server; null where it has none.")
     thumbnail: str | None
+    gone: bool = Field(description="Whether its path leads into a folder of this server without such a file.")
 
 
 class HitAnswer(Shown):
@@ -69,7 +70,6 @@ class HitAnswer(Shown):
     provider: str = Field(default="", description="The web search that answered it.")
     rank: int
     jaccard: float
-    gone: bool = Field(description="Whether its path leads into a folder of this server without such a file.")
     overlap: int
     union: int
     shared: list[str]
@@ -80,6 +80,7 @@ class HitAnswer(Shown):
     )
     duplicates: list[str] = Field(default=[], description="Near-identical images folded into this one.")
     spans: list[Span] = Field(description="Where the shared words stand in `caption` (code points).")
+    implied: dict[str, str] = Field(description=f"{_IMPLIED} Of the shared ones.")
 
 
 class SearchAnswer(BaseModel):
@@ -88,7 +89,6 @@ class SearchAnswer(BaseModel):
     query: QueryAnswer
     hits: list[HitAnswer]
     exact: bool
-    implied: dict[str, str] = Field(description=f"{_IMPLIED} Of the shared ones.")
     examined: int
     captions: int
     took_ms: float
