@@ -14,6 +14,7 @@ const grid = byId("grid");
 const more = byId("more");
 
 let answer = null; // all its pages so far, as one; none before the first is there, and none where asking failed
+let left = null; // the one before that, as long as it is still seen, and when it was asked for
 let asked = NOTHING; // what it answers
 let from = 0; // when that was asked, by the page's clock
 let anew = null; // asks that anew
@@ -25,13 +26,26 @@ export const current = () => answer;
 
 /** Wait for another one: this one may still be seen, but nothing is said of it. */
 export function forget() {
+  if (answer?.query) left = { answer, from };
   answer = null;
   from = performance.now();
   byId("certificate").replaceChildren();
 }
 
+/** Take the one that is still seen for the answer again, as no other came; gives what it answers, or null where none is seen. */
+export function recall(until) {
+  if (!left) return null;
+  ({ answer, from } = left);
+  left = null;
+  signal = until;
+  resume();
+  tell(answer.hits.length);
+  return { ...asked, show: "" };
+}
+
 /** Take it off the page, for the places of `count` pictures to come. */
 export function clear(count = 0) {
+  left = null;
   grid.replaceChildren(...Array.from({ length: count }, ghost));
   say("");
 }
@@ -44,7 +58,7 @@ export function page(state, signal, after = null) {
 
 /** Show its first page; `again` asks anew, and `until` is aborted when something else is asked. */
 export function show(first, state, until, again) {
-  [answer, asked, signal, anew] = [first, state, until, again];
+  [answer, asked, signal, anew, left] = [first, state, until, again, null];
   grid.replaceChildren();
   append(first);
 }
@@ -58,10 +72,14 @@ export function showDrawn(images, address) {
 function append({ captions, hits }) {
   server.compareWith(captions, from);
   grid.append(...hits.map((hit) => card(hit, showing(asked, hit.image_id))));
+  resume();
+  tell(hits.length);
+}
+
+function resume() {
   grid.removeAttribute("aria-busy");
   byId("results-title").textContent = answer.hits.length ? "Most alike first" : "No picture found";
   more.hidden = !answer.cursor;
-  tell(hits.length);
 }
 
 /** Say what is known of it now that `fresh` of its pictures have come. */

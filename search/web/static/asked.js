@@ -1,29 +1,62 @@
 // What is searched for, above the answers: words, a photo or an image, with its captions.
 
+import { get } from "./api.js";
+import { picture } from "./cards.js";
+import { takeOver } from "./detail.js";
 import { asked, byId, clean, h } from "./dom.js";
 import { asWritten } from "./without.js";
 
-export function showAsked({ q, also, not, like, photo }) {
+let about = {}; // what is asked
+
+export function showAsked(asking) {
+  const { q, also, not, like, photo } = asking;
+  about = asking;
   byId("query").hidden = false;
   byId("working").hidden = true;
   byId("q").value = photo || like ? "" : asWritten(q, not);
-  byId("query-label").textContent = photo ? "Caption of your photo" : like ? "Pictures like this one" : "Your words";
   byId("query").classList.toggle("plain", !photo && !like);
   showCaptions(q, also);
 }
 
-/** `shown`: the picture, or nothing as long as it is under way; `room`: whether there will be one. */
-export function showPicture(shown, room = true) {
-  const box = byId("query-picture");
-  box.hidden = !room;
-  box.replaceChildren(...(shown ? [shown] : []));
+function label({ photo, like }, first, rest) {
+  if (rest.length) return "Captions of your photo";
+  if (photo) return first ? "Caption of your photo" : "Your photo";
+  return like ? "Pictures like this one" : "Your words";
 }
 
 /** A photo's captions but the first. */
 export const others = (query) => asked(query).slice(1).map((one) => one.caption);
 
-export function showCaptions(first, rest) {
+function showCaptions(first, rest) {
+  byId("query-label").textContent = label(about, first, rest);
   byId("query-caption").textContent = clean(first);
   byId("query-also").replaceChildren(...rest.map((caption) => h("li", { dir: "auto" }, caption)));
-  if (rest.length) byId("query-label").textContent = "Captions of your photo";
+}
+
+/** Show what it has become with its answer. What holds no word that counts has nothing to narrow, and no words to show. */
+export function settleAsked(query, { photo, like, drop, not, without }) {
+  const vague = asked(query).every(({ tokens }) => !tokens.length);
+  byId("working").hidden = true;
+  byId("tools").hidden = vague;
+  byId("query").hidden = vague && !(photo || like || [...drop, ...not, ...without].length);
+  showCaptions(query.caption, others(query));
+}
+
+/** The visitor's photo at `url`, or the image that is asked about, which leads to `address` and is opened by `open`. `kept`: whether it is the one that is shown already. */
+export async function showAskedPicture({ like }, url, { kept, address, open }, signal) {
+  if (url || !like || !kept) show(url ? picture({ image_id: "", photo: url }, 320, true, "Your photo") : null, Boolean(url || like));
+  if (url || !like) return;
+  try {
+    const image = await get(`/images/${encodeURIComponent(like)}`, {}, signal);
+    show(h("a", { href: address, "aria-label": "Open the picture asked about", onclick: (event) => takeOver(event, open) }, picture(image, 320, true)));
+  } catch {
+    // the search itself says what is wrong
+  }
+}
+
+/** `shown`: the picture, or nothing as long as it is under way; `room`: whether there will be one. */
+function show(shown, room = true) {
+  const box = byId("query-picture");
+  box.hidden = !room;
+  box.replaceChildren(...(shown ? [shown] : []));
 }

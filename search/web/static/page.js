@@ -2,13 +2,13 @@
 
 import { NOTHING, barred, filters, isSearch, options, read, showing, write } from "./address.js";
 import * as answer from "./answer.js";
-import { get } from "./api.js";
-import { others, showAsked, showCaptions, showPicture } from "./asked.js";
-import { moveByArrows, picture } from "./cards.js";
+import { others, settleAsked, showAsked, showAskedPicture } from "./asked.js";
+import * as beginnings from "./beginnings.js";
+import { moveByArrows } from "./cards.js";
 import { idle, remarks, showChips } from "./chips.js";
 import { whenAsked } from "./composer.js";
 import * as detail from "./detail.js";
-import { byId, clean, h, many } from "./dom.js";
+import { byId, clean, many } from "./dom.js";
 import { closeBeside, showFilters } from "./filters.js";
 import { note } from "./note.js";
 import * as photos from "./photos.js";
@@ -17,7 +17,8 @@ import * as server from "./server.js";
 import { copyLink, save } from "./share.js";
 import * as steps from "./steps.js";
 import { showCount, showThreshold, whenMoved } from "./threshold.js";
-import { askForToken, hideTrouble, showTrouble } from "./trouble.js";
+import { askForToken, hideTrouble, isFinal, showTrouble } from "./trouble.js";
+import { withoutVain } from "./vain.js";
 import { showWithout, written } from "./without.js";
 
 const PHOTO_CAPTIONS = 3; // a photo is searched for by these; a program that asks gets one, whose words are then all there is to reckon with
@@ -26,7 +27,6 @@ let state = { ...NOTHING };
 let shown = ""; // whose answer the page shows, by `subject`
 let photo = ""; // the URL of the visitor's photo that `state` is about, as far as this page has it
 let running = new AbortController();
-let seed = Math.floor(Math.random() * 1e9);
 
 // ---- going somewhere -------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ function go(change, { replace = false, mark = {} } = {}) {
   // From one picture to another is no step: what opened the first one is still behind it.
   if (next.show && (replace || state.show)) steps.rename(address);
   else steps.step(address, kept, replace);
-  const arrived = arrive(next, itsPhoto);
+  const arrived = arrive(next, itsPhoto, () => go(next));
   if (anew) toTop();
   return arrived;
 }
@@ -57,13 +57,14 @@ const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #g
 const another = (asking) => ({ ...NOTHING, ...filters(state), fold: state.fold, ...asking });
 const similarTo = (imageId) => write(another({ like: imageId }));
 
-async function arrive(next, itsPhoto = photo) {
+/** `redo` asks this again from what is shown now: an answer that does not come leaves that as it is. */
+async function arrive(next, itsPhoto = photo, redo = null) {
   const before = state;
   const same = write({ ...before, show: "" }) === write({ ...next, show: "" }) && itsPhoto === photo;
   state = next;
   photo = itsPhoto;
   if (!same || !next.show) detail.close();
-  if (!same || !answer.current()) await (isSearch(next) ? search() : start());
+  if (!same || !answer.current()) await (isSearch(next) ? search(redo) : start());
   if (next.show && state === next && answer.current()) await showDetail(next.show);
 }
 
@@ -108,29 +109,48 @@ async function start() {
   if (document.body.dataset.view !== "start") byId("q").value = ""; // what a visitor is writing here stays
   document.body.dataset.view = "start";
   for (const id of ["query", "more"]) byId(id).hidden = true;
-  byId("results-title").textContent = "Or begin with one of these";
-  byId("end").textContent = "";
-  byId("shuffle").hidden = false;
-  await tried(async () => {
-    const { images } = await get("/random", { size: 12, seed }, signal);
-    answer.showDrawn(images, similarTo);
-    byId("results-title").textContent = images.length ? "Or begin with one of these" : "The index is empty";
-    byId("shuffle").hidden = !images.length;
-  }, again);
+  try {
+    await beginnings.show(signal, similarTo);
+  } catch (error) {
+    if (error.name !== "AbortError") fail(error, again);
+  }
 }
 
 // ---- searching -------------------------------------------------------------------------------
 
-async function search() {
+async function search(redo = null) {
   const signal = begin();
   showAsking(state, photo);
-  await tried(async () => showAnswer(await answer.page(state, signal)), again);
+  try {
+    showAnswer(await answer.page(state, signal));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    const untouched = redo && (await leaveAsItWas());
+    if (!signal.aborted) fail(error, untouched ? redo : again);
+  }
+}
+
+/** Take back what was asked where the answer before can still be seen: that, its words and its address belong together. */
+async function leaveAsItWas() {
+  const before = answer.recall(running.signal);
+  if (!before) return false;
+  const { query } = answer.current();
+  const moved = state.min !== before.min;
+  state = before;
+  showAsked(state);
+  settleAsked(query, state);
+  showChips(byId("chips"), query, state, go);
+  showThreshold(state.min);
+  showBarriers(state);
+  if (moved) count(state.min);
+  await steps.takeBack(write(state));
+  return true;
 }
 
 /** What is found now, from its beginning: the button that asked for it goes with the answer. */
 function searchAgain() {
   toTop();
-  return search();
+  return search(searchAgain);
 }
 
 async function searchPhoto(file) {
@@ -151,8 +171,12 @@ async function searchPhoto(file) {
     steps.step(write(state), { photo }, true);
     showAnswer(found);
   } catch (error) {
+    if (error.name !== "AbortError" && !isFinal(error)) {
+      signal.addEventListener("abort", () => URL.revokeObjectURL(url)); // it stays until something else is asked: it is what “Try again” sends
+      return fail(error, () => searchPhoto(file));
+    }
     URL.revokeObjectURL(url);
-    if (error.name !== "AbortError") await goBack(error, () => searchPhoto(file));
+    if (error.name !== "AbortError") await goBack(error);
   }
 }
 
@@ -162,19 +186,19 @@ function refuse(unusable) {
   showTrouble(unusable);
 }
 
-/** Show again what there was before the photo, and why nothing else is shown. */
-async function goBack(error, again) {
+/** Show again what there was before a photo that is of no use, and why. */
+async function goBack(error) {
   await steps.back();
   const { signal } = running;
   await arrived;
-  if (!signal.aborted) fail(error, again);
+  if (!signal.aborted) fail(error);
 }
 
 /** `url`: the photo that `asking` is about, as far as this page has it. */
 function showAsking(asking, url) {
   document.body.dataset.view = "answers";
   showAsked(asking);
-  showAskedPicture(asking, url);
+  showAskedPicture(asking, url, { kept: shown === subject(asking), address: showing(asking, asking.like), open: () => go({ show: asking.like }) }, running.signal);
   for (const id of ["shuffle", "more"]) byId(id).hidden = true;
   byId("end").textContent = "";
   showThreshold(asking.min);
@@ -192,24 +216,10 @@ function showBarriers(asking) {
   showFilters(byId("sheet"), byId("filter-count"), server.status(), asking, go);
 }
 
-async function showAskedPicture({ like }, url) {
-  showPicture(url ? picture({ image_id: "", photo: url }, 320, true, "Your photo") : null, Boolean(url || like));
-  if (url || !like) return;
-  try {
-    const image = await get(`/images/${encodeURIComponent(like)}`, {}, running.signal);
-    if (like !== state.like) return;
-    const open = (event) => detail.takeOver(event, () => go({ show: like }));
-    showPicture(h("a", { href: showing(state, like), "aria-label": "Open the picture asked about", onclick: open }, picture(image, 320, true)));
-  } catch {
-    // the search itself says what is wrong
-  }
-}
-
 function showAnswer(found) {
   shown = subject(state);
-  byId("working").hidden = true;
-  byId("tools").hidden = false;
-  showCaptions(found.query.caption, others(found.query));
+  steps.settle();
+  settleAsked(found.query, state);
   document.title = `${clean(found.query.caption) || "Search"} · Caption Search`;
   const vain = leaveOut(idle(found.query), found.query.idle_without ?? []);
   showChips(byId("chips"), found.query, state, go);
@@ -221,13 +231,12 @@ function showAnswer(found) {
 
 /** Keep words that make no difference out of the address; gives what to say of those that were in it. */
 function leaveOut(added, kept) {
-  const vain = [...state.add.filter((word) => added.includes(word)).map((word) => `“${word}” adds no word to the search`), ...barred(state).filter((word) => kept.includes(word)).map((word) => `“${word}” keeps no picture away`)];
-  if (!vain.length) return vain;
-  const but = (words, idle) => words.filter((word) => !idle.includes(word));
-  Object.assign(state, { add: but(state.add, added), not: but(state.not, kept), without: but(state.without, kept) }); // in place: a picture that is to be opened waits for this very search
+  const { said, rest } = withoutVain(state, added, kept);
+  if (!said.length) return said;
+  Object.assign(state, rest); // in place: a picture that is to be opened waits for this very search
   steps.rename(write(state));
   showBarriers(state);
-  return vain;
+  return said;
 }
 
 const count = (least) => showCount(answer.current()?.query?.tokens.length ? state : null, least);
@@ -288,14 +297,6 @@ detail.whenClosed((imageId) => {
 
 // ---- what can go wrong -----------------------------------------------------------------------
 
-async function tried(act, again) {
-  try {
-    await act();
-  } catch (error) {
-    if (error.name !== "AbortError") fail(error, again);
-  }
-}
-
 function fail(error, again, place) {
   server.doubt();
   byId("working").hidden = true;
@@ -320,10 +321,7 @@ photos.take(searchPhoto);
 byId("skip").addEventListener("click", (event) => detail.takeOver(event, () => byId("results").focus())); // by its address it would be a step in the history
 byId("home").addEventListener("click", (event) => detail.takeOver(event, () => go(NOTHING)));
 byId("clear").addEventListener("click", () => go(NOTHING));
-byId("shuffle").addEventListener("click", () => {
-  seed += 1;
-  start();
-});
+beginnings.whenShuffled(start);
 byId("grid").addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link) return;

@@ -4,15 +4,29 @@ import { read, write } from "./address.js";
 
 let leaving = false; // a picture, by the browser's way back
 
+let settled = 0; // the place of the step whose answer the page shows
+
 addEventListener("popstate", () => (leaving = false));
 
 /** What this step was marked with: `photo`, the URL of a visitor's; `opened`, a picture; `waiting`, for a photo's caption; or what `go` was told to keep. */
 export const here = () => history.state ?? {};
 
+const place = () => here().at ?? 0; // the number of steps before this one, as far as this site made them
+
+/** Note that the page shows what this step is about. */
+export const settle = () => (settled = place());
+
+/** Take back the steps since then; where one took another's place, it has `address` again. */
+export async function takeBack(address) {
+  const further = place() - settled;
+  if (further > 0) await back(further);
+  else rename(address);
+}
+
 /** Be at an address, by a step of its own unless it is to take the place of this one; so does what is asked while a photo waits. */
 export function step(address, mark, replace = false) {
-  if (replace || here().waiting) history.replaceState(mark, "", address);
-  else if (address !== write(read())) history.pushState(mark, "", address);
+  if (replace || here().waiting) history.replaceState({ ...mark, at: place() }, "", address);
+  else if (address !== write(read())) history.pushState({ ...mark, at: place() + 1 }, "", address);
 }
 
 /** Write the address of this step anew. */
@@ -23,15 +37,15 @@ export function wait(address, photo) {
   const { waiting, opened } = here();
   if (!waiting && !opened) rename(address);
   const mark = { photo, waiting: true };
-  if (waiting || opened) history.replaceState(mark, "", address);
-  else history.pushState(mark, "", address);
+  if (waiting || opened) history.replaceState({ ...mark, at: place() }, "", address);
+  else history.pushState({ ...mark, at: place() + 1 }, "", address);
 }
 
-/** Back from a photo that failed; resolved when the browser is there. */
-export function back() {
+/** Back by so many steps, as from a photo that failed; resolved when the browser is there. */
+export function back(count = 1) {
   return new Promise((resolve) => {
     addEventListener("popstate", resolve, { once: true });
-    history.back();
+    history.go(-count);
   });
 }
 

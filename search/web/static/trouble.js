@@ -5,12 +5,14 @@ import { byId, h, icon } from "./dom.js";
 
 const FINAL = [400, 404, 413, 422]; // the same, asked again, has the same answer
 
+export const isFinal = (error) => FINAL.includes(error.status);
+
 /** `again` tries once more what failed; `place`: beside what it is about. */
 export function showTrouble(error, again, place = byId("trouble")) {
   if (!(error instanceof Trouble)) console.error(error);
   const parts = [
     h("div", {}, h("strong", {}, error.title ?? "A fault of this page"), h("p", {}, error.detail ?? String(error))),
-    again && !FINAL.includes(error.status) && h("button", { className: "button", type: "button", onclick: again }, "Try again"),
+    again && !isFinal(error) && h("button", { className: "button", type: "button", onclick: again }, "Try again"),
     h("button", { className: "quiet icon-only", type: "button", "aria-label": "Dismiss the message", onclick: () => hideTrouble(place) }, icon("close")),
   ];
   place.replaceChildren(...parts.filter(Boolean));

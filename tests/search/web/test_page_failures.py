@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,142 @@ def test_a_failed_search_shows_no_other_searches_answer(visitor: Visit) -> None:
     assert visitor.page.locator("#trouble").is_hidden()
 
 
-def test_a_failed_edit_shows_no_answer_to_the_search_before(visitor: Visit) -> None:
-    text = searched_and_cut(visitor, "a white rocket")
+SEEN = """() => [
+    ...document.querySelectorAll(".chip, .card, #query-picture img, #certificate, #count, #min-shown"),
+    ...document.querySelectorAll("#without, #filter-count, #q, #end, #results-title"),
+].map(it => [it.id, it.ariaPressed, it.value, it.checkVisibility(), it.textContent].join("|"))"""
+
+
+def seen(visitor: Visit) -> Any:
+    """What a visitor sees of an answer, its address and its title."""
+    return visitor.page.evaluate(SEEN), visitor.page.url, visitor.page.title()
+
+
+def chip(visitor: Visit) -> None:
     visitor.page.locator(".chip", has_text="rocket").click()
-    visitor.has("#trouble", "The server answered 503")
-    nothing_is_shown(visitor)
-    assert visitor.page.title() == "Caption Search"
-    text.cut = False
-    visitor.page.get_by_role("button", name="Try again").click()
+
+
+def two_chips(visitor: Visit) -> None:
+    """Both before the first one has failed."""
+    visitor.page.evaluate(
+        "() => document.querySelectorAll('#chips .chip').values().take(2).forEach(it => it.click())"
+    )
+
+
+def slider(visitor: Visit) -> None:
+    for _ in range(2):
+        visitor.page.press("#min", "ArrowRight")
+
+
+def barred_word(visitor: Visit) -> None:
+    visitor.page.get_by_role("button", name="without night").click()
+
+
+def kind(visitor: Visit) -> None:
+    visitor.page.locator("#filters summary").click()
+    visitor.page.get_by_label("generated").click()
+
+
+@pytest.mark.parametrize(
+    "address", ["/?q=a white rocket before the launch&not=night", f"/?like={ROCKET}&not=night"]
+)
+@pytest.mark.parametrize("edit", [chip, two_chips, slider, barred_word, kind])
+def test_an_edit_that_fails_leaves_all_as_it_was(
+    visitor: Visit, address: str, edit: Callable[[Visit], None]
+) -> None:
+    """What is seen, what is asked next and the address still belong together."""
+    visitor.expected = {503}
+    visitor.open(address)
     visitor.settled()
-    assert visitor.page.locator('.chip[aria-pressed="false"]').text_content() == "rocket"
+    visitor.has("#count", "picture")
+    visitor.page.locator(".chip").first.wait_for()
+    if "like" in address:
+        visitor.page.locator("#query-picture img").wait_for()
+    before = seen(visitor)
+    lines = [Line(visitor, part) for part in ("**/text?**", "**/similar?**", "**/images/*?**", "**/count?**")]
+    for line in lines:
+        line.cut = True
+    edit(visitor)
+    visitor.has("#trouble", "The server answered 503")
+    visitor.page.wait_for_function("before => location.href === before", arg=before[1])
+    after = seen(visitor)
+    if edit is slider:  # on the way it asked for the count, which is then not known
+        after[0][:] = [before[0][at] if one.startswith("count|") else one for at, one in enumerate(after[0])]
+    assert after == before
+    assert visitor.page.locator(".grid[aria-busy]").count() == 0
+    assert visitor.barriers() == []
+    for line in lines:
+        line.cut = False
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.page.wait_for_function("before => location.href !== before", arg=before[1])
+    visitor.has(".certificate", "Exact: the true top")
+    assert seen(visitor)[0] != before[0] and visitor.page.locator("#trouble").is_hidden()
+    visitor.page.go_back()
+    visitor.page.wait_for_function("before => location.href === before", arg=before[1])
+    visitor.has(".certificate", "Exact: the true top")
+
+
+def test_what_is_kept_after_a_failed_edit_goes_on(at: Visitor) -> None:
+    """Its further pages come, its pictures open, and the next edit is one of what is seen."""
+    with listening(create_app(MemoryIndex(crowd(60)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {503}
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        line = Line(visitor, "**/text?**")
+        line.cut = True
+        visitor.page.locator(".chip", has_text="walks").click()
+        visitor.has("#trouble", "The server answered 503")
+        line.cut = False
+        visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        visitor.page.locator(".card:nth-child(25)").wait_for(state="attached")
+        visitor.page.locator(".card a").first.click()
+        visitor.page.locator("dialog .word.both", has_text="walks").wait_for()
+        visitor.page.keyboard.press("Escape")
+        visitor.page.locator("dialog[open]").wait_for(state="detached")
+        visitor.page.locator(".chip", has_text="ice").click()
+        visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
+        visitor.has(".certificate", "Exact: the true top")
+        assert visitor.page.url.endswith("&drop=ice")
+
+
+def test_a_photo_that_cannot_be_sent_is_what_is_shown_and_tried_again(visitor: Visit, photos: Path) -> None:
+    searched_and_cut(visitor, "a white rocket").cut = False
+    post = Line(visitor, "**/similar?**")
+    post.cut = True
+    visitor.page.set_input_files("#choose", photos / "chelsea.png")
+    visitor.has("#trouble", "The server answered 503")
+    expect(visitor.page.locator("#query-picture img")).to_have_js_property("complete", True)
+    assert visitor.page.locator("#query-picture img").evaluate("it => it.naturalWidth") > 0
+    expect(visitor.page.locator("#query-label")).to_have_text("Your photo")
+    expect(visitor.page.locator("#q")).to_have_value("")
+    expect(visitor.page.locator("#working")).to_be_hidden()
+    nothing_is_shown(visitor)
+    assert visitor.barriers() == []
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.has("#trouble", "The server answered 503")
+    assert post.asked == 2
+    assert visitor.page.locator("#query-picture img").evaluate("it => it.naturalWidth") > 0
+    post.cut = False
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.has("#query-caption", "a ginger cat")
+    expect(visitor.page.locator("#query-label")).to_have_text("Caption of your photo")
+    visitor.settled()
+    visitor.page.go_back()
+    visitor.has("#query-label", "Your words")
+    visitor.settled()
+    assert visitor.cards()[0] == ROCKET and visitor.page.url.endswith("?q=a+white+rocket")
+
+
+def test_back_gives_up_a_photo_that_could_not_be_sent(visitor: Visit, photos: Path) -> None:
+    searched_and_cut(visitor, "a white rocket").cut = False
+    Line(visitor, "**/similar?**").cut = True
+    visitor.page.set_input_files("#choose", photos / "chelsea.png")
+    visitor.has("#trouble", "The server answered 503")
+    visitor.page.go_back()
+    visitor.settled()
+    assert visitor.cards()[0] == ROCKET and visitor.page.locator("#trouble").is_hidden()
+    expect(visitor.page.locator("#q")).to_have_value("a white rocket")
+    assert visitor.page.locator("#query-picture").is_hidden()
 
 
 def test_after_a_bad_photo_the_page_shows_the_search_before(visitor: Visit, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_the_end_is_no_more_than_is_known(visitor: Visit, narrowed: str, end: st
         ),
         ("/?q=a zebra&kind=reference", "No picture with these filters shares a word with this."),
         (f"/?q={CAT}&kind=zzz", "No caption has the kind 'zzz'; there is 'reference' and 'generated'."),
+        (f"/?q={CAT}&source=zzz", "No caption has the source 'zzz'; there is 'folder'."),
         ("/?q=of the", "Nothing to search for: “of the” holds no word that counts."),
+        ("/?q=🙂", "Nothing to search for: “🙂” holds no word that counts."),
         ("/?q=a zebra&drop=zebra", "There is no word left to search for."),
     ],
 )
@@ -56,6 +58,31 @@ def test_why_there_is_nothing_is_told(visitor: Visit, address: str, end: str) ->
     visitor.open(address)
     expect(visitor.page.locator("#end")).to_have_text(end)
     expect(visitor.page.locator("#said")).to_have_text(f"No picture found. {end}")
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("q=the of", False),
+        ("q=🙂", False),
+        ("q=the&kind=reference", False),
+        ("q=the&not=beach", True),
+        ("q=a zebra&drop=zebra", True),
+        ("q=the&photo=1", True),
+    ],
+)
+def test_where_no_word_counts_there_is_nothing_to_narrow(visitor: Visit, address: str, told: bool) -> None:
+    visitor.open(f"/?{address}")
+    visitor.has("#end", "search for")
+    assert visitor.page.locator("#query").is_visible() == told
+    assert visitor.page.locator("#tools").is_hidden()
+    assert visitor.barriers() == []
+    if address == "q=the of":
+        visitor.picture(f"no-word-{visitor.size}")
+    visitor.page.fill("#q", "a dog")
+    visitor.page.press("#q", "Enter")
+    visitor.has("#end", "shares a word with this")
+    assert visitor.page.locator("#query").is_visible() and visitor.page.locator("#tools").is_visible()
 
 
 def test_listeners_hear_what_came(at: Visitor) -> None:
