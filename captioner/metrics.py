@@ -19,6 +19,7 @@ from typing import Any
 from captioner.captioner import Caption, Captioner, PhotoCaptioner
 from captioner.datasets import CaptionedPhoto, check_there
 from captioner.errors import CaptionerError, DataError
+from captioner.extras import how_to_install
 from captioner.readable import unreadable, without
 from captioner.tokens import words
 from captioner.train.record import KEY, check_unseen
@@ -121,7 +122,7 @@ def measure(
         from pycocoevalcap.cider.cider import Cider
         from pycocoevalcap.rouge.rouge import Rouge
     except ImportError:
-        raise DataError("scores need pycocoevalcap: pip install 'caption-search[evaluate]'") from None
+        raise DataError(f"scores need pycocoevalcap: {how_to_install('evaluate')}") from None
     theirs, ours, tokenizer = _tokenise(references, captions)
     bleu, _ = Bleu(4).compute_score(theirs, ours, verbose=0)
     scores = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}

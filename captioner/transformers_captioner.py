@@ -19,6 +19,7 @@ from captioner.device import choose_device
 from captioner.digest import file_digest
 from captioner.effort import MOST_BEAM, USUAL_BEAM, Effort
 from captioner.errors import ModelError
+from captioner.extras import how_to_install
 from captioner.model_name import model_name
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner, is_out_of_memory
@@ -64,9 +65,7 @@ class TransformersCaptioner(StreamingCaptioner):
         try:
             import transformers
         except ImportError:
-            raise ModelError(
-                f"{model}: needs transformers: pip install 'caption-search[transformers]'"
-            ) from None
+            raise ModelError(f"{model}: needs transformers: {how_to_install('transformers')}") from None
         _silence_transformers(transformers)
         folder = Path(model)
         if not folder.is_dir() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):

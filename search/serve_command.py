@@ -12,6 +12,7 @@ import click
 
 from captioner.console import Number, Place, beam_option, tell
 from captioner.errors import CaptionerError
+from captioner.extras import how_to_install
 from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer.contract import CaptionIndex
@@ -111,7 +112,7 @@ def _check_installed() -> None:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
-        raise SearchError(f"`search serve` needs {error.name}: pip install 'caption-search[web]'") from None
+        raise SearchError(f"`search serve` needs {error.name}: {how_to_install('web')}") from None
 
 
 def _token() -> str:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from captioner.extras import how_to_install
 from captioner.photo import Photo
 from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from indexer.batching import batches
@@ -82,7 +83,7 @@ def connect(address: str | None) -> None:
         import ray
         import ray.data
     except ModuleNotFoundError as error:
-        raise IndexerError(f"--engine ray needs {error.name}: pip install 'caption-search[ray]'") from None
+        raise IndexerError(f"--engine ray needs {error.name}: {how_to_install('ray')}") from None
     if ray.is_initialized():
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+from captioner.extras import how_to_install
 from captioner.folders import no_photos
 from captioner.formats import SUFFIXES, UNREAD
 from captioner.outside import error_text
@@ -20,7 +21,7 @@ from indexer.spelling import without_detours
 try:
     import fsspec
 except ModuleNotFoundError:
-    raise IndexerError("--engine ray needs fsspec: pip install 'caption-search[ray]'") from None
+    raise IndexerError(f"--engine ray needs fsspec: {how_to_install('ray')}") from None
 
 #: Larger files are no photos (the sky is the limit for what an address can give).
 MOST_BYTES = 200_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from captioner.extras import how_to_install
 from search.errors import EvaluationError
 
 
@@ -13,6 +14,4 @@ def extra(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise EvaluationError(
-            f"{module} is missing: install the extra, pip install 'caption-search[evaluate]'"
-        ) from None
+        raise EvaluationError(f"{module} is missing: {how_to_install('evaluate')}") from None

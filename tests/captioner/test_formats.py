@@ -14,6 +14,7 @@ from PIL import Image
 
 from captioner import formats
 from captioner.errors import PhotoError
+from captioner.extras import how_to_install
 from captioner.formats import SUFFIXES, UNREAD, what_to_do
 from captioner.photo import glance, media_type, open_photo
 
@@ -61,7 +62,7 @@ def test_suffixes_are_read_or_known_to_be_unread() -> None:
 def test_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert what_to_do([".svg"], 2) == "convert them to JPEG"
     monkeypatch.setattr(formats, "_READ", {"JPEG": (".jpg",)})
-    advice = "convert it to JPEG, or pip install 'caption-search[heic]', which reads HEIC"
+    advice = f"convert it to JPEG, or {how_to_install('heic')}, which reads HEIC"
     assert what_to_do([".heic"], 1) == advice
     assert what_to_do([".svg"], 1) == "convert it to JPEG"
 
@@ -82,4 +83,4 @@ def test_without_pillow_heif_a_phones_photo_says_what_would_read_it(
     )
     last = run.stderr.splitlines()[-1]
     assert "IMG_1.HEIC: not a photo in a known format (JPEG, PNG" in last
-    assert last.endswith("convert it to JPEG, or pip install 'caption-search[heic]', which reads HEIC")
+    assert last.endswith(f"convert it to JPEG, or {how_to_install('heic')}, which reads HEIC")
