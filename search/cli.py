@@ -16,16 +16,16 @@ from captioner.files import is_file
 from indexer.errors import IndexerError
 from indexer.given import HIGHEST_SEED
 from search.absent import absent
-from search.errors import SearchError
-from search.hits import Answer, Results
-from search.negation import how_to_bar, negated
-from search.options import (
+from search.command_options import (
     Request,
     captions_option,
     ranked_options,
     read_request,
     shared_options,
 )
+from search.errors import SearchError
+from search.hits import Answer, Results
+from search.negation import how_to_bar, negated
 from search.other_captioner import other_captioner
 from search.output import Count, Why, show
 from search.photo_or_words import as_captions, indexed, missing

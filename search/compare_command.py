@@ -11,8 +11,8 @@ import click
 from captioner.console import PLACE, beam_option
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
+from search.command_options import html_option, index_option
 from search.compare import captions_by, side_by_side
-from search.options import html_option, index_option
 from search.output import terminal_width
 from search.photo_or_words import check_photos
 from search.query import sampled

@@ -14,9 +14,9 @@ from captioner.outside import clean, printable
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index import open_index
 from search.absent import absent
+from search.command_options import html_option, index_option
 from search.duplicates import Group, NearCopies, Picture, near_copies, spare_files
 from search.folding import NEAR
-from search.options import html_option, index_option
 from search.paths import print_paths
 
 _HELP = f"""Pictures of the index that are near copies of each other.

@@ -14,9 +14,9 @@ import click
 from captioner.console import tell
 from captioner.counted import counted
 from captioner.outside import printable
+from search.command_options import Output
 from search.errors import quoted
 from search.hits import Answer, Results
-from search.options import Output
 from search.paths import print_paths
 from search.render.certificate import no_hits
 

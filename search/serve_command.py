@@ -17,8 +17,8 @@ from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
+from search.command_options import index_option
 from search.errors import SearchError
-from search.options import index_option
 from search.other_captioner import other_captioner
 from search.web.hosts import answered_names, host_name, is_loopback
 from search.web.settings import SHORTEST_TOKEN, Settings

@@ -16,7 +16,7 @@ from search.errors import NoImageError, QueryError
 from search.hits import Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
 from search.query import distinct, representative
-from search.unknown import Vocabulary
+from search.unknown import KnownTokens
 from search.wanted import Options, Wanted, check_names
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class TokenSearcher:
     def __init__(self, index: CaptionIndex) -> None:
         self.index = index
         self._counted = -math.inf, 0  # when, and how many captions
-        self._vocabulary = Vocabulary()
+        self._known_tokens = KnownTokens()
         analyzer_of(index)  # an index that cannot be searched is refused at once
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class TokenSearcher:
     def _answers(self, view: View, plans: Sequence[Plan]) -> list[Results]:
         started = time.perf_counter()
         pages = pursue(view, plans)
-        unknown = self._vocabulary.unknown(view, plans, pages)
+        unknown = self._known_tokens.unknown(view, plans, pages)
         found = zip(plans, pages, unknown, corrections(view, plans, unknown), strict=True)
         check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
         took = milliseconds_since(started) / max(1, len(plans))

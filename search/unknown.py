@@ -18,7 +18,7 @@ _REMEMBERED = 20_000
 MOST = 100
 
 
-class Vocabulary:
+class KnownTokens:
     """Which tokens the captions of an index hold, as far as searches had to ask."""
 
     def __init__(self) -> None:

@@ -14,9 +14,9 @@ import click
 from captioner.console import FOLDER, Number, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
+from search.command_options import Output, html_option, montage_option, without_option
 from search.errors import NoWordError
 from search.hits import Answer
-from search.options import Output, html_option, montage_option, without_option
 from search.output import show
 from search.photo_or_words import check_photos, is_photo
 from search.query import written
