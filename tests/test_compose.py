@@ -96,8 +96,8 @@ def test_nodes_of_a_cluster_map_files_and_the_host_setting_for_that_is_named(
 ) -> None:
     nodes = [services[name]["environment"] for name in services if name.startswith("node")]
     assert not [settings for settings in nodes if "node.store.allow_mmap" in settings]
-    for path in (FILE, ROOT / "README.md"):
-        (limit,) = re.findall(r"sysctl -w vm\.max_map_count=(\d+)", path.read_text(encoding="utf-8"))
+    for text in (FILE.read_text(encoding="utf-8"), prose("docs/operations.md")):
+        (limit,) = re.findall(r"sysctl -w vm\.max_map_count=(\d+)", text)
         assert int(limit) >= 262_144  # what Elasticsearch asks for before it joins a cluster
 
 
@@ -197,7 +197,7 @@ def test_who_may_only_search_holds_no_password_of_who_may_write(services: Mappin
 
 def test_the_documented_env_file_has_all_that_compose_wants() -> None:
     wanted = set(re.findall(r"\$\{(\w+):\?", FILE.read_text(encoding="utf-8")))
-    (names,) = re.findall(r"for name in ([A-Z_ ]+); do", (ROOT / "README.md").read_text(encoding="utf-8"))
+    (names,) = re.findall(r"for name in ([A-Z_ ]+); do", prose("docs/operations.md"))
     assert set(names.split()) == wanted
 
 

@@ -54,3 +54,21 @@ def test_scale_repeats_the_last_benchmark(
         for figure, text in zip(measured, told, strict=True):
             digits = len(text.partition(".")[2])
             assert f"{figure:,.{digits}f}" == text, f"{size:,}, {beginning}:{cell}"
+
+
+def test_operations_repeats_the_last_benchmark() -> None:
+    """The table of memory and disk, by which people choose a machine."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    runs = last_runs()
+    rows = [line.strip("|").split("|") for line in text.splitlines() if re.match(r"\| [\d,]+,000 \|", line)]
+    assert len(rows) == 4
+    for captions, _, *cells in rows:
+        run = runs[int(captions.replace(",", ""))]
+        embedded, server = run[EMBEDDED], run[ELASTICSEARCH]
+        measured = [
+            f"{embedded['disk'] / 1e6:.0f} MB",
+            f"{embedded['build_memory'] / 1e9:.2f} GB",
+            f"{embedded['memory'] / 1e6:.0f} MB",
+            f"{server['disk'] / 1e6:,.0f} MB",
+        ]
+        assert [cell.strip() for cell in cells] == measured

@@ -15,7 +15,7 @@ from indexer.errors import ScrapeError
 Status = Literal["found", "downloaded", "duplicate", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = ("found", "downloaded", "duplicate", "skipped", "failed")
 
-#: Why an address was not fetched, or not kept; docs/operations.md tells them.
+#: Why an address was not fetched, or not kept; docs/scraping.md lists them.
 Reason = (
     Literal["robots", "robots-unreachable", "robots-tag", "crawl-delay", "rate-limited"]  # the site's wish
     | Literal["scheme", "bad-url", "private-address", "redirect", "redirect-loop", "too-many-redirects"]
