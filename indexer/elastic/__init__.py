@@ -7,6 +7,7 @@ retries.py        requests repeated while the server is busy or gone for a momen
 documents.py      CaptionRecord <-> document, filters
 plan.py           which sizes a query looks at, scores of classes, bounds; pure
 bodies.py         what the server is asked, as request bodies; pure
+searches.py       searches and counts of all shards, or an error
 point_in_time.py  a point in time, for requests that must agree
 ranking.py        candidates and counts
 draw.py           images drawn at random

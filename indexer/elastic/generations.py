@@ -19,6 +19,7 @@ from elasticsearch import Elasticsearch
 from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic.connection import Address
 from indexer.elastic.faults import check_signed, not_found
+from indexer.elastic.searches import count_documents
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import as_time
 
@@ -150,7 +151,7 @@ def live_generation(
         check_signed(address, error)
         # A cluster that is starting knows no name yet; it says so (503) only of what needs shards.
         with suppress(elasticsearch.NotFoundError):
-            client.count(index=address.name)
+            count_documents(client, address.name)
         return None
     if len(found) > 1:
         raise IndexMismatchError(

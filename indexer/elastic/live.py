@@ -14,6 +14,7 @@ from indexer.elastic.connection import Address
 from indexer.elastic.generations import Generation, live_generation, missing_error
 from indexer.elastic.plan import Expectation
 from indexer.elastic.ranking import Ranking
+from indexer.elastic.searches import search
 from indexer.errors import IndexMismatchError
 
 
@@ -87,7 +88,7 @@ class LiveGeneration:
         """With the smallest and largest size in the index; the server need visit no document for them."""
         smallest, largest = 1, 0
         ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
-        answer = self._client.search(index=self._address.name, size=0, aggs=ends)["aggregations"]
+        answer = search(self._client, index=self._address.name, size=0, aggs=ends)["aggregations"]
         if answer["high"]["value"] is not None:
             smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
         return Ranking(self._client, self._address, smallest, largest, self._expectation)

@@ -10,6 +10,7 @@ from indexer.corrections import corrections as choose
 from indexer.corrections import edits, is_near
 from indexer.elastic import bodies
 from indexer.elastic.connection import Address
+from indexer.elastic.searches import search
 
 
 def corrections(client: Elasticsearch, address: Address, tokens: Iterable[str]) -> dict[str, Sequence[str]]:
@@ -25,7 +26,7 @@ def corrections(client: Elasticsearch, address: Address, tokens: Iterable[str]) 
 
 
 def _suggested(client: Elasticsearch, address: Address, asked: Sequence[str]) -> dict[str, list[str]]:
-    answer = client.search(index=address.name, body=bodies.misspelt(asked))
+    answer = search(client, index=address.name, body=bodies.misspelt(asked))
     found = {}
     for number, token in enumerate(asked):
         [entry] = answer["suggest"][str(number)]
@@ -36,6 +37,6 @@ def _suggested(client: Elasticsearch, address: Address, asked: Sequence[str]) ->
 def _counted(client: Elasticsearch, address: Address, tokens: Iterable[str]) -> dict[str, int]:
     """How many documents have each of these tokens."""
     ordered = sorted(tokens)
-    answer = client.search(index=address.name, body=bodies.with_each(ordered))
+    answer = search(client, index=address.name, body=bodies.with_each(ordered))
     buckets = answer["aggregations"]["tokens"]["buckets"]
     return {token: one["doc_count"] for token, one in zip(ordered, buckets, strict=True)}

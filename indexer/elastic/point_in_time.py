@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Any
 
 import elastic_transport
@@ -13,6 +12,7 @@ from elasticsearch import Elasticsearch
 
 from indexer.batching import batches
 from indexer.elastic.documents import SOURCE, as_text
+from indexer.elastic.searches import search
 
 #: Documents a request; the server's default limit is 10,000.
 PAGE = 5_000
@@ -21,8 +21,6 @@ PAGE = 5_000
 _CAPTIONS_AN_IMAGE = 6
 _KEEP_ALIVE = "2m"
 EVERYTHING: Mapping[str, Any] = {"match_all": {}}
-#: For every search: the best hits of only those shards that answered are not the best, so rather none.
-WHOLE: Mapping[str, Any] = MappingProxyType({"allow_partial_search_results": False})
 
 
 class PointInTime:
@@ -49,9 +47,9 @@ class PointInTime:
             self._client.close_point_in_time(id=self._id)
 
     def search(self, **body: Any) -> Mapping[str, Any]:
-        answer = self._client.search(pit={"id": self._id, "keep_alive": _KEEP_ALIVE}, **WHOLE, **body)
+        answer = search(self._client, pit={"id": self._id, "keep_alive": _KEEP_ALIVE}, **body)
         self._id = answer["pit_id"]
-        return dict(answer.body)
+        return answer
 
     def stream(
         self, query: Mapping[str, Any] = EVERYTHING, source: Any = True
@@ -99,9 +97,9 @@ class PointInTime:
 
     def images(self, query: Mapping[str, Any] = EVERYTHING) -> Iterator[str]:
         """Every distinct image id of a query, exactly (a cardinality aggregation would only estimate)."""
-        return (image for image, _ in self._values("image_id", query))
+        return (image for image, _ in self.values("image_id", query))
 
-    def _values(self, field: str, query: Mapping[str, Any] = EVERYTHING) -> Iterator[tuple[str, int]]:
+    def values(self, field: str, query: Mapping[str, Any] = EVERYTHING) -> Iterator[tuple[str, int]]:
         """Every distinct value of a field in ascending order, and how many documents have it."""
         after: Mapping[str, Any] | None = None
         while True:
@@ -130,4 +128,4 @@ class PointInTime:
         """The number of captions, in all and for each value of the fields that a status shows."""
         counted = self.search(size=0, track_total_hits=True)["hits"]["total"]["value"]
         fields = ("source", "kind", "model")
-        return int(counted), {field: dict(self._values(field)) for field in fields}
+        return int(counted), {field: dict(self.values(field)) for field in fields}

@@ -19,6 +19,7 @@ from indexer.elastic.live import LiveGeneration
 from indexer.elastic.misspelt import corrections
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier
+from indexer.elastic.searches import count_documents
 from indexer.elastic.status import ENGINE, status_of
 from indexer.given import listed, seed_of, whole
 from indexer.records import (
@@ -151,7 +152,7 @@ class ElasticReader(View):
         with clear_errors(self._address):
             if self._live.never_built():
                 return 0
-            return int(self._client.count(index=self._address.name)["count"])
+            return count_documents(self._client, self._address.name)
 
     def check(self) -> list[str]:
         """Read every document: one line for each that is not what its caption makes of it, up to a few."""

@@ -27,8 +27,9 @@ from indexer.elastic.generations import (
 )
 from indexer.elastic.live import LiveGeneration
 from indexer.elastic.lock import BuildLock
-from indexer.elastic.point_in_time import WHOLE, PointInTime
+from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier, RetryPolicy
+from indexer.elastic.searches import count_documents
 from indexer.elastic.status import status_of
 from indexer.errors import (
     IndexClosedError,
@@ -104,7 +105,8 @@ class ElasticDraft(Draft):
     def _count_or_lost(self, one: Generation) -> int | None:
         """How many captions a draft holds; None where its shard is lost, as far as retries can tell."""
         try:
-            self._ask(partial(self._size, one.index))  # a refresh waits a minute for a shard that is lost
+            # First, since a refresh waits a minute for a shard that is lost.
+            self._ask(partial(count_documents, self._client, one.index))
             return self._ask(partial(self._count, one.index))
         except IndexIncompleteError:
             return None
@@ -143,11 +145,7 @@ class ElasticDraft(Draft):
     def _count(self, index: str = "") -> int:
         index = index or self._draft.index
         refresh(self._client, self._address, index)
-        return self._size(index)
-
-    def _size(self, index: str) -> int:
-        answer = self._client.search(index=index, size=0, track_total_hits=True, **WHOLE)
-        return int(answer["hits"]["total"]["value"])
+        return count_documents(self._client, index)
 
     def known_places(self, model: str) -> dict[str, str]:
         self._check_open()
@@ -216,10 +214,9 @@ class ElasticDraft(Draft):
         Before the alias moves: a build that is killed in between loses nothing.
         """
         live = live_generation(self._client, self._address, any_schema=True)
-        models = self._client.search(
-            index=self._draft.index, size=0, aggs={"models": {"terms": {"field": "model", "size": 100}}}
-        )["aggregations"]["models"]["buckets"]
-        made = {"built_at": now(), "models": [bucket["key"] for bucket in models]}
+        with PointInTime(self._client, self._draft.index) as point:
+            models = [model for model, _ in point.values("model")]
+        made = {"built_at": now(), "models": models}
         meta = {**self._draft.meta, "before": live.index if live else "", **made}
         self._client.indices.put_mapping(index=self._draft.index, meta=meta)
 

@@ -242,38 +242,6 @@ def test_the_mapping_is_strict_and_fits_the_documents(elastic_where: str) -> Non
     assert set(RECORD_FIELDS) <= set(mapping["properties"])
 
 
-def half_available(where: str) -> int:
-    """Make an index of two shards, of which the one node that may hold them takes one; captions stored."""
-    address, template = parse(where), index_template(1)
-    index = f"{address.name}-20260101-000000-000000"
-    with connect(address) as client:
-        node = next(iter(client.nodes.info(node_id="_local")["nodes"].values()))["name"]
-        allocation = {"require._name": node, "total_shards_per_node": 1}
-        client.indices.create(
-            index=index,
-            settings={"number_of_shards": 2, "number_of_replicas": 0, "routing.allocation": allocation},
-            mappings={**template.mappings, "_meta": {"schema": 1, "analyzer": DEFAULT}},
-            aliases={address.name: {}},
-            wait_for_active_shards=0,
-        )
-        client.cluster.health(index=index, wait_for_no_initializing_shards=True)
-        records = [CaptionRecord(f"{number}", "a dog runs") for number in range(20)]
-        operations: list[dict[str, object]] = []
-        for record in records:
-            operations += [{"create": {}}, to_source(record, analyzer(), now())]
-        answer = client.bulk(index=index, operations=operations, timeout="1ms", refresh=True)
-    return sum(item["create"]["status"] == 201 for item in answer["items"])
-
-
-def test_the_hits_of_some_shards_are_not_taken_for_the_best_of_all(elastic_where: str) -> None:
-    assert 0 < half_available(elastic_where) < 20
-    queries = [Query(analyzer()("a dog runs")), Query(analyzer()("a dog"))]
-    with ElasticIndex.open(elastic_where) as index:
-        for asked in (queries[:1], queries):
-            with pytest.raises(IndexUnavailableError, match="not available now"):
-                index.candidates_many(asked, 30)
-
-
 @pytest.mark.parametrize(
     ("change", "told"),
     [

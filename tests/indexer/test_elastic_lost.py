@@ -310,8 +310,8 @@ def test_a_cluster_that_is_starting_has_no_answer_yet(
             raise elasticsearch.ApiError("not recovered", RESPONSE_503, {})
 
         monkeypatch.setattr(client.indices, "get", unknown)
-        monkeypatch.setattr(client, "count", starting)
+        monkeypatch.setattr(client, "search", starting)
         with pytest.raises(elasticsearch.ApiError, match="not recovered"):
             live_generation(client, address)
-        monkeypatch.setattr(client, "count", unknown)
+        monkeypatch.setattr(client, "search", unknown)
         assert live_generation(client, address) is None

@@ -210,6 +210,18 @@ def test_publishing_restores_the_settings_and_tells_what_made_it(elastic_where: 
     assert "draft" not in meta
 
 
+def test_all_models_are_noted_however_many(elastic_where: str) -> None:
+    models = [f"model@{number:08}" for number in range(101)]
+    with ElasticIndex.open(elastic_where, create=True) as index, index.draft("k") as draft:
+        draft.add(CaptionRecord("1", "a dog", kind="generated", model=model) for model in models)
+        draft.publish()
+    with urlopen(
+        f"{parse(elastic_where).server}/{concrete(elastic_where)[0]}/_mapping", timeout=30
+    ) as answer:
+        meta = next(iter(json.load(answer).values()))["mappings"]["_meta"]
+    assert meta["models"] == models
+
+
 def test_a_reader_does_not_mix_two_analyzers(elastic_where: str) -> None:
     built(elastic_where, 2)
     with ElasticIndex.open(elastic_where) as reader:
