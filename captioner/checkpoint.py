@@ -126,8 +126,8 @@ def read_card(folder: Path) -> str:
 def load(folder: Path, *, statistics: bool = True) -> Checkpoint:
     """Read a model. Raises ModelError, naming the file, for anything missing, damaged or unfitting.
 
-    `statistics`: whether with those of captions, consensus and cooccurrence. A consensus of an earlier
-    version's kind is refused.
+    `statistics`: whether to load `STATISTICS` (of captions) as well. A consensus of an earlier version's kind
+    is refused.
     """
     config, about = read_config(folder)
     vocabulary = Vocabulary.load(folder / VOCABULARY)

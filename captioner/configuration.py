@@ -92,7 +92,7 @@ class ModelConfig:
                 f"cooccurrence is {self.cooccurrence}; of the detector's words there are {known}"
             )
         if self.phrasing and not self.cooccurrence:
-            raise ModelError("a phrasing without cooccurrence, which tells where it has a say")
+            raise ModelError("phrasing needs cooccurrence")
 
     def trained_part(self) -> dict[str, Any]:
         """The settings without `STATISTICS`."""

@@ -66,7 +66,7 @@ class CaptionModel(nn.Module):
     def set_cooccurrence(self, cooccurrence: Cooccurrence | None) -> None:
         """Set the table of lifts, or remove it: it fits only the detector that it was made with.
 
-        A phrasing goes with it, since the table tells where it has a say.
+        The phrasing is removed with it, since it applies only where this table does.
         """
         self.cooccurrence, self.phrasing = cooccurrence, None
         nouns = len(cooccurrence.nouns) if cooccurrence else 0

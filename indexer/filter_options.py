@@ -18,7 +18,7 @@ _NAMED = ("source", "kind", "split", "model", "query")
 def _readable(
     context: click.Context, option: click.Parameter, conditions: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Texts that are conditions; whether there are such fields is seen when they become filters."""
+    """Check the form FIELD=VALUE; unknown fields are refused later, in `filters`."""
     try:
         for condition in conditions:
             _field_and_value(condition)

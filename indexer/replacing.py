@@ -41,7 +41,7 @@ class Replacing:
         self._draft, self._before, self._model = draft, before, model
 
     def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
-        """What others generated came from a source, ready-made.
+        """Captions by other models come from a source and do not count as this photo's.
 
         The files of an earlier run need not be looked at: their sizes and times are in the key, so a build
         whose photos have changed begins a draft of its own.

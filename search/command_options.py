@@ -49,7 +49,8 @@ without_option = click.option(
     "--without",
     multiple=True,
     metavar="WORD",
-    help="No captions that say this word (or, of a few, imply it: man, sit, two); repeat.",
+    help="Exclude captions that contain WORD; repeatable. For a few common words (man, sit, two) captions "
+    "that only imply it are excluded too.",
 )
 _SHARED = (
     index_option,

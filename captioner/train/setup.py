@@ -256,8 +256,6 @@ def _features(
 
 # Detected words of the photos
 
-_NOT_FROM_TEXT = "learns nothing from captions alone: leave them out"
-
 
 class _DetectionSetup:
     """Prepares the words that a decoder with a detector is given while it trains.
@@ -276,10 +274,12 @@ class _DetectionSetup:
         """Words detected in the photos, and captions with imagined photos; None for what there is not."""
         decoder, critical = self.model.decoder, self.run.recipe.self_critical
         if text and critical:
-            raise DataError(f"self-critical training {_NOT_FROM_TEXT}")
+            raise DataError("self-critical training cannot use captions without photos: leave them out")
         if not isinstance(decoder, AttentionDecoder) or not decoder.words:
             if text:
-                raise DataError(f"a decoder that is told no words of a photo {_NOT_FROM_TEXT}")
+                raise DataError(
+                    "captions without photos need an architecture with a word detector; this one has none"
+                )
             return None, None
         detected = self._detect_training_words(decoder, data, captions, watcher)
         # Self-critical training hides no photo: captions are drawn as in use.

@@ -75,7 +75,7 @@ def verification(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _check_certificates(path: str) -> None:
-    """Before the client reads it, who would take a file that is none for a server that nobody vouches for."""
+    """Check that the file holds certificates: the client would report an untrusted server instead."""
     try:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:

@@ -65,7 +65,7 @@ class CocoSource(Source):
         if absent:
             some = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
             total = len(self._records)
-            reason = f"has not {len(absent):,} of the {total:,} images of {self.name}: {some}"
+            reason = f"{len(absent):,} of the {total:,} images of {self.name} are missing: {some}"
             yield Problem(str(self._images), reason)
 
     def photo_count(self) -> int:

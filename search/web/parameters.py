@@ -54,7 +54,8 @@ class FilterParameters(BaseModel):
     phash: Values = _values("perceptual hash of the picture (16 hex digits)")
     without: Words = Field(
         default=[],
-        description="No captions that say this word (or, of a few, imply it: man, sit, two); repeatable.",
+        description="Exclude captions that contain this word; repeatable. For a few common words (man, sit, "
+        "two) captions that only imply it are excluded too.",
     )
 
     @property

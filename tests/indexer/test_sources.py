@@ -103,7 +103,7 @@ class TestCoco:
         assert len(split(list(source.captions()))[0]) == 3
         photos, problems = split(list(source.photos()))
         assert [one.image for one in photos] == [str(photo)]
-        assert [problem.count("has not 1 of the 2 images") for problem in problems] == [1]
+        assert [problem.count("1 of the 2 images of ") for problem in problems] == [1]
         assert source.fingerprint()
 
     def test_broken_annotations_are_named_and_the_rest_goes_on(self, tmp_path: Path) -> None:
