@@ -87,39 +87,39 @@ class Document:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Filters:
-    """Which documents may answer: with an allowed value in each field of `where`, and no token of `without`.
+    """Which documents may answer: with an allowed value in each field of `where`, and no excluded token.
 
     Tokens are those of the index's analyzer. A value need not be in a list: `Filters({"source": "coco"})`.
-    `where` may also be a `Filters`, to whose tokens those of `without` are added. Raises IndexerError for
-    what is not fields and values, and for fields other than KEYWORD_FIELDS.
+    `where` may also be a `Filters`, to whose excluded tokens these are added. Raises IndexerError for what is
+    not fields and values, and for fields other than KEYWORD_FIELDS.
     """
 
     where: Mapping[str, tuple[str, ...]]
-    without: frozenset[str]
+    excluded_tokens: frozenset[str]
 
-    def __init__(self, where: Allowed | None = None, without: Iterable[str] = ()) -> None:
-        excluded = frozenset(listed(without, "tokens"))
+    def __init__(self, where: Allowed | None = None, excluded_tokens: Iterable[str] = ()) -> None:
+        excluded = frozenset(listed(excluded_tokens, "tokens"))
         if isinstance(where, Filters):
-            excluded |= where.without
+            excluded |= where.excluded_tokens
             where = where.where
         where = {} if where is None else where
         if not isinstance(where, Mapping):
             raise IndexerError(f"filters are fields and values, {{'source': 'coco'}}, not {shortened(where)}")
         object.__setattr__(self, "where", {name: _values(name, given) for name, given in where.items()})
-        object.__setattr__(self, "without", excluded)
+        object.__setattr__(self, "excluded_tokens", excluded)
 
     def __bool__(self) -> bool:
-        return bool(self.where or self.without)
+        return bool(self.where or self.excluded_tokens)
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.where.items()), self.without))
+        return hash((frozenset(self.where.items()), self.excluded_tokens))
 
     def matches(self, record: CaptionRecord) -> bool:
         """Whether the fields of a record match; tokens are not checked."""
         return all(getattr(record, name) in values for name, values in self.where.items())
 
     def passes(self, document: Document) -> bool:
-        return self.matches(document.record) and self.without.isdisjoint(document.tokens)
+        return self.matches(document.record) and self.excluded_tokens.isdisjoint(document.tokens)
 
 
 def _values(name: str, given: Any) -> tuple[str, ...]:

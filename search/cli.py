@@ -25,7 +25,7 @@ from search.command_options import (
 )
 from search.errors import SearchError
 from search.hits import Answer, Results
-from search.negation import how_to_bar, negated
+from search.negation import how_to_exclude, negated
 from search.other_captioner import other_captioner
 from search.output import Count, Why, show
 from search.photo_or_words import as_captions, indexed, missing
@@ -83,16 +83,16 @@ def text(caption: str, **options: Any) -> None:
     request = read_request(options)
     if is_file(caption):
         tell(f"{caption} is a file; `search similar` searches by photos")
-    caption, without = written(caption)
-    request = replace(request, without=request.without + without)
+    caption, excluded = written(caption)
+    request = replace(request, without=request.without + excluded)
     with request.open() as searcher:
         results = _blended(searcher, caption, request)
         results = results or searcher.text(caption, _k(request), **request.search)
         count, why = _counting(searcher, request), _why(searcher, request)
         show([Answer(results.caption, results)], request.output, count=count, why=why)
-        asked = results.asked[0].tokens - results.without
+        asked = results.asked[0].tokens - results.excluded_tokens
         if denied := negated(caption, asked, results.analyzer):
-            tell(how_to_bar(denied))
+            tell(how_to_exclude(denied))
 
 
 @main.command()

@@ -36,7 +36,7 @@ def _written(plan: Plan, unknown: frozenset[str]) -> dict[str, str]:
     if not unknown:
         return {}
     stems, analyze = frozenset(plain_words(unknown)), analyzer(plan.analyzer)
-    written = [word for one in (*plan.asked, *plan.wanted.without) for word in words(one.caption)]
+    written = [word for one in (*plan.asked, *plan.wanted.excluded_words) for word in words(one.caption)]
     given = frozenset[str]().union(*map(analyze, written))
     typed = {stem: stem for stem in stems - given}
     typed |= {stem: word for word in written for stem in stems & forms(word)}

@@ -45,7 +45,7 @@ def fingerprint(sets: Sequence[frozenset[str]], filters: Filters, *settings: obj
     """What makes two queries the same for paging: tokens, filters and the settings that change the order."""
     where = sorted((name, sorted(values)) for name, values in filters.where.items())
     tokens, *others = (sorted(one) for one in sets)
-    where += [("", sorted(filters.without))] if filters.without else []
+    where += [("", sorted(filters.excluded_tokens))] if filters.excluded_tokens else []
     text = json.dumps([tokens, where, [repr(setting) for setting in settings], *others])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -120,11 +120,11 @@ class Results:
     analyzer: str = ""  # what made the tokens
     more: bool = False  # whether further images may answer, even if no cursor leads to them
     filtered: bool = False  # whether there were filters
-    without: frozenset[str] = frozenset()  # tokens that no caption which answers holds
-    barred: tuple[Asked, ...] = ()  # the words to do without, as they were given
-    unknown: frozenset[str] = frozenset()  # tokens asked or barred that no caption of the index holds
+    excluded_tokens: frozenset[str] = frozenset()  # no caption that answers holds one of these
+    excluded_words: tuple[Asked, ...] = ()  # what `without` gave, each with its own tokens
+    unknown: frozenset[str] = frozenset()  # tokens, asked or excluded, that no caption of the index holds
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see `search.corrections`
-    idle: tuple[str, ...] = ()  # examples of `unlike` that took no word out of the query
+    ignored_examples: tuple[str, ...] = ()  # those of `unlike` that took no word out of the query
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
     captioning_ms: float = 0.0  # what was waited for before that; 0 where no photo was captioned
@@ -154,16 +154,16 @@ class Results:
         return text if 0 < len(text) <= LONGEST else None
 
     @property
-    def idle_without(self) -> tuple[str, ...]:
-        """What was given to do without and keeps no caption away, since no word of it counts ("the")."""
-        return tuple(one.caption for one in self.barred if not one.tokens)
+    def ignored_words(self) -> tuple[str, ...]:
+        """Excluded words that exclude no caption, since an analyzer makes no token of them ("the")."""
+        return tuple(one.caption for one in self.excluded_words if not one.tokens)
 
     @property
     def negated(self) -> tuple[str, ...]:
         """Words searched for that come after "no", "not" or "without", which say nothing to a search."""
         if not self.analyzer:
             return ()
-        found = (negated(one.caption, one.tokens - self.without, self.analyzer) for one in self.asked)
+        found = (negated(one.caption, one.tokens - self.excluded_tokens, self.analyzer) for one in self.asked)
         return tuple(dict.fromkeys(chain.from_iterable(found)))
 
     @property
@@ -178,10 +178,10 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints and the REST API gives; several captions are listed in it."""
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
-        without = {"without": sorted(self.without)} if self.without else {}
-        idle = {"idle_without": list(self.idle_without)} if self.idle_without else {}
+        excluded = {"without": sorted(self.excluded_tokens)} if self.excluded_tokens else {}
+        ignored = {"idle_without": list(self.ignored_words)} if self.ignored_words else {}
         answer: dict[str, Any] = {
-            "query": self.asked[0].as_json() | captions | without | idle | self._words_as_json(),
+            "query": self.asked[0].as_json() | captions | excluded | ignored | self._words_as_json(),
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,

@@ -28,7 +28,7 @@ def _denied(caption: str, analyze: Analyzer) -> Iterator[str]:
         denying = not counts and (denying or word in _NEGATING)
 
 
-def how_to_bar(denied: Iterable[str]) -> str:
+def how_to_exclude(denied: Iterable[str]) -> str:
     """What to write instead, on the command line."""
     each = list(dict.fromkeys(denied))
     written, options = " ".join(f"-{word}" for word in each), " ".join(f"--without {word}" for word in each)

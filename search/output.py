@@ -37,12 +37,12 @@ def show(
     With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
     the remarks that follow if an answer has no hits.
     """
-    whole, empty, unplaced, keep, idle = True, False, 0, [], dict[str, None]()
+    whole, empty, unplaced, keep, ignored = True, False, 0, [], dict[str, None]()
     for answer in answers:
         whole = whole and answer.results is not None
         empty = empty or (answer.results is not None and not answer.results.hits)
         _remark(answer)
-        idle |= dict.fromkeys(answer.results.idle_without if answer.results else ())
+        ignored |= dict.fromkeys(answer.results.ignored_words if answer.results else ())
         if output.paths:
             unplaced += _print_paths(answer)
         else:
@@ -51,7 +51,7 @@ def show(
             keep.append(answer)
     if unplaced:
         tell(f"left out, since the index has no place on one line for them: {counted(unplaced, 'picture')}")
-    for words in idle:  # the same for every photo, and said once
+    for words in ignored:  # the same for every photo, and said once
         tell(f"{quoted(words)} keeps no picture away: it holds no word that counts")
     for remark in why() if why and empty else ():
         tell(remark)
@@ -64,7 +64,7 @@ def _remark(answer: Answer) -> None:
         click.echo(f"Error: {printable(answer.error or answer.name)}", err=True)
     elif not answer.results.tokens and not answer.results.hits:
         click.echo(no_hits(answer.results), err=True)
-    for example in answer.results.idle if answer.results else ():
+    for example in answer.results.ignored_examples if answer.results else ():
         tell(f"{example!r} takes no word out of the query; --without keeps pictures with such words away")
 
 

@@ -37,7 +37,7 @@ class Plan:
     asked: tuple[Asked, ...]  # at least one, all of different tokens; an image counts by the best of them
     wanted: Wanted
     engine: str
-    excluded: frozenset[str] = frozenset()  # images that are part of the question
+    excluded_images: frozenset[str] = frozenset()  # those that are part of the question
     cursor: Cursor | None = field(init=False, default=None)  # what `wanted.after` says
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Plan:
         wanted = self.wanted
         settings = (self.analyzer, self.engine, wanted.min_score, wanted.fold_duplicates)
         sets = [one.tokens for one in self.asked]
-        return fingerprint(sets, wanted.filters, *settings, sorted(self.excluded))
+        return fingerprint(sets, wanted.filters, *settings, sorted(self.excluded_images))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Pursuit:
         self.plan = plan
         self.wanted = wanted
         # An engine may stop at so many images, unless some of them will be left out.
-        images = None if plan.cursor or wanted.fold_duplicates else wanted.k + len(plan.excluded)
+        images = None if plan.cursor or wanted.fold_duplicates else wanted.k + len(plan.excluded_images)
         resume = plan.cursor.resume if plan.cursor else (None,) * len(plan.asked)
         self.strands = [
             Strand(number, Query(one.tokens, wanted.filters, wanted.min_score, after, images))
@@ -141,7 +141,7 @@ class Pursuit:
             for image in fold(rank(self._fetched()))
             if image.similarity.overlap
             and reaches(image.similarity, self.wanted.min_score)
-            and image.image_id not in self.plan.excluded
+            and image.image_id not in self.plan.excluded_images
         ]
         if self._earlier is None:
             return Unshown(answers)

@@ -13,13 +13,13 @@ from search.errors import QueryError, nothing_to_search_for
 from search.jaccard import similarity
 
 #: A word that begins with a hyphen: no caption has one so, and "T-shirt" and " - " are something else.
-_BARRED = re.compile(r"(?<!\S)-(?=[^\W\d_])(\S+)")
+_EXCLUDED = re.compile(r"(?<!\S)-(?=[^\W\d_])(\S+)")
 
 
 def written(text: str) -> tuple[str, tuple[str, ...]]:
     """What people write into a search: the caption, and the words that they do without ("dog -beach")."""
-    without = tuple(_BARRED.findall(text))
-    return (" ".join(_BARRED.sub("", text).split()), without) if without else (text, ())
+    excluded = tuple(_EXCLUDED.findall(text))
+    return (" ".join(_EXCLUDED.sub("", text).split()), excluded) if excluded else (text, ())
 
 
 def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:

@@ -157,8 +157,8 @@ class Searcher(TokenSearcher):
         excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
         asked = (Asked(caption, tokens, liked[0].analyzer),)
         results = self._answer(view, asked, wanted, frozenset(excluded))
-        idle = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
-        return replace(results, idle=idle, captioning_ms=captioning_ms)
+        ignored = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
+        return replace(results, ignored_examples=ignored, captioning_ms=captioning_ms)
 
     def _example(self, view: View, example: str | Photo | IndexedImage) -> Asked:
         if isinstance(example, IndexedImage):

@@ -107,7 +107,7 @@ class TokenSearcher:
         asked = _with_analyzer(view, asked)
         queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in asked]
         images = view.count(queries, listed(excluded, "image ids", QueryError))
-        check_analyzer(view, (*asked, *wanted.without))
+        check_analyzer(view, (*asked, *wanted.excluded_words))
         return images
 
     def random(
@@ -121,7 +121,7 @@ class TokenSearcher:
         started = time.perf_counter()
         view, wanted = self._look(k, {"filters": filters, "without": without})
         drawn = view.random(wanted.k, wanted.filters, seed_of(seed, QueryError))
-        check_analyzer(view, wanted.without)
+        check_analyzer(view, wanted.excluded_words)
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             asked=(NOTHING,),
@@ -132,8 +132,8 @@ class TokenSearcher:
             took_ms=milliseconds_since(started),
             analyzer=view.analyzer,
             filtered=bool(wanted.filters),
-            without=wanted.filters.without,
-            barred=wanted.without,
+            excluded_tokens=wanted.filters.excluded_tokens,
+            excluded_words=wanted.excluded_words,
         )
 
     def representative(self, image_id: str, *, view: View | None = None) -> Document:
@@ -155,16 +155,20 @@ class TokenSearcher:
         return Asked(document.record.caption, document.tokens, name)
 
     def _answer(
-        self, view: View, asked: tuple[Asked, ...], wanted: Wanted, excluded: frozenset[str] = frozenset()
+        self,
+        view: View,
+        asked: tuple[Asked, ...],
+        wanted: Wanted,
+        excluded_images: frozenset[str] = frozenset(),
     ) -> Results:
-        return self._answers(view, [Plan(asked, wanted, view.engine, excluded)])[0]
+        return self._answers(view, [Plan(asked, wanted, view.engine, excluded_images)])[0]
 
     def _answers(self, view: View, plans: Sequence[Plan]) -> list[Results]:
         started = time.perf_counter()
         pages = pursue(view, plans)
         unknown = self._known_tokens.unknown(view, plans, pages)
         found = zip(plans, pages, unknown, corrections(view, plans, unknown), strict=True)
-        check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.without)))
+        check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.excluded_words)))
         took = milliseconds_since(started) / max(1, len(plans))
         return [self._results(plan, page, view, strange, near, took) for plan, page, strange, near in found]
 
@@ -191,8 +195,8 @@ class TokenSearcher:
             analyzer=plan.analyzer,
             more=page.more,
             filtered=bool(plan.wanted.filters),
-            without=plan.wanted.filters.without,
-            barred=plan.wanted.without,
+            excluded_tokens=plan.wanted.filters.excluded_tokens,
+            excluded_words=plan.wanted.excluded_words,
             unknown=strange,
             corrections=near,
             continued=plan.cursor is not None,

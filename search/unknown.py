@@ -25,7 +25,7 @@ class KnownTokens:
         self._held: dict[str, float] = {}  # token -> when it was last found to be held
 
     def unknown(self, view: View, plans: Sequence[Plan], pages: Sequence[Page]) -> list[frozenset[str]]:
-        """For each search the tokens, asked or barred, that no caption of the index holds, filters or not.
+        """For each search the tokens, asked or excluded, that no caption of the index holds, filters or not.
 
         The index is asked once, and only for tokens that neither a hit nor a search before was seen to hold.
         Where it fails to tell, no token is called unknown: the answers are there.
@@ -57,5 +57,5 @@ class KnownTokens:
 def _unshared(plan: Plan, page: Page) -> frozenset[str]:
     if plan.cursor:  # the first page has told
         return frozenset()
-    tokens = plan.wanted.filters.without.union(*(one.tokens for one in plan.asked))
+    tokens = plan.wanted.filters.excluded_tokens.union(*(one.tokens for one in plan.asked))
     return tokens.difference(*(folded.best.document.tokens for folded in page.images))

@@ -46,8 +46,8 @@ class Wanted:
     """`k` and the `Options`, whole and checked."""
 
     k: int
-    filters: Filters  # those given, and the tokens of `without`
-    without: tuple[Asked, ...]  # the words, each with its own tokens; those that do not count have none
+    filters: Filters  # those given, and the tokens of the excluded words
+    excluded_words: tuple[Asked, ...]  # `without`, each with its own tokens; an ignored one has none
     min_score: float
     after: str  # empty: the first page
     fold_duplicates: bool
@@ -65,22 +65,27 @@ class Wanted:
         """Check what a user gave, for an index of this analyzer; raises QueryError for what none can give."""
         if not isinstance(after, str | None):
             raise QueryError(f"after is the cursor that a search gave, a text, not {shortened(after)}")
-        least = least_score(min_score, QueryError)
-        hits = whole(k, "k is the number of hits wanted", QueryError)
-        barred = tuple(_barred(one, analyzer_name) for one in listed(without, "words", QueryError))
-        return Wanted(hits, _filters(filters, barred), barred, least, after or "", bool(fold_duplicates))
+        excluded = tuple(_excluded(one, analyzer_name) for one in listed(without, "words", QueryError))
+        return Wanted(
+            k=whole(k, "k is the number of hits wanted", QueryError),
+            filters=_filters(filters, excluded),
+            excluded_words=excluded,
+            min_score=least_score(min_score, QueryError),
+            after=after or "",
+            fold_duplicates=bool(fold_duplicates),
+        )
 
 
-def _barred(words: str, name: str) -> Asked:
-    """Words that keep captions away. What they imply does not: without puppies there may be dogs."""
+def _excluded(words: str, name: str) -> Asked:
+    """Words that exclude captions. What they imply does not: without puppies there may be dogs."""
     return Asked(words, own_tokens(words, analyzer(name)), name)
 
 
-def _filters(given: Allowed, barred: Sequence[Asked]) -> Filters:
+def _filters(given: Allowed, excluded: Sequence[Asked]) -> Filters:
     """Make filters of what was given; raises QueryError for what are none."""
-    if isinstance(given, Filters) and not barred:
+    if isinstance(given, Filters) and not excluded:
         return given
     try:
-        return Filters(given, chain.from_iterable(one.tokens for one in barred))
+        return Filters(given, chain.from_iterable(one.tokens for one in excluded))
     except IndexerError as error:
         raise QueryError(str(error)) from None

@@ -74,8 +74,8 @@ def web(
     photo = Path(query) if is_photo(query) else None
     check_photos([query] if photo else [])
     captioner = open_captioner(model)
-    caption, barred = ("", ()) if photo else written(query)
-    barred += without
+    caption, excluded = ("", ()) if photo else written(query)
+    excluded += without
     shown = Output(as_json, html, montage)
     try:
         with _watching() as watch:
@@ -88,11 +88,11 @@ def web(
                 k=k,
                 beam=beam,
                 min_score=min_score,
-                without=barred,
+                without=excluded,
                 watch=watch,
             )
     except NoWordError as error:  # an answer, as to `search text`
-        show([Answer(query, nothing_found(error.caption, barred), photo=photo)], shown)
+        show([Answer(query, nothing_found(error.caption, excluded), photo=photo)], shown)
     else:
         _show(query, photo, found, shown)
 

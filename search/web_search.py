@@ -109,7 +109,8 @@ def nothing_found(caption: str, without: Iterable[str] = ()) -> Results:
     asked = (Asked(caption, frozenset(), DEFAULT),)
     wanted = Wanted.of(DEFAULT, 1, without=without)
     nothing = Results(asked, hits=(), exact=True, examined=0, captions=0, took_ms=0.0, analyzer=DEFAULT)
-    return replace(nothing, without=wanted.filters.without, barred=wanted.without)
+    excluded = wanted.filters.excluded_tokens
+    return replace(nothing, excluded_tokens=excluded, excluded_words=wanted.excluded_words)
 
 
 def _among_written(
@@ -119,7 +120,7 @@ def _among_written(
     own = generated_by(model)
     found = searcher.text(caption, k, filters=own, without=without, min_score=min_score)
     written = searcher.index.status().models.get(model, 0)
-    examined, filtered = min(found.examined, written), bool(found.without)
+    examined, filtered = min(found.examined, written), bool(found.excluded_tokens)
     return replace(found, captions=written, examined=examined, filtered=filtered)
 
 

@@ -76,8 +76,10 @@ def problem(document_id: str, source: Mapping[str, Any], analyze: Analyzer) -> s
 def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
     """One clause a field, and one for all tokens that keep a document away."""
     clauses = [_filter_clause(name, values) for name, values in filters.where.items()]
-    if filters.without:
-        clauses.append({"bool": {"must_not": [{"terms": {"tokens": findable(sorted(filters.without))}}]}})
+    if filters.excluded_tokens:
+        clauses.append(
+            {"bool": {"must_not": [{"terms": {"tokens": findable(sorted(filters.excluded_tokens))}}]}}
+        )
     return clauses
 
 

@@ -69,7 +69,7 @@ class Match:
 def _query_of(segment: Segment, query: Query) -> SegmentQuery:
     # A set that holds an excluded token never answers. So these tokens are treated as unknown ones, which
     # count in the query's size alone: else the sets that hold them would have the highest scores.
-    shared = query.tokens - query.filters.without
+    shared = query.tokens - query.filters.excluded_tokens
     known = [posting for token in shared if (posting := segment.posting(token)) is not None]
     known.sort(key=attrgetter("length"))
     marks = bytearray(len(segment.vocabulary))  # for so few marks faster than NumPy

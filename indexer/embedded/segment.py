@@ -259,7 +259,8 @@ class Segment:
             codes = np.zeros(len(self.column(name).values), bool)
             codes[self.column(name).codes_of(values)] = True
             allowed[name] = codes
-        excluded = [posting for token in filters.without if (posting := self.posting(token)) is not None]
+        postings = map(self.posting, filters.excluded_tokens)
+        excluded = [posting for posting in postings if posting is not None]
         return ResolvedFilters(allowed, tuple(map(self._posting_list, excluded)))
 
     def most_passing(self, resolved: ResolvedFilters) -> int:

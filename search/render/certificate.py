@@ -45,6 +45,6 @@ def no_hits(results: Results) -> str:
     if not results.tokens:
         if analyzer(results.analyzer)(results.caption):  # of examples to be like and unlike
             return nothing_to_search_for(f"in {quoted(results.caption)} no word is left")
-        barring = (results.without or results.barred) and not results.caption.strip()
-        return only_without() if barring else no_word_counts(results.caption)
+        excludes = (results.excluded_tokens or results.excluded_words) and not results.caption.strip()
+        return only_without() if excludes else no_word_counts(results.caption)
     return "no further image answers" if results.continued else "no image answers"

@@ -21,12 +21,12 @@ def told(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(results: Results) -> Iterator[str]:
-    """Words that no caption has: those asked, then those to do without, as written where that is known."""
-    analyze, barred = analyzer(results.analyzer), results.unknown & results.without
-    yield from said(results.unknown - barred, _text(results), analyze)
-    for one in results.barred:
-        yield from said(barred & one.tokens, one.caption, analyze)
-    yield from plain_words(barred.difference(*(one.tokens for one in results.barred)))
+    """Words that no caption has: those asked, then the excluded ones, as written where that is known."""
+    analyze, excluded = analyzer(results.analyzer), results.unknown & results.excluded_tokens
+    yield from said(results.unknown - excluded, _text(results), analyze)
+    for one in results.excluded_words:
+        yield from said(excluded & one.tokens, one.caption, analyze)
+    yield from plain_words(excluded.difference(*(one.tokens for one in results.excluded_words)))
 
 
 def _with_others(word: str, results: Results) -> str:

@@ -44,7 +44,7 @@ class Presentation:
         text = " ".join((*(one.caption for one in results.asked), added))
         tokens = frozenset(dropped).union(*(one.tokens for one in results.asked))
         words, unsaid = words_of_tokens(text, tokens, analyze), implied(tokens, text, analyze)
-        for one in results.barred:
+        for one in results.excluded_words:
             words = words_of_tokens(one.caption, one.tokens, analyze) | words
         answer["query"] |= {"words": words, "implied": unsaid, "image_id": image_id}
         shown = self.images([hit.record for hit in results.hits])

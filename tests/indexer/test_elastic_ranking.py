@@ -103,7 +103,7 @@ some_filters = st.sampled_from(
         Filters({"model": ("",)}),
         Filters({"model": ("", "default@1"), "image_id": tuple(f"image{n:03}" for n in range(60))}),
         Filters({"source": ("nowhere",)}),
-        Filters(without=["w1", "unknown"]),
+        Filters(excluded_tokens=["w1", "unknown"]),
         Filters({"source": ("coco",)}, [*WORDS[:9], "v7"]),
     ]
 )

@@ -229,7 +229,7 @@ def test_any_segments_are_answered_in_exact_order(
         for part in parts[1:]:
             index.add(part)
         index.delete(gone)
-        answer = index.candidates(asked_words, limit, Filters(without=without))
+        answer = index.candidates(asked_words, limit, Filters(excluded_tokens=without))
     every = {one.document_id: one for part in parts for one in part} | {"": CaptionRecord("i0", "w0")}
     left = {(one.image_id, one.caption) for one in every.values() if one.image_id not in gone}
     scored = [(len(asked_words & set(text.split())), set(text.split()), image) for image, text in left]

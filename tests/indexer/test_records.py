@@ -32,14 +32,14 @@ def test_filters_of_filters_are_the_same() -> None:
 def test_a_token_keeps_a_document_away() -> None:
     dog = Document(CaptionRecord("1", "a black dog", source="coco"), frozenset({"black", "dog"}))
     for without, passes in (({"black"}, False), (["cat", "dog"], False), (iter(["cat"]), True), ((), True)):
-        assert Filters(without=without).passes(dog) == passes
+        assert Filters(excluded_tokens=without).passes(dog) == passes
         assert Filters({"source": "coco"}, without).passes(dog) == passes or passes
     assert not Filters({"source": "folder"}, {"cat"}).passes(dog)
 
 
 def test_tokens_that_keep_documents_away_are_added_to_those_of_filters() -> None:
     dogs = Filters({"source": "coco"}, ["dog"])
-    assert Filters(dogs) == dogs != Filters({"source": "coco"}) and Filters(without=["dog"])
+    assert Filters(dogs) == dogs != Filters({"source": "coco"}) and Filters(excluded_tokens=["dog"])
     assert Filters(dogs, ["cat"]) == Filters({"source": "coco"}, ["cat", "dog"])
     assert len({dogs, Filters(dogs, ["dog"]), Filters({"source": "coco"})}) == 2
 
@@ -51,7 +51,7 @@ def test_a_text_is_no_tokens() -> None:
     ]
     for without, said in said_of:
         with pytest.raises(IndexerError, match=said):
-            Filters(without=without)
+            Filters(excluded_tokens=without)
 
 
 def test_values_are_taken_once_and_kept() -> None:

@@ -140,8 +140,8 @@ def test_nothing_to_search_for(search: Searcher) -> None:
     assert no_hits(search.text("of the")) == "nothing to search for: 'of the' holds no word that counts"
     cancelled = search.blend(["a dog"], ["the dog"])
     assert no_hits(cancelled) == "nothing to search for: in 'a dog - the dog' no word is left"
-    barred = no_hits(search.text("", without=["dog"]))
-    assert barred == "nothing to search for: give a word to look for besides those to do without"
+    excluding = no_hits(search.text("", without=["dog"]))
+    assert excluding == "nothing to search for: give a word to look for besides those to do without"
     long = no_hits(search.text("of the " * 20))
     assert long == f"nothing to search for: '{'of the ' * 8}of …' holds no word that counts"
     assert "<h1>of the</h1>" in page([Answer("q", search.text("of the"))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from captioner.tokens import analyzer
-from search.negation import how_to_bar, negated
+from search.negation import how_to_exclude, negated
 from tests.search.worlds import searcher_of
 
 
@@ -47,4 +47,4 @@ def test_an_answer_tells_them_once() -> None:
 
 
 def test_how_to_say_it() -> None:
-    assert how_to_bar(["hat", "shoes", "hat"]).endswith(": -hat -shoes, or --without hat --without shoes")
+    assert how_to_exclude(["hat", "shoes", "hat"]).endswith(": -hat -shoes, or --without hat --without shoes")

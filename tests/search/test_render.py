@@ -167,16 +167,16 @@ class TestQueryWords:
         assert ImageChops.difference(*pictures).getbbox() is not None
 
     def test_a_word_to_do_without_that_no_caption_has(self, results: Results) -> None:
-        barred = frozenset({"beech*2", "beach*2"})
-        slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), without=barred)
+        excluded = frozenset({"beech*2", "beach*2"})
+        slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), excluded_tokens=excluded)
         assert "no caption has: dgo, beech\n" in table(slip, width=80, color=False)
 
     def test_it_is_named_as_it_was_written(self, search: Searcher) -> None:
-        barring = search.text("cats", without=["Beeches by a Teletubby", "the", "an oil-painting", "cats"])
+        excluding = search.text("cats", without=["Beeches by a Teletubby", "the", "an oil-painting", "cats"])
         told = "no caption has: beeches (perhaps beach), teletubby, oil-painting (perhaps oil painting)\n"
-        assert told in table(barring, width=100, color=False)
+        assert told in table(excluding, width=100, color=False)
         broken = "oil-painting (perhaps oil\npainting)\n"
-        assert broken in table(barring, width=80, color=False), "what may be meant is not cut off"
+        assert broken in table(excluding, width=80, color=False), "what may be meant is not cut off"
 
     def test_of_a_compound_that_no_caption_has_the_parts_are_named(self, search: Searcher) -> None:
         for sentence, told in {

@@ -303,7 +303,7 @@ class TestWithout:
     ) -> None:
         results = search.text("a dog in the snow", without=iter(without))
         assert sorted(hit.image_id for hit in results.hits) == left
-        assert results.exact and results.filtered and results.without
+        assert results.exact and results.filtered and results.excluded_tokens
         assert search.count_any_of(results.asked, 0.01, without=without) == len(left)
         assert sorted(hit.image_id for hit in search.random(9, without=without).hits) == left
 
@@ -324,12 +324,12 @@ class TestWithout:
     def test_words_that_do_not_count_keep_nothing_away(self, search: Searcher, words: str) -> None:
         with_them = search.text("a dog", without=["black", words])
         assert with_them.hits == search.text("a dog", without=["black"]).hits
-        assert (with_them.without, with_them.idle_without) == (frozenset({"black"}), (words,))
+        assert (with_them.excluded_tokens, with_them.ignored_words) == (frozenset({"black"}), (words,))
         assert with_them.as_json()["query"]["idle_without"] == [words]
         alone = search.text("a dog", without=[words])
         assert (alone.hits, alone.filtered) == (search.text("a dog").hits, False)
         drawn = search.random(without=[words])
-        assert (len(drawn.hits), drawn.idle_without) == (len(search.random().hits), (words,))
+        assert (len(drawn.hits), drawn.ignored_words) == (len(search.random().hits), (words,))
         asked = [Asked("dog", frozenset({"dog"}))]
         assert search.count_any_of(asked, 0.1, without=[words]) == search.count_any_of(asked, 0.1) > 0
 
@@ -345,15 +345,17 @@ class TestWithout:
 
     def test_examples_that_take_no_word_out_are_named(self) -> None:
         search = searcher_of("a dog in the snow")
-        for unlike, idle in (
+        for unlike, ignored in (
             (["snow"], ()),
             (["black", "a black beach"], ("black", "a black beach")),
             (["snow", "snow on a beach", "black"], ("black",)),
         ):
-            assert search.blend(["a dog", "snow"], unlike).idle == idle
+            assert search.blend(["a dog", "snow"], unlike).ignored_examples == ignored
         # All that is liked is of snow, and half of what is not.
-        assert search.blend(["snow"], ["snow", "black"]).idle == ("snow", "black")
-        assert search.blend(["a dog"], ["a dog"]).idle == search.text("a dog").idle == ()
+        assert search.blend(["snow"], ["snow", "black"]).ignored_examples == ("snow", "black")
+        assert (
+            search.blend(["a dog"], ["a dog"]).ignored_examples == search.text("a dog").ignored_examples == ()
+        )
 
 
 class TestPhotos:

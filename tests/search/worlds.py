@@ -43,7 +43,7 @@ filters = st.sampled_from(
         Filters(),
         Filters({"source": ("coco",)}),
         Filters({"source": ("coco",)}, ["cat"]),
-        Filters(without=["dog", "egg"]),
+        Filters(excluded_tokens=["dog", "egg"]),
     ]
 )
 
