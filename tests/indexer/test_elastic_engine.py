@@ -159,7 +159,7 @@ def test_status_tells_what_the_index_holds(elastic_where: str) -> None:
         assert status.kinds == {"reference": 2, "generated": 1}
         assert status.models == {"default@1": 1}
         assert status.bytes > 0
-        assert (status.analyzer, status.schema) == (DEFAULT, 1)
+        assert (status.analyzer, status.schema) == (DEFAULT, SCHEMA_VERSION)
         assert status.details["version"]
         assert status.details["health"] in ("green", "yellow")
         assert str(status.details["index"]).startswith(parse(elastic_where).name + "-")
@@ -237,8 +237,8 @@ def test_the_mapping_is_strict_and_fits_the_documents(elastic_where: str) -> Non
     with urlopen(f"{concrete}/_mapping", timeout=30) as answer:
         mapping = next(iter(json.load(answer).values()))["mappings"]
     assert mapping["dynamic"] == "strict"
-    assert mapping["_meta"] == {"schema": 1, "analyzer": DEFAULT}
-    assert mapping["properties"] == index_template(1).mappings["properties"]
+    assert mapping["_meta"] == {"schema": SCHEMA_VERSION, "analyzer": DEFAULT}
+    assert mapping["properties"] == index_template(SCHEMA_VERSION).mappings["properties"]
     assert set(RECORD_FIELDS) <= set(mapping["properties"])
 
 
@@ -310,5 +310,6 @@ def test_a_check_that_finds_much_wrong_tells_of_some(elastic_where: str) -> None
     with ElasticIndex.open(elastic_where, create=True) as index:
         index.add(CaptionRecord(f"{number}", "a dog runs") for number in range(30))
         live = parse(elastic_where)
-        send("PUT", f"{live.server}/{live.name}/_mapping", {"_meta": {"schema": 1, "analyzer": "words/1"}})
+        meta = {"schema": SCHEMA_VERSION, "analyzer": "words/1"}
+        send("PUT", f"{live.server}/{live.name}/_mapping", {"_meta": meta})
         assert index.check()[20:] == ["and more"]

@@ -11,7 +11,7 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
-from es_mappings import index_template
+from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.generations import generations, live_generation
@@ -56,7 +56,10 @@ def without_shards(client: Elasticsearch, address: Address, day: str, **meta: st
     client.indices.create(
         index=index,
         settings={"number_of_replicas": 0, "routing.allocation.require._name": "nowhere"},
-        mappings={**index_template(1).mappings, "_meta": {"schema": 1, "analyzer": DEFAULT, **meta}},
+        mappings={
+            **index_template(SCHEMA_VERSION).mappings,
+            "_meta": {"schema": SCHEMA_VERSION, "analyzer": DEFAULT, **meta},
+        },
         aliases={f"{index}-draft" if "build" in meta else address.name: {}},
         wait_for_active_shards=0,
     )

@@ -7,6 +7,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from es_mappings import SCHEMA_VERSION
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.generations import live_generation
@@ -46,7 +47,7 @@ def test_migrate_brings_an_older_schema_up_to_date(elastic_where: str) -> None:
         ElasticIndex.open(elastic_where)
     status = migrate(elastic_where)
     assert status is not None
-    assert (status.captions, status.schema, status.analyzer) == (1, 1, "words/1")
+    assert (status.captions, status.schema, status.analyzer) == (1, SCHEMA_VERSION, "words/1")
     with ElasticIndex.open(elastic_where) as index:
         found = index.candidates(frozenset({"the", "dog"}), 1).found[0].document
         assert found.record == CaptionRecord("1", "the dog", source="", kind="title")
