@@ -11,8 +11,16 @@ from captioner.console import Command
 from indexer.errors import IndexerError
 from indexer.records import KEYWORD_FIELDS, Filters
 
-#: Options that are named like the field they filter by.
-_NAMED = ("source", "kind", "split", "model", "query")
+#: Options that are named like the field they filter by: what the help calls a value, and the help.
+_NAMED = {
+    "source": ("NAME", "Only captions of this source: coco, scraped, ..."),
+    "kind": ("KIND", "Only this kind: reference, generated, title."),
+    "split": ("NAME", "Only this split of the data set."),
+    "model": ("NAME", "Only captions written by this captioner, named as `indexer status` names it."),
+    "query": ("TEXT", "Only images found by this web query."),
+}
+#: The parameters of a command that `read_filters` takes.
+READ = (*_NAMED, "conditions")
 
 
 def _readable(
@@ -40,20 +48,10 @@ def conditions_option(what: str) -> Callable[[Command], Command]:
 
 
 FILTERS = (
-    click.option(
-        "--source", multiple=True, metavar="NAME", help="Only captions of this source: coco, scraped, ..."
+    *(
+        click.option(f"--{name}", multiple=True, metavar=metavar, help=text)
+        for name, (metavar, text) in _NAMED.items()
     ),
-    click.option(
-        "--kind", multiple=True, metavar="KIND", help="Only this kind: reference, generated, title."
-    ),
-    click.option("--split", multiple=True, metavar="NAME", help="Only this split of the data set."),
-    click.option(
-        "--model",
-        multiple=True,
-        metavar="NAME",
-        help="Only captions written by this captioner, named as `indexer status` names it.",
-    ),
-    click.option("--query", multiple=True, metavar="TEXT", help="Only images found by this web query."),
     conditions_option("Only"),
 )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from captioner.console import Command, Number, PngFile, WholeFile, beam_option, with_options
+from indexer import filter_options
 from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
@@ -52,11 +53,18 @@ without_option = click.option(
     help="Exclude captions that contain WORD; repeatable. For a few common words (man, sit, two) captions "
     "that only imply it are excluded too.",
 )
+hits_option = click.option(
+    "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted."
+)
+min_score_option = click.option(
+    "--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
+)
+captioner_option = click.option(
+    "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
+)
 _SHARED = (
     index_option,
-    click.option(
-        "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted."
-    ),
+    hits_option,
     *FILTERS,
     without_option,
     click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
@@ -65,7 +73,7 @@ _SHARED = (
     montage_option,
 )
 _RANKED = (
-    click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."),
+    min_score_option,
     click.option(
         "--after", metavar="CURSOR", callback=_readable, help="The next page: what the page before gave."
     ),
@@ -73,9 +81,7 @@ _RANKED = (
     click.option("--fold-duplicates", is_flag=True, help="Show near copies of a picture once."),
     click.option("--like", multiple=True, metavar="PHOTO|WORDS", help="More like this, too; repeat."),
     click.option("--unlike", multiple=True, metavar="PHOTO|WORDS", help="Less like this; repeat."),
-    click.option(
-        "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
-    ),
+    captioner_option,
     beam_option,
 )
 
@@ -93,7 +99,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The shared options of one call, checked. Fields with a default are of ranked searches alone."""
+    """The shared options of one call, checked. Fields with a default are of ranked searches alone.
+
+    Each field but `filters` and `output` has the name of its option's parameter.
+    """
 
     index: str
     k: int
@@ -112,13 +121,7 @@ class Request:
     @property
     def search(self) -> Options:
         """What every search of `Searcher` takes besides the query and `k`."""
-        return Options(
-            filters=self.filters,
-            without=self.without,
-            min_score=self.min_score,
-            after=self.after,
-            fold_duplicates=self.fold_duplicates,
-        )
+        return cast(Options, {name: getattr(self, name) for name in Options.__annotations__})
 
     def open(self) -> Searcher:
         return Searcher.open(self.index, self.captioner, self.beam, self.captions)
@@ -149,10 +152,15 @@ def ranked_options(command: Command) -> Command:
 
 
 def read_request(options: Mapping[str, Any]) -> Request:
-    """Check the options against each other. Raises click.UsageError and IndexerError."""
+    """Check the options against each other. Raises click.UsageError and IndexerError.
+
+    And TypeError for an option that nothing takes: it would do nothing, and nobody would know.
+    """
     _check(options)
-    output = Output(**_fields_of(Output, options))
-    return Request(filters=read_filters(options), output=output, **_fields_of(Request, options))
+    output, request = _fields_of(Output, options), _fields_of(Request, options)
+    if untaken := options.keys() - {*output, *request, *filter_options.READ}:
+        raise TypeError(f"no field of Request or Output for {', '.join(sorted(untaken))}")
+    return Request(filters=read_filters(options), output=Output(**output), **request)
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import chain
 
@@ -28,6 +28,10 @@ FIRST = 4
 #: Each further question asks for this many times as many, up to `MOST`.
 GROWTH = 4
 MOST = 10_000
+#: What `Wanted` holds but for what may be another on the next page. (The tokens of words are in `filters`.)
+_SETTINGS = tuple(
+    one.name for one in fields(Wanted) if one.name not in ("k", "after", "filters", "excluded_words")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,10 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """What a cursor must agree with."""
-        wanted = self.wanted
-        settings = (self.analyzer, self.engine, wanted.min_score, wanted.fold_duplicates)
-        sets = [one.tokens for one in self.asked]
-        return fingerprint(sets, wanted.filters, *settings, sorted(self.excluded_images))
+        """What a cursor must agree with: all that an answer depends on, so all that is wanted of it, too."""
+        settings = (getattr(self.wanted, name) for name in _SETTINGS)
+        sets, excluded = [one.tokens for one in self.asked], sorted(self.excluded_images)
+        return fingerprint(sets, self.wanted.filters, self.analyzer, self.engine, *settings, excluded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
-from search.command_options import index_option
+from search.command_options import captioner_option, index_option
 from search.errors import SearchError
 from search.other_captioner import other_captioner
 from search.web.hosts import answered_names, host_name, is_loopback
@@ -47,9 +47,7 @@ def _host_names(context: click.Context, option: click.Parameter, given: tuple[st
     type=Place(exists=True, file_okay=False, path_type=Path),
     help="A folder whose pictures may be shown; repeat for more. Without one, no picture file is served.",
 )
-@click.option(
-    "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
-)
+@captioner_option
 @beam_option
 @click.option(
     "--allowed-host",

@@ -51,10 +51,7 @@ class TokenSearcher:
         self.close()
 
     def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images whose captions are like this one, up to `k` of them.
-
-        Options: `filters`, `without`, `min_score`, `after`, `fold_duplicates`; `search.Options` tells each.
-        """
+        """Images whose captions are like this one, up to `k` of them. Options: `search.Options`."""
         return self.texts([caption], k, **options)
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:

@@ -11,10 +11,18 @@ from typing import Any
 
 import click
 
-from captioner.console import FOLDER, Number, beam_option, progress_bar, tell
+from captioner.console import FOLDER, beam_option, progress_bar, tell
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import SEARCHING, provider
-from search.command_options import Output, html_option, montage_option, without_option
+from search.command_options import (
+    Output,
+    captioner_option,
+    hits_option,
+    html_option,
+    min_score_option,
+    montage_option,
+    without_option,
+)
 from search.errors import NoWordError
 from search.hits import Answer
 from search.output import show
@@ -25,7 +33,7 @@ from search.web_search import Found, Watch, nothing_found, search_web
 
 @click.command()
 @click.argument("query", metavar='PHOTO|"CAPTION"')
-@click.option("-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted.")
+@hits_option
 @click.option(
     "-o",
     "--output",
@@ -35,16 +43,9 @@ from search.web_search import Found, Watch, nothing_found, search_web
     metavar="DIR",
     help="Where the downloads go, a folder for each query.",
 )
-@click.option("--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1.")
+@min_score_option
 @without_option
-@click.option(
-    "--captioner",
-    "model",
-    default="default",
-    show_default=True,
-    metavar="NAME|DIR",
-    help="Who captions photos.",
-)
+@captioner_option
 @beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @html_option
@@ -56,7 +57,7 @@ def web(
     output: Path,
     min_score: float,
     without: tuple[str, ...],
-    model: str,
+    captioner: str,
     beam: int | None,
     as_json: bool,
     html: Path | None,
@@ -73,7 +74,7 @@ def web(
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
     photo = Path(query) if is_photo(query) else None
     check_photos([query] if photo else [])
-    captioner = open_captioner(model)
+    photo_captioner = open_captioner(captioner)
     caption, excluded = ("", ()) if photo else written(query)
     excluded += without
     shown = Output(as_json, html, montage)
@@ -81,7 +82,7 @@ def web(
         with _watching() as watch:
             found = search_web(
                 photo or caption,
-                captioner,
+                photo_captioner,
                 providers,
                 output,
                 settings_of(options),

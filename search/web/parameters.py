@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from indexer.given import HIGHEST_SEED
 from indexer.records import KEYWORD_FIELDS, NO_FILTERS, Filters
 from search import cursor
+from search.wanted import Options
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[list[Word], Field(max_length=200)]
@@ -81,14 +82,7 @@ class SearchParameters(FilterParameters):
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments of every search of `Searcher`."""
-        return {
-            "k": self.k,
-            "filters": self.filters,
-            "without": self.without,
-            "min_score": self.min_score,
-            "after": self.after,
-            "fold_duplicates": self.fold_duplicates,
-        }
+        return {name: getattr(self, name) for name in ("k", *Options.__annotations__)}
 
 
 class PhotoParameters(SearchParameters):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +16,7 @@ from search.hits import Results
 from search.jaccard import Similarity
 from search.paging import EarlierPages
 from search.strand import Strand
+from search.wanted import Options
 from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.search.worlds import (
     ANALYZER,
@@ -33,6 +35,13 @@ from tests.search.worlds import (
     worlds,
 )
 
+#: For each option of a search but the page a value other than the usual one.
+OTHERWISE: dict[str, object] = {
+    "filters": Filters({"kind": ("reference",)}),
+    "without": ["egg"],
+    "min_score": 0.1,
+    "fold_duplicates": True,
+}
 #: How many words a caption has besides a dog.
 lengths = st.integers(0, 9)
 
@@ -143,12 +152,25 @@ class TestPages:
         assert cursor
         others: list[Callable[[], Results]] = [
             lambda: search.text("cat", 1, after=cursor),
-            lambda: search.text("dog", 1, after=cursor, min_score=0.1),
-            lambda: search.text("dog", 1, after=cursor, filters=Filters({"kind": ("reference",)})),
-            lambda: search.text("dog", 1, after=cursor, fold_duplicates=True),
             lambda: search.image("i0", 1, after=cursor),
             lambda: searcher(RoundingIndex([CaptionRecord("i", "dog")])).text("dog", 1, after=cursor),
         ]
         for other in others:
             with pytest.raises(QueryError, match="another search"):
                 other()
+
+    @pytest.mark.parametrize("option", sorted(Options.__annotations__.keys() - {"after"}))
+    def test_every_option_makes_another_search(self, option: str) -> None:
+        assert option in OTHERWISE, "a new option of a search: give a value of it that changes the answer"
+        search = searcher_of("dog", "dog cat", "dog cat egg")
+
+        def ask(after: str | None, **changed: object) -> Results:
+            return search.text("dog", 1, **cast(Options, {"after": after} | changed))
+
+        otherwise = {option: OTHERWISE[option]}
+        plain, changed = ask(None).cursor, ask(None, **otherwise).cursor
+        assert ask(plain).hits and ask(changed, **otherwise).hits
+        with pytest.raises(QueryError, match="another search"):
+            ask(plain, **otherwise)
+        with pytest.raises(QueryError, match="another search"):
+            ask(changed)
