@@ -52,7 +52,7 @@ def show(
     if unplaced:
         tell(f"left out, since the index has no place on one line for them: {counted(unplaced, 'picture')}")
     for words in ignored:  # the same for every photo, and said once
-        tell(f"{quoted(words)} keeps no picture away: it holds no word that counts")
+        tell(f"--without {quoted(words)} is ignored: it has only stop words")
     for remark in why() if why and empty else ():
         tell(remark)
     _write_files(keep, output)
@@ -65,7 +65,10 @@ def _remark(answer: Answer) -> None:
     elif not answer.results.tokens and not answer.results.hits:
         click.echo(no_hits(answer.results), err=True)
     for example in answer.results.ignored_examples if answer.results else ():
-        tell(f"{example!r} takes no word out of the query; --without keeps pictures with such words away")
+        tell(
+            f"--unlike {example!r} has no effect: the query has none of its words. "
+            f"To exclude such pictures, use --without {example!r}"
+        )
 
 
 def _print_json(answer: Answer, several: bool, count: Count | None) -> None:
@@ -117,8 +120,8 @@ def _next_page(cursor: str | None) -> str:
     if cursor:
         return f"next page: the same command with --after {cursor}"
     return (
-        "there is more but no next page: so many pictures to be shown once are too long an --after; "
-        "ask for more at once (-k), narrow the search, or leave out --fold-duplicates"
+        "there are more results, but with --fold-duplicates the cursor would be too long; "
+        "raise -k, narrow the search, or drop --fold-duplicates"
     )
 
 

@@ -10,11 +10,12 @@ from search.hits import Results
 
 def certificate(results: Results) -> str:
     """What is proved about these hits, in one line."""
-    claim = _claim(results)
+    claim, captions = _claim(results), counted(results.captions, "caption")
     if results.filtered:
-        claim = f"{claim.rstrip(',')} among those that the filters let pass,"
-    facts = f"{counted(results.captions, 'caption')}, {results.examined:,} examined, {_times(results)}"
-    return f"{claim} of {facts}"
+        claim = f"{claim} among the captions that pass the filters"
+    of_all = results.exact and results.hits and not results.filtered
+    scope = f" of {captions}" if of_all else f"; {captions} in the index"
+    return f"{claim}{scope}, {results.examined:,} examined, {_times(results)}"
 
 
 def _times(results: Results) -> str:
@@ -26,16 +27,16 @@ def _times(results: Results) -> str:
 
 def _claim(results: Results) -> str:
     if not results.exact:
-        return "NOT exact: better hits may have been missed,"
+        return "NOT exact: better hits may have been missed"
     if not results.hits:
-        return f"exact: {no_hits(results)},"
+        return f"exact: {no_hits(results)}"
     first, last = results.hits[0].rank, results.hits[-1].rank
     if first > 1:
         which = f"ranks {first:,} to" if last > first else "rank"
         return f"exact: the true {which} {last:,}"
     if results.more:
         return f"exact: the true top {last:,}"
-    return "exact: the only one that answers," if last == 1 else f"exact: all {last:,} that answer,"
+    return "exact: the only match" if last == 1 else f"exact: all {last:,} matches"
 
 
 def no_hits(results: Results) -> str:
@@ -47,4 +48,4 @@ def no_hits(results: Results) -> str:
             return nothing_to_search_for(f"in {quoted(results.caption)} no word is left")
         excludes = (results.excluded_tokens or results.excluded_words) and not results.caption.strip()
         return only_without() if excludes else no_word_counts(results.caption)
-    return "no further image answers" if results.continued else "no image answers"
+    return "no further match" if results.continued else "no match"

@@ -46,28 +46,28 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
             search.text("dog on a beach", 5, after=first.cursor),
             "exact: the true ranks 2 to 3 of 3 captions, ",
         ),
-        "all": (search.text("dog on a beach"), "exact: all 3 that answer, of 3 captions, "),
-        "only": (search.text("cat"), "exact: the only one that answers, of 3 captions, "),
+        "all": (search.text("dog on a beach"), "exact: all 3 matches of 3 captions, "),
+        "only": (search.text("cat"), "exact: the only match of 3 captions, "),
         "past": (
             replace(search.text("zebra"), continued=True),
-            "exact: no further image answers, of 3 captions, ",
+            "exact: no further match; 3 captions in the index, ",
         ),
         "filtered": (
             search.text("dog on a beach", filters=coco),
-            "exact: all 2 that answer among those that the filters let pass, of 3 captions, ",
+            "exact: all 2 matches among the captions that pass the filters; 3 captions in the index, ",
         ),
         "sole": (
             search.text("dog on a beach", filters={"source": "folder"}),
-            "exact: the only one that answers among those that the filters let pass, of 3 captions, ",
+            "exact: the only match among the captions that pass the filters; 3 captions in the index, ",
         ),
         "page": (
             search.text("dog on a beach", 1, filters=coco),
-            "exact: the true top 1 among those that the filters let pass, of 3 captions, ",
+            "exact: the true top 1 among the captions that pass the filters; 3 captions in the index, ",
         ),
-        "none": (search.text("zebra"), "exact: no image answers, of 3 captions, "),
+        "none": (search.text("zebra"), "exact: no match; 3 captions in the index, "),
         "doubtful": (
             replace(first, exact=False),
-            "NOT exact: better hits may have been missed, of 3 captions, ",
+            "NOT exact: better hits may have been missed; 3 captions in the index, ",
         ),
     }
     return cases[request.param]
@@ -92,7 +92,7 @@ def test_what_is_proved(case: tuple[Results, str]) -> None:
 
 def test_one_caption_is_not_many() -> None:
     alone = Searcher(MemoryIndex(RECORDS[:1]), NamingCaptioner)
-    assert certificate(alone.text("a dog")).startswith("exact: the only one that answers, of 1 caption, 1 ")
+    assert certificate(alone.text("a dog")).startswith("exact: the only match of 1 caption, 1 ")
 
 
 def test_every_form_says_the_same(case: tuple[Results, str], monkeypatch: pytest.MonkeyPatch) -> None:

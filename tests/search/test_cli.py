@@ -153,7 +153,7 @@ class TestText:
     def test_a_filter_by_what_no_caption_has_says_so(self, run: Run, options: list[str], remark: str) -> None:
         result = run("text", "snow", *options)
         assert (result.exit_code, result.stderr) == (0, remark)
-        assert "exact: no image answers" in result.stdout
+        assert "exact: no match" in result.stdout
 
     @pytest.mark.parametrize(
         ("options", "words"),
@@ -189,19 +189,20 @@ class TestText:
         for given in ["dog in snow", "--without", "the"], ["dog in snow -the"]:
             result = run("text", *given, "--json")
             assert ids(result) == plain
-            assert result.stderr == "'the' keeps no picture away: it holds no word that counts\n"
+            assert result.stderr == "--without 'the' is ignored: it has only stop words\n"
         nothing = run("text", "--", "-the").stderr.splitlines()[0]
         assert nothing == "nothing to search for: give a word to look for besides those to do without"
 
     def test_of_several_photos_it_is_told_once(self, run: Run, dog: Path) -> None:
         result = run("similar", dog, dog, "--without", "the")
-        assert result.stderr.count("'the' keeps no picture away: it holds no word that counts\n") == 1
+        assert result.stderr.count("--without 'the' is ignored: it has only stop words\n") == 1
 
     def test_less_like_what_is_not_in_the_query_says_so(self, run: Run) -> None:
         result = run("text", "dog in snow", "--unlike", "big", "--json")
         assert len(ids(result)) == 3
         assert result.stderr == (
-            "'big' takes no word out of the query; --without keeps pictures with such words away\n"
+            "--unlike 'big' has no effect: the query has none of its words. "
+            "To exclude such pictures, use --without 'big'\n"
         )
 
     def test_pages(self, run: Run) -> None:
@@ -217,7 +218,7 @@ class TestText:
         monkeypatch.setattr("search.hits.LONGEST", 10)
         result = run("text", "dog in snow", "-k", "1", "--fold-duplicates")
         assert re.match("exact: the true top 1 of 5 captions, ", result.stdout.splitlines()[-1])
-        assert result.stderr.startswith("there is more but no next page") and result.stderr.count("\n") == 1
+        assert result.stderr.startswith("there are more results, but") and result.stderr.count("\n") == 1
 
     def test_a_photo_given_as_words(self, run: Run, dog: Path) -> None:
         result = run("text", dog)
@@ -609,7 +610,7 @@ def test_the_installed_way(where: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
-    assert "exact: all 3 that answer" in done.stdout
+    assert "exact: all 3 matches" in done.stdout
     assert "words: dog snow" in done.stdout.splitlines()
 
 

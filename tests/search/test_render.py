@@ -61,7 +61,7 @@ class TestTable:
         [row] = [number for number, line in enumerate(lines) if line.startswith("  1  ")]
         assert re.fullmatch(r"  1  cat +0\.400 2/5 +A cat sleeping on a sofa\. +cat sleeping", lines[row])
         assert lines[row + 1].split() == ["−dog", "−beach", "+sofa"]
-        assert lines[-1].startswith("exact: all 3 that answer, of 3 captions, ")
+        assert lines[-1].startswith("exact: all 3 matches of 3 captions, ")
 
     @pytest.mark.parametrize("width", [60, 80, 100, 160])
     def test_it_keeps_within_the_terminal(self, results: Results, width: int) -> None:
@@ -77,7 +77,7 @@ class TestTable:
         said = " ".join(line.strip() for line in lines[first + 2 : second])
         assert said == "A cat sleeping on a sofa. −dog −beach +sofa"
         proof = " ".join(lines[lines.index("", first) + 1 :])
-        assert proof.startswith("exact: all 3 that answer, of 3 captions, ")
+        assert proof.startswith("exact: all 3 matches of 3 captions, ")
 
     def test_a_narrow_terminal_gets_all_words_of_the_query(self, search: Searcher) -> None:
         lines = table(search.text("海滩 and cats asleep on a zebra sofa"), width=30, color=False).splitlines()

@@ -271,7 +271,7 @@ def test_the_answer_is_among_what_the_captioner_wrote(
         earlier.setattr("captioner.captioner.open_captioner", lambda model: other)
         assert CliRunner().invoke(main, [*command, CAPTIONS[0]]).exit_code == 0
     result = CliRunner().invoke(main, [*command, CAPTIONS[0]])
-    assert re.match(r"exact: all 3 that answer, of 4 captions, [34] examined", result.stdout.splitlines()[-1])
+    assert re.match(r"exact: all 3 matches of 4 captions, [34] examined", result.stdout.splitlines()[-1])
     assert json.loads(CliRunner().invoke(main, [*command, CAPTIONS[0], "--json"]).stdout)["captions"] == 4
 
 
@@ -304,7 +304,7 @@ def test_words_to_do_without_are_no_question(command: list[str]) -> None:
 def test_a_word_to_do_without_that_does_not_count_is_told(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, "the of", "--without", "the"])
     assert result.exit_code == 0
-    assert result.stderr.endswith("\n'the' keeps no picture away: it holds no word that counts\n")
+    assert result.stderr.endswith("\n--without 'the' is ignored: it has only stop words\n")
 
 
 def test_nothing_found_is_one_clear_line(command: list[str]) -> None:
