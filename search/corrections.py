@@ -29,9 +29,9 @@ def corrections(view: View, plans: Sequence[Plan], unknown: Sequence[frozenset[s
 
 
 def _written(plan: Plan, unknown: frozenset[str]) -> dict[str, str]:
-    """The stems that somebody wrote, each with a word that has it: what is only implied is not misspelt.
+    """Return the unknown stems that somebody wrote, each with a word that has it; implied stems are excluded.
 
-    One that no word of the captions gives was asked for beside them, and is all that is known of its word.
+    A token that no word of the query gives was passed as a token; it stands for itself.
     """
     if not unknown:
         return {}

@@ -382,8 +382,8 @@ def test_a_word_to_do_without_that_does_not_count_is_told_and_left_out(visitor: 
         visitor.page.get_by_label("A word that no caption may have").fill("the")
         visitor.page.get_by_label("A word that no caption may have").press("Enter")
     if way != "address":
-        visitor.has("#note", "“the” keeps no picture away")
-        expect(visitor.page.locator("#said")).to_have_text("“the” keeps no picture away")
+        visitor.has("#note", "“the” excludes nothing")
+        expect(visitor.page.locator("#said")).to_have_text("“the” excludes nothing")
     expect(visitor.page.locator("#without")).to_have_text("without blankets")
     visitor.has("#filter-count", "1")
     visitor.has("#count", "picture")
