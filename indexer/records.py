@@ -31,7 +31,10 @@ _SEPARATOR = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class CaptionRecord:
-    """One caption of one image, before its tokens are known. Empty strings mean "not known"."""
+    """One caption of one image, before its tokens are known. Empty strings mean "not known".
+
+    What must know of a new field, tests/test_caption_fields.py tells.
+    """
 
     image_id: str
     caption: str
@@ -59,6 +62,8 @@ class CaptionRecord:
 RECORD_FIELDS = tuple(one.name for one in fields(CaptionRecord))
 #: Fields of a record that a search may filter by (exact match).
 KEYWORD_FIELDS = tuple(name for name in RECORD_FIELDS if name != "caption")
+#: Fields of a record that come from the web page of its picture.
+WEB_FIELDS = ("query", "provider", "page", "title", "creator", "license", "attribution")
 
 
 def unfit(record: CaptionRecord) -> str:

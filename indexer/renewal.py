@@ -18,7 +18,7 @@ from indexer.contract import CaptionIndex
 from indexer.counts import Counts
 from indexer.image_ids import IdsOfFiles, LookedUp, other_owner
 from indexer.places import is_same_file, leads_nowhere
-from indexer.records import AddReport, CaptionRecord, Document, image_ids
+from indexer.records import WEB_FIELDS, AddReport, CaptionRecord, Document, image_ids
 from indexer.spelling import detour_in
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 #: Seconds that may pass between the reading of a photo and the storing of its caption.
 _READ_TO_STORED = 30.0
-#: The fields of a record that come from the web page of its picture.
-_WEB_FIELDS = ("query", "provider", "page", "title", "creator", "license", "attribution")
 #: The most bits in which two perceptual hashes of the same file differ: `glance` decodes it faster, and so
 #: a little differently, than the captioner.
 _SAME_PICTURE = 3
@@ -168,4 +166,4 @@ def _is_outdated(title: Document, photo: CaptionRecord) -> bool:
 
 
 def _with_web_fields(record: CaptionRecord, photo: CaptionRecord) -> CaptionRecord:
-    return replace(record, **{name: getattr(photo, name) for name in _WEB_FIELDS})
+    return replace(record, **{name: getattr(photo, name) for name in WEB_FIELDS})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from indexer.records import Candidate, CaptionRecord, Document, Position
+from indexer.records import RECORD_FIELDS, Candidate, CaptionRecord, Document, Position
 from search.asked import NOTHING, Asked
 from search.cursor import LONGEST, Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
@@ -16,8 +16,10 @@ from search.negation import negated
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
 
-#: Fields of a record that a hit's JSON has only where they are known.
-_KNOWN = ("model", "split", "query", "provider", "page", "title", "creator", "license", "attribution")
+#: Fields of a record that a hit's JSON has always, and never.
+_ALWAYS, _NEVER = ("image_id", "image", "caption", "source", "kind"), ("phash",)
+#: Those that it has only where they are known.
+_KNOWN = tuple(name for name in RECORD_FIELDS if name not in (*_ALWAYS, *_NEVER))
 
 
 @dataclass(frozen=True, slots=True)

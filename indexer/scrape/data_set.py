@@ -9,7 +9,7 @@ from pathlib import Path
 
 from captioner.files import is_file
 from indexer import origins
-from indexer.records import CaptionRecord
+from indexer.records import WEB_FIELDS, CaptionRecord
 from indexer.scrape.excluded import DIGITS, read_excluded
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import manifest_size, read_manifest
@@ -97,12 +97,6 @@ def _record(item: Item, folder: Path) -> CaptionRecord:
         image=str(folder / item.file),
         source=origins.SCRAPED,
         kind=origins.GENERATED,
-        query=item.query,
-        provider=item.provider,
-        page=item.page,
-        title=item.title,
-        creator=item.creator,
-        license=item.license,
-        attribution=item.attribution,
         phash=item.phash,
+        **{name: getattr(item, name) for name in WEB_FIELDS},
     )

@@ -10,19 +10,17 @@ from urllib.parse import quote
 from captioner.errors import PhotoError
 from captioner.photo import media_type
 from captioner.tokens import Analyzer, analyzer
-from indexer.records import CaptionRecord, Document
+from indexer.records import RECORD_FIELDS, CaptionRecord, Document
 from search.hits import Results
 from search.jaccard import similarity
 from search.render.words import implied, spans, words_of_tokens
+from search.web.answers import Shown
 from search.web.api_paths import API
 from search.web.pictures import Pictures
 from search.web.seen_images import SeenImages
 
 #: Fields of a record that go with every image shown.
-_SHOWN = (
-    *("image_id", "image", "caption", "source", "kind", "model"),
-    *("title", "creator", "license", "attribution", "page"),
-)
+_SHOWN = tuple(name for name in Shown.model_fields if name in RECORD_FIELDS)
 
 
 class Presentation:
