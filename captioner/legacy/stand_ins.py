@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from captioner.legacy.room import Room
+from captioner.legacy.memory_budget import MemoryBudget
 
 _STORAGES: Mapping[str, torch.dtype] = {
     "DoubleStorage": torch.float64,
@@ -151,16 +151,16 @@ _TAKING_NO_ROOM: Mapping[tuple[str, str], Any] = {
 }
 
 
-def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
+def stand_ins(budget: MemoryBudget) -> dict[tuple[str, str], Any]:
     """(module, name) -> stand-in, for all names that a file may use, with the module names of all versions.
 
-    A stand-in that copies takes room, since a pickle may ask for many copies of the same object.
+    A stand-in that copies counts against the budget: a pickle may ask for many copies of the same object.
     """
 
     def text(value: str, encoding: str = "latin1") -> bytes:
         if encoding != "latin1":
             raise ValueError("text in an encoding of its own")
-        room.take_bytes(len(value))
+        budget.take_bytes(len(value))
         return value.encode("latin1")
 
     def octets(value: Any = b"", *_: Any) -> bytes:
@@ -169,7 +169,7 @@ def stand_ins(room: Room) -> dict[tuple[str, str], Any]:
         return text(value) if isinstance(value, str) else value
 
     def ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
-        room.take_things(len(_check_list(pairs)))
+        budget.take_objects(len(_check_list(pairs)))
         return OrderedDict((_check_key(key), value) for key, value in map(_check_list, pairs))
 
     found = {**_TAKING_NO_ROOM, ("collections", "OrderedDict"): ordered, ("_codecs", "encode"): text}

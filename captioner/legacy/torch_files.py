@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from captioner.errors import ModelError
-from captioner.legacy.room import Room
+from captioner.legacy.memory_budget import MemoryBudget
 from captioner.legacy.unpickle import DataUnpickler, read_as_data
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -22,7 +22,9 @@ _LONGEST_KEY = 100  # characters; PyTorch's keys are numbers in decimal digits
 
 def read_tensors(path: Path) -> Any:
     """What `torch.save` wrote, in the zip format or the older stream of pickles. Raises ModelError."""
-    return read_as_data(path, lambda file, room: (_read_zip if _is_zip(file) else _read_stream)(file, room))
+    return read_as_data(
+        path, lambda file, budget: (_read_zip if _is_zip(file) else _read_stream)(file, budget)
+    )
 
 
 def _is_zip(file: IO[bytes]) -> bool:
@@ -31,9 +33,9 @@ def _is_zip(file: IO[bytes]) -> bool:
     return found
 
 
-def _read_zip(file: IO[bytes], room: Room) -> Any:
+def _read_zip(file: IO[bytes], budget: MemoryBudget) -> Any:
     """The format since PyTorch 1.6: data.pkl, and each storage as a file of its own, stored plainly."""
-    path = room.path
+    path = budget.path
     with zipfile.ZipFile(file) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -49,9 +51,9 @@ def _read_zip(file: IO[bytes], room: Room) -> Any:
                 raise ModelError(f"{path}: storage {key} is not of the size that it claims")
             return _from_bytes(raw, dtype)
 
-        storages = _Storages(room, read_storage)
+        storages = _Storages(budget, read_storage)
         return DataUnpickler(
-            io.BytesIO(_read_entry(archive, pickles[0], path)), room, storage=storages.get_storage
+            io.BytesIO(_read_entry(archive, pickles[0], path)), budget, storage=storages.get_storage
         ).load()
 
 
@@ -66,40 +68,40 @@ def _read_entry(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     return archive.read(entry)
 
 
-def _read_stream(file: IO[bytes], room: Room) -> Any:
+def _read_stream(file: IO[bytes], budget: MemoryBudget) -> Any:
     """The format before PyTorch 1.6: magic, version, machine, object, keys, then the storages' bytes."""
-    path = room.path
-    if DataUnpickler(file, room).load() != _MAGIC or DataUnpickler(file, room).load() != _PROTOCOL:
+    path = budget.path
+    if DataUnpickler(file, budget).load() != _MAGIC or DataUnpickler(file, budget).load() != _PROTOCOL:
         raise ModelError(f"{path}: not a file that torch.save wrote")
-    machine = DataUnpickler(file, room).load()
+    machine = DataUnpickler(file, budget).load()
     if not isinstance(machine, dict):
         raise ModelError(f"{path}: does not tell which machine wrote it")
     if not machine.get("little_endian", True):
         raise ModelError(f"{path}: written on a big-endian machine")
     # Zeros at first: the storages' bytes come after the object.
-    storages = _Storages(room, lambda key, dtype, count: torch.zeros(count, dtype=dtype))
+    storages = _Storages(budget, lambda key, dtype, count: torch.zeros(count, dtype=dtype))
 
     def storage(pid: Any) -> Tensor:
         whole, view = storages.get_storage(pid), pid[5] if len(pid) > 5 else None
         return whole if view is None else whole[view[1] : view[1] + view[2]]
 
-    found = DataUnpickler(file, room, storage=storage).load()
-    _fill_storages(file, path, storages.by_key, DataUnpickler(file, room).load())
+    found = DataUnpickler(file, budget, storage=storage).load()
+    _fill_storages(file, path, storages.by_key, DataUnpickler(file, budget).load())
     return found
 
 
 class _Storages:
-    """The storages that a file's tensors are views of; each is made once, and its bytes take room."""
+    """The storages that a file's tensors are views of; each is made once, within the budget."""
 
-    def __init__(self, room: Room, make: Callable[[str, torch.dtype, int], Tensor]) -> None:
-        self._room, self._make = room, make
+    def __init__(self, budget: MemoryBudget, make: Callable[[str, torch.dtype, int], Tensor]) -> None:
+        self._budget, self._make = budget, make
         self.by_key: dict[str, Tensor] = {}
 
     def get_storage(self, pid: Any) -> Tensor:
         """The storage that a persistent id names."""
         dtype, key, count = _parse_storage_id(pid)
         if key not in self.by_key:
-            self._room.take_bytes(count * dtype.itemsize)
+            self._budget.take_bytes(count * dtype.itemsize)
             self.by_key[key] = self._make(key, dtype, count)
         return self.by_key[key]
 

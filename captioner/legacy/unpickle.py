@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from captioner.errors import ModelError
-from captioner.legacy.room import Room
+from captioner.legacy.memory_budget import MemoryBudget
 from captioner.legacy.stand_ins import (
     PickledArray,
     PickledKind,
@@ -39,7 +39,7 @@ _SHARED = 10_000 * 300
 
 def read_vocabulary(path: Path) -> PickledVocabulary:
     """A pickled `build_vocab.Vocabulary` or `__main__.Vocabulary`, of any protocol. Raises ModelError."""
-    vocabulary = read_as_data(path, lambda file, room: DataUnpickler(file, room, "utf-8").load())
+    vocabulary = read_as_data(path, lambda file, budget: DataUnpickler(file, budget, "utf-8").load())
     if not isinstance(vocabulary, PickledVocabulary):
         raise ModelError(f"{path}: not a pickled vocabulary, but {type(vocabulary).__name__}")
     return vocabulary
@@ -47,7 +47,7 @@ def read_vocabulary(path: Path) -> PickledVocabulary:
 
 def read_matrix(path: Path) -> Tensor:
     """A pickled matrix (an array, or a list of rows) as float32 (rows, columns). Raises ModelError."""
-    found = read_as_data(path, lambda file, room: DataUnpickler(file, room).load())
+    found = read_as_data(path, lambda file, budget: DataUnpickler(file, budget).load())
     most = path.stat().st_size + _SHARED
     try:
         with np.errstate(over="raise"):  # for numbers beyond float32
@@ -60,7 +60,7 @@ def read_matrix(path: Path) -> Tensor:
     return matrix
 
 
-def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
+def read_as_data(path: Path, read: Callable[[IO[bytes], MemoryBudget], Any]) -> Any:
     """Open the file and `read` it; any error of a damaged or hostile file becomes one ModelError."""
     try:
         file = path.open("rb")
@@ -70,9 +70,9 @@ def read_as_data(path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
         return _read_safely(file, path, read)
 
 
-def _read_safely(file: IO[bytes], path: Path, read: Callable[[IO[bytes], Room], Any]) -> Any:
+def _read_safely(file: IO[bytes], path: Path, read: Callable[[IO[bytes], MemoryBudget], Any]) -> Any:
     try:
-        return read(file, Room(path))
+        return read(file, MemoryBudget(path))
     except ModelError:
         raise
     except RecursionError:
@@ -110,21 +110,21 @@ _MAKING += pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3
 
 
 def _counting_things(load: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The standard step, which first takes room for one object."""
+    """The standard step, which first takes one object from the budget."""
 
-    def load_if_room(reader: DataUnpickler) -> None:
-        reader.room.take_things(1)
+    def load_within_budget(reader: DataUnpickler) -> None:
+        reader.budget.take_objects(1)
         load(reader)
 
-    return load_if_room
+    return load_within_budget
 
 
 class DataUnpickler(pickle._Unpickler):
     """The standard unpickler, with names replaced by stand-ins and storages by `storage(persistent id)`.
 
     It is the one written in Python, since the compiled one takes no rules. The rules: only texts and small
-    numbers are hashed, only objects that the pickle itself made are changed, and no more is made than there
-    is room for.
+    numbers are hashed, only objects that the pickle itself made are changed, and no more is made than
+    the budget allows.
     """
 
     stack: list[Any]
@@ -135,13 +135,13 @@ class DataUnpickler(pickle._Unpickler):
     def __init__(
         self,
         file: IO[bytes],
-        room: Room,
+        budget: MemoryBudget,
         encoding: str = "latin1",
         storage: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file, encoding=encoding)
-        self.room, self._storage = room, storage
-        self._stand_ins = stand_ins(room)
+        self.budget, self._storage = budget, storage
+        self._stand_ins = stand_ins(budget)
 
     def load(self) -> Any:
         try:
@@ -155,16 +155,16 @@ class DataUnpickler(pickle._Unpickler):
         except KeyError:
             asked = f"{module}.{name}"[:100]
             raise ModelError(
-                f"{self.room.path}: refused, because it asks for {asked}, which is neither a tensor, "
+                f"{self.budget.path}: refused, because it asks for {asked}, which is neither a tensor, "
                 "an array nor a vocabulary; nothing in it was executed"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
         if self._storage is None:
-            raise ModelError(f"{self.room.path}: refers to data that is not in the file")
+            raise ModelError(f"{self.budget.path}: refers to data that is not in the file")
         if type(pid) is not tuple:
             raise ValueError("data of an unknown kind")
-        self.room.take_things(len(pid))
+        self.budget.take_objects(len(pid))
         return self._storage(pid)
 
     def _load_put(self) -> None:
@@ -189,7 +189,7 @@ class DataUnpickler(pickle._Unpickler):
         arguments = self.stack.pop()
         if type(arguments) is not tuple:
             raise ValueError("arguments that are no tuple")
-        self.room.take_things(len(arguments))  # a pickle may give the same tuple again and again
+        self.budget.take_objects(len(arguments))  # a pickle may give the same tuple again and again
         self.stack[-1] = self.stack[-1](*arguments)
 
     def _load_newobj(self) -> None:
@@ -201,7 +201,7 @@ class DataUnpickler(pickle._Unpickler):
         if isinstance(thing, (PickledArray, PickledKind)) and type(state) is tuple:
             thing.__setstate__(state)
         elif isinstance(thing, PickledVocabulary) and type(state) is dict:
-            self.room.take_things(len(state))
+            self.budget.take_objects(len(state))
             thing.__dict__.update(state)
         elif not isinstance(thing, OrderedDict):  # a state dict's `_metadata` is ignored
             raise ValueError("a state of what has none")
