@@ -52,8 +52,8 @@ def main() -> None:
     default=1,
     show_default=True,
     type=click.IntRange(1, MOST_CAPTIONS),
-    help="Different captions a photo; fewer where a model has no more. More than the beam widen it, so that "
-    "3 need not be the first 3 of 5; --diversity tells them apart more.",
+    help="Different captions for each photo, or fewer if the model has no more. More captions than --beam "
+    "widen the beam, so 3 captions are not always the first 3 of 5. See --diversity.",
 )
 @click.option(
     "--diversity",
@@ -67,7 +67,7 @@ def caption(
 ) -> None:
     """Caption photos, or all photos of folders, in the order given.
 
-    A photo that cannot be read gets an error line; the rest go on, and the exit code is 1.
+    A photo that cannot be read is reported in one line and skipped; the exit code is then 1.
     """
     if captions == 1 and 0 < (effort["diversity"] or 0) <= MOST_DIVERSITY:  # more than that is told of below
         raise click.UsageError("--diversity makes several captions differ: give --captions 2 or more, too")
@@ -145,7 +145,7 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
 def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **options: Any) -> None:
     """Score a model's captions: BLEU, ROUGE-L, CIDEr-D, and METEOR and SPICE where Java runs them.
 
-    Photos that the model has learnt from are refused.
+    Photos from the model's training are refused.
     """
     check_options("to evaluate on")
     check_inputs()
@@ -204,8 +204,10 @@ def import_command(
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
 @click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
-@click.option("--html", type=WholeFile(), help="Write a self-contained page, over no file of others.")
-@click.option("--png", type=PngFile(), help="Write a picture, as PNG and over no file of others.")
+@click.option(
+    "--html", type=WholeFile(), help="Write a self-contained page; it replaces only an earlier one."
+)
+@click.option("--png", type=PngFile(), help="Write a PNG; it replaces only an earlier one.")
 @beam_option
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 def compare(
@@ -218,10 +220,10 @@ def compare(
 ) -> None:
     """Show each photo with the caption of every model below it.
 
-    The number beside a caption is its score in its own model: those of two models do not compare.
+    The number beside a caption is its score by its own model. Scores of different models are not comparable.
 
-    A photo that cannot be read gets an error line, here and on the page; the rest go on, and the exit code is
-    1. Where no photo can be read no picture is written.
+    A photo that cannot be read is reported in one line, also on the page, and skipped; the exit code is then
+    1. If no photo can be read, no picture is written.
     """
     from captioner.captioner import open_captioner
     from captioner.compare import compare as compare_photos
@@ -254,7 +256,7 @@ def compare(
 def models(folders: Sequence[Path], as_json: bool) -> None:
     """List the models here, and in FOLDERs, and what can be trained, imported or downloaded.
 
-    A FOLDER without a model gets an error line; the rest are listed, and the exit code is 1.
+    A FOLDER without a model is reported in one line and skipped; the exit code is then 1.
     """
     from captioner.catalogue import catalogue
 

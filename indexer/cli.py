@@ -75,14 +75,13 @@ def main() -> None:
 )
 @click.option("--keep", type=click.IntRange(0, 100), help="Elasticsearch: older indices kept for rollback.")
 def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: bool, **options: Any) -> None:
-    """Make the index anew from all sources given.
+    """Make a new index from all sources and replace the old one.
 
-    The old index answers until the new one is whole. Photos that it has captions of, and that have not
-    changed since, are not captioned again. Stopped with Ctrl-C, the same command goes on where it was.
-    `--retry` alone adds to the index that is there.
+    Searches see the old index until the new one is complete. Unchanged photos of the old index are not
+    captioned again. After Ctrl-C, the same command continues. `--retry` alone adds to the existing index.
 
-    What cannot be used (a broken photo or line, a caption that the index refuses) is told and left out; the
-    exit code is 1 then.
+    Broken photos and lines, and captions that the index refuses, are reported and skipped; the exit code is
+    then 1.
     """
     if options["retry"]:
         retry_goes_alone(click.get_current_context())
@@ -99,16 +98,15 @@ def build(where: str, analyzer: str, keep: int | None, rejects: Path, as_json: b
 
 @main.command()
 @source_options
-@click.option("--analyzer", type=click.Choice(analyzers()), help="Refuse an index that another one made.")
+@click.option("--analyzer", type=click.Choice(analyzers()), help="Refuse an index made by another analyzer.")
 def add(where: str, analyzer: str | None, rejects: Path, as_json: bool, **options: Any) -> None:
-    """Add captions to the index that is there.
+    """Add captions to the existing index.
 
-    A caption that it has already is not stored twice: what is told of it now (image, licence, ...)
-    replaces what was told before. A photo whose file has become another one since is captioned anew;
-    one that only moved keeps its captions.
+    A caption that is already there is not stored twice: its other fields (image, licence, ...) are updated. A
+    photo whose file was replaced is captioned again; a photo that only moved keeps its captions.
 
-    What cannot be used (a broken photo or line, a caption that the index refuses) is told and left out; the
-    exit code is 1 then.
+    Broken photos and lines, and captions that the index refuses, are reported and skipped; the exit code is
+    then 1.
     """
     _add(where, analyzer, rejects, as_json, options)
 
@@ -159,7 +157,7 @@ def _fill(
     multiple=True,
     type=PLACE,
     metavar="DIR",
-    help="Photos that were in DIR or below and are gone.",
+    help="Photos of DIR and its subfolders whose files no longer exist.",
 )
 @conditions_option("Captions")
 @where_option
@@ -172,12 +170,12 @@ def delete(
 ) -> None:
     """Remove every caption of these images, or captions by their fields.
 
-    Images that are not in the index are named, and folders of which it holds no photo; the exit code
-    is 1 then. Of photos that are gone (--gone), captions that tell of no file stay. An
-    IMAGE_ID is what `search` shows, not the path of a file; where that is given, its id is told.
+    IMAGE_ID is the id that `search` prints, not a path; for a path, its id is printed. Ids that are not in
+    the index, and folders without a photo in it, are reported; the exit code is then 1. --gone keeps
+    captions without a file.
 
-    --where goes alone: captions go that have, of each field named, one of the values given; others of
-    the same images stay.
+    --where removes the captions that match all fields named, by one of the values given for each. Other
+    captions of the same images stay. It cannot be combined with ids, --from or --gone.
     """
     if conditions:
         if image_ids or file or folders:
@@ -221,13 +219,13 @@ def _delete_passing(conditions: tuple[str, ...], where: str) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--check", is_flag=True, help="Read everything and tell what is damaged.")
+@click.option("--check", is_flag=True, help="Read everything and report damage.")
 @where_option
 def status(as_json: bool, check: bool, where: str) -> None:
-    """Tell what the index holds.
+    """Print what the index holds.
 
-    With --check the exit code is 1 where something is damaged. --json has `checked` ("sound" or "damaged")
-    and `damage` (a list of lines) then, and of an index that cannot be opened only these and `where`.
+    With --check the exit code is 1 if something is damaged, and --json adds `checked` ("sound" or "damaged")
+    and `damage` (a list of lines). If the index cannot be opened, it has only these and `where`.
     """
     damage: Sequence[str] = ()
     try:
@@ -253,12 +251,12 @@ def status(as_json: bool, check: bool, where: str) -> None:
 
 @main.command()
 @server_option
-@click.option("--to", metavar="INDEX", help="One that is kept, by its own name; it may be newer.")
+@click.option("--to", metavar="INDEX", help="Another index that is kept, by its own name; it may be newer.")
 def rollback(where: str, to: str | None) -> None:
-    """Elasticsearch: go back to the index before.
+    """Elasticsearch: go back to the previous index.
 
-    Searches see it at once; `build --keep` says how many are kept. With --to the name stands for any of them:
-    so a rollback is undone.
+    Searches see it at once. `build --keep` sets how many indices are kept. --to chooses any of them, also to
+    undo a rollback.
     """
     if to is not None and not to.strip():  # --to "$UNSET" means no other index than it says
         raise click.UsageError("--to is empty; name an index that is kept.")
@@ -270,10 +268,10 @@ def rollback(where: str, to: str | None) -> None:
 @main.command()
 @server_option
 def migrate(where: str) -> None:
-    """Elasticsearch: bring the index to a new schema.
+    """Elasticsearch: copy the index to the current schema.
 
-    Searches see the old index until the new one is whole; it is kept for rollback. An index that has
-    the schema already is left as it is.
+    Searches see the old index until the new one is complete; it is kept for rollback. An index of the current
+    schema stays as it is.
     """
     _elastic(where)
     from indexer.elastic.migration import migrate as migrate_index

@@ -36,7 +36,7 @@ def export_options(command: Command) -> Command:
         "file",
         type=_ExportFile(),
         metavar="FILE",
-        help="A file to write, whole or not at all, over no other one. [default: standard output]",
+        help="File to write, completely or not at all; an existing file is refused. [default: stdout]",
     )
     return with_options(where_option(command), (output, *FILTERS))
 
@@ -46,8 +46,8 @@ def export_options(command: Command) -> Command:
 def export(file: Path | None, where: str, **options: Any) -> None:
     """Write the captions of an index as JSON lines.
 
-    `indexer build --jsonl` and `indexer add --jsonl` read them again, into an index of either engine: no
-    photo is captioned for that. Captions that meet the conditions are written, or all.
+    `indexer build --jsonl` and `indexer add --jsonl` read them into an index of either engine, without
+    captioning any photo. The conditions select captions; without conditions all are written.
     """
     allowed = read_filters(options)
     shows_lines = file is None and sys.stdout.isatty()  # a progress bar would get in between

@@ -43,7 +43,7 @@ def conditions_option(what: str) -> Callable[[Command], Command]:
         multiple=True,
         callback=_readable,
         metavar="FIELD=VALUE",
-        help=f"{what} where a field has this value; repeat. Fields: {', '.join(KEYWORD_FIELDS)}.",
+        help=f"{what} where a field has this value; repeatable. Fields: {', '.join(KEYWORD_FIELDS)}.",
     )
 
 

@@ -37,8 +37,8 @@ def of_elasticsearch(ctx: click.Context, option: click.Parameter, where: str | N
 def kibana(kibana_url: str | None, where: str | None) -> None:
     """Import data view, saved search and dashboard.
 
-    Without --import they are written to stdout, for Kibana's own page of saved objects. Credentials come
-    from the environment, as those of Elasticsearch do.
+    Without --import they are printed, for Kibana's own page of saved objects. Credentials come from the same
+    environment variables as Elasticsearch's.
     """
     objects = saved_objects(_name(where))
     if kibana_url is None:

@@ -54,7 +54,7 @@ _CAPTIONING = (
         type=click.IntRange(1, MOST_CAPTIONS),
         default=1,
         show_default=True,
-        help="Captions for each photo; it is captioned again where the index has fewer by this model.",
+        help="Captions for each photo; photos with fewer by this model are captioned again.",
     ),
 )
 
@@ -63,7 +63,7 @@ _SOURCES = (
         "--coco", multiple=True, type=PLACE, metavar="FILE", help="COCO annotations, captions_*.json."
     ),
     click.option(
-        "--images", type=PLACE, metavar="DIR", help="Images of --coco: show them and caption them too."
+        "--images", type=PLACE, metavar="DIR", help="Images of --coco, to show them and caption them too."
     ),
     click.option(
         "--flickr8k", multiple=True, type=PLACE, metavar="DIR", help="Flickr8k (folder or captions.txt)."
@@ -72,10 +72,10 @@ _SOURCES = (
         "--jsonl", multiple=True, type=PLACE, metavar="FILE", help="JSON lines of image_id, caption, ..."
     ),
     click.option(
-        "--folder", multiple=True, type=PLACE, metavar="DIR", help="Photos to caption, folders below too."
+        "--folder", multiple=True, type=PLACE, metavar="DIR", help="Photos to caption, with subfolders."
     ),
     click.option(
-        "--scraped", multiple=True, type=PLACE, metavar="DIR", help="What `indexer scrape` downloaded."
+        "--scraped", multiple=True, type=PLACE, metavar="DIR", help="A folder made by `indexer scrape`."
     ),
     click.option(
         "--photos",
@@ -92,8 +92,8 @@ _SOURCES = (
         metavar="FILE",
         default="rejected.jsonl",
         show_default=True,
-        help="Where captions that the index refuses are reported, for --retry; in the home folder where the "
-        "current one cannot be written.",
+        help="File for captions that the index refuses, for --retry; in the home folder if the current one "
+        "cannot be written.",
     ),
     click.option(
         "--engine",
@@ -102,7 +102,7 @@ _SOURCES = (
         show_default=True,
         help="Who captions photos: this process, or the workers of a Ray cluster.",
     ),
-    click.option("--ray-address", metavar="HOST:PORT", help="A running Ray cluster; else one is started."),
+    click.option("--ray-address", metavar="HOST:PORT", help="A running Ray cluster, else a local one."),
     click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object."),
     where_option,
 )

@@ -27,9 +27,11 @@ from search.render.ways import ways_text
 )
 @click.option("--analyzers", default=f"seed/1,{DEFAULT}", show_default=True, metavar="A,B", help="Analyzers.")
 @click.option(
-    "--caption", multiple=True, metavar="TEXT", help="A caption of your own as a further way; repeat."
+    "--caption", multiple=True, metavar="TEXT", help="A caption of your own to compare, too; repeatable."
 )
-@click.option("-k", "k", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits a way.")
+@click.option(
+    "-k", "k", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits of each combination."
+)
 @click.option("--sample", type=click.IntRange(1), default=20_000, show_default=True, help="Images compared.")
 @beam_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -46,11 +48,11 @@ def compare(
     as_json: bool,
     html: Path | None,
 ) -> None:
-    """The same photo under several models and analyzers, with the words that made the difference.
+    """Compare the hits of a photo under several models and analyzers, with the words that differ.
 
-    Every image of the index is compared, up to --sample of them (drawn at random, the same ones while it
-    holds the same). A star marks a word that not every way has, and a hit that no other way has. With
-    --models "" only the --caption ways are compared.
+    All images of the index are compared, or a random sample of --sample (the same while the index is the
+    same). A star marks a word that some combinations lack, and a hit of one combination only. With --models
+    "" only the captions of --caption are compared.
     """
     names = _split(analyzers)
     for name in names:

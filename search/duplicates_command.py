@@ -19,12 +19,12 @@ from search.duplicates import Group, NearCopies, Picture, near_copies, spare_fil
 from search.folding import NEAR
 from search.paths import print_paths
 
-_HELP = f"""Pictures of the index that are near copies of each other.
+_HELP = f"""List near copies among the pictures of the index.
 
-That is, the same picture smaller, encoded again or lightly edited: at most {NEAR} bits of their perceptual
-hashes differ (so blank pictures of any colour are alike). A group stands around its first picture, in
-order of image ids; the others are near to it. The hashes are those that the pictures were indexed
-with, and no file is compared: after changes to files run `indexer add` first.
+Near copies are the same picture smaller, encoded again or lightly edited: at most {NEAR} bits of their
+perceptual hashes differ (so blank pictures of any colour are alike). A group consists of its first picture,
+by image id, and the pictures near to that. The hashes come from the index; files are not read. After
+changes to files run `indexer add` first.
 """
 
 
@@ -34,8 +34,8 @@ def duplicates_options(command: Command) -> Command:
     paths = click.option(
         "--paths",
         is_flag=True,
-        help="Only the files of copies, one a line; of each group the one with most pixels is left out. "
-        "Deletes nothing; see them with --html before you do.",
+        help="Print only the files of copies, one a line, without the largest of each group. Nothing is "
+        "deleted; look at them with --html before you do.",
     )
     return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))
 

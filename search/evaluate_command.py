@@ -39,7 +39,7 @@ class _TextFile(OutputFile):
 @click.option("--captions", type=_FILE, metavar="JSONL", help="Generated captions: image, caption a line.")
 @click.option("--greedy", type=_FILE, metavar="JSONL", help="The same, decoded greedily.")
 @click.option("--diverse", type=_FILE, metavar="JSONL", help="The same, by diverse beam search.")
-@click.option("--captioner", metavar="NAME|DIR", help="Write them with this model; kept in the cache.")
+@click.option("--captioner", metavar="NAME|DIR", help="Write the captions with this model, once.")
 @click.option("--hold-out", is_flag=True, help="A written caption stands in for the generated one.")
 @click.option("--pictures", is_flag=True, help="Rows with what the encoder sees (slow the first time).")
 @click.option(
@@ -61,7 +61,7 @@ class _TextFile(OutputFile):
     metavar="DIR",
     help="Captions and features, made once.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of bootstrap and random ranking.")
+@click.option("--seed", default=1, show_default=True, help="Seed of bootstrap and random ranking.")
 @click.option(
     "-o",
     "--output",
@@ -71,15 +71,15 @@ class _TextFile(OutputFile):
     metavar="DIR",
     help="Table, figures, plot and exchange files.",
 )
-@click.option("--insert", type=_TextFile(), metavar="MD", help="Put the table there.")
+@click.option("--insert", type=_TextFile(), metavar="MD", help="Insert the table into this file.")
 @click.option("--run", "run_file", type=_FILE, metavar="FILE", help="Only measure this TREC run ...")
 @click.option("--relevance", type=_FILE, metavar="FILE", help="... by these qrels.")
 def evaluate(run_file: Path | None, relevance: Path | None, **options: Any) -> None:
-    """How good are the answers?
+    """Measure how good the answers are.
 
-    People's ratings, photo to photo and caption to photo, for every analyzer and for outside points, as one
-    table. Without captions only the ratings are judged. Or, with --run and --relevance, the measures of a
-    ranking from anywhere.
+    Prints one table of people's ratings, photo to photo and caption to photo, for every analyzer and for
+    baselines. Without captions it has the ratings only. With --run and --relevance it prints the measures of
+    any ranking.
     """
     if (run_file is None) != (relevance is None):
         raise click.UsageError("--run and --relevance belong together")

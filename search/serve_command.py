@@ -36,7 +36,7 @@ def _host_names(context: click.Context, option: click.Parameter, given: tuple[st
 @click.command()
 @index_option
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only unless told."
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; by default loopback only."
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port."
@@ -45,7 +45,7 @@ def _host_names(context: click.Context, option: click.Parameter, given: tuple[st
     "--images",
     multiple=True,
     type=Place(exists=True, file_okay=False, path_type=Path),
-    help="A folder whose pictures may be shown; repeat for more. Without one, no picture file is served.",
+    help="Folder whose pictures may be shown; repeatable. Without it, no picture file is served.",
 )
 @captioner_option
 @beam_option
@@ -55,7 +55,7 @@ def _host_names(context: click.Context, option: click.Parameter, given: tuple[st
     multiple=True,
     metavar="NAME",
     callback=_host_names,
-    help="A name that the server answers to, on any port.",
+    help="A host name that the server answers to; repeatable.",
 )
 @click.option(
     "--remote-images", is_flag=True, help="Let browsers load pictures from the web addresses in the index."

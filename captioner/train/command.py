@@ -53,11 +53,11 @@ if TYPE_CHECKING:
     help="A model to start from, by name or folder: its architecture and words.",
 )
 @click.option("--glove", type=FILE, help="Word vectors: GloVe's text, or a pickled matrix of --glove-vocab.")
-@click.option("--glove-vocab", type=FILE, help="vocab.pkl whose words the rows of a pickled --glove are of.")
-@click.option("--grid", type=click.IntRange(1, 32), help="Places to look at, across and down.")
-@click.option("--text-photos", type=click.IntRange(1), help="Photos imagined from --text a step.")
+@click.option("--glove-vocab", type=FILE, help="vocab.pkl with the words of the rows of a pickled --glove.")
+@click.option("--grid", type=click.IntRange(1, 32), help="Grid of image features, across and down.")
+@click.option("--text-photos", type=click.IntRange(1), help="Imagined photos of --text in each step.")
 @click.option("--epochs", type=click.IntRange(1))
-@click.option("--batch", type=click.IntRange(1), help="Photos a step, each with all its captions.")
+@click.option("--batch", type=click.IntRange(1), help="Photos in each step, each with all its captions.")
 @click.option("--rate", type=Number(0, min_open=True), help="Learning rate of the decoder.")
 @click.option("--encoder-rate", type=Number(0), help="Above 0: train the encoder too, at this rate.")
 @click.option(
@@ -65,11 +65,11 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1))
 @click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
-@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped; begin where none is.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, or begin one if there is none.")
 def train(**options: Any) -> None:
     """Train a model on captioned photos; the best epoch by dev CIDEr is kept in OUT/best.
 
-    Ctrl-C and SIGTERM leave a state that --resume goes on from. Under torchrun, all processes train together.
+    After Ctrl-C or SIGTERM, --resume continues. Under torchrun, all processes train together.
     """
     check_options("to train on")
     if options["coco"] and not options["dev_coco"]:
@@ -93,13 +93,12 @@ def train(**options: Any) -> None:
 def consensus(model: Path, out: Path, device: str | None, **options: Any) -> None:
     """Give MODEL the consensus of its training captions, by which it chooses words and captions.
 
-    It is the last step of training, takes minutes, and makes captions better at next to no cost. Of
-    --flickr8k and --jsonl the training photos count. An earlier consensus goes; so does every consensus when
-    a model is trained further.
+    It is the last step of training, takes minutes, and improves captions at next to no cost. Of --flickr8k
+    and --jsonl it uses the training photos. It replaces an earlier consensus; training a model further
+    removes it.
 
-    With --text also which words come together, so that a photo of what no training photo shows gets the words
-    that captions of such things have, and how captions go on, so that it reads like one. Without it earlier
-    tables of these go, too.
+    --text adds statistics of which words occur together and how captions continue, for photos of subjects
+    that no training photo shows. Without --text earlier tables of this kind are removed, too.
     """
     check_options("to train on")
     check_inputs()

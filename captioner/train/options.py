@@ -64,7 +64,7 @@ _TEXT = (
         "texts",
         multiple=True,
         type=FILE,
-        help="COCO annotations whose captions alone are learnt from.",
+        help="COCO annotations to learn from without their photos.",
     ),
     click.option(
         "--without", multiple=True, type=FILE, help="COCO annotations whose photos --text must not use."

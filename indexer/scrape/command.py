@@ -33,7 +33,7 @@ from indexer.source_options import LINES, captioning_options, refuse_given
     "--queries",
     "file",
     type=LINES,
-    help="Queries: each line is one (no comments: # may begin one), blank ones are skipped (- is stdin).",
+    help="One query a line; blank lines are skipped, # is no comment (- is stdin).",
 )
 @click.option(
     "-o",
@@ -42,15 +42,15 @@ from indexer.source_options import LINES, captioning_options, refuse_given
     show_default=True,
     type=FOLDER,
     metavar="DIR",
-    help="Where photos and manifest go; a second run goes on in it.",
+    help="Folder of photos and manifest; a second run continues in it.",
 )
 @click.option(
     "--index",
     "where",
     callback=named,
     metavar="WHERE",
-    help="When done, caption the photos (--model, --beam, --captions) and add them to this index; what it "
-    "refuses goes to DIR/rejected.jsonl.",
+    help="Afterwards caption the photos (--model, --beam, --captions) and add them to this index; captions "
+    "that it refuses go to DIR/rejected.jsonl.",
 )
 @captioning_options
 @click.option("--refresh", is_flag=True, help="Ask again for earlier photos, in case they changed.")
@@ -72,9 +72,9 @@ def scrape(
     file of such lines), page (QUERY is the URL of an HTML page); of these two, all photos are taken. Next:
     indexer build --scraped DIR.
 
-    What cannot be had for good (gone, no photo, against robots.txt) is counted and fails nothing. The exit
-    code is 1 where the same command may get more another time: a query was not answered, a site was down;
-    and where DIR holds no photo at all.
+    Pictures that are permanently unavailable (deleted, not a photo, excluded by robots.txt) are counted and
+    are no failure. The exit code is 1 if the same command may get more another time (a query was not
+    answered, a site was down), or if DIR has no photo at all.
     """
     texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # of files put together
     wanted = [_checked_query(text) for text in texts if text.strip()]

@@ -87,7 +87,7 @@ _SCRAPING = (
         type=network,
         metavar="NETWORK",
         multiple=True,
-        help="A private address or network that may be asked all the same (tests, mirrors).",
+        help="A private address or network that may be contacted (tests, mirrors).",
     ),
 )
 
@@ -101,7 +101,7 @@ def scraping_options(providers: Sequence[str]) -> Callable[[Command], Command]:
         multiple=True,
         default=("openverse", "wikimedia"),
         show_default=True,
-        help="Where to search; may be given several times.",
+        help="Where to search; repeatable.",
     )
     return lambda command: with_options(command, (where, *_SCRAPING))
 
