@@ -122,7 +122,7 @@ class Before:
                 self._names[photo.image_id].add(name.image_id)
 
     def captions(self, photos: Sequence[CaptionRecord]) -> list[tuple[CaptionRecord, ...]]:
-        """Of each photo those that it can have as they are; none where it is to be captioned."""
+        """Return the captions that each photo keeps; none if it must be captioned."""
         if not photos:
             return []
         left = self._draft.left_by_others(photo.image_id for photo in photos)

@@ -47,5 +47,5 @@ def picture_hash(caption: ScoredCaption) -> str:
 
 
 def hash_of(record: CaptionRecord) -> str:
-    """As `picture_hash`, of a caption that no query scored."""
+    """Return a record's perceptual hash; empty if it is not one. Unlike `picture_hash` it needs no score."""
     return record.phash if _HASH.fullmatch(record.phash) else ""

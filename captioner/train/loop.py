@@ -91,7 +91,7 @@ class Training:
 
     @property
     def steps_left(self) -> int:
-        """Of the current epoch."""
+        """Return how many steps of the current epoch are left."""
         return (self.epoch + 1) * self.batches.count - self.step
 
     @property

@@ -15,7 +15,7 @@ _SUGGESTED = 500
 
 
 def shortlisted(query: Query, one: Shortlist, size: int) -> dict[str, Any]:
-    """As `ranked`, of the captions on the shortlist, in a fraction of the clauses.
+    """Return a body like `ranked` for the captions on the shortlist, with a fraction of the clauses.
 
     The server skips postings of the commonest tokens (it needs so many to match). What is left has its
     overlap divided by a + n, by a function for each size; other sizes come last, with nearly no weight (to

@@ -142,7 +142,7 @@ def api_error(address: Address, status: int, body: Any) -> IndexerError:
 
 
 def refusal(where: str, who: str, status: int, advice: str, told: str) -> str:
-    """Of an answer that refuses: what to do, where that is known, and what was answered."""
+    """Return the message for a refused request: advice, if there is any, and the server's answer."""
     if status == 401:
         advice = "not authenticated; check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and _PASSWORD"
     said = f"{who} answers {status}" + (f" ({told})" if told else "")
@@ -167,7 +167,7 @@ def not_found(address: Address) -> IndexNotFoundError:
 
 
 def closed_error(address: Address, index: str = "") -> IndexUnavailableError:
-    """Of the live index, or of the one that a rollback would lead to."""
+    """Return the error for a closed index: the live one, or a rollback's target `index`."""
     back = "" if index else f", or go back with `indexer rollback --index {address.where}`"
     name = index or address.name
     return IndexUnavailableError(

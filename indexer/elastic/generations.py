@@ -81,12 +81,12 @@ def write_alias(index: str) -> str:
 
 
 def draft_alias(index: str) -> str:
-    """Of an index that is still to be published."""
+    """Return the alias of an index that is not published yet."""
     return f"{index}-draft"
 
 
 def left_alias(index: str) -> str:
-    """Of an index that was gone back from, and is not to be gone back to."""
+    """Return the alias of an index that was rolled back and is never a rollback target again."""
     return f"{index}-left"
 
 

@@ -14,7 +14,7 @@ from indexer.elastic.searches import search
 
 
 def corrections(client: Elasticsearch, address: Address, tokens: Iterable[str]) -> dict[str, Sequence[str]]:
-    """As `View.corrections`."""
+    """Do what `View.corrections` promises, by the server's term suggester."""
     asked = [token for token in dict.fromkeys(tokens) if edits(token)]
     alike = _suggested(client, address, asked) if asked else {}
     if not any(alike.values()):

@@ -90,7 +90,7 @@ def find_best(
 def best_of(
     sets: Int32, scores: Float64, wanted: int, floor: float, highest: float
 ) -> tuple[Int32, Float64, float]:
-    """Of sets, which ascend, what `find_best` gives; their scores; from which score on none is missing."""
+    """Return the best of `sets` (ascending) as `find_best` does, their scores, the lowest complete score."""
     inside = (scores <= highest) & (scores >= floor)
     sets, scores = sets[inside], scores[inside]
     if 0 < wanted <= len(sets):

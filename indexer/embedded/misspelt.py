@@ -13,7 +13,7 @@ from indexer.embedded.strings import Strings
 
 
 def corrections(segments: Sequence[Segment], tokens: Iterable[str]) -> dict[str, Sequence[str]]:
-    """As `View.corrections`."""
+    """Do what `View.corrections` promises, for these segments."""
 
     def captions(token: str) -> int:
         return sum(segment.count_live(token) for segment in segments)

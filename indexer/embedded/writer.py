@@ -231,7 +231,7 @@ class Writer:
         return [*ordered[:first], *self._merge(ordered[first:])] if len(ordered) - first > 1 else ordered
 
     def merged_to_few(self, segments: Sequence[Segment]) -> list[Segment]:
-        """As few segments as the memory of a merge allows: one, up to 4 million captions."""
+        """Merge into as few segments as memory allows: one, up to 4 million captions."""
         groups: list[list[Segment]] = []
         for segment in sorted(segments, key=lambda s: -s.entry.live):
             for group in groups:

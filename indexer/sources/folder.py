@@ -49,7 +49,7 @@ class FolderSource(Source):
 
     @cached_property
     def paths(self) -> list[str]:
-        """Of its photos, as one walk has listed them."""
+        """The paths of its photos, listed by one walk."""
         return [path for path in self._below if path not in self._below.unreadable]
 
 

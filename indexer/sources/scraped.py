@@ -29,7 +29,7 @@ class ScrapedSource(Source):
         return self.folder.name
 
     def fingerprint(self) -> str:
-        """Of the photos and their words alone: what a scrape tried without success changes nothing."""
+        """Digest the photos and their words only: failed attempts of a scrape change nothing."""
         digest = hashlib.sha256()
         for photo in self._photos():
             digest.update(f"{photo}\n".encode("utf-8", "surrogatepass"))

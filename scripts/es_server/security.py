@@ -73,7 +73,7 @@ def _users(config: Path, access: Access) -> None:
 
 
 def _hashed(password: str) -> str:
-    """As the file realm stores it (what `elasticsearch-users` would write, without starting a JVM a user)."""
+    """Return the hash that the file realm stores, as `elasticsearch-users` does, but without a JVM."""
     salt = secrets.token_bytes(32)
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 1000, 32)
     return f"{{PBKDF2}}1000${b64encode(salt).decode()}${b64encode(key).decode()}"

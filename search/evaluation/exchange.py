@@ -90,7 +90,7 @@ def _lines(file: Path, fields: int) -> Iterable[tuple[int, Sequence[str]]]:
 
 
 def _score(text: str) -> float:
-    """As trec_eval keeps it, in 32 bits, so that what differs by less is equal; NaN if it is no number."""
+    """Round to 32 bits as trec_eval does, so that smaller differences are ties; NaN if it is no number."""
     try:
         return c_float(float(text)).value
     except ValueError:

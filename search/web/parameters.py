@@ -167,7 +167,7 @@ class ThumbnailParameters(BaseModel):
 
 
 class NoParameters(BaseModel):
-    """Of routes that take none."""
+    """For routes without parameters."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -245,7 +245,7 @@ class Service:
         analysed(self.index, ["photos"])
 
     def _question(self, view: View, sentences: TextParameters | CountParameters) -> list[Asked]:
-        """As `_with_tokens`. Raises QueryError if nothing is asked."""
+        """Return `_with_tokens`. Raises QueryError if nothing is asked."""
         if sentences.empty:
             raise QueryError(
                 only_without() if sentences.without else nothing_to_search_for("give a sentence as `q`")
