@@ -27,7 +27,7 @@ from search.errors import SearchError
 from search.hits import Answer, Results
 from search.negation import how_to_exclude, negated
 from search.other_captioner import other_captioner
-from search.output import Count, Why, show
+from search.output import Why, show
 from search.photo_or_words import as_captions, indexed, missing
 from search.query import written
 from search.searcher import IndexedImage, Searcher
@@ -56,29 +56,28 @@ def main() -> None:
 @ranked_options
 @captions_option
 def similar(photos: tuple[str, ...], **options: Any) -> None:
-    """Images like a photo (or like each of several).
+    """Find images like a photo (or like each of several).
 
-    A photo is captioned and searched for by its caption, or by several (--captions): then images like any of
-    them are found, and each hit says by which. A photo that cannot be read gives one line, the others go on,
-    and the exit code is 1.
+    The photo's caption is the query. With --captions N, images similar to any of its N best captions are
+    found, and each hit shows which. A photo that cannot be read is reported in one line and skipped; the exit
+    code is then 1.
     """
     request = read_request(options)
     if request.after and len(photos) > 1:
         raise click.UsageError("--after belongs to one query: give one photo with it")
     with request.open() as searcher:
         answers = _similar(searcher, photos, request)
-        count, why = _counting(searcher, request), _why(searcher, request)
-        _finish(show(answers, request.output, several=len(photos) > 1, count=count, why=why))
+        _finish(show(answers, request.output, several=len(photos) > 1, why=_why(searcher, request)))
 
 
 @main.command()
 @click.argument("caption")
 @ranked_options
 def text(caption: str, **options: Any) -> None:
-    """Images for a caption: "a dog playing on the beach".
+    """Find images for a caption: "a dog playing on the beach".
 
-    A word after a hyphen ("a dog -beach") is one that no caption may have, as with --without. Where it comes
-    first, write -- before the caption. "no", "not" and "without" mean nothing in it.
+    A hyphen excludes a word, as --without does: "a dog -beach". If such a word comes first, write -- before
+    the caption. The words "no", "not" and "without" have no effect.
     """
     request = read_request(options)
     if is_file(caption):
@@ -87,9 +86,8 @@ def text(caption: str, **options: Any) -> None:
     request = replace(request, without=request.without + excluded)
     with request.open() as searcher:
         results = _blended(searcher, caption, request)
-        results = results or searcher.text(caption, _k(request), **request.search)
-        count, why = _counting(searcher, request), _why(searcher, request)
-        show([Answer(results.caption, results)], request.output, count=count, why=why)
+        results = results or searcher.text(caption, request.k, **request.search)
+        show([Answer(results.caption, results)], request.output, why=_why(searcher, request))
         asked = results.asked[0].tokens - results.excluded_tokens
         if denied := negated(caption, asked, results.analyzer):
             tell(how_to_exclude(denied))
@@ -99,19 +97,17 @@ def text(caption: str, **options: Any) -> None:
 @click.argument("image", metavar="IMAGE_ID")
 @ranked_options
 def image(image: str, **options: Any) -> None:
-    """Images like one of the index, by the caption that agrees best with its others. Itself is no hit.
+    """Find images like an image of the index, by the caption that agrees best with its others.
 
-    A photo of the index may also be given as a file; it is not captioned again.
+    The image itself is no hit. It may also be given as a file, and is not captioned again.
     """
     request = read_request(options)
     with request.open() as searcher:
         example = indexed(searcher, image).record
         image_id, photo = example.image_id, example.image
         results = _blended(searcher, IndexedImage(image_id), request)
-        results = results or searcher.image(image_id, _k(request), **request.search)
-        count = _counting(searcher, request, excluded=image_id)
-        why = _why(searcher, request)
-        show([Answer(image_id, results, photo=photo)], request.output, count=count, why=why)
+        results = results or searcher.image(image_id, request.k, **request.search)
+        show([Answer(image_id, results, photo=photo)], request.output, why=_why(searcher, request))
 
 
 @main.command()
@@ -123,7 +119,7 @@ def image(image: str, **options: Any) -> None:
 )
 @shared_options
 def random(seed: int | None, **options: Any) -> None:
-    """Images drawn at random, to see what an index holds."""
+    """Show random images, to see what an index holds."""
     request = read_request(options)
     with request.open() as searcher:
         drawn = searcher.random(request.k, request.filters, seed, request.without)
@@ -143,12 +139,12 @@ def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> I
 
 def _captioned(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer]:
     if not (request.like or request.unlike):
-        yield from searcher.similar_many(photos, _k(request), **request.search)
+        yield from searcher.similar_many(photos, request.k, **request.search)
         return
     like, unlike = as_captions(request.like, request.unlike, searcher)
     for photo in photos:
         try:
-            results = searcher.blend([Path(photo), *like], unlike, _k(request), **request.search)
+            results = searcher.blend([Path(photo), *like], unlike, request.k, **request.search)
         except PhotoError as error:
             yield Answer(photo, error=str(error))
         else:
@@ -160,25 +156,7 @@ def _blended(searcher: Searcher, first: str | IndexedImage, request: Request) ->
     if not (request.like or request.unlike):
         return None
     like, unlike = as_captions(request.like, request.unlike, searcher)
-    return searcher.blend([first, *like], unlike, _k(request), **request.search)
-
-
-def _k(request: Request) -> int:
-    """A count needs the query's words and no hits; one is the least there is."""
-    return 1 if request.output.count else request.k
-
-
-def _counting(searcher: Searcher, request: Request, excluded: str | None = None) -> Count | None:
-    if not request.output.count:
-        return None
-    left_out = [] if excluded is None else [excluded]
-
-    def count(results: Results) -> int:
-        return searcher.count_any_of(
-            results.asked, request.min_score, request.filters, left_out, request.without
-        )
-
-    return count
+    return searcher.blend([first, *like], unlike, request.k, **request.search)
 
 
 def _why(searcher: Searcher, request: Request) -> Why:

@@ -15,6 +15,7 @@ from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
 from search import cursor
+from search.counting import CountingSearcher
 from search.errors import QueryError
 from search.searcher import Searcher
 from search.wanted import Options
@@ -38,13 +39,13 @@ html_option = click.option(
     "--html",
     type=WholeFile(),
     metavar="FILE",
-    help="Write a page with the pictures in it, over no file of others.",
+    help="Write a page with the pictures in it; it replaces only an earlier one.",
 )
 montage_option = click.option(
     "--montage",
     type=PngFile(),
     metavar="FILE",
-    help="Write one picture of all hits, as PNG and over no file of others.",
+    help="Write a PNG of all hits; it replaces only an earlier one.",
 )
 without_option = click.option(
     "--without",
@@ -54,33 +55,38 @@ without_option = click.option(
     "that only imply it are excluded too.",
 )
 hits_option = click.option(
-    "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits wanted."
+    "-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Number of hits."
 )
 min_score_option = click.option(
-    "--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Least Jaccard, 0 to 1."
+    "--min-score", type=Number(0, 1), default=0.0, metavar="S", help="Smallest Jaccard similarity, 0 to 1."
 )
 captioner_option = click.option(
-    "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Who captions photos."
+    "--captioner", default="default", show_default=True, metavar="NAME|DIR", help="Captioner of photos."
 )
 _SHARED = (
     index_option,
     hits_option,
     *FILTERS,
     without_option,
-    click.option("--json", "as_json", is_flag=True, help="One JSON object for each query."),
-    click.option("--paths", is_flag=True, help="Only where the pictures are, one a line."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each query."),
+    click.option("--paths", is_flag=True, help="Print only the pictures' paths, one a line."),
     html_option,
     montage_option,
 )
 _RANKED = (
     min_score_option,
     click.option(
-        "--after", metavar="CURSOR", callback=_readable, help="The next page: what the page before gave."
+        "--after",
+        metavar="CURSOR",
+        callback=_readable,
+        help="Show the next page; CURSOR is printed below the page before.",
     ),
-    click.option("--count", is_flag=True, help="Only count the images of --min-score or more."),
+    click.option("--count", is_flag=True, help="Print only the number of images with --min-score or more."),
     click.option("--fold-duplicates", is_flag=True, help="Show near copies of a picture once."),
-    click.option("--like", multiple=True, metavar="PHOTO|WORDS", help="More like this, too; repeat."),
-    click.option("--unlike", multiple=True, metavar="PHOTO|WORDS", help="Less like this; repeat."),
+    click.option(
+        "--like", multiple=True, metavar="PHOTO|WORDS", help="Prefer images like this, too; repeatable."
+    ),
+    click.option("--unlike", multiple=True, metavar="PHOTO|WORDS", help="Drop this one's words; repeatable."),
     captioner_option,
     beam_option,
 )
@@ -124,7 +130,8 @@ class Request:
         return cast(Options, {name: getattr(self, name) for name in Options.__annotations__})
 
     def open(self) -> Searcher:
-        return Searcher.open(self.index, self.captioner, self.beam, self.captions)
+        kind = CountingSearcher if self.output.count else Searcher
+        return kind.open(self.index, self.captioner, self.beam, self.captions)
 
 
 def shared_options(command: Command) -> Command:

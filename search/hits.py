@@ -130,6 +130,7 @@ class Results:
     continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
     captioning_ms: float = 0.0  # what was waited for before that; 0 where no photo was captioned
+    images: int | None = None  # how many answer, where they were only counted and there are no hits
 
     @property
     def drawn(self) -> bool:
@@ -182,8 +183,11 @@ class Results:
         captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
         excluded = {"without": sorted(self.excluded_tokens)} if self.excluded_tokens else {}
         ignored = {"idle_without": list(self.ignored_words)} if self.ignored_words else {}
+        query = self.asked[0].as_json() | captions | excluded | ignored | self._words_as_json()
+        if self.images is not None:
+            return {"query": query, "count": self.images}
         answer: dict[str, Any] = {
-            "query": self.asked[0].as_json() | captions | excluded | ignored | self._words_as_json(),
+            "query": query,
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,

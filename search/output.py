@@ -16,11 +16,10 @@ from captioner.counted import counted
 from captioner.outside import printable
 from search.command_options import Output
 from search.errors import quoted
-from search.hits import Answer, Results
+from search.hits import Answer
 from search.paths import print_paths
 from search.render.certificate import no_hits
 
-Count = Callable[[Results], int]
 Why = Callable[[], Iterable[str]]
 
 
@@ -29,10 +28,9 @@ def show(
     output: Output,
     *,
     several: bool = False,
-    count: Count | None = None,
     why: Why | None = None,
 ) -> bool:
-    """Print every answer; gives whether all have results. With `count`, prints numbers in place of hits.
+    """Print every answer, one that only counts as its number; gives whether all have results.
 
     With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
     the remarks that follow if an answer has no hits.
@@ -40,13 +38,13 @@ def show(
     whole, empty, unplaced, keep, ignored = True, False, 0, [], dict[str, None]()
     for answer in answers:
         whole = whole and answer.results is not None
-        empty = empty or (answer.results is not None and not answer.results.hits)
+        empty = empty or (answer.results is not None and not (answer.results.hits or answer.results.images))
         _remark(answer)
         ignored |= dict.fromkeys(answer.results.ignored_words if answer.results else ())
         if output.paths:
             unplaced += _print_paths(answer)
         else:
-            (_print_json if output.as_json else _print_text)(answer, several, count)
+            (_print_json if output.as_json else _print_text)(answer, several)
         if output.html or output.montage:
             keep.append(answer)
     if unplaced:
@@ -71,14 +69,12 @@ def _remark(answer: Answer) -> None:
         )
 
 
-def _print_json(answer: Answer, several: bool, count: Count | None) -> None:
+def _print_json(answer: Answer, several: bool) -> None:
     named: dict[str, Any] = {"photo": answer.name} if several else {}
     if answer.results is None:
         content = {"photo": answer.name, "error": answer.error}
-    elif count is None:
-        content = named | answer.results.as_json()
     else:
-        content = named | {"query": answer.results.as_json()["query"], "count": count(answer.results)}
+        content = named | answer.results.as_json()
     # ASCII only: captions come from outside, and a terminal obeys more characters than JSON must escape.
     click.echo(json.dumps(content))
 
@@ -87,13 +83,11 @@ def _print_paths(answer: Answer) -> int:
     return print_paths(hit.image for hit in answer.results.hits) if answer.results else 0
 
 
-def _print_text(answer: Answer, several: bool, count: Count | None) -> None:
+def _print_text(answer: Answer, several: bool) -> None:
     if answer.results is None:
         return
-    if count is not None:
-        click.echo(
-            f"{count(answer.results)}\t{printable(answer.name)}" if several else str(count(answer.results))
-        )
+    if (images := answer.results.images) is not None:
+        click.echo(f"{images}\t{printable(answer.name)}" if several else images)
         return
     from search.render.table import table
 

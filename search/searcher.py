@@ -93,7 +93,7 @@ class Searcher(TokenSearcher):
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo, up to `k` of them; raises PhotoError.
 
-        Options: `search.Options`.
+        Options: `filters`, `without`, `min_score`, `after`, `fold_duplicates`; `search.Options` tells each.
         """
         view, wanted = self._look(k, options)
         started = time.perf_counter()

@@ -51,7 +51,10 @@ class TokenSearcher:
         self.close()
 
     def text(self, caption: str, k: int = 10, **options: Unpack[Options]) -> Results:
-        """Images whose captions are like this one, up to `k` of them. Options: `search.Options`."""
+        """Images whose captions are like this one, up to `k` of them.
+
+        Options: `filters`, `without`, `min_score`, `after`, `fold_duplicates`; `search.Options` tells each.
+        """
         return self.texts([caption], k, **options)
 
     def texts(self, captions: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
@@ -99,13 +102,8 @@ class TokenSearcher:
         `min_score` is above 0. An image counts once.
         """
         view, wanted = self._look(1, {"filters": filters, "without": without, "min_score": min_score}, view)
-        if not wanted.min_score:
-            raise QueryError("a count needs a least score above 0")
-        asked = _with_analyzer(view, asked)
-        queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in asked]
-        images = view.count(queries, listed(excluded, "image ids", QueryError))
-        check_analyzer(view, (*asked, *wanted.excluded_words))
-        return images
+        images = frozenset(listed(excluded, "image ids", QueryError))
+        return count(view, Plan(_with_analyzer(view, asked), wanted, view.engine, images))
 
     def random(
         self,
@@ -209,6 +207,17 @@ class TokenSearcher:
             captions = self.index.caption_count()
             self._counted = now, captions
         return captions
+
+
+def count(view: View, plan: Plan) -> int:
+    """How many images answer a search; it needs a least score above 0."""
+    wanted = plan.wanted
+    if not wanted.min_score:
+        raise QueryError("a count needs a least score above 0")
+    queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in plan.asked]
+    images = view.count(queries, sorted(plan.excluded_images))
+    check_analyzer(view, (*plan.asked, *wanted.excluded_words))
+    return images
 
 
 def distinctly_analysed(view: View, captions: Iterable[str]) -> tuple[Asked, ...]:

@@ -47,10 +47,12 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def run(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    def opened(place: str, model: str = "default", beam: int = 3, captions: int = 1) -> Searcher:
-        return Searcher(open_index(place), NamingCaptioner, beam, captions)
+    def opened(
+        kind: type[Searcher], place: str, model: str = "default", beam: int = 3, captions: int = 1
+    ) -> Searcher:
+        return kind(open_index(place), NamingCaptioner, beam, captions)
 
-    monkeypatch.setattr(Searcher, "open", opened)
+    monkeypatch.setattr(Searcher, "open", classmethod(opened))
     monkeypatch.setenv("CAPTION_INDEX", where)
     monkeypatch.setenv("COLUMNS", "100")
     yield lambda *arguments: CliRunner().invoke(main, [str(one) for one in arguments])
