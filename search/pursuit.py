@@ -28,7 +28,8 @@ FIRST = 4
 #: Each further question asks for this many times as many, up to `MOST`.
 GROWTH = 4
 MOST = 10_000
-#: What `Wanted` holds but for what may be another on the next page. (The tokens of words are in `filters`.)
+#: Fields of `Wanted` that make another search. The next page may have another `k`, and has another `after`;
+#: filters are in a fingerprint by their values, and excluded words by their tokens.
 _SETTINGS = tuple(
     one.name for one in fields(Wanted) if one.name not in ("k", "after", "filters", "excluded_words")
 )
