@@ -72,10 +72,16 @@ class View(ABC):
     engine: str
     #: Where the index is: a folder, or a URL without credentials.
     where: str
-    #: Name of the analyzer that made the tokens, for example "english/1".
-    analyzer: str
-    #: How many captions there are; None where a server would have to be asked.
-    known_count: int | None = None
+
+    @property
+    @abstractmethod
+    def analyzer(self) -> str:
+        """Name of the analyzer that made the tokens, for example "english/1"."""
+
+    @property
+    def known_count(self) -> int | None:
+        """How many captions there are; None where a server would have to be asked."""
+        return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.where}>"

@@ -77,11 +77,11 @@ class ElasticIndex(CaptionIndex):
         return self._reader
 
     @property
-    def analyzer(self) -> str:  # type: ignore[override]
+    def analyzer(self) -> str:
         return self._reader.analyzer
 
     @property
-    def known_count(self) -> int | None:  # type: ignore[override]
+    def known_count(self) -> int | None:
         return self._reader.known_count
 
     def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:

@@ -18,6 +18,14 @@ from indexer.elastic.searches import search
 from indexer.errors import IndexMismatchError
 
 
+def came_from(generation: Generation | None, indices: Collection[str]) -> bool:
+    """Whether an answer is surely of this generation, by the concrete indices of its hits.
+
+    One without hits may be of any.
+    """
+    return generation is not None and set(indices) == {generation.index}
+
+
 class LiveGeneration:
     """What a name stands for, as last seen, and the ranking that fits it."""
 
@@ -54,13 +62,8 @@ class LiveGeneration:
         """Whether there is no index yet: it answers as an empty one does."""
         return self.seen is None and self.look_up() is None
 
-    def look_up_if_changed(self, before: Generation | None, indices: Collection[str]) -> bool:
-        """Whether an answer came from another generation than `before`; looks up the live one if it may have.
-
-        `indices` are the concrete indices in the answer; an answer without hits may come from any.
-        """
-        if before is not None and set(indices) == {before.index}:
-            return False
+    def has_changed_since(self, before: Generation | None) -> bool:
+        """Whether the name stands for another generation than `before`, as the server says now."""
         after = self.look_up()
         return before is None or after is None or before.index != after.index
 

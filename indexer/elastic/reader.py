@@ -15,7 +15,7 @@ from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses, findable, problem, to_document, to_record
 from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
-from indexer.elastic.live import LiveGeneration
+from indexer.elastic.live import LiveGeneration, came_from
 from indexer.elastic.misspelt import corrections
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier
@@ -49,12 +49,12 @@ class ElasticReader(View):
         self._client, self._address, self._live, self._retrier = client, address, live, retrier
 
     @property
-    def analyzer(self) -> str:  # type: ignore[override]
+    def analyzer(self) -> str:
         """Of the live generation as last seen. Any answer that comes from another generation updates it."""
         return self._live.analyzer
 
     @property
-    def known_count(self) -> int | None:  # type: ignore[override]
+    def known_count(self) -> int | None:
         """0 where the server had no index when it was last asked; None (unknown) where it had one."""
         return 0 if self._live.seen is None else None
 
@@ -65,9 +65,8 @@ class ElasticReader(View):
                 return [Candidates((), 0.0, 0) for _ in queries]
             before = self._live.seen
             ranked = self._live.ranking.candidates_many(queries, limit)
-            if self._live.look_up_if_changed(
-                before, frozenset[str]().union(*(one.indices for one in ranked))
-            ):
+            indices = frozenset[str]().union(*(one.indices for one in ranked))
+            if not came_from(before, indices) and self._live.has_changed_since(before):
                 self._live.check_analyzer(before)
                 ranked = self._live.ranking.candidates_many(queries, limit)
         return [one.candidates for one in ranked]
@@ -106,8 +105,8 @@ class ElasticReader(View):
                 document = to_document(hit["_source"])
                 found.setdefault(document.record.image_id, []).append((hit["_id"], document))
                 indices.add(hit["_index"])
-            if indices:
-                self._live.look_up_if_changed(before, indices)
+            if indices and not came_from(before, indices):
+                self._live.look_up()
         return {
             image_id: [document for _, document in sorted(pairs, key=lambda pair: pair[0])]
             for image_id, pairs in found.items()

@@ -103,7 +103,7 @@ class EmbeddedIndex(CaptionIndex):
             raise
 
     @property
-    def analyzer(self) -> str:  # type: ignore[override]
+    def analyzer(self) -> str:
         return self._current().manifest.analyzer
 
     def _current(self) -> Snapshot:

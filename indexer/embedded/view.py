@@ -23,9 +23,15 @@ class EmbeddedView(View):
 
     def __init__(self, where: str, snapshot: Snapshot) -> None:
         self.where = where
-        self.analyzer = snapshot.manifest.analyzer
-        self.known_count = snapshot.manifest.captions
-        self._segments = snapshot.segments
+        self._manifest, self._segments = snapshot.manifest, snapshot.segments
+
+    @property
+    def analyzer(self) -> str:
+        return self._manifest.analyzer
+
+    @property
+    def known_count(self) -> int:
+        return self._manifest.captions
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
         limit = whole(limit)

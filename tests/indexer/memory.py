@@ -31,8 +31,11 @@ class MemoryIndex(CaptionIndex):
     """Answers every question by looking at everything."""
 
     engine = "memory"
+    # What the contract lets engines look up, tests set.
+    analyzer = "english/1"
+    known_count: int | None = None
 
-    def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = "english/1") -> None:
+    def __init__(self, records: Iterable[CaptionRecord] = (), analyzer_name: str = analyzer) -> None:
         self.where = "memory"
         self.analyzer = analyzer_name
         self.documents: dict[str, Document] = {}
