@@ -166,20 +166,8 @@ class BulkWriter:
 
         Returns the error if the server was too busy for some of them, which are then not noted.
         """
-        body = b"".join(
-            b'{"%b":{"_id":"%b"}}\n%b' % (operation.encode(), document_id.encode(), line)
-            for document_id, line in lines.items()
-        )
-        client = self._client.options(max_retries=0)
-        lines_of_body: list[Any] = [body]  # the client takes bytes too, though its types do not say so
         try:
-            # By its name, an index that was deleted meanwhile would be made again, without our mapping.
-            answer = client.bulk(
-                index=write_alias(self._index),
-                require_alias=True,
-                operations=lines_of_body,
-                filter_path=_ANSWER,
-            )
+            answer = self._send(_bulk_body(operation, lines))
         except elasticsearch.ApiError as error:
             refusal = api_error(self._address, error.status_code, error.body)
             if isinstance(refusal, IndexBusyError):
@@ -194,6 +182,19 @@ class BulkWriter:
         for document_id, result in zip(lines, results, strict=True):
             busy = self._settle(operation, document_id, result, outcome) or busy
         return busy
+
+    def _send(self, body: bytes) -> Mapping[str, Any]:
+        """Send one bulk request, once: `_write` repeats what was not done."""
+        client = self._client.options(max_retries=0)
+        operations: list[Any] = [body]  # the client takes bytes too, though its types do not say so
+        # By its name, an index that was deleted meanwhile would be made again, without our mapping.
+        answer: Mapping[str, Any] = client.bulk(
+            index=write_alias(self._index),
+            require_alias=True,
+            operations=operations,
+            filter_path=_ANSWER,
+        ).body
+        return answer
 
     def _settle(
         self, operation: str, document_id: str, result: Mapping[str, Any], outcome: _BulkResult
@@ -246,6 +247,13 @@ def _changes(before: Mapping[str, Any] | None, versions: Sequence[Mapping[str, A
     if before is None and len(versions) == 1:
         return 1
     return sum(not same_record(one, other) for one, other in pairwise([before or {}, *versions]))
+
+
+def _bulk_body(operation: str, lines: Mapping[str, bytes]) -> bytes:
+    return b"".join(
+        b'{"%b":{"_id":"%b"}}\n%b' % (operation.encode(), document_id.encode(), line)
+        for document_id, line in lines.items()
+    )
 
 
 def _line(source: Mapping[str, Any]) -> bytes:

@@ -15,20 +15,9 @@ ENGINE = "elasticsearch"
 
 
 def status_of(client: Elasticsearch, where: str, live: Generation | None) -> IndexStatus:
-    """Of the generation that the name `where` stands for; of nothing where there is none yet."""
+    """The status of the live generation, or of an empty index if none exists."""
     if live is None:
-        return IndexStatus(
-            engine=ENGINE,
-            where=where,
-            analyzer=DEFAULT,
-            schema=SCHEMA_VERSION,
-            captions=0,
-            images=0,
-            bytes=0,
-            sources={},
-            kinds={},
-            models={},
-        )
+        return _empty(where)
     with PointInTime(client, live.index) as point:
         captions, values = point.counts()
         images = sum(1 for _ in point.images())
@@ -46,6 +35,21 @@ def status_of(client: Elasticsearch, where: str, live: Generation | None) -> Ind
         models=values["model"],
         built_at=live.built_at,
         details=details,
+    )
+
+
+def _empty(where: str) -> IndexStatus:
+    return IndexStatus(
+        engine=ENGINE,
+        where=where,
+        analyzer=DEFAULT,
+        schema=SCHEMA_VERSION,
+        captions=0,
+        images=0,
+        bytes=0,
+        sources={},
+        kinds={},
+        models={},
     )
 
 
