@@ -12,7 +12,7 @@ linear map from its pooled features to a space of some 256 numbers:
 - The *words* of the nearest training photos: a word's score rises by a share of the logarithm of how much
   more often these photos' captions have the word than all captions do.
 
-docs/design.md says what each gave.
+docs/captioner.md says what each gave.
 """
 
 from __future__ import annotations

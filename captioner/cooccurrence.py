@@ -11,7 +11,7 @@ divided by their sum where that is above 1), each word's score gets
 
 Where real photos have taught the decoder, the text only disturbs. So the trust in a noun falls with the
 number of captioned photos that have it, and novelty is nearly 0 for a photo of which the learnt detector
-recognises as many words as of a usual training photo. docs/design.md says what each gave.
+recognises as many words as of a usual training photo. docs/captioner.md says what each gave.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The LSTM's state, the attention and the scores of frequent words stay float32, since their errors would add
 up over a caption. So nearly all captions stay the same, unlike with an encoder in bfloat16: 1,080 of 1,084
-with a beam of 3 (docs/design.md).
+with a beam of 3 (docs/captioner.md).
 """
 
 from __future__ import annotations

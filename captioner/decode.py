@@ -111,8 +111,8 @@ def usual_decoding(
     small decoder's commonest faults are "a red shirt and a red shirt", "a white and white dog" and "a kitchen
     is in the kitchen". So pairs of words do not come twice, a word does not come back before two others, and
     words other than function words do not come back at all, nor does another word for the same thing ("riding
-    a bicycle on a bike"). And a phrase hardly ends with its adjective ("a white is walking"). docs/design.md
-    says what each of these gave.
+    a bicycle on a bike"). And a phrase hardly ends with its adjective ("a white is walking").
+    docs/captioner.md says what each of these gave.
     With a consensus, a beam gives all hypotheses that it closes, for the consensus to choose among; greedy
     search stays greedy.
     """

@@ -7,8 +7,8 @@ Divergence", 2002).
 
 The subjects that most training photos show need more. Flickr8k is people and dogs, so its decoder writes of
 them everywhere: of 34 COCO photos without people 21 got some, of 79 without dogs 24 got one. Where the chance
-that a subject is there falls below what is sure, all its words lose nats in proportion (docs/design.md). It
-is looked for at every place of the photo: the mean over the places of the chance of each of its words. For
+that a subject is there falls below what is sure, all its words lose nats in proportion (docs/captioner.md).
+It is looked for at every place of the photo: the mean over the places of the chance of each of its words. For
 people this tells photos with and without better apart than the chance for the photo as a whole (COCO .93
 instead of .87, dev .985 instead of .981, as areas under the ROC curve), since few of a photo's places are
 enough to tell that a kitchen is empty. Subjects are doubted more where a photo is unlike the training photos,

@@ -14,7 +14,7 @@ tables are made of captions (captioner.train.phrasing), and both change the scor
   caption's subject, or after "is" or "are" behind it, verbs lose that captions hardly have of this subject:
   what is ridden or eaten does not ride or eat.
 
-docs/design.md says what each gave.
+docs/captioner.md says what each gave.
 """
 
 from __future__ import annotations
