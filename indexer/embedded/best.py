@@ -25,7 +25,7 @@ import numpy as np
 from indexer.embedded.dtypes import Bool, Float64, Int32, Int64, UInt8
 from indexer.embedded.token_sets import TokenSets
 
-# Cost model, nanoseconds, measured with NumPy 2.4 on one x86 core (docs/design.md); only speed depends on it.
+# Cost model, nanoseconds, measured with NumPy 2.4 on one x86 core; only speed depends on it.
 _COUNT_POSTING, _COUNT_SET, _SORT_POSTING = 3.0, 1.0, 8.0
 #: Postings read in the first step. Each step after it reads so many times as many, unless the scores found
 #: tell how deep to go.
