@@ -179,7 +179,7 @@ def delete(
     """
     if conditions:
         if image_ids or file or folders:
-            raise click.UsageError("--where goes alone: leave out image ids, --from and --gone.")
+            raise click.UsageError("--where cannot be combined with image ids, --from or --gone.")
         _delete_passing(conditions, where)
         return
     wanted = dict.fromkeys([*image_ids, *(line.rstrip("\n") for line in file or () if line.strip())])
@@ -191,7 +191,7 @@ def delete(
         gone = delete_gone(index, [Path(folder) for folder in folders])
     images = len(wanted) - len(absent) + gone.images
     click.echo(f"deleted {counted(removed + gone.captions, 'caption')} of {counted(images, 'image')}")
-    unknown += [f"{folder}: no caption in {where} tells of a photo in it or below" for folder in gone.untold]
+    unknown += [f"{folder}: no caption in {where} has a photo in this folder" for folder in gone.untold]
     for line in unknown:
         tell(line)
     if unknown:

@@ -159,7 +159,7 @@ def _telling(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callabl
         try:
             captioner = load()
         except CaptionerError as error:
-            tell(f"no photo can be searched with, words can: {error}")
+            tell(f"text search works, photo search does not: {error}")
             raise
         with suppress(IndexerError):  # searches will tell of an index that does not answer
             if remark := other_captioner(index, captioner.identity):

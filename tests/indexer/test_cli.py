@@ -378,7 +378,7 @@ class TestDelete:
         (tmp_path / "mine" / "a.jpg").unlink()
         result = run("delete", "--gone", "mien", "--gone", "other/../mine")
         assert (result.exit_code, result.stdout) == (1, "deleted 1 caption of 1 image\n")
-        assert result.stderr == "mien: no caption in caption-index/ tells of a photo in it or below\n"
+        assert result.stderr == "mien: no caption in caption-index/ has a photo in this folder\n"
 
     def test_folders_in_each_other_are_told_of_together(self, run: Run, tmp_path: Path) -> None:
         write_photo(tmp_path / "mine" / "2020" / "a.jpg")

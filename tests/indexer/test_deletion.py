@@ -108,9 +108,9 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
-            (["1", "--where", "source=coco"], 2, "--where goes alone: leave out image ids"),
-            (["--from", "-", "--where", "source=coco"], 2, "--where goes alone: leave out image ids"),
-            (["--gone", ".", "--where", "source=coco"], 2, "--where goes alone: leave out image ids"),
+            (["1", "--where", "source=coco"], 2, "--where cannot be combined with image ids"),
+            (["--from", "-", "--where", "source=coco"], 2, "--where cannot be combined with image ids"),
+            (["--gone", ".", "--where", "source=coco"], 2, "--where cannot be combined with image ids"),
             (["--where", "model="], 2, "--where model= has no value; it would delete all that have no model"),
             (["--where", "source=coco", "--where", " license = "], 2, "--where license= has no value"),
             ([], 2, "or give --from FILE, --gone DIR or --where"),

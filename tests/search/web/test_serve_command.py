@@ -83,7 +83,7 @@ def test_a_form_that_cannot_be_read_is_no_matter_of_the_log(
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0 and process.stderr is not None
     [said] = process.stderr.read().splitlines()
-    assert said.startswith("no photo can be searched with, words can: /no/such/model: ")
+    assert said.startswith("text search works, photo search does not: /no/such/model: ")
 
 
 def run(*arguments: str, token: str = "") -> tuple[int, str]:
@@ -109,7 +109,7 @@ def test_a_captioner_that_cannot_be_loaded_is_told_of_at_the_start(
     with pytest.raises(ModelError):
         _telling(MemoryIndex([]), loader("dfault"))()
     assert capsys.readouterr().err.startswith(
-        "no photo can be searched with, words can: dfault: no such model"
+        "text search works, photo search does not: dfault: no such model"
     )
 
 
