@@ -13,7 +13,7 @@ from pathlib import Path
 from indexer.batching import batches
 from indexer.contract import CaptionIndex
 from indexer.places import is_gone
-from indexer.spelling import beginnings, detour_in, without_detours
+from indexer.stored_paths import beginnings, detour_in, without_detours
 
 _BATCH = 1_000  # images
 

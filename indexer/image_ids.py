@@ -25,7 +25,7 @@ from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
 from indexer.places import is_same_file, is_there
 from indexer.records import CaptionRecord, Document
-from indexer.spelling import RealPaths, beginnings, spellings
+from indexer.stored_paths import RealPaths, beginnings, stored_forms
 
 if TYPE_CHECKING:
     from indexer.sources import Problem
@@ -106,7 +106,7 @@ def id_of_file(index: CaptionIndex, path: str) -> str | None:
 
     A relative path that is stored tells nothing, for nobody knows of which folder it is.
     """
-    return min((record.image_id for record in index.records({"image": spellings(path)})), default=None)
+    return min((record.image_id for record in index.records({"image": stored_forms(path)})), default=None)
 
 
 class IdsOfFiles:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from indexer.spelling import detour_in
+from indexer.stored_paths import detour_in
 
 
 def is_same_file(photo: str, place: str) -> bool:

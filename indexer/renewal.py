@@ -19,7 +19,7 @@ from indexer.counts import Counts
 from indexer.image_ids import IdsOfFiles, LookedUp, other_owner
 from indexer.places import is_same_file, leads_nowhere
 from indexer.records import WEB_FIELDS, AddReport, CaptionRecord, Document, image_ids
-from indexer.spelling import detour_in
+from indexer.stored_paths import detour_in
 
 if TYPE_CHECKING:
     from indexer.sources import Problem

@@ -16,7 +16,7 @@ from captioner.outside import error_text
 from indexer.errors import IndexerError, SourceError
 from indexer.sources import Source, SourceItem
 from indexer.sources.source import photo_of_folder
-from indexer.spelling import without_detours
+from indexer.stored_paths import without_detours
 
 try:
     import fsspec

@@ -10,7 +10,7 @@ from typing import Any
 from captioner.caption_files import Problem, json_lines
 from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
 from indexer.sources.source import Source, SourceItem, existing_file, stamp
-from indexer.spelling import as_stored
+from indexer.stored_paths import as_stored
 
 
 class JsonlSource(Source):

@@ -12,7 +12,7 @@ from captioner.caption_files import Problem as Problem
 from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
-from indexer.spelling import without_detours
+from indexer.stored_paths import without_detours
 
 SourceItem = CaptionRecord | Problem
 

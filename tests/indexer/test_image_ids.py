@@ -8,7 +8,7 @@ import pytest
 
 from indexer.image_ids import IdsOfRun, LookedUp, is_other, other_owner
 from indexer.records import CaptionRecord, Document
-from indexer.spelling import RealPaths
+from indexer.stored_paths import RealPaths
 from tests.indexer.worlds import write_photo
 
 MODEL, OTHER = "colour@1", "other@1"

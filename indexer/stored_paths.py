@@ -1,4 +1,4 @@
-"""The one spelling in which paths are stored, and the others by which they are found.
+"""The one form in which paths are stored, and the others by which they are found.
 
 Sources store paths without detours (`..`), so a photo's place needs no folders but those that it lies in.
 Links stay: where a folder was named by a link, the link says better than its target where the photos are.
@@ -45,7 +45,7 @@ def detour_in(place: str) -> str:
     return before + dots
 
 
-def spellings(path: str | os.PathLike[str]) -> tuple[str, ...]:
+def stored_forms(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """How the path of a file or folder may be stored: as it is now; as it was named, by earlier versions;
     and resolved, where it was named by the target of a link."""
     named = Path(path).absolute()
@@ -54,7 +54,7 @@ def spellings(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 def beginnings(folder: str | os.PathLike[str]) -> list[str]:
     """The beginnings that stored paths of files below a folder can have."""
-    return [os.path.join(each, "") for each in spellings(folder)]  # ends with a slash
+    return [os.path.join(each, "") for each in stored_forms(folder)]  # ends with a slash
 
 
 class RealPaths:

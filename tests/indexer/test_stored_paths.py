@@ -1,4 +1,4 @@
-"""The one spelling of a path that is stored, and the others by which it is looked for."""
+"""The one form of a path that is stored, and the others by which it is looked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexer.image_ids import id_of_file
 from indexer.records import CaptionRecord
 from indexer.sources import CocoSource, Flickr8kSource, FolderSource, JsonlSource, ScrapedSource, Source
-from indexer.spelling import RealPaths, spellings, without_detours
+from indexer.stored_paths import RealPaths, stored_forms, without_detours
 from tests.indexer.worlds import (
     DraftingIndex,
     write_coco,
@@ -129,10 +129,10 @@ def test_a_file_is_known_by_the_spellings_of_its_path(
     photo = write_noise(tmp_path / "disk" / "a.png", 1)
     (tmp_path / "link").symlink_to(photo.parent)
     typed = f"{tmp_path}/disk/../link/a.png"
-    assert spellings(typed) == (f"{tmp_path}/link/a.png", typed, os.path.realpath(photo))
-    assert spellings(photo) == (str(photo),)
+    assert stored_forms(typed) == (f"{tmp_path}/link/a.png", typed, os.path.realpath(photo))
+    assert stored_forms(photo) == (str(photo),)
     monkeypatch.chdir(photo.parent)
-    for place in spellings(typed):
+    for place in stored_forms(typed):
         index = DraftingIndex([CaptionRecord("a.png", "A dog.", place)])
         for path in (typed, "../link/a.png"):
             assert id_of_file(index, path) == "a.png"
