@@ -63,12 +63,18 @@ class Pictures:
         if not self.folders or not image or is_url(image):
             return None
         path = self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
-        return path if path and path.is_file() else None
+        # Of a file that came back to its very place nobody shall be told that it is not here.
+        return path if path and _is_file(path) else self._at_its_place(image)
 
     def has_gone(self, image: str) -> bool:
         """Whether `image`, a record's path, leads into a named folder that has no such file any more."""
         path = Path(image)
-        return path.is_absolute() and self._lies_here(path) and not path.is_file()
+        return path.is_absolute() and self._lies_here(path) and _is_nowhere(path)
+
+    def _at_its_place(self, image: str) -> Path | None:
+        path = Path(image)
+        is_there = path.is_absolute() and ".." not in path.parts and _is_file(path)
+        return self._inside(path) if is_there else None
 
     def _look(self, image: str, period: int) -> Path | None:
         """`find` without the cache. `period` is a part of its key, so that a new period looks anew."""
@@ -94,7 +100,7 @@ class Pictures:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
             return None
-        return real if any(map(real.is_relative_to, self.folders)) and real.is_file() else None
+        return real if any(map(real.is_relative_to, self.folders)) and _is_file(real) else None
 
     def thumbnail(self, picture: Picture, size: int) -> bytes:
         """A JPEG of the picture whose longer side is at most `size` (one of SIZES). Raises PhotoError."""
@@ -112,6 +118,24 @@ class Pictures:
                 _, old = self._thumbnails.popitem(last=False)
                 self._bytes -= len(old)
         return made
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file, as far as we may look: `Path.is_file` raises where we may not."""
+    with suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def _is_nowhere(path: Path) -> bool:
+    """Whether there is certainly nothing: what may not be looked at, or just now cannot be, has not gone."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _shrink(path: Path, size: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,50 @@ def test_only_a_file_that_was_in_a_named_folder_has_gone(shelf: Pictures, tmp_pa
     for other in ("", "IMG_2.jpg", "/elsewhere/IMG_9.jpg", f"{tmp_path}/IMG_9.jpg", str(link)):
         assert shelf.find(other) is None and not shelf.has_gone(other)
     assert not Pictures([]).has_gone(str(picture))
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From now on nobody may look at files of that name, not even root, as whom tests may run."""
+    look = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_found_and_not_gone(
+    shelf: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered, never_seen = str(tmp_path / "b/2019/IMG_2.jpg"), "b/2019/IMG_2.jpg"
+    assert shelf.find(remembered)
+    refused(monkeypatch, "IMG_2.jpg")
+    for image in (remembered, never_seen):
+        assert shelf.find(image) is None
+        assert not shelf.has_gone(image)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\0.jpg", "IMG_1.jpg/x.jpg"])
+def test_no_name_of_a_picture_spoils_an_answer(
+    shelf: Pictures, serve: Serve, tmp_path: Path, name: str
+) -> None:
+    image = f"{tmp_path}/a/{name}"
+    assert shelf.find(image) is None
+    index = MemoryIndex([CaptionRecord("x", "a dog", image=image)])
+    client = serve(index, Settings(images=(tmp_path / "a",)))
+    for answer in (client.get(f"{V1}/text", params={"q": "dog"}), client.get(f"{V1}/random")):
+        assert answer.status_code == 200
+    assert shelf.has_gone(image) == (name == "IMG_1.jpg/x.jpg")
+
+
+def test_a_picture_that_comes_back_to_its_place_is_found_at_once(shelf: Pictures, tmp_path: Path) -> None:
+    picture, away = tmp_path / "b/2019/IMG_2.jpg", tmp_path / "away.jpg"
+    picture.rename(away)
+    assert shelf.find(str(picture)) is None and shelf.has_gone(str(picture))
+    away.rename(picture)
+    assert shelf.find(str(picture)) == picture
 
 
 def test_a_picture_that_comes_or_goes_is_noticed_in_time(
