@@ -6,16 +6,7 @@ from collections import Counter
 
 from indexer.scrape.items import UnansweredError
 from indexer.scrape.providers.protocol import Provider
-
-#: The reason of a query that was left out because its provider had failed before.
-NOT_ASKED = "not-asked"
-
-#: Failures that every further query would meet: one of them is enough.
-_FOR_ALL = frozenset({"key", "quota"})
-#: Failures of one query alone, which say nothing of the provider.
-_OF_ONE = frozenset({"api-error", "cursor", "fault"})
-#: So many queries in a row that fail otherwise (each was retried) show that a provider is down or overloaded.
-_ROW = 2
+from indexer.scrape.reasons import failures_in_a_row
 
 
 class CircuitBreaker:
@@ -34,8 +25,9 @@ class CircuitBreaker:
 
     def failed(self, provider: Provider, error: UnansweredError) -> None:
         """A query was not answered."""
-        if not provider.endpoint or error.reason in _OF_ONE:
+        most = failures_in_a_row(error.reason)
+        if not provider.endpoint or most is None:
             return
         self._in_a_row[provider.name] += 1
-        if error.reason in _FOR_ALL or self._in_a_row[provider.name] >= _ROW:
+        if self._in_a_row[provider.name] >= most:
             self._stopped[provider.name] = error.detail

@@ -22,12 +22,22 @@ from indexer.scrape import scraper
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import remove_empty
 from indexer.scrape.options import scraping_options, settings_of
-from indexer.scrape.providers import NAMES, provider
+from indexer.scrape.providers import LISTED, NAMES, described, provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
 from indexer.source_options import LINES, captioning_options, refuse_given
 
+_HELP = f"""Find photos for each QUERY and download them politely.
 
-@click.command()
+Providers: {described()}. {" and ".join(LISTED)} take all photos, the others --per-query of them.
+Next: indexer build --scraped DIR.
+
+Pictures that are permanently unavailable (deleted, not a photo, excluded by robots.txt) are counted and
+are no failure. The exit code is 1 if the same command may get more another time (a query was not answered,
+a site was down), or if DIR has no photo at all.
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("queries", nargs=-1, metavar="[QUERY]...")
 @click.option(
     "--queries",
@@ -65,17 +75,7 @@ def scrape(
     captions: int,
     **options: Any,
 ) -> None:
-    """Find photos for each QUERY and download them politely.
-
-    Providers: openverse, wikimedia, flickr (key in FLICKR_API_KEY), google (GOOGLE_API_KEY and
-    GOOGLE_SEARCH_ENGINE_ID), urls (QUERY is a URL, optionally with a tab and a title after it, or a
-    file of such lines), page (QUERY is the URL of an HTML page); of these two, all photos are taken. Next:
-    indexer build --scraped DIR.
-
-    Pictures that are permanently unavailable (deleted, not a photo, excluded by robots.txt) are counted and
-    are no failure. The exit code is 1 if the same command may get more another time (a query was not
-    answered, a site was down), or if DIR has no photo at all.
-    """
+    # Its help is above, since it names the providers.
     texts = (query.strip("\ufeff \t\r\n") for query in (*queries, *(file or ())))  # of files put together
     wanted = [_checked_query(text) for text in texts if text.strip()]
     if where is None:

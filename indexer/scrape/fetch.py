@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from yarl import URL
 
 from indexer.scrape.addresses import AddressGuard, Network
-from indexer.scrape.items import PASSING, RefusalError, UnansweredError
+from indexer.scrape.items import RefusalError, UnansweredError
 from indexer.scrape.pace import Clock, Pace, retry_after
 from indexer.scrape.providers.protocol import FindError
+from indexer.scrape.reasons import PASSING
 from indexer.scrape.robots import LARGEST, Robots, check_robots_tag, text_of
 from indexer.scrape.transport import Check, HttpTransport, Limits, Response, Transport
 

@@ -11,24 +11,10 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from indexer.errors import ScrapeError
+from indexer.scrape.reasons import PASSING, QueryFailure, Reason
 
 Status = Literal["found", "downloaded", "duplicate", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = ("found", "downloaded", "duplicate", "skipped", "failed")
-
-#: Why an address was not fetched, or not kept; docs/scraping.md lists them.
-Reason = (
-    Literal["robots", "robots-unreachable", "robots-tag", "crawl-delay", "rate-limited"]  # the site's wish
-    | Literal["scheme", "bad-url", "private-address", "redirect", "redirect-loop", "too-many-redirects"]
-    | Literal["not-found", "http-error", "server-error", "timeout", "connection", "truncated", "encoding"]
-    | Literal["content-type", "too-large", "too-small", "not-a-photo"]  # what came
-    | Literal["excluded"]  # the owner's wish
-    | Literal["fault"]  # of this program
-)
-
-#: Those that may be gone the next time; all others are final, and a later run leaves them alone.
-PASSING: frozenset[Reason] = frozenset(
-    {"rate-limited", "server-error", "timeout", "connection", "truncated", "robots-unreachable", "fault"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +115,9 @@ class RefusalError(ScrapeError):
 class UnansweredError(ScrapeError):
     """A provider that could not answer a query: bad key, spent quota, an error of its API."""
 
-    def __init__(self, reason: str, detail: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: QueryFailure, detail: str, retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
-        self.reason = reason
+        self.reason: QueryFailure = reason
         self.detail = detail
         self.retry_after = retry_after
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from indexer.scrape.credit import with_credit
-from indexer.scrape.items import Item, Reason
+from indexer.scrape.items import Item
+from indexer.scrape.reasons import Reason
 
 #: Why a site no longer gives a photo that it has given; other failures say nothing of its wishes.
 WITHDRAWN: frozenset[Reason] = frozenset({"not-found", "http-error", "robots", "robots-tag"})

@@ -10,9 +10,10 @@ from captioner.photo import UNKNOWN
 from indexer.scrape.addresses import Network
 from indexer.scrape.credit import as_found
 from indexer.scrape.excluded import Excluded
-from indexer.scrape.items import Item, Reason, SearchProgress
+from indexer.scrape.items import Item, SearchProgress
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.manifest import NAME, sound_manifest
+from indexer.scrape.reasons import Reason
 from indexer.scrape.settings import ScrapeSettings
 from indexer.scrape.transport import Limits
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from captioner.counted import counted
 from captioner.outside import printable
-from indexer.scrape.circuit_breaker import NOT_ASKED
-from indexer.scrape.items import PASSING, Item, Reason, SearchProgress
+from indexer.scrape.items import Item, SearchProgress
+from indexer.scrape.reasons import NOT_ASKED, PASSING, Reason
 
 _SHOWN = 20
 _HEADINGS = ("provider", "found", "downloaded", "duplicate", "skipped", "failed")

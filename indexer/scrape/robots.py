@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from protego import Protego
 from yarl import URL
 
-from indexer.scrape.items import Reason, RefusalError
+from indexer.scrape.items import RefusalError
+from indexer.scrape.reasons import Reason
 
 #: Product token: what robots.txt and X-Robots-Tag call this program.
 AGENT = "caption-search"

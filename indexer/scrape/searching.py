@@ -6,10 +6,11 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from indexer.scrape.circuit_breaker import NOT_ASKED, CircuitBreaker
+from indexer.scrape.circuit_breaker import CircuitBreaker
 from indexer.scrape.items import Item, SearchProgress, UnansweredError, fault
 from indexer.scrape.ledger import Ledger
 from indexer.scrape.providers.protocol import Provider, ResultPage, WebAccess
+from indexer.scrape.reasons import NOT_ASKED
 from indexer.scrape.report import ScrapeReport
 from indexer.scrape.settings import ScrapeSettings
 from indexer.scrape.task_group import run_together
@@ -90,7 +91,7 @@ class Searching:
                 break
             self.breaker.answered(provider)
             chosen = page.found[progress.used :][:room]
-            await self.on_found(chosen, number)
+            await self.on_found([replace(item, provider=provider.name) for item in chosen], number)
             progress = _advanced(progress, page, len(chosen))
             if provider.limited:
                 self.on_progress(progress)

@@ -81,7 +81,7 @@ def _picture(apis: Apis, shared_data: Path, name: str, title: str) -> Picture:
 @pytest.fixture
 def providers(web: Apis) -> list[Provider]:
     at = web.environment()
-    return [Openverse(at["OPENVERSE_API"], delay=0.0), Wikimedia(at["WIKIMEDIA_API"], delay=0.0)]
+    return [Openverse(at["OPENVERSE_ENDPOINT"], delay=0.0), Wikimedia(at["WIKIMEDIA_ENDPOINT"], delay=0.0)]
 
 
 @pytest.fixture

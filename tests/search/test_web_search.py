@@ -68,7 +68,7 @@ def apis(site: Site) -> Apis:  # noqa: F811
 
 @pytest.fixture
 def openverse(apis: Apis) -> Provider:
-    return Openverse(apis.environment()["OPENVERSE_API"], delay=0.0)
+    return Openverse(apis.environment()["OPENVERSE_ENDPOINT"], delay=0.0)
 
 
 def _pictures(apis: Apis, numbers: Iterable[int]) -> list[Picture]:

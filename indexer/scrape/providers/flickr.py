@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, key_from, number_from, text_of
+from indexer.scrape.providers.protocol import (
+    ResultPage,
+    WebAccess,
+    endpoint_from,
+    entries,
+    key_from,
+    number_from,
+    text_of,
+)
+from indexer.scrape.reasons import QueryFailure
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.flickr.com/services/rest/"
@@ -38,7 +47,10 @@ _LICENSES = {
 _SIZE = 100
 _PAGES = 4_000 // _SIZE
 #: What some of its error codes mean; that it is not available it also says to those who ask too much.
-_REASONS = {"100": "key", **dict.fromkeys(("0", "10", "105", "201"), "server-error")}
+_REASONS: Mapping[str, QueryFailure] = {
+    "100": "key",
+    **dict.fromkeys(("0", "10", "105", "201"), "server-error"),
+}
 #: Sizes that Flickr may offer, the ones around 1,024 pixels first.
 _SIZES = ("url_l", "url_c", "url_z", "url_m")
 
@@ -84,14 +96,15 @@ class Flickr:
         answer = answer if isinstance(answer, dict) else {}
         if status == 200 and answer.get("stat") == "ok":
             return None
-        reason = "rate-limited" if status == 429 else _REASONS.get(str(answer.get("code")), "api-error")
+        said = _REASONS.get(str(answer.get("code")), "api-error")
+        reason: QueryFailure = "rate-limited" if status == 429 else said
         message = plain_text(answer.get("message")).replace(self.key, "***")
         return UnansweredError(reason, f"Flickr: HTTP {status} {message}".strip())
 
 
 def from_environment(environment: Mapping[str, str]) -> Flickr:
     key = key_from(environment, "FLICKR_API_KEY", "flickr")
-    return Flickr(key, environment.get("FLICKR_API") or ENDPOINT)
+    return Flickr(key, endpoint_from(environment, "FLICKR_ENDPOINT", ENDPOINT))
 
 
 def _url(photo: Mapping[str, Any]) -> str:
@@ -104,7 +117,6 @@ def _item(photo: Mapping[str, Any], url: str, query: str) -> Item:
     page = f"https://www.flickr.com/photos/{text_of(photo, 'owner')}/{text_of(photo, 'id')}"
     return Item(
         url=url,
-        provider="flickr",
         query=query,
         title=title,
         page=page,

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, key_from, number_from, text_of
+from indexer.scrape.providers.protocol import (
+    ResultPage,
+    WebAccess,
+    endpoint_from,
+    entries,
+    key_from,
+    number_from,
+    text_of,
+)
+from indexer.scrape.reasons import QueryFailure
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://www.googleapis.com/customsearch/v1"
@@ -54,14 +63,14 @@ class Google:
         spent = status == 429 or reasons & _QUOTA
         # A wrong key is a bad request as well, and so is an odd query: only the message tells them apart.
         refused = status in (401, 403) or "API key" in message
-        reason = "quota" if spent else "key" if refused else "api-error"
+        reason: QueryFailure = "quota" if spent else "key" if refused else "api-error"
         return UnansweredError(reason, f"Google: HTTP {status} {message}".strip())
 
 
 def from_environment(environment: Mapping[str, str]) -> Google:
     key = key_from(environment, "GOOGLE_API_KEY", "google")
     engine = key_from(environment, "GOOGLE_SEARCH_ENGINE_ID", "google")
-    return Google(key, engine, environment.get("GOOGLE_API") or ENDPOINT)
+    return Google(key, engine, endpoint_from(environment, "GOOGLE_ENDPOINT", ENDPOINT))
 
 
 def _item(entry: Mapping[str, Any], query: str) -> Item:
@@ -70,7 +79,6 @@ def _item(entry: Mapping[str, Any], query: str) -> Item:
     title, site = plain_text(entry.get("title")), plain_text(entry.get("displayLink"))
     return Item(
         url=text_of(entry, "link"),
-        provider="google",
         query=query,
         title=title,
         page=page,

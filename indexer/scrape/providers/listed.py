@@ -74,7 +74,7 @@ class UrlList:
 
     def _item(self, text: str, query: str) -> Item:
         url, _, title = text.partition("\t")
-        return Item(url=url.strip(), provider=self.name, query=query, title=plain_text(title))
+        return Item(url=url.strip(), query=query, title=plain_text(title))
 
 
 def _lines_of(file: BinaryIO) -> Iterator[bytes]:
@@ -117,7 +117,6 @@ class HtmlPage:
             found.append(
                 Item(
                     url=url,
-                    provider=self.name,
                     query=query,
                     title=title,
                     page=address,

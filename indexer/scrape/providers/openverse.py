@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, number_from, text_of
+from indexer.scrape.providers.protocol import (
+    ResultPage,
+    WebAccess,
+    endpoint_from,
+    entries,
+    number_from,
+    text_of,
+)
+from indexer.scrape.reasons import QueryFailure
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://api.openverse.org/v1/images/"
@@ -42,7 +50,7 @@ class Openverse:
 
 
 def from_environment(environment: Mapping[str, str]) -> Openverse:
-    endpoint = environment.get("OPENVERSE_API") or ENDPOINT
+    endpoint = endpoint_from(environment, "OPENVERSE_ENDPOINT", ENDPOINT)
     token = environment.get("OPENVERSE_TOKEN", "").strip()
     return Openverse(endpoint, token, delay=0.6) if token else Openverse(endpoint)
 
@@ -51,7 +59,11 @@ def _error(status: int, answer: Any) -> UnansweredError | None:
     if status == 200:
         return None
     detail = plain_text(answer.get("detail")) if isinstance(answer, dict) else ""
-    reason = "key" if status in (401, 403) else "rate-limited" if status == 429 else "api-error"
+    reason: QueryFailure = "api-error"
+    if status in (401, 403):
+        reason = "key"
+    elif status == 429:
+        reason = "rate-limited"
     return UnansweredError(reason, f"Openverse: HTTP {status} {detail}".strip())
 
 
@@ -60,7 +72,6 @@ def _item(entry: Mapping[str, Any], query: str) -> Item:
     page, named = text_of(entry, "foreign_landing_url"), _license(entry)
     return Item(
         url=text_of(entry, "url"),
-        provider="openverse",
         query=query,
         title=title,
         page=page,

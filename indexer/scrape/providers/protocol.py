@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from indexer.errors import ScrapeError
-from indexer.scrape.items import Item, UnansweredError
+from indexer.scrape.addresses import AddressGuard
+from indexer.scrape.items import Item, RefusalError, UnansweredError
 from indexer.scrape.transport import Response
 
 #: Finds the error in an API's answer, by its status and its JSON (None for what is none).
@@ -38,11 +40,11 @@ class ResultPage:
 
 
 class Provider(Protocol):
-    """Finds pictures for a query, one page at a time.
+    """Finds pictures for a query, one page at a time; `Searching` notes in each item whose it is.
 
     Raises UnansweredError when it cannot (quota, key, an error of the API, a cursor that is none of its
-    own); other queries go on. `limited`: a search whose results have no natural end, so `per_query` holds.
-    `delay`: seconds between two requests to its `endpoint`, by its terms of use.
+    own); reasons.py says what follows. `limited`: a search whose results have no natural end, so `per_query`
+    holds. `delay`: seconds between two requests to its `endpoint`, by its terms of use.
     """
 
     @property
@@ -66,6 +68,31 @@ def key_from(environment: Mapping[str, str], variable: str, provider_name: str) 
     if not value:
         raise ScrapeError(f"provider {provider_name} needs a key: set {variable} in the environment")
     return value
+
+
+def endpoint_from(environment: Mapping[str, str], variable: str, standard: str) -> str:
+    """An API's address: the standard one, or another that the variable names.
+
+    Raises ScrapeError, which names the variable, for what is no web address, and for one to which keys would
+    go unencrypted over a network.
+    """
+    value = environment.get(variable, "").strip()
+    if not value:
+        return standard
+    try:
+        url = AddressGuard().check_url(value)
+    except RefusalError as refusal:
+        raise ScrapeError(f"{variable}: {refusal.detail}") from None
+    if url.scheme != "https" and not _is_this_machine(url.host or ""):
+        raise ScrapeError(f"{variable}: only https:// is allowed, except to this machine (127.0.0.1)")
+    return value
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def number_from(cursor: str, provider_name: str) -> int:

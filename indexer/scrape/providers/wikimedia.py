@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.scrape.items import Item, UnansweredError
-from indexer.scrape.providers.protocol import ResultPage, WebAccess, entries, text_of, wrong_cursor
+from indexer.scrape.providers.protocol import (
+    ResultPage,
+    WebAccess,
+    endpoint_from,
+    entries,
+    text_of,
+    wrong_cursor,
+)
+from indexer.scrape.reasons import QueryFailure
 from indexer.scrape.text import attribution, plain_text
 
 ENDPOINT = "https://commons.wikimedia.org/w/api.php"
@@ -41,7 +49,7 @@ class Wikimedia:
 
 
 def from_environment(environment: Mapping[str, str]) -> Wikimedia:
-    return Wikimedia(environment.get("WIKIMEDIA_API") or ENDPOINT)
+    return Wikimedia(endpoint_from(environment, "WIKIMEDIA_ENDPOINT", ENDPOINT))
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -78,7 +86,8 @@ def _error(status: int, answer: Any) -> UnansweredError | None:
         return None
     error = error if isinstance(error, dict) else {}
     code, info = text_of(error, "code") or f"HTTP {status}", plain_text(error.get("info"))
-    reason = "rate-limited" if status == 429 or code in ("ratelimited", "maxlag") else "api-error"
+    overloaded = status == 429 or code in ("ratelimited", "maxlag")
+    reason: QueryFailure = "rate-limited" if overloaded else "api-error"
     return UnansweredError(reason, f"Wikimedia Commons: {code} {info}".strip())
 
 
@@ -98,7 +107,6 @@ def _item(info: Mapping[str, Any], title: str, query: str) -> Item | None:
     named = plain_text(_metadata(info, "LicenseShortName"))
     return Item(
         url=url,
-        provider="wikimedia",
         query=query,
         title=title,
         page=page,

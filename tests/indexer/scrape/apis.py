@@ -36,13 +36,13 @@ class Apis:
 
     def environment(self) -> dict[str, str]:
         return {
-            "OPENVERSE_API": self.site.url("/v1/images/"),
+            "OPENVERSE_ENDPOINT": self.site.url("/v1/images/"),
             "OPENVERSE_TOKEN": "openverse-secret",
-            "WIKIMEDIA_API": self.site.url("/w/api.php"),
-            "GOOGLE_API": self.site.url("/customsearch/v1"),
+            "WIKIMEDIA_ENDPOINT": self.site.url("/w/api.php"),
+            "GOOGLE_ENDPOINT": self.site.url("/customsearch/v1"),
             "GOOGLE_API_KEY": "google-secret",
             "GOOGLE_SEARCH_ENGINE_ID": "engine-secret",
-            "FLICKR_API": self.site.url("/services/rest/"),
+            "FLICKR_ENDPOINT": self.site.url("/services/rest/"),
             "FLICKR_API_KEY": "flickr-secret",
         }
 

@@ -19,4 +19,4 @@ class Saying:
     limited: bool = True
 
     async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
-        return ResultPage(tuple(replace(item, provider=self.name, query=query) for item in self.found), None)
+        return ResultPage(tuple(replace(item, query=query) for item in self.found), None)

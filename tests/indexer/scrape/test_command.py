@@ -246,3 +246,12 @@ def test_a_missing_key_is_one_clear_line(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr == "Error: provider google needs a key: set GOOGLE_API_KEY in the environment\n"
     assert not (tmp_path / "x").exists()
+
+
+def test_a_wrong_endpoint_is_one_line_that_names_its_variable(tmp_path: Path) -> None:
+    environment = {"FLICKR_API_KEY": "flickr-secret", "FLICKR_ENDPOINT": "http://api.example.org/"}
+    result = _run("cats", *CONTACT, "--provider", "flickr", "-o", str(tmp_path / "x"), env=environment)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: FLICKR_ENDPOINT: only https:// is allowed")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "x").exists()

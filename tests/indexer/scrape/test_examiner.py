@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.errors import ScrapeError
-from indexer.scrape import examiner as room
+from indexer.scrape import examiner as module
 from indexer.scrape.examiner import Examined, Examiner
 from indexer.scrape.items import RefusalError
 from indexer.scrape.store import examine
@@ -72,10 +72,10 @@ def examiner() -> Iterator[Examiner]:
 
 @pytest.fixture
 def harmed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], Examiner]]:
-    monkeypatch.setattr(room, "_PROGRAM", HARMED)
+    monkeypatch.setattr(module, "_PROGRAM", HARMED)
     made: list[Examiner] = []
 
-    def make(seconds: float = room.SECONDS) -> Examiner:
+    def make(seconds: float = module.SECONDS) -> Examiner:
         made.append(Examiner(32, seconds))
         return made[-1]
 
@@ -102,7 +102,7 @@ def test_it_finds_what_this_process_finds(examiner: Examiner, bodies: list[bytes
 def test_large_pictures_are_decoded_one_at_a_time(examiner: Examiner) -> None:
     large, small = png(4200), jpeg(1)
     found: list[Examined] = []
-    with room._ONE_LARGE:
+    with module._ONE_LARGE:
         thread = threading.Thread(target=lambda: found.extend(examiner.examine([large])))
         thread.start()
         other = Examiner(32)
@@ -167,7 +167,7 @@ def test_it_can_be_ended_while_it_is_busy(harmed: Callable[[], Examiner]) -> Non
 
 
 def test_one_that_does_not_start_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_PROGRAM", "raise SystemExit(3)")
+    monkeypatch.setattr(module, "_PROGRAM", "raise SystemExit(3)")
     with pytest.raises(ScrapeError, match=r"python\S* does not start the process that decodes pictures$"):
         Examiner(32).examine([jpeg(1)])
 

@@ -601,6 +601,38 @@ def test_every_provider_by_name() -> None:
         provider("bing", environment)
 
 
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("api.example.org/search", r"not a web address \(no http:// or https://\)"),
+        ("ftp://api.example.org/", "ftp: is not http or https"),
+        ("https://user:secret@api.example.org/", "the address holds credentials"),
+        ("http://api.example.org/", "only https:// is allowed, except to this machine"),
+        ("http://10.0.0.1/", "only https:// is allowed, except to this machine"),
+    ],
+)
+def test_a_wrong_endpoint_is_refused_by_its_variable(name: str, endpoint: str, told: str) -> None:
+    variable = f"{name.upper()}_ENDPOINT"
+    environment = {"GOOGLE_API_KEY": "a", "GOOGLE_SEARCH_ENGINE_ID": "b", "FLICKR_API_KEY": "c"}
+    with pytest.raises(ScrapeError, match=f"^{variable}: {told}") as caught:
+        provider(name, {**environment, variable: endpoint})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "endpoint",
+    ["https://api.example.org/x", "http://127.0.0.1:80/", "http://[::1]/", "http://localhost/", " ", ""],
+)
+def test_an_endpoint_is_encrypted_or_of_this_machine(name: str, endpoint: str) -> None:
+    environment = {"GOOGLE_API_KEY": "a", "GOOGLE_SEARCH_ENGINE_ID": "b", "FLICKR_API_KEY": "c"}
+    standard = provider(name, environment).endpoint
+    assert standard.startswith("https://")
+    made = provider(name, {**environment, f"{name.upper()}_ENDPOINT": endpoint})
+    assert made.endpoint == (endpoint.strip() or standard)
+
+
 @pytest.mark.parametrize(("name", "variable"), [("google", "GOOGLE_API_KEY"), ("flickr", "FLICKR_API_KEY")])
 def test_a_missing_key_is_asked_for_by_name(name: str, variable: str) -> None:
     with pytest.raises(ScrapeError, match=f"set {variable} in the environment"):

@@ -1,4 +1,4 @@
-"""The small rooms of scraping: addresses, texts, what has been seen, what waits, what is told."""
+"""The small modules of scraping: addresses, texts, what has been seen, what waits, what is told."""
 
 from __future__ import annotations
 
