@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from indexer.contract import CaptionIndex
     from indexer.elastic import ElasticIndex
 
-#: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
+#: Commands in modules of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE = {
     "export": "indexer.export_command:export",
     "kibana": "indexer.kibana_command:kibana",

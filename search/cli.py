@@ -32,7 +32,7 @@ from search.photo_or_words import as_captions, indexed, missing
 from search.query import written
 from search.searcher import IndexedImage, Searcher
 
-#: Commands with rooms of their own, imported only when they are called: name -> "module:attribute".
+#: Commands in modules of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE: dict[str, str] = {
     "compare": "search.compare_command:compare",
     "duplicates": "search.duplicates_command:duplicates",

@@ -136,16 +136,16 @@ def test_links_and_pictures_lead_somewhere(page: str) -> None:
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
 
 
-def test_a_package_that_lists_its_rooms_lists_all_of_them() -> None:
+def test_a_package_that_lists_its_modules_lists_all_of_them() -> None:
     listed = {
         package.parent: re.findall(r"^(\w+\.py) ", package.read_text(encoding="utf-8"), re.MULTILINE)
         for name in ("captioner", "indexer", "search")
         for package in (ROOT / name).rglob("__init__.py")
     }
-    found = {folder: rooms for folder, rooms in listed.items() if rooms}
+    found = {folder: modules for folder, modules in listed.items() if modules}
     assert len(found) >= 2
-    for folder, rooms in found.items():
-        assert sorted(["__init__.py", *rooms]) == sorted(path.name for path in folder.glob("*.py")), folder
+    for folder, modules in found.items():
+        assert sorted(["__init__.py", *modules]) == sorted(path.name for path in folder.glob("*.py")), folder
 
 
 def options_of_commands() -> Iterator[tuple[str, click.Option]]:

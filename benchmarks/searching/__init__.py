@@ -1,4 +1,4 @@
-"""The rooms of benchmarks/search.py.
+"""The modules of benchmarks/search.py.
 
 material.py   captions, their token sets, the questions and the true answers, made once for all engines
 peers.py      each way to search, in memory or in a folder, behind one interface

@@ -170,12 +170,12 @@ def test_a_lazy_command_is_imported_when_it_is_called(monkeypatch: pytest.Monkey
 
     main = group(None)
     assert isinstance(main, CommandGroup)
-    main.lazy["far"] = "some.room:far"
+    main.lazy["far"] = "some.module:far"
     monkeypatch.setattr(importlib, "import_module", fetch)
     assert CliRunner().invoke(main, ["work"]).stdout == "done\n"
     assert asked == []
     assert CliRunner().invoke(main, ["far"]).stdout == "from far away\n"
-    assert asked == ["some.room"]
+    assert asked == ["some.module"]
     assert main.list_commands(click.Context(main)) == ["far", "work"]
 
 

@@ -442,8 +442,8 @@ class TestRecords:
         assert (len(held), set(held)) == (len(RECORDS), set(RECORDS))
 
     def test_they_come_in_parts(self, library: CaptionIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-        for rooms in ("embedded.segment._BATCH_ROWS", "elastic.point_in_time.PAGE"):
-            monkeypatch.setattr(f"indexer.{rooms}", 2)
+        for limit in ("embedded.segment._BATCH_ROWS", "elastic.point_in_time.PAGE"):
+            monkeypatch.setattr(f"indexer.{limit}", 2)
         assert sorted(library.records(), key=repr) == sorted(RECORDS, key=repr)
         held = list(library.records({"source": "coco"}))
         assert len(held) == 5 and {one.source for one in held} == {"coco"}
