@@ -5,10 +5,11 @@ credentials.py    the environment -> who we are to a server, and how we know it
 faults.py         what goes wrong between client and server -> one clear line
 retries.py        requests repeated while the server is busy or gone for a moment
 documents.py      CaptionRecord <-> document, filters
-plan.py           which sizes a query looks at, scores of classes, bounds; pure
+plan.py           which sizes a query looks at, scores of classes, bounds, and why they hold; pure
 bodies.py         what the server is asked, as request bodies; pure
 searches.py       searches and counts of all shards, or an error
 point_in_time.py  a point in time, for requests that must agree
+best_hits.py      hits -> candidates that are the best of all, and a bound; pure
 ranking.py        candidates and counts
 draw.py           images drawn at random
 misspelt.py       tokens near those that no caption has

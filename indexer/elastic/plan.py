@@ -1,8 +1,22 @@
 """Which sizes a query looks at, the engine's score of a class, and bounds; pure.
 
-For a query of a tokens and a document of n tokens that share o, the Jaccard similarity o/(a+n-o) rises
-with Dice/2 = o/(a+n). So a sum of o equal boosts 1/(a+n) ranks as Jaccard does, and all documents of one
-class (o, n) get one score.
+A query of a tokens and a document of n tokens that share o of them make the class (o, n). Two measures:
+
+* Jaccard similarity, o/(a+n-o), is what is wanted. Names that end in `_jaccard` hold it; `Query.min_score`
+  is one, too.
+* Half of Dice, o/(a+n), is what the engine can compute: a sum of o equal boosts 1/(a+n), in float32. Names
+  that end in `_half_dice` hold it; the engine's `_score` and `Position.score` are such.
+
+They rank alike: Jaccard is D/(1-D) with D = o/(a+n), which rises with D. So the score of a hit tells the
+Jaccard similarity of its class, and no hit behind it has a higher one. That is so but for rounding: classes
+nearer than SLACK have the same float32. Hence two translations, which err on the safe side only:
+
+* `jaccard_bound`: the highest Jaccard similarity of a hit whose engine score is so much or less.
+* `highest_half_dice`: the highest engine score of a hit whose Jaccard similarity is so much or less.
+
+What was not looked at is bounded by its size or its overlap. By size: o is min(a, n) at most, so documents of
+n tokens reach min(a, n)/max(a, n) at most, their potential. By overlap: with o tokens in common and no others
+a document reaches o/a, so all that share fewer than m tokens reach (m-1)/a at most (see `Shortlist`).
 """
 
 from __future__ import annotations
@@ -30,14 +44,9 @@ def boost(a: int, n: int) -> float:
     return float32(1.0 / (a + n))
 
 
-def class_score(a: int, n: int, overlap: int) -> float:
+def half_dice(a: int, n: int, overlap: int) -> float:
     """The engine's `_score` of a document with n tokens that shares `overlap` of the query's a."""
     return float32(overlap * boost(a, n))
-
-
-def class_potential(score: float) -> float:
-    """No class of a Jaccard similarity up to `score` has a higher score of the engine, which is Dice/2."""
-    return float32(score / (1.0 + score) * _SLACK_OF_BOTH)
 
 
 def jaccard(a: int, n: int, overlap: int) -> float:
@@ -45,27 +54,43 @@ def jaccard(a: int, n: int, overlap: int) -> float:
     return overlap / (a + n - overlap)
 
 
-def potential(a: int, n: int) -> float:
+def highest_half_dice(most_jaccard: float) -> float:
+    """No class of a Jaccard similarity up to `most_jaccard` has a higher score of the engine."""
+    return float32(most_jaccard / (1.0 + most_jaccard) * _SLACK_OF_BOTH)
+
+
+def jaccard_bound(a: int, sizes: Iterable[int], most_half_dice: float) -> float:
+    """The highest Jaccard similarity of any class whose engine score is `most_half_dice` at most."""
+    limit_half_dice = most_half_dice * SLACK
+    best_jaccard = 0.0
+    for n in sizes:
+        overlap = min(int(limit_half_dice * (a + n)), min(a, n))
+        if overlap > 0:
+            best_jaccard = max(best_jaccard, jaccard(a, n, overlap))
+    return best_jaccard
+
+
+def potential_jaccard(a: int, n: int) -> float:
     """The most that a document of n tokens can reach: one set contains the other."""
     return min(a, n) / max(a, n)
 
 
-def least_overlap(a: int, n: int, score: float) -> int | None:
-    """The smallest overlap whose Jaccard similarity is `score` or more; None where there is none."""
-    if n < 1 or potential(a, n) < score:
+def least_overlap(a: int, n: int, min_jaccard: float) -> int | None:
+    """The smallest overlap whose Jaccard similarity is `min_jaccard` or more; None where there is none."""
+    if n < 1 or potential_jaccard(a, n) < min_jaccard:
         return None
-    overlap = max(1, min(min(a, n), int(score * (a + n) / (1.0 + score))))
-    while overlap > 1 and jaccard(a, n, overlap - 1) >= score:
+    overlap = max(1, min(min(a, n), int(min_jaccard * (a + n) / (1.0 + min_jaccard))))
+    while overlap > 1 and jaccard(a, n, overlap - 1) >= min_jaccard:
         overlap -= 1
-    while jaccard(a, n, overlap) < score:
+    while jaccard(a, n, overlap) < min_jaccard:
         overlap += 1
     return overlap
 
 
-def by_potential(a: int, sizes: Iterable[int], min_score: float = 0.0) -> list[int]:
-    """The sizes that can reach `min_score`, most promising first."""
-    able = [n for n in sizes if n >= 1 and potential(a, n) >= min_score]
-    return sorted(able, key=lambda n: (-potential(a, n), n))
+def by_potential(a: int, sizes: Iterable[int], min_jaccard: float = 0.0) -> list[int]:
+    """The sizes that can reach `min_jaccard`, most promising first."""
+    able = [n for n in sizes if n >= 1 and potential_jaccard(a, n) >= min_jaccard]
+    return sorted(able, key=lambda n: (-potential_jaccard(a, n), n))
 
 
 def runs_of_sizes(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -79,15 +104,15 @@ def runs_of_sizes(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
 class Shortlist:
     """Captions that share `overlap` or more of a query's `a` tokens, as far as their size lets them matter.
 
-    All others reach a Jaccard similarity of `beyond` at most: with one token less in common a caption reaches
-    it by having no other; and the potential of a size that is left out is no higher.
+    All others reach `beyond_jaccard` at most: with one token less in common a caption reaches it by having no
+    other; and the potential of a size that is left out is no higher.
     """
 
     a: int
     overlap: int
 
     @property
-    def beyond(self) -> float:
+    def beyond_jaccard(self) -> float:
         return (self.overlap - 1) / self.a
 
     @property
@@ -96,7 +121,7 @@ class Shortlist:
 
     @property
     def high(self) -> int:
-        """The last size n with a/n above `beyond`."""
+        """The last size n with a/n above `beyond_jaccard`."""
         return (self.a * self.a - 1) // (self.overlap - 1)
 
     def sizes(self) -> list[int]:
@@ -104,19 +129,19 @@ class Shortlist:
         return sorted(range(self.low, self.high + 1), key=lambda n: abs(n - self.a))
 
 
-def shortlist(a: int, score: float) -> Shortlist | None:
-    """Enough to find all captions of a Jaccard similarity of `score` or more; None where it gains nothing."""
-    overlap = math.ceil(score * a)
-    if overlap and (overlap - 1) / a >= score:  # the product was rounded up
+def plan_shortlist(a: int, min_jaccard: float) -> Shortlist | None:
+    """Enough to find all captions that reach `min_jaccard`; None where it gains nothing."""
+    overlap = math.ceil(min_jaccard * a)
+    if overlap and (overlap - 1) / a >= min_jaccard:  # the product was rounded up
         overlap -= 1
     if overlap < 2 or overlap > a:
         return None
-    one = Shortlist(a, overlap)
-    return one if a + one.high - one.low + 1 <= CLAUSES else None
+    shortlist = Shortlist(a, overlap)
+    return shortlist if a + shortlist.high - shortlist.low + 1 <= CLAUSES else None
 
 
 class Expectation:
-    """The score that an answer's last hit will have or surpass, by those of the answers before.
+    """The Jaccard similarity that an answer's last hit will have or surpass, by those of the answers before.
 
     Too high a guess costs a second request, too low a one costs the server work.
     """
@@ -130,12 +155,12 @@ class Expectation:
         # What few captions pass a filter says nothing of searches among all, and the other way round.
         self._seen = {filtered: deque[float](maxlen=self._REMEMBERED) for filtered in (False, True)}
 
-    def score(self, *, filtered: bool = False) -> float:
+    def last_jaccard(self, *, filtered: bool = False) -> float:
         seen = sorted(self._seen[filtered])
         return seen[len(seen) // self._SHARE] if len(seen) >= self._SHARE else self.FIRST
 
-    def learn(self, score: float, *, filtered: bool = False) -> None:
-        self._seen[filtered].append(score)
+    def learn(self, last_jaccard: float, *, filtered: bool = False) -> None:
+        self._seen[filtered].append(last_jaccard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +173,22 @@ class Window:
     def sizes(self) -> range:
         return range(self.low, self.high + 1)
 
-    def outside(self, a: int) -> float:
+    def outside_jaccard(self, a: int) -> float:
         """The most that a document of any other size can reach."""
         if self.low > self.high:
             return 1.0
-        below = potential(a, self.low - 1) if 1 < self.low <= a + 1 else (1.0 if self.low > a + 1 else 0.0)
-        above = potential(a, self.high + 1) if self.high + 1 >= a else 1.0
-        return max(below, above)
+        return max(self._below_jaccard(a), self._above_jaccard(a))
+
+    def _below_jaccard(self, a: int) -> float:
+        if self.low > a + 1:  # the size a is among those below
+            return 1.0
+        return potential_jaccard(a, self.low - 1) if self.low > 1 else 0.0
+
+    def _above_jaccard(self, a: int) -> float:
+        return potential_jaccard(a, self.high + 1) if self.high + 1 >= a else 1.0
 
 
-def window(a: int, smallest: int, largest: int, min_score: float) -> Window:
+def plan_window(a: int, smallest: int, largest: int, min_jaccard: float) -> Window:
     """The most promising run of sizes between those known to exist, as long as one query can hold."""
     low, high = max(1, smallest), largest
     if low > high or a > CLAUSES:
@@ -165,20 +196,11 @@ def window(a: int, smallest: int, largest: int, min_score: float) -> Window:
     room = max(1, CLAUSES // a)
     left = right = min(max(a, low), high)
     while right - left + 1 < room:
-        more = [n for n in (left - 1, right + 1) if low <= n <= high and potential(a, n) >= min_score]
-        if not more:
+        able = [
+            n for n in (left - 1, right + 1) if low <= n <= high and potential_jaccard(a, n) >= min_jaccard
+        ]
+        if not able:
             break
-        best = max(more, key=lambda n: potential(a, n))
+        best = max(able, key=lambda n: potential_jaccard(a, n))
         left, right = min(left, best), max(right, best)
     return Window(left, right)
-
-
-def bound(a: int, sizes: Iterable[int], score: float) -> float:
-    """The highest Jaccard similarity of any class whose engine score is not above `score`."""
-    limit = score * SLACK
-    best = 0.0
-    for n in sizes:
-        overlap = min(int(limit * (a + n)), min(a, n))
-        if overlap > 0:
-            best = max(best, jaccard(a, n, overlap))
-    return best

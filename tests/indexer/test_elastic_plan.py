@@ -10,16 +10,16 @@ from indexer.elastic.plan import (
     CLAUSES,
     Expectation,
     Window,
-    bound,
     by_potential,
-    class_potential,
-    class_score,
+    half_dice,
+    highest_half_dice,
     jaccard,
+    jaccard_bound,
     least_overlap,
-    potential,
+    plan_shortlist,
+    plan_window,
+    potential_jaccard,
     runs_of_sizes,
-    shortlist,
-    window,
 )
 
 sizes = st.integers(1, 300)
@@ -34,7 +34,7 @@ def test_least_overlap_is_the_first_that_reaches_the_score(a: int, n: int, score
 
 @given(a=sizes, n=sizes)
 def test_potential_is_the_best_class_of_a_size(a: int, n: int) -> None:
-    assert potential(a, n) == max(jaccard(a, n, overlap) for overlap in range(1, min(a, n) + 1))
+    assert potential_jaccard(a, n) == max(jaccard(a, n, overlap) for overlap in range(1, min(a, n) + 1))
 
 
 @given(a=st.integers(1, 60), data=st.data())
@@ -42,7 +42,7 @@ def test_engine_scores_rank_as_jaccard_does(a: int, data: st.DataObject) -> None
     classes = [
         (n, data.draw(st.integers(1, min(a, n)))) for n in data.draw(st.lists(st.integers(1, 60), min_size=2))
     ]
-    classes.sort(key=lambda one: class_score(a, *one))
+    classes.sort(key=lambda one: half_dice(a, *one))
     exact = [jaccard(a, n, overlap) for n, overlap in classes]
     assert exact == sorted(exact)
 
@@ -50,23 +50,23 @@ def test_engine_scores_rank_as_jaccard_does(a: int, data: st.DataObject) -> None
 @given(a=st.integers(1, 80), n=st.integers(1, 80), data=st.data())
 def test_bound_is_the_class_of_the_last_score_itself(a: int, n: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(1, min(a, n)))
-    assert bound(a, range(1, 81), class_score(a, n, overlap)) == jaccard(a, n, overlap)
+    assert jaccard_bound(a, range(1, 81), half_dice(a, n, overlap)) == jaccard(a, n, overlap)
 
 
 @given(a=st.integers(1, 5_000), n=st.integers(1, 5_000), other=st.integers(1, 5_000), data=st.data())
 def test_bound_is_never_too_low_for_large_sets(a: int, n: int, other: int, data: st.DataObject) -> None:
-    score = class_score(a, n, data.draw(st.integers(1, min(a, n))))
-    limit = bound(a, [n, other], score)
+    score = half_dice(a, n, data.draw(st.integers(1, min(a, n))))
+    limit = jaccard_bound(a, [n, other], score)
     for size in (n, other):
         for overlap in range(max(1, int(score * (a + size)) - 3), min(a, size) + 1):
-            if class_score(a, size, overlap) <= score:
+            if half_dice(a, size, overlap) <= score:
                 assert jaccard(a, size, overlap) <= limit
 
 
 @given(a=st.integers(1, 5_000), n=st.integers(1, 5_000), data=st.data())
 def test_no_class_scores_above_the_potential_of_its_similarity(a: int, n: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(1, min(a, n)))
-    assert class_score(a, n, overlap) <= class_potential(jaccard(a, n, overlap))
+    assert half_dice(a, n, overlap) <= highest_half_dice(jaccard(a, n, overlap))
 
 
 @given(a=st.integers(1, 2_000), low=sizes, span=st.integers(0, 300), score=scores)
@@ -74,19 +74,19 @@ def test_a_window_fits_into_one_query_and_knows_what_others_could_reach(
     a: int, low: int, span: int, score: float
 ) -> None:
     high = low + span
-    one = window(a, low, high, score)
+    one = plan_window(a, low, high, score)
     chosen = one.sizes()
     assert len(chosen) * a <= CLAUSES
-    outside = [potential(a, n) for n in range(1, max(a, one.high) + 3) if n not in chosen]
-    assert one.outside(a) == max(outside, default=0.0)
+    outside = [potential_jaccard(a, n) for n in range(1, max(a, one.high) + 3) if n not in chosen]
+    assert one.outside_jaccard(a) == max(outside, default=0.0)
     if a <= CLAUSES // (span + 1):
-        able = [n for n in range(low, high + 1) if potential(a, n) >= score]
+        able = [n for n in range(low, high + 1) if potential_jaccard(a, n) >= score]
         assert set(able) <= set(chosen)
 
 
 @given(a=st.integers(1, 120), score=scores)
 def test_a_shortlist_leaves_out_nothing_above_what_it_says(a: int, score: float) -> None:
-    one = shortlist(a, score)
+    one = plan_shortlist(a, score)
     if one is None:
         return
     seen = frozenset(one.sizes())
@@ -96,24 +96,24 @@ def test_a_shortlist_leaves_out_nothing_above_what_it_says(a: int, score: float)
         for n in range(1, one.high + 9)
         for overlap in ({min(a, n)} if n not in seen else {min(a, n, one.overlap - 1)})
     ]
-    assert max(left_out) <= one.beyond < score
-    assert all(potential(a, n) > one.beyond for n in seen)
+    assert max(left_out) <= one.beyond_jaccard < score
+    assert all(potential_jaccard(a, n) > one.beyond_jaccard for n in seen)
 
 
 @pytest.mark.parametrize(("a", "score"), [(0, 0.5), (1, 1.0), (10, 0.0), (10, 0.1), (CLAUSES, 0.5), (3, 1.1)])
 def test_there_is_no_shortlist_where_it_would_see_too_much_or_nothing(a: int, score: float) -> None:
-    assert shortlist(a, score) is None
+    assert plan_shortlist(a, score) is None
 
 
 def test_what_is_expected_lies_below_most_of_what_was_seen() -> None:
     expectation = Expectation()
-    assert expectation.score() == Expectation.FIRST
+    assert expectation.last_jaccard() == Expectation.FIRST
     for number in range(1, 65):
         expectation.learn(number / 64)
-    assert sum(number / 64 < expectation.score() for number in range(1, 65)) == 8
+    assert sum(number / 64 < expectation.last_jaccard() for number in range(1, 65)) == 8
     for _ in range(64):
         expectation.learn(0.9)
-    assert expectation.score() == 0.9
+    assert expectation.last_jaccard() == 0.9
 
 
 def test_what_filters_leave_is_expected_of_filtered_searches_alone() -> None:
@@ -121,13 +121,13 @@ def test_what_filters_leave_is_expected_of_filtered_searches_alone() -> None:
     for _ in range(8):
         expectation.learn(0.0, filtered=True)
         expectation.learn(0.6)
-    assert (expectation.score(), expectation.score(filtered=True)) == (0.6, 0.0)
+    assert (expectation.last_jaccard(), expectation.last_jaccard(filtered=True)) == (0.6, 0.0)
 
 
 def test_an_empty_window_excludes_nothing() -> None:
-    assert Window(1, 0).outside(5) == 1.0
-    assert not window(5, 1, 0, 0.0).sizes()
-    assert not window(CLAUSES + 1, 1, 20, 0.0).sizes()
+    assert Window(1, 0).outside_jaccard(5) == 1.0
+    assert not plan_window(5, 1, 0, 0.0).sizes()
+    assert not plan_window(CLAUSES + 1, 1, 20, 0.0).sizes()
 
 
 def test_sizes_are_visited_by_what_they_can_reach() -> None:
