@@ -126,14 +126,30 @@ def test_every_help_in_the_command_reference_is_current() -> None:
     assert subprocess.run(script, cwd=ROOT).returncode == 0, "run scripts/command_reference.py"
 
 
+def without_code(page: Path) -> str:
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^#+ (.*)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+    "page",
+    [
+        *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "captioner/models/default/MODEL_CARD.md"),
+        *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+    ],
 )
 def test_links_and_pictures_lead_somewhere(page: str) -> None:
-    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#\s]+)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(ROOT / page)):
         if not target.startswith(("http://", "https://")):
-            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+            path, _, anchor = target.partition("#")
+            found = (ROOT / page).parent / path if path else ROOT / page
+            assert found.exists(), f"{page}: {target}"
+            assert not anchor or anchor in anchors(found), f"{page}: {target}"
 
 
 def test_a_package_that_lists_its_modules_lists_all_of_them() -> None:
