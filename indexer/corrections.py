@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from captioner.tokens import root_of
@@ -13,17 +15,24 @@ _LONG = 8
 #: The most corrections of a token, and how many times rarer than the first one they may be: the captions that
 #: people write hold slips of the pen, too.
 MOST, _RARER = 3, 20
+#: To how many tokens of nearly the same characters edits are counted, which takes up to a millisecond each.
+#: Words of a language have a few such neighbours; what a language without blanks writes may have any number.
+_COUNTED = 100
 
 
 def edits(token: str) -> int:
     """How many edits away its corrections may be: 0 (there are none), 1, or 2.
 
-    A number is not misspelt, nor is the mark of a telling word (`dog*2`) a word.
+    Only a word is misspelt: not a number, an address of a web page, or the mark of a telling word (`dog*2`).
     """
-    sound = root_of(token) == token and not any(map(str.isdigit, token))
-    if not sound or not _SHORTEST <= len(token) <= _LONGEST:
+    if not _SHORTEST <= len(token) <= _LONGEST or not all(map(_is_of_words, token)):
         return 0
     return 1 if len(token) < _LONG else 2
+
+
+def _is_of_words(character: str) -> bool:
+    """Whether words have it: no number, punctuation, symbol or blank but what compounds are joined by."""
+    return character in "-'" or unicodedata.category(character)[0] not in "NPSZ"
 
 
 def swapped(token: str) -> str:
@@ -42,17 +51,27 @@ def is_near(token: str, other: str) -> bool:
 def _near(token: str, held: Iterable[str]) -> list[str]:
     from nltk.metrics.distance import edit_distance
 
-    most, letters = edits(token), frozenset(token)
-    return [
-        other
+    most, characters = edits(token), Counter(token)
+    likely = [
+        (apart, other)
         for other in held
-        # An edit brings at most one character and takes at most one: nearly all need no counting of edits.
-        if len(letters.symmetric_difference(other)) <= 2 * most
-        and abs(len(token) - len(other)) <= most
+        if abs(len(token) - len(other)) <= most
         and token != other == root_of(other)
         and (other[0] == token[0] or other == swapped(token))
-        and edit_distance(token, other, transpositions=True) <= most
+        # An edit takes at most one character, and brings at most one: nearly all need no counting of edits.
+        and (apart := _apart(characters, Counter(other))) <= most
     ]
+    return [
+        other
+        for _, other in sorted(likely)[:_COUNTED]
+        if edit_distance(token, other, transpositions=True) <= most
+    ]
+
+
+def _apart(token: Counter[str], other: Counter[str]) -> int:
+    """How many characters one of them has more than the other has, whichever has more of them."""
+    missing = (token - other).total()
+    return missing + max(0, other.total() - token.total())
 
 
 def corrections(token: str, held: Iterable[str], captions: Callable[[str], int]) -> tuple[str, ...]:

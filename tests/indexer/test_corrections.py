@@ -56,6 +56,11 @@ def test_near_is_so_many_edits_away(pair: tuple[str, str]) -> None:
         ("1920", [], ["1930", "192"]),
         ("dgo*2", [], ["dog*2", "dgo"]),
         ("x" * 41, [], ["x" * 40]),
+        ("e-mial", ["e-mail"], []),
+        ("neighbour's", ["neigbour's", "neighbours"], []),
+        ("www.example", [], ["www.exmaple"]),
+        ("http://a", [], ["https://a"]),
+        ("dogs,", [], ["dogs"]),
     ],
 )
 def test_words_near_and_far(token: str, near: list[str], far: list[str]) -> None:
