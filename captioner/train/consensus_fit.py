@@ -71,6 +71,8 @@ class CaptionStatistics:
             raise DataError(f"too few photos: no {count} of them have a word of the model's in common")
         photos = torch.linspace(0, len(captions) - 1, min(recipe.photos, len(captions))).long()
         targets = _targets(rarity, [captions[photo] for photo in photos.tolist()], grams)
+        if not len(targets.values()):
+            raise DataError("the captions of all photos have the same words: there is nothing to agree on")
         ids, shares, usual = _word_shares(captions, vocabulary)
         result = cls(photos, rarity, grams, targets, ids[photos], shares[photos], usual)
         try:

@@ -263,6 +263,11 @@ def test_photos_without_a_word_in_common_have_no_consensus() -> None:
         consensus(recipe=ConsensusRecipe(smallest_count=7))
 
 
+def test_photos_that_all_have_the_same_words_have_no_consensus() -> None:
+    with pytest.raises(DataError, match="the captions of all photos have the same words"):
+        CaptionStatistics.of([CAPTIONS[0]] * 6, WORDS, EVERYTHING)
+
+
 def test_more_than_a_model_may_hold_is_told_before_photos_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
