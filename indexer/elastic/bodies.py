@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from indexer.corrections import edits
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, sized
 from indexer.elastic.plan import Shortlist, Window, boost, least_overlap
 from indexer.records import Filters, Query
@@ -95,19 +96,24 @@ def any_with(token: str) -> dict[str, Any]:
 
 
 def misspelt(tokens: Sequence[str]) -> dict[str, Any]:
-    """Which tokens are one edit away from each of these, or two; the answer to token n is called n."""
+    """Which tokens are so few edits away from each of these; the answer to token n is called n.
+
+    One edit is all that counts for a short token, and less work for the server than two.
+    """
     alike = {
         "field": "tokens",
         "analyzer": "keyword",
         "suggest_mode": "always",
-        "max_edits": 2,
         "prefix_length": 0,
         "min_word_length": 1,
         "accuracy": 0.0,
         "size": _SUGGESTED,
         "shard_size": _SUGGESTED,
     }
-    asked = {str(number): {"text": token, "term": alike} for number, token in enumerate(tokens)}
+    asked = {
+        str(number): {"text": token, "term": alike | {"max_edits": edits(token)}}
+        for number, token in enumerate(tokens)
+    }
     return {"size": 0, "track_total_hits": False, "suggest": asked}
 
 

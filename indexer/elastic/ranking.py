@@ -81,11 +81,18 @@ class Ranking:
             self._by_shortlists(_unranked(searches), limit)
         self._by_windows(_unranked(searches), limit)
         ranked = [one.ranked or self._all_sizes(one.query, limit) for one in searches]
-        for query, answer in zip(queries, ranked, strict=True):
-            if not (query.after or query.min_score):
+        self._learn(zip(queries, ranked, strict=True), limit)
+        return ranked
+
+    def _learn(self, answered: Iterable[tuple[Query, Ranked]], limit: int) -> None:
+        """Learn from answers to queries for which there might have been a shortlist.
+
+        For one token there is none, and its hits tell nothing: the captions of a rare one are few.
+        """
+        for query, answer in answered:
+            if len(query.tokens) > 1 and not (query.after or query.min_score):
                 reached = last_jaccard(query, answer.candidates.found, limit)
                 self._expectation.learn(reached, filtered=bool(query.filters))
-        return ranked
 
     def _by_shortlists(self, searches: Sequence[_PendingQuery], limit: int) -> None:
         """Rank the queries for which a shortlist is enough; others then expect what it reached."""

@@ -115,6 +115,17 @@ on_server = settings(
 )
 
 
+@pytest.mark.parametrize(("words", "lessons"), [("w1", 0), ("nothing", 0), ("w1 w2 w3", 1)])
+def test_only_queries_that_a_shortlist_can_answer_teach_what_to_expect(
+    world: World, monkeypatch: pytest.MonkeyPatch, words: str, lessons: int
+) -> None:
+    """For a misspelt word, captions with each of its corrections are looked for, and there may be few."""
+    learnt: list[float] = []
+    monkeypatch.setattr(plan.Expectation, "learn", lambda _, reached, *, filtered: learnt.append(reached))
+    world[0].candidates_many([Query(frozenset(words.split()))], 20)
+    assert len(learnt) == lessons
+
+
 @on_server
 @given(query=queries, limit=st.sampled_from([1, 3, 10, 100, 1_000, 20_000]))
 def test_candidates_equal_brute_force(world: World, query: Query, limit: int) -> None:
