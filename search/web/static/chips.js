@@ -19,11 +19,11 @@ export function idle(query) {
 /** What is to be said of the words: those that stand in no caption, filters or not, and those that are denied. */
 export const remarks = (query, state, go) => [strange(query, state, go), denied(query, state, go)].filter(Boolean);
 
-function strange({ unknown = [], implied, words, corrections = {} }, state, go) {
+function strange({ unknown = [], implied, words, corrections }, state, go) {
   const stems = [...new Set(unknown.map(rootOf))].filter((stem) => !(stem in implied));
   const told = stems.map((stem) => {
     const word = words[stem] ?? stem;
-    const meant = [...(corrections[stem] ?? []), ...takenApart(word)].map((other) => instead(word, other, state, go));
+    const meant = [...(corrections?.[stem] ?? []), ...takenApart(word)].map((other) => instead(word, other, state, go));
     return meant.length ? [`${word} (perhaps `, ...between(" or ", meant), ")"] : [word];
   });
   return told.length ? h("span", {}, "No caption has: ", ...between(", ", told)) : null;
@@ -34,10 +34,10 @@ const between = (separator, parts) => parts.flatMap((part, at) => (at ? [separat
 /** A compound's parts: captions may write them apart. */
 const takenApart = (word) => (/[\p{L}\p{N}]-[\p{L}\p{N}]/u.test(word) ? [word.replaceAll("-", " ")] : []);
 
-/** Another word in place of one: to press where a visitor wrote that, and not a captioner. */
+/** Another word in place of one, but not of a compound's part: to press where a visitor wrote that, and not a captioner. */
 function instead(word, other, state, go) {
   const escaped = word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-  const written = new RegExp(`(?<![\\p{L}\\p{M}\\p{N}])${escaped}(?![\\p{L}\\p{M}\\p{N}])`, "giu");
+  const written = new RegExp(`(?<![\\p{L}\\p{M}\\p{N}]|[\\p{L}\\p{M}\\p{N}][-'’./])${escaped}(?![-'’./]?[\\p{L}\\p{M}\\p{N}])`, "giu");
   const put = (text) => text.replace(written, () => other);
   const change = ({ q, photo, add, not, without }) => ({ q: photo ? q : put(q), add: add.map(put), not: not.map(put), without: without.map(put) });
   return write({ ...state, ...change(state) }) === write(state) ? other : press(other, `Search with “${other}” instead`, () => go(change));
@@ -46,7 +46,8 @@ function instead(word, other, state, go) {
 /** A photo's captions deny what they deny; who writes a sentence is told how to say it. */
 function denied({ negated = [], words }, { photo, like }, go) {
   if (photo || like || !negated.length) return null;
-  const bar = (word) => ({ not, drop }) => ({ not: [...not, word], drop: [...drop, ...Object.keys(words).filter((stem) => words[stem] === word)] });
+  const all = (...words) => [...new Set(words)];
+  const bar = (word) => ({ not, drop }) => ({ not: all(...not, word), drop: all(...drop, ...Object.keys(words).filter((stem) => words[stem] === word)) });
   return h("span", {}, "“No”, “not” and “without” mean nothing in a search. A hyphen keeps a word away: ", ...between(" ", negated.map((word) => press(`-${word}`, `Keep captions with “${word}” away`, () => go(bar(word))))));
 }
 

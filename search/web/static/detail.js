@@ -8,7 +8,7 @@ import { reason } from "./reason.js";
 const LARGEST = 1280; // pixels a side of a thumbnail
 const UNSHOWN = ["image/heif", "image/tiff", "image/x-portable-anymap"]; // browsers download these, or show nothing
 
-const NAMELESS = { words: {}, implied: {} }; // a caption that the index has no longer
+const NAMELESS = { words: Object.create(null), implied: Object.create(null) }; // a caption that the index has no longer
 
 const dialog = byId("detail");
 let asking = new AbortController(); // for the picture that is about to be shown

@@ -14,7 +14,7 @@ export function showFilters(place, badge, status, state, go) {
   badge.textContent = chosen ? ` · ${chosen}` : "";
   const focused = place.contains(document.activeElement) ? document.activeElement.id : null;
   place.replaceChildren(
-    ...FIELDS.map(([name, label, counts]) => group(name, label, status?.[counts] ?? {}, state, go)),
+    ...FIELDS.map(([name, label, counts]) => group(name, label, status?.[counts] ?? Object.create(null), state, go)),
     h("fieldset", {}, h("legend", {}, "Copies"), tick("fold", "Show near-identical pictures once", null, state.fold, (on) => go({ fold: on }))),
     h("fieldset", {}, h("legend", {}, "Words"), field("f-without", byId("f-without")?.value ?? "", go)),
     chosen ? h("button", { className: "quiet small", type: "button", onclick: () => go({ source: [], kind: [], not: [], without: [], fold: false }) }, "Clear filters") : "",
