@@ -88,8 +88,9 @@ def text(caption: str, **options: Any) -> None:
         results = _blended(searcher, caption, request)
         results = results or searcher.text(caption, request.k, **request.search)
         show([Answer(results.caption, results)], request.output, why=_why(searcher, request))
-        asked = results.asked[0].tokens - results.excluded_tokens
-        if denied := negated(caption, asked, results.analyzer):
+        away = results.excluded_tokens | results.unknown
+        denied = negated(caption, results.asked[0].tokens - away, results.analyzer)
+        if denied and not results.continued:
             tell(how_to_exclude(denied))
 
 

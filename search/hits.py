@@ -163,10 +163,14 @@ class Results:
 
     @property
     def negated(self) -> tuple[str, ...]:
-        """Words searched for that come after "no", "not" or "without", which say nothing to a search."""
-        if not self.analyzer:
+        """Words searched for that come after "no", "not" or "without", which say nothing to a search.
+
+        As `unknown`, it is for the first page to tell. A word that no caption has need not be excluded.
+        """
+        if not self.analyzer or self.continued:
             return ()
-        found = (negated(one.caption, one.tokens - self.excluded_tokens, self.analyzer) for one in self.asked)
+        away = self.excluded_tokens | self.unknown
+        found = (negated(one.caption, one.tokens - away, self.analyzer) for one in self.asked)
         return tuple(dict.fromkeys(chain.from_iterable(found)))
 
     @property

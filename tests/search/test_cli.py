@@ -235,7 +235,7 @@ class TestText:
         }.items():
             for options in ((), ("--json",), ("--count", "--min-score", "0.1"), ("--like", "no cats")):
                 assert run("text", sentence, *options).stderr == told + way
-        for sentence in "a dog in the snow", "a dog, no snow -snow":
+        for sentence in "a dog in the snow", "a dog, no snow -snow", "a dog, not on the baech":
             assert run("text", sentence).stderr == ""
 
     def test_a_word_that_no_caption_has_is_told_what_may_be_meant(self, run: Run) -> None:

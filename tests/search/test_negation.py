@@ -17,6 +17,7 @@ from tests.search.worlds import searcher_of
         ("without a Beach, a dog", ["beach"]),
         ("a man with no hat and without any red shoes", ["hat", "red"]),
         ("a dog that isn't on a beach", ["beach"]),
+        ("a dog that isn’t on a beach", ["beach"]),
         ("neither cats nor dogs", ["cats", "dogs"]),
         ("a dog with no", []),
         ("not of the", []),
@@ -33,6 +34,21 @@ def test_words_that_are_not_searched_for_are_left_out() -> None:
     assert negated("no dog and no cat", analyzer("english/2")("cat"), "english/2") == ["cat"]
     found = searcher_of("a dog", "a cat").text("a cat, no dog", without=["dog"])
     assert found.negated == ()
+
+
+def test_words_that_no_caption_has_are_left_out() -> None:
+    """To exclude them excludes nothing; what they may be misspelt for is said beside them."""
+    searcher = searcher_of("a dog on the beach", "a cat")
+    found = searcher.text("a dgo, not on the baech, without a cat")
+    assert found.unknown >= {"baech"}
+    assert found.negated == ("cat",)
+
+
+def test_the_first_page_tells() -> None:
+    searcher = searcher_of("a dog", "a dog and a cat", "a cat")
+    first = searcher.text("a dog, no cat", 1)
+    assert first.negated == ("cat",)
+    assert searcher.text("a dog, no cat", 1, after=first.cursor).negated == ()
 
 
 def test_where_no_counts_as_a_word_it_says_something() -> None:
