@@ -34,6 +34,9 @@ export function write(state) {
   return text ? `/?${text}` : "/";
 }
 
+/** What is searched for, whatever words of it are left out and however it is narrowed. */
+export const subject = ({ q, also, like }) => write({ q, also, like });
+
 /** The address of a search with one of its pictures opened. */
 export const showing = (state, imageId) => write({ ...state, show: imageId });
 

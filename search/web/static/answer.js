@@ -32,15 +32,16 @@ export function forget() {
   byId("certificate").replaceChildren();
 }
 
-/** Take the one that is still seen for the answer again, as no other came; gives what it answers, or null where none is seen. */
+/** What the one that is still seen answers, or null where none is. */
+export const stillSeen = () => left && { ...asked, show: "" };
+
+/** Take that one for the answer again, as no other came. */
 export function recall(until) {
-  if (!left) return null;
   ({ answer, from } = left);
   left = null;
   signal = until;
   resume();
   tell(answer.hits.length);
-  return { ...asked, show: "" };
 }
 
 /** Take it off the page, for the places of `count` pictures to come. */
@@ -61,6 +62,12 @@ export function show(first, state, until, again) {
   [answer, asked, signal, anew, left] = [first, state, until, again, null];
   grid.replaceChildren();
   append(first);
+}
+
+/** Where something new is asked, a visitor begins at its beginning, wherever the last answer was left. */
+export function toTop() {
+  scrollTo(0, 0);
+  byId("results-title").focus({ preventScroll: true });
 }
 
 /** Show pictures that nothing was asked for. */

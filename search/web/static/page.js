@@ -1,6 +1,6 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, barred, filters, isSearch, options, read, showing, write } from "./address.js";
+import { NOTHING, barred, filters, isSearch, options, read, showing, subject, write } from "./address.js";
 import * as answer from "./answer.js";
 import { others, settleAsked, showAsked, showAskedPicture } from "./asked.js";
 import * as beginnings from "./beginnings.js";
@@ -32,6 +32,7 @@ let running = new AbortController();
 
 /** `change`: what is to be otherwise, or a function of the state that says so; `mark`: what to keep in the history of how one came here. */
 function go(change, { replace = false, mark = {} } = {}) {
+  if (steps.wayBack) return steps.wayBack.then(() => go(change, { replace, mark }));
   const next = { ...state, show: "", ...(typeof change === "function" ? change(state) : change) };
   const address = write(next);
   const anew = subject(next) !== subject(state);
@@ -39,16 +40,10 @@ function go(change, { replace = false, mark = {} } = {}) {
   const kept = { ...(next.show ? { opened: true } : mark), photo: itsPhoto };
   // From one picture to another is no step: what opened the first one is still behind it.
   if (next.show && (replace || state.show)) steps.rename(address);
-  else steps.step(address, kept, replace);
-  const arrived = arrive(next, itsPhoto, () => go(next));
-  if (anew) toTop();
+  else steps.step(address, kept, replace || (mark.moved && steps.here().moved)); // as long as only the slider is moved, it is one step
+  const arrived = arrive(next, itsPhoto, () => go(next, { replace, mark }));
+  if (anew) answer.toTop();
   return arrived;
-}
-
-/** Where something new is asked, a visitor begins at its beginning, wherever the last answer was left. */
-function toTop() {
-  scrollTo(0, 0);
-  byId("results-title").focus({ preventScroll: true });
 }
 
 const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(state, imageId));
@@ -64,7 +59,7 @@ async function arrive(next, itsPhoto = photo, redo = null) {
   state = next;
   photo = itsPhoto;
   if (!same || !next.show) detail.close();
-  if (!same || !answer.current()) await (isSearch(next) ? search(redo) : start());
+  if (!same || !answer.current()) await (isSearch(next) ? search(redo, before) : start());
   if (next.show && state === next && answer.current()) await showDetail(next.show);
 }
 
@@ -87,9 +82,6 @@ function begin() {
   answer.forget();
   return running.signal;
 }
-
-/** What is searched for, whatever words of it are left out and however it is narrowed. */
-const subject = ({ q, also, like }) => write({ q, also, like });
 
 /** Take away an answer that is not to what is asked now, for the places of `count` pictures to come. */
 function clearAnswer(count) {
@@ -118,9 +110,13 @@ async function start() {
 
 // ---- searching -------------------------------------------------------------------------------
 
-async function search(redo = null) {
+async function search(redo, before) {
   const signal = begin();
   showAsking(state, photo);
+  if (!redo && write(answer.stillSeen() ?? NOTHING) === write({ ...state, show: "" })) {
+    steps.settle();
+    return resume(before);
+  }
   try {
     showAnswer(await answer.page(state, signal));
   } catch (error) {
@@ -132,30 +128,37 @@ async function search(redo = null) {
 
 /** Take back what was asked where the answer before can still be seen: that, its words and its address belong together. */
 async function leaveAsItWas() {
-  const before = answer.recall(running.signal);
+  const asked = state;
+  const before = answer.stillSeen();
   if (!before) return false;
-  const { query } = answer.current();
-  const moved = state.min !== before.min;
   state = before;
+  resume(asked);
+  await steps.takeBack(write(state));
+  return true;
+}
+
+/** Show what can still be seen as the answer again, instead of one to `asked`. */
+function resume(asked) {
+  answer.recall(running.signal);
+  const { query } = answer.current();
   showAsked(state);
   settleAsked(query, state);
   showChips(byId("chips"), query, state, go);
   showThreshold(state.min);
   showBarriers(state);
-  if (moved) count(state.min);
-  await steps.takeBack(write(state));
-  return true;
+  if (asked.min !== state.min) count(state.min);
 }
 
 /** What is found now, from its beginning: the button that asked for it goes with the answer. */
 function searchAgain() {
-  toTop();
-  return search(searchAgain);
+  answer.toTop();
+  return search(searchAgain, state);
 }
 
 async function searchPhoto(file) {
   const unusable = photos.refusal(file, server.status()?.upload_bytes);
   if (unusable) return refuse(unusable);
+  await steps.wayBack;
   const signal = begin();
   const asking = another({ min: state.min, photo: true });
   const url = URL.createObjectURL(file);
@@ -163,7 +166,7 @@ async function searchPhoto(file) {
   state = { ...state, show: "" };
   steps.wait(write(state), photo);
   showAsking(asking, url);
-  toTop();
+  answer.toTop();
   try {
     const found = await photos.send(file, { ...options(asking), k: answer.PAGE, captions: PHOTO_CAPTIONS }, signal);
     photo = photos.keep(url);
@@ -314,7 +317,7 @@ answer.whenPageFails(fail);
 whenAsked((sentence) => {
   const { q, not } = written(sentence);
   if (!q) return note("Give a word to look for besides those to do without");
-  toTop(); // also where the same is asked again
+  answer.toTop(); // also where the same is asked again
   go(another({ min: state.min, q, not }));
 });
 photos.take(searchPhoto);
@@ -328,8 +331,7 @@ byId("grid").addEventListener("click", (event) => {
   const { show, ...meant } = read(new URL(link.href).search);
   detail.takeOver(event, () => go(show ? { show } : meant)); // a picture of the answer that is still shown opens in the search as it is now
 });
-// As long as only the slider is moved, it is one step.
-whenMoved(count, (min) => go({ min }, { replace: Boolean(steps.here().moved), mark: { moved: true } }));
+whenMoved(count, (min) => go({ min }, { mark: { moved: true } }));
 closeBeside(byId("filters"));
 byId("save").addEventListener("click", () => answer.current() && save(answer.current()));
 byId("share").addEventListener("click", copyLink);

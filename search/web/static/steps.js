@@ -2,11 +2,10 @@
 
 import { read, write } from "./address.js";
 
-let leaving = false; // a picture, by the browser's way back
+/** A promise as long as the browser is on its way back: a step made meanwhile would be one from where it no longer is. */
+export let wayBack = null;
 
 let settled = 0; // the place of the step whose answer the page shows
-
-addEventListener("popstate", () => (leaving = false));
 
 /** What this step was marked with: `photo`, the URL of a visitor's; `opened`, a picture; `waiting`, for a photo's caption; or what `go` was told to keep. */
 export const here = () => history.state ?? {};
@@ -43,15 +42,14 @@ export function wait(address, photo) {
 
 /** Back by so many steps, as from a photo that failed; resolved when the browser is there. */
 export function back(count = 1) {
-  return new Promise((resolve) => {
-    addEventListener("popstate", resolve, { once: true });
-    history.go(-count);
-  });
+  wayBack = new Promise((resolve) => addEventListener("popstate", resolve, { once: true })).finally(() => (wayBack = null));
+  history.go(-count);
+  return wayBack;
 }
 
 /** Back from a picture, once however often that is asked. False where it was opened by its address, with no step to go back to. */
 export function backFromPicture() {
   if (!here().opened) return false;
-  if (!leaving) history.back();
-  return (leaving = true);
+  if (!wayBack) back();
+  return true;
 }
