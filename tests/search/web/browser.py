@@ -41,6 +41,12 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
 
 
+#: Waits for what is on its way from one look to another; what sweeps for ever is left out.
+_AT_REST = """() => Promise.all(document.getAnimations()
+    .filter((one) => Number.isFinite(one.effect.getComputedTiming().iterations))
+    .map((one) => one.finished.catch(() => {})))"""
+
+
 @dataclass
 class Visit:
     """One visitor's page. `complaints` gathers what a visit must not have."""
@@ -85,7 +91,8 @@ class Visit:
         self.has("#trouble", "The photo cannot be used")
 
     def barriers(self) -> list[str]:
-        """What axe finds that matters: rule, and where."""
+        """What axe finds that matters: rule, and where. Colours count when they no longer change."""
+        self.page.evaluate(_AT_REST)
         found = Axe().run(self.page).response["violations"]
         return [
             f"{rule['id']}: {[node['html'][:120] for node in rule['nodes'][:3]]}"
