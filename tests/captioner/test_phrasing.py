@@ -272,7 +272,7 @@ def test_pairs_out_of_order_are_refused() -> None:
 
 def test_it_needs_a_table_of_words_that_come_together() -> None:
     sizes = PhrasingSizes(pairs=2, triples=1, subjects=1, verbs=1)
-    with pytest.raises(ModelError, match="without cooccurrence"):
+    with pytest.raises(ModelError, match="phrasing needs cooccurrence"):
         dataclasses.replace(WITH_DETECTOR, phrasing=sizes)
     with pytest.raises(ModelError, match="pairs is 0"):
         PhrasingSizes(pairs=0, triples=1, subjects=1, verbs=1)
