@@ -13,6 +13,8 @@ from indexer.records import Filters, Query
 _NEARLY_NOTHING = 1e-9
 #: Tokens alike that the server gives: those with another first letter are among them, and left out later.
 _SUGGESTED = 500
+#: So many documents may hold a token; the server takes no share of all of them for that.
+_ANY_NUMBER = 1_000_000_000
 
 
 def shortlisted(query: Query, one: Shortlist, size: int) -> dict[str, Any]:
@@ -107,6 +109,7 @@ def misspelt(tokens: Sequence[str]) -> dict[str, Any]:
         "prefix_length": 0,
         "min_word_length": 1,
         "accuracy": 0.0,
+        "max_term_freq": _ANY_NUMBER,  # else words of deleted captions would be taken for sound ones
         "size": _SUGGESTED,
         "shard_size": _SUGGESTED,
     }

@@ -392,6 +392,15 @@ class TestCorrections:
         changed = {"hois": ("hous", "hors"), "hore": ("hors",), "brocolli": ("broccoli",)}
         assert index.corrections(asked) == changed
 
+    def test_of_a_word_whose_captions_are_deleted(self, index: CaptionIndex) -> None:
+        """A server that has not merged them away yet knows the word, and may take it for a sound one."""
+        index.add(
+            CaptionRecord(name, caption) for name, caption in {"1": "dgo", "2": "dgo", "3": "dog"}.items()
+        )
+        assert index.corrections(["dgo"]) == {}
+        index.delete(["1", "2"])
+        assert index.corrections(["dgo"]) == {"dgo": ("dog",)}
+
     def test_an_empty_index_has_none(self, index: CaptionIndex) -> None:
         assert index.corrections(["dgo"]) == {}
 
