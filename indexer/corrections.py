@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from captioner.tokens import root_of
 
@@ -45,10 +45,11 @@ def is_near(token: str, other: str) -> bool:
 
     The first character is the same, as it nearly always is, or the first two are swapped and nothing else.
     """
-    return bool(_near(token, [other]))
+    return bool(near(token, [other]))
 
 
-def _near(token: str, held: Iterable[str]) -> list[str]:
+def near(token: str, held: Iterable[str]) -> list[str]:
+    """Those of the tokens `held` that are near by `is_near`; of very many those with the likest letters."""
     from nltk.metrics.distance import edit_distance
 
     most, characters = edits(token), Counter(token)
@@ -79,7 +80,11 @@ def corrections(token: str, held: Iterable[str], captions: Callable[[str], int])
 
     `captions` tells how many captions hold a token; it is asked of those that are near.
     """
-    counts = {other: captions(other) for other in _near(token, held)}
+    return most_frequent({other: captions(other) for other in near(token, held)})
+
+
+def most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Up to `MOST` of the tokens near to one, by how many captions hold each; none that is far rarer."""
     least = max(counts.values(), default=0) / _RARER
     often = sorted((-count, other) for other, count in counts.items() if count and count >= least)
     return tuple(other for _, other in often[:MOST])

@@ -40,7 +40,7 @@ class LocatedCandidate:
 
     @property
     def key(self) -> tuple[float, str]:
-        return (-self.candidate.position.score, self.candidate.position.image_id)
+        return (-self.half_dice, self.image_id)
 
 
 def located_hits(answer: Mapping[str, Any]) -> list[LocatedCandidate]:

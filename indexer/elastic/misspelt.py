@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from elasticsearch import Elasticsearch
 
-from indexer.corrections import corrections as choose
-from indexer.corrections import edits, is_near
+from indexer.corrections import edits, most_frequent, near
 from indexer.elastic import bodies
 from indexer.elastic.connection import Address
 from indexer.elastic.searches import search
@@ -16,21 +15,24 @@ from indexer.elastic.searches import search
 def corrections(client: Elasticsearch, address: Address, tokens: Iterable[str]) -> dict[str, Sequence[str]]:
     """Do what `View.corrections` promises, by the server's term suggester."""
     asked = [token for token in dict.fromkeys(tokens) if edits(token)]
-    alike = _suggested(client, address, asked) if asked else {}
+    alike = _alike(client, address, asked) if asked else {}
     if not any(alike.values()):
         return {}
     # The suggester knows tokens of deleted captions until the server has merged these away.
     counts = _counted(client, address, {*alike}.union(*alike.values()))
-    chosen = {token: choose(token, near, counts.__getitem__) for token, near in alike.items()}
-    return {token: near for token, near in chosen.items() if near and not counts[token]}
+    chosen = {
+        token: most_frequent({other: counts[other] for other in others}) for token, others in alike.items()
+    }
+    return {token: others for token, others in chosen.items() if others and not counts[token]}
 
 
-def _suggested(client: Elasticsearch, address: Address, asked: Sequence[str]) -> dict[str, list[str]]:
-    answer = search(client, index=address.name, body=bodies.misspelt(asked))
+def _alike(client: Elasticsearch, address: Address, asked: Sequence[str]) -> dict[str, list[str]]:
+    """For each token those near to it, also of captions that are deleted."""
+    suggested = search(client, index=address.name, body=bodies.misspelt(asked))["suggest"]
     found = {}
     for number, token in enumerate(asked):
-        [entry] = answer["suggest"][str(number)]
-        found[token] = [one["text"] for one in entry["options"] if is_near(token, one["text"])]
+        [entry] = suggested[str(number)]
+        found[token] = near(token, (one["text"] for one in entry["options"]))
     return found
 
 
