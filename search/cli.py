@@ -25,7 +25,7 @@ from search.command_options import (
 )
 from search.errors import SearchError
 from search.hits import Answer, Results
-from search.negation import how_to_exclude, negated
+from search.negation import how_to_exclude
 from search.other_captioner import other_captioner
 from search.output import Why, show
 from search.photo_or_words import as_captions, indexed, missing
@@ -88,9 +88,7 @@ def text(caption: str, **options: Any) -> None:
         results = _blended(searcher, caption, request)
         results = results or searcher.text(caption, request.k, **request.search)
         show([Answer(results.caption, results)], request.output, why=_why(searcher, request))
-        away = results.excluded_tokens | results.unknown
-        denied = negated(caption, results.asked[0].tokens - away, results.analyzer)
-        if denied and not results.continued:
+        if denied := results.negated_in(caption, results.asked[0].tokens):
             tell(how_to_exclude(denied))
 
 

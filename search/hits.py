@@ -167,11 +167,14 @@ class Results:
 
         As `unknown`, it is for the first page to tell. A word that no caption has need not be excluded.
         """
-        if not self.analyzer or self.continued:
-            return ()
-        away = self.excluded_tokens | self.unknown
-        found = (negated(one.caption, one.tokens - away, self.analyzer) for one in self.asked)
+        found = (self.negated_in(one.caption, one.tokens) for one in self.asked)
         return tuple(dict.fromkeys(chain.from_iterable(found)))
+
+    def negated_in(self, caption: str, tokens: frozenset[str]) -> list[str]:
+        """The same of any caption, for the tokens that are searched for."""
+        if not self.analyzer or self.continued:
+            return []
+        return negated(caption, tokens - self.excluded_tokens - self.unknown, self.analyzer)
 
     @property
     def several(self) -> bool:

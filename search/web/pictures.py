@@ -15,6 +15,7 @@ from pathlib import Path, PureWindowsPath
 
 from PIL import Image
 
+from captioner.files import is_file
 from captioner.photo import open_photo
 from indexer.urls import is_url
 
@@ -64,7 +65,7 @@ class Pictures:
             return None
         path = self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
         # Of a file that came back to its very place nobody shall be told that it is not here.
-        return path if path and _is_file(path) else self._at_its_place(image)
+        return path if path and is_file(path) else self._at_its_place(image)
 
     def has_gone(self, image: str) -> bool:
         """Whether `image`, a record's path, leads into a named folder that has no such file any more."""
@@ -73,7 +74,7 @@ class Pictures:
 
     def _at_its_place(self, image: str) -> Path | None:
         path = Path(image)
-        is_there = path.is_absolute() and ".." not in path.parts and _is_file(path)
+        is_there = path.is_absolute() and ".." not in path.parts and is_file(path)
         return self._inside(path) if is_there else None
 
     def _look(self, image: str, period: int) -> Path | None:
@@ -100,7 +101,7 @@ class Pictures:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
             return None
-        return real if any(map(real.is_relative_to, self.folders)) and _is_file(real) else None
+        return real if any(map(real.is_relative_to, self.folders)) and is_file(real) else None
 
     def thumbnail(self, picture: Picture, size: int) -> bytes:
         """A JPEG of the picture whose longer side is at most `size` (one of SIZES). Raises PhotoError."""
@@ -118,13 +119,6 @@ class Pictures:
                 _, old = self._thumbnails.popitem(last=False)
                 self._bytes -= len(old)
         return made
-
-
-def _is_file(path: Path) -> bool:
-    """Whether there is a file, as far as we may look: `Path.is_file` raises where we may not."""
-    with suppress(OSError, ValueError):
-        return path.is_file()
-    return False
 
 
 def _is_nowhere(path: Path) -> bool:
