@@ -11,7 +11,7 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = (
@@ -107,6 +107,35 @@ class Visit:
             path = Path(SCREENSHOTS) / f"page-{name}.png"
             self.page.screenshot(path=path, scale="css", animations="disabled")
             _shrink(path)
+
+
+class Held:
+    """Requests that get no answer until a test gives one.
+
+    A request that the page has made comes here later, unless the page gives it up before: `wait` first.
+    """
+
+    def __init__(self, visitor: Visit, *patterns: str) -> None:
+        self._page = visitor.page
+        self.routes: list[Route] = []
+        for pattern in patterns:
+            self._page.route(pattern, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        self.routes.append(route)
+
+    def wait(self) -> None:
+        """Until there is one."""
+        for _ in range(2_000):
+            if self.routes:
+                return
+            self._page.wait_for_timeout(10)
+        raise AssertionError("the page asked for nothing that is held")
+
+    def let_go(self) -> None:
+        """Answer the first one, which may still be to come."""
+        self.wait()
+        self.routes[0].continue_()
 
 
 def _shrink(path: Path) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from captioner.tokens import DEFAULT
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.indexer.memory import MemoryIndex
-from tests.search.web.browser import Visit, visit
+from tests.search.web.browser import Held, Visit, visit
 from tests.search.web.conftest import PLAIN, Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd
@@ -349,11 +349,10 @@ def test_a_next_page_that_fails_is_told_in_front_of_the_picture(at: Visitor) -> 
 def test_a_picture_on_its_way_is_seen_to_be_and_can_be_given_up(visitor: Visit) -> None:
     visitor.open(f"/?q={CAT}")
     visitor.settled()
-    held: list[Route] = []
-    visitor.page.route("**/images/*?q=*", lambda route: held.append(route))
+    held = Held(visitor, "**/images/*?q=*")
     card = visitor.page.locator(".card a").first
-    with visitor.page.expect_request("**/images/*?q=*"):
-        card.click()
+    card.click()
+    held.wait()
     expect(card).to_have_attribute("aria-busy", "true")
     assert float(card.evaluate("card => getComputedStyle(card).opacity")) < 1
     with visitor.page.expect_event("requestfailed"):

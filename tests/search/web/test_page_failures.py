@@ -17,7 +17,7 @@ from indexer.records import CaptionRecord
 from search.web.app import create_app
 from search.web.settings import Settings
 from tests.indexer.memory import MemoryIndex
-from tests.search.web.browser import Visit, visit
+from tests.search.web.browser import Held, Visit, visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd
@@ -260,13 +260,12 @@ def test_the_same_search_again_is_one_step_back(visitor: Visit) -> None:
 def test_a_picture_left_before_its_answer_is_not_opened(visitor: Visit) -> None:
     visitor.open("/?q=a white rocket")
     visitor.settled()
-    held: list[Route] = []
-    visitor.page.route("**/images/*?q=*", lambda route: held.append(route))
-    with visitor.page.expect_request("**/images/*?q=*"):
-        visitor.page.locator(".card a").first.click()
+    held = Held(visitor, "**/images/*?q=*")
+    visitor.page.locator(".card a").first.click()
+    held.wait()
     with visitor.page.expect_event("requestfailed"):
         visitor.page.go_back()
-    assert "show=" not in visitor.page.url and held
+    assert "show=" not in visitor.page.url
     assert visitor.page.locator("dialog[open]").count() == 0
 
 
@@ -310,16 +309,15 @@ def test_an_answer_that_is_not_the_servers_is_told(visitor: Visit, photos: Path,
 
 @pytest.mark.parametrize("way", ["photo", "words"])
 def test_what_is_asked_before_the_server_is_known_is_answered(visitor: Visit, photos: Path, way: str) -> None:
-    held: list[Route] = []
-    visitor.page.route("**/status?*", lambda route: held.append(route))
-    with visitor.page.expect_request("**/status?*"):
-        visitor.open()
+    held = Held(visitor, "**/status?*")
+    visitor.open()
+    held.wait()
     if way == "photo":
         visitor.page.set_input_files("#choose", photos / "rocket.jpg")
     else:
         ask(visitor, "a ginger cat")
     visitor.page.wait_for_timeout(100)
-    held[0].continue_()
+    held.let_go()
     visitor.has(".chip", "ginger")
     visitor.settled()
     visitor.page.locator("#sheet .of").first.wait_for(state="attached")
@@ -327,12 +325,12 @@ def test_what_is_asked_before_the_server_is_known_is_answered(visitor: Visit, ph
 
 
 def test_nothing_waits_for_the_servers_status(visitor: Visit) -> None:
-    held: list[Route] = []
-    visitor.page.route("**/status?*", lambda route: held.append(route))
+    held = Held(visitor, "**/status?*")
     visitor.open("/?q=a ginger cat")
     visitor.settled()
-    assert len(held) == 1 and visitor.page.locator("#sheet .of").count() == 0
-    held[0].continue_()
+    held.wait()
+    assert len(held.routes) == 1 and visitor.page.locator("#sheet .of").count() == 0
+    held.let_go()
     visitor.page.locator("#sheet .of").first.wait_for(state="attached")
     expect(visitor.page.locator("#holdings")).to_have_text(re.compile("pictures, 40 captions"))
 
@@ -356,12 +354,11 @@ def test_pictures_come_from_the_web_when_the_server_has_said_that_they_may(at: V
     index = MemoryIndex([CaptionRecord("x", "a dog", image=picture)])
     app = create_app(index, FakeCaptioner, Settings(remote_images=True))
     with listening(app) as url, at(url) as visitor:
-        held: list[Route] = []
-        visitor.page.route("**/status?*", lambda route: held.append(route))
+        held = Held(visitor, "**/status?*")
         visitor.page.route(picture, lambda route: route.fulfill(body=PIXEL, content_type="image/png"))
         visitor.open("/?q=a dog")
         visitor.page.locator(".card .stand-in").wait_for()
-        held[0].continue_()
+        held.let_go()
         expect(visitor.page.locator(".card img")).to_have_attribute("src", picture)
         visitor.page.locator(".card a").click()
         expect(visitor.page.locator("dialog img")).to_have_attribute("src", picture)

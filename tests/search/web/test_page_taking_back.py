@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.search.web.browser import Visit
+from tests.search.web.browser import Held, Visit
 from tests.search.web.test_page_failures import PIXEL, Line, seen
 
 pytestmark = pytest.mark.browser
@@ -109,13 +109,12 @@ def test_back_from_an_edit_that_hangs_asks_nothing(visitor: Visit, address: str,
         visitor.page.locator("#query-picture img").wait_for()
     visitor.page.wait_for_load_state("networkidle")
     before = seen(visitor)
-    held: list[Route] = []
-    for part in ("**/text?**", "**/similar?**"):
-        visitor.page.route(part, lambda route: held.append(route))
+    held = Held(visitor, "**/text?**", "**/similar?**")
     if edit == "chip":
         press(visitor, 0)
     else:
         visitor.page.press("#min", "ArrowRight")
+    held.wait()
     visitor.page.locator(".grid[aria-busy]").wait_for()
     expect(visitor.page.locator("#certificate")).to_be_empty()
     visitor.page.go_back()
@@ -123,7 +122,7 @@ def test_back_from_an_edit_that_hangs_asks_nothing(visitor: Visit, address: str,
     visitor.has("#count", "picture")
     assert seen(visitor) == before
     assert visitor.page.locator(".grid[aria-busy]").count() == 0
-    assert len(held) == 1
+    assert len(held.routes) == 1
     visitor.page.unroute_all()
     press(visitor, 1)
     visitor.page.locator('.chip[aria-pressed="false"]').wait_for()
