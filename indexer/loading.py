@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import tee
-from operator import attrgetter
 from typing import Protocol
 
 from captioner.outside import printable
@@ -17,7 +16,7 @@ from indexer import origins
 from indexer.batching import batches
 from indexer.counts import Counts
 from indexer.image_ids import IdsOfRun, LookedUp, with_folder
-from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord, Rejected, unfit
+from indexer.records import AddReport, CaptionRecord, Rejected, not_text
 from indexer.sources import Problem, Source, SourceItem
 
 #: Captions stored at a time: so many that the cost of a call is small, so few that they fit into memory.
@@ -224,7 +223,7 @@ class Loading:
         for item in items:
             if isinstance(item, Problem):
                 self._report(item)
-            elif reason := _unusable(item):
+            elif reason := not_text(item):
                 self._report(Problem(printable(str(item.image or item.image_id)), reason))
             else:
                 yield item
@@ -250,24 +249,3 @@ class Loading:
     def _report(self, problem: Problem) -> None:
         self.problems.append(problem)
         self._tell(problem)
-
-
-_texts = attrgetter(*RECORD_FIELDS)
-
-
-def _unusable(record: CaptionRecord) -> str:
-    """Why a record cannot be used: a field is not a text, or cannot be stored as UTF-8. Empty if it can.
-
-    UTF-8 cannot hold lone surrogates, which come from odd file names and from JSON escapes.
-    """
-    try:
-        text = "".join(_texts(record))
-    except TypeError:
-        return unfit(record)
-    if text.isascii():
-        return ""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "its name or text is not valid Unicode"
-    return ""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
+from operator import attrgetter
 from reprlib import repr as shortened
 from typing import Any, NamedTuple
 
@@ -66,12 +67,36 @@ KEYWORD_FIELDS = tuple(name for name in RECORD_FIELDS if name != "caption")
 WEB_FIELDS = ("query", "provider", "page", "title", "creator", "license", "attribution")
 
 
+_texts = attrgetter(*RECORD_FIELDS)
+
+
+def not_text(record: CaptionRecord) -> str:
+    """Which field of a record is not text that UTF-8 can hold; empty if all are.
+
+    It cannot hold halves of surrogate pairs, which come from odd file names and from JSON escapes.
+    """
+    try:
+        "".join(_texts(record)).encode()
+    except (TypeError, UnicodeEncodeError):
+        reasons = (_not_text(name, getattr(record, name)) for name in RECORD_FIELDS)
+        return next(filter(None, reasons))
+    return ""
+
+
+def _not_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        return f"{name} must be a string, not {type(value).__name__}"
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return f"{name} is not valid Unicode at character {error.start + 1}"
+    return ""
+
+
 def unfit(record: CaptionRecord) -> str:
     """Why a record cannot be stored; empty if it can."""
-    for name in RECORD_FIELDS:
-        value = getattr(record, name)
-        if not isinstance(value, str):
-            return f"{name} must be a string, not {type(value).__name__}"
+    if reason := not_text(record):
+        return reason
     if not record.image_id.strip():
         return "image_id is empty"
     for name in _IDENTITY:

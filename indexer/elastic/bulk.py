@@ -43,7 +43,6 @@ class _PreparedChunk:
 
     versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     lines: dict[str, bytes] = field(default_factory=dict)
-    unsendable: list[Rejected] = field(default_factory=list)  # no valid Unicode
 
     def latest(self, document_id: str) -> dict[str, Any]:
         return self.versions[document_id][-1]
@@ -116,18 +115,15 @@ class BulkWriter:
         kept = {i: versions for i, versions in given.versions.items() if i not in reasons}
         added = sum(_changes(before.get(i), versions) for i, versions in kept.items())
         unchanged = sum(map(len, kept.values())) - added
-        return AddReport(added, unchanged, (*given.unsendable, *refused))
+        return AddReport(added, unchanged, tuple(refused))
 
     def _prepared(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> _PreparedChunk:
         time_now = now()
         prepared = _PreparedChunk()
         for document_id, record, indexed_at in chunk:
             source = to_source(record, self._analyze, indexed_at or time_now)
-            try:
-                prepared.lines[document_id] = _line(source)
-                prepared.versions.setdefault(document_id, []).append(source)
-            except UnicodeEncodeError:
-                prepared.unsendable.append(Rejected(record, _why_unsendable(source)))
+            prepared.lines[document_id] = _line(source)
+            prepared.versions.setdefault(document_id, []).append(source)
         return prepared
 
     def _stored_documents(self, document_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -257,19 +253,8 @@ def _bulk_body(operation: str, lines: Mapping[str, bytes]) -> bytes:
 
 
 def _line(source: Mapping[str, Any]) -> bytes:
-    """A document as one line. Raises UnicodeEncodeError for half a pair of surrogates."""
+    """A document as one line."""
     return _to_json(source).encode() + b"\n"
-
-
-def _why_unsendable(source: Mapping[str, Any]) -> str:
-    """Why `_line` cannot write a document."""
-    for value in source.values():
-        if isinstance(value, str):
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                return f"not valid Unicode at character {error.start}"
-    return "not valid Unicode"
 
 
 def _parts(lines: Mapping[str, bytes]) -> Iterator[Mapping[str, bytes]]:

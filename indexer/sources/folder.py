@@ -10,7 +10,9 @@ from pathlib import Path
 
 from captioner.files import is_file
 from captioner.folders import PhotosBelow, no_photos
+from captioner.outside import printable
 from indexer.errors import SourceError
+from indexer.records import not_text
 from indexer.sources.source import Problem, Source, SourceItem, existing_folder, photo_of_folder, stamp
 
 
@@ -38,11 +40,13 @@ class FolderSource(Source):
         for folder, reason in self._below.unreadable.items():
             yield Problem(folder, f"cannot be read ({reason})")
         for path in map(Path, self.paths):
-            if is_file(path):
-                image_id = path.relative_to(self.folder).as_posix()
-                yield photo_of_folder(image_id, str(path))
-            else:
+            photo = photo_of_folder(path.relative_to(self.folder).as_posix(), str(path))
+            if not is_file(path):
                 yield Problem(str(path), "is a broken link, or gone")
+            elif not_text(photo):
+                yield Problem(printable(str(path)), "its name is not valid Unicode; rename it")
+            else:
+                yield photo
 
     def photo_count(self) -> int:
         return len(self.paths)

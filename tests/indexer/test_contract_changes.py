@@ -103,6 +103,12 @@ class TestAdding:
             (CaptionRecord("bad", " \t\n"), "caption is empty"),
             (CaptionRecord("", "a dog"), "image_id is empty"),
             (CaptionRecord(" \n", "a dog"), "image_id is empty"),
+            (CaptionRecord("bad", "a \ud83d dog"), "caption is not valid Unicode at character 3"),
+            (CaptionRecord("bad\udcff", "a dog"), "image_id is not valid Unicode at character 4"),
+            (
+                CaptionRecord("bad", "dog", title="\ud83d\ude00"),
+                "title is not valid Unicode at character 1",
+            ),
             (CaptionRecord(9, "a dog"), "image_id must be a string, not int"),  # type: ignore[arg-type]
             *(
                 (

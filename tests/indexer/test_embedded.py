@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.captions import coco_records, grammar_captions, made_captions, records
+from indexer import storable
 from indexer.embedded import EmbeddedIndex, best, ranking, token_sets
 from indexer.embedded import writer as writer_module
 from indexer.embedded.arrays import ArrayFile, write_arrays
@@ -276,7 +277,10 @@ def test_arrays_come_back_as_written_and_read_only(tmp_path: Path) -> None:
         write_arrays(tmp_path / "g", {"objects": np.array([None])})
 
 
-def test_undecodable_file_names_survive(tmp_path: Path) -> None:
+def test_undecodable_file_names_of_earlier_versions_survive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storable, "unfit", lambda record: "")
     odd = CaptionRecord("photo\udcff.jpg", "a dog \udcff", image="/photos/photo\udcff.jpg")
     index = EmbeddedIndex.open(str(tmp_path / "index"), create=True)
     index.add([odd])

@@ -27,14 +27,13 @@ from tests.indexer.worlds import DraftingIndex
 
 Run = Callable[..., Result]
 
+EMOJI = record("emoji", "Ein Hündchen 🐕‍🦺 läuft 犬", creator='"\\')
 ODD = (
     record("lines", "A dog\non a\r\nbeach\u2028at\u2029sea\x85", title="\x1c\x0b"),
-    record("emoji", "Ein Hündchen 🐕‍🦺 läuft 犬", creator='"\\'),
+    EMOJI,
     record("sourceless", "a cat", source="", kind=""),
     record("unlike", "a cat", source="NaN", image="null", license="0012", phash="1e5"),
 )
-#: What Elasticsearch cannot store, and a folder can.
-HALF = record("half\udcff", "a \ud83d dog")
 
 
 def built(records: Iterable[CaptionRecord]) -> set[CaptionRecord]:
@@ -69,7 +68,7 @@ def test_an_index_of_the_other_engine_is_made_of_it(
     assert set(written) <= built(expected)
 
 
-texts = st.text(st.characters(exclude_characters="\x1f", exclude_categories=()), max_size=12)
+texts = st.text(st.characters(exclude_characters="\x1f", exclude_categories=["Cs"]), max_size=12)
 records = st.builds(
     CaptionRecord,
     **{name: texts for name in RECORD_FIELDS if name not in ("image_id", "image")},
@@ -82,9 +81,9 @@ records = st.builds(
 @given(st.lists(records, max_size=6))
 def test_any_captions_are_read_as_they_were(tmp_path: Path, given: list[CaptionRecord]) -> None:
     file = tmp_path / "c.jsonl"
-    file.write_bytes(as_lines([*given, HALF, *ODD]))
-    assert list(JsonlSource(file).captions()) == [*given, HALF, *ODD]
-    assert file.read_bytes().isascii() and len(file.read_text().splitlines()) == len(given) + 1 + len(ODD)
+    file.write_bytes(as_lines([*given, *ODD]))
+    assert list(JsonlSource(file).captions()) == [*given, *ODD]
+    assert file.read_bytes().isascii() and len(file.read_text().splitlines()) == len(given) + len(ODD)
 
 
 def test_a_line_has_the_fields_that_are_known() -> None:
@@ -120,11 +119,11 @@ def test_progress_goes_as_far_as_is_known(monkeypatch: pytest.MonkeyPatch) -> No
 class TestCommand:
     @pytest.fixture
     def run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-        """Exports all records and one half of a character, in an empty folder."""
+        """Exports all records and one of odd characters, in an empty folder."""
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("CAPTION_INDEX", raising=False)
         with open_index("caption-index", create=True) as index:
-            index.add([*RECORDS, HALF])
+            index.add([*RECORDS, EMOJI])
         (tmp_path / "out").mkdir()
         return lambda *words: CliRunner().invoke(main, ["export", *map(str, words)])
 
@@ -135,7 +134,7 @@ class TestCommand:
     def test_to_standard_output(self, run: Run) -> None:
         result = run()
         assert (result.exit_code, result.stderr) == (0, "exported 10 captions of 9 images\n")
-        assert self.exported(result.stdout) == {*RECORDS, HALF}
+        assert self.exported(result.stdout) == {*RECORDS, EMOJI}
 
     def test_into_a_file(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "out" / "empty").touch()  # as mktemp leaves it

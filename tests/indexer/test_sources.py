@@ -291,6 +291,13 @@ class TestJsonl:
 
 
 class TestFolder:
+    def test_a_name_that_is_no_text_is_to_be_changed(self, tmp_path: Path) -> None:
+        for name in ("München.jpg".encode("latin-1"), b"a.jpg"):
+            write_photo(tmp_path / os.fsdecode(name))
+        odd, photo = FolderSource(tmp_path).photos()
+        assert isinstance(photo, CaptionRecord) and photo.image_id == "a.jpg"
+        assert odd == Problem(f"{tmp_path}/M\\udcfcnchen.jpg", "its name is not valid Unicode; rename it")
+
     def test_photos_of_all_folders_in_order(self, tmp_path: Path) -> None:
         for name in ("b.jpg", "a/Z.PNG", "a/deep/c.webp", ".hidden.jpg", ".git/x.jpg"):
             write_photo(tmp_path / name)
