@@ -1,6 +1,6 @@
 // The page's one flow: address -> question -> answers on the page. Everything a visitor does changes the address.
 
-import { NOTHING, barred, filters, isSearch, options, read, showing, subject, write } from "./address.js";
+import { NOTHING, filters, isSearch, options, read, showing, subject, write } from "./address.js";
 import * as answer from "./answer.js";
 import { others, settleAsked, showAsked, showAskedPicture } from "./asked.js";
 import * as beginnings from "./beginnings.js";
