@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ def _stemmer() -> Callable[[str], str]:
 
 
 _HAS_WORD_CHARACTER = re.compile(r"\w")
-#: Captions that the Treebank rules only split at spaces, commas and the final full stop. Nearly all
-#: captions are like that, and the rules' 30 regular expressions cost 20 times as much.
-_PLAIN = re.compile(r"[a-z0-9 ]*(?:(?:,(?=[a-z ])|-(?!-))[a-z0-9 ]*)*\.?\s*", re.ASCII)
+#: Captions that the Treebank rules only split at spaces, commas, the 's of a word and the final full stop.
+#: Nearly all captions are like that, and the rules' 30 regular expressions cost 70 times as much.
+_PLAIN = re.compile(r"[a-z0-9 ]*(?:(?:,(?=[a-z ])|-(?!-)|(?<=[a-z0-9])'s(?= ))[a-z0-9 ]*)*\.?\s*", re.ASCII)
 _CONTRACTED = re.compile(r"cannot|gimme|gonna|gotta|lemme|wanna")
 
 
@@ -77,8 +78,9 @@ def words(caption: str) -> list[str]:
     """Lower-case words of a caption in order, without punctuation (Treebank tokenisation)."""
     text = unicodedata.normalize("NFKC", caption).lower()
     if _PLAIN.fullmatch(text) and not _CONTRACTED.search(text):
-        body = text.rstrip().removesuffix(".").replace(",", " ")
-        return [word for word in body.split() if word != "-"]
+        body = text.rstrip().removesuffix(".") + " "
+        parts = body.replace(",", " ").replace("'s ", " 's ").split()
+        return [word for word in parts if word != "-"] if "-" in parts else parts
     return [word for word in _tokenizer()(text) if _HAS_WORD_CHARACTER.search(word)]
 
 
@@ -131,7 +133,7 @@ def _english_2(caption: str) -> frozenset[str]:
     by it exactly without knowing of weights. An implied word counts once.
     """
     tokens = _english_words()
-    return frozenset(token for word in words(caption) for token in tokens(word))
+    return frozenset(chain.from_iterable(map(tokens, words(caption))))
 
 
 @lru_cache(maxsize=1 << 16)

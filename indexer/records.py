@@ -27,6 +27,7 @@ def now() -> str:
 
 #: The fields that make a document's id, and the character between them, which none of them may contain.
 _IDENTITY = ("image_id", "source", "kind", "model", "caption")
+_identity = attrgetter(*_IDENTITY)
 _SEPARATOR = "\x1f"
 
 
@@ -56,8 +57,9 @@ class CaptionRecord:
     @property
     def document_id(self) -> str:
         """Made from the content, so that the same caption, indexed twice, is one document."""
-        parts = (getattr(self, name) for name in _IDENTITY)
-        return hashlib.sha256(_SEPARATOR.join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return hashlib.sha256(_SEPARATOR.join(_identity(self)).encode("utf-8", "surrogatepass")).hexdigest()[
+            :32
+        ]
 
 
 RECORD_FIELDS = tuple(one.name for one in fields(CaptionRecord))
@@ -67,7 +69,8 @@ KEYWORD_FIELDS = tuple(name for name in RECORD_FIELDS if name != "caption")
 WEB_FIELDS = ("query", "provider", "page", "title", "creator", "license", "attribution")
 
 
-_texts = attrgetter(*RECORD_FIELDS)
+#: The fields of a record, in their order.
+texts_of = attrgetter(*RECORD_FIELDS)
 
 
 def not_text(record: CaptionRecord) -> str:
@@ -76,7 +79,7 @@ def not_text(record: CaptionRecord) -> str:
     It cannot hold halves of surrogate pairs, which come from odd file names and from JSON escapes.
     """
     try:
-        "".join(_texts(record)).encode()
+        "".join(texts_of(record)).encode()
     except (TypeError, UnicodeEncodeError):
         reasons = (_not_text(name, getattr(record, name)) for name in RECORD_FIELDS)
         return next(filter(None, reasons))

@@ -8,7 +8,7 @@ from typing import Any
 
 from captioner.tokens import Analyzer
 from indexer.check_lines import not_as_made
-from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters
+from indexer.records import RECORD_FIELDS, CaptionRecord, Document, Filters, texts_of
 
 #: Bytes of the longest term in UTF-8. Lucene takes no document with a longer one, and the server no search.
 LONGEST_TERM = 32_766
@@ -29,11 +29,14 @@ def findable(terms: Iterable[str]) -> list[str]:
 
 def to_source(record: CaptionRecord, analyze: Analyzer, indexed_at: str) -> dict[str, Any]:
     """The document of a record. Empty fields are left out: Kibana shows them as missing."""
-    source: dict[str, Any] = {name: value for name in RECORD_FIELDS if (value := getattr(record, name)) != ""}
+    source: dict[str, Any] = {
+        name: text for name, text in zip(RECORD_FIELDS, texts_of(record), strict=True) if text
+    }
     tokens = sorted(analyze(record.caption))
     size = len(tokens)
+    prefix = sized(size, "")
     source["tokens"] = tokens
-    source["sized_tokens"] = [sized(size, token) for token in tokens]
+    source["sized_tokens"] = [prefix + token for token in tokens]
     source["token_count"] = size
     source["indexed_at"] = indexed_at
     return source

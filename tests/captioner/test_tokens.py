@@ -8,7 +8,7 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from captioner import tokens
@@ -78,7 +78,10 @@ def treebank(caption: str) -> list[str]:
 captions = st.lists(
     st.one_of(
         st.sampled_from(
-            ["cannot", "gonna", "wanna-be", "lemmee", "dog", "t-shirt", "3", "3,36", "st.", "'s", "it's", "A"]
+            [
+                *("cannot", "gonna", "wanna-be", "lemmee", "dog", "t-shirt", "3", "3,36", "st.", "A"),
+                *("'s", "it's", "a man's hat", "'s ", "-'s ", "s's s'", "1970's "),
+            ]
         ),
         st.sampled_from(
             [" ", "  ", ", ", ",", ".", " .", "-", "--", "\n", "\t", " - ", "!", "'", '"', "(", ":"]
@@ -90,6 +93,7 @@ captions = st.lists(
 
 
 @given(captions)
+@example("it's ")
 def test_the_path_for_plain_captions_gives_what_the_treebank_rules_give(caption: str) -> None:
     assert words(caption) == treebank(caption)
 
