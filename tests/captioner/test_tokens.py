@@ -26,6 +26,13 @@ PINNED = {
     "words/1": {
         "A man's dog, running.": {"a", "man", "'s", "dog", "running"},
         'A "red" bus (no. 7) can\'t stop!': {"a", "red", "bus", "no.", "7", "ca", "n't", "stop"},
+        # Older nltk gave "'one", "pe" and "e", "'t" and "is": its rules are part of what is pinned.
+        "a red 'one way' sign": {"a", "red", "one", "way", "sign"},
+        "at Ho'ohu and Pe'e roads": {"at", "ho'ohu", "and", "pe'e", "roads"},
+        "'tis a 'dog's' life": {"tis", "a", "dog", "'s", "life"},
+        "a 'd' on rock 'n' roll": {"a", "'d", "on", "rock", "'n", "roll"},
+        "two o'clock, the dogs' bowls": {"two", "o'clock", "the", "dogs", "bowls"},
+        "``Open'' and \u201cOne Way\u201d, \u2018stop\u2019": {"open", "and", "one", "way", "stop"},
     },
     "content/1": {"A man's dog is running on the beach.": {"man", "dog", "running", "beach"}},
     "english/1": {
@@ -42,6 +49,8 @@ PINNED = {
         "zebras": {"zebra", "zebra*2", "zebra*3", "stand"},
         "an axolotl": {"axolotl", "axolotl*2"},
         "there is a nice one": {"nice"},
+        "a red 'one way' sign": {"red", "way", "sign", "sign*2", "sign*3", "street"},
+        "Pe'e road": {"pe'e", "pe'e*2", "road"},
     },
 }  # fmt: skip
 
