@@ -69,8 +69,9 @@ def build(
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
-        before = Before(index, draft, *(captioning.way if captioning else _NO_WAY), tell)
-        replacing = Replacing(draft, before, captioning.model if captioning else "")
+        way = captioning.way if captioning else _NO_WAY
+        before = Before(index, draft, *way, tell)
+        replacing = Replacing(draft, before, *way)
         loading = Loading(draft.add, replacing.known, captioning, tell, progress)
         try:
             _load(loading, sources, rejects)

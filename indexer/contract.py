@@ -47,10 +47,10 @@ class Draft(_Closing):
         """Add captions; they survive an interruption once this call has returned."""
 
     @abstractmethod
-    def known_places(self, model: str) -> Mapping[str, str]:
+    def known_places(self, model: str) -> Mapping[str, Sequence[str]]:
         """The images that this model has captioned already: a resumed build need not do it again.
 
-        Image id -> its `image`; where captions name several, the last in order.
+        Image id -> the `image` of each of these captions, in order.
         """
 
     @abstractmethod

@@ -8,8 +8,18 @@ Places are texts, as they are stored: paths, and addresses (s3://, ...), which a
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from indexer.stored_paths import detour_in
+
+
+def places_by_image(places: Iterable[tuple[str, str]]) -> dict[str, Sequence[str]]:
+    """Image id -> the places that its captions name, in order."""
+    return {
+        image_id: [place for _, place in found] for image_id, found in groupby(sorted(places), itemgetter(0))
+    }
 
 
 def is_same_file(photo: str, place: str) -> bool:

@@ -33,12 +33,12 @@ class Replaced:
 class Replacing:
     """Which photos have their captions already, as `build` sees it.
 
-    A photo has them where an earlier run of this build stored some in the draft. It can have earlier ones, as
+    A photo has them where an earlier run of this build stored them in the draft. It can have earlier ones, as
     they are, where captioning it would write the same: `Before`.
     """
 
-    def __init__(self, draft: Draft, before: Before, model: str) -> None:
-        self._draft, self._before, self._model = draft, before, model
+    def __init__(self, draft: Draft, before: Before, model: str, captions: int) -> None:
+        self._draft, self._before, self._model, self._captions = draft, before, model, captions
 
     def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
         """Captions by other models come from a source and do not count as this photo's.
@@ -46,7 +46,7 @@ class Replacing:
         The files of an earlier run need not be looked at: their sizes and times are in the key, so a build
         whose photos have changed begins a draft of its own.
         """
-        new = [photo for photo in photos if photo.image_id not in self._stored]
+        new = [photo for photo in photos if not self._is_done(photo)]
         found = dict(zip(new, self._before.captions(new), strict=True))
         self._before.note_names([photo for photo in photos if photo not in found])
         return [
@@ -54,12 +54,21 @@ class Replacing:
             for photo in photos
         ]
 
+    def _is_done(self, photo: CaptionRecord) -> bool:
+        """Whether its id is in the draft, and not with fewer captions of this photo than are to be written.
+
+        A run that was killed may have stored only some of them.
+        """
+        places = self._stored.get(photo.image_id, ())
+        here = sum(is_photo_at(photo, place) for place in places)
+        return bool(places) and not 0 < here < self._captions
+
     def _in_draft(self, photo: CaptionRecord) -> LookedUp:
-        place = self._stored[photo.image_id]
+        place = self._stored[photo.image_id][-1]
         return LookedUp(photo, place if is_other(photo, place) else None, captioned=True)
 
     @cached_property
-    def _stored(self) -> Mapping[str, str]:
+    def _stored(self) -> Mapping[str, Sequence[str]]:
         return self._draft.known_places(self._model)
 
 

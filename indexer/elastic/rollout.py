@@ -39,6 +39,7 @@ from indexer.errors import (
     IndexNotFoundError,
 )
 from indexer.given import listed
+from indexer.places import places_by_image
 from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, Rejected, generated_by, now
 from indexer.storable import storable
 
@@ -147,15 +148,15 @@ class ElasticDraft(Draft):
         refresh(self._client, self._address, index)
         return count_documents(self._client, index)
 
-    def known_places(self, model: str) -> dict[str, str]:
+    def known_places(self, model: str) -> dict[str, Sequence[str]]:
         self._check_open()
         return self._ask(partial(self._places, model))
 
-    def _places(self, model: str) -> dict[str, str]:
+    def _places(self, model: str) -> dict[str, Sequence[str]]:
         refresh(self._client, self._address, self._draft.index)
         with PointInTime(self._client, self._draft.index) as point:
             clauses = filter_clauses(generated_by(model))
-            return dict(sorted(point.places_of({"bool": {"filter": clauses}})))
+            return places_by_image(point.places_of({"bool": {"filter": clauses}}))
 
     def left_by_others(self, image_ids: Iterable[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
         self._check_open()

@@ -24,6 +24,7 @@ from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, clear_errors, open_for_writing, remove_quietly
 from indexer.errors import IndexClosedError, IndexDamagedError, IndexerError
 from indexer.given import listed
+from indexer.places import places_by_image
 from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
 
 _PREFIX = "draft-"
@@ -133,14 +134,14 @@ class EmbeddedDraft(Draft):
                 )
         return report
 
-    def known_places(self, model: str) -> dict[str, str]:
+    def known_places(self, model: str) -> dict[str, Sequence[str]]:
         self._check_open()
         places, segments = list[tuple[str, str]](), self._writer.snapshot.segments
         with reading(self._folder, segments):
             for segment in segments:
                 rows = segment.all_passing(segment.resolve(generated_by(model)))
                 places += segment.places_of(rows)
-        return dict(sorted(places))
+        return places_by_image(places)
 
     def left_by_others(self, image_ids: Iterable[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
         self._check_open()

@@ -55,7 +55,7 @@ class TestAdding:
             draft.add(RECORDS)
         with index.draft("k", ANALYZER) as draft:
             assert draft.add([moved]) == AddReport(1)
-            assert draft.known_places("default@12345678") == {"1": moved.image, "2": ""}
+            assert draft.known_places("default@12345678") == {"1": [moved.image], "2": [""]}
             assert draft.publish().captions == len(RECORDS)
         assert moved in {document.record for document in index.captions(["1"])["1"]}
 
@@ -229,14 +229,14 @@ class TestDrafts:
 
     def test_a_draft_that_was_closed_is_gone_on_with(self, index: CaptionIndex, fresh_where: str) -> None:
         with index.draft("k", ANALYZER) as draft:
-            draft.add(RECORDS[:4])
+            draft.add([replace(RECORDS[2], caption="A dog", image="beach.jpg"), *RECORDS[:4]])
         with pytest.raises(IndexNotFoundError):
             open_index(fresh_where)
         with open_index(fresh_where, create=True) as again, again.draft("k", ANALYZER) as draft:
-            assert draft.known_places("default@12345678") == {"1": "", "2": ""}
+            assert draft.known_places("default@12345678") == {"1": [""], "2": ["", "beach.jpg"]}
             assert draft.known_places("another@12345678") == {}
             assert draft.add(RECORDS) == AddReport(len(RECORDS) - 4, 4)
-            assert draft.publish().captions == len(RECORDS)
+            assert draft.publish().captions == len(RECORDS) + 1
 
     def test_another_key_begins_anew(self, index: CaptionIndex) -> None:
         with index.draft("one", ANALYZER) as draft:

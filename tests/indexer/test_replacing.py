@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from indexer import loading, replacing
 from indexer.build import BuildReport, Captioning, add, build
 from indexer.errors import IndexUnavailableError
 from indexer.index import open_index
+from indexer.loading import Loading
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.replacing import Replaced
 from indexer.report import report_as_json, report_lines
@@ -219,6 +220,32 @@ class TestTakenOver:
             assert [Path(one).name for one in captioner.asked] == ["d.png", "f.png"]
             assert (report.captioned, report.known, report.replaced) == (2, 4, Replaced(6, 6, 0))
             assert set(index.records()) == fresh([found], captioning(ColourCaptioner()))
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_a_photo_of_which_only_some_captions_were_stored_gets_the_others(
+        self, tmp_path: Path, fresh_where: str, monkeypatch: pytest.MonkeyPatch, before: bool
+    ) -> None:
+        for number in range(3):
+            write_noise(tmp_path / "photos" / f"{number}.png", number)
+        found, captioner = FolderSource(tmp_path / "photos"), ColourCaptioner()
+        store = Loading._store_and_count
+
+        def killed(self: Loading, batch: Sequence[CaptionRecord]) -> None:
+            store(self, batch[:4])
+            if batch:
+                raise KeyboardInterrupt
+
+        with open_index(fresh_where, create=True) as index:
+            if before:
+                build(index, [found], captioning(ColourCaptioner(), captions=3))
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(Loading, "_store_and_count", killed)
+                build(index, [found], captioning(ColourCaptioner(), captions=3))
+            report = build(index, [found], captioning(captioner, captions=3))
+            assert captioner.asked == ([] if before else found.paths[1:])
+            assert (report.taken_over, report.known) == ((2, 3) if before else (0, 1))
+            assert set(index.records()) == fresh([found], captioning(ColourCaptioner(), captions=3))
+            assert index.check() == []
 
     def test_a_build_that_was_interrupted_is_gone_on_with_though_photos_came_went_and_changed(
         self, tmp_path: Path, fresh_where: str

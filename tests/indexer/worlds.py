@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from indexer.build import Captioning
 from indexer.contract import Draft
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.given import listed
+from indexer.places import places_by_image
 from indexer.records import (
     AddReport,
     CaptionRecord,
@@ -85,10 +86,10 @@ class _MemoryDraft(Draft):
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
         return self.index.store(self.documents, records, self.analyzer)
 
-    def known_places(self, model: str) -> dict[str, str]:
+    def known_places(self, model: str) -> dict[str, Sequence[str]]:
         records = [document.record for document in self.documents.values()]
         known = (one for one in records if generated_by(model).matches(one))
-        return dict(sorted((one.image_id, one.image) for one in known))
+        return places_by_image((one.image_id, one.image) for one in known)
 
     def left_by_others(self, image_ids: Iterable[str]) -> list[dict[str, list[Document]]]:
         wanted = listed(image_ids)
