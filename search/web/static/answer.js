@@ -73,6 +73,7 @@ export function toTop() {
 /** Show pictures that nothing was asked for. */
 export function showDrawn(images, address) {
   answer = { hits: [] };
+  grid.removeAttribute("aria-busy"); // an answer that was left did not come
   grid.replaceChildren(...images.map((image) => card(image, address(image.image_id))));
 }
 

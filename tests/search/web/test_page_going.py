@@ -12,7 +12,7 @@ from playwright.sync_api import Route, expect
 
 from search.web.app import create_app
 from tests.indexer.memory import MemoryIndex
-from tests.search.web.browser import Visit
+from tests.search.web.browser import Held, Visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import crowd
@@ -154,6 +154,25 @@ def test_words_being_written_stay_when_others_are_shown(visitor: Visit) -> None:
     visitor.has(".certificate", "Exact: the true top")
     visitor.page.click("#clear")
     assert visitor.page.input_value("#q") == ""
+
+
+@pytest.mark.parametrize("way", ["#home", "#clear", "back"])
+def test_the_start_waits_for_no_answer_that_was_left_before_it_came(visitor: Visit, way: str) -> None:
+    visitor.open()
+    visitor.settled()
+    held = Held(visitor, "**/text?**")
+    visitor.page.fill("#q", "a cat")
+    visitor.page.press("#q", "Enter")
+    held.wait()
+    expect(visitor.page.locator("#grid")).to_have_attribute("aria-busy", "true")
+    if way == "back":
+        visitor.page.go_back()
+    else:
+        visitor.page.click(way)
+    visitor.has("#results-title", "Or begin with one of these")
+    visitor.page.locator(".card:not(.ghost)").first.wait_for()
+    expect(visitor.page.locator("#grid")).not_to_have_attribute("aria-busy", "true")
+    assert visitor.barriers() == []
 
 
 def captioning(visitor: Visit, photo: Path) -> None:
