@@ -51,20 +51,32 @@ READY_SECONDS = 5.0
 class Recent(Generic[T]):
     """An answer that many clients want, up to `seconds` old.
 
-    It is asked for once for all of them; errors are not kept.
+    It is asked for once for all who wait, and they share a failure, too: asking in turn, each would wait for
+    the time-outs of all before. Errors are not kept.
     """
 
     def __init__(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> None:
         self._seconds, self._ask = seconds, ask
         self._known: tuple[float, T] | None = None
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        async with self._asking:
-            if self._known is None or time.monotonic() > self._known[0]:
-                found = await self._ask()
-                self._known = time.monotonic() + self._seconds, found
+        if self._known is not None and time.monotonic() <= self._known[0]:
             return self._known[1]
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._fresh())
+            self._asking.add_done_callback(self._asked)
+        return await asyncio.shield(self._asking)  # one who no longer waits must not end it for the others
+
+    async def _fresh(self) -> T:
+        found = await self._ask()
+        self._known = time.monotonic() + self._seconds, found
+        return found
+
+    def _asked(self, asking: asyncio.Task[T]) -> None:
+        self._asking = None
+        if not asking.cancelled():
+            asking.exception()  # asyncio would log an error that nobody waited for
 
 
 class Service:

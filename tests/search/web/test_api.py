@@ -544,7 +544,7 @@ def test_a_server_is_ready_when_it_makes_tokens(serve: Serve, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(3600.0, 1), (-1.0, 3)])
-def test_what_is_recent_is_asked_once(seconds: float, asked: int) -> None:
+def test_what_is_recent_is_not_asked_again(seconds: float, asked: int) -> None:
     questions = count(1)
 
     async def ask() -> int:
@@ -552,9 +552,55 @@ def test_what_is_recent_is_asked_once(seconds: float, asked: int) -> None:
 
     async def three() -> list[int]:
         recent = Recent(seconds, ask)
-        return list(await asyncio.gather(recent(), recent(), recent()))
+        return [await recent() for _ in range(3)]
 
     assert max(asyncio.run(three())) == asked
+
+
+class Asking:
+    """A question that is answered, or not, when `told` says so; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.times, self.told = 0, asyncio.Event()
+        self.fault: Exception | None = None
+
+    async def __call__(self) -> int:
+        self.times += 1
+        await self.told.wait()
+        if self.fault is not None:
+            raise self.fault
+        return self.times
+
+
+def test_who_wait_at_once_share_the_answer_and_the_failure() -> None:
+    """An engine that hangs would cost each of them the whole time-out, one after the other."""
+
+    async def crowd() -> None:
+        ask = Asking()
+        recent, ask.fault = Recent(3600.0, ask), IndexUnavailableError("no answer")
+        waiting = [asyncio.create_task(recent()) for _ in range(8)]
+        await asyncio.sleep(0)
+        ask.told.set()
+        assert await asyncio.gather(*waiting, return_exceptions=True) == [ask.fault] * 8
+        assert ask.times == 1
+        ask.fault = None
+        assert (await asyncio.gather(*(recent() for _ in range(8))), ask.times) == ([2] * 8, 2)
+
+    asyncio.run(crowd())
+
+
+def test_who_no_longer_waits_takes_the_answer_from_nobody() -> None:
+    async def two() -> None:
+        ask = Asking()
+        recent = Recent(3600.0, ask)
+        first, second = asyncio.create_task(recent()), asyncio.create_task(recent())
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.sleep(0)
+        ask.told.set()
+        assert (await second, ask.times, first.cancelled()) == (1, 1, True)
+
+    asyncio.run(two())
 
 
 class Broken(MemoryIndex):
