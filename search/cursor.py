@@ -30,7 +30,8 @@ _compact = json.JSONEncoder(separators=(",", ":")).encode
 class Cursor:
     """What must be known of the earlier pages, so that the next one neither shifts nor repeats.
 
-    Made of content alone (no offsets into the index), so captions added or deleted meanwhile move nothing.
+    Made of content alone (no offsets into the index), so captions added or deleted meanwhile move nothing;
+    but an image is known again only by a caption as good as the one that it was shown by (`search.paging`).
     """
 
     query: str  # fingerprint of the query it belongs to

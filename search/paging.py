@@ -8,7 +8,8 @@ is added behind `last` before the next page is asked for belongs to that page.
 
 An image of an earlier page comes back from the engine by its worse captions, and by other captions of the
 query. It is recognised by a better pair of captions (one of the query, one of the image) that is not among
-the candidates behind `resume`, and so must lie before it.
+the candidates behind `resume`, and so must lie before it. So an image whose better captions have all been
+removed or replaced since comes again by another.
 """
 
 from __future__ import annotations

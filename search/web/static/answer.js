@@ -61,7 +61,7 @@ export function page(state, signal, after = null) {
 export function show(first, state, until, again) {
   [answer, asked, signal, anew, left] = [first, state, until, again, null];
   grid.replaceChildren();
-  append(first);
+  append(first.hits);
 }
 
 /** Where something new is asked, a visitor begins at its beginning, wherever the last answer was left. */
@@ -77,8 +77,8 @@ export function showDrawn(images, address) {
   grid.replaceChildren(...images.map((image) => card(image, address(image.image_id))));
 }
 
-function append({ captions, hits }) {
-  server.compareWith(captions, from);
+function append(hits) {
+  server.compareWith(answer.captions, from);
   grid.append(...hits.map((hit) => card(hit, showing(asked, hit.image_id))));
   resume();
   tell(hits.length);
@@ -109,8 +109,9 @@ export function nextPage() {
   server.keepUp();
   appending ??= (async () => {
     const next = await page(asked, signal, answer.cursor);
+    const shown = answer.hits.length;
     answer = continued(answer, next);
-    append(next);
+    append(answer.hits.slice(shown));
     hideTrouble(byId("more-trouble"));
   })().finally(() => (appending = null));
   return appending;

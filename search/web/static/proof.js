@@ -8,8 +8,10 @@ export const outdated = (answer) => ({ ...answer, exact: false, changed: true })
 
 /** An answer with one more page, as one: proven as long as each page is, and as long as all are of the index as it was. */
 export function continued(answer, page) {
-  const both = { ...page, query: answer.query, hits: [...answer.hits, ...page.hits], exact: answer.exact && page.exact };
-  return answer.changed || page.captions !== answer.captions ? outdated(both) : both;
+  const shown = new Set(answer.hits.map((hit) => hit.image_id));
+  const fresh = page.hits.filter((hit) => !shown.has(hit.image_id)); // one comes again where the caption that it was shown by has gone
+  const both = { ...page, query: answer.query, hits: [...answer.hits, ...fresh], exact: answer.exact && page.exact };
+  return answer.changed || fresh.length < page.hits.length || page.captions !== answer.captions ? outdated(both) : both;
 }
 
 const CHANGED = "The index has changed";
@@ -38,7 +40,7 @@ export function ending(answer, state) {
 export function spoken(answer, fresh, state) {
   const shown = answer.hits.length;
   if (!shown) return `No picture found. ${ending(answer, state)}`;
-  return `${fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer)}`;
+  return `${fresh && fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer)}`;
 }
 
 function nothing({ query, remarks = [] }, state) {

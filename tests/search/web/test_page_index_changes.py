@@ -73,6 +73,32 @@ def test_pages_of_a_changed_index_are_not_proven(at: Visitor) -> None:
         assert visitor.page.evaluate("scrollY") == 0
 
 
+def test_a_picture_whose_caption_is_replaced_meanwhile_is_shown_once(at: Visitor) -> None:
+    """As a changed photo's is: there are as many captions as before, and by its new one it comes again."""
+    index = MemoryIndex(crowd(60))
+    again = "crowd-0000"
+
+    def replace_caption(route: Route) -> None:
+        old = index.captions([again])[again]
+        index.replace(old, [CaptionRecord(again, "A penguin beside many rocks", source="crowd")])
+        route.continue_()
+
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.route("**/text?*after=*", replace_caption, times=1)
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.settled()
+        assert again in visitor.cards()
+        for count in 48, 60:
+            scrolled(visitor)
+            visitor.page.locator(f".card:nth-child({count})").wait_for(state="attached")
+        expect(visitor.page.locator("#more")).to_be_hidden()
+        assert sorted(visitor.cards()) == [f"crowd-{number:04}" for number in range(60)]
+        expect(visitor.page.locator(".certificate")).to_contain_text("The index has changed")
+        expect(visitor.page.locator("#said")).to_have_text(
+            re.compile("^12 more, 60 pictures shown. The index has changed")
+        )
+
+
 def test_one_page_that_is_not_proven_leaves_none_proven(at: Visitor) -> None:
     """What it may have left out stands before the pages that come."""
 
