@@ -17,6 +17,7 @@ let answer = null; // all its pages so far, as one; none before the first is the
 let left = null; // the one before that, as long as it is still seen, and when it was asked for
 let asked = NOTHING; // what it answers
 let from = 0; // when that was asked, by the page's clock
+let built = 0; // what was asked before that is of an index that is no more, as far as the page has heard
 let anew = null; // asks that anew
 let signal = null; // ends the page that is under way
 let appending = null; // a promise as long as one is
@@ -37,7 +38,8 @@ export const stillSeen = () => left && { ...asked, show: "" };
 
 /** Take that one for the answer again, as no other came. */
 export function recall(until) {
-  ({ answer, from } = left);
+  from = left.from;
+  answer = judged(left.answer);
   left = null;
   signal = until;
   resume();
@@ -59,7 +61,7 @@ export function page(state, signal, after = null) {
 
 /** Show its first page; `again` asks anew, and `until` is aborted when something else is asked. */
 export function show(first, state, until, again) {
-  [answer, asked, signal, anew, left] = [first, state, until, again, null];
+  [answer, asked, signal, anew, left] = [judged(first), state, until, again, null];
   grid.replaceChildren();
   append(first.hits);
 }
@@ -97,10 +99,14 @@ function tell(fresh) {
   say(spoken(answer, fresh, asked));
 }
 
-/** Say of what was asked before `built` that the index has been built anew since. */
-export function outdate(built) {
+/** An answer as it may be spoken of: the index may have been built anew since it was asked for. */
+const judged = (one) => (from < built ? outdated(one) : one);
+
+/** Say of what was asked before `since` that the index has been built anew, also where it is shown later. */
+export function outdate(since) {
+  built = since;
   if (!answer?.query || from >= built) return;
-  answer = outdated(answer);
+  answer = judged(answer);
   tell(answer.hits.length);
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import search.web.service
 from indexer.records import CaptionRecord, IndexStatus
 from search.web.app import create_app
 from tests.indexer.memory import MemoryIndex
-from tests.search.web.browser import Visit
+from tests.search.web.browser import Held, Visit
 from tests.search.web.conftest import Visitor, listening
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.gallery import Gallery, crowd
@@ -190,6 +191,63 @@ def test_an_index_built_anew_of_as_many_captions_is_noticed(at: Visitor, way: st
         visitor.page.get_by_role("button", name="Search again").click()
         visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
         assert all(image_id.startswith("zoo-") for image_id in visitor.cards())
+
+
+@pytest.fixture
+def rebuilt() -> Rebuilt:
+    return Rebuilt(crowd(60))
+
+
+@pytest.fixture
+def editing(at: Visitor, rebuilt: Rebuilt) -> Iterator[tuple[Visit, Held]]:
+    """A visitor with a proven answer, and an edit of it that is under way."""
+    with listening(create_app(rebuilt, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.clock.install()
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.page.locator("#f-source-crowd").wait_for(state="attached")
+        visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
+        held = Held(visitor, "**/text?**drop**")
+        visitor.page.locator("#chips .chip").first.click()
+        held.wait()
+        yield visitor, held
+
+
+def build_anew(index: Rebuilt, visitor: Visit) -> None:
+    """So that the page hears of it."""
+    index.build("zoo")
+    visitor.page.clock.fast_forward(61_000)
+    visitor.page.evaluate(COME_BACK)
+    visitor.page.locator("#f-source-zoo").wait_for(state="attached")
+
+
+@pytest.mark.parametrize("way", ["back", "fails"])
+def test_an_answer_that_is_taken_again_may_be_of_an_index_that_is_no_more(
+    rebuilt: Rebuilt, editing: tuple[Visit, Held], way: str
+) -> None:
+    visitor, held = editing
+    build_anew(rebuilt, visitor)
+    if way == "back":
+        visitor.page.go_back()
+    else:
+        visitor.expected = {503}
+        held.routes[0].fulfill(status=503, body="cut")
+    visitor.settled()
+    expect(visitor.page.locator(".certificate")).to_contain_text("The index has changed")
+    visitor.page.get_by_role("button", name="Search again").click()
+    visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
+    assert all(image_id.startswith("zoo-") for image_id in visitor.cards())
+
+
+def test_an_answer_that_comes_late_may_be_of_an_index_that_is_no_more(
+    rebuilt: Rebuilt, editing: tuple[Visit, Held]
+) -> None:
+    visitor, held = editing
+    late = held.routes[0].fetch()
+    build_anew(rebuilt, visitor)
+    held.routes[0].fulfill(response=late)
+    visitor.settled()
+    assert visitor.cards()[0].startswith("crowd-")
+    expect(visitor.page.locator(".certificate")).to_contain_text("The index has changed")
 
 
 def test_what_is_asked_with_the_news_of_an_index_built_anew_is_proven(at: Visitor) -> None:
