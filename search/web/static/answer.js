@@ -6,7 +6,7 @@ import { card, ghost } from "./cards.js";
 import { byId, say } from "./dom.js";
 import { continued, ending, outdated, proof, spoken } from "./proof.js";
 import * as server from "./server.js";
-import { hideTrouble } from "./trouble.js";
+import { hideTrouble, isFinal } from "./trouble.js";
 
 export const PAGE = 24;
 
@@ -114,13 +114,19 @@ export function outdate(since) {
 export function nextPage() {
   server.keepUp();
   appending ??= (async () => {
-    const next = await page(asked, signal, answer.cursor);
+    const next = await page(asked, signal, answer.cursor).catch(refused);
     const shown = answer.hits.length;
     answer = continued(answer, next);
     append(answer.hits.slice(shown));
     hideTrouble(byId("more-trouble"));
   })().finally(() => (appending = null));
   return appending;
+}
+
+/** What takes the place of a page that is refused though the one before was not: its cursor, or what it is like, is of an index that is no more. */
+function refused(error) {
+  if (!isFinal(error)) throw error;
+  return outdated({ ...answer, hits: [], cursor: undefined });
 }
 
 /** `act` hears of a page that did not come: why, what asks for it again, and where that is told. */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +88,7 @@ def test_a_picture_whose_caption_is_replaced_meanwhile_is_shown_once(at: Visitor
         visitor.page.route("**/text?*after=*", replace_caption, times=1)
         visitor.open(f"/?q={PENGUIN}")
         visitor.settled()
+        visitor.page.wait_for_load_state("networkidle")
         assert again in visitor.cards()
         for count in 48, 60:
             scrolled(visitor)
@@ -206,6 +207,7 @@ def editing(at: Visitor, rebuilt: Rebuilt) -> Iterator[tuple[Visit, Held]]:
         visitor.open(f"/?q={PENGUIN}")
         visitor.page.locator("#f-source-crowd").wait_for(state="attached")
         visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
+        visitor.page.wait_for_load_state("networkidle")
         held = Held(visitor, "**/text?**drop**")
         visitor.page.locator("#chips .chip").first.click()
         held.wait()
@@ -248,6 +250,65 @@ def test_an_answer_that_comes_late_may_be_of_an_index_that_is_no_more(
     visitor.settled()
     assert visitor.cards()[0].startswith("crowd-")
     expect(visitor.page.locator(".certificate")).to_contain_text("The index has changed")
+
+
+def analyze_otherwise(index: MemoryIndex) -> None:
+    """As when it is built anew: cursors of before are of no use."""
+    records = [document.record for document in index.documents.values()]
+    index.documents.clear()
+    index.analyzer = "english/2"
+    index.add(records)
+
+
+def delete_what_is_asked_about(index: MemoryIndex) -> None:
+    index.delete(["crowd-0000"])
+
+
+@pytest.mark.parametrize(
+    ("address", "change"),
+    [(f"/?q={PENGUIN}", analyze_otherwise), ("/?like=crowd-0000", delete_what_is_asked_about)],
+    ids=["cursor", "image"],
+)
+def test_a_page_that_is_refused_where_the_first_was_not_tells_of_another_index(
+    at: Visitor, address: str, change: Callable[[MemoryIndex], None]
+) -> None:
+    index = MemoryIndex(crowd(60))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {400, 404}
+        visitor.open(address)
+        visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
+        visitor.page.wait_for_load_state("networkidle")
+        change(index)
+        scrolled(visitor)
+        expect(visitor.page.locator(".certificate")).to_contain_text("The index has changed")
+        expect(visitor.page.locator("#said")).to_have_text("24 pictures shown. The index has changed")
+        assert len(visitor.cards()) == 24
+        for none in "#more", "#more-trouble", "#trouble":
+            expect(visitor.page.locator(none)).to_be_hidden()
+        with visitor.page.expect_download() as download:
+            visitor.page.get_by_role("button", name="JSON").click()
+        saved = json.loads(Path(download.value.path()).read_text())
+        assert saved["exact"] is False and "cursor" not in saved
+
+
+def test_next_picture_is_none_where_the_page_behind_is_refused(at: Visitor) -> None:
+    index = MemoryIndex(crowd(60))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        visitor.expected = {400}
+        visitor.page.add_init_script("IntersectionObserver = class { observe() {} }")
+        visitor.open(f"/?q={PENGUIN}")
+        visitor.settled()
+        visitor.page.locator(".card a").nth(23).click()
+        visitor.page.locator("dialog[open]").wait_for()
+        visitor.page.wait_for_load_state("networkidle")
+        analyze_otherwise(index)
+        following = visitor.page.get_by_role("button", name="Next picture")
+        following.click()
+        expect(following).to_be_disabled()
+        assert visitor.page.evaluate("detail.dataset.shows") == visitor.cards()[23]
+        visitor.page.keyboard.press("Escape")
+        visitor.page.get_by_role("button", name="Search again").click()
+        visitor.has(".certificate", "Exact: the true top 24 of 60 captions")
 
 
 def test_what_is_asked_with_the_news_of_an_index_built_anew_is_proven(at: Visitor) -> None:
