@@ -6,18 +6,23 @@ so at no moment is either of the two incomplete.
 
 from __future__ import annotations
 
-import re
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from indexer.contract import Draft
 from indexer.embedded.arrays import sync_folder
 from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.manifest import UNREADABLE, Manifest, read_manifest, write_manifest
+from indexer.embedded.names import (
+    DRAFT_MANIFEST,
+    arrays_number,
+    is_draft_folder,
+    is_manifest,
+    is_of_draft,
+    new_draft,
+)
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.embedded.status import status_of
 from indexer.embedded.view import EmbeddedView
@@ -27,12 +32,8 @@ from indexer.given import listed
 from indexer.places import places_by_image
 from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
 
-_PREFIX = "draft-"
-_DRAFT_MANIFEST = "draft.json"
 #: Segments of a draft are merged late, since many of them slow nobody's search down.
 _MAX_SEGMENTS = 32
-#: Names of files outside of drafts, with their numbers.
-_NUMBERED = re.compile(r"(?:segment|deleted)-(\d+)\.arrays")
 
 
 def _last_manifest(folder: Path) -> Manifest:
@@ -43,19 +44,18 @@ def _last_manifest(folder: Path) -> Manifest:
     try:
         return read_manifest(folder)
     except UNREADABLE:
-        matches = (_NUMBERED.match(path.name) for path in folder.iterdir())
-        last = max((int(match[1]) for match in matches if match), default=0)
+        last = max((arrays_number(path.name) or 0 for path in folder.iterdir()), default=0)
         return Manifest("", generation=last, next_file=last + 1)
 
 
 def draft_folders(folder: Path) -> list[Path]:
     """Folders of drafts, also of published ones, which hold the index's files."""
-    return sorted(path for path in folder.glob(f"{_PREFIX}*") if path.is_dir())
+    return sorted(filter(is_draft_folder, folder.glob("draft-*")))
 
 
 def unpublished_drafts(folder: Path) -> list[Path]:
     """Folders of drafts that can be resumed."""
-    return [path for path in draft_folders(folder) if (path / _DRAFT_MANIFEST).is_file()]
+    return [path for path in draft_folders(folder) if is_manifest(path / DRAFT_MANIFEST)]
 
 
 def sweep_drafts(folder: Path) -> None:
@@ -68,16 +68,26 @@ def sweep_drafts(folder: Path) -> None:
     for path in draft_folders(folder):
         if path.name in in_use:
             # Published, by a process that was killed before it could do this.
-            remove_quietly((path / _DRAFT_MANIFEST).unlink)
-        elif not (path / _DRAFT_MANIFEST).is_file():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_quietly((path / DRAFT_MANIFEST).unlink)
+        else:
+            remove_quietly(partial(_remove_unfinished, path))
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what writers have left in a folder that is no draft, and the folder where it is empty then."""
+    # No writer makes a link, so the files behind it are not the index's.
+    if path.is_symlink() or (path / DRAFT_MANIFEST).exists():
+        return
+    for file in filter(is_of_draft, path.iterdir()):
+        remove_quietly(file.unlink)
+    path.rmdir()
 
 
 def _sound_drafts(folder: Path, wanted: Callable[[Manifest], bool]) -> Iterator[tuple[str, Snapshot]]:
     """Undamaged drafts whose manifest is wanted, by name; damaged ones go when another draft is published."""
     for path in unpublished_drafts(folder):
         with suppress(IndexerError):
-            snapshot = open_snapshot(folder, f"{path.name}/{_DRAFT_MANIFEST}")
+            snapshot = open_snapshot(folder, f"{path.name}/{DRAFT_MANIFEST}")
             if wanted(snapshot.manifest):
                 # Else damage would show only later, when much has been added.
                 check_checksums(folder, snapshot.segments)
@@ -90,11 +100,10 @@ def _find_resumable(folder: Path, key: str, analyzer: str) -> str | None:
 
 
 def _create_draft(folder: Path, key: str, analyzer: str) -> str:
-    # A random name, so that a reader of an older manifest never takes a new file for one of its own.
-    name = f"{_PREFIX}{secrets.token_hex(4)}"
+    name = new_draft()
     (folder / name).mkdir()
     sync_folder(folder)  # else a power cut could remove the folder, with all that was added
-    write_manifest(folder, Manifest(analyzer, key=key), f"{name}/{_DRAFT_MANIFEST}")
+    write_manifest(folder, Manifest(analyzer, key=key), f"{name}/{DRAFT_MANIFEST}")
     return name
 
 
@@ -110,7 +119,7 @@ class EmbeddedDraft(Draft):
                 sweep_drafts(folder)
                 resumed = _find_resumable(folder, key, analyzer)
                 self._name = resumed or _create_draft(folder, key, analyzer)
-            manifest_name = f"{self._name}/{_DRAFT_MANIFEST}"
+            manifest_name = f"{self._name}/{DRAFT_MANIFEST}"
             snapshot = open_snapshot(folder, manifest_name)
             self._writer = Writer(folder, snapshot, manifest_name, f"{self._name}/")
             self._writer.sweep()
@@ -166,7 +175,7 @@ class EmbeddedDraft(Draft):
             write_manifest(self._folder, published_manifest)
             # Drafts of other builds are outdated by this one; since the lock is held, nobody is writing them.
             for path in unpublished_drafts(self._folder):
-                (path / _DRAFT_MANIFEST).unlink()
+                (path / DRAFT_MANIFEST).unlink()
             published = open_snapshot(self._folder)
             Writer(self._folder, published).sweep()
             sweep_drafts(self._folder)

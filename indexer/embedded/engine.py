@@ -14,6 +14,7 @@ from indexer.embedded.checks import check_checksums, find_damage, find_wrong_doc
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished_drafts
 from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import UNREADABLE, Manifest
+from indexer.embedded.names import foreign_files
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, manifest_stamp, open_snapshot
 from indexer.embedded.status import status_of
@@ -34,17 +35,11 @@ from indexer.records import (
 from indexer.storable import check_draft
 
 
-def _belongs_to_index(path: Path) -> bool:
-    """Whether the folder of an index, with or without a manifest, can hold this file or folder."""
-    return path.name.startswith((".", "write.lock", "manifest.json", "draft-")) or ".arrays" in path.suffixes
-
-
 def _check_new_place(folder: Path) -> None:
     """Raises IndexerError for a folder with files of something else, among which no index is to be made."""
-    entries = folder.iterdir() if folder.is_dir() else ()
-    if foreign := next((path for path in entries if not _belongs_to_index(path)), None):
+    if folder.is_dir() and (foreign := next(foreign_files(folder), None)):
         raise IndexerError(
-            f"{folder}: holds other files ({foreign.name}) and no index that can be read; "
+            f"{folder}: holds other files ({foreign.relative_to(folder)}) and no index that can be read; "
             "name a new or an empty folder"
         )
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from indexer.embedded.names import LOCK
 from indexer.errors import IndexLockedError
 from indexer.file_lock import lock_file
-
-_NAME = "write.lock"
 
 
 class WriteLock:
     """Held from construction to `release`. Raises IndexLockedError at once where another writer holds it."""
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        self._descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         lock = lock_file(self._descriptor)
         if lock is None:
             holder = _read_holder(self._descriptor)

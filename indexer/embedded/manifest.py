@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from indexer.embedded.arrays import Written, sync_folder
+from indexer.embedded.names import ARRAYS_PATH, MANIFEST, MANIFEST_BEGINNING
 from indexer.errors import IndexDamagedError, IndexMismatchError
 
-MANIFEST = "manifest.json"
 #: The schema that this version writes; it reads this one and all before it. Each new field of captions raises
 #: the number: an older version, whose merges would lose the field, then refuses the index.
 SCHEMA = 1
-#: The names that writers give. Another name could lead to files outside the folder, to be read or removed.
-_FILE_NAME = re.compile(r"(?:draft-[0-9a-f]+/)?(?:segment|deleted)-[0-9]+\.arrays")
 #: The errors of `read_manifest`: there is no manifest that this version can read.
 UNREADABLE = (FileNotFoundError, IndexDamagedError, IndexMismatchError)
 
@@ -123,7 +120,7 @@ def _parse_segment(entry: dict[str, Any]) -> SegmentEntry:
 
 
 def _parse_file(fields: dict[str, Any]) -> StoredFile:
-    if not _FILE_NAME.fullmatch(fields["path"]):
+    if not ARRAYS_PATH.fullmatch(fields["path"]):
         raise ValueError("path")
     return StoredFile(fields["path"], _parse_number(fields["bytes"]), _parse_number(fields["checksum"]))
 
@@ -137,7 +134,7 @@ def _parse_number(value: object, least: int = 0, most: int = (1 << 63) - 1) -> i
 def write_manifest(folder: Path, manifest: Manifest, name: str = MANIFEST) -> None:
     """Replace the current manifest. Killed at any moment, either the old or the new one is there, whole."""
     body = json.dumps(asdict(manifest), ensure_ascii=True)
-    outer = json.dumps({"checksum": zlib.crc32(body.encode()), "manifest": body})
+    outer = f'{MANIFEST_BEGINNING}{zlib.crc32(body.encode())}, "manifest": {json.dumps(body)}}}'
     temporary = folder / (name + ".tmp")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(outer)

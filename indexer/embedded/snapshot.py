@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.embedded.checks import damaged_index
-from indexer.embedded.manifest import MANIFEST, Manifest, read_manifest
+from indexer.embedded.manifest import Manifest, read_manifest
+from indexer.embedded.names import MANIFEST
 from indexer.embedded.segment import Segment
 from indexer.errors import IndexDamagedError
 

@@ -22,7 +22,8 @@ from indexer.embedded.checks import check_checksums, reading
 from indexer.embedded.dtypes import Int64, Integers, UInt64
 from indexer.embedded.layout import segment_arrays
 from indexer.embedded.lock import WriteLock
-from indexer.embedded.manifest import MANIFEST, SegmentEntry, StoredFile, write_manifest
+from indexer.embedded.manifest import SegmentEntry, StoredFile, write_manifest
+from indexer.embedded.names import MANIFEST, arrays_name, arrays_number
 from indexer.embedded.rows import Rows, document_keys, join_rows, rows_of
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
@@ -177,7 +178,7 @@ class Writer:
         return Segment(self._root, entry)
 
     def _write(self, kind: str, arrays: Mapping[str, Integers]) -> StoredFile:
-        path = f"{self._subfolder}{kind}-{self._next_file:06d}.arrays"
+        path = f"{self._subfolder}{arrays_name(kind, self._next_file)}"
         self._next_file += 1
         with clear_errors(self._root):
             written = write_arrays(self._root / path, arrays)
@@ -296,7 +297,7 @@ class Writer:
             if folder != self._root and folder.is_symlink():
                 continue  # no writer makes a link, so the files behind it are not the index's
             for path in folder.glob("*.arrays*"):
-                if path not in named:
+                if path not in named and arrays_number(path.name) is not None:
                     remove_quietly(path.unlink)
 
 

@@ -138,7 +138,7 @@ def test_a_draft_whose_texts_are_damaged_is_begun_anew_and_does_not_hide_others(
         for key in ("sound", "damaged"):
             with index.draft(key) as draft:
                 draft.add([record(key, "two cats"), record("more")])
-        hidden = small_index / "draft-00"
+        hidden = small_index / "draft-00000000"
         hidden.mkdir()
         (hidden / "draft.json").write_text("{")
         for path in small_index.rglob("segment-*.arrays"):

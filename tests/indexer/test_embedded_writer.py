@@ -139,7 +139,10 @@ def test_a_build_begins_and_ends_without_what_a_killed_writer_left(small_index: 
         with index.draft("k") as draft:
             draft.add([record("9")])
         (folder,) = (path.parent for path in small_index.rglob("draft.json"))
-        left = [folder / "segment-000009.arrays.tmp", small_index / "draft-00" / "segment-000001.arrays"]
+        left = [
+            folder / "segment-000009.arrays.tmp",
+            small_index / "draft-00000000" / "segment-000001.arrays",
+        ]
         left[1].parent.mkdir()
         for path in left:
             path.write_bytes(b"x")

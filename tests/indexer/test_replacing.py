@@ -353,7 +353,7 @@ class TestTakenOver:
         found, told = FolderSource(tmp_path / "photos"), list[Problem]()
         with open_index(tmp_path / "index", create=True) as index:
             build(index, [found], captioning(ColourCaptioner()))
-        (tmp_path / "index" / "manifest.json").write_text("{}")
+        (tmp_path / "index" / "manifest.json").write_text("{")
         with open_index(tmp_path / "index", create=True) as index:
             report = build(index, [found], captioning(ColourCaptioner()), tell=told.append)
         assert (report.captioned, report.replaced, len(told)) == (1, None, 1)
