@@ -94,7 +94,7 @@ function resume() {
 
 /** Say what is known of it now that `fresh` of its pictures have come. */
 function tell(fresh) {
-  byId("certificate").replaceChildren(...proof(answer, anew));
+  byId("certificate").replaceChildren(...proof(answer, asked, anew));
   byId("end").textContent = ending(answer, asked);
   say(spoken(answer, fresh, asked));
 }

@@ -16,14 +16,19 @@ export function continued(answer, page) {
 
 const CHANGED = "The index has changed";
 
-const proofText = ({ changed, exact, hits, captions }) => (changed ? CHANGED : `${exact ? "Exact: the true" : "Not proven: the likely"} top ${number(hits.length)} of ${many(captions, "caption")}`);
+function proofText({ changed, exact, hits, captions }, state) {
+  if (changed) return CHANGED;
+  const all = isFiltered(state) ? "among the captions that pass the filters" : `of ${many(captions, "caption")}`;
+  return `${exact ? "Exact: the true" : "Not proven: the likely"} top ${number(hits.length)} ${all}`;
+}
 
-/** `again`: search once more, for what an index that has changed holds now. */
-export function proof(answer, again) {
+/** `state`: what was asked; `again`: search once more, for what an index that has changed holds now. */
+export function proof(answer, state, again) {
   if (!answer.hits.length && !answer.changed) return [];
-  const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer));
+  const badge = h("span", { className: answer.exact ? "proof" : "proof open" }, answer.exact ? icon("check") : null, proofText(answer, state));
   if (answer.changed) return [badge, h("button", { className: "button", type: "button", onclick: again }, "Search again")];
-  badge.title = answer.exact ? "Proven: nothing that is not shown can score higher." : "Something that is not shown may score higher.";
+  const rest = isFiltered(state) ? "that passes the filters and is not shown" : "that is not shown";
+  badge.title = answer.exact ? `Proven: nothing ${rest} can score higher.` : `Something ${rest} may score higher.`;
   return [badge, h("span", {}, `${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms, ${number(answer.examined)} looked at`)];
 }
 
@@ -40,7 +45,7 @@ export function ending(answer, state) {
 export function spoken(answer, fresh, state) {
   const shown = answer.hits.length;
   if (!shown) return `No picture found. ${ending(answer, state)}`;
-  return `${fresh && fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer)}`;
+  return `${fresh && fresh < shown ? `${number(fresh)} more, ${many(shown, "picture")}` : many(shown, "picture")} shown. ${proofText(answer, state)}`;
 }
 
 function nothing({ query, remarks = [] }, state) {

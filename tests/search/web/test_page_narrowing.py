@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from indexer.records import CaptionRecord
 from search.web.app import create_app
@@ -208,6 +208,37 @@ def test_a_word_that_makes_no_difference_is_told_and_left_out(visitor: Visit) ->
     visitor.page.reload()
     visitor.page.get_by_role("button", name="snow", exact=True).wait_for()
     assert "add=snow" in visitor.page.url
+
+
+@pytest.mark.parametrize("narrowed", ["&source=zoo", "&without=walks", "&not=walks"])
+def test_an_answer_with_filters_is_proven_of_what_passes_them(at: Visitor, narrowed: str) -> None:
+    """Better captions of which there are more do not pass."""
+    zoo = [CaptionRecord(f"zoo-{number}", "a penguin", source="zoo") for number in range(2)]
+    with listening(create_app(MemoryIndex([*crowd(5), *zoo]), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open(f"/?q=a penguin walks over the ice{narrowed}")
+        proof = visitor.page.locator(".certificate .proof")
+        expect(proof).to_have_text("Exact: the true top 2 among the captions that pass the filters")
+        expect(proof).to_have_attribute(
+            "title", "Proven: nothing that passes the filters and is not shown can score higher."
+        )
+        expect(visitor.page.locator("#said")).to_have_text(
+            "2 pictures shown. Exact: the true top 2 among the captions that pass the filters"
+        )
+        assert visitor.barriers() == []
+
+
+def test_an_answer_with_filters_that_is_not_proven_may_have_missed_what_passes_them(at: Visitor) -> None:
+    def unproven(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"exact": False})
+
+    with listening(create_app(MemoryIndex(crowd(3)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.page.route("**/text?*", unproven)
+        visitor.open("/?q=a penguin walks over the ice&source=crowd")
+        proof = visitor.page.locator(".certificate .proof")
+        expect(proof).to_have_text("Not proven: the likely top 3 among the captions that pass the filters")
+        expect(proof).to_have_attribute(
+            "title", "Something that passes the filters and is not shown may score higher."
+        )
 
 
 def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
