@@ -290,21 +290,27 @@ class _DetectionSetup:
     def _detect_training_words(
         self, decoder: AttentionDecoder, data: TrainingData, captions: TokenisedPhotos, watcher: Watcher
     ) -> TrainingDetections:
-        """Fit the detector (of a starting model a copy), and detect words by detectors without the photo."""
+        """Fit the detector (not that of a starting model), and detect words by detectors without the photo.
+
+        It is fitted on the CPU, where features and captions are, and where a batch takes its words from.
+        """
         run = self.run
         new = run.start is None
         encoder_model = self.model if new else _with_imagenet_encoder(self.model, run.pretrained)
-        detector = decoder.detector if new else copy.deepcopy(decoder.detector)
+        detector = copy.deepcopy(decoder.detector).cpu()
         pooled = _features(run, encoder_model, data.train, watcher).mean(axis=2, dtype="float32")
         watcher.stage("word detector", 1, "step")
         labels = word_labels(captions, self._detector_words(decoder))
         held_out = fit_detector(detector, torch.from_numpy(pooled), labels, run.detector, run.recipe.seed)
         seen = most_probable(detector, held_out, decoder.words)
+        if new:
+            decoder.detector.load_state_dict(detector.state_dict())
         watcher.advance()
         return TrainingDetections(seen.words, seen.chances, held_out)
 
     def _imagine_photos(self, decoder: AttentionDecoder, text: TokenisedPhotos) -> CaptionsAlone:
-        imagine = Imagination(text, self._detector_words(decoder), decoder.detector.ids, decoder.words)
+        known, ids = self._detector_words(decoder), decoder.detector.ids.cpu()
+        imagine = Imagination(text, known, ids, decoder.words)
         return CaptionsAlone(_encode_captions(self.run, self.vocabulary, text), imagine, self.run.text_photos)
 
     def _detector_words(self, decoder: AttentionDecoder) -> list[str]:
