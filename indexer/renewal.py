@@ -3,12 +3,17 @@
 A changed file is recognised by its times; a moved one by its picture, if the file at the old place is gone.
 """
 
+# ruff: noqa: PTH116, PTH120 (each photo's folders are asked for: objects would take longer than the system)
+
 from __future__ import annotations
 
+import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,32 +34,79 @@ _READ_TO_STORED = 30.0
 #: The most bits in which two perceptual hashes of the same file differ: `glance` decodes it faster, and so
 #: a little differently, than the captioner.
 _SAME_PICTURE = 3
+#: So many photos of a folder that look as they did tell that it was not exchanged for another.
+_SPEAK_FOR_ALL = 3
 
 
-def has_changed(photo: str, document: Document) -> bool:
-    """Whether the file at this path is probably another photo than the one that was captioned.
+class ChangedPhotos:
+    """Which files are other photos than those that were captioned, as one run finds them."""
 
-    The file's times tell. Written since the caption was stored, it is another one. If only its status changed
-    (it was moved here, copied with its times, or got other permissions), the perceptual hashes are compared.
-    Addresses (s3://, ...) and captions without a time count as unchanged, since nothing is known of them.
-    """
-    try:
-        state = Path(photo).stat()
-        indexed = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00")).timestamp()
-    except (OSError, ValueError):
+    def __init__(self) -> None:
+        self._touched = lru_cache(maxsize=None)(_touched)  # of folders
+        self._alike = defaultdict[str, set[str]](set)  # folder -> photos that look as they did
+        self._exchanged: set[str] = set()  # folders with a photo that does not
+
+    def has_changed(self, photo: str, document: Document) -> bool:
+        """Whether the file at this path is probably another photo than the one that was captioned.
+
+        The times tell. Written since the caption was stored, it is another one. If only its status changed
+        (it was moved here, copied with its times, or got other permissions), or a link or folder was touched
+        that leads to it, the perceptual hashes are compared. Addresses (s3://, ...) and captions without a
+        time count as unchanged, since nothing is known of them.
+        """
+        try:
+            written = Path(photo).stat().st_mtime
+            touched = max(written, _touched(photo))
+            folders_touched = max(map(self._touched, _folders_of(photo, document.record.image_id)))
+            indexed = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00")).timestamp()
+        except (OSError, ValueError):
+            return False
+        # In whole seconds, as `indexed_at` may be. A time in the future is another clock's: it means nothing.
+        if indexed < int(written) <= time.time():
+            return True
+        phash, suspicious_from = document.record.phash, indexed - _READ_TO_STORED
+        if touched > suspicious_from:
+            return not phash or _looks_different(photo, phash)
+        if not phash or document.record.source == origins.SCRAPED:
+            return False  # nothing to compare it with, or a file whose name is made of its content
+        if indexed > time.time():  # by a clock that was ahead: what was written since is older
+            return _looks_different(photo, phash)
+        return folders_touched > suspicious_from and self._is_of_another_folder(photo, phash)
+
+    def _is_of_another_folder(self, photo: str, phash: str) -> bool:
+        """Whether it looks different in a folder that may have been exchanged for another.
+
+        A photo that is added touches its folder, too, and to look at all others takes long. So a few speak for
+        all, as long as none is different.
+        """
+        folder = os.path.dirname(photo)
+        alike = self._alike[folder]
+        if len(alike) >= _SPEAK_FOR_ALL and folder not in self._exchanged and photo not in alike:
+            return False
+        if _looks_different(photo, phash):
+            self._exchanged.add(folder)
+            return True
+        alike.add(photo)
         return False
-    # In whole seconds, as `indexed_at` may be. A time in the future is another clock's, and means nothing.
-    if indexed < int(state.st_mtime) <= time.time():
-        return True
-    touched = max(state.st_mtime, state.st_ctime)
-    return touched > indexed - _READ_TO_STORED and _looks_different(photo, document.record.phash)
+
+
+def _touched(path: str) -> float:
+    """When a file or folder was last moved, written to and the like, or the link that it is reached by."""
+    return max(os.stat(path).st_ctime, os.lstat(path).st_ctime)
+
+
+def _folders_of(photo: str, image_id: str) -> Iterator[str]:
+    """The folders of a photo up to the one that was named, below which its path is its image id."""
+    for _ in range(image_id.count("/") + 1):
+        photo = os.path.dirname(photo) or os.curdir
+        yield photo
 
 
 def _looks_different(photo: str, phash: str) -> bool:
     from captioner.photo import glance, hash_distance
 
     try:
-        return not phash or hash_distance(glance(photo).phash, phash) > _SAME_PICTURE
+        return hash_distance(glance(photo).phash, phash) > _SAME_PICTURE
     except (PhotoError, ValueError):
         return True  # so it goes to the captioner, which reports what is wrong with it
 
@@ -66,7 +118,8 @@ def has_moved(photo: str, document: Document) -> bool:
     """
     before = document.record.image
     left = leads_nowhere(before) or (detour_in(before) and is_same_file(photo, before))
-    return bool(before != photo and left and not _looks_different(photo, document.record.phash))
+    phash = document.record.phash
+    return bool(before != photo and left and phash and not _looks_different(photo, phash))
 
 
 class Renewing:
@@ -86,7 +139,7 @@ class Renewing:
         self, index: CaptionIndex, model: str, captions: int, tell: Callable[[Problem], None]
     ) -> None:
         self._index, self._model, self._captions = index, model, captions
-        self._ids = IdsOfFiles(index, tell)
+        self._ids, self._changed = IdsOfFiles(index, tell), ChangedPhotos()
         self.counts = Counts()
         self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its file before the change
 
@@ -115,7 +168,7 @@ class Renewing:
         """It needs captions if it has none, or fewer than are to be written, or if its file has changed."""
         generated = [one for one in held if one.record.kind == origins.GENERATED]
         here = [one for one in generated if is_same_file(photo.image, one.record.image)]
-        if any(has_changed(photo.image, one) for one in here):
+        if any(self._changed.has_changed(photo.image, one) for one in here):
             self._outdated[photo.image_id] = here
             return LookedUp(photo)
         own = [one for one in generated if one.record.model == self._model]

@@ -12,7 +12,7 @@ from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
 from indexer.image_ids import IdsOfFiles, LookedUp, is_other, is_photo_at
 from indexer.records import CaptionRecord, Document, generated_by
-from indexer.renewal import has_changed, has_moved
+from indexer.renewal import ChangedPhotos, has_moved
 
 if TYPE_CHECKING:
     from indexer.sources import Problem
@@ -90,7 +90,7 @@ class Before:
     ) -> None:
         self._index, self._draft, self._captions, self._tell = index, draft, captions, tell
         self._written = generated_by(model)
-        self._ids = IdsOfFiles(index, tell)
+        self._ids, self._changed = IdsOfFiles(index, tell), ChangedPhotos()
         #: Image id in the new index -> the others that files had here which it was tried for.
         self._names = defaultdict[str, set[str]](set)
         self._held: Replaced | None = None
@@ -171,7 +171,7 @@ class Before:
     def _of(self, photo: CaptionRecord, held: Sequence[Document]) -> tuple[CaptionRecord, ...]:
         """Only the caption and what its picture looks like: all else the source tells as it is now."""
         written = (one for one in held if self._written.matches(one.record))
-        same = {one.record.caption: one.record for one in written if _shows_still(photo, one)}
+        same = {one.record.caption: one.record for one in written if self._shows_still(photo, one)}
         if len(same) != self._captions:
             return ()
         return tuple(
@@ -179,9 +179,8 @@ class Before:
             for caption, record in same.items()
         )
 
-
-def _shows_still(photo: CaptionRecord, document: Document) -> bool:
-    """Whether the photo is the picture that was captioned; ids of scraped ones are made of their content."""
-    if is_photo_at(photo, document.record.image):
-        return not has_changed(photo.image, document)
-    return has_moved(photo.image, document)
+    def _shows_still(self, photo: CaptionRecord, document: Document) -> bool:
+        """Whether it is the picture that was captioned; ids of scraped photos are made of their content."""
+        if is_photo_at(photo, document.record.image):
+            return not self._changed.has_changed(photo.image, document)
+        return has_moved(photo.image, document)

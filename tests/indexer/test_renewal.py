@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from captioner.photo import glance, open_photo, perceptual_hash
-from indexer.build import add
+from indexer import renewal
+from indexer.build import BuildReport, add, build
 from indexer.index import open_index
 from indexer.records import CaptionRecord, Document, as_time
-from indexer.renewal import has_changed, has_moved
+from indexer.renewal import ChangedPhotos, has_moved
 from indexer.report import report_lines
 from indexer.sources import FolderSource, ScrapedSource
 from tests.indexer.worlds import ColourCaptioner, DraftingIndex, captioning, write_noise, write_scraped
@@ -26,14 +28,26 @@ def document(indexed: float, phash: str = "") -> Document:
     return Document(CaptionRecord("a.png", "A dog.", phash=phash), frozenset(), as_time(indexed))
 
 
+def has_changed(photo: str, document: Document) -> bool:
+    return ChangedPhotos().has_changed(photo, document)
+
+
+@pytest.fixture
+def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on the disk was touched lately."""
+    now = time.time() + DAY
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     return write_noise(tmp_path / "a.png", 1)
 
 
+@pytest.mark.usefixtures("a_day_later")
 def test_a_file_that_nobody_touched_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no photo: opening it would make it count as changed")
-    assert not has_changed(str(tmp_path / "a.png"), document(time.time() + DAY))
+    assert not has_changed(str(tmp_path / "a.png"), document(time.time() - 1, "00ff" * 4))
 
 
 def test_a_file_that_was_written_since_is_another(photo: Path) -> None:
@@ -77,6 +91,7 @@ def test_three_bits_make_no_other_picture(photo: Path, bits: int, changed: bool)
     assert has_changed(str(photo), document(photo.stat().st_ctime, phash)) is changed
 
 
+@pytest.mark.usefixtures("a_day_later")
 @pytest.mark.parametrize(("later", "changed"), [(10.0, True), (60.0, False)])
 def test_a_file_that_was_touched_shortly_before_its_caption_was_stored_is_looked_at(
     photo: Path, later: float, changed: bool
@@ -84,6 +99,65 @@ def test_a_file_that_was_touched_shortly_before_its_caption_was_stored_is_looked
     """It may have become another between its reading and that."""
     other = glance(write_noise(photo.with_name("b.png"), 2)).phash
     assert has_changed(str(photo), document(photo.stat().st_ctime + later, other)) is changed
+
+
+def test_what_a_clock_that_was_ahead_has_dated_is_looked_at(photo: Path) -> None:
+    other = glance(write_noise(photo.with_name("b.png"), 2)).phash
+    to_come = time.time() + DAY
+    assert has_changed(str(photo), document(to_come, other))
+    assert not has_changed(str(photo), document(to_come, glance(photo).phash))
+    assert not has_changed(str(photo), document(to_come)), "nothing is known of its picture"
+
+
+def touched_since(path: Path, touch: Callable[[], object]) -> None:
+    """Touch a file or folder later than all that was before: the disk's clock is a coarse one."""
+    before = time.time()
+    touch()
+    while path.lstat().st_ctime <= before:
+        touch()
+
+
+def move(path: Path, to: Path) -> None:
+    path.rename(to)
+    touched_since(to, lambda: to.chmod(0o755))
+
+
+@pytest.fixture
+def stored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was touched before a caption was stored was so before its photo was read."""
+    monkeypatch.setattr(renewal, "_READ_TO_STORED", 0.0)
+
+
+@pytest.mark.usefixtures("stored_at_once")
+def test_a_link_that_was_made_since_is_looked_at(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewal, "_SPEAK_FOR_ALL", 0)  # its folder tells nothing
+    other, link = write_noise(photo.with_name("b.png"), 2), photo.with_name("latest.png")
+
+    def make() -> None:
+        link.unlink(missing_ok=True)
+        link.symlink_to(photo)
+
+    make()
+    captioned = time.time()
+    assert not has_changed(str(link), document(captioned, glance(other).phash))
+    touched_since(link, make)
+    assert has_changed(str(link), document(captioned, glance(other).phash))
+    assert not has_changed(str(link), document(captioned, glance(photo).phash))
+
+
+@pytest.mark.usefixtures("stored_at_once")
+def test_in_a_folder_that_was_touched_nothing_is_lost_of_which_nobody_knows_how_it_looked(
+    photo: Path,
+) -> None:
+    captioned = time.time()
+    move(photo.parent, photo.parent.with_name("other"))
+    move(photo.parent.with_name("other"), photo.parent)
+    other = glance(write_noise(photo.parent.with_name("b.png"), 2)).phash
+    assert has_changed(str(photo), document(captioned, other))
+    assert not has_changed(str(photo), document(captioned))
+    scraped = document(captioned, other)
+    scraped = replace(scraped, record=replace(scraped.record, source="scraped"))
+    assert not has_changed(str(photo), scraped), "its name is made of its content"
 
 
 def test_what_has_no_times_is_unchanged(photo: Path) -> None:
@@ -165,6 +239,53 @@ class TestChangedPhotos:
             (tmp_path / "photos" / "a.png").write_bytes(b"no photo")
             report = add(index, [FolderSource(tmp_path / "photos")], captioning(ColourCaptioner()))
             assert (report.renewed, len(report.problems), report.status.captions) == (0, 1, 1)
+
+
+@pytest.mark.usefixtures("stored_at_once")
+class TestExchangedFolders:
+    """A folder that another of its name took the place of, as a camera's next card: no file in it changed."""
+
+    @pytest.mark.parametrize("run", [add, build])
+    @pytest.mark.parametrize("exchanged", ["photos", "photos/card", "photos/card/100CANON"])
+    def test_all_photos_are_captioned_that_are_others_now(
+        self, tmp_path: Path, run: Callable[..., BuildReport], exchanged: str
+    ) -> None:
+        card, other = "photos/card/100CANON", f"other/{'photos/card/100CANON'.removeprefix(exchanged)}"
+        for number in range(6):
+            write_noise(tmp_path / card / f"{number}.png", number)
+            write_noise(tmp_path / other / f"{number}.png", 10 + number if number in (1, 4, 5) else number)
+        found, captioner = FolderSource(tmp_path / "photos"), ColourCaptioner()
+        with open_index(tmp_path / "index", create=True) as index:
+            build(index, [found], captioning(ColourCaptioner()))
+            move(tmp_path / exchanged, tmp_path / "old")
+            move(tmp_path / "other", tmp_path / exchanged)
+            report = run(index, [found], captioning(captioner))
+        assert [Path(name).name for name in captioner.asked] == ["1.png", "4.png", "5.png"]
+        assert (report.captioned, report.known, report.status.captions) == (3, 3, 6)
+
+    def test_a_few_are_looked_at_where_a_photo_was_added(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(6):
+            write_noise(tmp_path / "photos" / f"{number}.png", number)
+        looked_at, looks_different = set[str](), renewal._looks_different
+
+        def add_one() -> None:
+            (tmp_path / "photos" / "new.png").unlink(missing_ok=True)
+            write_noise(tmp_path / "photos" / "new.png", 9)
+
+        def noted(photo: str, phash: str) -> bool:
+            looked_at.add(Path(photo).name)
+            return looks_different(photo, phash)
+
+        monkeypatch.setattr(renewal, "_looks_different", noted)
+        with open_index(tmp_path / "index", create=True) as index:
+            for expected in ((6, 0, 0), (1, 6, 0)):
+                found, by = FolderSource(tmp_path / "photos"), captioning(ColourCaptioner(), captions=2)
+                report = add(index, [found], by)
+                assert (report.captioned, report.known, report.renewed) == expected
+                touched_since(tmp_path / "photos", add_one)
+        assert looked_at == {"0.png", "1.png", "2.png"}
 
 
 class TestMoreCaptions:
