@@ -76,8 +76,8 @@ class ChangedPhotos:
     def _is_of_another_folder(self, photo: str, phash: str) -> bool:
         """Whether it looks different in a folder that may have been exchanged for another.
 
-        A photo that is added touches its folder, too, and to look at all others takes long. So a few speak for
-        all, as long as none is different.
+        A photo that is added touches its folder, too, and it takes long to look at all others. So a few speak
+        for all, as long as none is different.
         """
         folder = os.path.dirname(photo)
         alike = self._alike[folder]
