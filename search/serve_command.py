@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -147,9 +148,18 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Serving on http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops)", err=True)
         try:
-            server_of(app).run(sockets=[listener])
+            server_of(app, stopping=_end_in_time).run(sockets=[listener])
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
+
+
+def _end_in_time() -> None:
+    """End the process when its time is up: a thread that hangs in engine or captioner would hold it up."""
+    from search.web.server import END_SECONDS
+
+    end = threading.Timer(END_SECONDS, os._exit, (0,))
+    end.daemon = True
+    end.start()
 
 
 def _telling(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callable[[], PhotoCaptioner]:

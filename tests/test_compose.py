@@ -22,6 +22,7 @@ import yaml
 from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
 from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, CaptionRecord
+from search.web.server import END_SECONDS
 from tests.conftest import ROOT, remove_indices
 
 FILE = ROOT / "docker-compose.yml"
@@ -53,6 +54,11 @@ def test_everything_of_the_stack_has_one_version(services: Mapping[str, Any]) ->
     images = {service["image"] for service in services.values()}
     stack = "${STACK_VERSION:-9.5.3}"
     assert images == {f"elasticsearch:{stack}", f"kibana:{stack}", "caption-search"}
+
+
+def test_the_page_may_end_by_itself(services: Mapping[str, Any]) -> None:
+    for name in ("web", "cluster-web"):
+        assert float(services[name]["stop_grace_period"].removesuffix("s")) > END_SECONDS + 1
 
 
 def test_ports_are_open_to_this_machine_only(services: Mapping[str, Any]) -> None:

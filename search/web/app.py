@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -41,7 +42,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
-        service.close()
+        # In a thread: meanwhile those are answered whose requests were cut off.
+        await asyncio.to_thread(service.close)
         index.close()
 
     app = _described_app(lifespan)

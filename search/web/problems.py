@@ -75,6 +75,12 @@ def not_ready() -> HttpProblem:
     return HttpProblem(503, "not-ready", "Not ready", "The server's log says why.", {"Retry-After": "5"})
 
 
+def stopping() -> HttpProblem:
+    """Answered to what is under way when the server stops."""
+    detail = "The server stops before this was answered; try again in a moment."
+    return HttpProblem(503, "stopping", "The server is stopping", detail, {"Retry-After": "5"})
+
+
 def too_slow(detail: str) -> HttpProblem:
     return HttpProblem(504, "timeout", "It took too long", detail)
 

@@ -14,7 +14,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.web.api_paths import API, UNVERSIONED_API
-from search.web.problems import HttpProblem, problem_of
+from search.web.problems import HttpProblem, problem_of, stopping
 from search.web.settings import Settings
 
 _log = logging.getLogger("search.web")
@@ -120,6 +120,9 @@ class RequestGuard:
             return
         try:
             await self._app(scope, self._with_limits(scope, receive), send_with_headers)
+        except asyncio.CancelledError:  # the server stops, and cancels what is under way
+            if not started:
+                await stopping().response(asker)(scope, receive, send_with_headers)
         except Exception as error:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if started:

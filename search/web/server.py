@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -23,15 +24,25 @@ CONNECTIONS = 1_000
 #: Seconds in which the head of a request must have come; at most twice as many pass until it is noticed.
 HEAD_SECONDS = 10.0
 
+#: Seconds that running requests have to finish when the server stops; those that do not are told so.
+GRACE_SECONDS = 7
+
+#: Seconds after which a process that only serves ends, whatever still hangs; Docker kills it after 10.
+END_SECONDS = 9.5
+
 #: uvicorn calls `on_tick` so often.
 _TICKS_A_SECOND = 10
 
 
 class Server(uvicorn.Server):
-    """Looks at all connections every `head_seconds`, and closes those that nothing was asked on since."""
+    """Looks at all connections every `head_seconds`, and closes those that nothing was asked on since.
 
-    def __init__(self, config: uvicorn.Config, head_seconds: float = HEAD_SECONDS) -> None:
+    `stopping` is called when the server begins to stop.
+    """
+
+    def __init__(self, config: uvicorn.Config, head_seconds: float, stopping: Callable[[], object]) -> None:
         super().__init__(config)
+        self._stopping = stopping
         self._ticks = max(1, round(head_seconds * _TICKS_A_SECOND))
         self._idle: dict[Protocols, object] = {}
 
@@ -39,6 +50,10 @@ class Server(uvicorn.Server):
         if counter % self._ticks == 0:
             self._close_silent()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     def _close_silent(self) -> None:
         """`_idle` holds, for each connection with nothing to do, the request that was its last (or None)."""
@@ -58,7 +73,9 @@ def _is_idle(connection: Protocols) -> bool:
     return request is None or bool(request.response_complete)
 
 
-def server_of(app: Any, head_seconds: float = HEAD_SECONDS) -> Server:
+def server_of(
+    app: Any, head_seconds: float = HEAD_SECONDS, stopping: Callable[[], object] = lambda: None
+) -> Server:
     """A server for the application, quiet but for warnings, that trusts no header of a proxy."""
     # A form that cannot be read is answered with 400. Its parser would also write a bare line to stderr, as
     # Python does for loggers without a handler.
@@ -70,10 +87,10 @@ def server_of(app: Any, head_seconds: float = HEAD_SECONDS) -> Server:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         limit_concurrency=CONNECTIONS,
     )
-    return Server(config, head_seconds)
+    return Server(config, head_seconds, stopping)
 
 
 def socket_on(host: str, port: int) -> socket.socket:

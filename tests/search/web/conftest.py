@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord
 from search.web.app import create_app
-from search.web.server import HEAD_SECONDS, server_of, socket_on
+from search.web.server import HEAD_SECONDS, Server, server_of, socket_on
 from search.web.settings import Settings
 from tests.indexer.memory import MemoryIndex
 from tests.search.web.browser import Visit, launch, visit
@@ -67,9 +67,8 @@ def serve(records: list[CaptionRecord], pictures: Path) -> Iterator[Serve]:
 
 
 @contextmanager
-def listening(app: FastAPI, head_seconds: float = HEAD_SECONDS) -> Iterator[str]:
-    """The application on a real socket; gives its address."""
-    server = server_of(app, head_seconds)
+def running(server: Server) -> Iterator[str]:
+    """The server on a real socket; gives its address."""
     with socket_on("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -79,6 +78,11 @@ def listening(app: FastAPI, head_seconds: float = HEAD_SECONDS) -> Iterator[str]
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+def listening(app: FastAPI, head_seconds: float = HEAD_SECONDS) -> AbstractContextManager[str]:
+    """The application on a real socket; gives its address."""
+    return running(server_of(app, head_seconds))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from indexer.errors import IndexNotFoundError
 from indexer.records import Candidates, CaptionRecord
@@ -418,6 +419,29 @@ def test_a_slow_engine_and_too_many_searches(serve: Serve) -> None:
     problem(full, 503, "overloaded")
     assert full.headers["retry-after"] == "1"
     engine.gate.set()
+
+
+def test_an_answer_that_has_begun_is_left_as_it_is_when_the_server_stops() -> None:
+    sent: list[Message] = []
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def stopped() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+        answering = asyncio.create_task(
+            RequestGuard(endless, Settings())(scope, asyncio.Queue[Message]().get, send)
+        )
+        await asyncio.sleep(0)
+        answering.cancel()
+        await answering
+
+    asyncio.run(stopped())
+    assert [message["type"] for message in sent] == ["http.response.start"]
 
 
 def test_a_slow_captioner(serve: Serve, photos: Path) -> None:

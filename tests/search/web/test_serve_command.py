@@ -9,10 +9,13 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 
@@ -35,30 +38,51 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> str:
     return folder
 
 
-@pytest.fixture
-def served(where: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its address."""
-    command = [sys.executable, "-c", "from search.cli import main; main()", "serve", "--index", where]
-    environment = os.environ | {"SEARCH_TOKEN": ""}
+#: An engine that answers nothing, in a server that has little time to stop.
+HANGING = """
+import threading
+from indexer.embedded.engine import EmbeddedIndex
+from search.web import server
+
+def hang(index):
+    sys.stderr.write("hangs\\n")
+    threading.Event().wait()
+
+EmbeddedIndex.view = hang
+server.GRACE_SECONDS, server.END_SECONDS = 0, 1.0
+"""
+
+
+@contextmanager
+def serving(where: str, before: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its address; `before` is run in it first."""
+    program = f"import sys\n{before}\nfrom search.cli import main; main()"
     process = subprocess.Popen(
-        [*command, "--port", "0", "--captioner", "/no/such/model"],
+        [sys.executable, "-c", program, "serve", "--index", where, "--port", "0", "--captioner", "/no/model"],
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=os.environ | {"SEARCH_TOKEN": ""},
     )
     assert process.stderr is not None
     said = ""
-    for line in process.stderr:
-        said += line
-        if line.startswith("Serving on "):
-            yield process, line.split()[2]
-            break
-    else:
-        pytest.fail(f"the server did not start: {said}")
-    if process.poll() is None:
+    try:
+        for line in process.stderr:
+            said += line
+            if line.startswith("Serving on "):
+                yield process, line.split()[2]
+                break
+        else:
+            pytest.fail(f"the server did not start: {said}")
+    finally:
         process.kill()
-    process.wait(30)
-    process.stderr.close()
+        process.wait(30)
+        process.stderr.close()
+
+
+@pytest.fixture
+def served(where: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    with serving(where) as process_and_url:
+        yield process_and_url
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -73,6 +97,17 @@ def test_it_serves_until_it_is_told_to_stop(
     assert process.wait(30) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_in_time_though_a_search_hangs(where: str, number: signal.Signals) -> None:
+    with serving(where, HANGING) as (process, url), ThreadPoolExecutor(1) as pool:
+        pool.submit(httpx2.get, f"{url}/api/v1/text?q=dogs", timeout=30)
+        assert process.stderr is not None
+        assert "hangs\n" in iter(process.stderr.readline, "")
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
 def test_a_form_that_cannot_be_read_is_no_matter_of_the_log(
     served: tuple[subprocess.Popen[str], str],
 ) -> None:
@@ -80,10 +115,10 @@ def test_a_form_that_cannot_be_read_is_no_matter_of_the_log(
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     with pytest.raises(HTTPError, match="400"):
         urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/similar", b"garbage", form), timeout=30)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("text search works, photo search does not: /no/model: ")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0 and process.stderr is not None
-    [said] = process.stderr.read().splitlines()
-    assert said.startswith("text search works, photo search does not: /no/such/model: ")
+    assert (process.wait(30), process.stderr.read()) == (0, "")
 
 
 def run(*arguments: str, token: str = "") -> tuple[int, str]:

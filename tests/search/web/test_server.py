@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,12 +14,13 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from indexer.records import CaptionRecord
+from indexer.records import Candidates, CaptionRecord, Query
 from search.web.app import create_app
 from search.web.server import server_of
 from tests.indexer.memory import MemoryIndex
-from tests.search.web.conftest import listening
+from tests.search.web.conftest import listening, running
 from tests.search.web.fakes import FakeCaptioner
+from tests.search.web.test_api import problem
 
 REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -55,6 +57,63 @@ def test_a_request_under_way_is_left_alone(photos: Path) -> None:
         assert captioner.gate is not None
         captioner.gate.set()
         assert asked.result(30).json()["hits"][0]["image_id"] == "x"
+
+
+class Hanging(MemoryIndex):
+    """An engine that answers no search until `gate` is opened."""
+
+    def __init__(self) -> None:
+        super().__init__([CaptionRecord("x", "a dog")])
+        self.entered, self.gate = threading.Semaphore(0), threading.Event()
+
+    def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
+        self.entered.release()
+        assert self.gate.wait(30), "the test never opened the gate"
+        return super().candidates_many(queries, limit)
+
+
+def test_a_search_that_hangs_when_the_server_stops_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("search.web.server.GRACE_SECONDS", 0)
+    engine = Hanging()
+    server = server_of(create_app(engine, FakeCaptioner))
+    with ThreadPoolExecutor(1) as pool, running(server) as url:
+        asked = pool.submit(httpx2.get, f"{url}/api/v1/text?q=dog", timeout=30)
+        assert engine.entered.acquire(timeout=30)
+        server.should_exit = True
+        problem(asked.result(30), 503, "stopping")
+        engine.gate.set()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_photo_whose_captioner_hangs_when_the_server_stops_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], photos: Path
+) -> None:
+    """While the server waits for the captioner, which must not be torn down in the middle of a batch."""
+    monkeypatch.setattr("search.web.server.GRACE_SECONDS", 0)
+    gate = threading.Event()
+    captioner = FakeCaptioner("a dog", gate=gate)
+    server = server_of(create_app(MemoryIndex(), lambda: captioner))
+    photo = {"photo": (photos / "rocket.jpg").read_bytes()}
+    with ThreadPoolExecutor(1) as pool, running(server) as url:
+        asked = pool.submit(httpx2.post, f"{url}/api/v1/similar", files=photo, timeout=30)
+        assert captioner.entered.acquire(timeout=30)
+        server.should_exit = True
+        answer = asked.result(30)
+        assert captioner.batches == [1] and not gate.is_set()
+        problem(answer, 503, "stopping")
+        gate.set()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_whoever_runs_the_server_hears_that_it_stops() -> None:
+    heard: list[bool] = []
+    server = server_of(create_app(MemoryIndex(), FakeCaptioner), stopping=lambda: heard.append(True))
+    with running(server) as url:
+        assert httpx2.get(f"{url}/health/live", timeout=30).status_code == 200
+        assert heard == []
+    assert heard == [True]
 
 
 def test_more_connections_than_may_be_open_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
