@@ -117,6 +117,8 @@ class SelfCritical:
         )
         shown = features.detach()[owners]
         drawn = sample(decoder, shown, self.longest, (PAD, START, UNK), first, self.temperature)
+        # up to torch 2.10 autocast gives what follows the weights that it converted here, without gradients
+        torch.clear_autocast_cache()
         written = [self.vocabulary.decode(ids) for ids in drawn]
         # a caption that was cut at the longest length loses its `<end>`, which was not drawn
         captions = encode(self.vocabulary, written)[:, : self.longest + 1].to(features.device)

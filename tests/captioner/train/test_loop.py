@@ -355,6 +355,21 @@ def test_self_critical_training_raises_the_reward(
     assert np.mean(rewards[-quarter:]) > 1.1 * np.mean(rewards[:quarter])
 
 
+@pytest.mark.parametrize("config", [TOLD, STUDENT], ids=["attention", "show_and_tell"])
+def test_every_weight_learns_from_drawn_captions_in_lower_precision(config: ModelConfig) -> None:
+    """Up to torch 2.10 autocast keeps the copies of weights that drawing made, which have no gradient."""
+    objective = SelfCritical(WORDS, references(), samples=4, longest=8)
+    training = new_training(config, dataclasses.replace(RECIPE, photos_per_batch=COUNT), objective=objective)
+    model, batch = training.model, next(training.batches.epoch(0, 0))
+    features = training.views(model, batch.photos)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = objective(model, features, batch)
+    torch.autograd.backward(loss)
+    weights = model.decoder.named_parameters()
+    untaught = [name for name, weight in weights if weight.grad is None and "detector." not in name]
+    assert untaught == []
+
+
 def test_a_caption_that_breaks_off_is_rewarded_less() -> None:
     """`<end>` is part of what is compared, so that "a dog in a" does not score like "a dog in a field"."""
     from captioner.train.batches import Batch
