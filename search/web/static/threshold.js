@@ -29,7 +29,7 @@ export async function showCount(state, least) {
   }
   try {
     const { images } = await get("/count", { ...sentence(state), exclude: excluded(state), min_score: least || LEAST, ...allowed(state) }, counting.signal);
-    place.textContent = many(images, "picture");
+    place.textContent = `${many(images, "picture")}${state.fold ? ", counting copies" : ""}`;
   } catch (error) {
     if (error.name !== "AbortError") place.textContent = "";
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,20 @@ def test_an_answer_with_filters_that_is_not_proven_may_have_missed_what_passes_t
         expect(proof).to_have_attribute(
             "title", "Something that passes the filters and is not shown may score higher."
         )
+
+
+def test_the_count_of_pictures_counts_copies_that_are_shown_with_another(at: Visitor) -> None:
+    index = MemoryIndex(replace(one, phash="0" * 16) for one in crowd(3))
+    with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
+        count = visitor.page.locator("#count")
+        visitor.open("/?q=a penguin walks over the ice")
+        expect(count).to_have_text("3 pictures")
+        visitor.page.locator("#filters summary").click()
+        visitor.page.get_by_label("Show near-identical pictures once").check()
+        expect(count).to_have_text("3 pictures, counting copies")
+        expect(visitor.page.locator(".card")).to_have_count(1)
+        visitor.page.keyboard.press("Escape")
+        assert visitor.barriers() == []
 
 
 def test_a_word_after_a_hyphen_keeps_captions_away(visitor: Visit) -> None:
