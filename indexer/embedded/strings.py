@@ -32,9 +32,16 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
+def _wide(numbers: Integers) -> Int64:
+    return numbers.astype(np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """String n has the bytes `blob[starts[n] : starts[n + 1]]`."""
+    """String n has the bytes `blob[starts[n] : starts[n + 1]]`.
+
+    `starts` may have the narrowest type that holds them: sums and differences are made of `_wide` ones.
+    """
 
     blob: UInt8
     starts: Integers
@@ -84,21 +91,24 @@ class Strings:
 
     def _beginning_with(self, wanted: bytes, places: Int64) -> Int64:
         """Those of the places whose string begins with these bytes; none of the strings may be shorter."""
+        begins = _wide(self.starts[places])
         # From the last byte to the first: many paths have the same beginning.
         for offset in reversed(range(len(wanted))):
-            places = places[self.blob[self.starts[places] + offset] == wanted[offset]]
+            kept = self.blob[begins + offset] == wanted[offset]
+            places, begins = places[kept], begins[kept]
         return places
 
     def take(self, places: Int64) -> Strings:
         """A table of the strings at `places`, in that order; nothing is decoded."""
-        lengths = (self.starts[places + 1] - self.starts[places]).astype(np.int64)
+        begins = _wide(self.starts[places])
+        lengths = _wide(self.starts[places + 1]) - begins
         starts = np.zeros(len(places) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
         blob = np.empty(int(starts[-1]), np.uint8)
         for first in range(0, len(places), _BATCH):
             batch = slice(first, first + _BATCH)
             begin, end = int(starts[first]), int(starts[min(first + _BATCH, len(places))])
-            shift = np.repeat(self.starts[places[batch]] - starts[:-1][batch], lengths[batch])
+            shift = np.repeat(begins[batch] - starts[:-1][batch], lengths[batch])
             blob[begin:end] = self.blob[shift + np.arange(begin, end)]
         return Strings(blob, starts)
 
@@ -108,7 +118,7 @@ class Strings:
         if len(tables) == 1:
             return tables[0]
         shifts = np.cumsum([0, *(int(table.starts[-1]) for table in tables)])
-        starts = [table.starts[:-1] + shift for table, shift in zip(tables, shifts[:-1], strict=True)]
+        starts = [_wide(table.starts[:-1]) + shift for table, shift in zip(tables, shifts[:-1], strict=True)]
         return Strings(
             np.concatenate([table.blob for table in tables]), np.concatenate([*starts, shifts[-1:]])
         )
