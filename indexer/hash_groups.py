@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from indexer.hashes import Words, count_ones
+from indexer.hashes import Words
 
 #: The most bits in which near copies may differ. With so few, two of the eight bytes are always equal.
 MOST = 6
@@ -39,7 +39,7 @@ def groups(hashes: Sequence[str], most: int) -> list[list[int]]:
 
 def _around_first(words: Words, places: _Places, most: int) -> Iterator[list[int]]:
     while len(places) > 1:
-        near = count_ones(words[places] ^ words[places[0]]) <= most
+        near = np.bitwise_count(words[places] ^ words[places[0]]) <= most
         if np.count_nonzero(near) > 1:
             yield places[near].tolist()
         places = places[~near]
@@ -79,7 +79,7 @@ def _near_pairs(
         first, other = first[within], other[within]
         alike = keys[first] == keys[other]
         first, other = first[alike], other[alike]
-        near = count_ones(words[first] ^ words[other]) <= most
+        near = np.bitwise_count(words[first] ^ words[other]) <= most
         yield order[first[near]], order[other[near]]
         other = other + 1
 

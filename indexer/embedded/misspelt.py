@@ -63,15 +63,6 @@ def _alike(vocabulary: Strings, token: str) -> list[str]:
     places = np.flatnonzero(np.abs(lengths - len(token)) <= most)
     letters = np.bitwise_or.reduceat(_LETTERS[data], starts)[places]
     own = np.bitwise_or.reduce(_LETTERS[np.frombuffer(encode(token), np.uint8)])
-    apart = _bits(letters ^ own, 2 * most)
+    apart = np.bitwise_count(letters ^ own)
     likely = np.argsort(apart, kind="stable")[: min(_DECODED, np.count_nonzero(apart <= 2 * most))]
     return [*vocabulary.many(begin + places[likely]), swapped(token)]
-
-
-def _bits(numbers: UInt32, most: int) -> UInt32:
-    """How many bits each number has, or `most` + 1 where it has more."""
-    counts = np.zeros_like(numbers)
-    for _ in range(most + 1):
-        counts += numbers != 0
-        numbers &= numbers - (numbers != 0)
-    return counts

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.photo import hash_distance
-from indexer import hashes
 from indexer.hashes import Hashes
 
 #: Few bits set, so that near ones are common.
@@ -32,12 +30,6 @@ def test_the_near_ones_are_those_within_so_many_bits(
     assert len(known) == len(first) + len(added)
     expected = [place for place, one in enumerate([*first, *added]) if hash_distance(one, asked) <= most]
     assert known.near(asked, most).tolist() == expected
-
-
-@given(st.lists(st.integers(0, 2**64 - 1)))
-def test_bits_are_counted_alike_with_an_older_numpy(numbers: list[int]) -> None:
-    words = np.array(numbers, dtype=np.uint64)
-    assert hashes._count_ones(words).tolist() == [number.bit_count() for number in numbers]
 
 
 def test_the_last_one_comes_into_the_place_of_one_removed() -> None:
