@@ -202,7 +202,7 @@ def random_rows(
     images = [selection.images(number) for number in range(len(segments))]
     ends = np.cumsum([len(codes) for codes in images])
     chosen: list[tuple[int, int]] = []
-    for draw in generator.permutation(int(ends[-1]) if len(ends) else 0).tolist():
+    for draw in map(int, generator.permutation(int(ends[-1]) if len(ends) else 0)):
         if len(chosen) >= size:
             break
         number = int(np.searchsorted(ends, draw, side="right"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -179,6 +180,18 @@ def test_an_image_in_two_segments_is_drawn_as_often_as_any_other(tmp_path: Path)
     assert index.status().images == 6
     first = [index.random(1, seed=seed)[0].record.image_id for seed in range(300)]
     assert all(18 <= first.count(name) <= 82 for name in "abcdef")  # 50 each, give or take 5 sigma
+
+
+def test_drawing_an_image_makes_no_python_number_of_every_image(tmp_path: Path) -> None:
+    number = 5_000
+    with built(tmp_path / "index", (CaptionRecord(f"{n}.jpg", "a dog") for n in range(number))) as index:
+        index.random(1)  # what is loaded once is no matter
+        tracemalloc.start()
+        try:
+            index.random(1)
+            assert tracemalloc.get_traced_memory()[1] < 24 * number  # two int64 each; Python's take 40 more
+        finally:
+            tracemalloc.stop()
 
 
 words = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_size=9).map(
