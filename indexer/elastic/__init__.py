@@ -4,6 +4,7 @@ connection.py     a URL -> an address; the address and the environment -> a clie
 credentials.py    the environment -> who we are to a server, and how we know it
 faults.py         what goes wrong between client and server -> one clear line
 retries.py        requests repeated while the server is busy or gone for a moment
+names.py          what the indices and aliases of a name are called
 documents.py      CaptionRecord <-> document, filters
 plan.py           which sizes a query looks at, scores of classes, bounds, and why they hold; pure
 bodies.py         what the server is asked, as request bodies; pure

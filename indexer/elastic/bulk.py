@@ -20,7 +20,8 @@ from indexer.batching import batches
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import same_record, to_record, to_source
 from indexer.elastic.faults import api_error, clear_errors
-from indexer.elastic.generations import Generation, deleted_error, refresh, write_alias
+from indexer.elastic.generations import Generation, deleted_error, refresh
+from indexer.elastic.names import write_alias
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.errors import ContactLostError, IndexBusyError, IndexerError, IndexUnavailableError

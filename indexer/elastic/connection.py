@@ -13,6 +13,7 @@ from elastic_transport import NodeConfig, TransportError, Urllib3HttpNode
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.credentials import authorization, verification
+from indexer.elastic.names import served_by
 from indexer.errors import IndexerError
 from indexer.urls import refuse_password
 
@@ -43,7 +44,13 @@ def parse(where: str) -> Address:
             f"{where}: not an index URL; expected {form} with NAME of lower-case letters, digits, '-', '_' "
             "and '.', 201 at most"
         )
-    return Address(_server(parts, prefix), name)
+    server = _server(parts, prefix)
+    if whole := served_by(name):
+        raise IndexerError(
+            f"{where}: the program itself uses this name, for {whole}; name that (--index {server}/{whole}), "
+            "or choose another"
+        )
+    return Address(server, name)
 
 
 def address_on(server: str, name: str) -> Address:

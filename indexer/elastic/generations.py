@@ -6,7 +6,6 @@ the name, and go when the index goes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from elasticsearch import Elasticsearch
 from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic.connection import Address
 from indexer.elastic.faults import check_signed, not_found
+from indexer.elastic.names import draft_alias, left_alias, name_of, write_alias
 from indexer.elastic.searches import count_documents
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import as_time
-
-_CONCRETE = re.compile(r"(.+)-\d{8}-\d{6}-\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +62,6 @@ def generations(client: Elasticsearch, address: Address) -> list[Generation]:
         _generation(address, index, state) for index, state in found.items() if name_of(index) == address.name
     ]
     return sorted((one for one in ours if "analyzer" in one.meta), key=lambda one: one.index)
-
-
-def name_of(index: str) -> str:
-    """The name that a concrete index belongs to; "" of another index."""
-    concrete = _CONCRETE.fullmatch(index)
-    return concrete[1] if concrete else ""
-
-
-def write_alias(index: str) -> str:
-    """The alias through which an index is written to.
-
-    A request can insist that an alias exists. By its own name a deleted index would be made again.
-    """
-    return f"{index}-write"
-
-
-def draft_alias(index: str) -> str:
-    """Return the alias of an index that is not published yet."""
-    return f"{index}-draft"
-
-
-def left_alias(index: str) -> str:
-    """Return the alias of an index that was rolled back and is never a rollback target again."""
-    return f"{index}-left"
 
 
 def deleted_error(address: Address, index: str) -> IndexNotFoundError:

@@ -19,16 +19,13 @@ from elastic_transport import ObjectApiResponse
 from elasticsearch import Elasticsearch
 
 from indexer.elastic.connection import Address
+from indexer.elastic.names import lock_index
 from indexer.errors import IndexLockedError
 
 #: A lock whose owner was not heard of for so long (seconds) is free for others.
 STALE = 120.0
 _BEAT = 20.0
 _DOCUMENT = "build"
-
-
-def lock_index(name: str) -> str:
-    return f"{name}-builds"
 
 
 class BuildLock:

@@ -17,9 +17,7 @@ from indexer.elastic.faults import closed_error, not_found
 from indexer.elastic.generations import (
     Generation,
     create_generation,
-    draft_alias,
     generations,
-    left_alias,
     lineage,
     live_generation,
     refresh,
@@ -27,6 +25,7 @@ from indexer.elastic.generations import (
 )
 from indexer.elastic.live import LiveGeneration
 from indexer.elastic.lock import BuildLock
+from indexer.elastic.names import draft_alias, left_alias
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.elastic.searches import count_documents

@@ -210,6 +210,27 @@ def test_urls_that_name_no_index(url: str) -> None:
         parse(url)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cap-builds",
+        "cap-20261127-210233-804639-write",
+        "cap-20261127-210233-804639-draft",
+        "cap-20261127-210233-804639-left",
+    ],
+)
+def test_names_that_the_program_itself_uses_are_refused(name: str) -> None:
+    with pytest.raises(
+        IndexerError, match=f"/es/{name}: .* uses this name, for cap; .* http://host:80/es/cap"
+    ):
+        parse(f"http://host:80/es/{name}")
+
+
+@pytest.mark.parametrize("name", ["cap-20261127-210233-804639", "cap-write", "builds", "cap-builds-2"])
+def test_names_that_resemble_those_are_free(name: str) -> None:
+    assert parse(f"http://host/{name}").name == name
+
+
 def test_urls() -> None:
     assert is_url("HTTP://localhost/captions")
     assert parse("HTTP://localhost/captions").where == "http://localhost:9200/captions"
