@@ -109,7 +109,8 @@ class SelfCritical:
 
     def __call__(self, model: CaptionModel, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum over words of -advantage x log probability, and the number of words."""
-        model.decoder.eval()
+        if isinstance(model.decoder, AttentionDecoder):  # cuDNN would refuse the other, which has no dropout
+            model.decoder.eval()
         owners = torch.arange(len(features), device=features.device).repeat_interleave(self.samples)
         first = START if model.starts_with_image else None
         decoder = (

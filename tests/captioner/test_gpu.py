@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from captioner.captioner import Captioner
+from captioner.configuration import CONFIGURATIONS
 from captioner.decoders import AttentionDecoder
 from captioner.device import choose_device
 from captioner.train.consensus import add_consensus
@@ -20,6 +21,7 @@ from tests.captioner.worlds import RECIPE, TINY, coloured_photos
 
 #: The default architecture in small: with a detector, whose learnt part knows some words.
 DEFAULT = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1)
+STUDENT = dataclasses.replace(CONFIGURATIONS["model2"], embedding=16, hidden=16, preprocess=TINY.preprocess)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,13 @@ def test_the_default_architecture_trains(data: TrainingData, tmp_path: Path) -> 
     train(dataclasses.replace(critical, recipe=recipe), data)
     told = add_consensus(tmp_path / "critical" / BEST, [*data.train] * 5, (), tmp_path / "told", str(GPU))
     assert told.model.consensus is not None
+
+
+@pytest.mark.usefixtures("short_resnet")
+def test_a_student_model_trains(data: TrainingData, tmp_path: Path) -> None:
+    run = run_of(tmp_path / "new")
+    train(dataclasses.replace(run, config=STUDENT, pretrained=False), data)
+    train(run_of(tmp_path / "critical", run.folder / BEST, critical=True), data)
 
 
 def test_the_default_model_captions_with_its_guides(photos: Path) -> None:
