@@ -37,7 +37,9 @@ def choose_device(name: str | None = None) -> torch.device:
 def lower_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """bfloat16 where the hardware computes in it (twice as fast here); float32 elsewhere."""
     if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
+        with torch.cuda.device(device):  # of which the next line asks
+            computes = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=computes)
     if device.type == "cpu":
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=cpu_has_bfloat16())
     return contextlib.nullcontext()

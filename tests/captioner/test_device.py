@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 
-from captioner.device import choose_device
+from captioner.device import choose_device, lower_precision
 from captioner.errors import ModelError
 
 
@@ -31,3 +34,25 @@ def test_each_process_of_torchrun_takes_a_gpu_of_its_own(monkeypatch: pytest.Mon
         choose_device()
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # a launcher that shows each its own
     assert choose_device() == torch.device("cuda")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_bfloat16_is_for_gpus_that_compute_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is older than Ampere and emulates it; cuDNN has no convolutions in it there."""
+    current = torch.device("cuda:0")
+
+    @contextmanager
+    def on(device: torch.device) -> Iterator[None]:
+        nonlocal current
+        before, current = current, device
+        yield
+        current = before
+
+    def is_supported(including_emulation: bool = True) -> bool:
+        return including_emulation or current == torch.device("cuda:0")
+
+    monkeypatch.setattr(torch.cuda, "device", on)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    for number, computes in enumerate((True, False)):
+        with lower_precision(torch.device("cuda", number)):
+            assert torch.is_autocast_enabled("cuda") is computes
