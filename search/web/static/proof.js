@@ -35,7 +35,8 @@ export function proof(answer, state, again) {
 /** The line below the last picture, or in place of the first; `state`: what was asked. */
 export function ending(answer, state) {
   if (!answer.hits.length) return nothing(answer, state);
-  if (answer.cursor || answer.changed) return "";
+  if (answer.cursor) return "";
+  if (answer.changed) return `${CHANGED} meanwhile: there may be more.`;
   if (answer.more) return "There are more, too many to be shown once each. Narrow the search, or show near copies too.";
   const other = isFiltered(state) ? "No other picture with these filters" : "No other picture";
   return state.min ? `${other} reaches ${score(state.min)}.` : `${other} shares a word with this.`;
