@@ -12,14 +12,15 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from indexer.embedded.dtypes import Integers
-from indexer.errors import IndexDamagedError
+from indexer.errors import IndexDamagedError, IndexUnavailableError
 
 _MAGIC = b"CAPTARR1"
 _PREFIX = struct.Struct("<8sII")
@@ -65,6 +66,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def unreadable(path: Path, error: OSError) -> IndexUnavailableError:
+    return IndexUnavailableError(
+        f"{path}: cannot be read ({error.strerror or error}); see to it that this process can"
+    )
+
+
+@contextmanager
+def clear_read_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors into IndexUnavailableError, but for FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:
     """Write the arrays to a new file. The file appears under its name when it is complete and on disk."""
     extents = _lay_out(arrays)
@@ -101,13 +119,14 @@ def _lay_out(arrays: Mapping[str, Integers]) -> dict[str, Extent]:
 class ArrayFile:
     """Read-only views of a file's arrays.
 
-    Raises FileNotFoundError where there is no such file, and IndexDamagedError where its size or header is
-    not as expected. Arrays are compared with their checksums by `damaged` only, which has to read them.
+    Raises FileNotFoundError where there is no such file, IndexUnavailableError where it cannot be read, and
+    IndexDamagedError where its size or header is not as expected. Arrays are compared with their checksums by
+    `damaged` only, which has to read them.
     """
 
     def __init__(self, path: Path, expected: Written) -> None:
         self.path = path
-        with path.open("rb") as file:
+        with clear_read_errors(path), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size != expected.bytes or size < _PREFIX.size:
                 raise IndexDamagedError(f"{path}: {size:,} bytes long instead of {expected.bytes:,}")

@@ -86,7 +86,7 @@ def _remove_unfinished(path: Path) -> None:
 def _sound_drafts(folder: Path, wanted: Callable[[Manifest], bool]) -> Iterator[tuple[str, Snapshot]]:
     """Undamaged drafts whose manifest is wanted, by name; damaged ones go when another draft is published."""
     for path in unpublished_drafts(folder):
-        with suppress(IndexerError):
+        with suppress(*UNREADABLE):  # but a file that cannot be read now may be sound
             snapshot = open_snapshot(folder, f"{path.name}/{DRAFT_MANIFEST}")
             if wanted(snapshot.manifest):
                 # Else damage would show only later, when much has been added.
@@ -96,7 +96,9 @@ def _sound_drafts(folder: Path, wanted: Callable[[Manifest], bool]) -> Iterator[
 
 def _find_resumable(folder: Path, key: str, analyzer: str) -> str | None:
     drafts = _sound_drafts(folder, lambda found: (found.key, found.analyzer) == (key, analyzer))
-    return next((name for name, _ in drafts), None)
+    # All are opened: a draft that cannot be read now is told of, not removed when another is published.
+    names = [name for name, _ in drafts]
+    return names[0] if names else None
 
 
 def _create_draft(folder: Path, key: str, analyzer: str) -> str:

@@ -10,6 +10,7 @@ from captioner.tokens import DEFAULT
 from indexer.analyzers import known_analyzer
 from indexer.check_lines import first_told
 from indexer.contract import CaptionIndex
+from indexer.embedded.arrays import unreadable
 from indexer.embedded.checks import check_checksums, find_damage, find_wrong_documents, reading
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished_drafts
 from indexer.embedded.lock import WriteLock
@@ -113,6 +114,8 @@ class EmbeddedIndex(CaptionIndex):
                 raise IndexNotFoundError(
                     f"{self.where}: the index is gone; make one with `indexer build`"
                 ) from None
+        except OSError as error:
+            raise unreadable(self._folder, error) from error
         return snapshot
 
     def _check_open(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from indexer.embedded.arrays import Written, sync_folder
+from indexer.embedded.arrays import Written, clear_read_errors, sync_folder
 from indexer.embedded.names import ARRAYS_PATH, MANIFEST, MANIFEST_BEGINNING
 from indexer.errors import IndexDamagedError, IndexMismatchError
 
@@ -78,10 +78,14 @@ class Manifest:
 
 
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
-    """Raises FileNotFoundError, IndexDamagedError, or IndexMismatchError for a newer version's schema."""
+    """Raises FileNotFoundError, IndexUnavailableError where it cannot be read, IndexDamagedError, or
+    IndexMismatchError for a newer version's schema.
+    """
     path = folder / name
+    with clear_read_errors(path):
+        written = path.read_bytes()
     try:
-        outer = json.loads(path.read_bytes())
+        outer = json.loads(written)
         body = str(outer["manifest"])
         if zlib.crc32(body.encode()) != outer["checksum"]:
             raise ValueError("checksum")

@@ -57,14 +57,19 @@ def _is_lock(path: Path) -> bool:
 
 
 def _head(path: Path, length: int) -> bytes | None:
-    """How a file begins, without the zeros that a power cut may leave; None where it cannot be read."""
+    """How a file begins, without the zeros that a power cut may leave; None where there is no such file.
+
+    One that cannot be read counts as empty: who opens it then tells why.
+    """
     try:
         if not path.is_file():  # to open a pipe would wait for who writes to it
             return None
         with path.open("rb") as file:
             return file.read(length).rstrip(b"\0")
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError:
+        return b""
 
 
 def is_of_draft(path: Path) -> bool:

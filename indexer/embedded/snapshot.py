@@ -10,7 +10,7 @@ from indexer.embedded.checks import damaged_index
 from indexer.embedded.manifest import Manifest, read_manifest
 from indexer.embedded.names import MANIFEST
 from indexer.embedded.segment import Segment
-from indexer.errors import IndexDamagedError
+from indexer.errors import IndexDamagedError, IndexUnavailableError
 
 _Stamp = tuple[int, int, int]
 
@@ -53,6 +53,9 @@ def open_snapshot(folder: Path, name: str = MANIFEST, previous: Snapshot | None 
         except (FileNotFoundError, IndexDamagedError) as error:
             if manifest_stamp(folder, name) == stamp:
                 raise damaged_index(folder, _reason(error)) from None
+        except IndexUnavailableError:  # also how some systems tell of a file that was removed meanwhile
+            if manifest_stamp(folder, name) == stamp:
+                raise
     raise IndexDamagedError(f"{folder}: the index changes faster than it can be opened; try again")
 
 
