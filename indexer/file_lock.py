@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 #: Windows locks ranges of bytes, which others cannot read then: so this byte is far behind the file's end.
 _LOCKED_BYTE = (1 << 31) - 1
+#: How systems say that another process has the lock.
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 class FileLock:
@@ -22,7 +25,10 @@ class FileLock:
 
 
 def lock_file(descriptor: int) -> FileLock | None:
-    """Lock a file; None where another process has locked it. The file is at its beginning afterwards."""
+    """Lock a file; None where another process has locked it. The file is at its beginning afterwards.
+
+    Raises OSError where the system has no lock for it, as on some network file systems.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -33,8 +39,10 @@ def lock_file(descriptor: int) -> FileLock | None:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return None
+        raise OSError(error.errno, f"a file cannot be locked there: {error.strerror}") from error
     finally:
         os.lseek(descriptor, 0, os.SEEK_SET)
     return FileLock(descriptor)

@@ -94,7 +94,9 @@ class ManifestWriter:
     """Appends lines, many in one write, so that a crash can tear only the last. One writer a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ScrapeError where another process is writing to this folder, or it is one of other files."""
+        """Raises ScrapeError where another process is writing to this folder, or it is one of other files;
+        OSError where the manifest cannot be opened or locked.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
         if not self.path.exists():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from indexer.embedded import EmbeddedIndex
-from indexer.errors import IndexLockedError
+from indexer.errors import IndexLockedError, IndexUnavailableError
 from tests.conftest import ROOT
+from tests.full_disk import full_disk
 from tests.indexer.three_images import DOG, record
 
 
@@ -38,6 +42,31 @@ def test_the_lock_goes_with_its_process(small_index: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", code, str(small_index)], cwd=ROOT).returncode == -9
     assert EmbeddedIndex.open(str(small_index)).add([record("9")]).added == 1
+
+
+@pytest.mark.parametrize("reason", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_is_not_another_writer(
+    small_index: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refused(descriptor: int, operation: int) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    index = EmbeddedIndex.open(str(small_index))
+    with monkeypatch.context() as patch, pytest.raises(IndexUnavailableError) as told:
+        patch.setattr(fcntl, "flock", refused)
+        index.add([record("9")])
+    assert str(told.value) == (
+        f"{small_index}: cannot write (a file cannot be locked there: {os.strerror(reason)}); "
+        "all that was committed before is intact"
+    )
+    assert index.add([record("9")]).added == 1
+
+
+def test_a_lock_that_cannot_be_noted_is_let_go_of(small_index: Path) -> None:
+    index = EmbeddedIndex.open(str(small_index))
+    with full_disk(0), pytest.raises(IndexUnavailableError, match="no space left on the device"):
+        index.add([record("9")])
+    assert index.add([record("9")]).added == 1
 
 
 #: A child is forked while a draft is held, and then another writer begins.

@@ -350,6 +350,19 @@ def test_a_disk_that_takes_no_more_is_one_line_that_names_the_place(
     )
 
 
+def test_a_file_system_without_locks_is_not_another_scrape(
+    site: Site, scraping: Scraping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    with pytest.raises(
+        ScrapeError, match=r"cannot write \(a file cannot be locked there: No locks available\); what was"
+    ):
+        scraping([site.photo("/x.jpg", jpeg(1))])
+
+
 def test_a_list_without_lines_is_not_held_in_memory(scraping: Scraping, tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(b"x" * 100_000 + b"\nhttp://127.0.0.1:1/x.jpg\n")
     report = scraping([str(tmp_path / "list")])
