@@ -22,17 +22,28 @@ from indexer.elastic.connection import Address
 from indexer.elastic.names import lock_index
 from indexer.errors import IndexLockedError
 
-#: A lock whose owner was not heard of for so long (seconds) is free for others.
+#: A lock that was changed so long ago (seconds), as two clocks have it, is watched.
 STALE = 120.0
 _BEAT = 20.0
+#: So long a lock is watched before it is free for others: one beat may fail.
+_WATCH = 2.5 * _BEAT
+_LOOKS = 10
 _DOCUMENT = "build"
 
 
 class BuildLock:
     """Held from `acquire` to `release` or the end of its block; a thread of its own keeps it fresh."""
 
-    def __init__(self, client: Elasticsearch, address: Address, purpose: str) -> None:
+    def __init__(
+        self,
+        client: Elasticsearch,
+        address: Address,
+        purpose: str,
+        *,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._client = client
+        self._pause = pause
         self._address = address
         self._index = lock_index(address.name)
         self._owner = uuid.uuid4().hex
@@ -84,12 +95,9 @@ class BuildLock:
             self._client.indices.create(index=self._index, settings=settings, mappings={"dynamic": False})
 
     def _take_over(self) -> None:
-        try:
-            held = self._client.get(index=self._index, id=_DOCUMENT)
-        except elasticsearch.NotFoundError:
-            held = None
-        if held is not None and _alive(held["_source"]):
-            raise IndexLockedError(self._busy(held["_source"]))
+        held = self._held()
+        if held is not None and not _has_died(held["_source"]):
+            held = self._after_silence(held)
         try:
             self._put(_version(held) if held else {"op_type": "create"})
         except elasticsearch.ConflictError:
@@ -97,8 +105,26 @@ class BuildLock:
                 f"{self._address.where}: another build started just now; try again"
             ) from None
 
-    def _busy(self, holder: Mapping[str, Any]) -> str:
-        return (
+    def _after_silence(self, held: ObjectApiResponse[Any]) -> ObjectApiResponse[Any] | None:
+        """Return the document once its holder was silent for a while; None if it is gone by then.
+
+        Its time is of the holder's clock, which may be wrong. So silence is watched, unless both clocks agree
+        that the holder was heard of lately. Raises IndexLockedError where it is at work.
+        """
+        if abs(time.time() - float(held["_source"].get("at", 0))) < STALE:
+            raise self._busy(held)
+        for _ in range(_LOOKS):
+            self._pause(_WATCH / _LOOKS)
+            now = self._held()
+            if now is None:
+                return None
+            if _version(now) != _version(held):
+                raise self._busy(now)
+        return held
+
+    def _busy(self, held: ObjectApiResponse[Any]) -> IndexLockedError:
+        holder = held["_source"]
+        return IndexLockedError(
             f"{self._address.where}: another build is writing ({holder.get('purpose')}, process "
             f"{holder.get('pid')} on {holder.get('host')}); wait for it to end, or stop it and run again"
         )
@@ -130,17 +156,20 @@ class BuildLock:
                 changed = change(**_version(own))
             self._version = _version(changed)
 
-    def _own(self) -> ObjectApiResponse[Any] | None:
-        """The document, if it is there and of this lock."""
+    def _held(self) -> ObjectApiResponse[Any] | None:
         try:
-            held = self._client.get(index=self._index, id=_DOCUMENT)
+            return self._client.get(index=self._index, id=_DOCUMENT)
         except elasticsearch.NotFoundError:
             return None
-        return held if held["_source"].get("owner") == self._owner else None
+
+    def _own(self) -> ObjectApiResponse[Any] | None:
+        """The document, if it is there and of this lock."""
+        held = self._held()
+        return held if held is not None and held["_source"].get("owner") == self._owner else None
 
     def _beat(self) -> None:
         while not self._released.wait(_BEAT):
-            # A beat that fails is made up for by the next; the lock is stale only after several.
+            # A beat that fails is made up for by the next; others watch for longer than that.
             with suppress(elasticsearch.ApiError, elastic_transport.TransportError):
                 self._put()
 
@@ -150,16 +179,17 @@ def _version(answer: ObjectApiResponse[Any]) -> dict[str, Any]:
     return {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
 
 
-def _alive(holder: Mapping[str, Any]) -> bool:
-    """Whether the holder may still be at work: here its process tells, elsewhere its last beat."""
-    if holder.get("machine") == machine():
-        try:
-            os.kill(int(holder["pid"]), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-    return time.time() - float(holder.get("at", 0)) < STALE
+def _has_died(holder: Mapping[str, Any]) -> bool:
+    """Whether the holder is surely no longer at work: only on this machine its process tells."""
+    if holder.get("machine") != machine():
+        return False
+    try:
+        os.kill(int(holder["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def machine() -> str:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ from tests.indexer.proxy import Handler, Proxy
 
 #: Larger than any id that Linux gives.
 NO_PROCESS = 1 << 30
+DAY = 86_400.0
+
+
+def at_once(seconds: float) -> None:
+    """A pause that takes no time."""
 
 
 @pytest.mark.elasticsearch
@@ -54,7 +60,7 @@ def test_of_two_that_take_over_a_stale_lock_one_gets_it(
     with connect(address) as client:
         client.index(index=index, id="build", document={"owner": "x", "machine": "another", "at": 0.0})
         seen = client.get(index=index, id="build")
-        mine, other = BuildLock(client, address, "mine"), BuildLock(client, address, "other")
+        mine, other = (BuildLock(client, address, one, pause=at_once) for one in ("mine", "other"))
         mine.acquire()
         with monkeypatch.context() as patch, pytest.raises(IndexLockedError, match="started just now"):
             patch.setattr(client, "get", lambda **_: seen)
@@ -68,7 +74,51 @@ def test_a_process_of_another_user_is_at_work(monkeypatch: pytest.MonkeyPatch) -
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "kill", refused)
-    assert lock._alive({"machine": lock.machine(), "pid": 1, "at": time.time()})
+    assert not lock._has_died({"machine": lock.machine(), "pid": 1})
+
+
+@pytest.mark.elasticsearch
+@pytest.mark.parametrize("ahead", [-DAY, -130.0, 130.0, DAY], ids=str)
+@pytest.mark.parametrize(
+    ("holder_does", "looks", "free"),
+    [("nothing", 10, True), ("a beat", 3, False), ("its release", 3, True)],
+)
+def test_a_lock_of_another_clock_is_watched_until_its_holder_shows_life(
+    elastic_where: str, ahead: float, holder_does: str, looks: int, free: bool
+) -> None:
+    address, pauses = parse(elastic_where), list[float]()
+    held = {"owner": "x", "purpose": "x", "machine": "another", "pid": 1, "at": time.time() + ahead}
+    with connect(address) as client:
+        beat = partial(client.index, index=f"{address.name}-builds", id="build", document=held)
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3 and holder_does == "a beat":
+                beat()
+            elif len(pauses) == 3 and holder_does == "its release":
+                client.delete(index=f"{address.name}-builds", id="build")
+
+        beat()
+        mine = BuildLock(client, address, "mine", pause=pause)
+        with (
+            nullcontext() if free else pytest.raises(IndexLockedError, match=r"another build is writing \(x")
+        ):
+            mine.acquire().confirm()
+        mine.release()
+    assert pauses == [lock._WATCH / 10] * looks
+    assert lock._WATCH > 2 * lock._BEAT, "one that fails is no silence"
+
+
+@pytest.mark.elasticsearch
+@pytest.mark.parametrize("ahead", [-110.0, 0.0, 110.0])
+def test_nobody_waits_for_a_holder_that_was_heard_of_lately(elastic_where: str, ahead: float) -> None:
+    address, pauses = parse(elastic_where), list[float]()
+    held = {"owner": "x", "purpose": "x", "machine": "another", "pid": 1, "at": time.time() + ahead}
+    with connect(address) as client:
+        client.index(index=f"{address.name}-builds", id="build", document=held)
+        with pytest.raises(IndexLockedError, match=r"another build is writing \(x"):
+            BuildLock(client, address, "mine", pause=pauses.append).acquire()
+    assert pauses == []
 
 
 @pytest.mark.elasticsearch

@@ -149,7 +149,8 @@ def test_a_build_on_another_machine_holds_the_lock_only_while_it_shows_life(
         monkeypatch.setattr(lock, "machine", lambda: "this")
         with pytest.raises(IndexLockedError, match="on elsewhere"):
             index.draft("a")
-        monkeypatch.setattr(lock, "STALE", -1.0)
+        monkeypatch.setattr(lock, "STALE", 0.0)
+        monkeypatch.setattr(lock, "_WATCH", 0.0)
         with index.draft("a") as mine:
             mine.add(dogs(1))
             # The other one wakes up and must not move the alias any more.
