@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TypeVar, cast
 
 import torch
@@ -41,6 +42,8 @@ class Processes:
             torch.cuda.set_device(device)  # which NCCL asks for
         if not distributed.is_initialized():
             distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        with _lost_process_reported():
+            _patient_group()  # while all are here
         return cls(distributed.get_rank(), count)
 
     @property
@@ -49,20 +52,18 @@ class Processes:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Wait until all processes have come to this point."""
+        """Wait until all processes have come to this point, for as long as it takes the first one."""
         if self.count > 1:
             with _lost_process_reported():
-                distributed.barrier()
+                distributed.barrier(group=_patient_group())
 
     def by_first(self, work: Callable[[], _T]) -> _T:
         """What `work` gives in the first process, told to all: only that one does it, and the others wait."""
         if self.count == 1:
             return work()
-        with _lost_process_reported():
-            patient = cast("distributed.ProcessGroup", distributed.new_group(None, _PATIENCE, "gloo"))
         told: list[object] = [work() if self.first else None]
         with _lost_process_reported():
-            distributed.broadcast_object_list(told, src=0, group=patient)
+            distributed.broadcast_object_list(told, src=0, group=_patient_group())
         return cast(_T, told[0])
 
     def sum(self, value: Tensor) -> Tensor:
@@ -78,6 +79,15 @@ class Processes:
         if self.sum(torch.tensor(len(stop), device=device)):
             raise KeyboardInterrupt
 
+    def stop_after_first(self, stop: Sequence[int]) -> None:
+        """The same where the first process works alone, for as long as that takes it."""
+        signals = torch.tensor(len(stop))
+        if self.count > 1:
+            with _lost_process_reported():
+                distributed.all_reduce(signals, group=_patient_group())
+        if signals:
+            raise KeyboardInterrupt
+
     def sum_gradients(self, model: nn.Module) -> None:
         """Sum the gradients, not average them: losses are divided by the count of words of all processes."""
         if self.count == 1:
@@ -86,6 +96,12 @@ class Processes:
             for parameter in model.parameters():
                 if parameter.grad is not None:
                     distributed.all_reduce(parameter.grad)
+
+
+@cache
+def _patient_group() -> distributed.ProcessGroup:
+    """All processes, in a group that waits while the first one works alone."""
+    return cast("distributed.ProcessGroup", distributed.new_group(None, _PATIENCE, "gloo"))
 
 
 @contextlib.contextmanager

@@ -204,8 +204,7 @@ class _Epochs:
             yield
         except KeyboardInterrupt:
             stop.append(signal.SIGINT)
-        training = self.prepared.training
-        training.processes.stop_together(stop, training.model.device)
+        self.prepared.training.processes.stop_after_first(stop)
 
     def _keep_if_best(self, report: EpochReport) -> None:
         """Report and log the epoch, and save its model if it is the best so far.

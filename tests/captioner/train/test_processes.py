@@ -10,6 +10,7 @@ import torch
 from torch import distributed
 
 from captioner.errors import LostProcessError
+from captioner.train import processes
 from captioner.train.processes import Processes, stopped_between_steps
 
 
@@ -23,6 +24,7 @@ def test_processes_talk_by_what_their_device_asks_for(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", gpus.append)
     monkeypatch.setattr(distributed, "init_process_group", begun.append)
+    monkeypatch.setattr(processes, "_patient_group", lambda: None)
     monkeypatch.setattr(distributed, "get_rank", lambda: 1)
     device = torch.device(name)
     assert Processes.from_environment(device) == Processes.single() and begun == []

@@ -11,18 +11,20 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import distributed
 
 from captioner import checkpoint
 from captioner.configuration import CONFIGURATIONS
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, ModelError
-from captioner.train import loop, setup
+from captioner.train import loop, processes, setup
 from captioner.train.command import _Bars
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
@@ -474,6 +476,29 @@ def test_two_processes_leave_one_model_and_say_so_once(tmp_path: Path) -> None:
     assert not any("Error" in errors for _, errors in told), told
     assert "the best model is in" in told[0][0] and told[1][0] == ""
     assert checkpoint.load(tmp_path / "run" / BEST)
+
+
+def test_processes_wait_for_the_first_one_as_long_as_it_scores(
+    data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group that they learn in gives up after 10 to 30 minutes."""
+    patient, met = object(), list[object]()
+
+    def meet(*_: object, group: object = None) -> None:
+        met.append(group)
+
+    monkeypatch.setattr(distributed, "all_reduce", meet)
+    monkeypatch.setattr(distributed, "barrier", meet)
+    monkeypatch.setattr(processes, "_patient_group", lambda: patient)
+    monkeypatch.setattr(Processes, "from_environment", lambda _: Processes(1, 2))
+    monkeypatch.setattr(Processes, "by_first", lambda _, work: work())  # the first one is not there
+    run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
+    with pytest.raises(ModelError, match="best"):
+        train(run, data, Watch())
+    turns = [(group is patient, len(list(times))) for group, times in groupby(met)]
+    assert [waits for waits, _ in turns] == [True, False, True, False, True]
+    # it waits for all to begin and a scoring; for one; for one and the end of all
+    assert [times for waits, times in turns if waits] == [2, 1, 2]
 
 
 def test_a_best_model_whose_saving_was_stopped_is_saved_when_the_run_goes_on(
