@@ -92,6 +92,7 @@ class Pursuit:
         ]
         self.open = self.strands  # those to be asked (more)
         self.ranked: list[Folded] = []
+        self._ranked_of = 0  # captions that `ranked` was made of
         self.exact = not self.strands
         self._earlier = EarlierPages(wanted.filters, plan.cursor) if plan.cursor else None
 
@@ -101,9 +102,19 @@ class Pursuit:
         return [strand.next_query for strand in self.open]
 
     def take(self, answers: Sequence[Candidates], index: View) -> None:
-        """Rank with what came for the open strands, and see whether it is enough."""
+        """Take what came for the open strands; rank it where it may be enough, or is all there is."""
         for strand, candidates in zip(self.open, answers, strict=True):
             strand.take(candidates)
+        self.open = [strand for strand in self.open if strand.has_more and not strand.dry]
+        fetched = sum(len(strand.fetched) for strand in self.strands)
+        # All that comes may be near copies of one image, so that no number is enough. Ranked at each answer,
+        # they would cost the square of their number; ranked when they have doubled, twice as much as once.
+        if not self.open or fetched >= 2 * self._ranked_of:
+            self._ranked_of = fetched
+            self._rank(index)
+
+    def _rank(self, index: View) -> None:
+        """Rank all that was fetched, and see whether it is enough."""
         unshown = self._unshown(index)
         self.ranked = self._fold_duplicates(unshown.images)
         best = [folded.best for folded in self.ranked]

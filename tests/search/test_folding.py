@@ -14,7 +14,7 @@ from indexer.records import CaptionRecord, Document, Position
 from search.errors import QueryError
 from search.folding import NEAR, fold_duplicates
 from search.hits import ScoredCaption
-from search.jaccard import Similarity
+from search.jaccard import Similarity, rank
 from search.searcher import Searcher
 from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import ANALYZER, Engine, engines, pages, searcher
@@ -135,6 +135,24 @@ class TestDuplicates:
         found = pages(searcher(MemoryIndex(world)), frozenset({"dog"}), 2_500)
         assert [len(page.hits) for page in found] == [2_500, 2_500, 1_000]
         assert [page.more for page in found] == [True, True, False]
+
+    def test_a_crowd_of_copies_costs_no_more_than_a_few_rankings_of_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As frames of a camera that never moves; an engine gives them in 100 answers."""
+        ranked: list[int] = []
+
+        def counted(captions: Sequence[ScoredCaption]) -> list[ScoredCaption]:
+            ranked.append(len(captions))
+            return rank(captions)
+
+        monkeypatch.setattr("search.pursuit.rank", counted)
+        monkeypatch.setattr("search.pursuit.MOST", 10)
+        world = [CaptionRecord(f"i{one:04}", "a dog", phash="00000000000000ff") for one in range(1_000)]
+        results = searcher(MemoryIndex(world)).text("dog", fold_duplicates=True)
+        assert ([hit.image_id for hit in results.hits], results.exact) == (["i0000"], True)
+        assert len(results.hits[0].duplicates) == ranked[-1] - 1 == 999
+        assert sum(ranked) < 3 * len(world)
 
     def test_a_cursor_that_would_be_too_long_is_not_given(self) -> None:
         world = [CaptionRecord(f"i{one:04}", "a dog", phash=far_apart(one)) for one in range(5_000)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,35 @@ class TestPages:
         copies = {image for hit in whole.hits for image in hit.duplicates}
         assert copies | set(ids([whole])) == truth.keys()
         assert all(truth[hit.image_id] >= truth[copy] for hit in whole.hits for copy in hit.duplicates)
+
+    @given(
+        engines,
+        st.lists(st.tuples(records, st.sampled_from(["", "00000000000000ff"])), max_size=80),
+        several,
+        st.integers(1, 4),
+        filters,
+        least_scores,
+        st.booleans(),
+    )
+    def test_how_much_an_engine_gives_at_once_changes_no_page(
+        self,
+        engine: Engine,
+        world: list[tuple[CaptionRecord, str]],
+        sets: Sets,
+        k: int,
+        allowed: Filters,
+        least: float,
+        fold: bool,
+    ) -> None:
+        search = searcher(engine([replace(one, phash=phash) for one, phash in world], ANALYZER))
+        wanted: Options = {"filters": allowed, "min_score": least, "fold_duplicates": fold}
+        at_once = pages(search, sets, [k], **wanted)
+        with pytest.MonkeyPatch.context() as little_by_little:
+            little_by_little.setattr("search.pursuit.MOST", 10)
+            found = pages(search, sets, [k], **wanted)
+        assert [(page.hits, page.exact, page.more) for page in found] == [
+            (page.hits, page.exact, page.more) for page in at_once
+        ]
 
     def test_an_answer_that_ends_before_one_as_good_by_another_caption(self) -> None:
         # On the second page, what comes for "cat" are captions of an image that was shown: a is not seen yet.
