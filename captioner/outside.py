@@ -25,9 +25,9 @@ def clean(text: str) -> str:
     return _replace_refused(" ".join(text.split()), lambda character: REPLACEMENT)
 
 
-def error_text(error: BaseException) -> str:
-    """The message of a library's error, on one line of 200 characters at most: it may repeat a whole file."""
-    return " ".join(str(error)[:1000].split())[:200] or type(error).__name__
+def error_text(error: BaseException, longest: int = 200) -> str:
+    """The message of a library's error, on one line and no longer than this: it may repeat a whole file."""
+    return " ".join(str(error)[:1000].split())[:longest] or type(error).__name__
 
 
 def _replace_refused(text: str, instead: Callable[[str], str]) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from captioner.errors import LostProcessError
+from captioner.outside import error_text
 from captioner.signals import signals_held
 
 _T = TypeVar("_T")
@@ -106,12 +107,14 @@ def _patient_group() -> distributed.ProcessGroup:
 
 @contextlib.contextmanager
 def _lost_process_reported() -> Iterator[None]:
-    """Raise LostProcessError if another process has gone; gloo's and NCCL's errors look like a bug."""
+    """Raise LostProcessError where processes do not meet; gloo's and NCCL's errors look like a bug."""
     try:
         yield
     except RuntimeError as error:
+        # NCCL tells what is wrong, such as two processes on one GPU, at the end of some 300 characters
         raise LostProcessError(
-            "another of the processes that train together has gone; its own message says why"
+            f"the processes that train together have lost each other ({error_text(error, 500)}); "
+            "if another one has ended, its own message says why"
         ) from error
 
 

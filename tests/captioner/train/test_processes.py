@@ -39,10 +39,24 @@ def _gone(_: object) -> None:
 
 def test_a_process_that_has_gone_is_no_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "all_reduce", _gone)
-    with pytest.raises(LostProcessError, match="processes that train together has gone; its own message"):
+    with pytest.raises(LostProcessError, match=r"lost each other \(Connection closed.* its own message"):
         Processes(1, 2).sum(torch.ones(1))
     with stopped_between_steps() as stop, pytest.raises(LostProcessError):
         Processes(1, 2).stop_together(stop, torch.device("cpu"))
+
+
+def test_what_nccl_finds_wrong_is_told_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError(
+            "NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:94, invalid usage (run with "
+            "NCCL_DEBUG=WARN for details), NCCL version 2.27.5\nncclInvalidUsage: This usually reflects "
+            "invalid usage of NCCL library.\nLast error:\nDuplicate GPU detected : rank 1 and rank 0 both on "
+            "CUDA device 1000"
+        )
+
+    monkeypatch.setattr(distributed, "all_reduce", refuse)
+    with pytest.raises(LostProcessError, match="Last error: Duplicate GPU detected : rank 1 and rank 0 both"):
+        Processes(1, 2).sum(torch.ones(1))
 
 
 def test_a_process_that_was_asked_to_stop_as_well_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
