@@ -267,7 +267,8 @@ def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str |
         live = retrier.ask(partial(live_generation, client, address, any_schema=True))
         target = retrier.ask(partial(find, client, address))
         marks: list[Mapping[str, Any]] = [{"remove": {"index": target, "alias": left_alias(target)}}]
-        if live and not live.index < target:  # who goes forward again leaves nothing bad behind
+        # Who goes forward again, by a name, leaves nothing bad behind.
+        if live and (to is None or target < live.index):
             marks.append({"add": {"index": live.index, "alias": left_alias(live.index)}})
         retrier.ask(partial(move_alias, client, address, target, *marks))
 

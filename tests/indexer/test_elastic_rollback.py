@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.elastic import ElasticIndex
+from indexer.elastic import ElasticIndex, generations
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.generations import Generation, lineage
 from indexer.elastic.rollout import ElasticDraft, move_alias
@@ -133,6 +134,25 @@ def built_and_left(where: str, number: int) -> str:
     index = built(where, number, keep=5)
     gone_back(where)
     return index
+
+
+@pytest.mark.elasticsearch
+def test_what_was_built_after_the_clock_was_set_back_is_not_gone_back_to_once_it_was_gone_back_from(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AnHourBehind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) - timedelta(hours=1)
+
+    good = built(elastic_where, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "datetime", AnHourBehind)
+        bad = built(elastic_where, 2)
+    assert bad < good
+    assert gone_back(elastic_where) == 1
+    with pytest.raises(IndexNotFoundError, match=rf"no older .*\({bad}: newer, .*; --to leads to them\)"):
+        gone_back(elastic_where)
 
 
 @pytest.mark.elasticsearch
