@@ -116,10 +116,11 @@ def prepare(run: TrainingRun, data: TrainingData, watcher: Watcher, processes: P
     model, vocabulary = initial.model, initial.vocabulary
     _check_photos_per_process(run, data, model, processes)
     model.to(choose_device(run.device)).to(memory_format=torch.channels_last)
-    detected, imagined = _DetectionSetup(run, model, vocabulary).prepare(data, captions, text, watcher)
+    detection = _DetectionSetup(run, model, vocabulary, processes)
+    detected, imagined = detection.prepare(data, captions, text, watcher)
     if run.grid is not None:
         model.set_grid(run.grid)
-    views, dev_views = _views(run, data, model, watcher)
+    views, dev_views = _views(run, data, model, watcher, processes)
     ids = _encode_captions(run, vocabulary, captions)
     batches = Batches(ids, run.recipe.photos_per_batch, detected, imagined)
     objective = _objective(run, vocabulary, captions)
@@ -236,22 +237,33 @@ def _word_vectors(run: TrainingRun, vocabulary: Vocabulary) -> torch.Tensor | No
 
 
 def _views(
-    run: TrainingRun, data: TrainingData, model: CaptionModel, watcher: Watcher
+    run: TrainingRun, data: TrainingData, model: CaptionModel, watcher: Watcher, processes: Processes
 ) -> tuple[Views, Views]:
     if run.recipe.encoder_learning_rate > 0:
         preprocess = model.config.preprocess
         return PhotoViews(data.train, preprocess), PhotoViews(data.dev, preprocess)
-    train, dev = (_features(run, model, photos, watcher) for photos in (data.train, data.dev))
+    train, dev = (_features(run, model, photos, watcher, processes) for photos in (data.train, data.dev))
     return CachedViews(train), CachedViews(dev)
 
 
 def _features(
-    run: TrainingRun, model: CaptionModel, photos: Sequence[CaptionedPhoto], watcher: Watcher
+    run: TrainingRun,
+    model: CaptionModel,
+    photos: Sequence[CaptionedPhoto],
+    watcher: Watcher,
+    processes: Processes,
 ) -> Features:
+    """Features that the first process makes for all; one that does not see its file makes its own."""
+
     def begin() -> None:
         watcher.stage("features", len(photos), "photo")
 
-    return cached_features(model, photos, run.cache, watcher.advance, begin)
+    def features() -> Features:
+        return cached_features(model, photos, run.cache, watcher.advance, begin)
+
+    if processes.count > 1:
+        processes.by_first(lambda: len(features()))
+    return features()
 
 
 # Detected words of the photos
@@ -265,8 +277,10 @@ class _DetectionSetup:
     its photos by heart.
     """
 
-    def __init__(self, run: TrainingRun, model: CaptionModel, vocabulary: Vocabulary) -> None:
-        self.run, self.model, self.vocabulary = run, model, vocabulary
+    def __init__(
+        self, run: TrainingRun, model: CaptionModel, vocabulary: Vocabulary, processes: Processes
+    ) -> None:
+        self.run, self.model, self.vocabulary, self.processes = run, model, vocabulary, processes
 
     def prepare(
         self, data: TrainingData, captions: TokenisedPhotos, text: TokenisedPhotos, watcher: Watcher
@@ -298,7 +312,8 @@ class _DetectionSetup:
         new = run.start is None
         encoder_model = self.model if new else _with_imagenet_encoder(self.model, run.pretrained)
         detector = copy.deepcopy(decoder.detector).cpu()
-        pooled = _features(run, encoder_model, data.train, watcher).mean(axis=2, dtype="float32")
+        features = _features(run, encoder_model, data.train, watcher, self.processes)
+        pooled = features.mean(axis=2, dtype="float32")
         watcher.stage("word detector", 1, "step")
         labels = word_labels(captions, self._detector_words(decoder))
         held_out = fit_detector(detector, torch.from_numpy(pooled), labels, run.detector, run.recipe.seed)

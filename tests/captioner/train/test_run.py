@@ -478,6 +478,36 @@ def test_two_processes_leave_one_model_and_say_so_once(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path / "run" / BEST)
 
 
+_PREPARED_IN_TWO = """
+import os, sys, torch
+from pathlib import Path
+from captioner.datasets import coco
+from captioner.train import features, setup
+from captioner.train.processes import Processes
+from captioner.train.watcher import UNWATCHED
+from tests.captioner.train.test_run import TrainingData, small_run
+write = features._write_features
+def written(model, photos, *more):
+    print(len(photos))
+    write(model, photos, *more)
+features._write_features = written
+folder = Path(sys.argv[1])
+photos = coco(folder / "captions.json", folder)
+data = TrainingData(photos[:6], photos[6:])
+processes = Processes.from_environment(torch.device("cpu"))
+for cache in ("shared", "of process " + os.environ["RANK"]):
+    prepared = setup.prepare(small_run(folder / "run", folder / cache), data, UNWATCHED, processes)
+    assert len(prepared.training.views.features) == 6
+"""
+
+
+def test_of_two_processes_the_first_one_makes_the_features(tmp_path: Path) -> None:
+    """And the other where it does not find them: its folder may be on another machine."""
+    write_coco(tmp_path / "captions.json", coloured_photos(tmp_path, 8))
+    told = in_two_processes("-c", _PREPARED_IN_TWO, tmp_path)
+    assert [output.split() for output, _ in told] == [["6", "2", "6", "2"], ["6", "2"]], told
+
+
 def test_processes_wait_for_the_first_one_as_long_as_it_scores(
     data: TrainingData, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
