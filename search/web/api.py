@@ -32,7 +32,6 @@ from search.web.parameters import (
     TextParameters,
     ThumbnailParameters,
 )
-from search.web.photo_url import fetch_photo
 from search.web.pictures import SIZES
 from search.web.problems import MEDIA_TYPE, HttpProblem
 from search.web.security import is_token, session_cookie, too_large
@@ -124,7 +123,7 @@ async def count(parameters: Annotated[CountParameters, Query()], service: Servic
         _403="Photos by web address are off, or the request comes from another site.",
         _408="The upload took too long.",
         _413="The photo is too large.",
-        _429="Too many photos wait for the captioner; Retry-After says how long.",
+        _429="Too many photos are downloaded or wait for the captioner; Retry-After says how long.",
     ),
 )
 async def similar(
@@ -148,7 +147,7 @@ async def _photo_of(service: Service, photo: UploadFile | None, url: str | None)
             422, "parameters", "The request is not as described", "Give one photo, as the field `photo`."
         )
     if photo is None:
-        return await fetch_photo(url or "", service.settings)
+        return await service.fetched(url or "")
     data = await photo.read()
     if len(data) > service.settings.upload_bytes:
         raise too_large(service.settings)

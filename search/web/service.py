@@ -33,6 +33,7 @@ from search.web.parameters import (
     SearchParameters,
     TextParameters,
 )
+from search.web.photo_url import fetch_photo
 from search.web.pictures import Picture, Pictures
 from search.web.presentation import Presentation
 from search.web.problems import HttpProblem, busy, not_found, too_slow
@@ -99,6 +100,7 @@ class Service:
         self.captions = CaptionQueue(
             load, waiting=settings.waiting_photos, batch=settings.batch, beam=beam, metrics=self.metrics
         )
+        self._downloads = asyncio.Semaphore(settings.downloads)
         self.metrics.watch_queue(lambda: self.captions.waiting)
         self.pictures, self.seen = Pictures(settings.images), SeenImages(index.captions)
         self.presentation = Presentation(self.pictures, self.seen)
@@ -132,6 +134,13 @@ class Service:
             )
 
         return await self.engine.run(work)
+
+    async def fetched(self, url: str) -> bytes:
+        """The photo at a web address. Raises as `fetch_photo` does, and 429 where many are being fetched."""
+        if self._downloads.locked():
+            raise busy("Many photos are being downloaded; try again in 5 s.", 5)
+        async with self._downloads:
+            return await fetch_photo(url, self.settings)
 
     async def photo(self, data: bytes, parameters: PhotoParameters, began: float) -> dict[str, Any]:
         """Caption a photo's file, then search with the captions. Raises PhotoError for what is none."""

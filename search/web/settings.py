@@ -31,6 +31,8 @@ class Settings:
     photo_urls: bool = False
     #: Private networks that such an address may be on.
     allowed_networks: tuple[Network, ...] = ()
+    #: Photos that are downloaded at once, each whole in memory; more are answered with 429.
+    downloads: int = 8
     upload_bytes: int = 20_000_000
     upload_seconds: float = 30.0
     search_seconds: float = 15.0

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -396,6 +397,53 @@ def test_addresses_are_fetched_only_where_allowed(serve: Serve, web_server: str)
     problem(allowed.post(f"{V1}/similar", data={"url": f"{web_server}/none.jpg"}), 422, "photo-url")
     small = serve(settings=replace(here, upload_bytes=1000))
     problem(small.post(f"{V1}/similar", data=url), 422, "photo-url")
+
+
+@pytest.fixture
+def slow_server(photos: Path) -> Iterator[tuple[str, threading.Semaphore, threading.Event]]:
+    """The address of a photo that comes when the event is set; the semaphore counts who asked for it."""
+    asked, gate = threading.Semaphore(0), threading.Event()
+
+    class Slow(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None: ...
+
+        def do_GET(self) -> None:
+            if self.path.endswith(".jpg"):
+                asked.release()
+                assert gate.wait(30), "the test never opened the gate"
+            super().do_GET()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Slow, directory=str(photos))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/rocket.jpg", asked, gate
+        gate.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_few_photos_are_downloaded_at_once(
+    serve: Serve, slow_server: tuple[str, threading.Semaphore, threading.Event]
+) -> None:
+    """Else a thousand small requests would hold a thousand large photos in memory."""
+    url, asked, gate = slow_server
+    loopback = (ip_network("127.0.0.0/8"),)
+    client = serve(settings=Settings(photo_urls=True, allowed_networks=loopback, downloads=2))
+
+    def post() -> Any:
+        return client.post(f"{V1}/similar", data={"url": url})
+
+    with ThreadPoolExecutor(2) as pool:
+        under_way = [pool.submit(post) for _ in range(2)]
+        for _ in under_way:
+            assert asked.acquire(timeout=30)
+        refused = post()
+        gate.set()
+        problem(refused, 429, "busy")
+        assert int(refused.headers["retry-after"]) > 0
+        for one in under_way:
+            ok(one.result(30))
+    ok(post())
 
 
 class Stuck(MemoryIndex):
