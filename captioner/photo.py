@@ -121,7 +121,7 @@ def glance(photo: Photo, *, large: bool = True) -> Glance:
 
 def _media_type(image: Image.Image) -> str:
     """The image's media type; JPEG for an MPO, which begins with a JPEG: browsers do not know `image/mpo`."""
-    return Image.MIME["JPEG" if image.format in (None, "MPO") else image.format]
+    return "image/jpeg" if image.format in (None, "MPO") else Image.MIME[image.format]
 
 
 @contextmanager

@@ -150,6 +150,7 @@ def _has_glyph(face: Font, character: str) -> bool:
 @lru_cache
 def _unshaped(face: Font) -> Font:
     """The face without raqm, which sets a circle before a lone mark: that and a box is no box."""
-    if isinstance(face, ImageFont.FreeTypeFont):
-        return face.font_variant(layout_engine=ImageFont.Layout.BASIC)
+    if isinstance(face, ImageFont.FreeTypeFont) and face.layout_engine != ImageFont.Layout.BASIC:
+        # Before Pillow 13 font_variant() took BASIC, which is 0, for "as it was".
+        return ImageFont.truetype(face.path, face.size, face.index, layout_engine=ImageFont.Layout.BASIC)
     return face

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +37,12 @@ FILES = {
     "GIF": encoded(noise(), "GIF"),
     "TIFF": encoded(noise(), "TIFF"),
 }
+
+
+def test_an_image_in_memory_may_be_the_first_that_a_process_sees() -> None:
+    """Pillow knows no format before the first file."""
+    first = 'from PIL import Image; from captioner.photo import glance; glance(Image.new("RGB", (64, 64)))'
+    subprocess.run([sys.executable, "-c", first], check=True)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -72,7 +72,7 @@ texts = st.text(st.characters(exclude_characters="\x1f", exclude_categories=["Cs
 records = st.builds(
     CaptionRecord,
     **{name: texts for name in RECORD_FIELDS if name not in ("image_id", "image")},
-    image_id=texts.filter(len),
+    image_id=texts.filter(str.strip),
     image=texts.filter(lambda place: not place.startswith("/")),  # absolute paths get one spelling
 )
 
