@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import elasticsearch
+import orjson
 from elasticsearch import Elasticsearch
 
 from indexer.analyzers import known_analyzer
@@ -34,8 +34,6 @@ _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
 #: All that is read of an answer; its items come in the order of the request, so they need not say their id.
 _ANSWER = "errors,items.*.status,items.*.error"
-#: `json.dumps` would make an encoder for each document.
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -255,7 +253,7 @@ def _bulk_body(operation: str, lines: Mapping[str, bytes]) -> bytes:
 
 def _line(source: Mapping[str, Any]) -> bytes:
     """A document as one line."""
-    return _to_json(source).encode() + b"\n"
+    return orjson.dumps(source, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _parts(lines: Mapping[str, bytes]) -> Iterator[Mapping[str, bytes]]:
