@@ -56,7 +56,7 @@ def test_a_build_goes_on_when_the_server_is_restarted_in_the_middle() -> None:
             """The first pause of the build is when the server comes back, with the data that it had."""
             with one_at_a_time:
                 if not restarted.is_set():
-                    again = launch(folder / "node0", java_environment(), "512m")
+                    again = launch(folder / "node0", java_environment(), "-Xmx512m")
                     here = state.remember(folder, state.Server(urls=server.urls, pids=(again,)))
                     wait(here, folder, 1)
                     restarted.set()
