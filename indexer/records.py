@@ -57,9 +57,8 @@ class CaptionRecord:
     @property
     def document_id(self) -> str:
         """Made from the content, so that the same caption, indexed twice, is one document."""
-        return hashlib.sha256(_SEPARATOR.join(_identity(self)).encode("utf-8", "surrogatepass")).hexdigest()[
-            :32
-        ]
+        identity = _SEPARATOR.join(_identity(self))
+        return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 RECORD_FIELDS = tuple(one.name for one in fields(CaptionRecord))

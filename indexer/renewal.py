@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.errors import PhotoError
@@ -55,14 +54,14 @@ class ChangedPhotos:
         time count as unchanged, since nothing is known of them.
         """
         try:
-            written = Path(photo).stat().st_mtime
-            touched = max(written, _touched(photo))
+            state = os.stat(photo)
+            touched = max(state.st_mtime, state.st_ctime, os.lstat(photo).st_ctime)
             folders_touched = max(map(self._touched, _folders_of(photo, document.record.image_id)))
             indexed = datetime.fromisoformat(document.indexed_at.replace("Z", "+00:00")).timestamp()
         except (OSError, ValueError):
             return False
         # In whole seconds, as `indexed_at` may be. A time in the future is another clock's: it means nothing.
-        if indexed < int(written) <= time.time():
+        if indexed < int(state.st_mtime) <= time.time():
             return True
         phash, suspicious_from = document.record.phash, indexed - _READ_TO_STORED
         if touched > suspicious_from:
@@ -90,9 +89,9 @@ class ChangedPhotos:
         return False
 
 
-def _touched(path: str) -> float:
-    """When a file or folder was last moved, written to and the like, or the link that it is reached by."""
-    return max(os.stat(path).st_ctime, os.lstat(path).st_ctime)
+def _touched(folder: str) -> float:
+    """When something in a folder was last added or removed and the like, or the link that leads to it."""
+    return max(os.stat(folder).st_ctime, os.lstat(folder).st_ctime)
 
 
 def _folders_of(photo: str, image_id: str) -> Iterator[str]:

@@ -40,6 +40,6 @@ def lock_index(name: str) -> str:
 def served_by(name: str) -> str:
     """The name that an alias of a concrete index, or the lock of builds, serves; "" for other names."""
     for ending in (_WRITE, _DRAFT, _LEFT):
-        if whole := name_of(name.removesuffix(ending)) if name.endswith(ending) else "":
+        if name.endswith(ending) and (whole := name_of(name.removesuffix(ending))):
             return whole
     return name.removesuffix(_BUILDS) if name.endswith(_BUILDS) else ""

@@ -66,12 +66,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def unreadable(path: Path, error: OSError) -> IndexUnavailableError:
-    return IndexUnavailableError(
-        f"{path}: cannot be read ({error.strerror or error}); see to it that this process can"
-    )
-
-
 @contextmanager
 def clear_read_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors into IndexUnavailableError, but for FileNotFoundError."""
@@ -80,7 +74,9 @@ def clear_read_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise IndexUnavailableError(
+            f"{path}: cannot be read ({error.strerror or error}); see to it that this process can"
+        ) from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Integers]) -> Written:

@@ -10,7 +10,7 @@ from captioner.tokens import DEFAULT
 from indexer.analyzers import known_analyzer
 from indexer.check_lines import first_told
 from indexer.contract import CaptionIndex
-from indexer.embedded.arrays import unreadable
+from indexer.embedded.arrays import clear_read_errors
 from indexer.embedded.checks import check_checksums, find_damage, find_wrong_documents, reading
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished_drafts
 from indexer.embedded.lock import WriteLock
@@ -107,15 +107,14 @@ class EmbeddedIndex(CaptionIndex):
         self._check_open()
         snapshot = self._snapshot
         try:
-            if manifest_stamp(self._folder) != snapshot.stamp:
-                self._snapshot = snapshot = open_snapshot(self._folder, previous=snapshot)
+            with clear_read_errors(self._folder):
+                if manifest_stamp(self._folder) != snapshot.stamp:
+                    self._snapshot = snapshot = open_snapshot(self._folder, previous=snapshot)
         except FileNotFoundError:
             if snapshot.stamp is not None:
                 raise IndexNotFoundError(
                     f"{self.where}: the index is gone; make one with `indexer build`"
                 ) from None
-        except OSError as error:
-            raise unreadable(self._folder, error) from error
         return snapshot
 
     def _check_open(self) -> None:

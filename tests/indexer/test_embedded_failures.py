@@ -21,6 +21,13 @@ from tests.full_disk import full_disk
 from tests.indexer.three_images import DOG, arrays_of, record
 
 
+def run_in(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own, which may become another user."""
+    command = [sys.executable, "-c", code, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
 def test_a_folder_of_other_files_is_not_made_an_index(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(IndexerError, match=r"other files \(holiday.jpg\)"):
@@ -67,9 +74,7 @@ def test_a_read_only_folder_can_be_searched_and_refuses_changes_clearly(small_in
         "try: index.delete(['1'])\n"
         "except IndexUnavailableError as error: print(error)\n"
     )
-    command = [sys.executable, "-c", code, str(small_index)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    result = run_in(small_index, code)
     for path in [small_index, *small_index.rglob("*")]:
         path.chmod(0o755)
     assert result.stdout.splitlines() == [
@@ -144,9 +149,7 @@ def test_what_another_user_wrote_for_himself_is_told_of_and_read_once_it_may_be(
         "if os.getuid() == 65534: os.seteuid(65534)\n"
         "print(index.caption_count(), index.status().details['drafts'])\n"
     )
-    command = [sys.executable, "-c", code, str(small_index)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    result = run_in(small_index, code)
     for path in small_index.iterdir():
         path.chmod(0o755)
     assert result.stdout.splitlines() == [
