@@ -65,7 +65,7 @@ class CaptionQueue:
         self._closed = False
         self._seconds_per_photo = 0.2  # a guess until the first batch is done
         self._captioner: PhotoCaptioner | None = None
-        self._trouble: str | None = None
+        self._trouble: str | None = None  # its text alone: a kept error would hold the photos that met it
         self._thread = threading.Thread(target=self._work, name="captioning", daemon=True)
 
     def start(self) -> None:
@@ -149,10 +149,11 @@ class CaptionQueue:
     def _load_captioner(self) -> None:
         try:
             self._captioner, self._trouble = self._load(), None
-        except Exception as error:
-            if not isinstance(error, CaptionerError):
-                _log.exception("the captioner cannot be loaded")
-            self._trouble = " ".join(str(error).split()) or type(error).__name__
+        except CaptionerError as error:
+            self._trouble = str(error)
+        except Exception:  # its text is for the operator: clients are told the trouble
+            _log.exception("the captioner cannot be loaded")
+            self._trouble = "the captioner cannot be loaded; the server's log says why"
 
     def _caption(self, batch: list[_Waiting]) -> None:
         if self._captioner is None:

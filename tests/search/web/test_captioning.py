@@ -156,6 +156,20 @@ def test_a_model_that_is_missing_is_looked_for_again(start: Start, photo: bytes)
     assert queue.state == "ready"
 
 
+def test_an_unexpected_error_of_loading_stays_in_the_log(
+    start: Start, photo: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load() -> FakeCaptioner:
+        raise RuntimeError("cannot map /home/operator/.secrets/model.bin")
+
+    queue = start(load)
+    with pytest.raises(ModelError) as told:
+        queue.submit(photo).result(SECONDS)
+    assert str(told.value) == "the captioner cannot be loaded; the server's log says why"
+    assert queue.state == f"failed: {told.value}"
+    assert "/home/operator/.secrets" in caplog.text
+
+
 def test_a_fault_in_the_model_leaves_the_worker_alive(start: Start, photo: bytes) -> None:
     class Failing(FakeCaptioner):
         def stream(
