@@ -17,6 +17,7 @@ from PIL import Image
 
 from captioner.files import is_file
 from captioner.photo import open_photo
+from indexer.places import leads_nowhere
 from indexer.urls import is_url
 
 #: Longest sides that thumbnails come in: few, so that no client can fill the cache with sizes.
@@ -70,7 +71,7 @@ class Pictures:
     def has_gone(self, image: str) -> bool:
         """Whether `image`, a record's path, leads into a named folder that has no such file any more."""
         path = Path(image)
-        return path.is_absolute() and self._lies_here(path) and _is_nowhere(path)
+        return leads_nowhere(str(path)) and self._lies_here(path)
 
     def _at_its_place(self, image: str) -> Path | None:
         path = Path(image)
@@ -119,17 +120,6 @@ class Pictures:
                 _, old = self._thumbnails.popitem(last=False)
                 self._bytes -= len(old)
         return made
-
-
-def _is_nowhere(path: Path) -> bool:
-    """Whether there is certainly nothing: what may not be looked at, or just now cannot be, has not gone."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
 
 
 def _shrink(path: Path, size: int) -> bytes:
