@@ -16,7 +16,7 @@ from torch import Tensor
 
 from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
-from captioner.decode import Decoding, Hypothesis, decode, usual_decoding
+from captioner.decode import Decoding, Hypothesis, decode, usual_beam, usual_decoding
 from captioner.device import choose_device, lower_precision
 from captioner.effort import USUAL_BEAM, Effort
 from captioner.errors import ModelError
@@ -68,13 +68,14 @@ class Captioner(StreamingCaptioner):
 
     def _fingerprint(self, weights: str) -> str:
         """Eight hex digits of a hash of all that decides the captions: weights, decoding and guides."""
-        way = f"({usual_decoding(self.model, self.vocabulary).key()}, {guide_numbers(self.model)})"
+        # This beam for every kind of model, or the identities of those that are greedy would change.
+        how = usual_decoding(self.model, self.vocabulary, USUAL_BEAM)
+        way = f"({how.key()}, {guide_numbers(self.model)})"
         return hashlib.sha256(f"{weights} {way}".encode()).hexdigest()[:8]
 
     @property
     def usual_beam(self) -> int:
-        """The student project's models are greedy."""
-        return 1 if self.model.starts_with_image else USUAL_BEAM
+        return usual_beam(self.model)
 
     def pixels(self, image: Image.Image) -> Tensor:
         """(S, S, 3) uint8."""

@@ -98,14 +98,19 @@ class _ClosedHypotheses:
         return scores[rank - 1] if len(scores) >= rank else -torch.inf
 
 
+def usual_beam(model: CaptionModel) -> int:
+    """The beam where none is asked for: the student project's models are greedy."""
+    return 1 if model.starts_with_image else USUAL_BEAM
+
+
 def usual_decoding(
     model: CaptionModel,
     vocabulary: Vocabulary,
-    beam: int = USUAL_BEAM,
+    beam: int | None = None,
     groups: int = 1,
     diversity: float = 0.0,
 ) -> Decoding:
-    """The settings that a model is used with.
+    """The settings that a model is used with; `beam`: None for its usual one.
 
     The student project's models decode as they did there. Ours never write `<unk>`, and repeat less: a
     small decoder's commonest faults are "a red shirt and a red shirt", "a white and white dog" and "a kitchen
@@ -116,6 +121,7 @@ def usual_decoding(
     With a consensus, a beam gives all hypotheses that it closes, for the consensus to choose among; greedy
     search stays greedy.
     """
+    beam = usual_beam(model) if beam is None else beam
     how = Decoding(beam, model.config.max_words, groups=groups, diversity=diversity)
     if model.starts_with_image:
         return how

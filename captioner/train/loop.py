@@ -39,7 +39,7 @@ class EpochReport:
 
     epoch: int  # 0: the model to start from, before any step
     loss: float | None  # mean of a word; None before any step
-    score: float  # CIDEr-D of the averaged model on the dev photos, beam 3
+    score: float  # CIDEr-D on the dev photos of the model that would be saved, decoded as in use
     seconds: float  # with its scoring; of a resumed run without the pause
     reward: float | None = None  # in self-critical training: mean of the captions that were drawn
 

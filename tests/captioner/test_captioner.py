@@ -457,6 +457,12 @@ def test_the_same_weights_decoded_otherwise_are_another_captioner() -> None:
     assert identities[0] != identities[1] == identities[2]
 
 
+@pytest.mark.parametrize(("config", "digest"), [(STUDENT, "e14dfc1a"), (TINY, "c07142fa")])
+def test_identities_stay_as_they_are_kept_with_captions(config: ModelConfig, digest: str) -> None:
+    model = CaptionModel(config, len(WORDS)).eval()
+    assert Captioner(Checkpoint(model, WORDS, digest="1" * 64), "one", "cpu").identity == f"one@{digest}"
+
+
 def test_a_model_is_loaded_by_its_folder_and_named_by_its_weights(tmp_path: Path) -> None:
     one, other = tiny_model(tmp_path / "one"), tiny_model(tmp_path / "other", seed=1)
     loaded, again = Captioner.load(one, "cpu"), open_captioner(str(one), "cpu")
