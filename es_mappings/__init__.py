@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 #: Of the indices that this version makes and searches.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,10 @@ class IndexIncompleteError(IndexBusyError):
     """A shard of the index, or the cluster's master, is not there now."""
 
 
+class RequestRefusedError(IndexUnavailableError):
+    """The server does not take a request of this kind; another kind may do."""
+
+
 class IndexReadOnlyError(IndexUnavailableError):
     """The index refuses writes; the same request will not succeed later."""
 

@@ -18,12 +18,13 @@ from search.web.answers import HitAnswer, Shown
 from search.web.parameters import FilterParameters
 
 #: Schema -> the fields of its captions. Indices with these fields are on people's disks and servers.
-FIELDS = {
-    1: (
+FIELDS = dict.fromkeys(
+    (1, 2),  # on Elasticsearch 2 has the tokens in other fields, too
+    (
         "image_id caption image source kind model split "
         "query provider page title creator license attribution phash"
-    ).split()
-}
+    ).split(),
+)
 #: Serves to recognise copies, and is nothing to read: no answer shows it.
 HIDDEN = {"phash"}
 DOG = frozenset({"dog"})

@@ -7,11 +7,13 @@ retries.py        requests repeated while the server is busy or gone for a momen
 names.py          what the indices and aliases of a name are called
 documents.py      CaptionRecord <-> document, filters
 plan.py           which sizes a query looks at, scores of classes, bounds, and why they hold; pure
+near_dice.py      the engine's own score, nearly Dice, and what its order proves; pure
 bodies.py         what the server is asked, as request bodies; pure
 searches.py       searches and counts of all shards, or an error
 point_in_time.py  a point in time, for requests that must agree
 best_hits.py      hits -> candidates that are the best of all, and a bound; pure
-ranking.py        candidates and counts
+shard_ranking.py  candidates from the first hits of each shard, in the order of near_dice
+ranking.py        candidates, and exact counts
 draw.py           images drawn at random
 misspelt.py       tokens near those that no caption has
 generations.py    the concrete indices behind a name

@@ -1,17 +1,19 @@
 """Which hits of an answer are the best captions of all, and what the captions left out can reach; pure.
 
 Hits come in descending order of the engine's score, and one more is asked for than is given: it tells how
-good the next captions are. What the names and bounds mean is in plan.py.
+good the next captions are. What the names and bounds mean is in plan.py and near_dice.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from indexer.elastic.documents import to_document
-from indexer.elastic.plan import Shortlist, float32, highest_half_dice, jaccard, jaccard_bound
+from indexer.elastic.near_dice import NOTHING, ScoredClass, Unseen, unseen
+from indexer.elastic.plan import float32, half_dice, highest_half_dice, jaccard, jaccard_bound
 from indexer.records import Candidate, Candidates, Position, Query
 
 
@@ -52,35 +54,54 @@ def located(hit: Mapping[str, Any]) -> LocatedCandidate:
     return LocatedCandidate(Candidate(to_document(hit["_source"]), position), hit["_index"])
 
 
+@dataclass(frozen=True, slots=True)
+class ShardHits:
+    """The first hits of one shard in the order of near_dice, and what is behind them."""
+
+    hits: Sequence[LocatedCandidate]
+    classes: Sequence[ScoredClass]
+    unseen: Unseen
+
+    def leaves_before(self, similarity: float, hit: LocatedCandidate) -> bool:
+        """Whether it may hold an unseen caption that stands before this hit, which has that similarity."""
+        if similarity == self.unseen.jaccard:
+            return not self.unseen.as_last or hit.key > self.hits[-1].key
+        return similarity < self.unseen.jaccard
+
+
+def shard_hits(query: Query, answer: Mapping[str, Any], asked: int) -> ShardHits:
+    """What a shard that was asked for so many captions has answered."""
+    hits, classes = [], []
+    for found in answer["hits"]["hits"]:
+        score, image_id = found["sort"]
+        document = to_document(found["_source"])
+        a, n, overlap = len(query.tokens), len(document.tokens), len(document.tokens & query.tokens)
+        if overlap:  # always, but for what another program wrote
+            position = Position(half_dice(a, n, overlap), image_id)
+            hits.append(LocatedCandidate(Candidate(document, position), found["_index"]))
+            classes.append(ScoredClass(score, overlap, n))
+    every = len(answer["hits"]["hits"]) < asked
+    return ShardHits(hits, classes, NOTHING if every else unseen(len(query.tokens), classes))
+
+
 def captions_needed(query: Query, limit: int) -> int:
-    """How many captions to ask a shortlist for; the last one only tells what is left out."""
+    """How many captions an answer is made of; the last one only tells what is left out."""
     return 1 + (min(limit, 2 * query.images) if query.images else limit)
 
 
-def last_jaccard(query: Query, found: Sequence[Candidate], number: int) -> float:
-    """What the last caption that was needed has; 0.0 where there were not so many."""
-    images: set[str] = set()
-    for count, one in enumerate(found, 1):
-        images.add(one.position.image_id)
-        if count == number or len(images) == query.images:
-            return _jaccard_of(query, one)
-    return 0.0
+def from_shards(query: Query, shards: Sequence[ShardHits], limit: int) -> Ranked | None:
+    """The first `limit` captions of all, or enough of them; None where what was not seen may stand before."""
 
+    def certain(hit: LocatedCandidate) -> bool:
+        similarity = _jaccard_of(query, hit.candidate)
+        return not any(shard.leaves_before(similarity, hit) for shard in shards)
 
-def from_shortlist(
-    query: Query, shortlist: Shortlist, hits: Sequence[LocatedCandidate], asked: int
-) -> Ranked | None:
-    """The hits that stand above every caption that was not looked at; None if these are too few.
-
-    `hits` are the first `asked` captions on the shortlist, or all if there are fewer.
-    """
-    unseen_can_answer = shortlist.beyond_jaccard >= query.min_score
-    unseen_jaccard = shortlist.beyond_jaccard if unseen_can_answer else 0.0
-    certain = _number_above(hits, unseen_jaccard)
-    number = min(certain, asked - 1)
-    given, following = hits[:number], hits[number : number + 1]
-    nothing_is_left = not unseen_can_answer and len(hits) < asked
-    if not (nothing_is_left or _is_enough(query, given, all_certain=certain == asked)):
+    hits = sorted((hit for shard in shards for hit in shard.hits), key=lambda hit: hit.key)
+    first = [*takewhile(certain, hits)]
+    given, following = first[:limit], hits[min(len(first), limit) :][:1]
+    unseen_jaccard = max(shard.unseen.jaccard for shard in shards)
+    nothing_is_left = unseen_jaccard == 0.0 or unseen_jaccard < query.min_score
+    if not (nothing_is_left or _is_enough(query, given, all_certain=len(first) > limit)):
         return None
     left_out_jaccard = max([unseen_jaccard, *(_jaccard_of(query, hit.candidate) for hit in following)])
     return _ranked(query, _answering(query, given), left_out_jaccard, hits)
@@ -88,7 +109,8 @@ def from_shortlist(
 
 def _is_enough(query: Query, given: Sequence[LocatedCandidate], *, all_certain: bool) -> bool:
     """Whether they are of as many images as are wanted; else of as many captions as were asked for."""
-    return len({hit.image_id for hit in given}) >= query.images if query.images else all_certain
+    images = len({hit.image_id for hit in given})
+    return all_certain or (query.images is not None and images >= query.images)
 
 
 def from_sizes(query: Query, hits: Sequence[LocatedCandidate], limit: int, sizes: Iterable[int]) -> Ranked:
@@ -103,12 +125,6 @@ def from_sizes(query: Query, hits: Sequence[LocatedCandidate], limit: int, sizes
 def all_above(hits: Sequence[LocatedCandidate], limit: int, most_jaccard: float) -> bool:
     """Whether more than `limit` hits stand above all captions that reach `most_jaccard` at most."""
     return len(hits) > limit and hits[limit].half_dice > highest_half_dice(most_jaccard)
-
-
-def _number_above(hits: Iterable[LocatedCandidate], most_jaccard: float) -> int:
-    """How many hits, which are the first ones, stand above all captions that reach `most_jaccard` at most."""
-    highest = highest_half_dice(most_jaccard)
-    return sum(hit.half_dice > highest for hit in hits)
 
 
 def _answering(query: Query, hits: Iterable[LocatedCandidate]) -> list[LocatedCandidate]:

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from indexer.corrections import edits
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, sized
-from indexer.elastic.plan import Shortlist, Window, boost, least_overlap
+from indexer.elastic.plan import Window, boost, least_overlap
 from indexer.records import Filters, Query
 
-_NEARLY_NOTHING = 1e-9
+#: Characters of the longest pattern that the server takes (index.max_regex_length).
+_LONGEST_PATTERN = 1_000
+#: What means something in a pattern is among these.
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 #: Tokens alike that the server gives: those with another first letter are among them, and left out later.
 _SUGGESTED = 500
 #: So many documents may hold a token; the server takes no share of all of them for that.
 _ANY_NUMBER = 1_000_000_000
 
 
-def shortlisted(query: Query, one: Shortlist, size: int) -> dict[str, Any]:
-    """Return a body like `ranked` for the captions on the shortlist, with a fraction of the clauses.
+def nearly_ranked(query: Query, percent: int, size: int) -> dict[str, Any] | None:
+    """A body like `ranked` whose scores rank nearly as Dice does; None where the server may not take it.
 
-    The server skips postings of the commonest tokens (it needs so many to match). What is left has its
-    overlap divided by a + n, by a function for each size; other sizes come last, with nearly no weight (to
-    filter them out takes longer).
+    Of all queries for several words only those for a pattern of words can give them one idf (`blended`).
     """
-    tokens = findable(sorted(query.tokens))
-    shared: dict[str, Any] = {
-        "should": _one_of({"constant_score": {"filter": {"term": {"tokens": token}}}} for token in tokens),
-        "minimum_should_match": one.overlap,
+    pattern = "|".join(_literally(token) for token in sorted(query.tokens))
+    if len(pattern.encode("utf-16-le", "surrogatepass")) > 2 * _LONGEST_PATTERN:
+        return None
+    matching = {
+        "value": pattern,
+        "flags": "NONE",
+        "rewrite": f"top_terms_blended_freqs_{len(query.tokens)}",
     }
-    if query.filters:
-        shared["filter"] = filter_clauses(query.filters)
-    weights: list[dict[str, Any]] = [
-        {"filter": {"term": {"token_count": n}}, "weight": boost(one.a, n)} for n in one.sizes()
-    ]
-    weights.append({"weight": _NEARLY_NOTHING})
-    scored = {"query": {"bool": shared}, "functions": weights, "score_mode": "first"}
-    return _best(query, {"function_score": scored}, size)
+    return _best(query, {"regexp": {f"tokens.dice_{percent}": matching}}, size)
+
+
+def _literally(token: str) -> str:
+    """A pattern that only the token matches."""
+    return _PUNCTUATION.sub(r"\\\g<0>", token) or "()"
 
 
 def ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
@@ -59,10 +62,7 @@ def ranked(query: Query, sizes: Iterable[int], size: int) -> dict[str, Any]:
         }
         for n in sizes
     ]
-    best: dict[str, Any] = {"dis_max": {"queries": by_size}}
-    if query.filters:
-        best = {"bool": {"must": [best], "filter": filter_clauses(query.filters)}}
-    return _best(query, best, size)
+    return _best(query, {"dis_max": {"queries": by_size}}, size)
 
 
 def _one_of(clauses: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,6 +71,8 @@ def _one_of(clauses: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _best(query: Query, scored: dict[str, Any], size: int) -> dict[str, Any]:
+    if query.filters:
+        scored = {"bool": {"must": [scored], "filter": filter_clauses(query.filters)}}
     body: dict[str, Any] = {
         "query": scored,
         "size": size,

@@ -16,6 +16,9 @@ LONGEST_TERM = 32_766
 #: What a search brings back: all but what was derived for matching.
 SOURCE = {"excludes": ["sized_tokens", "token_count"]}
 
+#: A field that is missing is empty, also where the dataclass has another default.
+_EMPTY: Mapping[str, str] = dict.fromkeys(RECORD_FIELDS, "")
+
 
 def sized(size: int, token: str) -> str:
     """A token together with the size of the set it stands in, so that a term query can weigh both."""
@@ -43,8 +46,8 @@ def to_source(record: CaptionRecord, analyze: Analyzer, indexed_at: str) -> dict
 
 
 def to_record(source: Mapping[str, Any]) -> CaptionRecord:
-    # A field that is missing is empty, also where the dataclass has another default.
-    return CaptionRecord(**{name: as_text(source.get(name)) for name in RECORD_FIELDS})
+    held = {name: as_text(value) for name, value in source.items() if name in _EMPTY}
+    return CaptionRecord(**{**_EMPTY, **held})
 
 
 def to_document(source: Mapping[str, Any]) -> Document:

@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import elastic_transport
@@ -23,6 +24,7 @@ from indexer.errors import (
     IndexNotFoundError,
     IndexReadOnlyError,
     IndexUnavailableError,
+    RequestRefusedError,
 )
 
 #: How a block tells that it ends by itself: of a cluster that has just started, or has no master.
@@ -32,6 +34,9 @@ _PASSING_BLOCK = "SERVICE_UNAVAILABLE/"
 _WRITE_BLOCK = re.compile(r"/(5|6|8|12|13)/")
 #: How OpenSSL, the older and the newer, says that what came is no TLS.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+_OF_STATUS: Mapping[int, type[IndexUnavailableError]] = MappingProxyType(
+    {400: RequestRefusedError, 429: IndexBusyError, 503: IndexIncompleteError}
+)
 
 
 @contextmanager
@@ -137,8 +142,9 @@ def api_error(address: Address, status: int, body: Any) -> IndexerError:
         503: "not available now; try again later",
     }.get(status, "")
     told = ": ".join(filter(None, (kind, reason))) if status not in (401, 403) else ""
-    error = {429: IndexBusyError, 503: IndexIncompleteError}.get(status, IndexUnavailableError)
-    return error(refusal(address.where, "Elasticsearch", status, advice, told))
+    return _OF_STATUS.get(status, IndexUnavailableError)(
+        refusal(address.where, "Elasticsearch", status, advice, told)
+    )
 
 
 def refusal(where: str, who: str, status: int, advice: str, told: str) -> str:

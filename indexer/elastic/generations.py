@@ -36,6 +36,7 @@ class Generation:
     draft: bool = False  # whether it is still to be published
     left: bool = False  # whether it was gone back from
     as_made: bool = True  # whether it takes documents as an index that is made now does
+    shards: int = 1
 
     @property
     def analyzer(self) -> str:
@@ -180,7 +181,8 @@ def create_generation(
         if error.error != "resource_already_exists_exception":
             raise
     created_ms = int(datetime.now(timezone.utc).timestamp() * 1000)
-    return Generation(index, draft is None, meta, created_ms, draft=draft is not None)
+    shards = int(settings["number_of_shards"])
+    return Generation(index, draft is None, meta, created_ms, draft=draft is not None, shards=shards)
 
 
 #: Settings while a draft is loaded, and those that it is published with.
@@ -207,6 +209,7 @@ def _generation(address: Address, index: str, state: Mapping[str, Any]) -> Gener
         draft=draft_alias(index) in aliases and address.name not in aliases,
         left=left_alias(index) in aliases,
         as_made=_has_mapping(mapping) and not _has_pipeline(settings),
+        shards=int(settings.get("number_of_shards", 1)),
     )
 
 

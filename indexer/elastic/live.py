@@ -12,9 +12,10 @@ from elasticsearch import Elasticsearch
 from captioner.tokens import DEFAULT
 from indexer.elastic.connection import Address
 from indexer.elastic.generations import Generation, live_generation, missing_error
-from indexer.elastic.plan import Expectation
+from indexer.elastic.near_dice import MeanSize
 from indexer.elastic.ranking import Ranking
 from indexer.elastic.searches import search
+from indexer.elastic.shard_ranking import ShardRanking
 from indexer.errors import IndexMismatchError
 
 
@@ -33,7 +34,7 @@ class LiveGeneration:
         self._client, self._address = client, address
         #: None where there never was an index: one that is gone may come back, and stays as it was seen.
         self.seen = seen
-        self._expectation = Expectation()
+        self._mean_size = MeanSize()
         self._ranking: Ranking | None = None
 
     @property
@@ -94,7 +95,9 @@ class LiveGeneration:
         answer = search(self._client, index=self._address.name, size=0, aggs=ends)["aggregations"]
         if answer["high"]["value"] is not None:
             smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
-        return Ranking(self._client, self._address, smallest, largest, self._expectation)
+        shards = self.seen.shards if self.seen else 1
+        by_shards = ShardRanking(self._client, self._address, shards, self._mean_size)
+        return Ranking(self._client, self._address, smallest, largest, by_shards)
 
     def forget_ranking(self) -> None:
         """Captions were written: what the ranking knows of the sizes in the index may hold no longer."""

@@ -14,15 +14,12 @@ nearer than SLACK have the same float32. Hence two translations, which err on th
 * `jaccard_bound`: the highest Jaccard similarity of a hit whose engine score is so much or less.
 * `highest_half_dice`: the highest engine score of a hit whose Jaccard similarity is so much or less.
 
-What was not looked at is bounded by its size or its overlap. By size: o is min(a, n) at most, so documents of
-n tokens reach min(a, n)/max(a, n) at most, their potential. By overlap: with o tokens in common and no others
-a document reaches o/a, so all that share fewer than m tokens reach (m-1)/a at most (see `Shortlist`).
+What was not looked at is bounded by its size: o is min(a, n) at most, so documents of n tokens reach
+min(a, n)/max(a, n) at most, their potential.
 """
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from ctypes import c_float
 from dataclasses import dataclass
@@ -98,69 +95,6 @@ def runs_of_sizes(a: int, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
     step = max(1, CLAUSES // a)
     for start in range(0, len(sizes), step):
         yield sizes[start : start + step]
-
-
-@dataclass(frozen=True, slots=True)
-class Shortlist:
-    """Captions that share `overlap` or more of a query's `a` tokens, as far as their size lets them matter.
-
-    All others reach `beyond_jaccard` at most: with one token less in common a caption reaches it by having no
-    other; and the potential of a size that is left out is no higher.
-    """
-
-    a: int
-    overlap: int
-
-    @property
-    def beyond_jaccard(self) -> float:
-        return (self.overlap - 1) / self.a
-
-    @property
-    def low(self) -> int:
-        return self.overlap
-
-    @property
-    def high(self) -> int:
-        """The last size n with a/n above `beyond_jaccard`."""
-        return (self.a * self.a - 1) // (self.overlap - 1)
-
-    def sizes(self) -> list[int]:
-        """Nearest to `a` first: most captions that share much are there."""
-        return sorted(range(self.low, self.high + 1), key=lambda n: abs(n - self.a))
-
-
-def plan_shortlist(a: int, min_jaccard: float) -> Shortlist | None:
-    """Enough to find all captions that reach `min_jaccard`; None where it gains nothing."""
-    overlap = math.ceil(min_jaccard * a)
-    if overlap and (overlap - 1) / a >= min_jaccard:  # the product was rounded up
-        overlap -= 1
-    if overlap < 2 or overlap > a:
-        return None
-    shortlist = Shortlist(a, overlap)
-    return shortlist if a + shortlist.high - shortlist.low + 1 <= CLAUSES else None
-
-
-class Expectation:
-    """The Jaccard similarity that an answer's last hit will have or surpass, by those of the answers before.
-
-    Too high a guess costs a second request, too low a one costs the server work.
-    """
-
-    FIRST = 0.4
-    _REMEMBERED = 64
-    #: One in so many answers may end below what is expected.
-    _SHARE = 8
-
-    def __init__(self) -> None:
-        # What few captions pass a filter says nothing of searches among all, and the other way round.
-        self._seen = {filtered: deque[float](maxlen=self._REMEMBERED) for filtered in (False, True)}
-
-    def last_jaccard(self, *, filtered: bool = False) -> float:
-        seen = sorted(self._seen[filtered])
-        return seen[len(seen) // self._SHARE] if len(seen) >= self._SHARE else self.FIRST
-
-    def learn(self, last_jaccard: float, *, filtered: bool = False) -> None:
-        self._seen[filtered].append(last_jaccard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """Candidates in the order of their Jaccard similarity, and exact counts.
 
-Most queries are one round trip, a shortlist: of the captions that share as many tokens as the best ones are
-expected to, enough stand above all that others could reach. If not, all captions of the sizes known to exist
-are asked for in one query; if that may not be all, a search tells whether there are other sizes. Only then
-are all sizes visited on one point in time, the most promising first, until no other can reach what was found.
+Most queries are one round trip: the first hits of each shard, in an order that the server finds fast, prove
+that enough of them are the best. If not, more of these hits may do so. If not, all captions of the sizes
+known to exist are asked for in one query, in their exact order; if that may not be all, a search tells if
+there are other sizes. Only then are all sizes visited on one point in time, the most promising first, until
+no other can reach what was found.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -20,10 +21,7 @@ from indexer.elastic.best_hits import (
     LocatedCandidate,
     Ranked,
     all_above,
-    captions_needed,
-    from_shortlist,
     from_sizes,
-    last_jaccard,
     located,
     located_hits,
 )
@@ -31,118 +29,74 @@ from indexer.elastic.connection import Address
 from indexer.elastic.documents import SOURCE, filter_clauses, findable, to_document
 from indexer.elastic.plan import (
     CLAUSES,
-    Expectation,
-    Shortlist,
     Window,
     by_potential,
     half_dice,
     jaccard,
-    plan_shortlist,
     plan_window,
     potential_jaccard,
     runs_of_sizes,
 )
 from indexer.elastic.point_in_time import PointInTime
-from indexer.elastic.searches import search_many
+from indexer.elastic.searches import MOST_HITS, search_many
+from indexer.elastic.shard_ranking import ShardRanking
 from indexer.records import Candidate, Candidates, Filters, Position, Query
 
-#: The server answers no search with more hits than this in one go.
-MOST_HITS = 10_000
 #: Values in one `terms` query or aggregation; the server's limit is 65,536 for either.
 _TERMS = 65_000
 _LAST = 2**63 - 1
 
 
-@dataclass(slots=True)
-class _PendingQuery:
-    """A query on its way to an answer, and what its last hit is expected to have or surpass."""
-
-    query: Query
-    expected_jaccard: float  # 0.0 where nothing is known
-    ranked: Ranked | None = None
+#: One way to answer queries; None for those that it cannot answer.
+_Step = Callable[[Sequence[Query], int], Sequence[Ranked | None]]
+#: So many more hits than needed, as a share, are asked for at first and, if these prove too little, again.
+_SPARE = (0.25, 4.0)
 
 
 class Ranking:
     """Searches of one index. `smallest` and `largest` known size are a hint, for speed alone."""
 
     def __init__(
-        self, client: Elasticsearch, address: Address, smallest: int, largest: int, expectation: Expectation
+        self, client: Elasticsearch, address: Address, smallest: int, largest: int, by_shards: ShardRanking
     ) -> None:
         self._client = client
         self._address = address
         self._smallest = smallest
         self._largest = largest
-        self._expectation = expectation
+        shares: list[_Step] = [partial(by_shards.candidates_many, spare=spare) for spare in _SPARE]
+        self._steps: Sequence[_Step] = [*shares, self._by_windows, self._by_all_sizes]
 
     def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
-        expected = self._expectation.last_jaccard
-        searches = [_PendingQuery(query, expected(filtered=bool(query.filters))) for query in queries]
-        for _ in range(2):  # where the first shortlist was not enough, it tells what is
-            self._by_shortlists(_unranked(searches), limit)
-        self._by_windows(_unranked(searches), limit)
-        ranked = [one.ranked or self._all_sizes(one.query, limit) for one in searches]
-        self._learn(zip(queries, ranked, strict=True), limit)
-        return ranked
+        answers = dict[int, Ranked]()
+        for step in self._steps:
+            open_ones = [number for number in range(len(queries)) if number not in answers]
+            ranked = step([queries[number] for number in open_ones], limit)
+            answers |= {number: one for number, one in zip(open_ones, ranked, strict=True) if one}
+        return [answers[number] for number in range(len(queries))]
 
-    def _learn(self, answered: Iterable[tuple[Query, Ranked]], limit: int) -> None:
-        """Learn from answers to queries for which there might have been a shortlist.
-
-        For one token there is none, and its hits tell nothing: the captions of a rare one are few.
-        """
-        for query, answer in answered:
-            if len(query.tokens) > 1 and not (query.after or query.min_score):
-                reached = last_jaccard(query, answer.candidates.found, limit)
-                self._expectation.learn(reached, filtered=bool(query.filters))
-
-    def _by_shortlists(self, searches: Sequence[_PendingQuery], limit: int) -> None:
-        """Rank the queries for which a shortlist is enough; others then expect what it reached."""
-        tried = [
-            (search, shortlist, asked)
-            for search in searches
-            if (asked := captions_needed(search.query, limit))
-            and (shortlist := self._shortlist(search, asked)) is not None
-        ]
+    def _by_windows(self, queries: Sequence[Query], limit: int) -> list[Ranked | None]:
+        """The answers for which the sizes known to exist are enough."""
+        ranked: list[Ranked | None] = [None for _ in queries]
+        windows = {
+            number: window
+            for number, query in enumerate(queries)
+            if (window := self._window(query, limit)) is not None
+        }
         answers = self._search_many(
-            [bodies.shortlisted(search.query, shortlist, asked) for search, shortlist, asked in tried]
+            [bodies.ranked(queries[number], window.sizes(), limit + 1) for number, window in windows.items()]
         )
-        for (search, shortlist, asked), answer in zip(tried, answers, strict=True):
-            hits = located_hits(answer)
-            search.ranked = from_shortlist(search.query, shortlist, hits, asked)
-            reached = last_jaccard(search.query, [hit.candidate for hit in hits], asked)
-            # Where all hits stand above what was not seen, a second one would find the same (few) images.
-            search.expected_jaccard = 0.0 if reached > shortlist.beyond_jaccard else reached
-
-    def _shortlist(self, search: _PendingQuery, asked: int) -> Shortlist | None:
-        """The captions to look at; None where they cannot be enough.
-
-        They never are for a later page, which begins below what is expected of the first.
-        """
-        query = search.query
-        if not query.tokens or asked < 2 or asked > MOST_HITS or query.after is not None:
-            return None
-        return plan_shortlist(len(query.tokens), max(query.min_score, search.expected_jaccard))
-
-    def _by_windows(self, searches: Sequence[_PendingQuery], limit: int) -> None:
-        """Rank the queries for which the sizes known to exist are enough."""
-        tried = [
-            (search, window)
-            for search in searches
-            if (window := self._window(search.query, limit)) is not None
-        ]
-        answers = self._search_many(
-            [bodies.ranked(search.query, window.sizes(), limit + 1) for search, window in tried]
-        )
-        doubtful: list[tuple[_PendingQuery, Window]] = []
-        for (search, window), answer in zip(tried, answers, strict=True):
-            hits = located_hits(answer)
-            search.ranked = from_sizes(search.query, hits, limit, window.sizes())
-            outside_jaccard = window.outside_jaccard(len(search.query.tokens))
-            if outside_jaccard >= search.query.min_score and not all_above(hits, limit, outside_jaccard):
-                doubtful.append((search, window))
-        others = self._search_many([bodies.other_sizes(window) for _, window in doubtful])
-        for (search, _), answer in zip(doubtful, others, strict=True):
+        doubtful: list[int] = []
+        for (number, window), answer in zip(windows.items(), answers, strict=True):
+            query, hits = queries[number], located_hits(answer)
+            ranked[number] = from_sizes(query, hits, limit, window.sizes())
+            outside_jaccard = window.outside_jaccard(len(query.tokens))
+            if outside_jaccard >= query.min_score and not all_above(hits, limit, outside_jaccard):
+                doubtful.append(number)
+        others = self._search_many([bodies.other_sizes(windows[number]) for number in doubtful])
+        for number, answer in zip(doubtful, others, strict=True):
             if answer["hits"]["total"]["value"] > 0:
-                search.ranked = None
+                ranked[number] = None
+        return ranked
 
     def _window(self, query: Query, limit: int) -> Window | None:
         """The sizes to ask for in one round trip; None where they cannot be enough."""
@@ -150,6 +104,9 @@ class Ranking:
             return None
         window = plan_window(len(query.tokens), self._smallest, self._largest, query.min_score)
         return window if window.sizes() else None
+
+    def _by_all_sizes(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
+        return [self._all_sizes(query, limit) for query in queries]
 
     def _all_sizes(self, query: Query, limit: int) -> Ranked:
         a = len(query.tokens)
@@ -187,10 +144,6 @@ class Ranking:
             sizes = {filters: _sizes(point, filters) for filters in {query.filters for query in asked}}
             images = (_matching_images(point, query, sizes[query.filters]) for query in asked)
             return len(set[str]().union(*images) - {*excluded})
-
-
-def _unranked(searches: Iterable[_PendingQuery]) -> list[_PendingQuery]:
-    return [one for one in searches if one.ranked is None]
 
 
 def _sizes(point: PointInTime, filters: Filters) -> list[int]:

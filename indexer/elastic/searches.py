@@ -15,6 +15,8 @@ from elasticsearch import Elasticsearch
 from indexer.elastic.connection import Address
 from indexer.elastic.faults import api_error
 
+#: The server answers no search with more hits than this in one go.
+MOST_HITS = 10_000
 _WHOLE: Mapping[str, Any] = MappingProxyType({"allow_partial_search_results": False})
 
 
@@ -25,16 +27,23 @@ def search(client: Elasticsearch, **request: Any) -> Mapping[str, Any]:
 
 
 def search_many(
-    client: Elasticsearch, address: Address, bodies: Sequence[Mapping[str, Any]]
+    client: Elasticsearch,
+    address: Address,
+    bodies: Sequence[Mapping[str, Any]],
+    preferences: Sequence[str] = (),
 ) -> list[Mapping[str, Any]]:
-    """The answers to several searches, in one request. Raises IndexerError where one of them failed."""
+    """The answers to several searches, in one request. Raises IndexerError where one of them failed.
+
+    `preferences`, where given, tell for each which shards it is for.
+    """
     if not bodies:
         return []
+    aims = [{"preference": one} for one in preferences] or [{} for _ in bodies]
     if len(bodies) == 1:  # saves the server a quarter of a millisecond
-        return [search(client, index=address.name, body=dict(bodies[0]))]
+        return [search(client, index=address.name, body=dict(bodies[0]), **aims[0])]
     searches: list[Mapping[str, Any]] = []
-    for body in bodies:
-        searches += [dict(_WHOLE), body]
+    for aim, body in zip(aims, bodies, strict=True):
+        searches += [{**_WHOLE, **aim}, body]
     answers = client.msearch(index=address.name, searches=searches)["responses"]
     for answer in answers:
         if "error" in answer:

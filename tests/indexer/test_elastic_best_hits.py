@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.elastic.best_hits import LocatedCandidate, Ranked, captions_needed, from_shortlist, from_sizes
-from indexer.elastic.plan import half_dice, jaccard, plan_shortlist
+from indexer.elastic.best_hits import LocatedCandidate, Ranked, from_shards, from_sizes, shard_hits
+from indexer.elastic.near_dice import PERCENTS
+from indexer.elastic.plan import half_dice, jaccard
 from indexer.records import Candidate, CaptionRecord, Document, Position, Query
+from tests.indexer.bm25 import bm25
 
 token_sets = st.frozensets(st.sampled_from("abcdefghijkl"), min_size=1)
-documents = st.lists(st.tuples(st.sampled_from("123456"), token_sets), max_size=20)
+documents = st.lists(st.tuples(st.sampled_from("123456"), token_sets), min_size=1, max_size=20)
 queries = st.builds(
     Query,
     st.frozensets(st.sampled_from("abcdefgh"), min_size=2),
@@ -46,38 +49,55 @@ def assert_best(query: Query, world: World, ranked: Ranked) -> None:
     assert all(one <= ranked.candidates.bound for one in every[len(given) :])
 
 
-@given(documents, queries, st.integers(1, 8), st.sampled_from([0.3, 0.5, 0.8, 1.0]))
-def test_a_shortlist_gives_the_best_of_all_captions_or_nothing(
-    world: World, query: Query, limit: int, expected_jaccard: float
-) -> None:
-    a = len(query.tokens)
-    shortlist = plan_shortlist(a, max(query.min_score, expected_jaccard))
-    assume(shortlist is not None)
-    assert shortlist is not None
-
-    def score(tokens: frozenset[str]) -> float:
-        overlap = len(tokens & query.tokens)
-        of_size = half_dice(a, len(tokens), overlap) if len(tokens) in shortlist.sizes() else 1e-9
-        return of_size if overlap >= shortlist.overlap else 0.0
-
-    asked = captions_needed(query, limit)
-    hits = hits_of(world, score)[:asked]
-    ranked = from_shortlist(query, shortlist, hits, asked)
-    certain = [
-        hit.image_id
-        for hit in hits
-        if similarities(query, [hit.candidate.document.tokens], 0.0)[0] > shortlist.beyond_jaccard
+def answer_of(world: World, query: Query, percent: int, asked: int) -> dict[str, Any]:
+    """What a shard with these captions answers to `nearly_ranked`."""
+    sizes = [len(tokens) for _, tokens in world]
+    hits: list[dict[str, Any]] = [
+        {"_index": "index", "_source": {"image_id": image, "tokens": [*tokens]}, "sort": [score, image]}
+        for image, tokens in world
+        if (score := bm25(len(tokens & query.tokens), len(tokens), percent, sum(sizes) / len(sizes)))
     ]
+    hits.sort(key=lambda hit: (-hit["sort"][0], hit["sort"][1]))
+    return {"hits": {"hits": hits[:asked]}}
+
+
+@given(
+    st.lists(documents, min_size=1, max_size=3),
+    queries,
+    st.integers(1, 8),
+    st.integers(1, 12),
+    st.sampled_from(PERCENTS),
+)
+def test_what_shards_give_first_are_the_best_of_all_captions_or_nothing(
+    worlds: list[World], query: Query, limit: int, asked: int, percent: int
+) -> None:
+    answers = [answer_of(world, query, percent, asked) for world in worlds]
+    ranked = from_shards(query, [shard_hits(query, answer, asked) for answer in answers], limit)
+    world = [one for each in worlds for one in each]
     if ranked is None:
-        assert len({*certain[: asked - 1]}) < query.images if query.images else len(certain) < asked
+        # Never where all was seen.
+        assert any(len(answer["hits"]["hits"]) == asked for answer in answers)
         return
     assert_best(query, world, ranked)
-    given = [one.position.image_id for one in ranked.candidates.found]
+    given = [one.position for one in ranked.candidates.found]
+    keys = sorted(
+        (-half_dice(len(query.tokens), len(tokens), overlap), image)
+        for image, tokens in world
+        if (overlap := len(tokens & query.tokens))
+    )
+    assert [(-one.score, one.image_id) for one in given] == keys[: len(given)]
     answering = similarities(query, [tokens for _, tokens in world], query.min_score)
-    if query.images:
-        assert len({*given}) >= query.images or len(given) == len(answering)
-    else:
-        assert len(given) == min(limit, len(answering))
+    enough = query.images is not None and len({one.image_id for one in given}) >= query.images
+    assert enough or len(given) == min(limit, len(answering))
+
+
+def test_what_another_program_wrote_is_no_hit_and_no_error() -> None:
+    query = Query(frozenset("ab"))
+    hits = [{"_index": "index", "_source": {"image_id": "1", "tokens": None}, "sort": [0.5, "1"]}]
+    shard = shard_hits(query, {"hits": {"hits": hits}}, 1)
+    assert shard.hits == []
+    assert from_shards(query, [shard], 1) is None
+    assert from_shards(query, [shard_hits(query, {"hits": {"hits": hits}}, 2)], 1) is not None
 
 
 @given(documents, queries, st.integers(1, 8))

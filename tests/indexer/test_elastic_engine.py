@@ -20,6 +20,7 @@ from indexer.elastic.point_in_time import PointInTime
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import RECORD_FIELDS, CaptionRecord, Filters, Query, now
+from tests.indexer.by_hand import make_by_hand
 
 pytestmark = pytest.mark.elasticsearch
 
@@ -116,12 +117,7 @@ def test_a_draw_is_the_same_however_many_shards_hold_the_images(elastic_where: s
     draws = []
     with connect(address) as client:
         for shards in (1, 3):
-            template = index_template(SCHEMA_VERSION)
-            client.indices.create(
-                index=f"{address.name}-{shards}",
-                settings={"number_of_shards": shards, "number_of_replicas": 0},
-                mappings=template.mappings,
-            )
+            make_by_hand(client, f"{address.name}-{shards}", {"number_of_shards": shards})
             first: dict[str, Any] = {"index": {}}
             sources = (to_source(record, analyzer(), now()) for record in records)
             client.bulk(

@@ -10,14 +10,13 @@ import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import Elasticsearch
 
-from captioner.tokens import DEFAULT
-from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.generations import generations, live_generation
 from indexer.elastic.retries import RetryPolicy
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord, Query
+from tests.indexer.by_hand import make_by_hand
 from tests.indexer.dogs import built, dogs
 from tests.indexer.proxy import PRODUCT
 
@@ -53,16 +52,9 @@ def live(client: Elasticsearch, address: Address) -> str:
 def without_shards(client: Elasticsearch, address: Address, day: str, **meta: str) -> str:
     """An index whose shard no node may hold; the live one unless it is a draft."""
     index = f"{address.name}-{day}-000000-000000"
-    client.indices.create(
-        index=index,
-        settings={"number_of_replicas": 0, "routing.allocation.require._name": "nowhere"},
-        mappings={
-            **index_template(SCHEMA_VERSION).mappings,
-            "_meta": {"schema": SCHEMA_VERSION, "analyzer": DEFAULT, **meta},
-        },
-        aliases={f"{index}-draft" if "build" in meta else address.name: {}},
-        wait_for_active_shards=0,
-    )
+    settings = {"routing.allocation.require._name": "nowhere"}
+    alias = f"{index}-draft" if "build" in meta else address.name
+    make_by_hand(client, index, settings, alias, meta=meta, wait_for_active_shards=0)
     return index
 
 

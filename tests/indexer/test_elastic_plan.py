@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from indexer.elastic.plan import (
     CLAUSES,
-    Expectation,
     Window,
     by_potential,
     half_dice,
@@ -16,7 +15,6 @@ from indexer.elastic.plan import (
     jaccard,
     jaccard_bound,
     least_overlap,
-    plan_shortlist,
     plan_window,
     potential_jaccard,
     runs_of_sizes,
@@ -82,46 +80,6 @@ def test_a_window_fits_into_one_query_and_knows_what_others_could_reach(
     if a <= CLAUSES // (span + 1):
         able = [n for n in range(low, high + 1) if potential_jaccard(a, n) >= score]
         assert set(able) <= set(chosen)
-
-
-@given(a=st.integers(1, 120), score=scores)
-def test_a_shortlist_leaves_out_nothing_above_what_it_says(a: int, score: float) -> None:
-    one = plan_shortlist(a, score)
-    if one is None:
-        return
-    seen = frozenset(one.sizes())
-    assert len(seen) + a <= CLAUSES
-    left_out = [
-        jaccard(a, n, overlap)
-        for n in range(1, one.high + 9)
-        for overlap in ({min(a, n)} if n not in seen else {min(a, n, one.overlap - 1)})
-    ]
-    assert max(left_out) <= one.beyond_jaccard < score
-    assert all(potential_jaccard(a, n) > one.beyond_jaccard for n in seen)
-
-
-@pytest.mark.parametrize(("a", "score"), [(0, 0.5), (1, 1.0), (10, 0.0), (10, 0.1), (CLAUSES, 0.5), (3, 1.1)])
-def test_there_is_no_shortlist_where_it_would_see_too_much_or_nothing(a: int, score: float) -> None:
-    assert plan_shortlist(a, score) is None
-
-
-def test_what_is_expected_lies_below_most_of_what_was_seen() -> None:
-    expectation = Expectation()
-    assert expectation.last_jaccard() == Expectation.FIRST
-    for number in range(1, 65):
-        expectation.learn(number / 64)
-    assert sum(number / 64 < expectation.last_jaccard() for number in range(1, 65)) == 8
-    for _ in range(64):
-        expectation.learn(0.9)
-    assert expectation.last_jaccard() == 0.9
-
-
-def test_what_filters_leave_is_expected_of_filtered_searches_alone() -> None:
-    expectation = Expectation()
-    for _ in range(8):
-        expectation.learn(0.0, filtered=True)
-        expectation.learn(0.6)
-    assert (expectation.last_jaccard(), expectation.last_jaccard(filtered=True)) == (0.6, 0.0)
 
 
 def test_an_empty_window_excludes_nothing() -> None:

@@ -13,9 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner.tokens import analyzer
-from indexer.elastic import ElasticIndex, plan, ranking
+from indexer.elastic import ElasticIndex, plan, ranking, shard_ranking
+from indexer.elastic.connection import connect, parse
+from indexer.elastic.names import write_alias
+from indexer.elastic.searches import search_many
 from indexer.records import NO_FILTERS, Candidate, CaptionRecord, Document, Filters, Query
 from tests.conftest import remove_indices
+from tests.indexer.by_hand import make_by_hand
 from tests.jaccard import jaccard
 
 pytestmark = pytest.mark.elasticsearch
@@ -115,17 +119,6 @@ on_server = settings(
 )
 
 
-@pytest.mark.parametrize(("words", "lessons"), [("w1", 0), ("nothing", 0), ("w1 w2 w3", 1)])
-def test_only_queries_that_a_shortlist_can_answer_teach_what_to_expect(
-    world: World, monkeypatch: pytest.MonkeyPatch, words: str, lessons: int
-) -> None:
-    """For a misspelt word, captions with each of its corrections are looked for, and there may be few."""
-    learnt: list[float] = []
-    monkeypatch.setattr(plan.Expectation, "learn", lambda _, reached, *, filtered: learnt.append(reached))
-    world[0].candidates_many([Query(frozenset(words.split()))], 20)
-    assert len(learnt) == lessons
-
-
 @on_server
 @given(query=queries, limit=st.sampled_from([1, 3, 10, 100, 1_000, 20_000]))
 def test_candidates_equal_brute_force(world: World, query: Query, limit: int) -> None:
@@ -201,23 +194,86 @@ def test_sizes_unknown_to_a_reader_are_found_nevertheless(elastic_where: str) ->
             assert reader.count([Query(frozenset({"cat"}), min_score=0.01)]) == 3
 
 
-def test_where_few_images_crowd_the_top_no_second_shortlist_has_the_same(
-    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def in_shards(world: World, elasticsearch_url: str) -> Iterator[World]:
+    """The same captions in three shards, of which each knows words and lengths of its own."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    with connect(parse(f"{elasticsearch_url}/{name}")) as client:
+        index = f"{name}-20200101-000000-000000"
+        aliases = (name, write_alias(index))
+        make_by_hand(client, index, {"number_of_shards": 3}, *aliases, meta={"analyzer": ANALYZER})
+    with ElasticIndex.open(f"{elasticsearch_url}/{name}") as opened:
+        assert opened.add(world[1].values()).added == len(world[1])
+        yield opened, world[1]
+    remove_indices(elasticsearch_url, name)
+
+
+@on_server
+@given(query=queries, limit=st.sampled_from([1, 3, 10, 100, 1_000]))
+def test_shards_change_no_answer(in_shards: World, query: Query, limit: int) -> None:
+    check(in_shards, query, limit)
+
+
+@settings(on_server, max_examples=8)
+@given(several=st.lists(queries, min_size=1, max_size=4))
+def test_several_queries_to_several_shards_get_the_answers_of_each(
+    in_shards: World, several: list[Query]
 ) -> None:
+    index = in_shards[0]
+    assert index.candidates_many(several, 7) == [index.candidates_many([one], 7)[0] for one in several]
+
+
+def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The kinds of queries that are asked from now on."""
     asked: list[str] = []
-    many = ranking.Ranking._search_many
 
-    def noted(self: ranking.Ranking, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        asked.extend("shortlist" if "function_score" in body["query"] else "other" for body in bodies)
-        return many(self, bodies)
+    def kind(query: Mapping[str, Any]) -> str:
+        return next(iter(query["bool"]["must"][0] if "must" in query.get("bool", {}) else query))
 
-    with ElasticIndex.open(elastic_where, create=True) as index:
-        index.add(CaptionRecord(f"{n}", f"cat dog bird fish v{n} w{m}") for n in range(6) for m in range(8))
-        monkeypatch.setattr(ranking.Ranking, "_search_many", noted)
-        query = Query(frozenset({"cat", "dog", "bird", "fish"}), images=4)
-        found = index.candidates_many([query], 40)[0].found
-    assert len({one.position.image_id for one in found}) >= 4
-    assert asked.count("shortlist") == 1
+    def noting(*given: Any) -> list[Mapping[str, Any]]:
+        asked.extend(kind(body["query"]) for body in given[2])
+        return search_many(*given)
+
+    for module in (ranking, shard_ranking):
+        monkeypatch.setattr(module, "search_many", noting)
+    return asked
+
+
+def test_most_queries_are_one_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world[0].candidates(frozenset(WORDS[:6]), 10)  # tells the lengths of the captions
+    asked = steps_taken(monkeypatch)
+    world[0].candidates_many([Query(frozenset(WORDS[n : n + 4]), images=5) for n in range(20)], 20)
+    assert asked[:20] == ["regexp"] * 20
+    assert len(asked) < 30
+
+
+def test_a_server_that_takes_no_patterns_is_asked_otherwise(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Administrators can switch them off: search.allow_expensive_queries."""
+    where = world[0].where
+    with connect(parse(where)) as client, ElasticIndex.open(where) as index:
+        client.cluster.put_settings(persistent={"search.allow_expensive_queries": False})
+        try:
+            asked = steps_taken(monkeypatch)
+            for limit in (5, 7):
+                check((index, world[1]), Query(frozenset(WORDS[:5])), limit)
+            check((index, world[1]), Query(frozenset(WORDS[:5]), Filters({"source": ("coco",)})), 5)
+            assert asked.count("regexp") == 1
+        finally:
+            client.cluster.put_settings(persistent={"search.allow_expensive_queries": None})
+
+
+def test_a_token_means_only_itself(elastic_where: str) -> None:
+    """seed/1 splits at spaces, so tokens may hold anything, or nothing."""
+    plain = ["a", "b", "x", "1", "aa", "éé", "犬"]
+    odd = ["", ".*", "a|b", "(", "[^x]", '"', "\\", "\\d", "<1-9>", "#@&~", "é{2}", "犬?", "\n", "^a$", "()"]
+    with ElasticIndex.open(elastic_where, create=True) as index, index.draft("odd", "seed/1") as draft:
+        draft.add(CaptionRecord(f"id {token}", f"w {token} w") for token in [*plain, *odd])
+        draft.publish()
+        for token in [*plain, *odd]:
+            found = index.candidates(frozenset([token, "other"]), 10).found
+            assert [one.document.record.caption for one in found] == [f"w {token} w"]
 
 
 def test_nothing_to_search_for_finds_nothing(world: World) -> None:

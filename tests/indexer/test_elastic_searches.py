@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 import indexer.elastic
-from captioner.tokens import DEFAULT, analyzer
-from es_mappings import SCHEMA_VERSION, index_template
+from captioner.tokens import analyzer
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
 from indexer.errors import IndexIncompleteError
 from indexer.records import CaptionRecord, Query, now
+from tests.indexer.by_hand import make_by_hand
 from tests.indexer.proxy import Handler, Proxy
 
 pytestmark = pytest.mark.elasticsearch
@@ -41,18 +41,13 @@ READS: dict[str, Callable[[ElasticIndex], Any]] = {
 
 def half_available(where: str) -> int:
     """Make an index of two shards, of which the one node that may hold them takes one; captions stored."""
-    address, template = parse(where), index_template(SCHEMA_VERSION)
+    address = parse(where)
     index = f"{address.name}-20260101-000000-000000"
     with connect(address) as client:
         node = next(iter(client.nodes.info(node_id="_local")["nodes"].values()))["name"]
         allocation = {"require._name": node, "total_shards_per_node": 1}
-        client.indices.create(
-            index=index,
-            settings={"number_of_shards": 2, "number_of_replicas": 0, "routing.allocation": allocation},
-            mappings={**template.mappings, "_meta": {"schema": SCHEMA_VERSION, "analyzer": DEFAULT}},
-            aliases={address.name: {}},
-            wait_for_active_shards=0,
-        )
+        settings = {"number_of_shards": 2, "routing.allocation": allocation}
+        make_by_hand(client, index, settings, address.name, wait_for_active_shards=0)
         client.cluster.health(index=index, wait_for_no_initializing_shards=True)
         records = [CaptionRecord(f"{number}", "a dog runs") for number in range(20)]
         operations: list[dict[str, object]] = []

@@ -1,0 +1,128 @@
+"""The engine's own score, which ranks nearly as Dice does, and what its order proves; pure.
+
+A search engine skips most captions where it adds up scores of single tokens, and the score that it knows best
+is BM25 (Robertson and Zaragoza, 2009): a token that a caption of n tokens has once is worth
+
+    idf / (1 + k1 * (1 - b + b * n / mean)),  mean being the mean of n.
+
+With b = 1 and one idf for all tokens, a caption that shares o tokens with the query gets w * o / (K + n),
+with K = mean / k1. That is the order of Dice, but for K in the place of the query's number of tokens a. So
+the same tokens are indexed several times, with K in `PERCENTS` of the mean; a query takes the K that fits it.
+
+The order proves something for any K: a caption that comes after the last hit, of the class (o', n'), has
+o / (K + n) <= o' / (K + n'). Which classes those are, and the best of them, tells `unseen`. K itself is not
+told by the server (it changes with every caption that is written), but follows from two hits of different
+sizes. All that holds within one shard, since each has a mean and an idf of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from indexer.elastic.plan import jaccard
+
+#: K of each field, in percent of the mean number of tokens of a caption; ascending. As in the index template.
+PERCENTS = (30, 50, 70, 100, 140, 200)
+#: A K that is lower than this share of a puts short captions too far in front; one up to 1.4 a does well.
+_FITTING, _TOLERABLE = 0.97, 0.7
+#: The engine keeps shorter sizes than this as they are, longer ones to four binary digits.
+_EXACT_SIZES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClass:
+    """A hit as far as its rank goes: the engine's score, and the class (overlap, size) that has it."""
+
+    score: float
+    overlap: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What the captions behind the last hit can be: their best Jaccard similarity, 0.0 if there are none.
+
+    With `as_last`, those that reach it are of the last hit's class, and so come after it by their image ids.
+    """
+
+    jaccard: float
+    as_last: bool
+
+
+#: Behind the hits of a shard that has given all it has.
+NOTHING = Unseen(0.0, as_last=False)
+
+
+class MeanSize:
+    """The mean number of tokens of a caption, as the last answers tell it."""
+
+    def __init__(self) -> None:
+        self._mean = 10.0  # of a sentence about a photo, by most analyzers
+
+    def percent(self, a: int) -> int | None:
+        """The field for a query of a tokens; None where the order of none is near enough."""
+        fitting = (percent for percent in PERCENTS if self._mean * percent >= 100 * _FITTING * a)
+        tolerable = PERCENTS[-1] if self._mean * PERCENTS[-1] >= 100 * _TOLERABLE * a else None
+        return next(fitting, tolerable)
+
+    def learn(self, percent: int, hits: Sequence[ScoredClass]) -> None:
+        low, high = damping(hits)
+        if high < math.inf:
+            self._mean = 50 * (low + high) / percent
+
+
+def indexed_size(n: int) -> int:
+    """The size that the engine takes for n (Lucene's `SmallFloat.intToByte4`), n or a little less."""
+    if n < _EXACT_SIZES:
+        return n
+    beyond = n - 24
+    dropped = beyond.bit_length() - 4
+    return 24 + (beyond >> dropped << dropped)
+
+
+def damping(hits: Sequence[ScoredClass]) -> tuple[float, float]:
+    """Between which numbers K is; (0, infinity) where all hits are of one size."""
+    small = min(hits, key=lambda hit: hit.size, default=None)
+    large = max(hits, key=lambda hit: hit.size, default=None)
+    if small is None or large is None or indexed_size(small.size) == indexed_size(large.size):
+        return 0.0, math.inf
+    n, beyond = indexed_size(small.size), indexed_size(large.size) - indexed_size(small.size)
+    # (K + the larger size) / (K + the smaller one)
+    ratio = small.score * large.overlap / (large.score * small.overlap)
+    slack = _slack(large.size)
+    high = beyond / (ratio / slack - 1.0) - n if ratio > slack else math.inf
+    return max(0.0, beyond / (ratio * slack - 1.0) - n), high
+
+
+def unseen(a: int, hits: Sequence[ScoredClass]) -> Unseen:
+    """What the first hits leave out, for a query of a tokens."""
+    if not hits:
+        return Unseen(1.0, as_last=False)
+    last, (low, high) = hits[-1], damping(hits)
+    best, classes = 0.0, list[tuple[int, int]]()
+    for n in count(1):
+        if n > max(a, last.size) and a / n < best:
+            break
+        factor = _ratio(low if n > last.size else high, indexed_size(n), indexed_size(last.size))
+        overlap = min(a, n, int(last.overlap * factor * _slack(max(n, last.size))))
+        if overlap and (reached := jaccard(a, n, overlap)) >= best:
+            classes = [*(classes if reached == best else []), (overlap, n)]
+            best = reached
+    return Unseen(best, classes == [(last.overlap, last.size)])
+
+
+def _ratio(k: float, n: int, other: int) -> float:
+    """(k + n) / (k + other)"""
+    return 1.0 if k == math.inf else (k + n) / (k + other)
+
+
+def _slack(n: int) -> float:
+    """By what factor two scores of captions of n tokens at most can differ in ratio from their formula.
+
+    The engine computes w - w / (1 + K / n) in single precision: its relative error is that of single
+    precision times n / K, and K is no less than the least share of a mean of 1.
+    """
+    return 1.0 + 2.0**-21 * (1 + 100 * n / PERCENTS[0])

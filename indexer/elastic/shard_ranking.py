@@ -1,0 +1,79 @@
+"""Candidates from the first hits of each shard in the order of near_dice: one request, for most queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from indexer.elastic import bodies
+from indexer.elastic.best_hits import Ranked, captions_needed, from_shards, shard_hits
+from indexer.elastic.connection import Address
+from indexer.elastic.faults import clear_errors
+from indexer.elastic.near_dice import MeanSize
+from indexer.elastic.searches import MOST_HITS, search_many
+from indexer.errors import RequestRefusedError
+from indexer.records import Query
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What every shard is asked for a query: its first so many hits, in the order of one field."""
+
+    query: Query
+    percent: int
+    hits: int
+    body: Mapping[str, Any]
+
+
+class ShardRanking:
+    """Searches of one index with so many shards; the mean size that is expected is for speed alone."""
+
+    def __init__(self, client: Elasticsearch, address: Address, shards: int, mean_size: MeanSize) -> None:
+        self._client, self._address = client, address
+        self._shards, self._mean_size = shards, mean_size
+        self._refused = False
+
+    def candidates_many(self, queries: Sequence[Query], limit: int, spare: float) -> list[Ranked | None]:
+        """The answers for which the first hits prove enough, None for others.
+
+        As many captions as are needed are asked for, and that times `spare` more.
+        """
+        asked = [self._asked(query, limit, spare) for query in queries]
+        answers = iter(self._answers([one for one in asked if one is not None]))
+        return [None if one is None else self._ranked(one, next(answers), limit) for one in asked]
+
+    def _asked(self, query: Query, limit: int, spare: float) -> _Asked | None:
+        percent = self._mean_size.percent(len(query.tokens))
+        needed = captions_needed(query, limit)
+        if self._refused or percent is None or not query.tokens or query.after or needed > MOST_HITS:
+            return None
+        hits = min(MOST_HITS, int(needed * (1 + spare)))
+        body = bodies.nearly_ranked(query, percent, hits)
+        return _Asked(query, percent, hits, body) if body else None
+
+    def _answers(self, asked: Sequence[_Asked]) -> list[Sequence[Mapping[str, Any]] | None]:
+        """Those of all shards, for each query; None for all where the server takes no patterns."""
+        shards = range(self._shards)
+        preferences = [f"_shards:{shard}" for _ in asked for shard in shards] if len(shards) > 1 else []
+        searches = [one.body for one in asked for _ in shards]
+        try:
+            with clear_errors(self._address):
+                answers = search_many(self._client, self._address, searches, preferences)
+        except RequestRefusedError:  # search.allow_expensive_queries may be false
+            self._refused = True
+            return [None for _ in asked]
+        step = len(shards)
+        return [answers[start : start + step] for start in range(0, len(answers), step)]
+
+    def _ranked(
+        self, asked: _Asked, answers: Sequence[Mapping[str, Any]] | None, limit: int
+    ) -> Ranked | None:
+        if answers is None:
+            return None
+        shards = [shard_hits(asked.query, answer, asked.hits) for answer in answers]
+        for shard in shards:
+            self._mean_size.learn(asked.percent, shard.classes)
+        return from_shards(asked.query, shards, limit)

@@ -1,0 +1,100 @@
+"""What the engine's own order proves, against brute force over all classes (overlap, size)."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_mappings import SCHEMA_VERSION, index_template
+from indexer.elastic.near_dice import (
+    PERCENTS,
+    MeanSize,
+    ScoredClass,
+    Unseen,
+    damping,
+    indexed_size,
+    unseen,
+)
+from indexer.elastic.plan import jaccard
+from tests.indexer.bm25 import bm25
+
+means = st.floats(1.0, 400.0)
+percents = st.sampled_from(PERCENTS)
+classes = st.lists(
+    st.tuples(st.integers(1, 300), st.integers(1, 300)).filter(lambda one: one[0] <= one[1]),
+    min_size=1,
+    max_size=12,
+)
+
+
+def scored(found: list[tuple[int, int]], percent: int, mean: float) -> list[ScoredClass]:
+    hits = [ScoredClass(bm25(overlap, n, percent, mean), overlap, n) for overlap, n in found]
+    return sorted(hits, key=lambda hit: -hit.score)
+
+
+@given(classes, percents, means)
+def test_two_hits_of_different_sizes_tell_k(found: list[tuple[int, int]], percent: int, mean: float) -> None:
+    low, high = damping(scored(found, percent, mean))
+    assert low <= mean * percent / 100 <= high
+    several = len({indexed_size(n) for _, n in found}) > 1
+    assert several or (low, high) == (0.0, math.inf)
+
+
+def test_of_captions_of_usual_length_k_is_known_well() -> None:
+    low, high = damping(scored([(3, 8), (4, 12)], 100, 11.2))
+    assert 11.19 < low < 11.2 < high < 11.21
+
+
+@given(st.integers(1, 60), classes, percents, means)
+def test_no_unseen_class_is_better_than_told(
+    a: int, found: list[tuple[int, int]], percent: int, mean: float
+) -> None:
+    hits = scored([(min(overlap, a), n) for overlap, n in found], percent, mean)
+    last, told = hits[-1], unseen(a, hits)
+    for n in range(1, 400):
+        for overlap in range(1, min(a, n) + 1):
+            if bm25(overlap, n, percent, mean) > last.score:
+                break
+            assert jaccard(a, n, overlap) <= told.jaccard
+            if told.as_last and jaccard(a, n, overlap) == told.jaccard:
+                assert (overlap, n) == (last.overlap, last.size)
+
+
+def test_what_is_left_is_no_more_than_the_order_leaves_open() -> None:
+    hits = scored([(9, 11), (8, 10), (7, 9)], 100, 11.2)
+    assert unseen(10, hits) == Unseen(jaccard(10, 9, 7), as_last=True)
+    # With K so far above a, longer captions that share more come before shorter ones that are better.
+    assert unseen(10, scored([(7, 10), (6, 6)], 200, 40.0)).jaccard == jaccard(10, 6, 6)
+    assert unseen(10, []) == Unseen(1.0, as_last=False)
+
+
+@given(st.integers(1, 100_000))
+def test_sizes_are_kept_to_four_binary_digits(n: int) -> None:
+    kept = indexed_size(n)
+    assert kept <= n
+    assert kept == n if n < 40 else n - kept < (n - 24) / 8
+    assert indexed_size(kept) == kept
+
+
+def test_a_query_takes_the_field_whose_k_is_next_above_its_size() -> None:
+    mean = MeanSize()
+    mean.learn(100, scored([(3, 8), (4, 12)], 100, 11.2))
+    assert [mean.percent(a) for a in range(3, 23, 4)] == [30, 70, 100, 140, 200]
+    assert (mean.percent(31), mean.percent(33)) == (200, None)
+    mean.learn(100, scored([(3, 8)], 100, 40.0))  # tells nothing
+    assert mean.percent(33) is None
+
+
+def test_the_template_has_the_fields_with_their_k() -> None:
+    template = index_template(SCHEMA_VERSION)
+    fields = template.mappings["properties"]["tokens"]["fields"]
+    similarities = template.settings["index"]["similarity"]
+    assert {*fields} == {*similarities} == {f"dice_{percent}" for percent in PERCENTS}
+    for percent in PERCENTS:
+        name = f"dice_{percent}"
+        assert fields[name] == {"type": "keyword", "doc_values": False, "norms": True, "similarity": name}
+        assert similarities[name]["type"] == "BM25"
+        assert similarities[name]["b"] == 1.0
+        assert math.isclose(similarities[name]["k1"], 100 / percent, rel_tol=1e-6)
