@@ -93,8 +93,9 @@ def damping(hits: Sequence[ScoredClass]) -> tuple[float, float]:
     # (K + the larger size) / (K + the smaller one)
     ratio = small.score * large.overlap / (large.score * small.overlap)
     slack = _slack(large.size)
+    low = beyond / (ratio * slack - 1.0) - n if ratio * slack > 1.0 else 0.0
     high = beyond / (ratio / slack - 1.0) - n if ratio > slack else math.inf
-    return max(0.0, beyond / (ratio * slack - 1.0) - n), high
+    return max(0.0, low), high
 
 
 def unseen(a: int, hits: Sequence[ScoredClass]) -> Unseen:

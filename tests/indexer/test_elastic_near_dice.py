@@ -42,6 +42,12 @@ def test_two_hits_of_different_sizes_tell_k(found: list[tuple[int, int]], percen
     assert several or (low, high) == (0.0, math.inf)
 
 
+def test_scores_that_contradict_each_other_tell_nothing() -> None:
+    """Another program may have written a token twice."""
+    assert damping([ScoredClass(0.5, 2, 5), ScoredClass(0.5, 2, 9)])[1] == math.inf
+    assert damping([ScoredClass(0.4, 2, 5), ScoredClass(0.5, 2, 9)]) == (0.0, math.inf)
+
+
 def test_of_captions_of_usual_length_k_is_known_well() -> None:
     low, high = damping(scored([(3, 8), (4, 12)], 100, 11.2))
     assert 11.19 < low < 11.2 < high < 11.21
