@@ -10,7 +10,8 @@ from search.asked import Asked
 from search.errors import NoImageError, NoWordError, QueryError, SearchError
 from search.hits import Answer, Hit, Results
 from search.jaccard import Explanation, Similarity
-from search.searcher import IndexedImage, Searcher
+from search.photo_question import IndexedImage
+from search.searcher import Searcher
 from search.wanted import Options
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,17 @@ from search.command_options import (
     read_request,
     shared_options,
 )
+from search.counting import NamedCount
 from search.errors import SearchError
-from search.hits import Answer, Results
+from search.hits import Answer
 from search.negation import how_to_exclude
 from search.other_captioner import other_captioner
-from search.output import Why, show
+from search.output import Why, named, show
 from search.photo_or_words import as_captions, indexed, missing
+from search.photo_question import IndexedImage
 from search.query import written
-from search.searcher import IndexedImage, Searcher
+from search.question import Question, of_captions, of_image
+from search.searcher import Searcher
 
 #: Commands in modules of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE: dict[str, str] = {
@@ -85,10 +89,10 @@ def text(caption: str, **options: Any) -> None:
     caption, excluded = written(caption)
     request = replace(request, without=request.without + excluded)
     with request.open() as searcher:
-        results = _blended(searcher, caption, request)
-        results = results or searcher.text(caption, request.k, **request.search)
-        show([Answer(results.caption, results)], request.output, why=_why(searcher, request))
-        if denied := results.negated_in(caption, results.asked[0].tokens):
+        question = _blended(searcher, caption, request) or of_captions(searcher.index.view(), [caption])
+        reply = request.ask(searcher, question)
+        show([named(reply.caption, reply)], request.output, why=_why(searcher, request))
+        if denied := reply.negated_in(caption, reply.asked[0].tokens):
             tell(how_to_exclude(denied))
 
 
@@ -104,9 +108,9 @@ def image(image: str, **options: Any) -> None:
     with request.open() as searcher:
         example = indexed(searcher, image).record
         image_id, photo = example.image_id, example.image
-        results = _blended(searcher, IndexedImage(image_id), request)
-        results = results or searcher.image(image_id, request.k, **request.search)
-        show([Answer(image_id, results, photo=photo)], request.output, why=_why(searcher, request))
+        question = _blended(searcher, IndexedImage(image_id), request)
+        reply = request.ask(searcher, question or of_image(searcher.index.view(), image_id))
+        show([named(image_id, reply, photo)], request.output, why=_why(searcher, request))
 
 
 @main.command()
@@ -125,7 +129,7 @@ def random(seed: int | None, **options: Any) -> None:
         show([Answer("", drawn)], request.output, why=_why(searcher, request))
 
 
-def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer]:
+def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer | NamedCount]:
     gone = missing(photos)
     if len(gone) == len(photos):  # to say so takes no captioner
         yield from gone
@@ -136,26 +140,42 @@ def _similar(searcher: Searcher, photos: tuple[str, ...], request: Request) -> I
             tell(remark)
 
 
-def _captioned(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[Answer]:
-    if not (request.like or request.unlike):
-        yield from searcher.similar_many(photos, request.k, **request.search)
-        return
+def _captioned(
+    searcher: Searcher, photos: tuple[str, ...], request: Request
+) -> Iterator[Answer | NamedCount]:
+    if request.like or request.unlike:
+        return _with_examples(searcher, photos, request)
+    if request.output.count:
+        return _counted(searcher, photos, request)
+    return searcher.similar_many(photos, request.k, **request.search)
+
+
+def _with_examples(
+    searcher: Searcher, photos: tuple[str, ...], request: Request
+) -> Iterator[Answer | NamedCount]:
     like, unlike = as_captions(request.like, request.unlike, searcher)
     for photo in photos:
+        view = searcher.index.view()
         try:
-            results = searcher.blend([Path(photo), *like], unlike, request.k, **request.search)
+            question = searcher.questions.of_examples(view, [Path(photo), *like], unlike)
         except PhotoError as error:
             yield Answer(photo, error=str(error))
         else:
-            yield Answer(photo, results, photo=photo)
+            yield named(photo, request.ask(searcher, question), photo)
 
 
-def _blended(searcher: Searcher, first: str | IndexedImage, request: Request) -> Results | None:
-    """The answer to a query with further examples; None where there are none."""
+def _counted(searcher: Searcher, photos: tuple[str, ...], request: Request) -> Iterator[NamedCount]:
+    for one in chain.from_iterable(searcher.questions.of_photos(searcher.index, photos)):
+        counted = request.count(one.question) if one.question else None
+        yield NamedCount(one.name, counted, one.error)
+
+
+def _blended(searcher: Searcher, first: str | IndexedImage, request: Request) -> Question | None:
+    """The question with further examples; None where there are none."""
     if not (request.like or request.unlike):
         return None
     like, unlike = as_captions(request.like, request.unlike, searcher)
-    return searcher.blend([first, *like], unlike, request.k, **request.search)
+    return searcher.questions.of_examples(searcher.index.view(), [first, *like], unlike)
 
 
 def _why(searcher: Searcher, request: Request) -> Why:

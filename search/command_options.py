@@ -15,10 +15,12 @@ from indexer.filter_options import FILTERS, read_filters
 from indexer.index_option import index_option as named_index
 from indexer.records import Filters
 from search import cursor
-from search.counting import CountingSearcher
+from search.counting import Counted, count
 from search.errors import QueryError
+from search.hits import Results
+from search.question import Question
 from search.searcher import Searcher
-from search.wanted import Options
+from search.wanted import Options, Wanted
 
 #: Most captions of a photo that are searched for; each is a search of its own.
 _MOST_SEARCHED = 20
@@ -130,8 +132,17 @@ class Request:
         return cast(Options, {name: getattr(self, name) for name in Options.__annotations__})
 
     def open(self) -> Searcher:
-        kind = CountingSearcher if self.output.count else Searcher
-        return kind.open(self.index, self.captioner, self.beam, self.captions)
+        return Searcher.open(self.index, self.captioner, self.beam, self.captions)
+
+    def ask(self, searcher: Searcher, question: Question) -> Results | Counted:
+        """Search for a question, or count how many images answer it."""
+        return self.count(question) if self.output.count else searcher.find(question, self._wanted(question))
+
+    def count(self, question: Question) -> Counted:
+        return count(question, self._wanted(question))
+
+    def _wanted(self, question: Question) -> Wanted:
+        return Wanted.of(question.analyzer, self.k, **self.search)
 
 
 def shared_options(command: Command) -> Command:

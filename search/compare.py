@@ -16,7 +16,7 @@ from captioner.loader import loader
 from captioner.tokens import analyzer, plain_words
 from indexer.records import CaptionRecord
 from search.jaccard import similarity
-from search.searcher import captions_of
+from search.photo_question import captions_of
 
 if TYPE_CHECKING:
     from captioner.photo import Photo

@@ -1,41 +1,53 @@
-"""`--count`: answers that are numbers. An engine then only counts, and ranks nothing."""
+"""How many images answer a question. The engine only counts, and ranks nothing."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from indexer.contract import View
-from search.hits import Results
-from search.pursuit import Plan
-from search.searcher import Searcher
-from search.token_searcher import count, milliseconds_since
-
-
-class CountingSearcher(Searcher):
-    """Answers each search by how many images it has (`Results.images`), without hits.
-
-    So every kind of search counts: by photos, words, an image of the index, and examples. Each needs a
-    `min_score` above 0. It is not looked for words that no caption has.
-    """
-
-    def _answers(self, view: View, plans: Sequence[Plan]) -> list[Results]:
-        return [_counted(view, plan) for plan in plans]
+from indexer.records import Query
+from search.asked import check_analyzer
+from search.errors import QueryError
+from search.question import Question
+from search.reply import Reply
+from search.wanted import Wanted
 
 
-def _counted(view: View, plan: Plan) -> Results:
-    started, wanted = time.perf_counter(), plan.wanted
-    images = count(view, plan)
-    return Results(
-        asked=plan.asked,
-        hits=(),
-        exact=True,
-        examined=0,
-        captions=0,
-        took_ms=milliseconds_since(started),
-        analyzer=plan.analyzer,
-        filtered=bool(wanted.filters),
-        excluded_tokens=wanted.filters.excluded_tokens,
-        excluded_words=wanted.excluded_words,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted(Reply):
+    """How many images answer. It was not looked for words that no caption has."""
+
+    images: int
+
+    @property
+    def found(self) -> bool:
+        return self.images > 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {"query": self.query_as_json(), "count": self.images}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCount:
+    """What became of one question of several that are counted, as `Answer` where they are searched for."""
+
+    name: str
+    results: Counted | None = None
+    error: str | None = None
+
+
+def count(question: Question, wanted: Wanted) -> Counted:
+    """Count the images that answer; it needs a least score above 0."""
+    if not wanted.min_score:
+        raise QueryError("a count needs a least score above 0")
+    view, asked = question.view, question.asked
+    queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in asked]
+    images = view.count(queries, sorted(question.excluded_images))
+    check_analyzer(view, (*asked, *wanted.excluded_words))
+    return Counted(
+        asked=asked,
+        wanted=wanted,
+        analyzer=question.analyzer,
+        ignored_examples=question.ignored_examples,
         images=images,
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indexer.records import RECORD_FIELDS, Candidate, CaptionRecord, Document, Position
 from search.asked import NOTHING, Asked
 from search.cursor import LONGEST, Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
-from search.negation import negated
+from search.reply import Reply
 
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
@@ -108,44 +107,24 @@ class Hit:
         return hit | known | ({"duplicates": list(self.duplicates)} if self.duplicates else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results(Reply):
     """The answer to one query. `exact` says whether these are provably the true top k."""
 
-    asked: tuple[Asked, ...]  # what was searched for: one caption, or several of a photo, the best first
     hits: tuple[Hit, ...]
     exact: bool
     examined: int  # captions whose overlap the engine looked at
     captions: int  # captions in the index
     took_ms: float  # searching and ranking, without captioning
     following: Callable[[], Cursor] | None = field(default=None, repr=False, compare=False)  # see `cursor`
-    analyzer: str = ""  # what made the tokens
     more: bool = False  # whether further images may answer, even if no cursor leads to them
-    filtered: bool = False  # whether there were filters
-    excluded_tokens: frozenset[str] = frozenset()  # no caption that answers holds one of these
-    excluded_words: tuple[Asked, ...] = ()  # what `without` gave, each with its own tokens
-    unknown: frozenset[str] = frozenset()  # tokens, asked or excluded, that no caption of the index holds
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see `search.corrections`
-    ignored_examples: tuple[str, ...] = ()  # those of `unlike` that took no word out of the query
-    continued: bool = False  # whether other pages come before this one
     engine_ms: float = 0.0  # the engine's part of `took_ms`
     captioning_ms: float = 0.0  # what was waited for before that; 0 where no photo was captioned
-    images: int | None = None  # how many answer, where they were only counted and there are no hits
 
     @property
-    def drawn(self) -> bool:
-        """Whether these images were drawn at random and not searched for."""
-        return self.asked == (NOTHING,)
-
-    @property
-    def caption(self) -> str:
-        """The (first) caption searched for."""
-        return self.asked[0].caption
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The tokens of `caption`, sorted."""
-        return tuple(sorted(self.asked[0].tokens))
+    def found(self) -> bool:
+        return bool(self.hits)
 
     @property
     def cursor(self) -> str | None:
@@ -156,45 +135,15 @@ class Results:
         text = encode(self.following()) if self.following else ""
         return text if 0 < len(text) <= LONGEST else None
 
-    @property
-    def ignored_words(self) -> tuple[str, ...]:
-        """Excluded words that exclude no caption, since an analyzer makes no token of them ("the")."""
-        return tuple(one.caption for one in self.excluded_words if not one.tokens)
-
-    @property
-    def negated(self) -> tuple[str, ...]:
-        """Words searched for that come after "no", "not" or "without", which say nothing to a search.
-
-        As `unknown`, it is for the first page to tell. A word that no caption has need not be excluded.
-        """
-        found = (self.negated_in(one.caption, one.tokens) for one in self.asked)
-        return tuple(dict.fromkeys(chain.from_iterable(found)))
-
-    def negated_in(self, caption: str, tokens: frozenset[str]) -> list[str]:
-        """The same of any caption, for the tokens that are searched for."""
-        if not self.analyzer or self.continued:
-            return []
-        return negated(caption, tokens - self.excluded_tokens - self.unknown, self.analyzer)
-
-    @property
-    def several(self) -> bool:
-        """Whether the search was for more than one caption."""
-        return len(self.asked) > 1
-
     def number(self, hit: Hit) -> int:
         """The number, from 1, of the caption searched for that a hit is most similar to."""
         return self.asked.index(hit.asked) + 1
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `--json` prints and the REST API gives; several captions are listed in it."""
-        captions = {"captions": [one.as_json() for one in self.asked]} if self.several else {}
-        excluded = {"without": sorted(self.excluded_tokens)} if self.excluded_tokens else {}
-        ignored = {"idle_without": list(self.ignored_words)} if self.ignored_words else {}
-        query = self.asked[0].as_json() | captions | excluded | ignored | self._words_as_json()
-        if self.images is not None:
-            return {"query": query, "count": self.images}
+        """The object that `--json` prints and the REST API gives."""
+        corrections = {stem: [*words] for stem, words in sorted(self.corrections.items())}
         answer: dict[str, Any] = {
-            "query": query,
+            "query": self.query_as_json(unknown=sorted(self.unknown), corrections=corrections),
             "hits": [self.hit_as_json(hit) for hit in self.hits],
             "exact": self.exact,
             "examined": self.examined,
@@ -204,12 +153,6 @@ class Results:
         if cursor := self.cursor:
             return answer | {"cursor": cursor}
         return answer | ({"more": True} if self.more else {})
-
-    def _words_as_json(self) -> dict[str, Any]:
-        """What is remarkable about the words, where anything is."""
-        corrections = {stem: [*words] for stem, words in sorted(self.corrections.items())}
-        words = {"unknown": sorted(self.unknown), "corrections": corrections, "negated": [*self.negated]}
-        return {name: told for name, told in words.items() if told}
 
     def hit_as_json(self, hit: Hit) -> dict[str, Any]:
         """The object of a hit. It names the caption that found it if there are several."""

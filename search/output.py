@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,37 +15,44 @@ from captioner.console import tell
 from captioner.counted import counted
 from captioner.outside import printable
 from search.command_options import Output
+from search.counting import Counted, NamedCount
 from search.errors import quoted
-from search.hits import Answer
+from search.hits import Answer, Results
 from search.paths import print_paths
 from search.render.certificate import no_hits
+
+if TYPE_CHECKING:  # Pillow is not needed to print
+    from captioner.photo import Photo
 
 Why = Callable[[], Iterable[str]]
 
 
+def named(name: str, reply: Results | Counted, photo: Photo | None = None) -> Answer | NamedCount:
+    """A reply to be shown with the name of what was asked for."""
+    return NamedCount(name, reply) if isinstance(reply, Counted) else Answer(name, reply, photo=photo)
+
+
 def show(
-    answers: Iterable[Answer],
+    answers: Iterable[Answer | NamedCount],
     output: Output,
     *,
     several: bool = False,
     why: Why | None = None,
 ) -> bool:
-    """Print every answer, one that only counts as its number; gives whether all have results.
+    """Print every answer, a count as its number; gives whether all have a reply.
 
     With `several`, each JSON object names its photo, since one may hold nothing but an error. `why` makes
     the remarks that follow if an answer has no hits.
     """
-    whole, empty, unplaced, keep, ignored = True, False, 0, [], dict[str, None]()
+    whole, empty, unplaced, keep, ignored = True, False, 0, list[Answer](), dict[str, None]()
     for answer in answers:
-        whole = whole and answer.results is not None
-        empty = empty or (answer.results is not None and not (answer.results.hits or answer.results.images))
+        reply = answer.results
+        whole = whole and reply is not None
+        empty = empty or (reply is not None and not reply.found)
         _remark(answer)
-        ignored |= dict.fromkeys(answer.results.ignored_words if answer.results else ())
-        if output.paths:
-            unplaced += _print_paths(answer)
-        else:
-            (_print_json if output.as_json else _print_text)(answer, several)
-        if output.html or output.montage:
+        ignored |= dict.fromkeys(reply.ignored_words if reply else ())
+        unplaced += _print(answer, output, several)
+        if isinstance(answer, Answer) and (output.html or output.montage):
             keep.append(answer)
     if unplaced:
         tell(f"left out, since the index has no place on one line for them: {counted(unplaced, 'picture')}")
@@ -57,19 +64,33 @@ def show(
     return whole
 
 
-def _remark(answer: Answer) -> None:
-    if answer.results is None:
+def _remark(answer: Answer | NamedCount) -> None:
+    reply = answer.results
+    if reply is None:
         click.echo(f"Error: {printable(answer.error or answer.name)}", err=True)
-    elif not answer.results.tokens and not answer.results.hits:
-        click.echo(no_hits(answer.results), err=True)
-    for example in answer.results.ignored_examples if answer.results else ():
+    elif not reply.tokens and not reply.found:
+        click.echo(no_hits(reply), err=True)
+    for example in reply.ignored_examples if reply else ():
         tell(
             f"--unlike {example!r} has no effect: the query has none of its words. "
             f"To exclude such pictures, use --without {example!r}"
         )
 
 
-def _print_json(answer: Answer, several: bool) -> None:
+def _print(answer: Answer | NamedCount, output: Output, several: bool) -> int:
+    """Gives how many pictures have no place that can be printed."""
+    if output.as_json:
+        _print_json(answer, several)
+    elif isinstance(answer, NamedCount):
+        _print_count(answer, several)
+    elif output.paths:
+        return _print_paths(answer)
+    else:
+        _print_text(answer, several)
+    return 0
+
+
+def _print_json(answer: Answer | NamedCount, several: bool) -> None:
     named: dict[str, Any] = {"photo": answer.name} if several else {}
     if answer.results is None:
         content = {"photo": answer.name, "error": answer.error}
@@ -83,11 +104,14 @@ def _print_paths(answer: Answer) -> int:
     return print_paths(hit.image for hit in answer.results.hits) if answer.results else 0
 
 
+def _print_count(answer: NamedCount, several: bool) -> None:
+    if answer.results is not None:
+        images = answer.results.images
+        click.echo(f"{images}\t{printable(answer.name)}" if several else images)
+
+
 def _print_text(answer: Answer, several: bool) -> None:
     if answer.results is None:
-        return
-    if (images := answer.results.images) is not None:
-        click.echo(f"{images}\t{printable(answer.name)}" if several else images)
         return
     from search.render.table import table
 

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from captioner.effort import USUAL_BEAM, Effort
-from captioner.errors import PhotoError
 from captioner.given import check_listed
 from captioner.loader import loader
-from captioner.photo_captioner import Captioned, PhotoCaptioner
-from indexer.batching import batches
-from indexer.contract import CaptionIndex, View
-from indexer.given import listed
+from captioner.photo_captioner import PhotoCaptioner
+from indexer.contract import CaptionIndex
 from indexer.index import open_index
-from search.asked import Asked, analysed, check_analyzer
 from search.errors import QueryError
 from search.hits import Answer, Results
-from search.pursuit import Plan
-from search.query import blended
-from search.token_searcher import TokenSearcher, distinctly_analysed, milliseconds_since
+from search.photo_question import IndexedImage, PhotoQuestions
+from search.token_searcher import TokenSearcher
 from search.wanted import Options, Wanted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from captioner.photo import Photo  # brings Pillow, which most searches do not need
-
-#: Photos whose searches go to the engine together.
-BATCH = 32
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedImage:
-    """An image of the index as an example in `Searcher.blend`."""
-
-    image_id: str
 
 
 class Searcher(TokenSearcher):
@@ -60,13 +40,8 @@ class Searcher(TokenSearcher):
         beam: int | None = None,
         captions: int = 1,
     ) -> None:
-        Effort(USUAL_BEAM if beam is None else beam, captions, 0.0)  # refused before a photo is given
+        self.questions = PhotoQuestions(load, beam, captions)
         super().__init__(index)
-        self.beam = beam
-        self.captions_per_photo = captions
-        self._load = load
-        self._captioner: PhotoCaptioner | None = None
-        self._loading = threading.Lock()
 
     @classmethod
     def open(
@@ -81,14 +56,11 @@ class Searcher(TokenSearcher):
 
     @property
     def captioner(self) -> PhotoCaptioner:
-        with self._loading:
-            if self._captioner is None:
-                self._captioner = self._load()
-            return self._captioner
+        return self.questions.captioner
 
     def caption(self, photo: Photo) -> str:
         """The best caption of a photo; raises PhotoError."""
-        return captions_of(photo, self.captioner, self.beam)[0]
+        return self.questions.caption(photo)
 
     def similar(self, photo: Photo, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images whose captions are like those written for this photo, up to `k` of them; raises PhotoError.
@@ -96,12 +68,7 @@ class Searcher(TokenSearcher):
         Options: `filters`, `without`, `min_score`, `after`, `fold_duplicates`; `search.Options` tells each.
         """
         view, wanted = self._look(k, options)
-        started = time.perf_counter()
-        captions = captions_of(photo, self.captioner, self.beam, self.captions_per_photo)
-        captioning_ms = milliseconds_since(started)
-        return replace(
-            self._answer(view, distinctly_analysed(view, captions), wanted), captioning_ms=captioning_ms
-        )
+        return self.find(self.questions.of_photo(view, photo), wanted)
 
     def similar_many(
         self, photos: Iterable[Photo], k: int = 10, **options: Unpack[Options]
@@ -116,21 +83,10 @@ class Searcher(TokenSearcher):
         return self._similar_many(photos, wanted)
 
     def _similar_many(self, photos: Iterable[Photo], wanted: Wanted) -> Iterator[Answer]:
-        started = time.perf_counter()
-        taken: deque[Photo] = deque()  # not answered yet; `tee` would keep 57 more of them in memory
-        stream = self.captioner.stream(
-            _noted(photos, taken), beam=self.beam, captions=self.captions_per_photo
-        )
-        for batch in batches(stream, BATCH):
-            waited = milliseconds_since(started) / len(batch)
-            captions = [_texts(one) for one in batch if one.error is None]
-            view = self.index.view()
-            plans = [Plan(distinctly_analysed(view, texts), wanted, view.engine) for texts in captions]
-            results = (replace(found, captioning_ms=waited) for found in self._answers(view, plans))
+        for batch in self.questions.of_photos(self.index, photos):
+            found = iter(self.find_all([one.question for one in batch if one.question], wanted))
             for one in batch:
-                found = next(results) if one.error is None else None
-                yield Answer(one.image, found, one.error, taken.popleft())
-            started = time.perf_counter()
+                yield Answer(one.name, next(found) if one.question else None, one.error, one.photo)
 
     def blend(
         self,
@@ -145,43 +101,4 @@ class Searcher(TokenSearcher):
         again a set, so the answer is ranked, explained and certified as any other. Options: `search.Options`.
         """
         view, wanted = self._look(k, options)
-        examples = [listed(given, "examples", QueryError, object) for given in (like, unlike)]
-        started = time.perf_counter()
-        liked, unliked = ([self._example(view, one) for one in given] for given in examples)
-        photos = any(not isinstance(one, str | IndexedImage) for given in examples for one in given)
-        captioning_ms = milliseconds_since(started) if photos else 0.0
-        check_analyzer(view, liked + unliked)
-        tokens = blended([one.tokens for one in liked], [one.tokens for one in unliked])
-        taken = frozenset[str]().union(*(one.tokens for one in liked)) - tokens
-        caption = " + ".join(one.caption for one in liked) + "".join(f" - {one.caption}" for one in unliked)
-        excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
-        asked = (Asked(caption, tokens, liked[0].analyzer),)
-        results = self._answer(view, asked, wanted, frozenset(excluded))
-        ignored = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
-        return replace(results, ignored_examples=ignored, captioning_ms=captioning_ms)
-
-    def _example(self, view: View, example: str | Photo | IndexedImage) -> Asked:
-        if isinstance(example, IndexedImage):
-            return self._of_image(view, example.image_id)
-        return analysed(view, [example if isinstance(example, str) else self.caption(example)])[0]
-
-
-def _noted(photos: Iterable[Photo], taken: deque[Photo]) -> Iterator[Photo]:
-    for photo in photos:
-        taken.append(photo)
-        yield photo
-
-
-def captions_of(
-    photo: Photo, captioner: PhotoCaptioner, beam: int | None = None, captions: int = 1
-) -> list[str]:
-    """Captions of one photo, the best first; raises PhotoError."""
-    [captioned] = captioner.stream([photo], beam=beam, captions=captions)
-    return _texts(captioned)
-
-
-def _texts(captioned: Captioned) -> list[str]:
-    """The captions of a photo, the best first. Raises PhotoError where it has none."""
-    if captioned.error is not None:
-        raise PhotoError(captioned.error)
-    return [caption.text for caption in captioned.captions]
+        return self.find(self.questions.of_examples(view, like, unlike), wanted)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexer.contract import CaptionIndex, View
 from indexer.given import listed, seed_of
-from indexer.records import NO_FILTERS, Allowed, Document, Query
-from search.asked import NOTHING, Asked, analysed, analyzer_of, check_analyzer, of_tokens, with_analyzer
+from indexer.records import NO_FILTERS, Allowed, Document
+from search.asked import NOTHING, Asked, analyzer_of, check_analyzer, of_tokens
 from search.corrections import Corrections, corrections
-from search.errors import NoImageError, QueryError
+from search.counting import count
+from search.elapsed import milliseconds_since
+from search.errors import QueryError
 from search.hits import Results, as_hit, sampled_hit
 from search.pursuit import Page, Plan, pursue
-from search.query import distinct, representative
+from search.question import Question, document_of_image, of_asked, of_captions, of_image
 from search.unknown import KnownTokens
 from search.wanted import Options, Wanted, check_names
 
@@ -63,20 +66,20 @@ class TokenSearcher:
         Options: `search.Options`.
         """
         view, wanted = self._look(k, options)
-        return self._answer(view, distinctly_analysed(view, captions), wanted)
+        return self.find(of_captions(view, captions), wanted)
 
     def tokens(self, tokens: Iterable[str], k: int = 10, **options: Unpack[Options]) -> Results:
         """Images for a set of tokens, as the index's analyzer gives them. Options: `search.Options`."""
         given = frozenset(listed(tokens, "tokens", QueryError))
         view, wanted = self._look(k, options)
-        return self._answer(view, (of_tokens(given, view.analyzer),), wanted)
+        return self.find(of_asked(view, [of_tokens(given, view.analyzer)]), wanted)
 
     def any_of(
         self, asked: Iterable[Asked], k: int = 10, *, view: View | None = None, **options: Unpack[Options]
     ) -> Results:
         """As `texts`, for captions whose tokens are known. Options: `search.Options`."""
         view, wanted = self._look(k, options, view)
-        return self._answer(view, _with_analyzer(view, asked), wanted)
+        return self.find(of_asked(view, asked), wanted)
 
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
@@ -85,7 +88,7 @@ class TokenSearcher:
         `search.Options`.
         """
         view, wanted = self._look(k, options)
-        return self._answer(view, (self._of_image(view, image_id),), wanted, frozenset({image_id}))
+        return self.find(of_image(view, image_id), wanted)
 
     def count_any_of(
         self,
@@ -102,8 +105,7 @@ class TokenSearcher:
         `min_score` is above 0. An image counts once.
         """
         view, wanted = self._look(1, {"filters": filters, "without": without, "min_score": min_score}, view)
-        images = frozenset(listed(excluded, "image ids", QueryError))
-        return count(view, Plan(_with_analyzer(view, asked), wanted, view.engine, images))
+        return count(of_asked(view, asked, excluded), wanted).images
 
     def random(
         self,
@@ -120,24 +122,18 @@ class TokenSearcher:
         hits = [sampled_hit(rank, one) for rank, one in enumerate(drawn, 1)]
         return Results(
             asked=(NOTHING,),
+            wanted=wanted,
             hits=tuple(hits),
             exact=True,
             examined=len(hits),
             captions=self._caption_count(view, len(hits)),
             took_ms=milliseconds_since(started),
             analyzer=view.analyzer,
-            filtered=bool(wanted.filters),
-            excluded_tokens=wanted.filters.excluded_tokens,
-            excluded_words=wanted.excluded_words,
         )
 
     def representative(self, image_id: str, *, view: View | None = None) -> Document:
         """The caption that stands for an indexed image; raises NoImageError for an unknown one."""
-        view = self.index.view() if view is None else view
-        documents = view.captions([image_id]).get(image_id)
-        if not documents:
-            raise NoImageError(image_id, view.where)
-        return representative(documents)
+        return document_of_image(self.index.view() if view is None else view, image_id)
 
     def _look(self, k: int, options: Options, view: View | None = None) -> tuple[View, Wanted]:
         """The one view of the index that a question has, and what it wants."""
@@ -145,41 +141,37 @@ class TokenSearcher:
         view = self.index.view() if view is None else view
         return view, Wanted.of(view.analyzer, k, **options)
 
-    def _of_image(self, view: View, image_id: str) -> Asked:
-        name, document = view.analyzer, self.representative(image_id, view=view)
-        return Asked(document.record.caption, document.tokens, name)
+    def find(self, question: Question, wanted: Wanted) -> Results:
+        """The answer to a question that may come from elsewhere, as to one of the searches above."""
+        return self.find_all([question], wanted)[0]
 
-    def _answer(
-        self,
-        view: View,
-        asked: tuple[Asked, ...],
-        wanted: Wanted,
-        excluded_images: frozenset[str] = frozenset(),
-    ) -> Results:
-        return self._answers(view, [Plan(asked, wanted, view.engine, excluded_images)])[0]
-
-    def _answers(self, view: View, plans: Sequence[Plan]) -> list[Results]:
-        started = time.perf_counter()
+    def find_all(self, questions: Sequence[Question], wanted: Wanted) -> list[Results]:
+        """Answer questions of one view together."""
+        if not questions:
+            return []
+        started, view = time.perf_counter(), questions[0].view
+        plans = [Plan(one.asked, wanted, view.engine, one.excluded_images) for one in questions]
         pages = pursue(view, plans)
         unknown = self._known_tokens.unknown(view, plans, pages)
-        found = zip(plans, pages, unknown, corrections(view, plans, unknown), strict=True)
-        check_analyzer(view, (one for plan in plans for one in (*plan.asked, *plan.wanted.excluded_words)))
-        took = milliseconds_since(started) / max(1, len(plans))
-        return [self._results(plan, page, view, strange, near, took) for plan, page, strange, near in found]
+        found = zip(questions, plans, pages, unknown, corrections(view, plans, unknown), strict=True)
+        check_analyzer(view, (*chain.from_iterable(one.asked for one in questions), *wanted.excluded_words))
+        took = milliseconds_since(started) / len(questions)
+        return [self._results(*one, took) for one in found]
 
     def _results(
         self,
+        question: Question,
         plan: Plan,
         page: Page,
-        view: View,
         strange: frozenset[str],
         near: Corrections,
         took_ms: float,
     ) -> Results:
         first = plan.cursor.shown + 1 if plan.cursor else 1
-        captions = self._caption_count(view, first - 1 + len(page.images))
+        captions = self._caption_count(question.view, first - 1 + len(page.images))
         return Results(
             asked=plan.asked,
+            wanted=plan.wanted,
             hits=tuple(as_hit(folded, rank, plan.asked) for rank, folded in enumerate(page.images, first)),
             exact=page.exact,
             # Several captions may each have had all looked at.
@@ -189,13 +181,11 @@ class TokenSearcher:
             following=page.following,
             analyzer=plan.analyzer,
             more=page.more,
-            filtered=bool(plan.wanted.filters),
-            excluded_tokens=plan.wanted.filters.excluded_tokens,
-            excluded_words=plan.wanted.excluded_words,
             unknown=strange,
             corrections=near,
-            continued=plan.cursor is not None,
+            ignored_examples=question.ignored_examples,
             engine_ms=page.engine_seconds * 1000.0,
+            captioning_ms=question.captioning_ms,
         )
 
     def _caption_count(self, view: View, at_least: int) -> int:
@@ -207,26 +197,3 @@ class TokenSearcher:
             captions = self.index.caption_count()
             self._counted = now, captions
         return captions
-
-
-def count(view: View, plan: Plan) -> int:
-    """How many images answer a search; it needs a least score above 0."""
-    wanted = plan.wanted
-    if not wanted.min_score:
-        raise QueryError("a count needs a least score above 0")
-    queries = [Query(one.tokens, wanted.filters, wanted.min_score) for one in plan.asked]
-    images = view.count(queries, sorted(plan.excluded_images))
-    check_analyzer(view, (*plan.asked, *wanted.excluded_words))
-    return images
-
-
-def distinctly_analysed(view: View, captions: Iterable[str]) -> tuple[Asked, ...]:
-    return distinct(analysed(view, listed(captions, "captions", QueryError)))
-
-
-def _with_analyzer(view: View, asked: Iterable[Asked]) -> tuple[Asked, ...]:
-    return distinct(with_analyzer(view, listed(asked, "captions", QueryError, Asked)))
-
-
-def milliseconds_since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000.0

@@ -13,7 +13,7 @@ from captioner.tokens import DEFAULT, FUNCTION_WORDS, words
 from indexer.build import Captioning
 from indexer.given import listed
 from indexer.loading import Progress, Tell, no_progress
-from indexer.records import generated_by
+from indexer.records import Filters, generated_by
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.providers import Provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
@@ -22,7 +22,8 @@ from indexer.scrape.settings import ScrapeSettings
 from search.asked import Asked
 from search.errors import NoWordError, QueryError
 from search.hits import Results
-from search.searcher import Searcher, captions_of
+from search.photo_question import captions_of
+from search.searcher import Searcher
 from search.wanted import Wanted
 
 #: Words of the longest query. A search engine wants all words at once, so more words find less.
@@ -106,11 +107,16 @@ def search_web(
 
 def nothing_found(caption: str, without: Iterable[str] = ()) -> Results:
     """The answer where the web cannot be asked: exact, since no image is like a caption without words."""
-    asked = (Asked(caption, frozenset(), DEFAULT),)
-    wanted = Wanted.of(DEFAULT, 1, without=without)
-    nothing = Results(asked, hits=(), exact=True, examined=0, captions=0, took_ms=0.0, analyzer=DEFAULT)
-    excluded = wanted.filters.excluded_tokens
-    return replace(nothing, excluded_tokens=excluded, excluded_words=wanted.excluded_words)
+    return Results(
+        asked=(Asked(caption, frozenset(), DEFAULT),),
+        wanted=Wanted.of(DEFAULT, 1, without=without),
+        hits=(),
+        exact=True,
+        examined=0,
+        captions=0,
+        took_ms=0.0,
+        analyzer=DEFAULT,
+    )
 
 
 def _among_written(
@@ -120,8 +126,8 @@ def _among_written(
     own = generated_by(model)
     found = searcher.text(caption, k, filters=own, without=without, min_score=min_score)
     written = searcher.index.status().models.get(model, 0)
-    examined, filtered = min(found.examined, written), bool(found.excluded_tokens)
-    return replace(found, captions=written, examined=examined, filtered=filtered)
+    wanted = replace(found.wanted, filters=Filters(excluded_tokens=found.excluded_tokens))
+    return replace(found, wanted=wanted, captions=written, examined=min(found.examined, written))
 
 
 def folder_name(query: str) -> str:

@@ -6,6 +6,7 @@ from captioner.counted import counted
 from captioner.tokens import analyzer
 from search.errors import no_word_counts, nothing_to_search_for, only_without, quoted
 from search.hits import Results
+from search.reply import Reply
 
 
 def certificate(results: Results) -> str:
@@ -39,7 +40,7 @@ def _claim(results: Results) -> str:
     return "exact: the only match" if last == 1 else f"exact: all {last:,} matches"
 
 
-def no_hits(results: Results) -> str:
+def no_hits(results: Reply) -> str:
     """Why an answer is empty."""
     if results.drawn:
         return f"no image in the index{' passes the filters' if results.filtered else ''}"

@@ -16,6 +16,7 @@ from search.render.certificate import certificate, no_hits
 from search.render.page import page
 from search.render.table import table
 from search.searcher import Searcher
+from search.wanted import Wanted
 from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
@@ -49,7 +50,7 @@ def case(request: pytest.FixtureRequest, search: Searcher) -> tuple[Results, str
         "all": (search.text("dog on a beach"), "exact: all 3 matches of 3 captions, "),
         "only": (search.text("cat"), "exact: the only match of 3 captions, "),
         "past": (
-            replace(search.text("zebra"), continued=True),
+            replace(search.text("zebra"), wanted=Wanted.of("english/2", 1, after=first.cursor)),
             "exact: no further match; 3 captions in the index, ",
         ),
         "filtered": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from click.testing import CliRunner
 
 from indexer.records import Candidates, CaptionRecord, Query
 from search.cli import main
+from search.counting import count
+from search.hits import Results
+from search.question import of_captions
 from search.searcher import Searcher
+from search.wanted import Wanted
 from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import NamingCaptioner
 
@@ -76,3 +81,12 @@ def test_a_count_searches_nothing(monkeypatch: pytest.MonkeyPatch, arguments: li
     assert isinstance(hits, list) and isinstance(query, dict)
     plain = {name: value for name, value in query.items() if name not in ("unknown", "corrections")}
     assert counted == {"query": plain, "count": len(hits)}
+
+
+def test_a_count_says_nothing_of_what_only_a_search_finds_out() -> None:
+    index = OnlyCounted(CaptionRecord(f"i{number}", caption) for number, caption in enumerate(CAPTIONS))
+    counted = count(of_captions(index, ["a dog in the snow"]), Wanted.of(index.analyzer, 10, min_score=0.3))
+    assert (counted.images, counted.found, counted.tokens) == (3, True, ("dog", "snow"))
+    told = {field.name for field in fields(counted)}
+    assert told.isdisjoint({"hits", "exact", "examined", "captions", "took_ms"})
+    assert "images" not in {field.name for field in fields(Results)}

@@ -16,7 +16,8 @@ from indexer.embedded.snapshot import manifest_stamp
 from indexer.records import CaptionRecord
 from search.asked import Asked
 from search.hits import Results
-from search.searcher import IndexedImage, Searcher
+from search.photo_question import IndexedImage
+from search.searcher import Searcher
 from search.web.parameters import (
     CountParameters,
     ImageParameters,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from captioner.drawing.picture import filling, fitted, thumbnail
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Filters
 from search.hits import Answer, Results
 from search.render.montage import montage, write_montage
 from search.render.page import page, write_page
@@ -167,8 +167,9 @@ class TestQueryWords:
         assert ImageChops.difference(*pictures).getbbox() is not None
 
     def test_a_word_to_do_without_that_no_caption_has(self, results: Results) -> None:
-        excluded = frozenset({"beech*2", "beach*2"})
-        slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), excluded_tokens=excluded)
+        excluded = Filters(excluded_tokens={"beech*2", "beach*2"})
+        wanted = replace(results.wanted, filters=excluded)
+        slip = replace(results, unknown=frozenset({"dgo", "beech*2"}), wanted=wanted)
         assert "no caption has: dgo, beech\n" in table(slip, width=80, color=False)
 
     def test_it_is_named_as_it_was_written(self, search: Searcher) -> None:

@@ -20,7 +20,8 @@ from indexer.index import open_index
 from indexer.records import Candidates, CaptionRecord, Document, Filters, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError
-from search.searcher import IndexedImage, Searcher
+from search.photo_question import IndexedImage
+from search.searcher import Searcher
 from search.unknown import MOST
 from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.search.worlds import (
