@@ -29,9 +29,8 @@ from indexer.records import (
     Document,
     Filters,
     IndexStatus,
-    Rejected,
 )
-from indexer.storable import check_draft, storable
+from indexer.storable import Storable, check_draft
 
 
 class ElasticIndex(CaptionIndex):
@@ -105,8 +104,8 @@ class ElasticIndex(CaptionIndex):
     # Writing.
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        rejected: list[Rejected] = []
-        return self._add(storable(records, rejected)) + AddReport(rejected=tuple(rejected))
+        storable = Storable(records)
+        return storable.reported(self._add(storable))
 
     def _add(self, records: Iterable[CaptionRecord]) -> AddReport:
         live = self._live_to_change()
@@ -127,12 +126,12 @@ class ElasticIndex(CaptionIndex):
         return removed
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
-        rejected: list[Rejected] = []
-        sound = list(storable(records, rejected))  # before anything is removed
+        storable = Storable(records)
+        sound = list(storable)  # before anything is removed
         live = self._live_to_change()
         if live is not None:
             self._writer(live).remove([document.record.document_id for document in old])
-        return self._add(sound) + AddReport(rejected=tuple(rejected))
+        return storable.reported(self._add(sound))
 
     def _live_to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""

@@ -39,8 +39,8 @@ from indexer.errors import (
 )
 from indexer.given import listed
 from indexer.places import places_by_image
-from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, Rejected, generated_by, now
-from indexer.storable import storable
+from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
+from indexer.storable import Storable
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
 _MERGE_UP_TO = 20 * 1024**3
@@ -128,9 +128,8 @@ class ElasticDraft(Draft):
             raise IndexClosedError.of(self._address.where, "draft")
 
     def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        rejected: list[Rejected] = []
-        report = self.add_dated((record, "") for record in storable(records, rejected))
-        return report + AddReport(rejected=tuple(rejected))
+        storable = Storable(records)
+        return storable.reported(self.add_dated((record, "") for record in storable))
 
     def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as shortened
 
@@ -13,7 +14,6 @@ from indexer.contract import CaptionIndex
 from indexer.embedded.arrays import clear_read_errors
 from indexer.embedded.checks import check_checksums, find_damage, find_wrong_documents, reading
 from indexer.embedded.draft import EmbeddedDraft, sweep_drafts, unpublished_drafts
-from indexer.embedded.lock import WriteLock
 from indexer.embedded.manifest import UNREADABLE, Manifest
 from indexer.embedded.names import foreign_files
 from indexer.embedded.segment import Segment
@@ -123,22 +123,27 @@ class EmbeddedIndex(CaptionIndex):
 
     # Writing.
 
-    def _lock(self) -> WriteLock:
+    @contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        """The one writer of what is current now; the files of a change that fails are removed."""
         self._check_open()  # first, since locking makes the folder, which may be gone by now
-        return open_for_writing(self._folder)
-
-    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        with self._lock():
+        with open_for_writing(self._folder):
             writer = Writer(self._folder, self._current())
             with writer.swept_on_failure():
-                return self._add(writer, records, writer.snapshot.segments)
+                yield writer
+
+    def _commit(self, writer: Writer, segments: Sequence[Segment], **changes: str) -> None:
+        self._snapshot = writer.commit(writer.merged(segments), **changes)
+        sweep_drafts(self._folder)
+
+    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        with self._writing() as writer:
+            return self._add(writer, records, writer.snapshot.segments)
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
         replaced = [document.record.document_id for document in old]
-        with self._lock():
-            writer = Writer(self._folder, self._current())
-            with writer.swept_on_failure():
-                return self._add(writer, records, writer.without_documents(replaced))
+        with self._writing() as writer:
+            return self._add(writer, records, writer.without_documents(replaced))
 
     def _add(
         self, writer: Writer, records: Iterable[CaptionRecord], segments: Sequence[Segment]
@@ -148,21 +153,17 @@ class EmbeddedIndex(CaptionIndex):
         manifest = writer.snapshot.manifest
         # The first commit is made even without captions: then there is an index that can be opened.
         if segments != writer.snapshot.segments or writer.snapshot.stamp is None:
-            self._snapshot = writer.commit(writer.merged(segments), built_at=manifest.built_at or now())
-            sweep_drafts(self._folder)
+            self._commit(writer, segments, built_at=manifest.built_at or now())
         return report
 
     def delete(self, image_ids: Iterable[str]) -> int:
         unwanted = listed(image_ids)
         if self._current().stamp is None:
             return 0
-        with self._lock():
-            writer = Writer(self._folder, self._current())
-            with writer.swept_on_failure():
-                segments, removed = writer.without_images(unwanted)
-                if removed:
-                    self._snapshot = writer.commit(writer.merged(segments))
-                    sweep_drafts(self._folder)
+        with self._writing() as writer:
+            segments, removed = writer.without_images(unwanted)
+            if removed:
+                self._commit(writer, segments)
         return removed
 
     def draft(self, key: str, analyzer: str = DEFAULT) -> EmbeddedDraft:

@@ -28,8 +28,8 @@ from indexer.embedded.rows import Rows, document_keys, join_rows, rows_of
 from indexer.embedded.segment import Segment
 from indexer.embedded.snapshot import Snapshot, open_snapshot
 from indexer.errors import IndexUnavailableError
-from indexer.records import AddReport, CaptionRecord, Rejected, now
-from indexer.storable import storable
+from indexer.records import AddReport, CaptionRecord, now
+from indexer.storable import Storable
 
 #: Captions held in memory before they are written as a segment.
 SPILL_ROWS = 200_000
@@ -137,9 +137,8 @@ class Writer:
         """
         segments, total, time = list(present), AddReport(), now()
         replaced: dict[int, set[int]] = {}  # segment number -> rows
-        buffer = _Buffer(self._analyse)
-        rejected: list[Rejected] = []
-        for batch in batches(storable(records, rejected), _BATCH_ROWS):
+        buffer, storable = _Buffer(self._analyse), Storable(records)
+        for batch in batches(storable, _BATCH_ROWS):
             total += self._buffer_changes(batch, segments, buffer, replaced)
             if len(buffer) >= SPILL_ROWS:
                 segments.append(self._write_segment(buffer.rows(time)))
@@ -147,7 +146,7 @@ class Writer:
         if len(buffer):
             segments.append(self._write_segment(buffer.rows(time)))
         rows = [np.array(sorted(replaced.get(number, ())), np.int64) for number in range(len(segments))]
-        return self._without_rows(segments, rows), total + AddReport(rejected=tuple(rejected))
+        return self._without_rows(segments, rows), storable.reported(total)
 
     def _buffer_changes(
         self,
