@@ -8,7 +8,19 @@ class CaptionerError(Exception):
 
 
 class PhotoError(CaptionerError):
-    """A photo that cannot be read or decoded safely."""
+    """A photo that cannot be read or decoded safely: the `reason`, and the `name` that messages give it."""
+
+    def __init__(self, reason: str, name: str = "") -> None:
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.reason, self.name = reason, name
+
+
+class UnreachablePhotoError(PhotoError):
+    """A photo whose file cannot be opened or read; the photo itself may be whole."""
+
+
+class UnknownFormatError(PhotoError):
+    """Content that no decoder here knows; another installation may."""
 
 
 class LargePhotoError(PhotoError):

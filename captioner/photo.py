@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from captioner.errors import LargePhotoError, PhotoError
+from captioner.errors import LargePhotoError, PhotoError, UnknownFormatError, UnreachablePhotoError
 from captioner.formats import FORMATS, NAMES, UNREAD, called, what_to_do
 from captioner.outside import error_text
+from captioner.unreachable import EMPTY, NO_FILE, is_of_the_system, why_unreachable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +34,6 @@ _PIECE = 1024
 #: 99.0 to 100 % stay within 3 bits of the photo's hash; at 256 pixels 99.7 to 100 %, for twice the time.
 _GLANCED_SIDE = 120
 
-#: The message for bytes that no decoder here knows; the known formats follow it.
-UNKNOWN = "not a photo in a known format"
-
 Photo = str | os.PathLike[str] | bytes | Image.Image
 
 
@@ -49,13 +47,9 @@ def check_there(photo: str) -> None:
     try:
         Path(photo).stat()
     except FileNotFoundError:
-        raise _nothing_at(photo) from None
+        raise UnreachablePhotoError(NO_FILE, photo) from None
     except (OSError, ValueError):
         pass  # `open_photo` reports what else is wrong
-
-
-def _nothing_at(name: str) -> PhotoError:
-    return PhotoError(f"{name}: no such file")
 
 
 def open_photo(photo: Photo, smallest: int | None = None) -> Image.Image:
@@ -111,7 +105,7 @@ def glance(photo: Photo, *, large: bool = True) -> Glance:
         if image is not photo:
             image.draft("L", (_GLANCED_SIDE, _GLANCED_SIDE))
         if not large and _is_large(image, size):
-            raise LargePhotoError(f"{photo_name(photo)}: is to be decoded alone")
+            raise LargePhotoError("is to be decoded alone", photo_name(photo))
         with _room_for(image, size):
             upright = _turn_upright(image, in_place=image is not photo)
             is_grey = upright.mode == "L" and "transparency" not in upright.info
@@ -135,18 +129,14 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
             yield image
     except PhotoError:
         raise
-    except FileNotFoundError:
-        raise _nothing_at(name) from None
-    except IsADirectoryError:
-        raise PhotoError(f"{name}: is a folder, not a photo") from None
-    except PermissionError:
-        raise PhotoError(f"{name}: no permission to read it") from None
     except Image.DecompressionBombError:
-        raise PhotoError(f"{name}: too many pixels (the limit is {MAX_PIXELS:,})") from None
+        raise PhotoError(f"too many pixels (the limit is {MAX_PIXELS:,})", name) from None
     except UnidentifiedImageError:
-        raise PhotoError(f"{name}: {_why_not_a_photo(photo)}") from None
+        raise _no_photo(photo, name) from None
     except Exception as error:  # decoders raise whatever damage leads them to (struct.error, KeyError, ...)
-        raise PhotoError(f"{name}: damaged or incomplete image ({error_text(error)})") from None
+        if is_of_the_system(error):
+            raise UnreachablePhotoError(why_unreachable(error), name) from None
+        raise PhotoError(f"damaged or incomplete image ({error_text(error)})", name) from None
 
 
 @contextmanager
@@ -193,30 +183,32 @@ _WARNINGS_OFF = _WarningsOff()
 def _check_kind(photo: object, name: str) -> None:
     if not isinstance(photo, (str, os.PathLike, bytes, Image.Image)):
         wanted = "a path, bytes or a PIL image (of an array: Image.fromarray(array))"
-        raise PhotoError(f"{name}: give {wanted}, not {type(photo).__name__}")
+        raise PhotoError(f"give {wanted}, not {type(photo).__name__}", name)
 
 
 def _check_size(image: Image.Image, name: str) -> None:
     width, height = image.size
     if not width * height:
-        raise PhotoError(f"{name}: {width}x{height} has no pixels")
+        raise PhotoError(f"{width}x{height} has no pixels", name)
     if width * height > MAX_PIXELS:
-        raise PhotoError(f"{name}: {width}x{height} is too many pixels (the limit is {MAX_PIXELS:,})")
+        raise PhotoError(f"{width}x{height} is too many pixels (the limit is {MAX_PIXELS:,})", name)
 
 
-def _why_not_a_photo(photo: Photo) -> str:
+def _no_photo(photo: Photo, name: str) -> PhotoError:
+    """Why nothing here recognises it."""
     if photo == b"":
-        return "there are no bytes in it"
+        return PhotoError("there are no bytes in it", name)
     beginning = _beginning(photo)
     if beginning == b"":
-        return "the file is empty"
-    unknown = f"{UNKNOWN} ({NAMES})"
+        return PhotoError(EMPTY, name)
+    unknown = f"not a photo in a known format ({NAMES})"
     suffix = Path(photo).suffix.lower() if isinstance(photo, (str, os.PathLike)) else ""
     if suffix in UNREAD:  # first, since cameras' raw pictures begin as a TIFF
-        return f"{unknown}; {what_to_do((suffix,), 1)}"
-    if beginning and (name := _format_beginning_so(beginning)):
-        return f"a {name} that is damaged, or of a kind that cannot be decoded here; {what_to_do((), 1)}"
-    return unknown
+        return UnknownFormatError(f"{unknown}; {what_to_do((suffix,), 1)}", name)
+    if beginning and (kind := _format_beginning_so(beginning)):
+        damaged = f"a {kind} that is damaged, or of a kind that cannot be decoded here"
+        return PhotoError(f"{damaged}; {what_to_do((), 1)}", name)
+    return UnknownFormatError(unknown, name)
 
 
 def _beginning(photo: Photo) -> bytes | None:

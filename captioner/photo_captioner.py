@@ -26,12 +26,17 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """The result for one photo: captions (the best first, each text once), or an error."""
+    """The result for one photo: captions (the best first, each text once), or why it cannot be read."""
 
     image: str
     captions: tuple[Caption, ...] = ()
     phash: str = ""
-    error: str | None = None
+    reason: str | None = None  # why it cannot be read
+
+    @property
+    def error(self) -> str | None:
+        """The photo's name and why it cannot be read, for a person; None where it could be."""
+        return None if self.reason is None else f"{self.image}: {self.reason}"
 
 
 class PhotoCaptioner(Protocol):

@@ -32,12 +32,12 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class _OpenedPhoto:
-    """A photo that was opened for the model: its pixels, or the error instead."""
+    """A photo that was opened for the model: its pixels, or why it cannot be read."""
 
     image: str
     pixels: Tensor | None
     phash: str = ""
-    error: str | None = None
+    reason: str | None = None
 
 
 class StreamingCaptioner(ABC):
@@ -76,8 +76,8 @@ class StreamingCaptioner(ABC):
         """
         found = []
         for result in self.stream(photos, beam=beam):
-            if result.error is not None:
-                raise PhotoError(result.error)
+            if result.reason is not None:
+                raise PhotoError(result.reason, result.image)
             found.append(result.captions[0])
         return found
 
@@ -141,7 +141,7 @@ class StreamingCaptioner(ABC):
         try:
             image = open_photo(photo, self.smallest)
         except PhotoError as error:
-            return _OpenedPhoto(name, None, error=str(error))
+            return _OpenedPhoto(name, None, reason=error.reason)
         return _OpenedPhoto(name, self.pixels(image), perceptual_hash(image))
 
     def _caption_batch(self, batch: Sequence[_OpenedPhoto], effort: Effort) -> list[Captioned]:
@@ -156,7 +156,7 @@ class StreamingCaptioner(ABC):
             raise ModelError(f"{self.name}: writes nothing, since its scores are no numbers; it is damaged")
         captions = iter(written)
         return [
-            Captioned(photo.image, error=photo.error)
+            Captioned(photo.image, reason=photo.reason)
             if photo.pixels is None
             else Captioned(photo.image, next(captions), photo.phash)
             for photo in batch

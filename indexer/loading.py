@@ -155,8 +155,8 @@ class Loading:
             (photo.image for photo in ahead), beam=self._captioning.beam, captions=self._captioning.captions
         )
         for result, photo in zip(stream, photos, strict=True):
-            if result.error is not None:
-                self._report(Problem(photo.image, result.error.removeprefix(f"{photo.image}: ")))
+            if result.reason is not None:
+                self._report(Problem(photo.image, result.reason))
                 yield []
                 continue
             self.counts += Counts(captioned=1)

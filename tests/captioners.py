@@ -33,7 +33,7 @@ class WithoutModel(PhotoCaptioner):
             try:
                 image = open_photo(photo)
             except PhotoError as error:
-                yield Captioned(name, error=str(error))
+                yield Captioned(name, reason=error.reason)
                 continue
             written = tuple(Caption(text, -1.0) for text in islice(self.texts(name, image), captions))
             yield Captioned(name, written, perceptual_hash(image))

@@ -71,7 +71,7 @@ class ClusterCaptioner:
                 row["image"],
                 tuple(Caption(str(text), float(score), bool(ended)) for text, score, ended in found),
                 row["phash"],
-                row["error"] or None,
+                row["reason"] or None,
             )
 
 
@@ -112,17 +112,17 @@ def _pool(gpus: int, blocks: int) -> int:
 
 
 def _read(batch: Batch) -> Batch:
-    """image -> image, content, error."""
+    """image -> image, content, reason (why it cannot be read)."""
     contents: list[bytes] = []
-    errors: list[str] = []
+    reasons: list[str] = []
     for address in batch["image"]:
         try:
             contents.append(read_photo(str(address)))
-            errors.append("")
+            reasons.append("")
         except UnreadableError as error:
             contents.append(b"")
-            errors.append(str(error))
-    return {"image": batch["image"], "content": contents, "error": errors}
+            reasons.append(str(error))
+    return {"image": batch["image"], "content": contents, "reason": reasons}
 
 
 class _Worker:
@@ -133,29 +133,23 @@ class _Worker:
         self._beam, self._captions = beam, captions
 
     def __call__(self, batch: Batch) -> Batch:
-        """image, content, error -> image, texts, scores, ended, phash, error."""
+        """image, content, reason -> image, texts, scores, ended, phash, reason."""
         readable = [bytes(content) for content in batch["content"] if len(content)]
         made = self._captioner.stream(readable, beam=self._beam, captions=self._captions)
         rows = [
-            _row(str(image), next(made)) if len(content) else _row(str(image), None, str(error))
-            for image, content, error in zip(batch["image"], batch["content"], batch["error"], strict=True)
+            _row(str(image), next(made) if len(content) else Captioned(str(image), reason=str(reason)))
+            for image, content, reason in zip(batch["image"], batch["content"], batch["reason"], strict=True)
         ]
         return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def _row(image: str, made: Captioned | None, error: str = "") -> dict[str, Any]:
-    captions = made.captions if made else ()
-    error = made.error or "" if made else error
+def _row(image: str, made: Captioned) -> dict[str, Any]:
+    """What was made of the photo at this address; the captioner, who got its bytes, does not know that."""
     return {
         "image": image,
-        "texts": [caption.text for caption in captions],
-        "scores": [caption.score for caption in captions],
-        "ended": [caption.ended for caption in captions],
-        "phash": made.phash if made else "",
-        "error": _with_address(image, error) if error else "",
+        "texts": [caption.text for caption in made.captions],
+        "scores": [caption.score for caption in made.captions],
+        "ended": [caption.ended for caption in made.captions],
+        "phash": made.phash,
+        "reason": made.reason or "",
     }
-
-
-def _with_address(image: str, error: str) -> str:
-    """The error of a photo given by its bytes, with the address that it came from."""
-    return f"{image}: {error.removeprefix('<photo>: ').removeprefix(f'{image}: ')}"

@@ -13,6 +13,7 @@ from captioner.extras import how_to_install
 from captioner.folders import no_photos
 from captioner.formats import SUFFIXES, UNREAD
 from captioner.outside import error_text
+from captioner.unreachable import EMPTY, why_unreachable
 from indexer.errors import IndexerError, SourceError
 from indexer.sources import Source, SourceItem
 from indexer.sources.source import photo_of_folder
@@ -36,20 +37,12 @@ def read_photo(address: str) -> bytes:
     try:
         with fsspec.open(address, "rb") as file:
             content: bytes = file.read(MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        # Over HTTP, fsspec says so of a server that does not answer as well; the cause tells.
-        cause = error.__cause__
-        raise UnreadableError(
-            f"cannot be read ({error_text(cause)})" if isinstance(cause, Exception) else "no such file"
-        ) from None
-    except IsADirectoryError:
-        raise UnreadableError("is a folder, not a photo") from None
-    except PermissionError:
-        raise UnreadableError("no permission to read it") from None
     except Exception as error:  # every file system behind fsspec has errors of its own
-        raise UnreadableError(f"cannot be read ({error_text(error)})") from None
+        # Over HTTP, fsspec says "not found" of a server that does not answer as well; the cause tells.
+        cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
+        raise UnreadableError(why_unreachable(cause or error)) from None
     if not content:
-        raise UnreadableError("the file is empty")
+        raise UnreadableError(EMPTY)
     if len(content) > MOST_BYTES:
         raise UnreadableError(f"is larger than {MOST_BYTES:,} bytes")
     return content

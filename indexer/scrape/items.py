@@ -37,6 +37,7 @@ class Item:
     sha256: str = ""
     phash: str = ""
     bytes: int = 0  # of the file; where status is "skipped" and reason "too-large", the limit that held
+    formats: str = ""  # where the reason is "unknown-format", those that were known
     duplicate_of: str = ""  # SHA-256 of the photo that was kept
     etag: str = ""
     last_modified: str = ""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
+from captioner.formats import FORMATS
 from indexer.scrape.examiner import Examined, Examiner
 from indexer.scrape.excluded import NAME, Excluded
 from indexer.scrape.items import Item, RefusalError
@@ -135,7 +136,8 @@ class Keeper:
         """The item with its final status, or as it was where its photo has not changed."""
         headers = response.headers
         if isinstance(photo, RefusalError):
-            return item.refused(photo)
+            known = " ".join(FORMATS) if photo.reason == "unknown-format" else ""
+            return replace(item.refused(photo), formats=known)
         if self.excluded.holds(photo.sha256):  # noted, so that later runs do not ask for it
             named = RefusalError("excluded", f"{NAME} names it", "skipped")
             return replace(item.refused(named), sha256=photo.sha256)

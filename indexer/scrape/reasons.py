@@ -10,7 +10,7 @@ Reason = (
     Literal["robots", "robots-unreachable", "robots-tag", "crawl-delay", "rate-limited"]  # the site's wish
     | Literal["scheme", "bad-url", "private-address", "redirect", "redirect-loop", "too-many-redirects"]
     | Literal["not-found", "http-error", "server-error", "timeout", "connection", "truncated", "encoding"]
-    | Literal["content-type", "too-large", "too-small", "not-a-photo"]  # what came
+    | Literal["content-type", "too-large", "too-small", "unknown-format", "not-a-photo"]  # what came
     | Literal["excluded"]  # the owner's wish
     | Literal["fault"]  # of this program
 )

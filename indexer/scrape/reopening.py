@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from captioner.formats import NAMES
-from captioner.photo import UNKNOWN
+from captioner.formats import FORMATS
 from indexer.scrape.addresses import Network
 from indexer.scrape.credit import as_found
 from indexer.scrape.excluded import Excluded
@@ -17,8 +16,11 @@ from indexer.scrape.reasons import Reason
 from indexer.scrape.settings import ScrapeSettings
 from indexer.scrape.transport import Limits
 
-#: Refusals that depend on the user: on options, on what is installed, on what is named as excluded.
-BY_OPTION: frozenset[Reason] = frozenset({"private-address", "too-large", "not-a-photo", "excluded"})
+#: Refusals that depend on the user: on options, on what is installed, on what is named as excluded. (What is
+#: damaged is asked for again by a refresh alone, with these.)
+BY_OPTION: frozenset[Reason] = frozenset(
+    {"private-address", "too-large", "unknown-format", "not-a-photo", "excluded"}
+)
 
 
 def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> bool:
@@ -33,7 +35,7 @@ def permitted_now(refused: Item, limits: Limits, allowed: Sequence[Network]) -> 
         return True  # what still is, is known by its content and left out
     if refused.reason == "too-large":
         return refused.bytes < limits.bytes
-    return refused.reason == "not-a-photo" and UNKNOWN in refused.detail and NAMES not in refused.detail
+    return refused.reason == "unknown-format" and not set(FORMATS) <= set(refused.formats.split())
 
 
 def pending(folder: Path, ledger: Ledger, settings: ScrapeSettings, excluded: Excluded) -> Iterator[Item]:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from captioner.errors import LargePhotoError, PhotoError
+from captioner.errors import LargePhotoError, PhotoError, UnknownFormatError
 from captioner.photo import glance
 from indexer.scrape.items import RefusalError
 
@@ -40,8 +40,10 @@ def examine(body: bytes, smallest_side: int, *, alone: bool = True) -> ExaminedP
         photo = glance(body, large=alone)
     except LargePhotoError:
         raise
+    except UnknownFormatError as error:
+        raise RefusalError("unknown-format", error.reason) from None
     except PhotoError as error:
-        raise RefusalError("not-a-photo", str(error).partition(": ")[2]) from None
+        raise RefusalError("not-a-photo", error.reason) from None
     if min(photo.size) < smallest_side:
         width, height = photo.size
         raise RefusalError("too-small", f"{width}x{height} (the least is {smallest_side})", "skipped")

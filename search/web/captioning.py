@@ -163,8 +163,8 @@ class CaptionQueue:
             if self._captioner is None:
                 raise ModelError(self._trouble or "no model")
             for item, answer in self._answers(self._captioner, batch):
-                if answer.error is not None:
-                    item.future.set_exception(PhotoError(answer.error))
+                if answer.reason is not None:
+                    item.future.set_exception(PhotoError(answer.reason))
                 else:
                     item.future.set_result([caption.text for caption in answer.captions])
         except Exception as error:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from captioner.errors import CaptionerError, PhotoError
+from captioner.errors import CaptionerError, PhotoError, UnreachablePhotoError
 from indexer.errors import IndexerError, IndexUnavailableError
 from search.errors import QueryError, SearchError
 from search.web.problem_page import problem_page, wants_page
@@ -95,8 +95,12 @@ def problem_of(error: Exception) -> HttpProblem:
     match error:
         case HttpProblem():
             return error
+        case UnreachablePhotoError():  # of a picture of this server; its name is a path
+            return HttpProblem(
+                503, "picture", "The picture cannot be read", _sentence(error.reason), {"Retry-After": "5"}
+            )
         case PhotoError():
-            return HttpProblem(422, "photo", "The photo cannot be used", _sentence(text))
+            return HttpProblem(422, "photo", "The photo cannot be used", _sentence(error.reason))
         case QueryError():
             return HttpProblem(400, "query", "The search cannot be answered", text)
         case IndexUnavailableError():
@@ -112,8 +116,7 @@ def problem_of(error: Exception) -> HttpProblem:
 
 
 def _sentence(text: str) -> str:
-    """A photo from the web has no name, so the message begins with what is wrong."""
-    text = text.removeprefix("<photo>: ")
+    """A photo is not named to a client, so the message begins with what is wrong."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 

@@ -323,12 +323,12 @@ def _no_picture() -> HttpProblem:
 
 
 def _read(path: Path, read: Callable[[], T]) -> T:
-    """What `read` gives. Raises HttpProblem (404) where the file has gone; errors do not tell its path."""
+    """What `read` gives. Raises HttpProblem (404) where the file has gone."""
     try:
         return read()
     except OSError:
         raise _no_picture() from None
-    except PhotoError as error:
+    except PhotoError:
         if not path.is_file():
             raise _no_picture() from None
-        raise PhotoError(str(error).removeprefix(f"{path}: ")) from None
+        raise

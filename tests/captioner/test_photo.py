@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import pickle
 import struct
 import warnings
 import zlib
@@ -19,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner.errors import PhotoError
+from captioner.errors import PhotoError, UnreachablePhotoError
 from captioner.formats import FORMATS, NAMES
 from captioner.photo import MAX_PIXELS, Photo, dimensions, glance, media_type, open_photo
 from tests.captioner.pictures import ORIENTATION, colour, encoded, scene
@@ -105,6 +107,40 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_photo(tmp_path: Path) -> None:
     assert complaint(tmp_path) == f"{tmp_path}: is a folder, not a photo"
+
+
+def test_a_file_that_the_system_does_not_open_is_not_called_damaged(tmp_path: Path) -> None:
+    link, within = tmp_path / "x.jpg", tmp_path / "file" / "x.jpg"
+    link.symlink_to(link)
+    (tmp_path / "file").touch()
+    assert complaint(link) == f"{link}: cannot be read (Too many levels of symbolic links)"
+    assert complaint(within) == f"{within}: cannot be read (Not a directory)"
+    with pytest.raises(UnreachablePhotoError):
+        media_type(link)
+
+
+def test_a_disk_that_does_not_read_is_not_called_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: Any, **__: Any) -> Image.Image:
+        raise OSError(errno.EIO, "Input/output error")  # the system names no file where it reads
+
+    monkeypatch.setattr(Image, "open", unreadable)
+    assert complaint(tmp_path / "x.jpg") == f"{tmp_path / 'x.jpg'}: cannot be read (Input/output error)"
+
+
+def test_a_place_in_a_file_that_no_file_has_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    path.write_bytes(b"II+\0\x08\0\0\0" + (2**63 - 1).to_bytes(8, "little"))
+    assert complaint(path) == f"{path}: damaged or incomplete image ([Errno 22] Invalid argument)"
+
+
+def test_an_error_has_the_photos_name_and_the_reason_apart() -> None:
+    with pytest.raises(PhotoError) as caught:
+        open_photo("a: b.jpg")
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert (error.name, error.reason) == ("a: b.jpg", "no such file")
+        assert str(error) == "a: b.jpg: no such file"
 
 
 def test_a_pipe_that_is_named_is_read(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from captioner.errors import PhotoError
+from captioner.photo import open_photo
 from captioner.photo_captioner import PhotoCaptioner
 from indexer.build import Captioning, build
 from indexer.cli import main
@@ -107,7 +109,7 @@ def test_the_command_makes_the_same_index_with_the_real_model(photos: Path, tmp_
         assert result.exit_code == 0, result.output
         reports.append(json.loads(result.stdout))
     assert [report["photos_captioned"] for report in reports] == [4, 4]
-    from captioner.captioner import open_captioner
+    from captioner.finding import open_captioner
     from indexer import open_index
 
     names = [path.name for path in photos.iterdir()]
@@ -204,6 +206,17 @@ def test_what_cannot_be_read_says_why(folder: Path) -> None:
     ):
         with pytest.raises(UnreadableError, match=reason):
             read_photo(str(address))
+
+
+def test_a_file_that_cannot_be_read_is_told_as_it_is_to_one_process(folder: Path) -> None:
+    for path in (folder / "gone.jpg", folder / "empty.jpg", folder, folder / "link.jpg"):
+        if path.name == "link.jpg":
+            path.symlink_to(path)
+        with pytest.raises(PhotoError) as here:
+            open_photo(path)
+        with pytest.raises(UnreadableError) as there:
+            read_photo(str(path))
+        assert str(there.value) == here.value.reason
 
 
 def test_addresses_and_a_cluster_need_the_engine_ray() -> None:

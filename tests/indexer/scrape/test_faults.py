@@ -73,10 +73,10 @@ FAULTS: dict[str, tuple[Callable[[Site], Answer | Raw], str, str]] = {
     "hangs up": (lambda site: hang_up, "failed", "connection"),
     "cut photo": (lambda site: Answer(jpeg(1)[:2000], "image/jpeg"), "failed", "not-a-photo"),
     "html": (lambda site: Answer(b"<html>", "text/html"), "skipped", "content-type"),
-    "html as jpeg": (lambda site: Answer(b"<html>no</html>", "image/jpeg"), "failed", "not-a-photo"),
+    "html as jpeg": (lambda site: Answer(b"<html>no</html>", "image/jpeg"), "failed", "unknown-format"),
     "svg": (lambda site: Answer(SVG, "image/svg+xml"), "skipped", "content-type"),
-    "svg as png": (lambda site: Answer(SVG, "image/png"), "failed", "not-a-photo"),
-    "eps": (lambda site: Answer(b"%!PS-Adobe-3.0 EPSF-3.0\n", "image/eps"), "failed", "not-a-photo"),
+    "svg as png": (lambda site: Answer(SVG, "image/png"), "failed", "unknown-format"),
+    "eps": (lambda site: Answer(b"%!PS-Adobe-3.0 EPSF-3.0\n", "image/eps"), "failed", "unknown-format"),
     "empty": (lambda site: Answer(b"", "image/jpeg"), "failed", "not-a-photo"),
     "pixel bomb": (lambda site: Answer(_bomb(), "image/png"), "failed", "not-a-photo"),
     "gzip bomb": (

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from captioner.photo import UNKNOWN
+from captioner.formats import FORMATS
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import NAME, ManifestWriter
 from indexer.scrape.providers import provider
@@ -43,24 +43,30 @@ def test_a_picture_that_is_small_enough_now(site: Site, scraping: Scraping) -> N
 
 
 def test_a_format_that_is_read_now(site: Site, scraping: Scraping) -> None:
-    """As an earlier run told it that knew fewer formats."""
-    urls = [site.photo(f"/{name}.jpg", jpeg(number)) for number, name in enumerate(("known", "damaged"))]
-    details = (f"{UNKNOWN} (JPEG, PNG)", "damaged or incomplete image (cut)")
+    """As an earlier run noted it that knew fewer formats."""
+    urls = [site.photo(f"/{name}.jpg", jpeg(number)) for number, name in enumerate(("unknown", "damaged"))]
+    unknown = Item(urls[0], status="failed", reason="unknown-format", formats="PNG GIF")
+    damaged = Item(urls[1], status="failed", reason="not-a-photo")
     with ManifestWriter(scraping.folder) as writer:
-        for url, detail in zip(urls, details, strict=True):
-            writer.append(Item(url, status="failed", reason="not-a-photo", detail=detail))
+        writer.append(unknown, damaged)
     scraping([])
     assert [scraping.outcome(url)[0] for url in urls] == ["downloaded", "failed"]
     site.pages["/no.jpg"] = Answer(b"<html>", "image/jpeg")
     for _ in range(2):
         scraping([site.url("/no.jpg")])
-    assert site.paths() == ["/known.jpg", "/no.jpg"]
+    assert scraping.outcome(site.url("/no.jpg")) == ("failed", "unknown-format")
+    assert site.paths() == ["/unknown.jpg", "/no.jpg"]
 
 
-@pytest.mark.parametrize("reason", ["private-address", "too-large", "not-a-photo"])
+def test_what_more_formats_did_not_hold_fewer_do_not_either() -> None:
+    refused = Item("http://a.example/", reason="unknown-format", formats=" ".join(("JPEG XL", *FORMATS)))
+    assert not permitted_now(refused, Limits(), ALLOWED)
+
+
+@pytest.mark.parametrize("reason", ["private-address", "too-large", "unknown-format", "not-a-photo"])
 def test_a_refresh_asks_for_all_that_options_refused(reason: str, site: Site, scraping: Scraping) -> None:
     url = site.photo("/x.jpg", jpeg(1))
-    refused = Item(url, status="skipped", reason=reason, bytes=10**9)
+    refused = Item(url, status="skipped", reason=reason, bytes=10**9, formats=" ".join(FORMATS))
     assert not permitted_now(refused, SETTINGS.limits, ())
     with ManifestWriter(scraping.folder) as writer:
         writer.append(refused)

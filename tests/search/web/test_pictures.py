@@ -149,6 +149,21 @@ def test_a_picture_that_goes_while_it_is_opened_is_not_found(
     problem(client.get(f"{V1}/images/x/file"), 404, "not-found")
 
 
+@pytest.mark.parametrize("part", ["file", "thumbnail"])
+def test_a_picture_that_the_system_does_not_open_is_not_called_damaged(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def out_of_files(path: Path, **_: Any) -> Image.Image:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.bmp")
+    client = serve(MemoryIndex([CaptionRecord("x", "a wall", image="x.bmp")]), Settings(images=(tmp_path,)))
+    monkeypatch.setattr(Image, "open", out_of_files)
+    answer = client.get(f"{V1}/images/x/{part}")
+    assert problem(answer, 503, "picture")["detail"] == "Cannot be read (Too many open files)."
+    assert str(tmp_path) not in answer.text
+
+
 def test_a_wrong_cursor_says_nothing_of_its_image(serve: Serve) -> None:
     client = serve(MemoryIndex([CaptionRecord("x", "a wall")]))
     problem(client.get(f"{V1}/images/x/similar", params={"after": "nonsense"}), 400, "query")
