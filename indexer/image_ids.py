@@ -18,17 +18,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from captioner.caption_files import Problem
 from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError
 from indexer.places import is_same_file, is_there
 from indexer.records import CaptionRecord, Document
 from indexer.stored_paths import RealPaths, beginnings, stored_forms
-
-if TYPE_CHECKING:
-    from indexer.sources import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +155,6 @@ class IdsOfFiles:
 
         All are read before the disk is asked for any, since a server does not wait for a slow disk.
         """
-        from indexer.sources import Problem
-
         try:
             found = {
                 (image_id, place)

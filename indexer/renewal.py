@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from captioner.caption_files import Problem
 from captioner.errors import PhotoError
 from indexer import origins
 from indexer.contract import CaptionIndex
@@ -24,9 +24,6 @@ from indexer.image_ids import IdsOfFiles, LookedUp, other_owner
 from indexer.places import is_same_file, leads_nowhere
 from indexer.records import WEB_FIELDS, AddReport, CaptionRecord, Document, image_ids
 from indexer.stored_paths import detour_in
-
-if TYPE_CHECKING:
-    from indexer.sources import Problem
 
 #: Seconds that may pass between the reading of a photo and the storing of its caption.
 _READ_TO_STORED = 30.0

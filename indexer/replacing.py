@@ -6,16 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from captioner.caption_files import Problem
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
 from indexer.image_ids import IdsOfFiles, LookedUp, is_other, is_photo_at
 from indexer.records import CaptionRecord, Document, generated_by
 from indexer.renewal import ChangedPhotos, has_moved
-
-if TYPE_CHECKING:
-    from indexer.sources import Problem
 
 #: Captions of an index whose images are compared with those of the new one; of more the memory would be felt.
 _COMPARED = 1_000_000
@@ -153,8 +150,6 @@ class Before:
     @cached_property
     def _is_sound(self) -> bool:
         """Damage would get into the new index, whose checksums are right."""
-        from indexer.sources import Problem
-
         try:
             self._index.check_stored()
         except IndexerError as error:
