@@ -15,7 +15,8 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.indexer.proxy import Proxy, serving
+from tests.indexer.proxy import Proxy
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,8 +58,7 @@ def elasticsearch_url() -> str:
 @pytest.fixture
 def proxy(elasticsearch_url: str) -> Iterator[Proxy]:
     """Before the real server."""
-    server = Proxy(elasticsearch_url)
-    with serving(server):
+    with serving(Proxy(elasticsearch_url)) as server:
         yield server
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from urllib.parse import urlsplit
+
+from tests.serving import LocalServer, Quiet
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(LocalServer):
     """Passes requests on to the real server; `fault(handler, path)` may answer instead (and gives True)."""
 
     daemon_threads = True
 
     def __init__(self, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.upstream = urlsplit(upstream)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.fault: Callable[[Handler, str], bool] = lambda handler, path: False
         self.requests: list[str] = []
 
@@ -29,7 +27,7 @@ class Proxy(ThreadingHTTPServer):
         """A client that was cut off on purpose is no news."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     server: Proxy
     body: bytes
     protocol_version = "HTTP/1.1"
@@ -69,21 +67,6 @@ class Handler(BaseHTTPRequestHandler):
     def cut(self) -> None:
         """Close the connection without an answer."""
         self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def error_body(kind: str, reason: str = "said so") -> bytes:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from indexer import download as downloading
 from indexer.download import COCO_VAL2017, Archive, DataSet, check_member, download
 from indexer.errors import DownloadError
+from tests.serving import LocalServer, Quiet, serving
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:
@@ -34,25 +33,21 @@ ANNOTATIONS = zipped(("annotations/captions_val2017.json", b'{"images": []}'))
 IMAGES = zipped(("val2017/1.jpg", b"1" * 3000), ("val2017/2.jpg", b"2" * 3000))
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Serves bytes by path. `cut` ends so many answers early; `status` answers every request so."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.files = {"/annotations/a.zip": ANNOTATIONS, "/zips/val2017.zip": IMAGES}
         self.ranges = True
         self.cut = 0
         self.status: list[int] = []
         self.asked: list[tuple[str, str | None]] = []
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     server: Server
 
     def do_GET(self) -> None:
@@ -77,18 +72,11 @@ class Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Server()) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -97,7 +85,7 @@ def data_set(server: Server) -> DataSet:
         archive("annotations/a.zip", ANNOTATIONS, "annotations/captions_val2017.json"),
         archive("zips/val2017.zip", IMAGES, "val2017"),
     )
-    return DataSet("test", server.address, archives, ())
+    return DataSet("test", server.url, archives, ())
 
 
 def test_everything_is_fetched_and_unpacked_and_the_archives_go(data_set: DataSet, tmp_path: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from hypothesis import strategies as st
 
 from indexer.elastic.credentials import authorization
 from indexer.errors import IndexerError
+from tests.serving import LocalServer, Quiet, serving
 
 SECRET = "hunter2-never-shown"
 KEY = {"ELASTICSEARCH_API_KEY": SECRET}
@@ -25,16 +24,15 @@ LINE_END = "\r\n"
 ENCODED = b64encode(f"reader:{SECRET}".encode()).decode()
 
 
-class Refusing(ThreadingHTTPServer):
+class Refusing(LocalServer):
     """Answers with the status that the path begins with, and keeps the credentials that it was sent."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.seen: list[str] = []
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     server: Refusing
 
     def do_any(self) -> None:
@@ -48,18 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_HEAD = do_any  # noqa: N815
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def server() -> Iterator[Refusing]:
-    with Refusing() as refusing:
-        thread = threading.Thread(target=refusing.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Refusing()) as refusing:
         yield refusing
-        refusing.shutdown()
-        thread.join()
 
 
 def run(words: list[str], environment: dict[str, str], folder: Path) -> str:

@@ -8,10 +8,8 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -27,6 +25,7 @@ from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.kibana import import_objects, saved_objects
 from indexer.records import CaptionRecord
 from tests.conftest import ROOT
+from tests.serving import LocalServer, Quiet, serving
 
 OBJECTS = saved_objects()
 LENSES = [one for one in OBJECTS if one["type"] == "lens"]
@@ -260,18 +259,17 @@ def test_the_server_gives_every_panel_what_the_data_hold(elastic_where: str) -> 
 # --- importing
 
 
-class Kibana(ThreadingHTTPServer):
+class Kibana(LocalServer):
     """Answers what it is told to, and keeps what it was sent."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.status, self.body = 200, json.dumps({"success": True, "successCount": len(OBJECTS)})
         self.headers: dict[str, str] = {}
         self.requests: list[tuple[str, str, Mapping[str, str], bytes]] = []
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     server: Kibana
 
     def handle_any(self) -> None:
@@ -285,21 +283,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = handle_any  # noqa: N815
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def kibana(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kibana]:
     for name in ("API_KEY", "USERNAME", "PASSWORD", "CA_CERTS"):
         monkeypatch.delenv(f"ELASTICSEARCH_{name}", raising=False)
     monkeypatch.delenv("CAPTION_INDEX", raising=False)
-    with Kibana() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Kibana()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def imported(kibana: Kibana, *options: str) -> Result:

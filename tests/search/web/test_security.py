@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tests.indexer.memory import MemoryIndex
 from tests.search.web.conftest import Serve
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.test_api import V1, ok, problem
+from tests.serving import LocalServer, Quiet, serving
 
 TOKEN = "correct horse battery"
 
@@ -366,19 +367,15 @@ def test_without_a_named_folder_no_file_is_served(serve: Serve, pictures: Path) 
     problem(client.get(f"{V1}/images/skimage%2Frocket.jpg/file"), 404, "not-found")
 
 
+class Files(Quiet, SimpleHTTPRequestHandler):
+    """Gives the files of a folder."""
+
+
 @pytest.fixture
 def web_server(photos: Path) -> Iterator[str]:
     """A server of photos on this machine: a private address."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(photos))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving(LocalServer(partial(Files, directory=str(photos)))) as server:
+        yield server.url
 
 
 def test_addresses_are_fetched_only_where_allowed(serve: Serve, web_server: str) -> None:
@@ -404,22 +401,16 @@ def slow_server(photos: Path) -> Iterator[tuple[str, threading.Semaphore, thread
     """The address of a photo that comes when the event is set; the semaphore counts who asked for it."""
     asked, gate = threading.Semaphore(0), threading.Event()
 
-    class Slow(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None: ...
-
+    class Slow(Files):
         def do_GET(self) -> None:
             if self.path.endswith(".jpg"):
                 asked.release()
                 assert gate.wait(30), "the test never opened the gate"
             super().do_GET()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Slow, directory=str(photos))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/rocket.jpg", asked, gate
+    with serving(LocalServer(partial(Slow, directory=str(photos)))) as server:
+        yield f"{server.url}/rocket.jpg", asked, gate
         gate.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_few_photos_are_downloaded_at_once(
