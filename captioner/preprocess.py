@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from captioner.errors import ModelError
 from captioner.photo import Photo, open_photo
+
+if TYPE_CHECKING:
+    import torch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,6 +63,8 @@ class Preprocess:
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, normalised, in channels-last memory."""
+        import torch  # here, since what a model is built from is read without it
+
         images = pixels.permute(0, 3, 1, 2).float()  # a view: NHWC memory is channels-last already
         mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1) * 255.0
         std = torch.tensor(self.std, device=images.device).view(1, 3, 1, 1) * 255.0

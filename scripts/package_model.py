@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from captioner import checkpoint
-from captioner.captioner import MODELS
+from captioner.finding import MODELS
 
 MOST_BYTES = 40_000_000
 

@@ -69,7 +69,7 @@ def web(
     The photo's caption becomes the query; what the providers find is downloaded politely (see `indexer
     scrape`), captioned, and ranked by exact Jaccard similarity.
     """
-    from captioner.captioner import open_captioner
+    from captioner.finding import open_captioner
 
     providers = [provider(name, os.environ) for name in dict.fromkeys(options["providers"])]
     photo = Path(query) if is_photo(query) else None

@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from captioner import checkpoint
-from captioner.captioner import Captioner, find_model
+from captioner.captioner import Captioner
 from captioner.card import without_statistics
 from captioner.checkpoint import Checkpoint
 from captioner.cider import Words
 from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import ModelError
+from captioner.finding import find_model
 from captioner.model import CaptionModel
 from captioner.model_name import model_name
 from captioner.readable import unreadable, without

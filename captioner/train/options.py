@@ -204,8 +204,8 @@ def read_text(options: Mapping[str, Any]) -> CaptionsWithoutPhotos:
 
 def read_run(options: Mapping[str, Any]) -> TrainingRun:
     """Where and how to train. Raises ModelError."""
-    from captioner.captioner import find_model
     from captioner.configuration import configuration
+    from captioner.finding import find_model
     from captioner.train.recipe import Recipe
     from captioner.train.setup import TrainingRun
     from captioner.train.word_vectors import WordVectors

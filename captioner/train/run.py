@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from captioner import checkpoint
-from captioner.checkpoint import BEST, Checkpoint
+from captioner.checkpoint import Checkpoint
 from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto, check_there
 from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.files import is_file, real_path
+from captioner.model_config import BEST, CONFIG, read_config
 from captioner.readable import unreadable, without
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
@@ -109,7 +110,7 @@ def _readable_data(
 def _check_folder(folder: Path, resume: bool) -> None:
     """Refuse a folder whose run would be overwritten, before hours of work and not after them."""
     begun, best = (folder / STATE).exists(), (folder / BEST).exists()
-    if is_file(folder / checkpoint.CONFIG):
+    if is_file(folder / CONFIG):
         raise DataError(f"{folder}: is a model's folder; name another one for the run")
     if begun and not resume:
         raise DataError(f"{folder}: holds a run already; resume it, or name another folder")
@@ -233,7 +234,7 @@ def _about(run: TrainingRun, data: TrainingData) -> dict[str, Any]:
 
 def _starting_about(run: TrainingRun) -> dict[str, Any]:
     """What is known of the model to start from."""
-    return checkpoint.read_config(run.start)[1] if run.start is not None else {}
+    return read_config(run.start)[1] if run.start is not None else {}
 
 
 def _learnt_names(data: TrainingData) -> list[str]:

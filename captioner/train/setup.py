@@ -20,6 +20,7 @@ from captioner.device import choose_device
 from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.model import CaptionModel
+from captioner.model_config import read_config
 from captioner.model_name import model_name
 from captioner.tokens import words
 from captioner.train.batches import Batches, CachedViews, CaptionsAlone, PhotoViews, TrainingDetections, Views
@@ -87,7 +88,7 @@ class TrainingRun:
         """The kind of decoder that is trained: the starting model's, or else the configuration's."""
         if self.start is None:
             return self.config.decoder
-        return str(checkpoint.read_config(self.start)[0]["model"].get("decoder"))
+        return str(read_config(self.start)[0]["model"].get("decoder"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def _initial_checkpoint(
 
 def _not_carried_over(start: Path) -> str:
     """A remark on what the model has of captions, which would not fit the trained weights; "" if nothing."""
-    settings = checkpoint.read_config(start)[0]["model"]
+    settings = read_config(start)[0]["model"]
     tables = settings.get("cooccurrence") or settings.get("phrasing")
     left_out = ["its consensus"] * bool(settings.get("consensus")) + ["its word tables"] * bool(tables)
     if not left_out:

@@ -145,7 +145,8 @@ def captions_by_model(
     captioner: str, splits: Splits, cache: Path, beam: int | None, several: int, progress: Progress
 ) -> tuple[Captions, Mapping[str, Captions]]:
     """Captions by a model, n best of the beam, greedy, diverse and as usual; made once, kept in `cache`."""
-    from captioner.captioner import Captioner, open_captioner
+    from captioner.captioner import Captioner
+    from captioner.finding import open_captioner
 
     model, photos = open_captioner(captioner), splits.paths()
     beam = beam or model.usual_beam

@@ -7,7 +7,6 @@ import io
 import itertools
 import multiprocessing
 import pickle
-import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from captioner.captioner import Caption, Captioned, Captioner, find_model, open_captioner
+from captioner.captioner import Caption, Captioned, Captioner
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
 from captioner.decoders import ShowAndTellDecoder
 from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
+from captioner.finding import open_captioner
 from captioner.fused import TOGETHER, faster_encoder
 from captioner.model import CaptionModel
 from captioner.photo import Photo
@@ -440,11 +440,6 @@ def test_it_tells_what_it_is(captioner: Captioner) -> None:
     assert repr(captioner) == f"<Captioner {captioner.identity} on cpu>"
 
 
-def test_a_model_from_elsewhere_says_what_opens_it() -> None:
-    with pytest.raises(ModelError, match=r"^hf:x/y: .*in Python captioner\.captioner\.open_captioner"):
-        Captioner.load("hf:x/y", "cpu")
-
-
 def test_the_same_weights_decoded_otherwise_are_another_captioner() -> None:
     torch.manual_seed(0)
     short, long = (replace(STUDENT, max_words=words) for words in (5, 20))
@@ -495,13 +490,6 @@ def test_a_link_to_a_folder_names_the_model(tmp_path: Path) -> None:
     assert Captioner.load(tmp_path / "current", "cpu").name == "current"
 
 
-def test_no_such_model_says_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no such model; it comes with .*, or name a model's folder"):
-        Captioner.load("nonesuch", "cpu")
-    with pytest.raises(ModelError, match=r"config\.json is missing"):
-        Captioner.load(tmp_path, "cpu")
-
-
 def test_a_model_with_another_vocabulary_is_refused(tmp_path: Path) -> None:
     folder = tiny_model(tmp_path / "model")
     words = (folder / "vocab.json").read_text()
@@ -529,35 +517,9 @@ def test_a_device_that_is_not_there(tmp_path: Path, device: str) -> None:
         Captioner.load(folder, device)
 
 
-def test_a_model_in_a_folder_of_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiny_model(tmp_path / "mine")
-    monkeypatch.chdir(tmp_path)
-    assert find_model("mine") == Path("mine")
-    shutil.rmtree("mine")
-    with pytest.raises(ModelError):
-        find_model("mine")
-
-
 def test_the_named_configurations_can_all_be_preprocessed_for() -> None:
     for name in ("default", "model1", "model5"):
         preprocess = configuration(name).preprocess
         pixels = preprocess.pixels(pictures(1)[0])
         assert pixels.shape == (preprocess.size, preprocess.size, 3)
     assert TINY.preprocess.size == 64
-
-
-@pytest.mark.parametrize("name", ["", "hf:"])
-def test_a_model_without_a_name_is_not_that_of_the_current_folder(name: str) -> None:
-    for find in (open_captioner, find_model):
-        with pytest.raises(ModelError, match="a model's name is missing"):
-            find(name)
-
-
-@pytest.mark.parametrize("given", [None, 3, b"default", ["default"]])
-def test_what_names_no_model_is_refused_in_one_line(given: Any) -> None:
-    for find in (Captioner.load, open_captioner, find_model):
-        with pytest.raises(ModelError) as refused:
-            find(given)
-        assert str(refused.value) == f"a model is given by its name or folder, not {given!r}"

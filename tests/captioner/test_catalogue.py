@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from captioner import captioner as packaged
 from captioner.catalogue import catalogue, read_entry
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
@@ -40,9 +41,17 @@ def test_weights_are_not_needed(model: Path, tmp_path: Path) -> None:
 def test_the_packages_models_come_first(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tiny_model(tmp_path / "default")
     (tmp_path / "unfinished").mkdir()
-    monkeypatch.setattr(packaged, "MODELS", tmp_path)
-    monkeypatch.setattr("captioner.catalogue.MODELS", tmp_path)
+    monkeypatch.setattr("captioner.finding.MODELS", tmp_path)
     assert [one.name for one in catalogue([model]).here] == ["default", "tiny"]
+
+
+def test_a_list_of_models_needs_no_torch(model: Path) -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom captioner.cli import main\n"
+        f"assert CliRunner().invoke(main, ['models', {str(model)!r}]).exit_code == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_json_is_whole(model: Path) -> None:

@@ -17,9 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from captioner import checkpoint
-from captioner.captioner import MODELS
-from captioner.checkpoint import CONFIG, VOCABULARY, WEIGHTS, Checkpoint
+from captioner.checkpoint import VOCABULARY, WEIGHTS, Checkpoint
 from captioner.errors import ModelError
+from captioner.finding import MODELS
+from captioner.model_config import CONFIG
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import TINY, WORDS, tiny_checkpoint, tiny_model
 
@@ -270,7 +271,7 @@ _FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from captioner import checkpoint
-from captioner.captioner import MODELS
+from captioner.finding import MODELS
 from captioner.errors import ModelError
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import tiny_checkpoint

@@ -24,6 +24,7 @@ from captioner.errors import ModelError
 from captioner.legacy.checkpoints import legacy_vocabulary
 from captioner.legacy.torch_files import read_tensors
 from captioner.legacy.unpickle import read_matrix
+from captioner.model_config import CONFIG
 from tests.captioner.original import WORDS, pickled_vocabulary
 from tests.captioner.worlds import tiny_checkpoint
 
@@ -123,7 +124,7 @@ def test_a_damaged_old_file_is_read_or_refused(seed: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "times"), [(checkpoint.CONFIG, 40), (checkpoint.VOCABULARY, 40), (checkpoint.WEIGHTS, 8)]
+    ("name", "times"), [(CONFIG, 40), (checkpoint.VOCABULARY, 40), (checkpoint.WEIGHTS, 8)]
 )
 def test_a_damaged_model_is_read_or_refused(name: str, times: int, tmp_path: Path) -> None:
     folder, chance = tmp_path / "model", random.Random(name)

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import ResNet101_Weights
 
-from captioner.captioner import MODELS
 from captioner.checkpoint import WEIGHTS
 from captioner.configuration import configuration
 from captioner.efficientnet import EfficientNetLite2, pad_same
 from captioner.encoder import imagenet_weights
+from captioner.finding import MODELS
 
 #: How the package of the ImageNet weights calls the layers of a block with all three convolutions.
 THEIRS = {

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner import checkpoint
-from captioner.checkpoint import BEST
 from captioner.cli import main
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.jsonl import HELD_OUT, jsonl
+from captioner.model_config import BEST
 from captioner.train.record import seen_in_training
 from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
 

@@ -20,9 +20,10 @@ import transformers
 from click.testing import CliRunner
 from PIL import Image
 
-from captioner.captioner import Captioner, open_captioner
+from captioner.captioner import Captioner
 from captioner.cli import main
 from captioner.errors import ModelError
+from captioner.finding import open_captioner
 from captioner.streaming import StreamingCaptioner
 from captioner.transformers_captioner import TransformersCaptioner
 

@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command in an empty folder, with a captioner without a model."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CAPTION_INDEX", raising=False)
-    monkeypatch.setattr("captioner.captioner.open_captioner", ColourCaptioner)
+    monkeypatch.setattr("captioner.finding.open_captioner", ColourCaptioner)
     before = signal.getsignal(signal.SIGTERM)
 
     def invoke(*arguments: object, stdin: str | None = None) -> Result:
@@ -518,7 +518,7 @@ def test_every_command_has_help(run: Run) -> None:
 
 _SLOW = """
 import signal, sys
-from captioner import captioner
+from captioner import finding
 from tests.indexer.proxy import Proxy
 from tests.indexer.worlds import ColourCaptioner
 
@@ -530,7 +530,7 @@ class Waits(ColourCaptioner):
                 signal.pause()
             yield result
 
-captioner.open_captioner = Waits
+finding.open_captioner = Waits
 from indexer.cli import main
 from indexer.records import CaptionRecord
 main()
@@ -573,7 +573,7 @@ def test_an_interrupted_first_build_leaves_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_photo(tmp_path / "photos" / "a.jpg")
-    monkeypatch.setattr("captioner.captioner.open_captioner", interrupted)
+    monkeypatch.setattr("captioner.finding.open_captioner", interrupted)
     result = run("build", "--folder", "photos")
     assert result.exit_code == 130
     assert result.stderr.startswith("interrupted: ")
@@ -595,7 +595,7 @@ def test_what_an_interrupted_build_says_costs_no_question_to_a_server(
         return [path for path in proxy.requests[asked[-1] :] if "lock" not in path]
 
     write_photo(tmp_path / "photos" / "a.jpg")
-    monkeypatch.setattr("captioner.captioner.open_captioner", press)
+    monkeypatch.setattr("captioner.finding.open_captioner", press)
     result = run("build", "--folder", "photos", "--index", proxied)
     assert (result.exit_code, looks()) == (130, [])
     run("build", "--jsonl", two_captions(tmp_path), "--index", proxied)

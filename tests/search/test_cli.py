@@ -403,7 +403,7 @@ class TestSimilar:
         monkeypatch.setattr(
             Searcher, "open", lambda *given: Searcher(open_index(where), lambda: loaded("default"))
         )
-        monkeypatch.setattr("captioner.captioner.open_captioner", loaded)
+        monkeypatch.setattr("captioner.finding.open_captioner", loaded)
         monkeypatch.setattr("search.compare.loader", lambda model: lambda: loaded(model))
         result = run(*arguments)
         assert (result.exit_code, result.stdout) == (1, "")

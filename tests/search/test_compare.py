@@ -66,7 +66,7 @@ def test_the_beam_reaches_the_captioner(photos: Path, monkeypatch: pytest.Monkey
             asked.append(beam)
             return super().stream(photos, beam=beam, captions=captions)
 
-    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: Recording())
+    monkeypatch.setattr("captioner.finding.open_captioner", lambda model: Recording())
     captions_by(["one"], photos / "chelsea.png", 7)
     assert asked == [7]
 
@@ -74,7 +74,7 @@ def test_the_beam_reaches_the_captioner(photos: Path, monkeypatch: pytest.Monkey
 def test_each_model_captions_the_photo_and_a_bad_photo_says_why(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: NamingCaptioner())
+    monkeypatch.setattr("captioner.finding.open_captioner", lambda model: NamingCaptioner())
     photo = tmp_path / "a-cat.png"
     photo.write_bytes((photos / "chelsea.png").read_bytes())
     assert captions_by(["one", "two"], photo) == {"one": "a cat", "two": "a cat"}

@@ -178,7 +178,7 @@ class Describing(StreamingCaptioner):
 def test_a_captioners_captions_are_kept_and_what_they_gain_is_told(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: Describing())
+    monkeypatch.setattr("captioner.finding.open_captioner", lambda model: Describing())
     chosen, done = Choices(data, captioner="describing", cache=tmp_path / "cache"), list[int]()
     outcome = run(chosen, tmp_path / "report", progress=done.append)
     ways = ("beam1x1", "beam3x3", "beam5x5")  # greedy, as usual, and enough for five captions

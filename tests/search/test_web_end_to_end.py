@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from captioner.captioner import MODELS, Captioner, PhotoCaptioner
+from captioner.captioner import Captioner, PhotoCaptioner
+from captioner.finding import MODELS
 from captioner.tokens import analyzer
 from indexer.build import Captioning
 from indexer.scrape.indexing import index_scraped

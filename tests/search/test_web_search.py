@@ -236,7 +236,7 @@ def test_nothing_found_says_why(apis: Apis, openverse: Provider, captioner: Know
 @pytest.fixture
 def command(apis: Apis, captioner: Knowing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """`search web` without its query, with this captioner and the site's API."""
-    monkeypatch.setattr("captioner.captioner.open_captioner", lambda model: captioner)
+    monkeypatch.setattr("captioner.finding.open_captioner", lambda model: captioner)
     for name, value in apis.environment().items():
         monkeypatch.setenv(name, value)
     apis.pictures["man riding motorcycle street"] = _pictures(apis, range(4))
@@ -268,7 +268,7 @@ def test_the_answer_is_among_what_the_captioner_wrote(
     other = Knowing({jpeg(number): "two men riding a horse" for number in range(4)})
     other.identity = "other@12345678"
     with monkeypatch.context() as earlier:
-        earlier.setattr("captioner.captioner.open_captioner", lambda model: other)
+        earlier.setattr("captioner.finding.open_captioner", lambda model: other)
         assert CliRunner().invoke(main, [*command, CAPTIONS[0]]).exit_code == 0
     result = CliRunner().invoke(main, [*command, CAPTIONS[0]])
     assert re.match(r"exact: all 3 matches of 4 captions, [34] examined", result.stdout.splitlines()[-1])

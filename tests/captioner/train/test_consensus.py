@@ -20,6 +20,7 @@ from captioner.decode import decode, usual_decoding
 from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
+from captioner.model_config import read_config
 from captioner.noun_phrases import NounPhrases
 from captioner.train.consensus import add_consensus
 from captioner.train.record import seen_in_training
@@ -178,7 +179,7 @@ def test_a_model_that_is_trained_on_has_no_consensus(
     assert watch.remarks == [f"{left_out}`captioner consensus` makes new ones"]
     assert trained.model.consensus is None
     assert trained.model.config.consensus is None
-    assert checkpoint.read_config(tmp_path / "run" / BEST)[0]["model"]["consensus"] is None
+    assert read_config(tmp_path / "run" / BEST)[0]["model"]["consensus"] is None
 
 
 def test_the_student_projects_models_have_none(tmp_path: Path) -> None:

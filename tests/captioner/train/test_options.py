@@ -11,7 +11,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from captioner import captioner as packaged
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
@@ -45,7 +44,7 @@ def test_the_recipe_is_that_of_the_family_that_is_trained(tmp_path: Path) -> Non
 def test_a_model_to_start_from_may_be_given_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packaged, "MODELS", tmp_path)
+    monkeypatch.setattr("captioner.finding.MODELS", tmp_path)
     start = tiny_model(tmp_path / "default")
     assert run_of(start=Path("default")).start == start
     with pytest.raises(ModelError, match="none: no such model; it comes with default"):

@@ -7,9 +7,9 @@ import hashlib
 
 import pytest
 
-from captioner.captioner import MODELS
-from captioner.checkpoint import read_config
 from captioner.errors import DataError
+from captioner.finding import MODELS
+from captioner.model_config import read_config
 from captioner.train.record import KEY, check_unseen, record, seen_in_training
 from tests.captioner.test_photo_names import ONE, TWO
 

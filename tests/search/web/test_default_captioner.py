@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from captioner.captioner import open_captioner
+from captioner.finding import open_captioner
 from indexer.records import CaptionRecord
 from search.web.app import create_app
 from tests.indexer.memory import MemoryIndex
