@@ -11,7 +11,7 @@ from yarl import URL
 
 from indexer.scrape.addresses import AddressGuard, Network
 from indexer.scrape.items import RefusalError, UnansweredError
-from indexer.scrape.pace import Clock, Pace, retry_after
+from indexer.scrape.pace import Clock, Pace, RestingHostError, retry_after
 from indexer.scrape.providers.protocol import FindError
 from indexer.scrape.reasons import PASSING
 from indexer.scrape.robots import LARGEST, Robots, check_robots_tag, text_of
@@ -94,12 +94,10 @@ class Fetcher:
         wanted = _RequestKind(sent, _check_api, self._of_text, api=True)
         try:
             return await self._retry(lambda: self._answer(address, wanted, find_error))
+        except RestingHostError as refusal:
+            raise UnansweredError(refusal.reason, refusal.detail) from None
         except RefusalError as refusal:
-            host = URL(url).host
-            named = refusal.detail.startswith(f"{host} ")  # as where it asks to wait
-            raise UnansweredError(
-                refusal.reason, refusal.detail if named else f"{host}: {refusal.detail}"
-            ) from None
+            raise UnansweredError(refusal.reason, f"{URL(url).host}: {refusal.detail}") from None
 
     async def _answer(self, address: str, wanted: _RequestKind, find_error: FindError) -> Any:
         """The JSON of one answer. Raises UnansweredError for an error that it holds.

@@ -20,6 +20,13 @@ _HOSTS = 4096
 _REST = 5.0
 
 
+class RestingHostError(RefusalError):
+    """A host that rests for longer than is waited; its `detail` names it."""
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__("rate-limited", detail, retry_after=seconds)
+
+
 class Clock:
     """Time as the scraper sees it; tests give one that jumps instead of sleeping."""
 
@@ -52,8 +59,8 @@ class Pace:
 
     `per_host` connections at once, `delay` seconds between the starts of two requests, of hosts with longer
     `delays` (an API's rate limit) as many as those say. A host that asks to wait longer than `longest_wait`
-    seconds is not waited for: RefusalError("rate-limited"). Nor is one that refuses time and again, until it
-    would have to rest that long.
+    seconds is not waited for: RestingHostError. Nor is one that refuses time and again, until it would have
+    to rest that long.
     """
 
     def __init__(
@@ -100,7 +107,7 @@ class Pace:
         if wait > self.longest_wait:
             given_up = f"{name} refused {host.refusals} times in a row and is asked no more in this run"
             asks = given_up if math.isinf(wait) else f"{name} asks to wait {wait:.0f} s"
-            raise RefusalError("rate-limited", asks, retry_after=wait)
+            raise RestingHostError(asks, wait)
         start = max(now, host.next_at)
         host.next_at = start + host.delay
         return start
