@@ -27,7 +27,12 @@ def clean(text: str) -> str:
 
 def error_text(error: BaseException, longest: int = 200) -> str:
     """The message of a library's error, on one line and no longer than this: it may repeat a whole file."""
-    return " ".join(str(error)[:1000].split())[:longest] or type(error).__name__
+    return one_line(str(error), longest) or type(error).__name__
+
+
+def one_line(text: str, longest: int) -> str:
+    """What another program says, on one line and no longer than this."""
+    return " ".join(text[: 5 * longest].split())[:longest]
 
 
 def _replace_refused(text: str, instead: Callable[[str], str]) -> str:

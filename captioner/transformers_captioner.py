@@ -21,6 +21,7 @@ from captioner.effort import MOST_BEAM, USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.extras import how_to_install
 from captioner.model_name import model_name
+from captioner.outside import error_text
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner, is_out_of_memory
 
@@ -218,10 +219,9 @@ def _explain(model: str, error: BaseException) -> str:
         return (
             f"{model}: neither such a folder nor such a model is here, and huggingface.co cannot be reached"
         )
-    text = " ".join(str(error).split())
-    if "safetensors" in text and "SafetensorError" not in causes:
+    if "safetensors" in str(error) and "SafetensorError" not in causes:
         return f"{model}: has no weights in safetensors; other formats are not loaded, as they can run code"
-    return f"{model}: cannot be loaded as an image-to-text model ({text[:200] or type(error).__name__})"
+    return f"{model}: cannot be loaded as an image-to-text model ({error_text(error)})"
 
 
 def _error_classes(error: BaseException | None) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
 
+from captioner.outside import one_line
 from indexer.elastic.connection import server_parts
 from indexer.elastic.credentials import authorization, verification
 from indexer.elastic.faults import no_answer, refusal
@@ -127,7 +128,7 @@ def _refusal(base: str, status: int, content: bytes) -> str:
         404: "no such address; add Kibana's base path where it has one",
         503: "Kibana is not ready yet; try again in a minute",
     }.get(status, "add Kibana's base path where it has one" if 300 <= status < 400 else "")
-    message = " ".join(str(_parsed(content).get("message", "")).split())[:300]
+    message = one_line(str(_parsed(content).get("message", "")), 300)
     return refusal(base, "Kibana", status, advice, message)
 
 

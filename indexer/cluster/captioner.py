@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from captioner.extras import how_to_install
+from captioner.outside import error_text
 from captioner.photo import Photo
 from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from indexer.batching import batches
@@ -93,7 +94,7 @@ def connect(address: str | None) -> None:
         ray.init(address=address or "local", **options)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         where = address or "this machine"
-        raise IndexerError(f"no Ray cluster at {where}: {' '.join(str(error).split())[:200]}") from None
+        raise IndexerError(f"no Ray cluster at {where}: {error_text(error)}") from None
 
 
 def _quiet_and_in_order(context: Any) -> None:

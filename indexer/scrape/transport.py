@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import aiohttp
 from yarl import URL
 
+from captioner.outside import one_line
 from indexer.scrape.addresses import AddressGuard, AddressRefusedError
 from indexer.scrape.items import RefusalError
 
@@ -135,7 +136,7 @@ def _without_address(error: BaseException) -> str:
         return "the server ended the connection without an answer"
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     said = getattr(cause, "strerror", None)
-    return " ".join(str(said or type(error).__name__).split())[:200]
+    return one_line(str(said or type(error).__name__), 200)
 
 
 async def _read(answer: aiohttp.ClientResponse, limits: Limits) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.outside import clean, error_text, printable
+from captioner.outside import clean, error_text, one_line, printable
 
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467.jpg"
@@ -43,6 +43,11 @@ def test_a_sentence_is_one_line_with_a_mark_where_something_was() -> None:
 )
 def test_an_error_of_others_is_one_short_line(error: Exception, text: str) -> None:
     assert error_text(error) == text
+
+
+def test_what_another_program_says_is_one_short_line() -> None:
+    assert one_line(" not\n  ready\t", 100) == "not ready"
+    assert one_line("many words " * 10**6, 15) == "many words many"
 
 
 @given(texts)
