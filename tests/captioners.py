@@ -20,6 +20,7 @@ class WithoutModel(PhotoCaptioner):
 
     def __init__(self, name: str) -> None:
         self.name, self.identity = name, f"{name}@12345678"
+        self.beams: list[int | None] = []  # of each call, as it began
 
     @abstractmethod
     def texts(self, name: str, image: Image.Image) -> Iterable[str]:
@@ -28,6 +29,7 @@ class WithoutModel(PhotoCaptioner):
     def stream(
         self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
     ) -> Iterator[Captioned]:
+        self.beams.append(beam)
         for photo in photos:
             name = photo_name(photo)
             try:

@@ -18,9 +18,9 @@ from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource, Problem
 from tests.indexer.worlds import (
-    AskedIndex,
     ColourCaptioner,
     DraftingIndex,
+    NotingPlaces,
     captioning,
     write_noise,
     write_photo,
@@ -160,7 +160,7 @@ class TestGonePhotos:
         listed, gone = write_noise(tmp_path / "a.png", 1), write_noise(tmp_path / "b.png", 2)
         linked = tmp_path / "c.png"
         linked.symlink_to(write_noise(tmp_path / ".elsewhere" / "c.png", 3))
-        index = AskedIndex()
+        index = NotingPlaces()
         add(index, [FolderSource(tmp_path)], captioning(ColourCaptioner(), captions=5))
         gone.unlink()
         linked.resolve().unlink()

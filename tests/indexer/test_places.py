@@ -19,9 +19,9 @@ from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource, Source, SourceItem
 from tests.indexer.worlds import (
-    AskedIndex,
     ColourCaptioner,
     DraftingIndex,
+    NotingPlaces,
     Stopped,
     captioning,
     write_noise,
@@ -329,7 +329,7 @@ class TestNestedFolders:
     def test_the_index_is_asked_once_for_a_folder_and_only_where_photos_are_new_to_it(
         self, tmp_path: Path
     ) -> None:
-        index = AskedIndex()
+        index = NotingPlaces()
         for number in range(loading.LOOK_UP + 3):
             write_photo(tmp_path / f"{number}.jpg")
         for asked in (2, 1):  # the photos that are gone are asked for, too

@@ -135,7 +135,7 @@ class DraftingIndex(MemoryIndex):
         return [document.record for document in self.documents.values()]
 
 
-class AskedIndex(DraftingIndex):
+class NotingPlaces(DraftingIndex):
     """Notes what places are told by the index, and for which of them the disk is asked."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from tests.search.worlds import searcher
 CAPTIONS = ["A dog on the beach", "Dogs on beaches", "two frisbees", "a frisbee", "white tables", "a sofa"]
 
 
-class AskedIndex(MemoryIndex):
+class NotingCorrections(MemoryIndex):
     """Notes of which tokens it was asked for others."""
 
     def __init__(self, captions: Iterable[str] = CAPTIONS, name: str = "english/2") -> None:
@@ -43,7 +43,7 @@ class AskedIndex(MemoryIndex):
 def test_they_are_words_as_captions_write_them(
     sentence: str, without: list[str], found: dict[str, tuple[str, ...]]
 ) -> None:
-    results = searcher(AskedIndex()).text(sentence, without=without)
+    results = searcher(NotingCorrections()).text(sentence, without=without)
     assert results.corrections == found
     as_lists = {"corrections": {stem: [*words] for stem, words in found.items()}} if found else {}
     told = results.as_json()["query"]
@@ -51,13 +51,13 @@ def test_they_are_words_as_captions_write_them(
 
 
 def test_a_search_whose_words_are_all_found_asks_for_none() -> None:
-    index = AskedIndex()
+    index = NotingCorrections()
     assert searcher(index).text("a dog on the beach").corrections == {}
     assert index.doubted == []
 
 
 def test_the_first_page_tells() -> None:
-    index = AskedIndex()
+    index = NotingCorrections()
     first = searcher(index).text("dog beach dgo", 1)
     assert (first.corrections, index.doubted) == ({"dgo": ("dog",)}, [["dgo"]])
     assert searcher(index).text("dog beach dgo", 1, after=first.cursor).corrections == {}
@@ -65,14 +65,14 @@ def test_the_first_page_tells() -> None:
 
 
 def test_what_a_word_only_implies_is_not_misspelt() -> None:
-    index = AskedIndex(["a lift", "a rome"])
+    index = NotingCorrections(["a lift", "a rome"])
     results = searcher(index).text("couches")  # which implies live and room
     assert results.unknown >= {"couch", "live", "room"}
     assert index.doubted == [["couch"]]
 
 
 def test_a_text_of_many_strange_words_is_not_misspelt() -> None:
-    index = AskedIndex()
+    index = NotingCorrections()
     words = "dgo baech tabel soffa whitte frizbee".split()
     assert len(words) == MOST_WORDS + 1
     assert searcher(index).text(" ".join(words)).corrections == {}
@@ -81,22 +81,22 @@ def test_a_text_of_many_strange_words_is_not_misspelt() -> None:
 
 def test_tokens_asked_for_beside_a_caption_may_be_misspelt() -> None:
     asked = Asked("a dog", frozenset({"dog", "dog*2", "frizbe", "frizbe*2"}))
-    found = searcher(AskedIndex()).any_of([asked])
+    found = searcher(NotingCorrections()).any_of([asked])
     assert found.corrections == {"frizbe": ("frisbee",)}
-    assert searcher(AskedIndex()).tokens({"dgo", "dgo*2"}).corrections == {"dgo": ("dog",)}
+    assert searcher(NotingCorrections()).tokens({"dgo", "dgo*2"}).corrections == {"dgo": ("dog",)}
 
 
 def test_each_of_several_searches_has_its_own() -> None:
-    found = searcher(AskedIndex()).texts(["a dgo", "the baech"])
+    found = searcher(NotingCorrections()).texts(["a dgo", "the baech"])
     assert found.corrections == {"dgo": ("dog",), "baech": ("beach",)}
 
 
 def test_an_index_that_cannot_tell_spoils_no_answer() -> None:
-    class Failing(AskedIndex):
+    class Failing(NotingCorrections):
         def corrections(self, tokens: Iterable[str]) -> Mapping[str, Sequence[str]]:
             raise IndexUnavailableError("no answer")
 
-    class FailingLater(AskedIndex):
+    class FailingLater(NotingCorrections):
         def candidates_many(self, queries: Sequence[Query], limit: int) -> list[Candidates]:
             if self.doubted:
                 raise IndexUnavailableError("no answer")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.errors import PhotoError
-from captioner.photo import Photo
-from captioner.photo_captioner import Captioned
 from indexer.contract import View
 from indexer.errors import IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
@@ -39,7 +37,7 @@ from tests.search.worlds import (
 )
 
 
-class AskedIndex(MemoryIndex):
+class NotingKnown(MemoryIndex):
     """Notes which tokens it was asked of."""
 
     def __init__(self, records: Iterable[CaptionRecord]) -> None:
@@ -123,7 +121,7 @@ class TestExact:
         assert not results.as_json()["exact"]
 
     def test_words_that_no_caption_has_are_named(self) -> None:
-        index = AskedIndex(
+        index = NotingKnown(
             [CaptionRecord("1", "dog beach", source="coco"), CaptionRecord("2", "cat", source="web")]
         )
         search = searcher(index)
@@ -136,17 +134,17 @@ class TestExact:
         assert search.texts(["cat dgo", "dog egg"], 1, after=further.cursor).unknown == frozenset()
 
     def test_a_word_that_was_held_a_moment_ago_is_not_asked_for_again(self) -> None:
-        index = AskedIndex([CaptionRecord("1", "dog"), CaptionRecord("2", "cat")])
+        index = NotingKnown([CaptionRecord("1", "dog"), CaptionRecord("2", "cat")])
         search = searcher(index)
         assert [search.text("dog cat dgo", 1).unknown for _ in range(2)] == [{"dgo"}, {"dgo"}]
         assert index.doubted == [{"dgo", "cat"}, {"dgo"}]
 
     def test_barred_words_that_no_caption_has_are_named(self) -> None:
-        search = searcher(AskedIndex([CaptionRecord("1", "dog beach")]))
+        search = searcher(NotingKnown([CaptionRecord("1", "dog beach")]))
         assert search.text("dog", without=["beech", "beach"]).unknown == {"beech"}
 
     def test_an_index_that_cannot_tell_spoils_no_answer(self) -> None:
-        class Failing(AskedIndex):
+        class Failing(NotingKnown):
             def known(self, tokens: Iterable[str]) -> frozenset[str]:
                 raise IndexUnavailableError("no answer")
 
@@ -154,12 +152,12 @@ class TestExact:
         assert (len(results.hits), results.unknown) == (1, frozenset())
 
     def test_an_index_is_not_asked_of_hundreds_of_words(self) -> None:
-        index = AskedIndex([CaptionRecord("1", "dog")])
+        index = NotingKnown([CaptionRecord("1", "dog")])
         strange = " ".join(f"w{number}" for number in range(MOST + 1))
         assert (searcher(index).text(f"dog {strange}").unknown, index.doubted) == (frozenset(), [])
 
     def test_a_search_whose_words_are_all_found_asks_nothing_more(self) -> None:
-        index = AskedIndex([CaptionRecord("1", "dog beach"), CaptionRecord("2", "cat")])
+        index = NotingKnown([CaptionRecord("1", "dog beach"), CaptionRecord("2", "cat")])
         results = searcher(index).text("dog cat")
         assert (results.unknown, index.doubted) == (frozenset(), [])
         assert "unknown" not in results.as_json()["query"]
@@ -373,18 +371,10 @@ class TestPhotos:
         assert [(hit.image_id, hit.jaccard) for hit in results.hits] == [("i0", 1.0)]
 
     def test_captions_are_written_by_the_models_usual_beam(self, folder: Path) -> None:
-        asked: list[int | None] = []
-
-        class Watched(NamingCaptioner):
-            def stream(
-                self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-            ) -> Iterator[Captioned]:
-                asked.append(beam)
-                return super().stream(photos, beam=beam, captions=captions)
-
-        search, photo = Searcher(MemoryIndex([CaptionRecord("cat", "a cat")]), Watched), folder / "a-cat.png"
+        captioner, photo = NamingCaptioner(), folder / "a-cat.png"
+        search = Searcher(MemoryIndex([CaptionRecord("cat", "a cat")]), lambda: captioner)
         search.caption(photo), search.similar(photo), list(search.similar_many([photo]))
-        assert asked == [None, None, None]
+        assert captioner.beams == [None, None, None]
 
     def test_a_bad_photo_says_why(self, folder: Path) -> None:
         with pytest.raises(PhotoError, match=r"broken\.png"):

@@ -209,17 +209,9 @@ def test_a_fault_amid_a_batch_leaves_the_captions_that_were_written(start: Start
 
 
 def test_captions_are_written_with_the_beam_that_was_named(start: Start, photo: bytes) -> None:
-    asked: list[int | None] = []
-
-    class Recording(FakeCaptioner):
-        def stream(
-            self, photos: Iterable[Photo], *, beam: int | None = None, captions: int = 1
-        ) -> Iterator[Captioned]:
-            asked.append(beam)
-            return super().stream(photos, beam=beam, captions=captions)
-
-    start(Recording, beam=7).submit(photo).result(SECONDS)
-    assert asked == [7]
+    captioner = FakeCaptioner()
+    start(lambda: captioner, beam=7).submit(photo).result(SECONDS)
+    assert captioner.beams == [7]
 
 
 def test_stopping_cancels_what_waits(photo: bytes) -> None:
