@@ -143,6 +143,6 @@ def captions_of(
 
 def _texts(captioned: Captioned) -> list[str]:
     """The captions of a photo, the best first. Raises PhotoError where it has none."""
-    if captioned.error is not None:
-        raise PhotoError(captioned.error)
+    if captioned.reason is not None:
+        raise PhotoError(captioned.reason, captioned.image)
     return [caption.text for caption in captioned.captions]
