@@ -112,8 +112,10 @@ class HtmlPage:
     def _items(self, page: _PicturePage, address: str, query: str) -> list[Item]:
         heading, author = plain_text("".join(page.title)), plain_text(page.author)
         found = []
-        for url, alternative in page.pictures.items():
-            title = plain_text(alternative) or heading
+        for url, words in page.pictures.items():
+            # The heading of a gallery says the same of every picture, and of the logo.
+            of_page = url == page.own_picture or len(page.pictures) == 1
+            title = plain_text(words) or (heading if of_page else "")
             found.append(
                 Item(
                     url=url,
@@ -123,18 +125,19 @@ class HtmlPage:
                     creator=author,
                     license_url=page.license_url,
                     license=page.license_url,
-                    attribution=attribution(title, author, page.license_url, address),
+                    attribution=attribution(title or heading, author, page.license_url, address),
                 )
             )
         return found
 
 
 class _PicturePage(HtmlReader):
-    """Reads a page's pictures (URL -> alternative text), title, licence link and wishes for robots."""
+    """Reads a page's pictures (URL -> words of their own), title, licence link and wishes for robots."""
 
     def __init__(self, address: URL) -> None:
         self.base = address
         self.pictures: dict[str, str] = {}
+        self.own_picture = ""  # the one that stands for the whole page
         self.title: list[str] = []
         self.author = ""
         self.license_url = ""
@@ -179,7 +182,7 @@ class _PicturePage(HtmlReader):
         elif name == "author":
             self.author = content
         elif values.get("property", "").lower() == "og:image":
-            self._picture(content, "")
+            self.own_picture = self._picture(content, "") or self.own_picture
 
     def _image(self, values: dict[str, str]) -> None:
         """The largest of what a browser could choose from; of equals the element's own, for old browsers."""
@@ -187,17 +190,17 @@ class _PicturePage(HtmlReader):
         offered = [plain, *_offered(values), *(self._sources or ())]
         self._sources = None if self._sources is None else []
         for candidate in sorted(offered, key=size_of, reverse=True):
-            if self._picture(candidate.address, values.get("alt", "")):
+            if self._picture(candidate.address, values.get("alt") or values.get("title", "")):
                 return
 
-    def _picture(self, address: str, alternative: str) -> bool:
-        """Whether this is the address of a picture on the web; then it is noted."""
+    def _picture(self, address: str, words: str) -> str:
+        """The address of a picture on the web, which is noted; empty if it is none."""
         url = self._absolute(address.strip())
         if url is None or url.scheme not in ("http", "https"):
-            return False
+            return ""
         # A picture may come several times, and be described only once (og:image has no words).
-        self.pictures[str(url)] = self.pictures.get(str(url)) or alternative
-        return True
+        self.pictures[str(url)] = self.pictures.get(str(url)) or words
+        return str(url)
 
     def _absolute(self, address: str) -> URL | None:
         if not 0 < len(address) <= _LONGEST_LINK:

@@ -453,7 +453,8 @@ def test_the_pictures_of_a_page(site: Site, scraping: Scraping) -> None:
     assert (grey.title, grey.creator) == ("A grey cat", "Ann")
     assert grey.license_url == "https://creativecommons.org/licenses/by/4.0/"
     assert grey.page == site.url("/gallery/")
-    assert items[site.url("/pictures/2.jpg")].title == "My cats"
+    bare = items[site.url("/pictures/2.jpg")]
+    assert (bare.title, "My cats" in bare.attribution) == ("", True)
 
 
 def _found(site: Site, scraping: Scraping, markup: str) -> list[tuple[str, str]]:
@@ -496,7 +497,7 @@ def test_each_picture_of_a_page_is_one(site: Site, scraping: Scraping) -> None:
     )
     found = _found(site, scraping, "".join(picture.replace("%s", name) for name in "ab"))
     assert sorted(found) == [
-        *(("/a.webp", "a"), ("/b.webp", "b"), ("/in-a.jpg", "Cats"), ("/in-b.jpg", "Cats")),
+        *(("/a.webp", "a"), ("/b.webp", "b"), ("/in-a.jpg", ""), ("/in-b.jpg", "")),
     ]
 
 
@@ -525,7 +526,7 @@ def test_a_page_is_read_whatever_its_charset(charset: str, site: Site, scraping:
     assert scraping.items()[url].title == "A \\cat"
 
 
-def test_a_title_belongs_to_the_page_and_words_to_the_picture(site: Site, scraping: Scraping) -> None:
+def test_a_title_is_of_the_page_s_own_picture_and_words_of_theirs(site: Site, scraping: Scraping) -> None:
     site.pages["/page"] = Answer(
         b"""<title>My cats</title><meta property="og:image" content="/1.jpg"><meta name=author content=Ann>
         <svg><title>An arrow</title></svg><img src="/1.jpg" alt="A grey cat"><img src="/1.jpg" alt="Again">
@@ -534,7 +535,17 @@ def test_a_title_belongs_to_the_page_and_words_to_the_picture(site: Site, scrapi
     )
     urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in (1, 2, 3)]
     scraping([site.url("/page")], HtmlPage())
-    assert [scraping.items()[url].title for url in urls] == ["A grey cat", "My cats", "My cats"]
+    assert [scraping.items()[url].title for url in urls] == ["A grey cat", "", ""]
+
+
+def test_only_one_picture_of_several_is_the_page_s_own(site: Site, scraping: Scraping) -> None:
+    site.pages["/page"] = Answer(
+        b"""<title>My cats</title><img src="/1.jpg"><img src="/2.jpg" title="A grey cat">
+        <img src="/3.jpg" alt=""><meta property="og:image" content="/3.jpg"><meta property="og:image" content="data:,x">"""
+    )
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in (1, 2, 3)]
+    scraping([site.url("/page")], HtmlPage())
+    assert [scraping.items()[url].title for url in urls] == ["", "A grey cat", "My cats"]
 
 
 def test_titles_with_odd_markup_reach_the_manifest(site: Site, scraping: Scraping, tmp_path: Path) -> None:
