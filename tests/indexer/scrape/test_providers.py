@@ -541,7 +541,8 @@ def test_a_title_is_of_the_page_s_own_picture_and_words_of_theirs(site: Site, sc
 def test_only_one_picture_of_several_is_the_page_s_own(site: Site, scraping: Scraping) -> None:
     site.pages["/page"] = Answer(
         b"""<title>My cats</title><img src="/1.jpg"><img src="/2.jpg" title="A grey cat">
-        <img src="/3.jpg" alt=""><meta property="og:image" content="/3.jpg"><meta property="og:image" content="data:,x">"""
+        <img src="/3.jpg" alt=""><meta property="og:image" content="/3.jpg">
+        <meta property="og:image" content="data:,x">"""
     )
     urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in (1, 2, 3)]
     scraping([site.url("/page")], HtmlPage())
