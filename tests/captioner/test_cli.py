@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -251,7 +252,9 @@ def test_help_and_version_need_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_control_c_gives_one_line_and_130(model: Path, folder: Path) -> None:
+@contextmanager
+def at_work(model: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command in the midst of thousands of photos: its first line has been read."""
     command = [sys.executable, "-m", "captioner.cli", "caption", *[str(folder)] * 2000]
     options = ["--model", str(model), "--device", "cpu"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
@@ -259,6 +262,11 @@ def test_control_c_gives_one_line_and_130(model: Path, folder: Path) -> None:
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None and process.stdout.readline()
+        yield process
+
+
+def test_control_c_gives_one_line_and_130(model: Path, folder: Path) -> None:
+    with at_work(model, folder) as process:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
     assert process.returncode == 130
@@ -266,13 +274,8 @@ def test_control_c_gives_one_line_and_130(model: Path, folder: Path) -> None:
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, folder: Path) -> None:
-    command = [sys.executable, "-m", "captioner.cli", "caption", *[str(folder)] * 2000]
-    options = ["--model", str(model), "--device", "cpu"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None and process.stdout.readline()
+    with at_work(model, folder) as process:
+        assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 141

@@ -20,13 +20,14 @@ from search.wanted import Options
 from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.search.worlds import (
     ANALYZER,
+    Case,
     Engine,
     HastyIndex,
     RoundingIndex,
+    cases,
     check_all_pages,
     dog_and,
     engines,
-    filters,
     pages,
     queries,
     records,
@@ -47,19 +48,10 @@ lengths = st.integers(0, 9)
 
 
 class TestPages:
-    @given(engines, worlds, queries, st.integers(1, 4), filters, st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]))
-    def test_all_pages_together_are_the_whole_answer(
-        self,
-        engine: Engine,
-        world: list[CaptionRecord],
-        query: frozenset[str],
-        k: int,
-        allowed: Filters,
-        least: float,
-    ) -> None:
-        index = engine(world, ANALYZER)
-        found = pages(searcher(index), query, k, filters=allowed, min_score=least)
-        check_all_pages(found, best_of_images(index, [query], allowed, least))
+    @given(cases)
+    def test_all_pages_together_are_the_whole_answer(self, case: Case) -> None:
+        found = pages(searcher(case.index), case.query, case.k, filters=case.allowed, min_score=case.least)
+        check_all_pages(found, case.truth)
 
     @given(engines, worlds, st.lists(records, max_size=6), st.sets(st.sampled_from(["i1", "i4"])), queries)
     def test_captions_that_come_and_go_between_pages_repeat_nothing_and_lose_nothing_else(

@@ -15,20 +15,19 @@ from captioner.errors import PhotoError
 from indexer.contract import View
 from indexer.errors import IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
-from indexer.records import Candidates, CaptionRecord, Document, Filters, Query
+from indexer.records import Candidates, CaptionRecord, Document, Query
 from search.asked import Asked, analysed
 from search.errors import QueryError
 from search.photo_question import IndexedImage
 from search.searcher import Searcher
 from search.unknown import MOST
-from tests.indexer.memory import MemoryIndex, best_of_images
+from tests.indexer.memory import MemoryIndex
 from tests.search.worlds import (
     ANALYZER,
-    Engine,
+    Case,
     EvasiveIndex,
     NamingCaptioner,
-    engines,
-    filters,
+    cases,
     queries,
     records,
     searcher,
@@ -50,21 +49,12 @@ class NotingKnown(MemoryIndex):
 
 
 class TestExact:
-    @given(engines, worlds, queries, st.integers(1, 6), filters, st.sampled_from([0.0, 0.25, 0.5, 1.0]))
-    def test_the_answer_is_brute_force(
-        self,
-        engine: Engine,
-        world: list[CaptionRecord],
-        query: frozenset[str],
-        k: int,
-        allowed: Filters,
-        least: float,
-    ) -> None:
-        index = engine(world, ANALYZER)
-        results = searcher(index).tokens(query, k, filters=allowed, min_score=least)
-        truth = best_of_images(index, [query], allowed, least)
+    @given(cases)
+    def test_the_answer_is_brute_force(self, case: Case) -> None:
+        results = searcher(case.index).tokens(case.query, case.k, filters=case.allowed, min_score=case.least)
+        truth = case.truth
         assert results.exact
-        assert [hit.jaccard for hit in results.hits] == sorted(truth.values(), reverse=True)[:k]
+        assert [hit.jaccard for hit in results.hits] == sorted(truth.values(), reverse=True)[: case.k]
         assert {hit.image_id: hit.jaccard for hit in results.hits}.items() <= truth.items()
         assert [hit.rank for hit in results.hits] == list(range(1, len(results.hits) + 1))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,7 +16,7 @@ from search.hits import Results
 from search.searcher import Searcher
 from search.wanted import Options
 from tests.captioners import WithoutModel
-from tests.indexer.memory import MemoryIndex, order_of
+from tests.indexer.memory import MemoryIndex, best_of_images, order_of
 
 #: Few words, so that ties, equal captions and worse captions of one image are common.
 WORDS = ("bike", "cat", "dog", "egg", "fish", "goat", "hat")
@@ -109,6 +110,32 @@ class NamingCaptioner(WithoutModel):
 #: The smallest first question makes the loop work even in a small world.
 engines = st.sampled_from([MemoryIndex, RoundingIndex, HastyIndex])
 Engine = Callable[[list[CaptionRecord], str], MemoryIndex]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A search of a small world."""
+
+    index: MemoryIndex
+    query: frozenset[str]
+    k: int
+    allowed: Filters
+    least: float
+
+    @property
+    def truth(self) -> dict[str, float]:
+        """Every image that answers, with its similarity."""
+        return best_of_images(self.index, [self.query], self.allowed, self.least)
+
+
+cases = st.builds(
+    Case,
+    st.builds(lambda engine, world: engine(world, ANALYZER), engines, worlds),
+    queries,
+    st.integers(1, 6),
+    filters,
+    st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]),
+)
 
 
 def searcher(index: CaptionIndex) -> Searcher:
