@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
 from indexer.analyzers import known_analyzer
+from indexer.check_lines import first_told
 from indexer.contract import CaptionIndex
 from indexer.elastic import rollout
 from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address, connect, parse
-from indexer.elastic.documents import findable
+from indexer.elastic.documents import filter_clauses, findable, problem, to_record
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.generations import Generation, live_generation, missing_error, refresh, refuse_to_write
 from indexer.elastic.live import LiveGeneration
+from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.reader import ElasticReader
 from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.elastic.rollout import ElasticDraft
+from indexer.elastic.searches import count_documents
+from indexer.elastic.status import status_of
 from indexer.given import listed
 from indexer.records import (
     NO_FILTERS,
+    RECORD_FIELDS,
     AddReport,
     Allowed,
     CaptionRecord,
@@ -31,6 +37,8 @@ from indexer.records import (
     IndexStatus,
 )
 from indexer.storable import Storable, check_draft
+
+_T = TypeVar("_T")
 
 
 class ElasticIndex(CaptionIndex):
@@ -77,29 +85,51 @@ class ElasticIndex(CaptionIndex):
 
     @property
     def analyzer(self) -> str:
-        return self._reader.analyzer
-
-    @property
-    def known_count(self) -> int | None:
-        return self._reader.known_count
+        return self._live.analyzer
 
     def records(self, filters: Allowed = NO_FILTERS) -> Iterator[CaptionRecord]:
-        return self._reader.records(Filters(filters))
+        allowed = Filters(filters)
+
+        def passing(point: PointInTime) -> Iterator[CaptionRecord]:
+            hits = point.stream({"bool": {"filter": filter_clauses(allowed)}}, RECORD_FIELDS)
+            # To the server a value that is too long to be found by is missing.
+            return filter(allowed.matches, (to_record(hit["_source"]) for hit in hits))
+
+        return self._of_one_moment(passing)
 
     def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        return self._reader.places(beginning)
+        return self._of_one_moment(lambda point: point.places(beginning))
 
     def images(self) -> Iterator[str]:
-        return self._reader.images()
+        return self._of_one_moment(lambda point: point.images())
+
+    def _of_one_moment(self, read: Callable[[PointInTime], Iterator[_T]]) -> Iterator[_T]:
+        with clear_errors(self._address):
+            if self._live.never_built():
+                return
+            with PointInTime(self._client, self._address.name) as point:
+                yield from read(point)
 
     def status(self) -> IndexStatus:
-        return self._reader.status()
+        return self._retrier.ask(lambda: status_of(self._client, self.where, self._live.look_up()))
 
     def caption_count(self) -> int:
-        return self._reader.caption_count()
+        with clear_errors(self._address):
+            if self._live.never_built():
+                return 0
+            return count_documents(self._client, self._address.name)
 
     def check(self) -> list[str]:
-        return self._reader.check()
+        """Read every document: one line for each that is not what its caption makes of it, up to a few."""
+        with clear_errors(self._address):
+            live = self._live.look_up()
+            if live is None:
+                return []
+            analyze = known_analyzer(self.where, live.analyzer)
+            with PointInTime(self._client, live.index) as point:
+                hits = point.stream()
+                found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
+                return first_told(filter(None, found))
 
     # Writing.
 

@@ -1,40 +1,24 @@
-"""What is asked of the captions behind a name."""
+"""What a search asks of the captions behind a name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
 from elasticsearch import Elasticsearch
 
-from indexer.analyzers import known_analyzer
-from indexer.check_lines import first_told
 from indexer.contract import View
 from indexer.elastic.connection import Address
-from indexer.elastic.documents import filter_clauses, findable, problem, to_document, to_record
+from indexer.elastic.documents import findable, to_document
 from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.live import LiveGeneration, came_from
 from indexer.elastic.misspelt import corrections
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier
-from indexer.elastic.searches import count_documents
-from indexer.elastic.status import ENGINE, status_of
+from indexer.elastic.status import ENGINE
 from indexer.given import listed, seed_of, whole
-from indexer.records import (
-    NO_FILTERS,
-    RECORD_FIELDS,
-    Allowed,
-    Candidates,
-    CaptionRecord,
-    Document,
-    Filters,
-    IndexStatus,
-    Query,
-)
-
-_T = TypeVar("_T")
+from indexer.records import NO_FILTERS, Allowed, Candidates, Document, Filters, Query
 
 
 class ElasticReader(View):
@@ -120,47 +104,3 @@ class ElasticReader(View):
         live = self._live.look_up()
         hits = draw_images(self._client, live.index, size, filters, seed) if live else []
         return [to_document(hit["_source"]) for hit in hits]
-
-    # Of the whole index.
-
-    def records(self, filters: Filters) -> Iterator[CaptionRecord]:
-        def passing(point: PointInTime) -> Iterator[CaptionRecord]:
-            hits = point.stream({"bool": {"filter": filter_clauses(filters)}}, RECORD_FIELDS)
-            # To the server a value that is too long to be found by is missing.
-            return filter(filters.matches, (to_record(hit["_source"]) for hit in hits))
-
-        return self._of_one_moment(passing)
-
-    def places(self, beginning: str) -> Iterator[tuple[str, str]]:
-        return self._of_one_moment(lambda point: point.places(beginning))
-
-    def images(self) -> Iterator[str]:
-        return self._of_one_moment(lambda point: point.images())
-
-    def _of_one_moment(self, read: Callable[[PointInTime], Iterator[_T]]) -> Iterator[_T]:
-        with clear_errors(self._address):
-            if self._live.never_built():
-                return
-            with PointInTime(self._client, self._address.name) as point:
-                yield from read(point)
-
-    def status(self) -> IndexStatus:
-        return self._retrier.ask(lambda: status_of(self._client, self.where, self._live.look_up()))
-
-    def caption_count(self) -> int:
-        with clear_errors(self._address):
-            if self._live.never_built():
-                return 0
-            return count_documents(self._client, self._address.name)
-
-    def check(self) -> list[str]:
-        """Read every document: one line for each that is not what its caption makes of it, up to a few."""
-        with clear_errors(self._address):
-            live = self._live.look_up()
-            if live is None:
-                return []
-            analyze = known_analyzer(self.where, live.analyzer)
-            with PointInTime(self._client, live.index) as point:
-                hits = point.stream()
-                found = (problem(hit["_id"], hit["_source"], analyze) for hit in hits)
-                return first_told(filter(None, found))
