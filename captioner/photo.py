@@ -78,10 +78,26 @@ def media_type(photo: Photo) -> str:
         return _media_type(image)
 
 
-def dimensions(photo: Photo) -> tuple[int, int]:
-    """Width and height in pixels by a photo's header, as stored. Raises PhotoError as `media_type`."""
+#: Modes of Pillow's pictures without colour, by their first letters.
+_GREY = ("1", "L", "I", "F")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a photo holds, as stored: width and height in pixels, frames or pages, whether without colour."""
+
+    width: int
+    height: int
+    frames: int
+    grey: bool
+
+
+def header(photo: Photo) -> Header:
+    """What a photo's headers tell; pixels are not decoded. Raises PhotoError as `media_type`."""
     with _decoding(photo) as image:
-        return image.size
+        # The further pictures of a phone's JPEG are previews of the first.
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        return Header(*image.size, frames, image.mode.startswith(_GREY) and image.mode != "LAB")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from captioner.counted import counted
 from captioner.errors import PhotoError
 from captioner.files import is_file
-from captioner.photo import dimensions, hash_distance
+from captioner.photo import hash_distance, header
 from indexer.contract import CaptionIndex
 from indexer.hash_groups import groups
 from indexer.loading import Progress, no_progress
@@ -33,9 +33,11 @@ class Picture:
     caption: str  # of several that tell a place the one that sorts first
     phash: str
     bits: int  # by which its hash differs from that of the group's first picture
-    width: int = 0  # in pixels, as stored; 0, as the next two, where it is no file here that can be read
+    width: int = 0  # in pixels, as stored; 0, as the next three, where it is no file here that can be read
     height: int = 0
     bytes: int = 0  # of its file
+    frames: int = 0  # of an animation, or pages
+    grey: bool = False  # stored without colour
 
     @property
     def place(self) -> str:
@@ -43,8 +45,14 @@ class Picture:
 
     @property
     def measures(self) -> str:
-        """Width and height for people; "" where they are not known."""
-        return f"{self.width}x{self.height}" if self.width else ""
+        """Width, height and what else it is, for people; "" where that is not known."""
+        size = f"{self.width}x{self.height}" if self.width else ""
+        frames = counted(self.frames, "frame") if self.frames > 1 else ""
+        return ", ".join(filter(None, (size, "grey" if self.grey else "", frames)))
+
+    def holds_more_than(self, other: Picture) -> bool:
+        """Whether it has what is no matter of size, so that the other one cannot replace it."""
+        return self.frames > other.frames or (other.grey and not self.grey)
 
     @property
     def is_file_here(self) -> bool:
@@ -131,13 +139,12 @@ def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
 
 
 def _measured(picture: Picture) -> Picture:
-    """The picture with the size of its file, which only its header is read for."""
+    """The picture with what its file is; only headers are read for that."""
     if not picture.is_file_here:
         return picture
     with suppress(OSError, PhotoError):
         size = Path(picture.image).stat().st_size
-        width, height = dimensions(picture.image)
-        return replace(picture, width=width, height=height, bytes=size)
+        return replace(picture, bytes=size, **asdict(header(picture.image)))
     return picture
 
 
@@ -145,17 +152,22 @@ def spare_files(found: NearCopies) -> Iterator[str]:
     """The files of all pictures but each group's best one, so that this stays if they go.
 
     None is a best one's file by another name or a link, none comes twice, all are near to the one that stays
-    and can be read where it can, and a group whose first picture is no file here has none.
+    and can be read where it can, none is in colour or has frames where that one does not, and a group whose
+    first picture is no file here has none.
     """
     groups = [(group.best, group.pictures) for group in found.groups if group.pictures[0].is_file_here]
     told = {_file(best.image) for best, _ in groups}
     for best, pictures in groups:
         for copy in pictures:
-            # One that cannot be read may be larger than all that can.
-            is_spare = hash_distance(copy.phash, best.phash) <= NEAR and bool(copy.width or not best.width)
-            if is_spare and copy.is_file_here and _file(copy.image) not in told:
+            if _is_spare(copy, best) and copy.is_file_here and _file(copy.image) not in told:
                 told.add(_file(copy.image))
                 yield copy.image
+
+
+def _is_spare(copy: Picture, best: Picture) -> bool:
+    if not copy.width and best.width:  # one that cannot be read may be larger than all that can
+        return False
+    return hash_distance(copy.phash, best.phash) <= NEAR and not copy.holds_more_than(best)
 
 
 def _file(path: str) -> tuple[int, int]:

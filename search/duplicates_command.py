@@ -34,8 +34,8 @@ def duplicates_options(command: Command) -> Command:
     paths = click.option(
         "--paths",
         is_flag=True,
-        help="Print only the files of copies, one a line, without the largest of each group. Nothing is "
-        "deleted; look at them with --html before you do.",
+        help="Print only the files of copies, one a line, without the largest of each group and what has "
+        "colour or frames that it lacks. Nothing is deleted; look at them with --html before you do.",
     )
     return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))
 

@@ -16,7 +16,7 @@ ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1rem; align-it
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
 li { background: var(--card); border: 1px solid var(--edge); border-radius: .5rem; padding: .6rem; }
 li.best { border-color: var(--mark); }
-li img { display: block; width: 100%; border-radius: .3rem; }
+li img { display: block; width: 100%; max-height: 20rem; object-fit: contain; border-radius: .3rem; }
 """
 
 

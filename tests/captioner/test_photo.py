@@ -23,7 +23,7 @@ from PIL import Image
 
 from captioner.errors import PhotoError, UnreachablePhotoError
 from captioner.formats import FORMATS, NAMES
-from captioner.photo import MAX_PIXELS, Photo, dimensions, glance, media_type, open_photo
+from captioner.photo import MAX_PIXELS, Header, Photo, glance, header, media_type, open_photo
 from tests.captioner.pictures import ORIENTATION, colour, encoded, scene
 
 
@@ -326,10 +326,28 @@ def test_media_type_comes_from_the_content(tmp_path: Path) -> None:
     assert open_photo(path).size == (64, 48)
 
 
-def test_dimensions_are_read_from_the_header_alone() -> None:
-    assert dimensions(png_header(300, 20)) == (300, 20)
+def test_what_a_photo_holds_is_read_from_its_headers_alone() -> None:
+    assert header(png_header(300, 20)) == Header(300, 20, 1, grey=False)
     with pytest.raises(PhotoError, match="not a photo"):
-        dimensions(b"text")
+        header(b"text")
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "grey"),
+    [
+        *(("1", "PNG", True), ("L", "JPEG", True), ("LA", "PNG", True), ("I;16", "PNG", True)),
+        *(("F", "TIFF", True), ("LAB", "TIFF", False), ("CMYK", "JPEG", False), ("P", "GIF", False)),
+    ],
+)
+def test_grey_is_what_is_stored_without_colour(mode: str, kind: str, grey: bool) -> None:
+    assert header(encoded(Image.new(mode, (9, 7)), kind)) == Header(9, 7, 1, grey)
+
+
+@pytest.mark.parametrize(("kind", "frames"), [("GIF", 3), ("TIFF", 3), ("WEBP", 3), ("MPO", 1)])
+def test_frames_and_pages_are_counted_but_for_previews(kind: str, frames: int) -> None:
+    several = [Image.new("RGB", (9, 7), (90 * number, 0, 0)) for number in range(3)]
+    file = encoded(several[0], kind, save_all=True, append_images=several[1:])
+    assert header(file).frames == frames
 
 
 def test_a_phones_picture_of_several_is_a_jpeg_to_browsers() -> None:

@@ -181,6 +181,8 @@ class TestCommand:
             "width": 640,
             "height": 427,
             "bytes": (built / "rocket-again.webp").stat().st_size,
+            "frames": 1,
+            "grey": False,
         }
         assert (answer["pictures"], answer["images"], answer["without_hash"]) == (5, 10, 2)
 
@@ -295,6 +297,16 @@ class TestSpareFiles:
         (tmp_path / "large.png").write_bytes(b"unreadable")
         assert self.spare(tmp_path / "large.png", tmp_path / "small.png") == []
         assert self.spare(tmp_path / "small.png", tmp_path / "large.png") == []
+
+    def test_nor_is_one_with_colour_or_frames_that_the_largest_lacks(self, tmp_path: Path) -> None:
+        Image.new("L", (9, 9)).save(tmp_path / "grey.png")
+        Image.new("RGB", (8, 8)).save(tmp_path / "colour.png")
+        frames = [Image.new("RGB", (8, 8), (90 * number, 0, 0)) for number in range(2)]
+        frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
+        Image.new("L", (7, 7)).save(tmp_path / "small.png")
+        names = ("grey.png", "colour.png", "two.gif", "small.png")
+        assert self.spare(*(tmp_path / name for name in names)) == [str(tmp_path / "small.png")]
+        assert self.spare(tmp_path / "colour.png", tmp_path / "small.png") == [str(tmp_path / "small.png")]
 
     def test_a_copy_is_near_to_the_one_that_stays(self, tmp_path: Path) -> None:
         """Two that are near to the first may be twice as far from each other."""
