@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +23,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.captioner import Captioner
-from captioner.decode import decode
-from captioner.folders import PhotosBelow
-from captioner.fused import faster_encoder
-from captioner.guided import guided
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # where `benchmarks` is found
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+from benchmarks.captions import SHARED  # noqa: E402
+from captioner.captioner import Captioner  # noqa: E402
+from captioner.decode import decode  # noqa: E402
+from captioner.folders import PhotosBelow  # noqa: E402
+from captioner.fused import faster_encoder  # noqa: E402
+from captioner.guided import guided  # noqa: E402
+
 BATCHES = (1, 2, 4, 8, 16, 32)
 
 

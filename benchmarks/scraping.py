@@ -19,7 +19,7 @@ import asyncio
 import io
 import multiprocessing
 import os
-import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,12 +33,15 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from indexer.scrape.items import Item
-from indexer.scrape.manifest import ManifestWriter
-from indexer.scrape.providers.listed import UrlList
-from indexer.scrape.scraper import scrape
-from indexer.scrape.settings import ScrapeSettings
-from indexer.scrape.store import examine, file_name, save
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # where `benchmarks` is found
+
+from benchmarks.measuring import peak, resident  # noqa: E402
+from indexer.scrape.items import Item  # noqa: E402
+from indexer.scrape.manifest import ManifestWriter  # noqa: E402
+from indexer.scrape.providers.listed import UrlList  # noqa: E402
+from indexer.scrape.scraper import scrape  # noqa: E402
+from indexer.scrape.settings import ScrapeSettings  # noqa: E402
+from indexer.scrape.store import examine, file_name, save  # noqa: E402
 
 SETTINGS = ScrapeSettings(
     contact="mailto:benchmark@example.org",
@@ -160,12 +163,6 @@ def bare_per_second(port: int, items: int, concurrency: int) -> float:
     return asyncio.run(run())
 
 
-def megabytes() -> float:
-    """Resident memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def compare(arguments: argparse.Namespace, port: int) -> None:
     few = max(20, arguments.items // 20)
     one, many, bare = [], [], []
@@ -197,7 +194,7 @@ def memory(arguments: argparse.Namespace, port: int) -> None:
         nonlocal ended
         ended += 1
         if ended % step == 0:
-            print(f"{ended:9,} items   {megabytes():8.1f} MB", flush=True)
+            print(f"{ended:9,} items   {resident() / 1e6:8.1f} MB", flush=True)
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -205,7 +202,7 @@ def memory(arguments: argparse.Namespace, port: int) -> None:
         urls = listed(port, arguments.memory, folder)
         report = scrape([urls], [UrlList()], folder / "scraped", settings, on_item=watch)
     print(report.text())
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.1f} MB")
+    print(f"peak {peak() / 1e6:.1f} MB")
 
 
 def main() -> None:

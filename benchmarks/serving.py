@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
 import signal
 import statistics
 import subprocess
@@ -30,6 +29,7 @@ import httpx2 as httpx
 # The neighbour search.py would hide the package `search`.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks.measuring import percentile, resident  # noqa: E402
 from search.searcher import Searcher  # noqa: E402
 
 WORDS = (
@@ -58,16 +58,6 @@ def server(arguments: argparse.Namespace) -> Iterator[tuple[str, int]]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(120)
-
-
-def memory(process: int) -> float:
-    """Resident memory in MB."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 def overhead(url: str, where: str, rounds: int) -> None:
@@ -124,8 +114,8 @@ async def crowd(url: str, process: int, arguments: argparse.Namespace) -> int:
 
     async def watch() -> None:
         while time.monotonic() < until:
-            print(f"  {arguments.seconds - (until - time.monotonic()):5.0f} s: "
-                  f"{memory(process):7.1f} MB, {outcomes['answered']} answered", flush=True)  # fmt: skip
+            passed, memory = arguments.seconds - (until - time.monotonic()), resident(process) / 1e6
+            print(f"  {passed:5.0f} s: {memory:7.1f} MB, {outcomes['answered']} answered", flush=True)
             await asyncio.sleep(min(60.0, max(1.0, arguments.seconds / 10)))
 
     began = time.monotonic()
@@ -138,7 +128,7 @@ async def crowd(url: str, process: int, arguments: argparse.Namespace) -> int:
               f"p99 {percentile(values, 0.99):.1f} ms")  # fmt: skip
     print(
         f"{arguments.clients} clients, {seconds:.0f} s: {json.dumps(outcomes)}; "
-        f"{memory(process):.1f} MB at the end"
+        f"{resident(process) / 1e6:.1f} MB at the end"
     )
     return sum(count for outcome, count in outcomes.items() if outcome.startswith("error"))
 

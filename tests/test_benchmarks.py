@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.measuring import percentile
 from benchmarks.searching.report import Goal
 from tests.conftest import ROOT
 
@@ -37,6 +39,11 @@ def test_every_engine_is_measured_and_the_exact_ones_are_exact(
         assert row["p50"] > 0 and row["build_rate"] > 0 and row["memory"] > 0
         if "candidates" not in title:  # those that only fetch candidates may miss some
             assert row["exact"] == row["asked"], title
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert (percentile([2.0, 1.0], 0.5), percentile([3.0, 1.0, 2.0], 0.5)) == (1.0, 2.0)
+    assert percentile(range(1, 101), 0.99) == 99 and math.isnan(percentile([], 0.5))
 
 
 def test_a_goal_says_whether_it_is_reached() -> None:

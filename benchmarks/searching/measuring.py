@@ -4,11 +4,7 @@ machine hits all alike."""
 from __future__ import annotations
 
 import gc
-import math
 import multiprocessing
-import os
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring import peak, resident
 from benchmarks.searching.material import HITS, Material, Question
 from benchmarks.searching.peers import Hit, Peer
 
@@ -26,18 +23,6 @@ IN_A_ROW = 20
 
 #: The crowd of clients asks for this many seconds a turn, in this many turns.
 _CROWD_SECONDS, _CROWD_TURNS = 1.0, 3
-
-
-def resident() -> int:
-    """Bytes of this process in memory, mapped files included."""
-    with suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return peak()
-
-
-def peak() -> int:
-    """The most bytes that this process ever had in memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 @dataclass
@@ -53,11 +38,6 @@ class Measured:
     exact: int = 0
     recall: float = 0.0
     rates: dict[int, float] = field(default_factory=dict)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else math.nan
 
 
 class Process:
@@ -123,7 +103,10 @@ class _Served:
         return (time.perf_counter() - began) * 1e3, (time.process_time() - used) * 1e3, hits
 
     def footprint(self) -> tuple[int, int | None]:
-        return resident(), self._peer.disk()
+        memory = peak()
+        with suppress(OSError):
+            memory = resident()
+        return memory, self._peer.disk()
 
     def crowd(self, clients: int) -> float:
         """Questions a second that so many forked processes get answered together."""

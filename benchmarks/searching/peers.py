@@ -21,7 +21,8 @@ from search.searcher import Searcher
 Hit = tuple[str, float]
 #: Captions looked at for ten images: what the searcher asks an engine for.
 _CAPTIONS = 4 * HITS
-_CANDIDATES = 100
+#: Those that the ways fetch which only look for candidates.
+CANDIDATES = 100
 
 
 class Peer(ABC):
@@ -145,7 +146,7 @@ class SetSimilarity(Peer):
 class MinHashForest(Peer):
     """datasketch's MinHash LSH forest with its defaults; its candidates are ranked exactly."""
 
-    title = f"datasketch MinHash LSH forest, {_CANDIDATES} candidates"
+    title = f"datasketch MinHash LSH forest, {CANDIDATES} candidates"
 
     def open(self) -> None:
         from datasketch import MinHash, MinHashLSHForest
@@ -161,7 +162,7 @@ class MinHashForest(Peer):
     def ask(self, question: Question) -> list[Hit]:
         hashed = self._hash()
         hashed.update_batch([word.encode() for word in question.tokens])
-        rows, wanted = self._forest.query(hashed, _CANDIDATES), frozenset(question.tokens)
+        rows, wanted = self._forest.query(hashed, CANDIDATES), frozenset(question.tokens)
         scored = sorted(((jaccard(wanted, self._sets[row]), row) for row in rows), reverse=True)
         return fold(
             (self.material.names[self.material.images[row]], score) for score, row in scored if score > 0.0

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from benchmarks.measuring import percentile
 from benchmarks.searching.material import HITS, Material
-from benchmarks.searching.measuring import IN_A_ROW, Measured, percentile
+from benchmarks.searching.measuring import IN_A_ROW, Measured
 from benchmarks.searching.peers import Embedded, NumpyCounting, Peer, SetSimilarity
 from benchmarks.searching.servers import ElasticProject, OrSearch
 

@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import parallel_bulk
 
 from benchmarks.searching.material import Material, Question
-from benchmarks.searching.peers import _CANDIDATES, Hit, Peer, Project, fold, jaccard
+from benchmarks.searching.peers import CANDIDATES, Hit, Peer, Project, fold, jaccard
 from captioner.tokens import analyzer
 from es_mappings import SCHEMA_VERSION, index_template
 from indexer.batching import batches
@@ -50,7 +50,7 @@ class BareSearch(Peer):
         answer = self._client.search(
             index=self._index,
             query=self.query(question.tokens),
-            size=_CANDIDATES,
+            size=CANDIDATES,
             source=SOURCE,
             track_total_hits=False,
         )
@@ -67,7 +67,7 @@ class BareSearch(Peer):
 class OrSearch(BareSearch):
     """The usual way: the captions that share most tokens are the candidates."""
 
-    title = f"Elasticsearch, OR with {_CANDIDATES} candidates"
+    title = f"Elasticsearch, OR with {CANDIDATES} candidates"
 
     def query(self, tokens: Iterable[str]) -> dict[str, Any]:
         return {"bool": {"should": [_constant("tokens", token, 1.0) for token in tokens]}}
