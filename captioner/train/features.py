@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from captioner.datasets import CaptionedPhoto, PhotoPixels
 from captioner.device import lower_precision
 from captioner.encoder import GridEncoder
 from captioner.errors import DataError
-from captioner.files import file_state
+from captioner.files import file_state, written_whole
 from captioner.model import CaptionModel
 
 Features = np.ndarray[tuple[int, ...], np.dtype[np.float16]]
@@ -49,14 +49,11 @@ def cached_features(
         return _map_features(path)
     begin()
     folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        _write_features(model, photos, partial, progress)
-        partial.replace(path)
+        with written_whole(path) as file:
+            _write_features(model, photos, file, progress)
     except OSError as error:
-        raise DataError(f"{folder}: the features cannot be written ({error})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        raise DataError(f"{folder}: the features cannot be written ({error.strerror or error})") from None
     return _map_features(path)
 
 
@@ -66,18 +63,17 @@ def _map_features(path: Path) -> Features:
 
 
 def _write_features(
-    model: CaptionModel, photos: Sequence[CaptionedPhoto], path: Path, progress: Progress
+    model: CaptionModel, photos: Sequence[CaptionedPhoto], file: BinaryIO, progress: Progress
 ) -> None:
     """Write the file by ordinary writes: with a memory map, a full disk would end the process by a signal."""
     if not photos:
         raise DataError("no photos to make features of")
-    with path.open("wb") as file:
-        for views in _feature_batches(model, photos):
-            if not file.tell():
-                header = {"descr": "<f2", "fortran_order": False, "shape": (len(photos), *views.shape[1:])}
-                np.lib.format.write_array_header_1_0(file, header)
-            file.write(views.astype("<f2").tobytes())
-            progress(len(views))
+    for views in _feature_batches(model, photos):
+        if not file.tell():
+            header = {"descr": "<f2", "fortran_order": False, "shape": (len(photos), *views.shape[1:])}
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(views.astype("<f2").tobytes())
+        progress(len(views))
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from captioner.device import lower_precision
 from captioner.errors import ModelError
+from captioner.files import written_whole
 from captioner.model import CaptionModel
 from captioner.train.batches import Batch, Batches, Views
 from captioner.train.joint_norm import normalise_jointly
@@ -222,16 +223,12 @@ class Training:
         if not self.processes.first:
             path = self._further_state_path(path)
             state = {"made with": {}, "step": self.step, "random": torch.get_rng_state()}
-        partial = path.with_suffix(".partial")
         try:
-            with partial.open("wb") as file:
+            with written_whole(path) as file:
                 torch.save(state, file)
-            partial.replace(path)
         except (OSError, RuntimeError) as error:
             reason = error.__context__ or error  # PyTorch's own error hides the system's, such as a full disk
             raise ModelError(f"{path}: the training state could not be saved ({reason})") from None
-        finally:
-            partial.unlink(missing_ok=True)
 
     def load_state(self, path: Path) -> None:
         """Take over a saved state. Raises DataError if it was made under other conditions, and ModelError."""

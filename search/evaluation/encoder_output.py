@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from captioner.files import written_whole
 from search.evaluation.data import Progress
 
 #: A class counts as seen from this probability on.
@@ -53,6 +54,5 @@ def _write(photos: Sequence[Path], file: Path, progress: Progress) -> None:
         progress(len(view[0]))
     features, chances = map(np.concatenate, zip(*views, strict=True))
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial.npz")
-    np.savez(partial, features=features, chances=chances)
-    partial.replace(file)
+    with written_whole(file) as stream:
+        np.savez(stream, features=features, chances=chances)

@@ -30,6 +30,7 @@ from search.evaluation.rankers import (
 )
 from search.evaluation.report import BEGIN, END, insert
 from search.evaluation.rows import OTHER_DECODINGS
+from tests.full_disk import full_disk
 
 ARCHIVE = {
     "dog": ("a dog runs on the beach", "a brown dog by the sea"),
@@ -212,6 +213,12 @@ def test_a_small_real_evaluation_writes_its_report(shared_data: Path, tmp_path: 
     assert "| english/2 |" in page.read_text()
     assert (output / "quality-and-time.svg").read_text().count("<svg") == 1
     assert (output / "student-project.run").exists() and (output / "relevance.qrels").exists()
+
+
+def test_a_disk_that_fills_leaves_nothing_of_what_the_encoder_saw(photos: Path, tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(OSError, match=r"encoder-.*\.npz"):
+        run_encoder([photos / "chelsea.png"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_photos_are_looked_at_once(photos: Path, tmp_path: Path) -> None:

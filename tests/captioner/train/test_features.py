@@ -17,6 +17,7 @@ from captioner.errors import DataError
 from captioner.model import CaptionModel
 from captioner.train.features import VIEWS, cached_features
 from tests.captioner.worlds import coloured_photos, tiny_checkpoint
+from tests.synced import Synced
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,16 @@ def test_features_are_made_once(model: CaptionModel, tmp_path: Path) -> None:
     alone = cached_features(model, photos[33:34], tmp_path / "cache")
     np.testing.assert_allclose(alone[0], first[33], atol=0.05)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npy"] * 2
+
+
+def test_features_last_a_loss_of_power(
+    model: CaptionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of the right size and no content would be taken for features."""
+    synced = Synced(monkeypatch)
+    cached_features(model, coloured_photos(tmp_path / "photos", 2), tmp_path / "cache")
+    [path] = (tmp_path / "cache").iterdir()
+    assert path in synced
 
 
 def test_photos_of_one_name_and_size_in_two_folders_are_two(model: CaptionModel, tmp_path: Path) -> None:
@@ -102,7 +113,7 @@ folder = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing beyond the limit fails as on a full disk
 
 def full(done):
-    size = next(folder.glob("cache/*.partial")).stat().st_size
+    size = next(folder.glob("cache/.*.npy.*")).stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 try:

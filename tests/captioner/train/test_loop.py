@@ -27,6 +27,7 @@ from captioner.train.processes import Processes
 from captioner.train.recipe import STUDENT_RECIPE, Recipe
 from captioner.vocabulary import END, START, Vocabulary
 from tests.captioner.worlds import RECIPE, TINY, WORDS, in_two_processes
+from tests.synced import Synced
 
 COUNT = 8
 TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1, dropout=0.3)
@@ -198,6 +199,13 @@ def test_a_state_that_is_not_saved_to_its_end_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         new_training().save_state(tmp_path / "state.pt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_lasts_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one file of a run that cannot be made again; a name whose content is lost helps nobody."""
+    synced, state = Synced(monkeypatch), tmp_path / "state.pt"
+    new_training().save_state(state)
+    assert state in synced
 
 
 def _renamed(words: Vocabulary) -> Vocabulary:

@@ -259,7 +259,7 @@ def test_a_state_that_finds_no_room_is_told_by_the_systems_own_reason(
             train(small_run(tmp_path, cache), data, Watch(at_step=1, act=leave_no_room), resume=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
-    assert (tmp_path / STATE).read_bytes() == kept and not list(tmp_path.glob("*.partial"))
+    assert (tmp_path / STATE).read_bytes() == kept and not list(tmp_path.glob(".*"))
 
 
 class Disk:
