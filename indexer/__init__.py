@@ -18,6 +18,7 @@ from indexer.errors import (
     IndexNotFoundError,
     IndexReadOnlyError,
     IndexUnavailableError,
+    RequestRefusedError,
 )
 from indexer.index import open_index
 from indexer.records import (
@@ -62,6 +63,7 @@ __all__ = [
     "Position",
     "Query",
     "Rejected",
+    "RequestRefusedError",
     "View",
     "__version__",
     "open_index",

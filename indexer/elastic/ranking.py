@@ -45,8 +45,6 @@ from indexer.records import Candidate, Candidates, Filters, Position, Query
 #: Values in one `terms` query or aggregation; the server's limit is 65,536 for either.
 _TERMS = 65_000
 _LAST = 2**63 - 1
-
-
 #: One way to answer queries; None for those that it cannot answer.
 _Step = Callable[[Sequence[Query], int], Sequence[Ranked | None]]
 #: So many more hits than needed, as a share, are asked for at first and, if these prove too little, again.

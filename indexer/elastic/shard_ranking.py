@@ -48,7 +48,8 @@ class ShardRanking:
     def _asked(self, query: Query, limit: int, spare: float) -> _Asked | None:
         percent = self._mean_size.percent(len(query.tokens))
         needed = captions_needed(query, limit)
-        if self._refused or percent is None or not query.tokens or query.after or needed > MOST_HITS:
+        later = query.after is not None  # such pages begin anywhere in an order that is not this one
+        if self._refused or percent is None or not query.tokens or later or needed > MOST_HITS:
             return None
         hits = min(MOST_HITS, int(needed * (1 + spare)))
         body = bodies.nearly_ranked(query, percent, hits)

@@ -164,9 +164,14 @@ async def similar_to_image(
     return JSONResponse(await service.similar_to_image(image_id, parameters))
 
 
-@router.get("/images/{image_id:path}/file", response_class=Response, responses=_problems(picture=True,
-    _404="No such image, or no picture of it here."
-))  # fmt: skip
+_OF_PICTURES = _problems(
+    picture=True,
+    _404="No such image, or no picture of it here.",
+    _503="The picture's file or the search engine cannot be read now, or too much is under way.",
+)
+
+
+@router.get("/images/{image_id:path}/file", response_class=Response, responses=_OF_PICTURES)
 async def image_file(
     image_id: ImageId, request: Request, service: ServiceOf, _: NoParametersHere
 ) -> Response:
@@ -178,9 +183,7 @@ async def image_file(
     return FileResponse(picture.path, media_type=await service.media_type(picture), headers=headers)
 
 
-@router.get("/images/{image_id:path}/thumbnail", response_class=Response, responses=_problems(picture=True,
-    _404="No such image, or no picture of it here."
-))  # fmt: skip
+@router.get("/images/{image_id:path}/thumbnail", response_class=Response, responses=_OF_PICTURES)
 async def thumbnail(
     image_id: ImageId,
     parameters: Annotated[ThumbnailParameters, Query()],
