@@ -7,10 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from captioner.errors import ModelError
 from captioner.finding import open_captioner
 from captioner.streaming import StreamingCaptioner
 from captioner.transformers_captioner import TransformersCaptioner
+from tests.serving import LocalServer, Quiet, serving
 
 WORDS = [
     "[PAD]",
@@ -285,7 +284,7 @@ def test_our_own_folders_are_not_taken_for_theirs(tmp_path: Path) -> None:
 def hub(status: int, code: str) -> Iterator[str]:
     """A model hub that answers every request with one refusal."""
 
-    class Refusing(BaseHTTPRequestHandler):
+    class Refusing(Quiet):
         def do_HEAD(self) -> None:
             self.send_response(status)
             self.send_header("X-Error-Code", code)
@@ -295,15 +294,8 @@ def hub(status: int, code: str) -> Iterator[str]:
 
         do_GET = do_HEAD  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(LocalServer(Refusing)) as server:
+        yield server.url
 
 
 def caption_with_hub(cache: Path, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from captioner.errors import PhotoError
-from captioner.photo_captioner import Captioned
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
@@ -59,16 +56,10 @@ def test_an_image_counts_by_its_best_caption_wherever_that_stands() -> None:
 
 
 def test_the_beam_reaches_the_captioner(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int | None] = []
-
-    class Recording(NamingCaptioner):
-        def stream(self, photos: Any, *, beam: int | None = None, captions: int = 1) -> Iterator[Captioned]:
-            asked.append(beam)
-            return super().stream(photos, beam=beam, captions=captions)
-
-    monkeypatch.setattr("captioner.finding.open_captioner", lambda model: Recording())
+    captioner = NamingCaptioner()
+    monkeypatch.setattr("captioner.finding.open_captioner", lambda model: captioner)
     captions_by(["one"], photos / "chelsea.png", 7)
-    assert asked == [7]
+    assert captioner.beams == [7]
 
 
 def test_each_model_captions_the_photo_and_a_bad_photo_says_why(
