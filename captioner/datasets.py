@@ -138,11 +138,18 @@ def _photo_path(folder: Path, name: str) -> Path:
     return place
 
 
-def check_there(photos: Sequence[CaptionedPhoto]) -> None:
-    """Raise DataError if the file of a photo is missing."""
-    missing = [photo.image for photo in photos if not is_file(photo.image)]
+def check_there(photos: Sequence[CaptionedPhoto], named_in: Sequence[str] = (), more: str = "") -> None:
+    """Raise DataError if the file of a photo is missing.
+
+    `named_in`: the place that names each photo; `more`: what else helps to find the photos.
+    """
+    missing = [number for number, photo in enumerate(photos) if not is_file(photo.image)]
     if missing:
-        raise DataError(f"{missing[0]}: no such photo ({len(missing)} of {len(photos)} are missing)")
+        first, verb = missing[0], "is" if len(missing) == 1 else "are"
+        such = f"{len(missing):,} of {counted(len(photos), 'photo')} {verb} missing"
+        image = photos[first].image
+        what = f"{named_in[first]}: no such photo: {image}" if named_in else f"{image}: no such photo"
+        raise DataError(f"{what} ({such}; {more})" if more else f"{what} ({such})")
 
 
 def encode(vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> Tensor:

@@ -18,9 +18,9 @@ from typing import Any
 
 from captioner.caption_files import Problem, json_lines
 from captioner.counted import counted
-from captioner.datasets import CaptionedPhoto, without_problems
+from captioner.datasets import CaptionedPhoto, check_there, without_problems
 from captioner.errors import DataError
-from captioner.files import is_file, real_path
+from captioner.files import real_path
 from captioner.tokens import words
 
 #: One photo in so many is held out to score on, where no line says which.
@@ -73,22 +73,16 @@ class JsonlPhotos:
         if not found:
             splits = _list_splits(self.photos)
             raise DataError(f"{self.file}: has no photo of the split {split}, but of {splits}; {mending}")
-        self._check_there(found)
-        return [entry.photo for entry in found]
+        photos = [entry.photo for entry in found]
+        begin = f"paths that are not absolute begin at {self.folder}"
+        check_there(photos, [entry.where for entry in found], begin)
+        return photos
 
     def unused(self, *splits: str) -> str:
         """A remark on the photos of other splits than these; "" if there are none."""
         others = [entry for entry in self.photos if entry.split not in ("", *splits)]
         such = f"{counted(len(others), 'photo')} neither learnt from nor scored on"
         return f"{self.file}: {such}, by the splits {_list_splits(others)}" if others else ""
-
-    def _check_there(self, photos: Sequence[_SplitPhoto]) -> None:
-        missing = [entry for entry in photos if not is_file(entry.photo.image)]
-        if missing:
-            verb = "is" if len(missing) == 1 else "are"
-            such = f"{len(missing):,} of {counted(len(photos), 'photo')} {verb} missing"
-            begin = f"paths that are not absolute begin at {self.folder}"
-            raise DataError(f"{missing[0].where}: no such photo: {missing[0].photo.image} ({such}; {begin})")
 
 
 def jsonl(file: Path, images: Path | None = None, *, hold_out: bool = False) -> JsonlPhotos:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from captioner.datasets import CaptionedPhoto, coco, coco_file, flickr8k
+from captioner.datasets import CaptionedPhoto, check_there, coco, coco_file, flickr8k
 from captioner.errors import DataError
 
 
@@ -129,6 +129,25 @@ def test_a_file_name_leads_out_of_no_folder(name: str, tmp_path: Path) -> None:
     images = [{"id": 12, "file_name": name}, {"id": 9, "file_name": "a.jpg"}]
     with pytest.raises(DataError, match=f"^{name}: leads out of"):
         coco(coco_annotations(tmp_path, images=images), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("missing", "there", "such"),
+    [
+        (1, 0, "1 of 1 photo is missing"),
+        (1, 1, "1 of 2 photos is missing"),
+        (1500, 1, "1,500 of 1,501 photos are missing"),
+    ],
+)
+def test_the_first_photo_that_is_missing_is_named(
+    missing: int, there: int, such: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").touch()
+    photos = [CaptionedPhoto(tmp_path / "a.jpg", ())] * there
+    photos += [CaptionedPhoto(tmp_path / f"{number}.jpg", ()) for number in range(missing)]
+    with pytest.raises(DataError) as refused:
+        check_there(photos)
+    assert str(refused.value) == f"{tmp_path}/0.jpg: no such photo ({such})"
 
 
 def test_a_file_of_brackets_is_one_line(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_photo_that_is_missing_stops_with_its_name_before_any_is_captioned(
     monkeypatch.delattr(metrics, "_captions")
     result = run(world, "model", "--coco", str(world / "captions.json"), "--images", str(images))
     assert result.exit_code == 1
-    assert f"{images}/photo3.png: no such photo (1 of 4 are missing)" in result.stderr
+    assert f"{images}/photo3.png: no such photo (1 of 4 photos is missing)" in result.stderr
 
 
 def test_a_photo_that_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None:

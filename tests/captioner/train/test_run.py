@@ -577,7 +577,7 @@ def test_photos_that_are_not_there_are_named_before_training(
     gone = dataclasses.replace(data.dev[0], image=tmp_path / "gone.png")
     run = small_run(tmp_path / "run", cache)
     run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, encoder_learning_rate=rate))
-    with pytest.raises(DataError, match=r"gone\.png: no such photo \(1 of 9 are missing\)"):
+    with pytest.raises(DataError, match=r"gone\.png: no such photo \(1 of 9 photos is missing\)"):
         train(run, dataclasses.replace(data, dev=[gone, *data.dev[1:]]), Watch(at_step=1))
 
 
