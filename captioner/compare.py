@@ -13,16 +13,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from captioner.counted import counted
+from captioner.drawing.colours import CARD, EDGE, EMPTY, INK, MARK, PALE, PAPER
 from captioner.drawing.letters import extent, font, write
 from captioner.drawing.page import document, named, safe, write_document
 from captioner.drawing.picture import (
-    CARD,
-    EDGE,
-    EMPTY,
-    INK,
-    MARK,
-    PALE,
-    PAPER,
     data_uri,
     fit_end,
     fitted,

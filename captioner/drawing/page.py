@@ -9,18 +9,13 @@ import re
 from html import escape
 from pathlib import Path
 
+from captioner.drawing.colours import STYLE
 from captioner.drawing.made import META
 from captioner.files import is_file, written_whole
 from captioner.outside import clean, printable
 
-#: The style of all pages: the colours of captioner.drawing.picture, light and dark, and the text's layout.
-_LOOK = """
-:root { color-scheme: light dark; --paper: #f4f2ee; --card: #fff; --edge: #e2ded6; --ink: #22262b;
-  --pale: #6a7079; --mark: #0a6b42; --mark-paper: #dff3e7; --empty: #dcd8d1; --warn: #a33b12; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --card: #202327; --edge: #33373d;
-  --ink: #e9e7e2; --pale: #9aa1ab; --mark: #7fe0ae; --mark-paper: #143626;
-  --empty: #2b2f34; --warn: #ff9d76; } }
-* { box-sizing: border-box; }
+#: The text's layout on all pages.
+_LAYOUT = """* { box-sizing: border-box; }
 body { margin: 0 auto; padding: clamp(1rem, 3vw, 2.5rem); max-width: 100rem; background: var(--paper);
   color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
 .pale { color: var(--pale); font-size: .875rem; margin: .25rem 0; }
@@ -55,7 +50,7 @@ def linked(content: str, place: str) -> str:
 
 def document(title: str, style: str, body: str) -> str:
     """The whole HTML file. Its policy allows its own style and pictures inside the file, and nothing else."""
-    style = _LOOK + style
+    style = STYLE + _LAYOUT + style
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

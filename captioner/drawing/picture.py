@@ -19,10 +19,6 @@ from captioner.errors import PhotoError
 from captioner.files import is_file, written_whole
 from captioner.photo import Photo, open_photo
 
-#: The colours of montages and comparisons; captioner.drawing.page has them for HTML.
-PAPER, CARD, EDGE, EMPTY = "#f4f2ee", "#ffffff", "#e2ded6", "#d9d6d0"
-INK, PALE, MARK = "#22262b", "#767c85", "#0b7a4b"
-
 _LEADING = 1.32
 
 

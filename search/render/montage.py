@@ -7,16 +7,10 @@ from collections.abc import Collection, Sequence
 
 from PIL import Image, ImageDraw
 
+from captioner.drawing.colours import CARD, EDGE, EMPTY, INK, MARK, PALE, PAPER
 from captioner.drawing.letters import extent, font, write
 from captioner.drawing.marks import Mark
 from captioner.drawing.picture import (
-    CARD,
-    EDGE,
-    EMPTY,
-    INK,
-    MARK,
-    PALE,
-    PAPER,
     filling,
     fit_end,
     fitted,

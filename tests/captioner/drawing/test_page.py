@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from captioner.drawing import colours
 from captioner.drawing.page import document, write_document
 from tests.full_disk import full_disk
+
+
+def test_a_page_has_the_colours_of_pictures() -> None:
+    page = document("", "", "")
+    light = page[: page.index("@media")]
+    for name in ("paper", "card", "edge", "empty", "ink", "pale", "mark"):
+        assert f"--{name}: {getattr(colours, name.upper())};" in light
 
 
 def test_a_page_is_written_in_place_of_an_earlier_one(tmp_path: Path) -> None:
