@@ -1,7 +1,8 @@
 """The errors of this package; every message is one line that a person can act on.
 
-Some stand outside this tree and end no command: `indexer.scrape.items` has the outcome of one address or one
-query of a scrape, `scrape.addresses`, `cluster.photos` and `elastic.connection` what is caught next door.
+Some stand outside this tree, since they are caught next door: those of `scrape.addresses`,
+`cluster.photos` and `elastic.connection`. Those of `scrape.items` stand in it and end no command: they are
+the outcome of one address or one query.
 """
 
 from __future__ import annotations
