@@ -138,13 +138,17 @@ class ElasticIndex(CaptionIndex):
         return storable.reported(self._add(storable))
 
     def _add(self, records: Iterable[CaptionRecord]) -> AddReport:
+        live = self._live_to_add_to()
+        report = self._writer(live).add(records)
+        self._refresh(live)
+        return report
+
+    def _live_to_add_to(self) -> Generation:
         live = self._live_to_change()
         if live is None:
             live = rollout.create_first(self._client, self._address, self.analyzer, self._retrier)
             self._live.remember(live)
-        report = self._writer(live).add(records)
-        self._refresh(live)
-        return report
+        return live
 
     def delete(self, image_ids: Iterable[str]) -> int:
         unwanted = findable(listed(image_ids))
@@ -156,12 +160,22 @@ class ElasticIndex(CaptionIndex):
         return removed
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
+        """The new captions come before the old ones go: an interruption in between leaves no image without.
+
+        Only a caption that is the old one in everything is removed first, since it would keep its time.
+        """
         storable = Storable(records)
-        sound = list(storable)  # before anything is removed
-        live = self._live_to_change()
-        if live is not None:
-            self._writer(live).remove([document.record.document_id for document in old])
-        return storable.reported(self._add(sound))
+        given = [(record.document_id, record) for record in storable]  # all, before anything is changed
+        before = {document.record.document_id: document.record for document in old}
+        same = {document_id for document_id, record in given if before.get(document_id) == record}
+        stay = {document_id for document_id, _ in given} - same
+        live = self._live_to_add_to()
+        writer = self._writer(live)
+        report = writer.add(record for document_id, record in given if document_id in stay)
+        writer.remove([document_id for document_id in before if document_id not in stay])
+        report += writer.add(record for document_id, record in given if document_id in same)
+        self._refresh(live)
+        return storable.reported(report)
 
     def _live_to_change(self) -> Generation | None:
         """The generation that is live now; None where there is still no index."""

@@ -215,6 +215,15 @@ class TestReplacing:
         assert new.record == old.record
         assert new.indexed_at >= old.indexed_at
 
+    def test_of_a_caption_given_with_several_facts_the_last_ones_stay(self, filled: CaptionIndex) -> None:
+        [old] = filled.captions(["2"])["2"]
+        titled = replace(old.record, title="A dog")
+        for records in ([titled, old.record, old.record], [old.record, titled, titled]):
+            assert filled.replace([old], records) == AddReport(2, 1)
+            [new] = filled.captions(["2"])["2"]
+            assert new.record == records[-1]
+            old = new
+
 
 class TestDrafts:
     def test_nobody_sees_a_draft_before_it_is_published(self, filled: CaptionIndex) -> None:

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -233,6 +234,34 @@ def test_what_another_deletes_first_is_not_counted(proxy: Proxy, proxied: str, e
         proxy.fault = delete_first
         assert index.delete(["image1", "image2"]) == 1
     assert removed == [1]
+
+
+@pytest.mark.parametrize(
+    "fact", [{"caption": "a giraffe"}, {"phash": "0f" * 8}], ids=lambda one: next(iter(one))
+)
+def test_a_server_lost_while_captions_are_replaced_leaves_no_image_bare(
+    proxy: Proxy, proxied: str, fact: dict[str, str]
+) -> None:
+    there = iter([True])
+
+    def gone_after_one_bulk_request(handler: Handler, path: str) -> bool:
+        lost = "_bulk" in path and not next(there, False)
+        if lost:
+            handler.cut()
+        return lost
+
+    with ElasticIndex.open(proxied, create=True, retry=IMPATIENT) as index:
+        index.add(some(2))
+        [old] = index.captions(["image1"])["image1"]
+        new = replace(old.record, **fact)
+        proxy.fault = gone_after_one_bulk_request
+        with pytest.raises(IndexUnavailableError, match="closed the connection without an answer"):
+            index.replace([old], [new])
+        proxy.fault = lambda handler, path: False
+        index.add([])  # lets searches see what was written
+        assert old.record in [one.record for one in index.captions(["image1"]).get("image1", ())]
+        index.replace([old], [new])
+        assert [one.record for one in index.captions(["image1"])["image1"]] == [new]
 
 
 def test_a_server_that_is_gone_ends_a_build_and_leaves_the_old_index(proxy: Proxy, proxied: str) -> None:
