@@ -45,7 +45,7 @@ class ModelCaption:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPhoto:
-    """One photo with each model's caption, in the order of the models; or why it could not be read."""
+    """One photo with each model's caption, in the order of the models, or why a model could not read it."""
 
     photo: Photo
     captions: tuple[ModelCaption, ...] = ()
@@ -67,7 +67,7 @@ def compare(
     ]
     streams = [captioner.stream(photos, beam=beam) for captioner in captioners]
     for photo, *results in zip(photos, *streams, strict=True):
-        error = results[0].error
+        error = next((result.error for result in results if result.error is not None), None)
         written = tuple(
             ModelCaption(name, result.captions[0].text, result.captions[0].score)
             for name, result in zip(names, results, strict=True)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from captioner.captioner import Captioner
+from captioner.captioner import Captioned, Captioner
 from captioner.cli import main
 from captioner.compare import (
     ComparedPhoto,
@@ -71,6 +71,17 @@ def test_each_photo_has_each_models_caption_in_order(captioners: list[Captioner]
         assert [written.model for written in one.captions] == ["model-0", "model-1"]
         alone = [captioner.caption([one.photo])[0].text for captioner in captioners]
         assert [written.caption for written in one.captions] == alone
+
+
+def test_a_photo_that_one_model_alone_cannot_read_has_an_error(
+    captioners: list[Captioner], photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is deleted while it is captioned: a model's caption that lacks must not go untold."""
+    gone = [Captioned("coffee.png", reason="no such file")]
+    monkeypatch.setattr(captioners[1], "stream", lambda found, beam: iter(gone))
+    [found] = compare(captioners, [photos / "coffee.png"])
+    assert [written.model for written in found.captions] == ["model-0"]
+    assert found.error == "coffee.png: no such file"
 
 
 def test_nothing_to_compare() -> None:
