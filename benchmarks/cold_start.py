@@ -27,7 +27,8 @@ import torch
 from captioner.captioner import Captioner
 captioner = Captioner.load("default")
 with torch.inference_mode():
-    captioner.model.encoder(torch.zeros(1, 3, 260, 260))
+    size = captioner.model.config.preprocess.size
+    captioner.model.encoder(torch.zeros(1, 3, size, size))
 """
 
 
