@@ -158,7 +158,7 @@ def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **
     trained_on = [name for file in options["trained_on"] for name in read_names(file)]
     captioner = open_captioner(model, device)
     with closing(StageBars()) as bars:
-        result = score(captioner, photos, beam, trained_on, bars.advance, tell, bars.begin)
+        result = score(captioner, photos, beam, trained_on, watcher=bars)
     click.echo(json.dumps(result.as_json()) if as_json else _score_table(result))
 
 

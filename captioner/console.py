@@ -286,20 +286,23 @@ def progress_bar(total: int | None, unit: str, label: str = "", *, logged: bool 
 
 
 class StageBars:
-    """A bar for each stage of a work, one after the other."""
+    """Shows a work (captioner.stages): a bar for each stage, one after the other, remarks above it."""
 
     def __init__(self, *, logged: bool = False) -> None:
         self._logged = logged
         self.bar: tqdm[Any] | None = None
 
-    def begin(self, stage: str, total: int, unit: str = "photo") -> None:
+    def stage(self, name: str, total: int, unit: str = "photo") -> None:
         self.close()
-        self.bar = progress_bar(total, unit, stage, logged=self._logged)
+        self.bar = progress_bar(total, unit, name, logged=self._logged)
 
     def advance(self, count: int = 1) -> None:
         """Count units of the stage that began last."""
         if self.bar is not None:
             self.bar.update(count)
+
+    def remark(self, what: str) -> None:
+        tell(what)
 
     def close(self) -> None:
         if self.bar is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from captioner.datasets import CaptionedPhoto, check_there
 from captioner.errors import CaptionerError, DataError
 from captioner.extras import how_to_install
 from captioner.readable import unreadable, without
+from captioner.stages import UNWATCHED, StageWatcher
 from captioner.tokens import words
 from captioner.train.record import KEY, check_unseen
 
@@ -55,15 +56,13 @@ def evaluate(
     photos: Sequence[CaptionedPhoto],
     beam: int | None = None,
     trained_on: Iterable[str] = (),
-    progress: Callable[[int], object] = lambda done: None,
-    remark: Callable[[str], object] = lambda what: None,
-    begin: Callable[[str, int], object] = lambda stage, count: None,
+    *,
+    watcher: StageWatcher = UNWATCHED,
 ) -> Evaluation:
     """Caption the photos and score the captions against what people wrote.
 
     `beam`: None for the model's usual one. `trained_on`: names of photos that the model has learnt from,
-    beside those that it remembers itself. Photos that cannot be read are left out; `remark` is told of each.
-    `begin` is told of each stage and its number of photos, and `progress` how many more of them are done.
+    beside those that it remembers itself. Photos that cannot be read are left out, and each is remarked on.
     Raises DataError when a test photo is among those that were learnt from or is not there, and when too many
     cannot be read.
     """
@@ -71,10 +70,10 @@ def evaluate(
     check_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
-    photos = without(photos, unreadable(photos, "to score on", remark, progress, begin))
+    photos = without(photos, unreadable(photos, "to score on", watcher=watcher))
     names = [photo.name for photo in photos]
-    begin("captions", len(photos))
-    written = list(_captions(captioner, photos, beam, progress))
+    watcher.stage("captions", len(photos))
+    written = list(_captions(captioner, photos, beam, watcher))
     texts = [caption.text for caption in written]
     scores, unavailable, tokenizer = measure([photo.captions for photo in photos], texts)
     return Evaluation(
@@ -104,13 +103,13 @@ def _captions(
     captioner: PhotoCaptioner,
     photos: Sequence[CaptionedPhoto],
     beam: int | None,
-    progress: Callable[[int], object],
+    watcher: StageWatcher,
 ) -> Iterator[Caption]:
     for result in captioner.stream([photo.image for photo in photos], beam=beam):
         if result.error is not None:
             raise DataError(result.error)
         yield result.captions[0]
-        progress(1)
+        watcher.advance()
 
 
 def measure(

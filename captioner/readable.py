@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError, PhotoError
 from captioner.files import file_state, written_whole
 from captioner.photo import glance
+from captioner.stages import UNWATCHED, StageWatcher
 
 #: A larger share than this is no accident of single files, and would be another data set than was meant.
 _MOST_LEFT_OUT = 0.2
@@ -29,48 +30,44 @@ def without(photos: Iterable[CaptionedPhoto], numbers: Collection[int]) -> list[
 def unreadable(
     photos: Sequence[CaptionedPhoto],
     purpose: str,
-    remark: Callable[[str], object],
-    progress: Callable[[int], object] = lambda done: None,
-    begin: Callable[[str, int], object] = lambda stage, count: None,
     memory: Path | None = None,
+    *,
+    watcher: StageWatcher = UNWATCHED,
 ) -> set[int]:
     """Numbers of the photos that cannot be read; each of them is remarked on, and how many they are.
 
     `purpose`: what the photos are for, such as "to learn from". `memory`: a folder where it is kept which
-    photos could not be read, so that the same files are decoded once only. Where all have to be, `begin` is
-    told the name of this stage and how many they are, and `progress` counts them. Raises DataError if so many
-    cannot be read that the rest is another data set.
+    photos could not be read, so that the same files are decoded once only; where all have to be, that is a
+    stage. Raises DataError if so many cannot be read that the rest is another data set.
     """
     path = memory / f"{_digest(photos)}.unreadable.json" if memory is not None else None
     remembered = _remembered(path, len(photos))
     if remembered is None:
-        begin("checking photos", len(photos))
-        found = _look(photos, range(len(photos)), progress)
+        watcher.stage("checking photos", len(photos))
+        found = _look(photos, range(len(photos)), watcher)
     else:
-        found = _look(photos, remembered)
+        found = _look(photos, remembered, UNWATCHED)
     bad = set[int]()
     for number, why in found:
-        remark(why)
+        watcher.remark(why)
         bad.add(number)
     if path is not None and remembered is None:
         _remember(path, bad)
     if bad:
         _check_share(len(bad), len(photos), purpose)
-        remark(f"left out {len(bad):,} of {counted(len(photos), 'photo')} {purpose}: unreadable")
+        watcher.remark(f"left out {len(bad):,} of {counted(len(photos), 'photo')} {purpose}: unreadable")
     return bad
 
 
 def _look(
-    photos: Sequence[CaptionedPhoto],
-    numbers: Sequence[int],
-    progress: Callable[[int], object] = lambda done: None,
+    photos: Sequence[CaptionedPhoto], numbers: Sequence[int], watcher: StageWatcher
 ) -> Iterator[tuple[int, str]]:
     """Numbers of the photos that cannot be read, and why, in order; threads decode them."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for start in range(0, len(numbers), _TOGETHER):
             some = numbers[start : start + _TOGETHER]
             for number, why in zip(some, pool.map(_why_unreadable, (photos[n] for n in some)), strict=True):
-                progress(1)
+                watcher.advance()
                 if why:
                     yield number, why
 

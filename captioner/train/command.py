@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, Number, StageBars, interruptible, stop_on_sigterm, tell
+from captioner.console import FILE, FOLDER, Number, StageBars, interruptible, stop_on_sigterm
 from captioner.train.options import (
     check_inputs,
     check_options,
@@ -109,7 +109,7 @@ def consensus(model: Path, out: Path, device: str | None, **options: Any) -> Non
     photos = learnt.of("train")
     names = [learnt.name, *text.data_names]
     with closing(StageBars(logged=True)) as bars:
-        made = add_consensus(model, photos, names, out, device, bars.advance, text.by_image, tell, bars.begin)
+        made = add_consensus(model, photos, names, out, device, text.by_image, watcher=bars)
     config = made.model.config
     sizes = cast("ConsensusSizes", config.consensus)
     click.echo(f"{out}: {sizes.grams} n-grams and {sizes.photos} photos to agree with")
@@ -139,8 +139,8 @@ class _Bars(StageBars):
         super().__init__(logged=True)
         self._later = 0  # steps of the epochs to come
 
-    def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
-        self.begin(name, total, unit)
+    def stage(self, name: str, total: int, unit: str = "photo", later: int = 0) -> None:
+        super().stage(name, total, unit)
         self._later = later
 
     def advance(self, count: int = 1, loss: float | None = None, reward: float | None = None) -> None:
@@ -156,9 +156,6 @@ class _Bars(StageBars):
             return {}
         left = (bar.total - bar.n + self._later) * bar.format_dict["elapsed"] / bar.n
         return {"run left": bar.format_interval(left)}
-
-    def remark(self, what: str) -> None:
-        tell(what)
 
     def epoch(self, report: EpochReport) -> None:
         self.close()

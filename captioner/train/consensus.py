@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,14 +24,13 @@ from captioner.finding import find_model
 from captioner.model import CaptionModel
 from captioner.model_name import model_name
 from captioner.readable import unreadable, without
+from captioner.stages import UNWATCHED, StageWatcher
 from captioner.tokens import words
 from captioner.train.consensus_fit import CaptionStatistics, fit_consensus
 from captioner.train.cooccurrence import NounsOfText, fit_cooccurrence
 from captioner.train.phrasing import fit_phrasing
 from captioner.train.record import learning_record
 from captioner.vocabulary import Vocabulary
-
-Progress = Callable[[int], None]
 
 
 def add_consensus(
@@ -40,18 +39,16 @@ def add_consensus(
     names: Sequence[str],
     out: Path,
     device: str | None = None,
-    progress: Progress = lambda done: None,
     text: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    remark: Callable[[str], object] = lambda what: None,
-    begin: Callable[[str, int], object] = lambda stage, count: None,
+    *,
+    watcher: StageWatcher = UNWATCHED,
 ) -> Checkpoint:
     """Give a model a consensus of these photos' captions, in place of an earlier one, and save it in `out`.
 
     `model`: a folder or a name; `names`: those of the data sets, for the model's record; `text`: captions
     without photos, by the name of the image that they belong to, for tables of words that come together
     (captioner.cooccurrence) and of how captions go on (captioner.phrasing). Photos that cannot be read are
-    left out; `remark` is told of each. `begin` is told of each stage and its number of photos, and
-    `progress` how many more of them are done. Gives the saved model. Raises DataError and ModelError.
+    left out, and each is remarked on. Gives the saved model. Raises DataError and ModelError.
     """
     folder = find_model(model)
     original = checkpoint.load(folder, statistics=False)  # new ones come in their place
@@ -62,12 +59,12 @@ def add_consensus(
     free = [_tokenised(captions) for captions in text.values()]
     # Too little text is told before any photo is decoded.
     nouns = NounsOfText.of(free, decoder.detector, vocabulary) if free else None
-    photos = without(photos, unreadable(photos, "to learn from", remark, progress, begin))
+    photos = without(photos, unreadable(photos, "to learn from", watcher=watcher))
     captions = [_tokenised(photo.captions) for photo in photos]
     statistics = CaptionStatistics.of(captions, vocabulary)
-    begin("features", len(photos))
+    watcher.stage("features", len(photos))
     captioner = Captioner(original, model_name(folder), device)
-    pooled = torch.cat(list(_pooled_features(captioner, photos, progress)))
+    pooled = torch.cat(list(_pooled_features(captioner, photos, watcher)))
     built = original.model.cpu()
     built.set_consensus(fit_consensus(pooled, statistics, vocabulary))
     if nouns:
@@ -126,10 +123,10 @@ def _about(original: Mapping[str, Any], photos: Sequence[str], names: Sequence[s
 
 
 def _pooled_features(
-    captioner: Captioner, photos: Sequence[CaptionedPhoto], progress: Progress
+    captioner: Captioner, photos: Sequence[CaptionedPhoto], watcher: StageWatcher
 ) -> Iterator[Tensor]:
     """Pooled features (B, C) of the photos, batch by batch in their order, computed as in use."""
     pixels = PhotoPixels(photos, captioner.model.config.preprocess)
     for _, some in DataLoader(pixels, batch_size=captioner.batch):
         yield captioner.features(some).float().mean(dim=1).cpu()
-        progress(len(some))
+        watcher.advance(len(some))

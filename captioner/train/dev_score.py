@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -10,6 +10,7 @@ from captioner.cider import CiderD
 from captioner.decode import decode, usual_decoding
 from captioner.guided import guided
 from captioner.model import CaptionModel
+from captioner.stages import UNWATCHED, StageWatcher
 from captioner.train.batches import Views
 from captioner.vocabulary import Vocabulary
 
@@ -27,12 +28,11 @@ class DevScore:
         self,
         model: CaptionModel,
         stop: Sequence[int] = (),
-        progress: Callable[[int], object] = lambda done: None,
+        *,
+        watcher: StageWatcher = UNWATCHED,
     ) -> float:
-        """Raises KeyboardInterrupt as soon as there is a signal in `stop`.
-
-        `progress` is told how many photos have been captioned since it was told last.
-        """
+        """Raises KeyboardInterrupt as soon as there is a signal in `stop`."""
+        watcher.stage("scoring", self.count)
         model.eval()
         how, decoder = usual_decoding(model, self.vocabulary), guided(model.decoder, model, self.vocabulary)
         captions: list[list[str]] = []
@@ -42,7 +42,7 @@ class DevScore:
                     raise KeyboardInterrupt
                 rows = decode(decoder, self.views.plain(model, numbers), how)
                 captions += [_without_punctuation(self.vocabulary.decode(row[0].ids)) for row in rows]
-                progress(len(rows))
+                watcher.advance(len(rows))
         return self.cider.mean(captions)
 
 

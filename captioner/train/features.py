@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,9 +23,9 @@ from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.files import file_state, written_whole
 from captioner.model import CaptionModel
+from captioner.stages import UNWATCHED, StageWatcher
 
 Features = np.ndarray[tuple[int, ...], np.dtype[np.float16]]
-Progress = Callable[[int], None]
 
 VIEWS = 2  # as it is, mirrored
 _BATCH = 32
@@ -35,23 +35,23 @@ def cached_features(
     model: CaptionModel,
     photos: Sequence[CaptionedPhoto],
     folder: Path,
-    progress: Progress = lambda done: None,
-    begin: Callable[[], object] = lambda: None,
+    *,
+    watcher: StageWatcher = UNWATCHED,
 ) -> Features:
     """(N, VIEWS, ...) float16: what `model.encoder.backbone` gives for each photo.
 
     The file's name is a digest of the encoder's weights, the preprocessing, and the photos' places, sizes
     and times, so that another encoder, another data set or a changed photo never meets stale features.
-    `begin` is called where they are not there yet. Raises DataError.
+    Where they are not there yet, making them is a stage. Raises DataError.
     """
     path = folder / f"{_cache_key(model, photos)}.npy"
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):  # cut off, as by a copy of the cache
         return _map_features(path)
-    begin()
+    watcher.stage("features", len(photos))
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with written_whole(path) as file:
-            _write_features(model, photos, file, progress)
+            _write_features(model, photos, file, watcher)
     except OSError as error:
         raise DataError(f"{folder}: the features cannot be written ({error.strerror or error})") from None
     return _map_features(path)
@@ -63,7 +63,7 @@ def _map_features(path: Path) -> Features:
 
 
 def _write_features(
-    model: CaptionModel, photos: Sequence[CaptionedPhoto], file: BinaryIO, progress: Progress
+    model: CaptionModel, photos: Sequence[CaptionedPhoto], file: BinaryIO, watcher: StageWatcher
 ) -> None:
     """Write the file by ordinary writes: with a memory map, a full disk would end the process by a signal."""
     if not photos:
@@ -73,7 +73,7 @@ def _write_features(
             header = {"descr": "<f2", "fortran_order": False, "shape": (len(photos), *views.shape[1:])}
             np.lib.format.write_array_header_1_0(file, header)
         file.write(views.astype("<f2").tobytes())
-        progress(len(views))
+        watcher.advance(len(views))
 
 
 @torch.inference_mode()

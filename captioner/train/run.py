@@ -97,11 +97,8 @@ def _readable_data(
     a moment would let them learn from different photos.
     """
 
-    def begin(stage: str, count: int) -> None:
-        watcher.stage(stage, count, "photo")
-
     def of(photos: Sequence[CaptionedPhoto], purpose: str) -> set[int]:
-        return unreadable(photos, purpose, watcher.remark, watcher.advance, begin, run.cache)
+        return unreadable(photos, purpose, run.cache, watcher=watcher)
 
     train, dev = processes.by_first(lambda: (of(data.train, "to learn from"), of(data.dev, "to score on")))
     return replace(data, train=without(data.train, train), dev=without(data.dev, dev))
@@ -194,9 +191,7 @@ class _Epochs:
             training.finish_epoch()
 
     def _score(self, stop: list[int]) -> float:
-        dev = self.prepared.dev
-        self.watcher.stage("scoring", dev.count, "photo")
-        return dev(self.prepared.training.scored, stop, self.watcher.advance)
+        return self.prepared.dev(self.prepared.training.scored, stop, watcher=self.watcher)
 
     @contextmanager
     def _stopped_together(self, stop: list[int]) -> Iterator[None]:

@@ -256,11 +256,8 @@ def _features(
 ) -> Features:
     """Features that the first process makes for all; one that does not see its file makes its own."""
 
-    def begin() -> None:
-        watcher.stage("features", len(photos), "photo")
-
     def features() -> Features:
-        return cached_features(model, photos, run.cache, watcher.advance, begin)
+        return cached_features(model, photos, run.cache, watcher=watcher)
 
     if processes.count > 1:
         processes.by_first(lambda: len(features()))

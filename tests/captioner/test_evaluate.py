@@ -15,6 +15,7 @@ from captioner import metrics
 from captioner.captioner import Captioner
 from captioner.cli import main
 from captioner.train.record import KEY, record
+from tests.captioner.noted import Noted
 from tests.captioner.worlds import coloured_photos, tiny_model, write_coco
 
 pytestmark = pytest.mark.skipif(
@@ -157,15 +158,9 @@ def test_each_stage_is_told_with_the_photos_that_it_is_about(tmp_path: Path) -> 
     photos = coloured_photos(tmp_path / "images", 6)
     photos[2].image.write_bytes(b"spoilt")
     captioner = Captioner.load(tiny_model(tmp_path / "model"), device="cpu")
-    stages, done = dict[str, int](), list[int]()
-    metrics.evaluate(
-        captioner,
-        photos,
-        progress=done.append,
-        begin=lambda stage, count: stages.update({f"{stage} {count}": sum(done)}),
-    )
-    assert stages == {"checking photos 6": 0, "captions 5": 6}
-    assert sum(done) == 6 + 5
+    metrics.evaluate(captioner, photos, watcher=(noted := Noted()))
+    assert noted.stages == {"checking photos 6": 0, "captions 5": 6}
+    assert sum(noted.done) == 6 + 5
 
 
 def test_a_photo_whose_captions_hold_no_word_is_named(world: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from captioner.photo import glance
 from captioner.readable import unreadable, without
 from captioner.train.consensus import add_consensus
 from captioner.train.run import TrainingData, TrainingRun, train
+from tests.captioner.noted import Noted
 from tests.captioner.train.test_run import Terminal, Watch, outcome, small_run
 from tests.captioner.worlds import coloured_photos, in_two_processes, tiny_model, write_coco, write_jsonl
 
@@ -46,21 +47,21 @@ def readable(photos: Sequence[CaptionedPhoto], *how: Any, **more: Any) -> list[C
 
 def test_each_is_named_and_they_are_counted(photos: list[CaptionedPhoto]) -> None:
     told = [spoil(photos[3]), spoil(photos[7])]
-    remarks, done = list[str](), list[int]()
-    found = readable(photos, "to learn from", remarks.append, done.append)
+    noted = Noted()
+    found = readable(photos, "to learn from", watcher=noted)
     assert found == [photo for number, photo in enumerate(photos) if number not in (3, 7)]
-    assert [line.startswith(begin) for line, begin in zip(remarks, told, strict=False)] == [True, True]
-    assert remarks[2:] == ["left out 2 of 10 photos to learn from: unreadable"]
-    assert sum(done) == 10
+    assert [line.startswith(begin) for line, begin in zip(noted.remarks, told, strict=False)] == [True, True]
+    assert noted.remarks[2:] == ["left out 2 of 10 photos to learn from: unreadable"]
+    assert sum(noted.done) == 10
 
 
 def test_too_many_are_another_data_set(photos: list[CaptionedPhoto]) -> None:
-    remarks = list[str]()
+    noted = Noted()
     told = [spoil(photo) for photo in photos[:3]]
     with pytest.raises(DataError, match=r"^3 of the 10 photos to score on cannot be read, too many"):
-        readable(photos, "to score on", remarks.append)
-    assert len(remarks) == len(told), "all are named, so that they can be mended at once"
-    assert readable([], "to score on", remarks.append) == []
+        readable(photos, "to score on", watcher=noted)
+    assert len(noted.remarks) == len(told), "all are named, so that they can be mended at once"
+    assert readable([], "to score on", watcher=noted) == []
 
 
 def test_a_set_of_photos_is_decoded_once(
@@ -68,29 +69,23 @@ def test_a_set_of_photos_is_decoded_once(
 ) -> None:
     """Those that could not be read are tried again, as a disk may not have answered."""
     spoil(photos[3])
-    looked, began, remarks = list[Path](), list[tuple[str, int]](), list[str]()
+    looked, noted = list[Path](), Noted()
 
-    def noted(image: Path) -> object:
+    def looking(image: Path) -> object:
         looked.append(image)
         return glance(image)
 
-    monkeypatch.setattr(module, "glance", noted)
+    monkeypatch.setattr(module, "glance", looking)
 
     def look() -> list[str]:
-        found = readable(
-            photos,
-            "to learn from",
-            remarks.append,
-            begin=lambda *stage: began.append(stage),
-            memory=tmp_path / "kept",
-        )
-        return names(found)
+        noted.stages.clear()
+        return names(readable(photos, "to learn from", tmp_path / "kept", watcher=noted))
 
     first = look()
-    assert (len(looked), began) == (10, [("checking photos", 10)])
+    assert (len(looked), noted.stages) == (10, {"checking photos 10": 0})
     assert look() == first and len(first) == 9
-    assert (looked[10:], len(began)) == ([photos[3].image], 1)
-    assert remarks[:2] == remarks[2:]
+    assert (looked[10:], noted.stages) == ([photos[3].image], {})
+    assert noted.remarks[:2] == noted.remarks[2:]
     [kept] = (tmp_path / "kept").iterdir()
     kept.write_text("[99]")
     assert look() == first
@@ -100,7 +95,7 @@ def test_a_set_of_photos_is_decoded_once(
 
 def test_what_cannot_be_remembered_is_looked_at_again(photos: list[CaptionedPhoto], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert readable(photos, "to learn from", print, memory=tmp_path / "file" / "kept") == photos
+    assert readable(photos, "to learn from", tmp_path / "file" / "kept") == photos
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-5], ids=["frozen", "trained"])
@@ -210,23 +205,13 @@ def test_of_two_processes_the_one_that_does_not_look_says_why_it_ends(tmp_path: 
 
 def test_a_consensus_is_made_without_them(tmp_path: Path) -> None:
     """Each stage is told with the photos that it is about."""
-    photos, remarks = coloured_photos(tmp_path / "photos", 25), list[str]()
-    told, stages, done = spoil(photos[4]), dict[str, int](), list[int]()
-    start = tiny_model(tmp_path / "tiny")
-    made = add_consensus(
-        start,
-        photos,
-        (),
-        tmp_path / "out",
-        "cpu",
-        done.append,
-        remark=remarks.append,
-        begin=lambda stage, count: stages.update({f"{stage} {count}": sum(done)}),
-    )
+    photos, noted = coloured_photos(tmp_path / "photos", 25), Noted()
+    told, start = spoil(photos[4]), tiny_model(tmp_path / "tiny")
+    made = add_consensus(start, photos, (), tmp_path / "out", "cpu", watcher=noted)
     assert made.model.consensus is not None and len(made.model.consensus.photos) == 24
-    assert remarks[0].startswith(told) and len(remarks) == 2
-    assert stages == {"checking photos 25": 0, "features 24": 25}
-    assert sum(done) == 25 + 24
+    assert noted.remarks[0].startswith(told) and len(noted.remarks) == 2
+    assert noted.stages == {"checking photos 25": 0, "features 24": 25}
+    assert sum(noted.done) == 25 + 24
 
 
 def test_the_consensus_command_has_a_bar_of_each_stage(

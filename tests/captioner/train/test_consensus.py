@@ -25,6 +25,7 @@ from captioner.noun_phrases import NounPhrases
 from captioner.train.consensus import add_consensus
 from captioner.train.record import seen_in_training
 from captioner.train.run import BEST, STATE, TrainingData, TrainingRun, train
+from tests.captioner.noted import Noted
 from tests.captioner.train.test_run import Watch
 from tests.captioner.worlds import (
     RECIPE,
@@ -55,9 +56,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, plain: Path, photos: Sequence[CaptionedPhoto]) -> Path:
     out = tmp_path_factory.mktemp("made") / "model"
-    done: list[int] = []
-    add_consensus(plain, photos, ("colours",), out, "cpu", done.append)
-    assert sum(done) == 2 * len(photos)  # they are looked at, and their features made
+    add_consensus(plain, photos, ("colours",), out, "cpu", watcher=(noted := Noted()))
+    assert sum(noted.done) == 2 * len(photos)  # they are looked at, and their features made
     return out
 
 
@@ -195,25 +195,22 @@ def test_what_cannot_be_done_is_found_out_before_the_work(plain: Path, tmp_path:
     gone = CaptionedPhoto(tmp_path / "gone.png", ("a wall",))
     with pytest.raises(DataError, match="no such photo"):
         add_consensus(plain, [*here, gone], (), tmp_path / "out", "cpu")
-    stages: list[str] = []
-
-    def begin(stage: str, count: int) -> None:
-        stages.append(stage)
-
+    noted = Noted()
     with pytest.raises(DataError, match="too few photos"):
-        add_consensus(plain, here, (), tmp_path / "out", "cpu", begin=begin)
+        add_consensus(plain, here, (), tmp_path / "out", "cpu", watcher=noted)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letter.txt").write_text("dear")
     with pytest.raises(ModelError, match=r"holds letter\.txt"):
         add_consensus(plain, here, (), tmp_path / "taken", "cpu")
     enough = coloured_photos(tmp_path / "enough", 12)
     with pytest.raises(ModelError, match=r"letter\.txt.*Not a directory"):
-        add_consensus(plain, enough, (), tmp_path / "taken" / "letter.txt" / "model", "cpu", begin=begin)
+        inside = tmp_path / "taken" / "letter.txt" / "model"
+        add_consensus(plain, enough, (), inside, "cpu", watcher=noted)
     marked = tiny_model(tmp_path / "marked")
     (marked / checkpoint.CARD).write_bytes(b"caf\xe9")
     with pytest.raises(ModelError, match=r"MODEL_CARD\.md: not a readable model card"):
-        add_consensus(marked, enough, (), tmp_path / "out", "cpu", begin=begin)
-    assert stages == ["checking photos"]  # of the two that are too few
+        add_consensus(marked, enough, (), tmp_path / "out", "cpu", watcher=noted)
+    assert noted.stages == {"checking photos 2": 0}  # of the two that are too few
     assert not (tmp_path / "out").exists()
 
 

@@ -23,6 +23,7 @@ from captioner.train.consensus import add_consensus
 from captioner.train.cooccurrence import NounsOfText, fit_cooccurrence
 from captioner.train.record import seen_in_training
 from captioner.vocabulary import Vocabulary
+from tests.captioner.noted import Noted
 from tests.captioner.worlds import (
     COLOURS,
     TINY,
@@ -150,7 +151,7 @@ def test_text_with_verbs_tells_how_captions_go_on(tmp_path: Path) -> None:
 
 
 def test_too_few_captions_are_told_before_photos_are_looked_at(tmp_path: Path) -> None:
-    remarks: list[str] = []
+    noted = Noted()
     photos = coloured_photos(tmp_path / "photos", 12)
     photos[3].image.write_bytes(b"spoilt, as who looks at it would remark")
     with pytest.raises(DataError, match="give --text captions of more than 2 images, or leave it out"):
@@ -161,9 +162,9 @@ def test_too_few_captions_are_told_before_photos_are_looked_at(tmp_path: Path) -
             tmp_path / "out",
             "cpu",
             text={"a": ("a red wall",), "b": ("a sky",)},
-            remark=remarks.append,
+            watcher=noted,
         )
-    assert not remarks
+    assert not noted.remarks
 
 
 def test_a_model_without_a_detector_can_use_no_text(tmp_path: Path) -> None:

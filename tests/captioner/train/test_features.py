@@ -16,6 +16,7 @@ from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.model import CaptionModel
 from captioner.train.features import VIEWS, cached_features
+from tests.captioner.noted import Noted
 from tests.captioner.worlds import coloured_photos, tiny_checkpoint
 from tests.synced import Synced
 
@@ -32,10 +33,10 @@ def photo(path: Path, colour: str) -> CaptionedPhoto:
 
 
 def test_features_are_made_once(model: CaptionModel, tmp_path: Path) -> None:
-    photos, made = coloured_photos(tmp_path / "photos", 35), list[int]()
-    first = cached_features(model, photos, tmp_path / "cache", made.append)
-    again = cached_features(model, photos, tmp_path / "cache", made.append)
-    assert made == [32, 3]
+    photos, noted = coloured_photos(tmp_path / "photos", 35), Noted()
+    first = cached_features(model, photos, tmp_path / "cache", watcher=noted)
+    again = cached_features(model, photos, tmp_path / "cache", watcher=noted)
+    assert (noted.stages, noted.done) == ({"features 35": 0}, [32, 3])
     assert first.shape == (35, VIEWS, 4, 1280) and first.dtype == np.float16
     assert np.array_equal(first, again)
     alone = cached_features(model, photos[33:34], tmp_path / "cache")
@@ -107,17 +108,19 @@ _FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from captioner.errors import DataError
+from captioner.stages import Unwatched
 from captioner.train.features import cached_features
 from tests.captioner.worlds import coloured_photos, tiny_checkpoint
 folder = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing beyond the limit fails as on a full disk
 
-def full(done):
-    size = next(folder.glob("cache/.*.npy.*")).stat().st_size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+class Full(Unwatched):
+    def advance(self, count=1):
+        size = next(folder.glob("cache/.*.npy.*")).stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 try:
-    cached_features(tiny_checkpoint().model, coloured_photos(folder, 33), folder / "cache", full)
+    cached_features(tiny_checkpoint().model, coloured_photos(folder, 33), folder / "cache", watcher=Full())
 except DataError as error:
     print(error)
 """

@@ -49,7 +49,7 @@ class Watch:
     def _stop() -> None:
         raise KeyboardInterrupt
 
-    def stage(self, name: str, total: int, unit: str, later: int = 0) -> None:
+    def stage(self, name: str, total: int, unit: str = "photo", later: int = 0) -> None:
         assert name and total > 0 and unit in ("step", "photo") and later >= 0
 
     def remark(self, what: str) -> None:
