@@ -23,8 +23,8 @@ lock.py           one build at a time
 rollout.py        build beside, check, move the alias, go back
 migration.py      an index of any schema -> the current one
 status.py         what an index holds, and how its server is
-reader.py         ElasticReader: all that is asked of an index
-engine.py         ElasticIndex: what changes it, and the reader for the rest
+reader.py         ElasticReader: what a search asks
+engine.py         ElasticIndex: what changes an index, and what reads the whole of it
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,11 +71,16 @@ class BulkWriter:
         self.created = 0
         self._counting = threading.Lock()
 
-    def add(self, records: Iterable[CaptionRecord]) -> AddReport:
-        """Store captions; those that the mapping refuses are reported, the rest go on."""
-        return self.add_dated((record, "") for record in records)
+    def add(self, records: Iterable[CaptionRecord], replaced: Collection[str] = ()) -> AddReport:
+        """Store captions; those that the mapping refuses are reported, the rest go on.
 
-    def add_dated(self, dated: Iterable[tuple[CaptionRecord, str]]) -> AddReport:
+        Documents whose ids are `replaced` are written anew, and count as added, even if they say the same.
+        """
+        return self.add_dated(((record, "") for record in records), replaced)
+
+    def add_dated(
+        self, dated: Iterable[tuple[CaptionRecord, str]], replaced: Collection[str] = ()
+    ) -> AddReport:
         """Store captions with the time that they were first indexed ("" is now)."""
         report = AddReport()
         self._retrier.stopped.clear()  # what failed before may work now
@@ -88,7 +93,7 @@ class BulkWriter:
                     repeated = any(not known.isdisjoint(others) for others, _ in waiting)
                     while waiting and (repeated or len(waiting) >= _AT_ONCE):
                         report += waiting.popleft()[1].result()
-                    waiting.append((known, threads.submit(self._add_chunk, chunk)))
+                    waiting.append((known, threads.submit(self._add_chunk, chunk, replaced)))
                 for _, sent in waiting:
                     report += sent.result()
             except BaseException:
@@ -98,14 +103,19 @@ class BulkWriter:
                 raise
         return report
 
-    def _add_chunk(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> AddReport:
+    def _add_chunk(
+        self, chunk: Sequence[tuple[str, CaptionRecord, str]], replaced: Collection[str]
+    ) -> AddReport:
         given = self._prepared(chunk)
         first = self._write("create", given.lines)
         stored = self._stored_documents(first.conflicts)
         # Documents that exist because our own request stored them, and its answer got lost.
         ours = {i for i in first.conflicts if first.contact_lost and stored.get(i) == given.latest(i)}
-        before = {i: stored[i] for i in first.conflicts if i in stored and i not in ours}
-        differing = [i for i in first.conflicts if not same_record(stored.get(i, {}), given.latest(i))]
+        anew = ours.union(i for i in first.conflicts if i in replaced)
+        before = {i: stored[i] for i in first.conflicts if i in stored and i not in anew}
+        differing = [
+            i for i in first.conflicts if i in replaced or not same_record(stored.get(i, {}), given.latest(i))
+        ]
         second = self._write("index", {i: given.lines[i] for i in differing})
         with self._counting:
             self.created += len(first.done) + len(ours)

@@ -160,20 +160,14 @@ class ElasticIndex(CaptionIndex):
         return removed
 
     def replace(self, old: Iterable[Document], records: Iterable[CaptionRecord]) -> AddReport:
-        """The new captions come before the old ones go: an interruption in between leaves no image without.
-
-        Only a caption that is the old one in everything is removed first, since it would keep its time.
-        """
+        """The new captions come before the old ones go: an interruption leaves no image without."""
         storable = Storable(records)
-        given = [(record.document_id, record) for record in storable]  # all, before anything is changed
-        before = {document.record.document_id: document.record for document in old}
-        same = {document_id for document_id, record in given if before.get(document_id) == record}
-        stay = {document_id for document_id, _ in given} - same
+        sound = list(storable)  # before anything is changed
+        before = {document.record.document_id for document in old}
         live = self._live_to_add_to()
         writer = self._writer(live)
-        report = writer.add(record for document_id, record in given if document_id in stay)
-        writer.remove([document_id for document_id in before if document_id not in stay])
-        report += writer.add(record for document_id, record in given if document_id in same)
+        report = writer.add(sound, replaced=before)
+        writer.remove(sorted(before.difference(record.document_id for record in sound)))
         self._refresh(live)
         return storable.reported(report)
 

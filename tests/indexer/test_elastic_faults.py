@@ -237,7 +237,9 @@ def test_what_another_deletes_first_is_not_counted(proxy: Proxy, proxied: str, e
 
 
 @pytest.mark.parametrize(
-    "fact", [{"caption": "a giraffe"}, {"phash": "0f" * 8}], ids=lambda one: next(iter(one))
+    "fact",
+    [{"caption": "a giraffe"}, {"phash": "0f" * 8}, {}],
+    ids=["another caption", "another fact", "the same"],
 )
 def test_a_server_lost_while_captions_are_replaced_leaves_no_image_bare(
     proxy: Proxy, proxied: str, fact: dict[str, str]
