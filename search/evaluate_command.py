@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import click
 
 from captioner.console import FOLDER, OutputFile, Place, beam_option, progress_bar, tell
+from captioner.option_rules import check_given, given_options
 from search.errors import EvaluationError
 
 _FILE = Place(exists=True, dir_okay=False, path_type=Path)
+#: Where generated captions come from.
+_CAPTIONS = ("--captions", "--captioner", "--hold-out")
+#: option -> options of which one must be given with it
+_BELONGS_TO = {
+    "--greedy": ("--captions",),
+    "--diverse": ("--captions",),
+    "--beam": ("--captioner",),
+    "--several": ("--captioner",),
+    **dict.fromkeys(("--pictures", "--elasticsearch", "--queries", "--archive"), _CAPTIONS),
+    "--cache": ("--captioner", "--pictures"),
+    "--run": ("--relevance",),
+    "--relevance": ("--run",),
+}
 
 
 class _TextFile(OutputFile):
@@ -41,7 +56,11 @@ class _TextFile(OutputFile):
 @click.option("--diverse", type=_FILE, metavar="JSONL", help="The same, by diverse beam search.")
 @click.option("--captioner", metavar="NAME|DIR", help="Write the captions with this model, once.")
 @click.option("--hold-out", is_flag=True, help="A written caption stands in for the generated one.")
-@click.option("--pictures", is_flag=True, help="Rows with what the encoder sees (slow the first time).")
+@click.option(
+    "--pictures",
+    is_flag=True,
+    help="Rows with what encoders see: --captioner's own, and ImageNet's (slow the first time).",
+)
 @click.option(
     "--elasticsearch",
     envvar="ELASTICSEARCH_URL",
@@ -81,12 +100,19 @@ def evaluate(run_file: Path | None, relevance: Path | None, **options: Any) -> N
     baselines. Without captions it has the ratings only. With --run and --relevance it prints the measures of
     any ranking.
     """
-    if (run_file is None) != (relevance is None):
-        raise click.UsageError("--run and --relevance belong together")
+    _check_options()
     if run_file is not None and relevance is not None:
         _measure(run_file, relevance)
     else:
         _evaluate(**options)
+
+
+def _check_options() -> None:
+    """Raise click.UsageError for options that would do nothing beside the others."""
+    one_source = dict.fromkeys(combinations(_CAPTIONS, 2), "captions come from one place")
+    others = sorted(given_options() - {"--run", "--relevance"})
+    a_run = {("--run", option): "a ranking is measured by --relevance alone" for option in others}
+    check_given(_BELONGS_TO, a_run | one_source)
 
 
 def _measure(run_file: Path, relevance: Path) -> None:

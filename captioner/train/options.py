@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captioner.console import FILE, FOLDER, Command, tell, with_options
+from captioner.option_rules import check_given, given_options
 from captioner.outside import printable
 
 if TYPE_CHECKING:
@@ -135,14 +136,8 @@ def check_options(purpose: str) -> None:
 
     `purpose`: what the photos are for, for the message.
     """
-    context = click.get_current_context()
-    given = {option.opts[0] for option in context.command.params if context.params.get(option.name or "")}
-    for option, others in _BELONGS_TO.items():
-        if option in given and given.isdisjoint(others):
-            raise click.UsageError(f"{option} is of no use without {' or '.join(others)}")
-    for (option, other), why in _CONTRADICTIONS.items():
-        if {option, other} <= given:
-            raise click.UsageError(f"{option} and {other}: {why}; leave one of them out")
+    check_given(_BELONGS_TO, _CONTRADICTIONS)
+    given = given_options()
     if given.isdisjoint({"--flickr8k", "--jsonl"}) and not {"--coco", "--images"} <= given:
         raise click.UsageError(
             f"name the photos {purpose}: --flickr8k DIR, --coco FILE --images DIR, or --jsonl FILE"
