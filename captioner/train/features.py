@@ -92,18 +92,17 @@ def _feature_batches(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> I
 
 
 @torch.inference_mode()
-def imagenet_views(photos: Sequence[Path]) -> Iterator[tuple[Features, Features]]:
-    """What the default encoder, with ImageNet's weights, gives for photos, batch by batch in their order.
+def imagenet_chances(photos: Sequence[Path]) -> Iterator[Features]:
+    """The chance of each class (B, 1000) that the default encoder, with ImageNet's weights, gives photos.
 
-    Pooled features (B, 1280) and the chance of each class (B, 1000).
+    Batch by batch, in their order.
     """
     preprocess = configuration("default").preprocess
     network = GridEncoder(1, pretrained=True).eval().network
     pixels = PhotoPixels([CaptionedPhoto(photo, ()) for photo in photos], preprocess)
     for _, images in DataLoader(pixels, batch_size=_BATCH):
         pooled = network(preprocess.normalise(images)).mean(dim=(2, 3))
-        chances = network.classifier(pooled).softmax(dim=-1)
-        yield pooled.half().numpy(), chances.half().numpy()
+        yield network.classifier(pooled).softmax(dim=-1).half().numpy()
 
 
 def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:

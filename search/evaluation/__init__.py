@@ -2,7 +2,7 @@
 
 data.py            captioned photos and rated pairs
 captions.py        generated captions, read or written once
-encoder_output.py  what the default encoder itself sees
+encoder_output.py  what encoders themselves see
 material.py        all of these, gathered
 rankers.py         ways to rank an archive for a query
 engines.py         the ranker that users have: this program's own index

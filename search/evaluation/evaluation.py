@@ -77,7 +77,7 @@ def _result(row: Row, material: Material, seed: int) -> RowResult:
 def rows_with_material(material: Material, seed: int, folder: Path) -> list[Row]:
     """Rows whose material is there."""
     several = max((len(captions) for captions in material.generated.values()), default=5)
-    wanted = rows(material.archive or material.rated, seed, several)
+    wanted = rows(material.rated, seed, several)
     if not material.generated:
         return [row for row in wanted if row.tokens is not None]
     index = partial(IndexRanker, analyzer=DEFAULT, folder=folder)

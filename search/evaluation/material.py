@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.evaluation import data
 from search.evaluation.captions import DIVERSITY, generate, read_captions
 from search.evaluation.data import Captions, Photos, Progress
-from search.evaluation.encoder_output import run_encoder
+from search.evaluation.encoder_output import class_nouns, pooled_features
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
-from search.evaluation.rows import FEW
+from search.evaluation.rows import FEW, Extras
+
+if TYPE_CHECKING:  # torch comes with it
+    from captioner.streaming import StreamingCaptioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Choices:
     diverse: Path | None = None
     captioner: str | None = None  # writes them, once; they are kept in `cache`
     hold_out: bool = False  # a written caption stands in for the generated one
-    pictures: bool = False  # with what the encoder sees
+    pictures: bool = False  # with what encoders see: the captioner's own, where there is one, and ImageNet's
     elasticsearch: str | None = None  # URL of the server of the BM25 row
     queries: int | None = None  # only the first so many query photos
     archive: int | None = None  # only the first so many archived photos
@@ -88,22 +92,37 @@ def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Materia
 
         check_server(chosen.elasticsearch)
     splits = Splits.of(folder, chosen.queries, chosen.archive)
-    material = _with_captions(material, splits, chosen, progress)
+    captioner = _open(chosen.captioner)
+    material = _with_captions(material, splits, chosen, captioner, progress)
     if chosen.pictures:
-        material = with_pictures(material, splits, chosen.cache, progress)
+        material = with_pictures(material, splits, captioner, chosen.cache, progress)
     return with_server(material, chosen.elasticsearch) if chosen.elasticsearch else material
 
 
-def _with_captions(material: Material, splits: Splits, chosen: Choices, progress: Progress) -> Material:
+def _open(captioner: str | None) -> StreamingCaptioner | None:
+    if captioner is None:
+        return None
+    from captioner.finding import open_captioner
+
+    return open_captioner(captioner)
+
+
+def _with_captions(
+    material: Material,
+    splits: Splits,
+    chosen: Choices,
+    captioner: StreamingCaptioner | None,
+    progress: Progress,
+) -> Material:
     if chosen.hold_out:
         return held_out(material, splits)
     if chosen.captions:
         files = {"greedy": chosen.greedy, "diverse": chosen.diverse}
         other_decodings = {way: read_captions(file) for way, file in files.items() if file}
         return with_photos(material, splits, read_captions(chosen.captions), other_decodings)
-    if chosen.captioner:
+    if captioner is not None:
         cache, beam, several = chosen.cache, chosen.beam, chosen.several
-        written = captions_by_model(chosen.captioner, splits, cache, beam, several, progress)
+        written = captions_by_model(captioner, splits, cache, beam, several, progress)
         return with_photos(material, splits, *written)
     return material
 
@@ -142,13 +161,17 @@ def held_out(material: Material, splits: Splits) -> Material:
 
 
 def captions_by_model(
-    captioner: str, splits: Splits, cache: Path, beam: int | None, several: int, progress: Progress
+    model: StreamingCaptioner,
+    splits: Splits,
+    cache: Path,
+    beam: int | None,
+    several: int,
+    progress: Progress,
 ) -> tuple[Captions, Mapping[str, Captions]]:
     """Captions by a model, n best of the beam, greedy, diverse and as usual; made once, kept in `cache`."""
     from captioner.captioner import Captioner
-    from captioner.finding import open_captioner
 
-    model, photos = open_captioner(captioner), splits.paths()
+    photos = splits.paths()
     beam = beam or model.usual_beam
     best = generate(model, photos, cache, max(beam, several), several, progress)
     other_decodings = {
@@ -160,10 +183,21 @@ def captions_by_model(
     return read_captions(best), {way: read_captions(file) for way, file in other_decodings.items()}
 
 
-def with_pictures(material: Material, splits: Splits, cache: Path, progress: Progress) -> Material:
-    """Adds what the encoder sees: rows by cosine of features and with class words."""
-    seen = run_encoder(splits.paths(), cache, progress)
-    return replace(material, extras=replace(material.extras, features=seen.features, nouns=seen.nouns))
+def with_pictures(
+    material: Material,
+    splits: Splits,
+    captioner: StreamingCaptioner | None,
+    cache: Path,
+    progress: Progress,
+) -> Material:
+    """Adds what encoders see: rows by cosine of the captioner's features, and with ImageNet's class words."""
+    from captioner.captioner import Captioner
+
+    photos, features = splits.paths(), Extras().features
+    if isinstance(captioner, Captioner):  # those from elsewhere give none
+        features = pooled_features(captioner, photos, cache, progress)
+    nouns = class_nouns(photos, cache, progress)
+    return replace(material, extras=replace(material.extras, features=features, nouns=nouns))
 
 
 def with_server(material: Material, url: str) -> Material:

@@ -115,7 +115,7 @@ class RandomRanker:
 
 
 class CosineRanker:
-    """Cosine of the encoder's own features: what pictures alone tell, without a word."""
+    """Cosine of an encoder's own features: what pictures alone tell, without a word."""
 
     def __init__(self, archive: Iterable[str], features: Mapping[str, Any]) -> None:
         self._images = sorted(archive)

@@ -28,6 +28,10 @@ from search.evaluation.rankers import (
 OTHER_DECODINGS = ("greedy", "diverse", "usual")
 #: The row of the last of them: usual caption, usual analyzer, this program's own engine.
 USUAL = "search similar, as it comes"
+#: The rows of what encoders see: the captioner's own, and ImageNet's.
+COSINE, CLASS_WORDS = "cosine of the captioner's encoder", f"{DEFAULT} and class words"
+#: The row of weights by how rare a word is, and among whose captions.
+BY_RARITY = "stems, weighted by rarity in COCO"
 #: A few captions, as many as the usual beam ends with anyway, and the row of a search for them.
 FEW = 3
 SEVERAL = f"search similar --captions {FEW}"
@@ -56,10 +60,8 @@ class Row:
 class Extras:
     """What only some evaluations have; a row without its extra is left out."""
 
-    features: Mapping[str, Any] = field(default_factory=dict)  # image -> vector
-    nouns: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # image -> words the encoder is sure of
+    features: Mapping[str, Any] = field(default_factory=dict)  # image -> vector of the captioner's encoder
+    nouns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # image -> words ImageNet is sure of
     elasticsearch: str = ""
 
 
@@ -78,7 +80,11 @@ def set_row(
 
 
 def rows(rarity_of: Captions, seed: int, several: int = 5) -> list[Row]:
-    """All rows that need nothing but captions. `rarity_of`: captions that tell how rare a word is."""
+    """All rows that need nothing but captions.
+
+    `rarity_of`: captions that tell how rare a word is, in every task: those of the rated photos' data set,
+    which any evaluation has, so that a row's figures do not depend on what else is evaluated.
+    """
     student = analyzer("seed/1")
     best = analyzer(DEFAULT)
     return [
@@ -87,7 +93,7 @@ def rows(rarity_of: Captions, seed: int, several: int = 5) -> list[Row]:
         *(set_row(name, analyzer(name)) for name in analyzers() if name != "seed/1"),
         set_row("lemmas", lemmas),
         set_row("stems and implied words", implied),
-        set_row("stems, weighted by rarity", analyzer("english/1"), rarity(rarity_of, analyzer("english/1"))),
+        set_row(BY_RARITY, analyzer("english/1"), rarity(rarity_of, analyzer("english/1"))),
         set_row(f"{DEFAULT}, greedy", best, rated=False, decoding="greedy"),
         *(_several(several) if several > 1 else ()),
         Row("random", lambda archive: RandomRanker(archive, seed)),
@@ -123,9 +129,9 @@ def extra_rows(extras: Extras) -> list[Row]:
 
         found.append(Row("BM25, Elasticsearch", partial(Bm25Ranker, url=extras.elasticsearch)))
     if extras.features:
-        found.append(Row("cosine of the encoder", partial(CosineRanker, features=extras.features)))
+        found.append(Row(COSINE, partial(CosineRanker, features=extras.features)))
     if extras.nouns:
-        found.append(Row(f"{DEFAULT} and class words", partial(WithNouns, extras.nouns)))
+        found.append(Row(CLASS_WORDS, partial(WithNouns, extras.nouns)))
     return found
 
 
@@ -140,7 +146,7 @@ def lemmas(caption: str) -> frozenset[str]:
 
 
 def rarity(captions: Captions, tokens: Analyzer) -> Weight:
-    """Inverse document frequency of a token among photos: ln(photos / photos whose captions have it)."""
+    """Inverse document frequency of a token: ln((photos + 1) / (photos whose captions have it + 0.5))."""
     seen = Counter(token for group in captions.values() for token in {t for c in group for t in tokens(c)})
     total = len(captions)
     return lambda token: math.log((total + 1) / (seen[token] + 0.5))
@@ -152,7 +158,7 @@ def _lemma(word: str) -> str:
 
 
 class WithNouns:
-    """english/2 where each photo's captions are followed by the class words its encoder is sure of."""
+    """english/2 where each photo's captions are followed by the class words ImageNet is sure of."""
 
     def __init__(self, nouns: Mapping[str, tuple[str, ...]], archive: Captions) -> None:
         self._nouns = nouns

@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 import pytrec_eval
+import torch
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captioner.captioner import Captioner
+from captioner.checkpoint import Checkpoint
+from captioner.configuration import ModelConfig
+from captioner.model import CaptionModel
+from captioner.photo import open_photo
 from captioner.tokens import analyzer
 from search.cli import main
 from search.errors import EvaluationError
 from search.evaluation.captions import captions_of, read_captions
-from search.evaluation.encoder_output import run_encoder
+from search.evaluation.encoder_output import class_nouns, pooled_features
 from search.evaluation.engines import IndexRanker
 from search.evaluation.evaluation import Material, archive_captions, rows_with_material
 from search.evaluation.exchange import read_run, write_run
@@ -29,7 +35,8 @@ from search.evaluation.rankers import (
     weighted_jaccard,
 )
 from search.evaluation.report import BEGIN, END, insert
-from search.evaluation.rows import OTHER_DECODINGS
+from search.evaluation.rows import BY_RARITY, OTHER_DECODINGS
+from tests.captioner.worlds import TINY, WORDS, tiny_checkpoint
 from tests.full_disk import full_disk
 
 ARCHIVE = {
@@ -216,19 +223,56 @@ def test_a_small_real_evaluation_writes_its_report(shared_data: Path, tmp_path: 
 
 
 def test_a_disk_that_fills_leaves_nothing_of_what_the_encoder_saw(photos: Path, tmp_path: Path) -> None:
-    with full_disk(), pytest.raises(OSError, match=r"encoder-.*\.npz"):
-        run_encoder([photos / "chelsea.png"], tmp_path)
+    with full_disk(), pytest.raises(OSError, match=r"imagenet-classes-.*\.npz"):
+        class_nouns([photos / "chelsea.png"], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_photos_are_looked_at_once(photos: Path, tmp_path: Path) -> None:
     """By the encoder as ImageNet left it, which is sure of the cat."""
     paths, looked = [photos / "chelsea.png", photos / "rocket.jpg"], list[int]()
-    seen, again = (run_encoder(paths, tmp_path, looked.append) for _ in range(2))
+    seen, again = (class_nouns(paths, tmp_path, looked.append) for _ in range(2))
     assert looked == [2]
-    assert again.nouns == seen.nouns
-    assert "cat" in seen.nouns["chelsea.png"] and "cat" not in seen.nouns["rocket.jpg"]
-    assert {name: vector.shape for name, vector in seen.features.items()} == {
-        "chelsea.png": (1280,),
-        "rocket.jpg": (1280,),
+    assert again == seen
+    assert "cat" in seen["chelsea.png"] and "cat" not in seen["rocket.jpg"]
+
+
+def test_features_are_those_of_the_captioner_itself(photos: Path, tmp_path: Path) -> None:
+    """Of its own encoder, which may have been trained further; kept for each model apart, made once."""
+    paths, looked = [photos / "chelsea.png", photos / "rocket.jpg"], list[int]()
+    checkpoint = tiny_checkpoint()
+    one = Captioner(replace(checkpoint, digest="1"), "tiny", "cpu")
+    found = pooled_features(one, paths, tmp_path, looked.append)
+    pixels = torch.stack([one.pixels(open_photo(path, one.smallest)) for path in paths])
+    for path, places in zip(paths, one.features(pixels), strict=True):
+        torch.testing.assert_close(torch.from_numpy(found[path.name]), places.mean(dim=0))
+    with torch.no_grad():
+        for weight in checkpoint.model.encoder.parameters():
+            weight.mul_(0.9)
+    other = Captioner(replace(checkpoint, digest="2"), "tiny", "cpu")
+    assert (pooled_features(other, paths, tmp_path, looked.append)["rocket.jpg"] != found["rocket.jpg"]).any()
+    again = pooled_features(one, paths, tmp_path, looked.append)
+    assert looked == [2, 2] and (again["rocket.jpg"] == found["rocket.jpg"]).all()
+
+
+def test_features_that_are_pooled_already_are_taken_as_they_are(photos: Path, tmp_path: Path) -> None:
+    settings = ModelConfig("resnet101", "show_and_tell", 16, 16, preprocess=TINY.preprocess)
+    student = Captioner(Checkpoint(CaptionModel(settings, len(WORDS)).eval(), WORDS), "student", "cpu")
+    found = pooled_features(student, [photos / "chelsea.png"], tmp_path)
+    assert found["chelsea.png"].shape == (16,)
+
+
+def test_the_rarity_of_a_word_is_the_same_whatever_else_is_evaluated(tmp_path: Path) -> None:
+    """It came from the archive where there was one, and the row's agreement with people moved with it."""
+    ratings_only = Material((), ARCHIVE, {}, {}, {}, {})
+    whole = replace(
+        ratings_only, queries={"q": ("a zebra",)}, archive={"z": ("a zebra",)}, generated={"z": ("",)}
+    )
+    one, other = (
+        next(row for row in rows_with_material(material, 1, tmp_path) if row.name == BY_RARITY)
+        for material in (ratings_only, whole)
+    )
+    assert {token: one.weight(token) for token in ("dog", "zebra")} == {
+        token: other.weight(token) for token in ("dog", "zebra")
     }
+    assert one.weight("zebra") > one.weight("dog")

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import Tensor
 
+from captioner.captioner import Captioner
 from captioner.effort import Effort
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner
@@ -23,8 +24,9 @@ from search.cli import main
 from search.evaluation.evaluation import ARCHIVES
 from search.evaluation.material import Choices, gather
 from search.evaluation.report import BASELINE
-from search.evaluation.rows import SEVERAL, USUAL
+from search.evaluation.rows import CLASS_WORDS, COSINE, SEVERAL, USUAL, extra_rows
 from search.evaluation.run import run
+from tests.captioner.worlds import tiny_model
 from tests.indexer.proxy import Handler, Proxy, error_body
 
 SUBJECTS = ("a dog", "a brown dog", "two cats", "a man with a dog", "a woman", "a child and a ball")
@@ -192,6 +194,54 @@ def test_a_captioners_captions_are_kept_and_what_they_gain_is_told(
     gained = {result.row: result.similar["both"].ndcg.value for result in outcome.results}
     [usual] = [one.times for one in outcome.improvements if (one.row, one.archive) == (USUAL, "both")]
     assert usual == gained[USUAL] / gained[BASELINE]
+
+
+def test_the_cosine_is_of_the_encoder_of_the_captioner(data: Path, tmp_path: Path) -> None:
+    """Without a captioner there is no such row: ImageNet's encoder is another one."""
+    model = tiny_model(tmp_path / "mine")
+    for given, rows in (
+        ({"captioner": str(model)}, {COSINE, CLASS_WORDS}),
+        ({"captions": written(tmp_path / "best.jsonl", "see")}, {CLASS_WORDS}),
+    ):
+        material = gather(Choices(data, pictures=True, cache=tmp_path / "cache", **given))
+        assert {row.name for row in extra_rows(material.extras)} == rows
+        assert set(material.extras.nouns) == {f"{number}.jpg" for number in range(1, 13)}
+    kept = {file.name.rpartition("-")[0] for file in (tmp_path / "cache").glob("*.npz")}
+    assert kept == {f"{Captioner.load(model).identity}-features", "imagenet-classes"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--captioner one --hold-out", "--captioner and --hold-out: captions come from one place; "),
+        ("--captions FILE --captioner one", "--captions and --captioner: captions come from one place; "),
+        ("--hold-out --greedy FILE", "--greedy is of no use without --captions"),
+        ("--captions FILE --beam 3", "--beam is of no use without --captioner"),
+        ("--hold-out --several 3", "--several is of no use without --captioner"),
+        ("--pictures", "--pictures is of no use without --captions or --captioner or --hold-out"),
+        ("--queries 5", "--queries is of no use without --captions or --captioner or --hold-out"),
+        ("--elasticsearch http://x", "--elasticsearch is of no use without --captions or --captioner or"),
+        ("--hold-out --cache CACHE", "--cache is of no use without --captioner or --pictures"),
+        ("--run FILE", "--run is of no use without --relevance"),
+        ("--relevance FILE", "--relevance is of no use without --run"),
+        ("--run FILE --relevance FILE --seed 0", "--run and --seed: a ranking is measured by --relevance "),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    options: str, message: str, data: Path, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "file.jsonl", "see")
+    line = options.replace("FILE", str(file)).replace("CACHE", str(tmp_path)).split()
+    found = CliRunner().invoke(main, ["evaluate", *line], env={"CAPTION_DATA": str(data)})
+    assert found.exit_code == 2
+    assert found.stderr.splitlines()[-1].startswith(f"Error: {message}")
+
+
+def test_what_the_environment_names_need_not_be_of_use(data: Path, tmp_path: Path) -> None:
+    """A server that is named there is for other commands, too."""
+    line = ["evaluate", "--output", str(tmp_path / "report")]
+    named = {"CAPTION_DATA": str(data), "ELASTICSEARCH_URL": "http://nowhere"}
+    assert CliRunner().invoke(main, line, env=named).exit_code == 0
 
 
 def test_the_command_prints_the_table_alone(data: Path, tmp_path: Path) -> None:
