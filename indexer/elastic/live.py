@@ -35,7 +35,8 @@ class LiveGeneration:
         #: None where there never was an index: one that is gone may come back, and stays as it was seen.
         self.seen = seen
         self._mean_size = MeanSize()
-        self._ranking: Ranking | None = None
+        #: With the generation that it was made for: what it knows of shards is true of that alone.
+        self._ranking: tuple[str, Ranking] | None = None
 
     @property
     def analyzer(self) -> str:
@@ -83,19 +84,19 @@ class LiveGeneration:
     @property
     def ranking(self) -> Ranking:
         """Made at the first search, since builds and rollbacks also begin where no search is possible."""
-        ranking = self._ranking  # another thread may let go of it
-        if ranking is None:
-            ranking = self._ranking = self._new_ranking()
-        return ranking
+        made, seen = self._ranking, self.seen  # another thread may change either
+        index, shards = (seen.index, seen.shards) if seen else ("", 1)
+        if made is None or made[0] != index:
+            made = self._ranking = (index, self._new_ranking(shards))
+        return made[1]
 
-    def _new_ranking(self) -> Ranking:
+    def _new_ranking(self, shards: int) -> Ranking:
         """With the smallest and largest size in the index; the server need visit no document for them."""
         smallest, largest = 1, 0
         ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
         answer = search(self._client, index=self._address.name, size=0, aggs=ends)["aggregations"]
         if answer["high"]["value"] is not None:
             smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
-        shards = self.seen.shards if self.seen else 1
         by_shards = ShardRanking(self._client, self._address, shards, self._mean_size)
         return Ranking(self._client, self._address, smallest, largest, by_shards)
 

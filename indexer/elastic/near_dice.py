@@ -18,9 +18,9 @@ sizes. All that holds within one shard, since each has a mean and an idf of its 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 
 from indexer.elastic.plan import jaccard
 
@@ -28,6 +28,8 @@ from indexer.elastic.plan import jaccard
 PERCENTS = (30, 50, 70, 100, 140, 200)
 #: A K that is lower than this share of a puts short captions too far in front; one up to 1.4 a does well.
 _FITTING, _TOLERABLE = 0.97, 0.7
+#: Of a sentence about a photo, by most analyzers.
+_USUAL_MEAN = 10.0
 #: The engine keeps shorter sizes than this as they are, longer ones to four binary digits.
 _EXACT_SIZES = 40
 
@@ -60,18 +62,19 @@ class MeanSize:
     """The mean number of tokens of a caption, as the last answers tell it."""
 
     def __init__(self) -> None:
-        self._mean = 10.0  # of a sentence about a photo, by most analyzers
+        self._mean = _USUAL_MEAN
+        self._learnt = False
 
     def percent(self, a: int) -> int | None:
         """The field for a query of a tokens; None where the order of none is near enough."""
         fitting = (percent for percent in PERCENTS if self._mean * percent >= 100 * _FITTING * a)
-        tolerable = PERCENTS[-1] if self._mean * PERCENTS[-1] >= 100 * _TOLERABLE * a else None
-        return next(fitting, tolerable)
+        tolerable = not self._learnt or self._mean * PERCENTS[-1] >= 100 * _TOLERABLE * a
+        return next(fitting, PERCENTS[-1] if tolerable else None)
 
     def learn(self, percent: int, hits: Sequence[ScoredClass]) -> None:
         low, high = damping(hits)
         if high < math.inf:
-            self._mean = 50 * (low + high) / percent
+            self._mean, self._learnt = 50 * (low + high) / percent, True
 
 
 def indexed_size(n: int) -> int:
@@ -84,7 +87,7 @@ def indexed_size(n: int) -> int:
 
 
 def damping(hits: Sequence[ScoredClass]) -> tuple[float, float]:
-    """Between which numbers K is; (0, infinity) where all hits are of one size."""
+    """Between which numbers K is; (0, infinity) where all hits are of one size, or contradict the formula."""
     small = min(hits, key=lambda hit: hit.size, default=None)
     large = max(hits, key=lambda hit: hit.size, default=None)
     if small is None or large is None or indexed_size(small.size) == indexed_size(large.size):
@@ -95,7 +98,7 @@ def damping(hits: Sequence[ScoredClass]) -> tuple[float, float]:
     slack = _slack(large.size)
     low = beyond / (ratio * slack - 1.0) - n if ratio * slack > 1.0 else 0.0
     high = beyond / (ratio / slack - 1.0) - n if ratio > slack else math.inf
-    return max(0.0, low), high
+    return (max(0.0, low), high) if high > 0.0 else (0.0, math.inf)
 
 
 def unseen(a: int, hits: Sequence[ScoredClass]) -> Unseen:
@@ -103,16 +106,21 @@ def unseen(a: int, hits: Sequence[ScoredClass]) -> Unseen:
     if not hits:
         return Unseen(1.0, as_last=False)
     last, (low, high) = hits[-1], damping(hits)
-    best, classes = 0.0, list[tuple[int, int]]()
-    for n in count(1):
-        if n > max(a, last.size) and a / n < best:
-            break
+
+    def most(n: int) -> int:
+        """The greatest overlap that the order leaves to captions of n tokens; it rises with n."""
         factor = _ratio(low if n > last.size else high, indexed_size(n), indexed_size(last.size))
-        overlap = min(a, n, int(last.overlap * factor * _slack(max(n, last.size))))
-        if overlap and (reached := jaccard(a, n, overlap)) >= best:
-            classes = [*(classes if reached == best else []), (overlap, n)]
-            best = reached
-    return Unseen(best, classes == [(last.overlap, last.size)])
+        return int(last.overlap * factor * _slack(max(n, last.size)))
+
+    best, as_last = jaccard(a, last.size, last.overlap), True
+    for overlap in range(1, a + 1):
+        # Of captions that share so many tokens the smallest is the best; larger than this it is none.
+        sizes = range(overlap, int(overlap / best) - a + overlap + 2)
+        n = overlap + bisect_left(sizes, overlap, key=most)
+        reached = jaccard(a, n, overlap) if n - overlap < len(sizes) else 0.0
+        if reached >= best and (overlap, n) != (last.overlap, last.size):
+            best, as_last = reached, False
+    return Unseen(best, as_last)
 
 
 def _ratio(k: float, n: int, other: int) -> float:

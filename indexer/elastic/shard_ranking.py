@@ -17,6 +17,9 @@ from indexer.elastic.searches import MOST_HITS, search_many
 from indexer.errors import RequestRefusedError
 from indexer.records import Query
 
+#: By this setting a server refuses all patterns.
+_SWITCH = "search.allow_expensive_queries"
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -34,7 +37,7 @@ class ShardRanking:
     def __init__(self, client: Elasticsearch, address: Address, shards: int, mean_size: MeanSize) -> None:
         self._client, self._address = client, address
         self._shards, self._mean_size = shards, mean_size
-        self._refused = False
+        self._takes_patterns = True
 
     def candidates_many(self, queries: Sequence[Query], limit: int, spare: float) -> list[Ranked | None]:
         """The answers for which the first hits prove enough, None for others.
@@ -49,22 +52,22 @@ class ShardRanking:
         percent = self._mean_size.percent(len(query.tokens))
         needed = captions_needed(query, limit)
         later = query.after is not None  # such pages begin anywhere in an order that is not this one
-        if self._refused or percent is None or not query.tokens or later or needed > MOST_HITS:
+        hits = int(needed * (1 + spare))
+        if not self._takes_patterns or percent is None or not query.tokens or later or hits > MOST_HITS:
             return None
-        hits = min(MOST_HITS, int(needed * (1 + spare)))
         body = bodies.nearly_ranked(query, percent, hits)
         return _Asked(query, percent, hits, body) if body else None
 
     def _answers(self, asked: Sequence[_Asked]) -> list[Sequence[Mapping[str, Any]] | None]:
-        """Those of all shards, for each query; None for all where the server takes no patterns."""
+        """Those of all shards, for each query; None for all where the server refuses one."""
         shards = range(self._shards)
         preferences = [f"_shards:{shard}" for _ in asked for shard in shards] if len(shards) > 1 else []
         searches = [one.body for one in asked for _ in shards]
         try:
             with clear_errors(self._address):
                 answers = search_many(self._client, self._address, searches, preferences)
-        except RequestRefusedError:  # search.allow_expensive_queries may be false
-            self._refused = True
+        except RequestRefusedError as error:
+            self._takes_patterns = _SWITCH not in str(error)
             return [None for _ in asked]
         step = len(shards)
         return [answers[start : start + step] for start in range(0, len(answers), step)]

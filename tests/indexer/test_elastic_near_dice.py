@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,7 @@ def test_scores_that_contradict_each_other_tell_nothing() -> None:
     """Another program may have written a token twice."""
     assert damping([ScoredClass(0.5, 2, 5), ScoredClass(0.5, 2, 9)])[1] == math.inf
     assert damping([ScoredClass(0.4, 2, 5), ScoredClass(0.5, 2, 9)]) == (0.0, math.inf)
+    assert damping([ScoredClass(0.5, 1, 2), ScoredClass(0.29, 1, 3)]) == (0.0, math.inf)
 
 
 def test_of_captions_of_usual_length_k_is_known_well() -> None:
@@ -76,6 +79,22 @@ def test_what_is_left_is_no_more_than_the_order_leaves_open() -> None:
     assert unseen(10, []) == Unseen(1.0, as_last=False)
 
 
+def test_a_last_hit_of_a_very_long_caption_costs_no_more_than_others() -> None:
+    asked = ScoredClass(bm25(1, 200_000, 100, 50.0), 1, 200_000)
+    steps = 0
+
+    def counted(frame: Any, event: str, arg: Any) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    sys.setprofile(counted)
+    try:
+        unseen(100, [asked])
+    finally:
+        sys.setprofile(None)
+    assert steps < 20_000  # of one a size there would be twenty millions
+
+
 @given(st.integers(1, 100_000))
 def test_sizes_are_kept_to_four_binary_digits(n: int) -> None:
     kept = indexed_size(n)
@@ -86,6 +105,7 @@ def test_sizes_are_kept_to_four_binary_digits(n: int) -> None:
 
 def test_a_query_takes_the_field_whose_k_is_next_above_its_size() -> None:
     mean = MeanSize()
+    assert mean.percent(300) == 200  # which only an answer can tell to be of no use
     mean.learn(100, scored([(3, 8), (4, 12)], 100, 11.2))
     assert [mean.percent(a) for a in range(3, 23, 4)] == [30, 70, 100, 140, 200]
     assert (mean.percent(31), mean.percent(33)) == (200, None)
