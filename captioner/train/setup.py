@@ -138,7 +138,16 @@ def _state_conditions(run: TrainingRun, data: TrainingData, initial: Checkpoint)
         "model to start from": initial.digest,
         "set of dev photos": hashlib.sha256(dev.encode()).hexdigest(),
         "number of photos imagined from text": run.text_photos if data.text else 0,
+        "set of word vectors": _vectors_digest(run, initial),
     }
+
+
+def _vectors_digest(run: TrainingRun, initial: Checkpoint) -> str:
+    """SHA-256 of the embedding that word vectors gave the model; "" without them. A state replaces it."""
+    if run.vectors is None:
+        return ""
+    embedding = initial.model.decoder.embed.weight.detach().cpu().contiguous().numpy()
+    return hashlib.sha256(embedding.tobytes()).hexdigest()
 
 
 def _check_photos_per_process(
