@@ -25,6 +25,8 @@ from captioner.tokens import words
 
 #: One photo in so many is held out to score on, where no line says which.
 HELD_OUT = 10
+#: Of few photos so many are: CIDEr-D weighs words by how few of the photos have them, so one photo scores 0.
+FEWEST_HELD_OUT = 2
 TRAIN, DEV = "train", "dev"
 #: Other names for the split that a model is scored on while it learns.
 _NAMES_OF_DEV = ("val", "validation")
@@ -202,14 +204,14 @@ def _assign_splits(photos: Sequence[_SplitPhoto]) -> list[_SplitPhoto]:
 
 
 def _held_out(photos: Sequence[_SplitPhoto]) -> set[str]:
-    """Names of those without a split to be scored on; of a few photos one at least is, and not all are."""
+    """Names of those without a split to be scored on; of a few photos two are, but one is learnt from."""
     named = {entry.split for entry in photos}
-    names = sorted((entry.photo.name for entry in photos if not entry.split), key=_digest)
-    found = {name for name in names if _digest(name) % HELD_OUT == 0}
-    enough = len(names) > 1 or TRAIN in named
-    if not found and DEV not in named and enough:
-        return set(names[:1])
-    return found - set(names[1:]) if len(found) == len(names) and TRAIN not in named else found
+    names = [entry.photo.name for entry in photos if not entry.split]
+    names.sort(key=lambda name: (_digest(name) % HELD_OUT > 0, _digest(name)))
+    drawn = sum(_digest(name) % HELD_OUT == 0 for name in names)
+    most = len(names) - (TRAIN not in named)
+    fewest = 0 if DEV in named else FEWEST_HELD_OUT
+    return set(names[: min(max(drawn if drawn <= most else 0, fewest), most)])
 
 
 def _digest(name: str) -> int:

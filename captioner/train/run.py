@@ -29,6 +29,10 @@ from captioner.train.watcher import UNWATCHED, Watcher
 __all__ = ["BEST", "LOG", "STATE", "TrainingData", "TrainingRun", "Watcher", "train"]
 
 STATE, LOG = "training-state.pt", "training-log.csv"
+_ONE_DEV_PHOTO = (
+    "a single photo to score on: CIDEr-D weighs words by how few of the photos have them, and is 0 for each "
+    "epoch; the last one is kept. Hold out two photos or more, and the best one is"
+)
 
 
 def train(
@@ -49,6 +53,8 @@ def train(
     if resume and not begun:
         watcher.remark(f"{run.folder}: no run to go on from, so one begins")
     data = _readable_data(run, data, watcher, processes)
+    if len(data.dev) == 1:
+        watcher.remark(_ONE_DEV_PHOTO)
     about = _about(run, data)
     prepared = prepare(run, data, watcher, processes)
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -205,11 +211,12 @@ class _Epochs:
     def _keep_if_best(self, report: EpochReport) -> None:
         """Report and log the epoch, and save its model if it is the best so far.
 
-        `best` changes only after the save, so that an interrupted save is repeated.
+        While all epochs score 0, as on a single photo, the later one is. `best` changes only after the save,
+        so that an interrupted save is repeated.
         """
         self.watcher.epoch(report)
         training, vocabulary = self.prepared.training, self.prepared.vocabulary
-        if report.score > training.best:
+        if report.score > training.best or report.score == training.best == 0:
             known = {**self.about, "epoch": report.epoch, "dev_cider_d": round(report.score, 4)}
             checkpoint.save(Checkpoint(training.scored, vocabulary, known), self.run.folder / BEST)
             training.best = report.score

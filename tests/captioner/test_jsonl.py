@@ -146,12 +146,12 @@ def test_splits_are_those_that_are_meant_however_they_are_written(tmp_path: Path
 
 
 @pytest.mark.parametrize("count", range(2, 12))
-def test_of_a_few_photos_one_at_least_is_held_out_and_not_all(count: int, tmp_path: Path) -> None:
+def test_of_a_few_photos_two_at_least_are_held_out_and_not_all(count: int, tmp_path: Path) -> None:
     for start in range(0, 600, count):
         names = [f"{number}.jpg" for number in range(start, start + count)]
         found = jsonl(lines(tmp_path / "mine.jsonl", *map(line, names)), hold_out=True)
         splits = [entry.split for entry in found.photos]
-        assert set(splits) == {"train", "dev"}
+        assert splits.count("train") >= 1 and splits.count("dev") >= min(2, count - 1)
         turned = jsonl(lines(tmp_path / "mine.jsonl", *map(line, reversed(names))), hold_out=True)
         assert [entry.split for entry in reversed(turned.photos)] == splits
 
@@ -319,6 +319,7 @@ def test_a_model_from_ones_own_photos_to_the_end(tmp_path: Path, monkeypatch: py
     assert "**Data.** mine.jsonl. " in checkpoint.read_card(best)
     agreed = run("consensus", best, "--jsonl", file, "-o", best)
     assert agreed.exit_code == 0 and f"{len(train)} photos to agree with" in agreed.stdout, agreed.output
+    assert f"\n{len(train)} photos are few for a consensus, which may make captions" in agreed.stderr
     scored = run("evaluate", "--model", best, "--jsonl", file, "--split", "val", "--json")
     assert sorted(json.loads(scored.stdout)["captions"]) == sorted(dev)
     whole = run("evaluate", "--model", best, "--jsonl", file)

@@ -117,6 +117,16 @@ def test_a_run_leaves_a_model_a_log_and_a_record_of_its_photos(
     assert lines[0] == "epoch,loss,score,seconds" and len(lines) == 3
 
 
+def test_of_epochs_that_all_score_nothing_the_last_one_is_kept(
+    data: TrainingData, cache: Path, tmp_path: Path
+) -> None:
+    """CIDEr-D of a single photo is 0, so the first epoch was kept, and nothing was said."""
+    watch = Watch()
+    made = train(small_run(tmp_path, cache), dataclasses.replace(data, dev=data.dev[:1]), watch)
+    assert (made.about["epoch"], [report.score for report in watch.reports]) == (2, [0.0, 0.0])
+    assert any(remark.startswith("a single photo to score on: CIDEr-D") for remark in watch.remarks)
+
+
 def test_the_start_is_scored_before_the_first_epoch(data: TrainingData, cache: Path, tmp_path: Path) -> None:
     """Once, as the epochs are, so that it is seen whether one gains; the training is the same without it."""
     run = dataclasses.replace(small_run(tmp_path / "run", cache), start=tiny_model(tmp_path / "tiny"))
@@ -814,6 +824,10 @@ def test_a_named_architecture_trains_with_frozen_word_vectors(data: TrainingData
     rows = made.model.decoder.embed.weight
     assert rows[made.vocabulary.id("red")].tolist() == [1, 2, 3]
     assert rows[made.vocabulary.id("sky")].tolist() == [-1, 0, 0.5]
+    (tmp_path / "other.txt").write_text("red 3 2 1\n")
+    other = dataclasses.replace(run, vectors=WordVectors(tmp_path / "other.txt"))
+    with pytest.raises(DataError, match="was made with another set of word vectors"):
+        train(other, stopped, Watch(), resume=True)
 
 
 @pytest.mark.parametrize(
