@@ -126,9 +126,13 @@ def measure(
     bleu, _ = Bleu(4).compute_score(theirs, ours, verbose=0)
     scores = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     scores["ROUGE-L"] = float(Rouge().compute_score(theirs, ours)[0])
-    scores["CIDEr-D"] = float(Cider().compute_score(theirs, ours)[0])
-    by_java, unavailable = _measure_by_java(theirs, ours)
-    return scores | by_java, unavailable, tokenizer
+    unavailable = {}
+    if len(captions) > 1:
+        scores["CIDEr-D"] = float(Cider().compute_score(theirs, ours)[0])
+    else:
+        unavailable["CIDEr-D"] = "of one photo it is always 0: it weighs words by how few photos have them"
+    by_java, without_java = _measure_by_java(theirs, ours)
+    return scores | by_java, unavailable | without_java, tokenizer
 
 
 class _UnavailableError(CaptionerError):

@@ -51,6 +51,11 @@ def test_a_figure_by_hand() -> None:
     assert scores["BLEU-1"] == pytest.approx(4 / 5)
 
 
+def test_one_photo_has_no_cider() -> None:
+    scores, unavailable, _ = measure(REFERENCES[:1], ["a dog runs"])
+    assert "CIDEr-D" not in scores and "one photo" in unavailable["CIDEr-D"]
+
+
 def test_an_empty_caption_scores_nothing_and_breaks_nothing() -> None:
     scores, _, _ = measure(REFERENCES, ["", "", ""])
     assert scores["BLEU-1"] == pytest.approx(0.0, abs=1e-6)
