@@ -221,7 +221,9 @@ Written by `python benchmarks/search.py`; see there for how to make it again.
 Each engine runs in a process of its own and gives the {HITS} most similar images for a set of tokens. All
 get the same questions, {IN_A_ROW} at a time in turns, so that what else the machine does hits all alike:
 compare rows of one table, not tables (before 2026-11-25 a turn was one question, which found the caches
-filled by the others). Every second question is a caption of the index, the others are new.
+filled by the others; before 2026-11-28 this project asked Elasticsearch otherwise, and neither index there
+was sorted by length, which also lets OR find more of the best). Every second question is a caption of the
+index, the others are new.
 *Exact* counts the answers whose {HITS} scores are those of brute force; *recall* is the share of hits that
 belong among them. Build rates begin with captions and include their analysis. *Memory* is resident, with
 mapped files, of the process that answers (for Elasticsearch, of the client). *CPU* is what the answering
@@ -280,7 +282,8 @@ def plot(runs: Sequence[Run], path: Path) -> None:
     figure.legend(
         lines.values(), lines.keys(), loc="lower center", ncols=min(2, len(names)), frameon=False, fontsize=8
     )
-    figure.suptitle(f"{HITS} most similar images; {newest[-1].date}, {newest[-1].machine}", fontsize=9)
+    dates = sorted({run.date for run in newest})
+    figure.suptitle(f"{HITS} most similar images; measured {' and '.join(dates)}", fontsize=9)
     figure.tight_layout(rect=(0, 0.2 if len(names) > 1 else 0.32, 1, 1))
     figure.savefig(path, dpi=130)
     pyplot.close(figure)

@@ -27,9 +27,9 @@ from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.errors import ContactLostError, IndexBusyError, IndexerError, IndexUnavailableError
 from indexer.records import AddReport, CaptionRecord, Rejected, now
 
-_CHUNK = 1_000
-#: Chunks under way at once: while the server indexes one, the next are analysed and sent.
-_AT_ONCE = 3
+_CHUNK = 500
+#: Chunks under way at once: while the server indexes some, the next are analysed and sent.
+_AT_ONCE = 8
 _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
 #: All that is read of an answer; its items come in the order of the request, so they need not say their id.
