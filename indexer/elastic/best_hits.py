@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from indexer.elastic.documents import to_document
-from indexer.elastic.near_dice import NOTHING, ScoredClass, Unseen, unseen
+from indexer.elastic.near_dice import NOTHING, Between, ScoredClass, Unseen, damping, unseen
 from indexer.elastic.plan import float32, half_dice, highest_half_dice, jaccard, jaccard_bound
 from indexer.records import Candidate, Candidates, Position, Query
 
@@ -56,10 +56,10 @@ def located(hit: Mapping[str, Any]) -> LocatedCandidate:
 
 @dataclass(frozen=True, slots=True)
 class ShardHits:
-    """The first hits of one shard in the order of near_dice, and what is behind them."""
+    """The first hits of one shard in the order of near_dice, what they tell of K, and what is behind them."""
 
     hits: Sequence[LocatedCandidate]
-    classes: Sequence[ScoredClass]
+    k: Between
     unseen: Unseen
 
     def leaves_before(self, similarity: float, hit: LocatedCandidate) -> bool:
@@ -80,8 +80,8 @@ def shard_hits(query: Query, answer: Mapping[str, Any], asked: int) -> ShardHits
             position = Position(half_dice(a, n, overlap), image_id)
             hits.append(LocatedCandidate(Candidate(document, position), found["_index"]))
             classes.append(ScoredClass(score, overlap, n))
-    every = len(answer["hits"]["hits"]) < asked
-    return ShardHits(hits, classes, NOTHING if every else unseen(len(query.tokens), classes))
+    k, every = damping(classes), len(answer["hits"]["hits"]) < asked
+    return ShardHits(hits, k, NOTHING if every else unseen(len(query.tokens), classes, k))
 
 
 def captions_needed(query: Query, limit: int) -> int:

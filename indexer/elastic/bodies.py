@@ -24,7 +24,7 @@ _ANY_NUMBER = 1_000_000_000
 def nearly_ranked(query: Query, percent: int, size: int) -> dict[str, Any] | None:
     """A body like `ranked` whose scores rank nearly as Dice does; None where the server may not take it.
 
-    Of all queries for several words only those for a pattern of words can give them one idf (`blended`).
+    Of all queries for several words only those for a pattern of words can give them one idf (`rewrite`).
     """
     pattern = "|".join(_literally(token) for token in sorted(query.tokens))
     if len(pattern.encode("utf-16-le", "surrogatepass")) > 2 * _LONGEST_PATTERN:

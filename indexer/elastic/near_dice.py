@@ -54,6 +54,8 @@ class Unseen:
     as_last: bool
 
 
+#: Two numbers that K lies between.
+Between = tuple[float, float]
 #: Behind the hits of a shard that has given all it has.
 NOTHING = Unseen(0.0, as_last=False)
 
@@ -71,8 +73,9 @@ class MeanSize:
         tolerable = not self._learnt or self._mean * PERCENTS[-1] >= 100 * _TOLERABLE * a
         return next(fitting, PERCENTS[-1] if tolerable else None)
 
-    def learn(self, percent: int, hits: Sequence[ScoredClass]) -> None:
-        low, high = damping(hits)
+    def learn(self, percent: int, k: Between) -> None:
+        """From K, as the hits of a field told it."""
+        low, high = k
         if high < math.inf:
             self._mean, self._learnt = 50 * (low + high) / percent, True
 
@@ -86,7 +89,7 @@ def indexed_size(n: int) -> int:
     return 24 + (beyond >> dropped << dropped)
 
 
-def damping(hits: Sequence[ScoredClass]) -> tuple[float, float]:
+def damping(hits: Sequence[ScoredClass]) -> Between:
     """Between which numbers K is; (0, infinity) where all hits are of one size, or contradict the formula."""
     small = min(hits, key=lambda hit: hit.size, default=None)
     large = max(hits, key=lambda hit: hit.size, default=None)
@@ -101,11 +104,11 @@ def damping(hits: Sequence[ScoredClass]) -> tuple[float, float]:
     return (max(0.0, low), high) if high > 0.0 else (0.0, math.inf)
 
 
-def unseen(a: int, hits: Sequence[ScoredClass]) -> Unseen:
-    """What the first hits leave out, for a query of a tokens."""
+def unseen(a: int, hits: Sequence[ScoredClass], k: Between) -> Unseen:
+    """What the first hits leave out, for a query of a tokens; K is what they tell of it."""
     if not hits:
         return Unseen(1.0, as_last=False)
-    last, (low, high) = hits[-1], damping(hits)
+    last, (low, high) = hits[-1], k
 
     def most(n: int) -> int:
         """The greatest overlap that the order leaves to captions of n tokens; it rises with n."""

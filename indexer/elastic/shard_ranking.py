@@ -79,5 +79,5 @@ class ShardRanking:
             return None
         shards = [shard_hits(asked.query, answer, asked.hits) for answer in answers]
         for shard in shards:
-            self._mean_size.learn(asked.percent, shard.classes)
+            self._mean_size.learn(asked.percent, shard.k)
         return from_shards(asked.query, shards, limit)

@@ -36,6 +36,10 @@ def scored(found: list[tuple[int, int]], percent: int, mean: float) -> list[Scor
     return sorted(hits, key=lambda hit: -hit.score)
 
 
+def behind(a: int, hits: list[ScoredClass]) -> Unseen:
+    return unseen(a, hits, damping(hits))
+
+
 @given(classes, percents, means)
 def test_two_hits_of_different_sizes_tell_k(found: list[tuple[int, int]], percent: int, mean: float) -> None:
     low, high = damping(scored(found, percent, mean))
@@ -61,7 +65,7 @@ def test_no_unseen_class_is_better_than_told(
     a: int, found: list[tuple[int, int]], percent: int, mean: float
 ) -> None:
     hits = scored([(min(overlap, a), n) for overlap, n in found], percent, mean)
-    last, told = hits[-1], unseen(a, hits)
+    last, told = hits[-1], behind(a, hits)
     for n in range(1, 400):
         for overlap in range(1, min(a, n) + 1):
             if bm25(overlap, n, percent, mean) > last.score:
@@ -73,10 +77,10 @@ def test_no_unseen_class_is_better_than_told(
 
 def test_what_is_left_is_no_more_than_the_order_leaves_open() -> None:
     hits = scored([(9, 11), (8, 10), (7, 9)], 100, 11.2)
-    assert unseen(10, hits) == Unseen(jaccard(10, 9, 7), as_last=True)
+    assert behind(10, hits) == Unseen(jaccard(10, 9, 7), as_last=True)
     # With K so far above a, longer captions that share more come before shorter ones that are better.
-    assert unseen(10, scored([(7, 10), (6, 6)], 200, 40.0)).jaccard == jaccard(10, 6, 6)
-    assert unseen(10, []) == Unseen(1.0, as_last=False)
+    assert behind(10, scored([(7, 10), (6, 6)], 200, 40.0)).jaccard == jaccard(10, 6, 6)
+    assert behind(10, []) == Unseen(1.0, as_last=False)
 
 
 def test_a_last_hit_of_a_very_long_caption_costs_no_more_than_others() -> None:
@@ -89,7 +93,7 @@ def test_a_last_hit_of_a_very_long_caption_costs_no_more_than_others() -> None:
 
     sys.setprofile(counted)
     try:
-        unseen(100, [asked])
+        behind(100, [asked])
     finally:
         sys.setprofile(None)
     assert steps < 20_000  # of one a size there would be twenty millions
@@ -106,10 +110,10 @@ def test_sizes_are_kept_to_four_binary_digits(n: int) -> None:
 def test_a_query_takes_the_field_whose_k_is_next_above_its_size() -> None:
     mean = MeanSize()
     assert mean.percent(300) == 200  # which only an answer can tell to be of no use
-    mean.learn(100, scored([(3, 8), (4, 12)], 100, 11.2))
+    mean.learn(100, damping(scored([(3, 8), (4, 12)], 100, 11.2)))
     assert [mean.percent(a) for a in range(3, 23, 4)] == [30, 70, 100, 140, 200]
     assert (mean.percent(31), mean.percent(33)) == (200, None)
-    mean.learn(100, scored([(3, 8)], 100, 40.0))  # tells nothing
+    mean.learn(100, damping(scored([(3, 8)], 100, 40.0)))  # tells nothing
     assert mean.percent(33) is None
 
 
