@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from captioner.errors import LargePhotoError, PhotoError, UnknownFormatError, Un
 from captioner.formats import FORMATS, NAMES, UNREAD, called, what_to_do
 from captioner.outside import error_text
 from captioner.unreachable import EMPTY, NO_FILE, is_of_the_system, why_unreachable
+from captioner.warnings_off import WARNINGS_OFF
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +140,7 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     name = photo_name(photo)
     _check_kind(photo, name)
     try:
-        with _WARNINGS_OFF, _open_header(photo) as image:
+        with WARNINGS_OFF, _open_header(photo) as image:
             _check_size(image, name)
             yield image
     except PhotoError:
@@ -163,37 +163,6 @@ def _open_header(photo: Photo) -> Iterator[Image.Image]:
     source = io.BytesIO(photo) if isinstance(photo, bytes) else Path(photo)
     with Image.open(source, formats=FORMATS) as image:
         yield image
-
-
-class _WarningsOff:
-    """No warnings while any thread decodes: Pillow warns of odd metadata and large images.
-
-    `warnings.catch_warnings` alone changes the filters of all threads, and of two that overlap the
-    last one out would leave them changed for good. The first one in changes them, the last one out
-    restores them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._filters.__exit__(None, None, None)
-
-
-_WARNINGS_OFF = _WarningsOff()
 
 
 def _check_kind(photo: object, name: str) -> None:
