@@ -22,6 +22,7 @@ let anew = null; // asks that anew
 let signal = null; // ends the page that is under way
 let appending = null; // a promise as long as one is
 let failed = () => {};
+const nearing = new IntersectionObserver((told) => told.at(-1).isIntersecting && showMore(), { rootMargin: "600px" });
 
 export const current = () => answer;
 
@@ -90,6 +91,9 @@ function resume() {
   grid.removeAttribute("aria-busy");
   byId("results-title").textContent = answer.hits.length ? "Most alike first" : "No picture found";
   more.hidden = !answer.cursor;
+  // Asked anew, the browser tells how things are: it keeps silent where a page pushed the end away and a visitor was there again before it looked.
+  nearing.disconnect();
+  nearing.observe(more);
 }
 
 /** Say what is known of it now that `fresh` of its pictures have come. */
@@ -136,17 +140,11 @@ export function whenPageFails(act) {
 
 async function showMore() {
   if (appending || !answer?.cursor) return;
-  const until = signal;
   try {
     await nextPage();
   } catch (error) {
     if (error.name !== "AbortError") failed(error, showMore, byId("more-trouble"));
-    return;
   }
-  if (!until.aborted && endIsNear()) showMore();
 }
 
-const endIsNear = () => more.getBoundingClientRect().top < innerHeight + 600 && !more.hidden;
-
 more.addEventListener("click", showMore);
-new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "600px" }).observe(more);

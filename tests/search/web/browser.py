@@ -76,6 +76,10 @@ class Visit:
         """Wait until the answer is there."""
         self.page.locator(".grid:not([aria-busy]) .card:not(.ghost)").first.wait_for()
 
+    def loads_pages_only_when_told(self) -> None:
+        """Not by itself, where the end of those that are there is near. Before `open`."""
+        self.page.add_init_script("IntersectionObserver = class { observe() {} disconnect() {} }")
+
     def choose_no_photo(self, folder: Path) -> None:
         """On the start page, give a file that is none."""
         self.open()

@@ -315,6 +315,25 @@ def test_endless_scroll_shows_every_picture_once(at: Visitor) -> None:
         visitor.has("#end", "No other picture shares a word")
 
 
+#: Goes to the end as soon as pictures have come, before the browser draws: as a key that is held may.
+KEEP_AT_THE_END = """() => {
+  const toTheEnd = async () => {
+    for (let turn = 0; turn < 100; turn++) await null;
+    scrollTo(0, document.body.scrollHeight);
+  };
+  new MutationObserver(toTheEnd).observe(document.getElementById("grid"), { childList: true });
+  toTheEnd();
+}"""
+
+
+def test_who_is_always_at_the_end_gets_every_page(at: Visitor) -> None:
+    with listening(create_app(MemoryIndex(crowd(100)), FakeCaptioner)) as url, at(url) as visitor:
+        visitor.open("/?q=a penguin walks over the ice")
+        visitor.settled()
+        visitor.page.evaluate(KEEP_AT_THE_END)
+        expect(visitor.page.locator(".card")).to_have_count(100)
+
+
 def test_a_shared_link_and_the_download(visitor: Visit) -> None:
     visitor.open(f"/?q={CAT}&drop=orang&min=0.15&kind=reference")
     visitor.settled()

@@ -308,7 +308,7 @@ def test_a_dragged_card_is_a_link_and_no_file_for_the_page(visitor: Visit) -> No
 
 def test_next_leads_through_all_pages_and_ends_at_the_last(at: Visitor) -> None:
     with listening(create_app(MemoryIndex(crowd(26)), FakeCaptioner)) as url, at(url) as visitor:
-        visitor.page.add_init_script("IntersectionObserver = class { observe() {} }")
+        visitor.loads_pages_only_when_told()
         visitor.open("/?q=a penguin walks over the ice")
         visitor.settled()
         step = {

@@ -298,7 +298,7 @@ def test_next_picture_is_none_where_the_page_behind_is_refused(at: Visitor) -> N
     index = MemoryIndex(crowd(60))
     with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
         visitor.expected = {400}
-        visitor.page.add_init_script("IntersectionObserver = class { observe() {} }")
+        visitor.loads_pages_only_when_told()
         visitor.open(f"/?q={PENGUIN}")
         visitor.settled()
         visitor.page.locator(".card a").nth(23).click()
