@@ -25,10 +25,12 @@ slow: $(VENV)/.compiled  ## long training, scale and kill -9 runs
 	$(BIN)/python scripts/elasticsearch_server.py run -- $(BIN)/python -m pytest -m slow \
 		-o faulthandler_timeout=0 $(ARGS)
 
-lint: $(VENV)/.test  ## ruff and mypy, as CI runs them
+lint: $(VENV)/.test  ## ruff, mypy and deno, as CI runs them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deno lint --quiet
+	$(BIN)/deno check --quiet search/web/static
 
 clean:  ## remove the virtual environment and what demo and tests left
 	rm -rf $(VENV) demo-output .server .cache build dist *.egg-info

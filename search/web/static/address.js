@@ -65,7 +65,10 @@ const isEdited = (state) => Boolean(state.drop.length || state.add.length);
 /** What is searched for; an image's caption may be longer than a sentence may, so the image is named. */
 export const sentence = (state) => ({ ...(state.q ? { q: state.q, also: state.also } : { like: state.like }), drop: state.drop, add: state.add });
 
-/** Path and parameters of the API for this state. */
+/**
+ * Path and parameters of the API for this state.
+ * @returns {[string, object]}
+ */
 export function question(state) {
   if (state.q || isEdited(state)) return ["/text", { ...sentence(state), ...options(state) }];
   return [`/images/${encodeURIComponent(state.like)}/similar`, options(state)];

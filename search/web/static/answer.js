@@ -21,6 +21,7 @@ let built = 0; // what was asked before that is of an index that is no more, as 
 let anew = null; // asks that anew
 let signal = null; // ends the page that is under way
 let appending = null; // a promise as long as one is
+/** @type {(error: Error, again: () => void, place: HTMLElement) => void} */
 let failed = () => {};
 const nearing = new IntersectionObserver((told) => told.at(-1).isIntersecting && showMore(), { rootMargin: "600px" });
 

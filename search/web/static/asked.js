@@ -1,12 +1,13 @@
 // What is searched for, above the answers: words, a photo or an image, with its captions.
 
+import { NOTHING } from "./address.js";
 import { get } from "./api.js";
 import { picture } from "./cards.js";
 import { takeOver } from "./detail.js";
 import { asked, byId, clean, h } from "./dom.js";
 import { asWritten } from "./without.js";
 
-let about = {}; // what is asked
+let about = NOTHING; // what is asked
 
 export function showAsked(asking) {
   const { q, also, not, like, photo } = asking;
@@ -18,7 +19,8 @@ export function showAsked(asking) {
   showCaptions(q, also);
 }
 
-function label({ photo, like }, first, rest) {
+function label(first, rest) {
+  const { photo, like } = about;
   if (rest.length) return "Captions of your photo";
   if (photo) return first ? "Caption of your photo" : "Your photo";
   return like ? "Pictures like this one" : "Your words";
@@ -28,7 +30,7 @@ function label({ photo, like }, first, rest) {
 export const others = (query) => asked(query).slice(1).map((one) => one.caption);
 
 function showCaptions(first, rest) {
-  byId("query-label").textContent = label(about, first, rest);
+  byId("query-label").textContent = label(first, rest);
   byId("query-caption").textContent = clean(first);
   byId("query-also").replaceChildren(...rest.map((caption) => h("li", { dir: "auto" }, caption)));
 }

@@ -1,7 +1,7 @@
 // The words of a search as chips: press one to leave it out or take it in again; add others.
 
 import { write } from "./address.js";
-import { asked, h, icon, rootOf } from "./dom.js";
+import { asked, byId, focused, h, icon, impliedLast, rootOf } from "./dom.js";
 import { written } from "./without.js";
 
 let before = new Set(); // tokens of the answer that is shown
@@ -52,17 +52,17 @@ function denied({ negated = [], words }, { photo, like }, go) {
 }
 
 const press = (text, title, act) =>
-  h("button", { type: "button", title, onclick: () => (document.querySelector("#chips button")?.focus(), act()) }, text); // the button itself goes with the answer
+  h("button", { type: "button", title, onclick: () => (byId("chips").querySelector("button")?.focus(), act()) }, text); // the button itself goes with the answer
 
 /** `go` changes the search as it is when a chip is pressed: the answer to the press before may still be under way. Dropped words stay visible, so that they can come back. */
 export function showChips(place, query, state, go) {
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.token : undefined;
+  const held = place.contains(focused()) ? focused().dataset.token : undefined;
   const captions = asked(query);
   const spoken = captions.map((one) => one.caption).join(" ").toLowerCase().match(/[\p{L}\p{M}\p{N}]+(?:(?:[-'’./]|:(?=\p{N}))[\p{L}\p{M}\p{N}]+)*/gu) ?? [];
   const at = (word) => (spoken.includes(word) ? spoken.indexOf(word) : spoken.length);
   const words = [...new Set([...captions.flatMap((one) => one.tokens.map(rootOf)), ...state.drop])]
     .map((token) => ({ token, word: query.words[token] ?? token, by: query.implied[token] }))
-    .sort((one, other) => Boolean(one.by) - Boolean(other.by) || at(one.word) - at(other.word) || one.word.localeCompare(other.word));
+    .sort((one, other) => impliedLast(one, other) || at(one.word) - at(other.word) || one.word.localeCompare(other.word));
   const chips = words.map(({ token, word, by }) => chip(token, word, by, !state.drop.includes(token), (on) => go(({ drop }) => ({ drop: on ? drop.filter((one) => one !== token) : [...drop, token] }))));
   const take = (text) => ({ add, drop, not }) => {
     const { q: word, not: barring } = written(text); // as in the search field
@@ -75,8 +75,8 @@ export function showChips(place, query, state, go) {
   };
   before = tokensOf(query);
   place.replaceChildren(...chips, adder((word) => go(take(word)), state.add.length ? () => go({ add: [] }) : null));
-  if (focused === undefined) return;
-  const again = [...place.querySelectorAll("[data-token]")].find((one) => one.dataset.token === focused);
+  if (held === undefined) return;
+  const again = [...place.querySelectorAll("[data-token]")].find((one) => one.dataset.token === held);
   (again ?? chips.at(-1) ?? place.querySelector("input")).focus();
 }
 

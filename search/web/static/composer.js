@@ -1,6 +1,6 @@
 // The search field: what is written there is asked, and "/" leads to it from anywhere.
 
-import { byId } from "./dom.js";
+import { byId, focused } from "./dom.js";
 
 const field = byId("q");
 
@@ -15,7 +15,7 @@ export function whenAsked(act) {
 }
 
 addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName) && document.activeElement.type !== "range";
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(focused()?.tagName) && focused().type !== "range";
   if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || byId("detail").open) return;
   event.preventDefault();
   field.focus();

@@ -15,6 +15,7 @@ let asking = new AbortController(); // for the picture that is about to be shown
 let awaited = false; // whether a picture is about to be shown
 let pressed = null; // where the last press began
 let leave = close;
+/** @type {(imageId: string) => void} */
 let closed = () => {};
 
 /** `act`: what is to happen when a visitor is done with a picture, whether by key, by button or by a press beside it. */

@@ -43,7 +43,14 @@ function escaped(character) {
   return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
 }
 
+/** For sorting words: those that a caption only implies, `by` another, come after those that it says. */
+export const impliedLast = (one, other) => Number(Boolean(one.by)) - Number(Boolean(other.by));
+
+/** @type {(id: string) => any} */
 export const byId = (id) => document.getElementById(id);
+
+/** Where the keyboard is. @type {() => any} */
+export const focused = () => document.activeElement;
 
 /** A caption with its shared words marked; `spans` count code points, as the server does. */
 export function marked(caption, spans) {

@@ -30,23 +30,23 @@ let running = new AbortController();
 
 // ---- going somewhere -------------------------------------------------------------------------
 
-/** `change`: what is to be otherwise, or a function of the state that says so; `mark`: what to keep in the history of how one came here. */
-function go(change, { replace = false, mark = {} } = {}) {
-  if (steps.wayBack) return steps.wayBack.then(() => go(change, { replace, mark }));
+/** `change`: what is to be otherwise, or a function of the state that says so; `moved`: that the slider is. */
+function go(change, { replace = false, moved = false } = {}) {
+  if (steps.wayBack) return steps.wayBack.then(() => go(change, { replace, moved }));
   const next = { ...state, show: "", ...(typeof change === "function" ? change(state) : change) };
   const address = write(next);
   const anew = subject(next) !== subject(state);
   const itsPhoto = next.photo && !anew ? photo : "";
-  const kept = { ...(next.show ? { opened: true } : mark), photo: itsPhoto };
+  const kept = { photo: itsPhoto, opened: Boolean(next.show), moved: moved && !next.show };
   // From one picture to another is no step: what opened the first one is still behind it.
   if (next.show && (replace || state.show)) steps.rename(address);
-  else steps.step(address, kept, replace || (mark.moved && steps.here().moved)); // as long as only the slider is moved, it is one step
-  const arrived = arrive(next, itsPhoto, () => go(next, { replace, mark }));
+  else steps.step(address, kept, replace || (moved && steps.here().moved)); // as long as only the slider is moved, it is one step
+  const arrived = arrive(next, itsPhoto, () => go(next, { replace, moved }));
   if (anew) answer.toTop();
   return arrived;
 }
 
-const linksTo = (imageId) => [...document.querySelectorAll("#query-picture a, #grid a")].filter((link) => link.getAttribute("href") === showing(state, imageId));
+const linksTo = (imageId) => ["query-picture", "grid"].flatMap((id) => [...byId(id).querySelectorAll("a")]).filter((link) => link.getAttribute("href") === showing(state, imageId));
 
 /** Another search, with the filters of this one. */
 const another = (asking) => ({ ...NOTHING, ...filters(state), fold: state.fold, ...asking });
@@ -331,7 +331,7 @@ byId("grid").addEventListener("click", (event) => {
   const { show, ...meant } = read(new URL(link.href).search);
   detail.takeOver(event, () => go(show ? { show } : meant)); // a picture of the answer that is still shown opens in the search as it is now
 });
-whenMoved(count, (min) => go({ min }, { mark: { moved: true } }));
+whenMoved(count, (min) => go({ min }, { moved: true }));
 closeBeside(byId("filters"));
 byId("save").addEventListener("click", () => answer.current() && save(answer.current()));
 byId("share").addEventListener("click", copyLink);

@@ -1,7 +1,7 @@
 // Why a picture is an answer: the words that it shares with what was asked, and those that it does not.
 
 import { isSearch, sentence } from "./address.js";
-import { asked, counted, foundBy, h, many, number, rootOf, score } from "./dom.js";
+import { asked, counted, foundBy, h, impliedLast, many, number, rootOf, score } from "./dom.js";
 
 /** What a caption of an image, compared with one of the captions asked, would be as a hit. */
 function hitOf(caption, { caption: query, tokens }, several) {
@@ -14,10 +14,9 @@ function hitOf(caption, { caption: query, tokens }, several) {
 /** The searches that an image is compared with: of several captions asked the one that a hit was found by, or each where that is not known. */
 export function compared(state, query, hit) {
   if (!isSearch(state)) return [{}];
-  const { also, ...one } = sentence(state);
-  if (!state.q) return [one];
+  if (!state.q) return [sentence(state)];
   const captions = hit ? [hit.query_caption ?? state.q] : asked(query).map(({ caption }) => caption);
-  return captions.map((q) => ({ ...one, q }));
+  return captions.map((q) => sentence({ ...state, q, also: [] }));
 }
 
 /** An image and the hit that it is, also where the answer's pages have not come to it: `images` is the image compared with each of those searches. */
@@ -47,7 +46,7 @@ export function reason(hit, its, yours) {
   const word = (kind, stem, times, by) => h("span", { className: `word ${kind}` }, h("bdi", {}, name(stem)), times > 1 ? h("small", {}, ` ×${times}`) : null, by ? h("small", {}, " implied by ", h("bdi", {}, by)) : null);
   const group = (label, tokens, kind, { implied }) => {
     const words = counted(tokens).map(([stem, times]) => ({ stem, times, by: implied[stem] }));
-    words.sort((one, other) => Boolean(one.by) - Boolean(other.by));
+    words.sort(impliedLast);
     return words.length ? [h("dt", {}, label), h("dd", {}, ...words.map(({ stem, times, by }) => word(kind, stem, times, by)))] : [];
   };
   const stems = new Set(hit.shared.map(rootOf)); // a shared word that counts less on one side is no difference

@@ -16,7 +16,7 @@ export const status = () => told;
 export const whenTold = (act, options) => news.addEventListener("told", () => act(told), options);
 
 /** Act where the status tells of an index built anew, of however many captions; `act` hears from when on what was asked is asked of it. */
-export const whenBuiltAnew = (act) => news.addEventListener("built-anew", ({ detail }) => act(detail));
+export const whenBuiltAnew = (act) => news.addEventListener("built-anew", (event) => act(/** @type {CustomEvent} */ (event).detail));
 
 /** Ask, unless that is under way. Nobody hears that it failed: the search itself will say what is wrong, and the next one asks again. */
 export function ask(from = performance.now()) {

@@ -7,7 +7,7 @@ export let wayBack = null;
 
 let settled = 0; // the place of the step whose answer the page shows
 
-/** What this step was marked with: `photo`, the URL of a visitor's; `opened`, a picture; `waiting`, for a photo's caption; or what `go` was told to keep. */
+/** What this step was marked with: `photo`, the URL of a visitor's; `opened`, a picture; `waiting`, for a photo's caption; `moved`, the slider. */
 export const here = () => history.state ?? {};
 
 const place = () => here().at ?? 0; // the number of steps before this one, as far as this site made them
