@@ -16,16 +16,8 @@ from indexer.build import add
 from indexer.errors import IndexMismatchError
 from indexer.records import CaptionRecord
 from indexer.sources import CocoSource, FolderSource, JsonlSource, ScrapedSource
-from tests.indexer.worlds import (
-    ColourCaptioner,
-    DraftingIndex,
-    Stopped,
-    captioning,
-    captions_file,
-    write_coco,
-    write_photo,
-    write_scraped,
-)
+from tests.indexer.fakes import ColourCaptioner, DraftingIndex, Stopped, captioning
+from tests.indexer.files import captions_file, write_coco, write_photo, write_scraped
 
 
 class Hashless(ColourCaptioner):

@@ -20,17 +20,8 @@ from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableErr
 from indexer.index import open_index
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
 from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source, SourceItem
-from tests.indexer.worlds import (
-    ColourCaptioner,
-    DraftingIndex,
-    Stopped,
-    captioning,
-    captions_file,
-    write_coco,
-    write_jsonl,
-    write_photo,
-    write_scraped,
-)
+from tests.indexer.fakes import ColourCaptioner, DraftingIndex, Stopped, captioning
+from tests.indexer.files import captions_file, write_coco, write_jsonl, write_photo, write_scraped
 
 
 def never() -> ColourCaptioner:

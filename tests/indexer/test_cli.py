@@ -22,8 +22,9 @@ from indexer.cli import main
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.records import CaptionRecord, Rejected
 from indexer.rejects import write_rejects
+from tests.indexer.fakes import ColourCaptioner, refusing
+from tests.indexer.files import write_coco, write_jsonl, write_photo
 from tests.indexer.proxy import Proxy
-from tests.indexer.worlds import ColourCaptioner, refusing, write_coco, write_jsonl, write_photo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -520,7 +521,7 @@ _SLOW = """
 import signal, sys
 from captioner import finding
 from tests.indexer.proxy import Proxy
-from tests.indexer.worlds import ColourCaptioner
+from tests.indexer.fakes import ColourCaptioner
 
 class Waits(ColourCaptioner):
     def stream(self, photos, **options):

@@ -21,8 +21,9 @@ from indexer.cluster.photos import UnreadableError, read_photo
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord
 from indexer.sources import FolderSource
+from tests.indexer.fakes import DraftingIndex, captioning
+from tests.indexer.files import write_photo
 from tests.indexer.pixels import PixelCaptioner
-from tests.indexer.worlds import DraftingIndex, captioning, write_photo
 
 # Ray leaves sockets and processes to its own end, and warns of what comes in its next version.
 pytestmark = [

@@ -13,8 +13,8 @@ from indexer.contract import CaptionIndex
 from indexer.deletion import delete, delete_passing
 from indexer.errors import IndexerError
 from indexer.records import AddReport, CaptionRecord, Document, Filters
+from tests.indexer.fakes import DraftingIndex
 from tests.indexer.oracle import RECORDS
-from tests.indexer.worlds import DraftingIndex
 
 MODEL = "default@12345678"
 

@@ -22,8 +22,8 @@ from indexer.contract import CaptionIndex
 from indexer.export import as_lines, export
 from indexer.records import RECORD_FIELDS, CaptionRecord, Filters
 from indexer.sources import JsonlSource
+from tests.indexer.fakes import DraftingIndex
 from tests.indexer.oracle import RECORDS, record
-from tests.indexer.worlds import DraftingIndex
 
 Run = Callable[..., Result]
 

@@ -17,14 +17,8 @@ from indexer.places import is_gone
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource, Problem
-from tests.indexer.worlds import (
-    ColourCaptioner,
-    DraftingIndex,
-    NotingPlaces,
-    captioning,
-    write_noise,
-    write_photo,
-)
+from tests.indexer.fakes import ColourCaptioner, DraftingIndex, NotingPlaces, captioning
+from tests.indexer.files import write_noise, write_photo
 
 
 class Unasked(DraftingIndex):

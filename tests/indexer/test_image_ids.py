@@ -9,7 +9,7 @@ import pytest
 from indexer.image_ids import IdsOfRun, LookedUp, is_other, other_owner
 from indexer.records import CaptionRecord, Document
 from indexer.stored_paths import RealPaths
-from tests.indexer.worlds import write_photo
+from tests.indexer.files import write_photo
 
 MODEL, OTHER = "colour@1", "other@1"
 

@@ -18,15 +18,8 @@ from indexer.places import is_same_file
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
 from indexer.sources import FolderSource, Source, SourceItem
-from tests.indexer.worlds import (
-    ColourCaptioner,
-    DraftingIndex,
-    NotingPlaces,
-    Stopped,
-    captioning,
-    write_noise,
-    write_photo,
-)
+from tests.indexer.fakes import ColourCaptioner, DraftingIndex, NotingPlaces, Stopped, captioning
+from tests.indexer.files import write_noise, write_photo
 
 
 def test_links_lead_to_the_same_file_and_addresses_to_themselves(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from indexer.build import add, build
 from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.rejects import write_rejects
 from indexer.sources import JsonlSource, Problem
-from tests.indexer.worlds import DraftingIndex, captions_file, write_jsonl
+from tests.indexer.fakes import DraftingIndex
+from tests.indexer.files import captions_file, write_jsonl
 
 
 class TestRejects:

@@ -19,7 +19,8 @@ from indexer.records import CaptionRecord, Document, as_time
 from indexer.renewal import ChangedPhotos, has_moved
 from indexer.report import report_lines
 from indexer.sources import FolderSource, ScrapedSource
-from tests.indexer.worlds import ColourCaptioner, DraftingIndex, captioning, write_noise, write_scraped
+from tests.indexer.fakes import ColourCaptioner, DraftingIndex, captioning
+from tests.indexer.files import write_noise, write_scraped
 
 DAY = 86_400.0
 

@@ -16,12 +16,9 @@ from indexer.records import CaptionRecord, IndexStatus
 from indexer.replacing import Replaced
 from indexer.report import report_as_json, report_lines
 from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source
-from tests.indexer.forging import overwrite
-from tests.indexer.worlds import (
-    ColourCaptioner,
-    DraftingIndex,
-    Stopped,
-    captioning,
+from tests.indexer.embedded.forging import overwrite
+from tests.indexer.fakes import ColourCaptioner, DraftingIndex, Stopped, captioning
+from tests.indexer.files import (
     captions_file,
     write_coco,
     write_jsonl,

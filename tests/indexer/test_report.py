@@ -17,7 +17,8 @@ from indexer.counts import Counts
 from indexer.records import CaptionRecord, Rejected
 from indexer.report import finish, report_as_json, report_lines
 from indexer.sources import JsonlSource
-from tests.indexer.worlds import DraftingIndex, captions_file
+from tests.indexer.fakes import DraftingIndex
+from tests.indexer.files import captions_file
 
 
 def report(where: str, folder: str) -> BuildReport:

@@ -25,7 +25,7 @@ from indexer.sources import (
     ScrapedSource,
     SourceItem,
 )
-from tests.indexer.worlds import write_coco, write_jsonl, write_photo
+from tests.indexer.files import write_coco, write_jsonl, write_photo
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 

@@ -13,14 +13,8 @@ from indexer.image_ids import id_of_file
 from indexer.records import CaptionRecord
 from indexer.sources import CocoSource, Flickr8kSource, FolderSource, JsonlSource, ScrapedSource, Source
 from indexer.stored_paths import RealPaths, stored_forms, without_detours
-from tests.indexer.worlds import (
-    DraftingIndex,
-    write_coco,
-    write_jsonl,
-    write_noise,
-    write_photo,
-    write_scraped,
-)
+from tests.indexer.fakes import DraftingIndex
+from tests.indexer.files import write_coco, write_jsonl, write_noise, write_photo, write_scraped
 
 
 def test_the_real_path_of_a_file_is_one_by_whatever_links(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from indexer.build import build
 from indexer.export import export
 from indexer.index import open_index
 from indexer.sources import ScrapedSource
-from tests.indexer.worlds import ColourCaptioner, captioning, write_scraped
+from tests.indexer.fakes import ColourCaptioner, captioning
+from tests.indexer.files import write_scraped
 
 
 def test_titles_are_learnt_from_and_what_the_captioner_wrote_is_not(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from search.folding import NEAR, fold_duplicates
 from search.hits import ScoredCaption
 from search.jaccard import Similarity
 from tests.conftest import PHOTOS
+from tests.indexer.fakes import captioning
 from tests.indexer.memory import MemoryIndex
-from tests.indexer.worlds import captioning
 from tests.search.test_folding import hashes
 from tests.search.worlds import NamingCaptioner
 

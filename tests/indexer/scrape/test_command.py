@@ -13,10 +13,10 @@ from indexer.index import open_index
 from indexer.origins import with_beam
 from indexer.scrape import command
 from indexer.scrape.data_set import scraped_photos
+from tests.indexer.fakes import ColourCaptioner, refusing
 from tests.indexer.scrape.apis import Apis, Picture
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.site import Answer, Site
-from tests.indexer.worlds import ColourCaptioner, refusing
 
 pytestmark = pytest.mark.usefixtures("kept_examiners")
 

@@ -13,11 +13,11 @@ from indexer.records import CaptionRecord
 from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.items import Item
+from tests.indexer.fakes import ColourCaptioner
 from tests.indexer.scrape.conftest import Scraping
 from tests.indexer.scrape.pictures import jpeg
 from tests.indexer.scrape.saying import Saying
 from tests.indexer.scrape.site import Site
-from tests.indexer.worlds import ColourCaptioner
 
 pytestmark = pytest.mark.usefixtures("kept_examiners")
 

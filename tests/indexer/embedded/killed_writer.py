@@ -1,6 +1,6 @@
 """A process that changes an index and is killed: at its n-th durable step, or by its parent.
 
-    python -m tests.indexer.killed_writer FOLDER SEED STEP
+    python -m tests.indexer.embedded.killed_writer FOLDER SEED STEP
 
 Says on stdout what it begins and what is done. At durable step number STEP (0: never) it kills itself.
 """

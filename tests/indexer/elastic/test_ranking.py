@@ -19,7 +19,7 @@ from indexer.elastic.names import write_alias
 from indexer.elastic.searches import search_many
 from indexer.records import NO_FILTERS, Candidate, CaptionRecord, Document, Filters, Query
 from tests.conftest import remove_indices
-from tests.indexer.by_hand import make_by_hand
+from tests.indexer.elastic.by_hand import make_by_hand
 from tests.jaccard import jaccard
 
 pytestmark = pytest.mark.elasticsearch

@@ -20,7 +20,7 @@ from indexer.elastic.near_dice import (
     unseen,
 )
 from indexer.elastic.plan import jaccard
-from tests.indexer.bm25 import bm25
+from tests.indexer.elastic.bm25 import bm25
 
 means = st.floats(1.0, 400.0)
 percents = st.sampled_from(PERCENTS)

@@ -20,7 +20,7 @@ from indexer.elastic.point_in_time import PointInTime
 from indexer.errors import IndexMismatchError, IndexNotFoundError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import RECORD_FIELDS, CaptionRecord, Filters, Query, now
-from tests.indexer.by_hand import make_by_hand
+from tests.indexer.elastic.by_hand import make_by_hand
 
 pytestmark = pytest.mark.elasticsearch
 

@@ -15,7 +15,7 @@ from indexer.elastic.connection import connect, parse
 from indexer.elastic.rollout import ElasticDraft
 from indexer.errors import IndexDamagedError, IndexLockedError, IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord, Query
-from tests.indexer.dogs import built, concrete, dogs
+from tests.indexer.elastic.dogs import built, concrete, dogs
 
 pytestmark = pytest.mark.elasticsearch
 

@@ -18,7 +18,7 @@ from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
 from indexer.errors import IndexIncompleteError
 from indexer.records import CaptionRecord, Query, now
-from tests.indexer.by_hand import make_by_hand
+from tests.indexer.elastic.by_hand import make_by_hand
 from tests.indexer.proxy import Handler, Proxy
 
 pytestmark = pytest.mark.elasticsearch

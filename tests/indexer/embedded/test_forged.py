@@ -15,7 +15,7 @@ from indexer.embedded import EmbeddedIndex
 from indexer.embedded.dtypes import Integers
 from indexer.errors import IndexDamagedError
 from indexer.records import CaptionRecord
-from tests.indexer.forging import rewrite_arrays, rewrite_header, rewrite_manifest
+from tests.indexer.embedded.forging import rewrite_arrays, rewrite_header, rewrite_manifest
 from tests.indexer.three_images import DOG, arrays_of, record
 
 

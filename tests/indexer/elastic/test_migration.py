@@ -14,7 +14,7 @@ from indexer.elastic.generations import live_generation
 from indexer.elastic.migration import migrate
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
-from tests.indexer.dogs import built, concrete, delete_by_hand, dogs, gone_back
+from tests.indexer.elastic.dogs import built, concrete, delete_by_hand, dogs, gone_back
 
 pytestmark = pytest.mark.elasticsearch
 

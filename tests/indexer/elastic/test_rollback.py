@@ -17,7 +17,7 @@ from indexer.elastic.generations import Generation, lineage
 from indexer.elastic.rollout import ElasticDraft, move_alias
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord
-from tests.indexer.dogs import built, captions, concrete, delete_by_hand, dogs, gone_back
+from tests.indexer.elastic.dogs import built, captions, concrete, delete_by_hand, dogs, gone_back
 
 _T = TypeVar("_T")
 

@@ -14,7 +14,7 @@ from indexer.embedded import EmbeddedIndex, shape, view
 from indexer.embedded.rows import TEXTS
 from indexer.errors import IndexDamagedError
 from indexer.records import CaptionRecord, Document, Filters, Query
-from tests.indexer.forging import overwrite
+from tests.indexer.embedded.forging import overwrite
 
 WORDS = "dog cat beach man woman ball red blue horse pizza table street car".split()
 QUESTION = frozenset({"dog", "beach", "red", "nothing"})

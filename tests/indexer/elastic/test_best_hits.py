@@ -12,7 +12,7 @@ from indexer.elastic.best_hits import LocatedCandidate, Ranked, from_shards, fro
 from indexer.elastic.near_dice import PERCENTS
 from indexer.elastic.plan import half_dice, jaccard
 from indexer.records import Candidate, CaptionRecord, Document, Position, Query
-from tests.indexer.bm25 import bm25
+from tests.indexer.elastic.bm25 import bm25
 
 token_sets = st.frozensets(st.sampled_from("abcdefghijkl"), min_size=1)
 documents = st.lists(st.tuples(st.sampled_from("123456"), token_sets), min_size=1, max_size=20)

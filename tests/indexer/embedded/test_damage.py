@@ -12,7 +12,7 @@ import pytest
 from indexer.embedded import EmbeddedIndex, shape
 from indexer.embedded.manifest import read_manifest, write_manifest
 from indexer.errors import IndexDamagedError, IndexerError, IndexMismatchError
-from tests.indexer.forging import overwrite, rewrite_manifest
+from tests.indexer.embedded.forging import overwrite, rewrite_manifest
 from tests.indexer.three_images import arrays_of, record
 
 

@@ -13,7 +13,7 @@ from indexer.embedded.manifest import SCHEMA, read_manifest
 from indexer.embedded.rows import COLUMNS
 from indexer.errors import IndexDamagedError, IndexMismatchError
 from indexer.records import RECORD_FIELDS, CaptionRecord
-from tests.indexer.forging import overwrite, rewrite_arrays, rewrite_manifest
+from tests.indexer.embedded.forging import overwrite, rewrite_arrays, rewrite_manifest
 
 PARTS = ("blob", "starts", "codes", "counts")
 #: A document's id is made of these; files of every version have them.

@@ -16,8 +16,8 @@ from indexer.elastic.generations import generations, live_generation
 from indexer.elastic.retries import RetryPolicy
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import CaptionRecord, Query
-from tests.indexer.by_hand import make_by_hand
-from tests.indexer.dogs import built, dogs
+from tests.indexer.elastic.by_hand import make_by_hand
+from tests.indexer.elastic.dogs import built, dogs
 from tests.indexer.proxy import PRODUCT
 
 pytestmark = pytest.mark.elasticsearch

@@ -11,7 +11,7 @@ import pytest
 from indexer.embedded import EmbeddedIndex
 from indexer.errors import IndexNotFoundError
 from tests.conftest import ROOT
-from tests.indexer.killed_writer import change
+from tests.indexer.embedded.killed_writer import change
 from tests.indexer.three_images import arrays_of, record
 
 
@@ -54,7 +54,14 @@ def check_killed(folder: Path, seed: int, output: str) -> None:
 
 
 def run_writer(folder: Path, seed: int, step: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.indexer.killed_writer", str(folder), str(seed), str(step)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.indexer.embedded.killed_writer",
+        str(folder),
+        str(seed),
+        str(step),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
