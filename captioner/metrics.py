@@ -23,7 +23,7 @@ from captioner.extras import how_to_install
 from captioner.readable import unreadable, without
 from captioner.stages import UNWATCHED, StageWatcher
 from captioner.tokens import words
-from captioner.train.record import KEY, check_unseen
+from captioner.training_record import KEY, check_unseen
 
 Tokenised = dict[int, list[str]]  # photo -> its captions, words joined by blanks
 

@@ -1,4 +1,4 @@
-"""Training: from captioned photos to a model, and what a model has learnt from.
+"""Training: from captioned photos to a model.
 
     from pathlib import Path
 
@@ -37,7 +37,6 @@ joint_norm.py     batch normalisation over several processes
 processes.py      several processes that train as one
 state.py          the saved state of a run
 dev_score.py      the score by which the best epoch is kept
-record.py         which photos a model has learnt from
 consensus.py      statistics of captions, for a finished model
 consensus_fit.py  what training captions agree on
 cooccurrence.py   words that come together in captions without photos

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from captioner import checkpoint
 from captioner.captioner import Captioner
 from captioner.card import without_statistics
 from captioner.checkpoint import Checkpoint
 from captioner.cider import Words
-from captioner.datasets import CaptionedPhoto, PhotoPixels, check_there
+from captioner.datasets import CaptionedPhoto, check_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import ModelError
 from captioner.finding import find_model
 from captioner.model import CaptionModel
 from captioner.model_name import model_name
+from captioner.pooled import pooled_features
 from captioner.readable import unreadable, without
 from captioner.stages import UNWATCHED, StageWatcher
 from captioner.tokens import words
 from captioner.train.consensus_fit import CaptionStatistics, fit_consensus
 from captioner.train.cooccurrence import NounsOfText, fit_cooccurrence
 from captioner.train.phrasing import fit_phrasing
-from captioner.train.record import learning_record
+from captioner.training_record import learning_record
 from captioner.vocabulary import Vocabulary
 
 
@@ -62,9 +62,7 @@ def add_consensus(
     photos = without(photos, unreadable(photos, "to learn from", watcher=watcher))
     captions = [_tokenised(photo.captions) for photo in photos]
     statistics = CaptionStatistics.of(captions, vocabulary)
-    watcher.stage("features", len(photos))
-    captioner = Captioner(original, model_name(folder), device)
-    pooled = torch.cat(list(_pooled_features(captioner, photos, watcher)))
+    pooled = _pooled(Captioner(original, model_name(folder), device), photos, watcher)
     built = original.model.cpu()
     built.set_consensus(fit_consensus(pooled, statistics, vocabulary))
     if nouns:
@@ -122,11 +120,11 @@ def _about(original: Mapping[str, Any], photos: Sequence[str], names: Sequence[s
     return {**kept, **learning_record(names, photos, original)}
 
 
-def _pooled_features(
-    captioner: Captioner, photos: Sequence[CaptionedPhoto], watcher: StageWatcher
-) -> Iterator[Tensor]:
-    """Pooled features (B, C) of the photos, batch by batch in their order, computed as in use."""
-    pixels = PhotoPixels(photos, captioner.model.config.preprocess)
-    for _, some in DataLoader(pixels, batch_size=captioner.batch):
-        yield captioner.features(some).float().mean(dim=1).cpu()
-        watcher.advance(len(some))
+def _pooled(captioner: Captioner, photos: Sequence[CaptionedPhoto], watcher: StageWatcher) -> Tensor:
+    """The photos' pooled features (N, C) in their order."""
+    watcher.stage("features", len(photos))
+    batches = []
+    for batch in pooled_features(captioner, [photo.image for photo in photos]):
+        batches.append(torch.from_numpy(batch))
+        watcher.advance(len(batch))
+    return torch.cat(batches)

@@ -16,10 +16,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from captioner.configuration import configuration
 from captioner.datasets import CaptionedPhoto, PhotoPixels
 from captioner.device import lower_precision
-from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.files import file_state, written_whole
 from captioner.model import CaptionModel
@@ -89,20 +87,6 @@ def _feature_batches(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> I
             views = torch.stack([backbone(images), backbone(images.flip(-1))], dim=1)
         yield views.half().cpu().numpy()
     model.train(was_training)
-
-
-@torch.inference_mode()
-def imagenet_chances(photos: Sequence[Path]) -> Iterator[Features]:
-    """The chance of each class (B, 1000) that the default encoder, with ImageNet's weights, gives photos.
-
-    Batch by batch, in their order.
-    """
-    preprocess = configuration("default").preprocess
-    network = GridEncoder(1, pretrained=True).eval().network
-    pixels = PhotoPixels([CaptionedPhoto(photo, ()) for photo in photos], preprocess)
-    for _, images in DataLoader(pixels, batch_size=_BATCH):
-        pooled = network(preprocess.normalise(images)).mean(dim=(2, 3))
-        yield network.classifier(pooled).softmax(dim=-1).half().numpy()
 
 
 def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:

@@ -22,9 +22,9 @@ from captioner.model_config import BEST, CONFIG, read_config
 from captioner.readable import unreadable, without
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps
-from captioner.train.record import check_unseen, learning_record
 from captioner.train.setup import PreparedTraining, TrainingData, TrainingRun, prepare
 from captioner.train.watcher import UNWATCHED, Watcher
+from captioner.training_record import check_unseen, learning_record
 
 __all__ = ["BEST", "LOG", "STATE", "TrainingData", "TrainingRun", "Watcher", "train"]
 

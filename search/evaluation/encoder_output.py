@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captioner.files import written_whole
-from captioner.photo import open_photo
 from search.evaluation.data import Progress
 
 if TYPE_CHECKING:  # torch comes with it
@@ -18,14 +17,16 @@ if TYPE_CHECKING:  # torch comes with it
 
 #: A class counts as seen from this probability on.
 SURE = 0.5
-_BATCH = 32
 
 
 def pooled_features(
     captioner: Captioner, photos: Sequence[Path], folder: Path, progress: Progress = lambda done: None
 ) -> Mapping[str, Any]:
     """By image name: the features of the captioner's encoder, averaged over a photo's places."""
-    return _kept(folder, f"{captioner.identity}-features", photos, _pooled(captioner, photos), progress)
+    from captioner import pooled
+
+    rows = pooled.pooled_features(captioner, photos)
+    return _kept(folder, f"{captioner.identity}-features", photos, rows, progress)
 
 
 def class_nouns(
@@ -33,7 +34,7 @@ def class_nouns(
 ) -> Mapping[str, tuple[str, ...]]:
     """By image name: nouns of the classes of probability `SURE` or more, by ImageNet's encoder."""
     from captioner.detector import imagenet_nouns
-    from captioner.train.features import imagenet_chances
+    from captioner.pooled import imagenet_chances
 
     classes = imagenet_nouns()
     chances = _kept(folder, "imagenet-classes", photos, imagenet_chances(photos), progress)
@@ -41,17 +42,6 @@ def class_nouns(
         image: tuple(noun for number in np.flatnonzero(row >= SURE) for noun in classes[number])
         for image, row in chances.items()
     }
-
-
-def _pooled(captioner: Captioner, photos: Sequence[Path]) -> Iterator[Any]:
-    """Features (B, channels) batch by batch."""
-    import torch
-
-    for start in range(0, len(photos), _BATCH):
-        images = [open_photo(photo, captioner.smallest) for photo in photos[start : start + _BATCH]]
-        features = captioner.features(torch.stack([captioner.pixels(image) for image in images]))
-        places = features.reshape(len(images), -1, features.shape[-1])  # one, where they are pooled already
-        yield places.mean(dim=1).cpu().numpy()
 
 
 def _kept(

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from captioner import metrics
 from captioner.captioner import Captioner
 from captioner.cli import main
-from captioner.train.record import KEY, record
+from captioner.training_record import KEY, record
 from tests.captioner.noted import Noted
 from tests.captioner.worlds import coloured_photos, tiny_model, write_coco
 

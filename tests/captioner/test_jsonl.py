@@ -18,7 +18,7 @@ from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.jsonl import HELD_OUT, jsonl
 from captioner.model_config import BEST
-from captioner.train.record import seen_in_training
+from captioner.training_record import seen_in_training
 from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
 
 CHARACTERS = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])

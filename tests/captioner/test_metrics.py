@@ -10,7 +10,7 @@ import pytest
 from captioner.captioner import Captioner
 from captioner.datasets import CaptionedPhoto
 from captioner.metrics import OWN, PTB, _tokenise, evaluate, measure
-from captioner.train.record import record
+from captioner.training_record import record
 from tests.captioner.worlds import coloured_photos, tiny_checkpoint
 
 pytestmark = pytest.mark.skipif(

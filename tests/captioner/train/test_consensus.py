@@ -23,8 +23,8 @@ from captioner.model import CaptionModel
 from captioner.model_config import read_config
 from captioner.noun_phrases import NounPhrases
 from captioner.train.consensus import add_consensus
-from captioner.train.record import seen_in_training
 from captioner.train.run import BEST, STATE, TrainingData, TrainingRun, train
+from captioner.training_record import seen_in_training
 from tests.captioner.noted import Noted
 from tests.captioner.train.test_run import Watch
 from tests.captioner.worlds import (

@@ -21,7 +21,7 @@ from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
 from captioner.train.consensus import add_consensus
 from captioner.train.cooccurrence import NounsOfText, fit_cooccurrence
-from captioner.train.record import seen_in_training
+from captioner.training_record import seen_in_training
 from captioner.vocabulary import Vocabulary
 from tests.captioner.noted import Noted
 from tests.captioner.worlds import (

@@ -28,9 +28,9 @@ from captioner.train import loop, processes, setup
 from captioner.train.command import _Bars
 from captioner.train.loop import EpochReport
 from captioner.train.processes import Processes
-from captioner.train.record import record, seen_in_training
 from captioner.train.run import BEST, LOG, STATE, TrainingData, TrainingRun, train
 from captioner.train.word_vectors import WordVectors
+from captioner.training_record import record, seen_in_training
 from tests.captioner.worlds import RECIPE, TINY, coloured_photos, in_two_processes, tiny_model, write_coco
 
 TOLD = dataclasses.replace(TINY, words=2, detector_words=3, detector_pairs=1)
