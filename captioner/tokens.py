@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from captioner.errors import AnalyzerError
 
 Analyzer = Callable[[str], frozenset[str]]
 
-DEFAULT = "english/2"
+DEFAULT = "english/3"
 
-#: What scripts/learn_words.py learned for `english/2`. `weights` and `implied` make tokens and are never
-#: changed: other ones are another version. `written` is only shown to people.
+#: What scripts/learn_words.py learned. `weights` and `implied`, which is by analyzer, make tokens and are
+#: never changed: other ones are another version. `written` is only shown to people.
 WORD_TABLE = Path(__file__).parent / "data" / "english_words.json"
 #: Between a word and the count of its further tokens. The tokenizer never leaves it inside a word.
 REPEAT = "*"
@@ -109,10 +109,10 @@ def _word_table() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def _english_words() -> Callable[[str], tuple[str, ...]]:
-    """word -> all tokens it gives in `english/2`."""
+def _tokens_of_word(name: str) -> Callable[[str], tuple[str, ...]]:
+    """word -> all tokens that it gives in this analyzer."""
     weights: dict[str, int] = _word_table()["weights"]
-    implied: dict[str, list[str]] = _word_table()["implied"]
+    implied: dict[str, list[str]] = _word_table()["implied"][name]
     stem = _stemmer()
 
     def tokens(word: str) -> tuple[str, ...]:
@@ -125,15 +125,14 @@ def _english_words() -> Callable[[str], tuple[str, ...]]:
     return lru_cache(maxsize=1 << 16)(tokens)
 
 
-def _english_2(caption: str) -> frozenset[str]:
+def _weighted(name: str, caption: str) -> frozenset[str]:
     """Stems; telling ones count two or three times, and each brings the words it implies.
 
     A word of weight 3 gives three tokens, "zebra", "zebra*2" and "zebra*3": the plain Jaccard
     similarity of such sets is the weighted Jaccard similarity of the words, so every engine ranks
     by it exactly without knowing of weights. An implied word counts once.
     """
-    tokens = _english_words()
-    return frozenset(chain.from_iterable(map(tokens, words(caption))))
+    return frozenset(chain.from_iterable(map(_tokens_of_word(name), words(caption))))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -144,7 +143,7 @@ def forms(word: str) -> frozenset[str]:
 
 
 def spelled(root: str) -> str:
-    """How people write a stem that words of `english/2` imply: "table" for "tabl". Others are as they are."""
+    """How people write a stem that other words imply: "table" for "tabl". Others are as they are."""
     return str(_word_table()["written"].get(root, root))
 
 
@@ -178,7 +177,8 @@ _ANALYZERS: dict[str, Analyzer] = {
     "words/1": _words_1,
     "content/1": _content_1,
     "english/1": _english_1,
-    "english/2": _english_2,
+    "english/2": partial(_weighted, "english/2"),
+    "english/3": partial(_weighted, "english/3"),
 }
 
 

@@ -157,7 +157,7 @@ def test_a_server_that_fails_later_costs_its_row_alone(data: Path, tmp_path: Pat
     outcome = run(chosen, tmp_path / "report", say=said.append)
     assert BM25 not in [result.row for result in outcome.results]
     assert any(line.startswith(f"left out: {BM25}: {proxy.url}/") for line in said)
-    assert "english/2, embedded engine" in (tmp_path / "report" / "report.md").read_text()
+    assert "english/3, embedded engine" in (tmp_path / "report" / "report.md").read_text()
 
 
 class Describing(StreamingCaptioner):
