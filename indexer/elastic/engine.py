@@ -9,6 +9,7 @@ from typing import TypeVar
 from elasticsearch import Elasticsearch
 
 from captioner.tokens import DEFAULT
+from es_mappings import SCHEMA_VERSION
 from indexer.analyzers import known_analyzer
 from indexer.check_lines import first_told
 from indexer.contract import CaptionIndex
@@ -60,17 +61,19 @@ class ElasticIndex(CaptionIndex):
     @classmethod
     def open(cls, where: str, *, create: bool = False, retry: RetryPolicy | None = None) -> ElasticIndex:
         """Connect and look. Raises IndexNotFoundError (without `create`), IndexUnavailableError,
-        IndexMismatchError for an index of another kind or schema, or (without `create`) analyzer."""
+        IndexMismatchError for an index of another kind, or (without `create`) schema or analyzer."""
         address = parse(where)
         client = connect(address)
         try:
             with clear_errors(address):
-                live = live_generation(client, address)
+                live = live_generation(client, address, any_schema=create)
                 if not create:
                     if live is None:
                         raise missing_error(client, address)
                     known_analyzer(address.where, live.analyzer)
-                return cls(client, address, live, retry or RetryPolicy())
+                # One of another schema can be gone back from; what else is asked for looks again, and tells.
+                seen = live if live and live.schema == SCHEMA_VERSION else None
+                return cls(client, address, seen, retry or RetryPolicy())
         except BaseException:
             client.close()
             raise
@@ -191,6 +194,8 @@ class ElasticIndex(CaptionIndex):
     def draft(self, key: str, analyzer: str = DEFAULT) -> ElasticDraft:
         check_draft(self.where, key, analyzer)
         self._begin_to_write()
+        if self._live.seen is None:
+            self._retrier.ask(self._live.look_up)
         return ElasticDraft(
             self._client,
             self._address,
@@ -204,7 +209,7 @@ class ElasticIndex(CaptionIndex):
     def rollback(self, to: str | None = None) -> IndexStatus:
         """Let readers see the generation before the live one again, or the one with the name `to`.
 
-        Raises IndexNotFoundError where it is not kept.
+        Raises IndexNotFoundError where it is not kept, IndexMismatchError where it is of another schema.
         """
         self._begin_to_write()
         rollout.go_back(self._client, self._address, self._retrier, to)

@@ -136,12 +136,17 @@ def live_generation(
     one = _generation(address, index, state)
     if not (one.live or name_of(index)) or "analyzer" not in one.meta or "schema" not in one.meta:
         raise IndexMismatchError(f"{address.where}: there is an index, but not one that `indexer build` made")
-    if one.schema != SCHEMA_VERSION and not any_schema:
-        raise IndexMismatchError(
-            f"{address.where}: made with schema {one.schema}, this version reads {SCHEMA_VERSION}; "
-            f"run `indexer migrate --index {address.where}`"
-        )
+    if not any_schema:
+        check_schema(address.where, one, f"run `indexer migrate --index {address.where}`")
     return one
+
+
+def check_schema(where: str, one: Generation, advice: str) -> None:
+    """Raises IndexMismatchError for a generation that this version cannot read."""
+    if one.schema != SCHEMA_VERSION:
+        raise IndexMismatchError(
+            f"{where}: made with schema {one.schema}, this version reads {SCHEMA_VERSION}; {advice}"
+        )
 
 
 def refuse_to_write(address: Address, live: Generation | None) -> None:

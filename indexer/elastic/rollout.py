@@ -16,11 +16,13 @@ from indexer.elastic.documents import filter_clauses, findable, to_document
 from indexer.elastic.faults import closed_error, not_found
 from indexer.elastic.generations import (
     Generation,
+    check_schema,
     create_generation,
     generations,
     lineage,
     live_generation,
     refresh,
+    refuse_to_write,
     serving_settings,
 )
 from indexer.elastic.live import LiveGeneration
@@ -264,7 +266,8 @@ def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str |
     find = _generation_before if to is None else partial(_generation_named, to)
     with retrier.ask(BuildLock(client, address, "rollback").acquire):
         live = retrier.ask(partial(live_generation, client, address, any_schema=True))
-        target = retrier.ask(partial(find, client, address))
+        refuse_to_write(address, live)
+        target = retrier.ask(partial(find, client, address)).index
         marks: list[Mapping[str, Any]] = [{"remove": {"index": target, "alias": left_alias(target)}}]
         # Who goes forward again, by a name, leaves nothing bad behind.
         if live and (to is None or target < live.index):
@@ -272,24 +275,28 @@ def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str |
         retrier.ask(partial(move_alias, client, address, target, *marks))
 
 
-def _generation_named(to: str, client: Elasticsearch, address: Address) -> str:
+def _generation_named(to: str, client: Elasticsearch, address: Address) -> Generation:
     """A generation by its own name. Raises IndexNotFoundError where it is none that can become live."""
     kept = [one for one in generations(client, address) if not one.live and not one.draft]
     found = next((one for one in kept if one.index == to), None)
     if found is None:
         there = ", ".join(one.index for one in kept) or "none"
         raise IndexNotFoundError(f"{address.where}: no index {to} is kept to go to; kept: {there}")
-    if found.closed:
-        raise closed_error(address, to)
-    return to
+    return _readable(address, found)
 
 
-def _generation_before(client: Elasticsearch, address: Address) -> str:
+def _readable(address: Address, one: Generation) -> Generation:
+    """Raises IndexerError where no search could read it: the name is not to stand for that."""
+    if one.closed:
+        raise closed_error(address, one.index)
+    check_schema(f"{address.server}/{one.index}", one, "go back with the version that made it")
+    return one
+
+
+def _generation_before(client: Elasticsearch, address: Address) -> Generation:
     every = generations(client, address)
     if kept := lineage(every):
-        if kept[0].closed:
-            raise closed_error(address, kept[0].index)
-        return kept[0].index
+        return _readable(address, kept[0])
     others = [one.index for one in every if not one.live and not one.draft]
     if not others and not any(one.live for one in every):
         raise not_found(address)

@@ -14,7 +14,7 @@ from indexer.elastic.generations import live_generation
 from indexer.elastic.migration import migrate
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
-from tests.indexer.elastic.dogs import built, concrete, delete_by_hand, dogs, gone_back
+from tests.indexer.elastic.dogs import built, captions, concrete, delete_by_hand, dogs, gone_back
 
 pytestmark = pytest.mark.elasticsearch
 
@@ -90,6 +90,40 @@ def test_a_concrete_index_is_not_migrated_by_its_own_name(elastic_where: str) ->
     with pytest.raises(IndexMismatchError, match=f"name the whole: --index {elastic_where}$"):
         migrate(f"{address.server}/{live}")
     assert concrete(elastic_where) == [live]
+
+
+def test_an_index_of_another_schema_is_not_gone_back_to(elastic_where: str) -> None:
+    older = built(elastic_where, 1)
+    make_older(elastic_where)
+    status = migrate(elastic_where)
+    assert status is not None
+    told = rf"/{older}: made with schema 0, .*; go back with the version that made it$"
+    for to in (None, older):
+        with ElasticIndex.open(elastic_where) as index, pytest.raises(IndexMismatchError, match=told):
+            index.rollback(to)
+        assert captions(elastic_where) == 1
+
+
+def test_an_index_of_another_schema_is_gone_back_from_and_nothing_else(elastic_where: str) -> None:
+    """An earlier version may have gone back to it."""
+    older, newer = built(elastic_where, 1), built(elastic_where, 2)
+    with ElasticIndex.open(elastic_where) as index:
+        index.rollback()
+    make_older(elastic_where)
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        for use in (
+            index.status,
+            index.caption_count,
+            lambda: index.candidates(frozenset({"dog"}), 1),
+            lambda: index.add(dogs(3)),
+            lambda: index.draft("k"),
+        ):
+            with pytest.raises(IndexMismatchError, match=r"made with schema 0, .* `indexer migrate"):
+                use()
+        assert index.rollback(newer).captions == 2
+        assert len(index.candidates(frozenset({"dog"}), 5).found) == 2
+    assert concrete(elastic_where) == [older, newer]
+    assert captions(elastic_where) == 2
 
 
 def test_where_nothing_is_live_there_is_nothing_to_migrate(elastic_where: str) -> None:
