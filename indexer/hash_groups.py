@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from indexer.hashes import Words
+from indexer.hashes import Words, tells_nothing, words_of
 
 #: The most bits in which near copies may differ. With so few, two of the eight bytes are always equal.
 MOST = 6
@@ -23,11 +23,16 @@ def groups(hashes: Sequence[str], most: int) -> list[list[int]]:
     The first hash makes a group with all that differ from it in `most` bits or fewer (up to `MOST`), then the
     next hash that is left with those of the rest, and so on. So all of a group are near its first hash: in
     chains of near copies, pictures that have nothing in common would be joined. A hash without a near copy is
-    in no group.
+    in no group, nor is one that `tells_nothing`.
     """
     if not 0 <= most <= MOST:
         raise ValueError(f"hashes are grouped by 0 to {MOST} bits, not {most}")
-    words = np.fromiter((int(one, 16) for one in hashes), np.uint64, len(hashes))
+    words = words_of(hashes)
+    telling = np.flatnonzero(~tells_nothing(words))
+    return [telling[group].tolist() for group in _groups(words[telling], most)]
+
+
+def _groups(words: Words, most: int) -> list[list[int]]:
     distinct, hash_of = np.unique(words, return_inverse=True)
     component = _components(distinct, most)[hash_of]
     several = np.flatnonzero(np.bincount(component, minlength=1)[component] > 1)

@@ -9,12 +9,33 @@ import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
 
+#: A hash this few bits away from one whose eight rows are all alike says next to nothing of what is shown.
+_ROWS_ALIKE = 6
+_COLUMNS = np.array([0x0101010101010101 << column for column in range(8)], dtype=np.uint64)
+
+
+def words_of(hashes: Sequence[str]) -> Words:
+    return np.fromiter((int(phash, 16) for phash in hashes), np.uint64, len(hashes))
+
+
+def tells_nothing(words: Words) -> npt.NDArray[np.bool_]:
+    """Of each hash, whether it is no evidence that two pictures are one: such hashes are near to none.
+
+    Light alone makes it: brightness that falls or rises in every row alike, as on blank pictures, gradients
+    and pages under a lamp, whatever is written on them.
+    """
+    apart = np.zeros(len(words), dtype=np.uint8)
+    for column in _COLUMNS:
+        bits = np.bitwise_count(words & column)
+        apart += np.minimum(bits, 8 - bits)
+    return apart <= _ROWS_ALIKE
+
 
 class Hashes:
     """Hashes (64 bits, given as 16 hex digits) in one growing array. The first has the place 0."""
 
     def __init__(self, hashes: Sequence[str] = ()) -> None:
-        self._words = np.array([int(phash, 16) for phash in hashes], dtype=np.uint64)
+        self._words = words_of(hashes)
         self._count = len(hashes)
 
     def __len__(self) -> int:
@@ -32,6 +53,12 @@ class Hashes:
         self._words[place] = self._words[self._count]
 
     def near(self, phash: str, most: int) -> npt.NDArray[np.intp]:
-        """The places of the hashes that differ from this one in `most` bits or fewer, ascending."""
-        differing = np.bitwise_count(self._words[: self._count] ^ np.uint64(int(phash, 16)))
-        return np.flatnonzero(differing <= most)
+        """The places of the hashes that differ from this one in `most` bits or fewer, ascending.
+
+        None, if it `tells_nothing`; and so of hashes that do, whose differences are few enough by chance.
+        """
+        asked = words_of([phash])
+        if tells_nothing(asked)[0]:
+            return np.array([], dtype=np.intp)
+        places = np.flatnonzero(np.bitwise_count(self._words[: self._count] ^ asked) <= most)
+        return places[~tells_nothing(self._words[places])]

@@ -18,6 +18,7 @@ from captioner.files import is_file
 from captioner.photo import hash_distance, header
 from indexer.contract import CaptionIndex
 from indexer.hash_groups import groups
+from indexer.hashes import tells_nothing, words_of
 from indexer.loading import Progress, no_progress
 from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, Allowed, CaptionRecord, Filters
@@ -79,6 +80,7 @@ class NearCopies:
     groups: tuple[Group, ...]
     images: int  # that were looked through
     without_hash: int  # of these, known by captions alone
+    plain: int  # of these, blank or shaded so evenly that their hashes tell nothing
 
     @property
     def pictures(self) -> int:
@@ -86,7 +88,8 @@ class NearCopies:
 
     def __str__(self) -> str:
         found = f"{counted(len(self.groups), 'group')}, {counted(self.pictures, 'picture')}"
-        return f"{found} of {self.images:,}; {self.without_hash:,} without a hash"
+        plain = f", {self.plain:,} too plain to compare" if self.plain else ""
+        return f"{found} of {self.images:,}; {self.without_hash:,} without a hash{plain}"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"pictures": self.pictures}
@@ -111,7 +114,8 @@ def near_copies(
     hashes = [seen[image_id][-1] for image_id in ids]
     found = [_group([ids[place] for place in places], seen) for places in groups(hashes, NEAR)]
     found.sort(key=lambda group: -len(group.pictures))
-    return NearCopies(tuple(found), len(seen), len(seen) - len(ids))
+    plain = int(tells_nothing(words_of(hashes)).sum())
+    return NearCopies(tuple(found), len(seen), len(seen) - len(ids), plain)
 
 
 def _images(index: CaptionIndex, filters: Filters, progress: Progress) -> dict[str, _Seen]:

@@ -22,9 +22,10 @@ from search.paths import print_paths
 _HELP = f"""List near copies among the pictures of the index.
 
 Near copies are the same picture smaller, encoded again or lightly edited: at most {NEAR} bits of their
-perceptual hashes differ (so blank pictures of any colour are alike). A group consists of its first picture,
-by image id, and the pictures near to that. The hashes come from the index; files are not read. After
-changes to files run `indexer add` first.
+perceptual hashes differ. Blank pictures, gradients, and pages so unevenly lit that their hashes tell of the
+light alone are too plain to compare: they are near to none. A group consists of its first picture, by image
+id, and the pictures near to that. The hashes come from the index; files are not read. After changes to files
+run `indexer add` first.
 """
 
 

@@ -19,7 +19,7 @@ def fold_duplicates(
     """Keep an image unless it is a near copy of one above it, or of one of an earlier page.
 
     `earlier` are the hashes of earlier pages. Stops when `enough` are kept. Images without a hash (captions
-    indexed without their pictures) are always kept.
+    indexed without their pictures), or with one that tells nothing (blank ones), are always kept.
     """
     from indexer.hashes import Hashes  # brings NumPy, which most searches do without
 

@@ -30,8 +30,8 @@ RECORDS = (
     CaptionRecord(
         "dog-beach", "A brown dog at the beach.", source="coco", kind="generated", model="naming@12345678"
     ),
-    CaptionRecord("dog-snow", "A dog in the snow.", source="folder", phash="00000000000000ff"),
-    CaptionRecord("dog-snow-copy", "A big dog in the snow.", source="folder", phash="00000000000000fe"),
+    CaptionRecord("dog-snow", "A dog in the snow.", source="folder", phash="00ff00ff00ff00ff"),
+    CaptionRecord("dog-snow-copy", "A big dog in the snow.", source="folder", phash="00ff00ff00ff00fe"),
     CaptionRecord("cat", "A cat on a sofa.", source="coco", license="CC BY 4.0"),
 )
 
@@ -119,7 +119,7 @@ class TestText:
             (["--model", "other"], []),
             (["--split", "val", "--kind", "reference"], ["dog-beach"]),
             (["--where", "license=CC BY 4.0"], []),
-            (["--where", "phash=00000000000000fe", "--where", "attribution="], ["dog-snow-copy"]),
+            (["--where", "phash=00ff00ff00ff00fe", "--where", "attribution="], ["dog-snow-copy"]),
             (["--min-score", "0.5"], ["dog-snow", "dog-snow-copy"]),
             (["--fold-duplicates"], ["dog-snow", "dog-beach"]),
             (["-k", "1"], ["dog-snow"]),

@@ -113,10 +113,10 @@ def test_groups_are_what_a_fold_of_all_images_in_order_of_ids_gives(given_hashes
 
 def test_an_image_of_several_captions_is_one_by_a_caption_that_knows_its_hash() -> None:
     captions = [
-        CaptionRecord("a", "a zebra", image="/a.jpg", phash="00" * 8),
-        CaptionRecord("a", "a horse", image="/a.jpg", phash="00" * 8),
+        CaptionRecord("a", "a zebra", image="/a.jpg", phash="00ff" * 4),
+        CaptionRecord("a", "a horse", image="/a.jpg", phash="00ff" * 4),
         CaptionRecord("a", "a dog"),
-        CaptionRecord("b", "a cat", phash="00" * 8, source="coco"),
+        CaptionRecord("b", "a cat", phash="00ff" * 4, source="coco"),
         CaptionRecord("c", "a cat", phash="no hash"),
     ]
     for order in (captions, captions[::-1]):
@@ -128,11 +128,26 @@ def test_an_image_of_several_captions_is_one_by_a_caption_that_knows_its_hash() 
     assert near_copies(MemoryIndex(captions), Filters({"source": "coco"})).groups == ()
 
 
+def test_pictures_of_light_alone_are_no_copies_and_are_counted(tmp_path: Path) -> None:
+    """What else they show is not in their hashes: one of them could not replace the others."""
+    made = {"blank.png": Image.new("L", (90, 80), 255), "black.png": Image.new("L", (9, 8))}
+    made |= {"down.png": Image.linear_gradient("L"), "around.png": Image.radial_gradient("L")}
+    made |= {"across.png": made["down.png"].rotate(90), "back.png": made["down.png"].rotate(270)}
+    made |= {f"small-{name}": one.resize((80, 80)) for name, one in made.items()}
+    for name, one in made.items():
+        one.save(tmp_path / name)
+    with open_index(str(tmp_path / "caption-index"), create=True) as index:
+        build(index, [FolderSource(tmp_path)], captioning(NamingCaptioner()))
+        found = near_copies(index)
+    assert (found.groups, [*spare_files(found)]) == ((), [])
+    assert str(found) == "0 groups, 0 pictures of 12; 0 without a hash, 12 too plain to compare"
+
+
 def test_an_image_is_where_any_of_its_captions_tells() -> None:
     captions = [
-        CaptionRecord("a", "a cat", phash="00" * 8),
-        CaptionRecord("a", "a dog", image="/a.jpg", phash="00" * 8),
-        CaptionRecord("b", "a cat", phash="00" * 8),
+        CaptionRecord("a", "a cat", phash="00ff" * 4),
+        CaptionRecord("a", "a dog", image="/a.jpg", phash="00ff" * 4),
+        CaptionRecord("b", "a cat", phash="00ff" * 4),
     ]
     for order in (captions, captions[::-1]):
         [group] = near_copies(MemoryIndex(order)).groups
@@ -210,8 +225,8 @@ class TestCommand:
     def test_a_page_carries_no_foreign_markup(self, run: Run, tmp_path: Path) -> None:
         made_of(
             tmp_path,
-            CaptionRecord("<i>1", "a <script> dog", image="javascript:alert(1)", phash="0" * 16),
-            CaptionRecord('"><i>2', "a dog", phash="0" * 16),
+            CaptionRecord("<i>1", "a <script> dog", image="javascript:alert(1)", phash="00ff" * 4),
+            CaptionRecord('"><i>2', "a dog", phash="00ff" * 4),
         )
         assert run("--html", tmp_path / "page.html").exit_code == 0
         text = (tmp_path / "page.html").read_text("utf-8")
@@ -225,8 +240,8 @@ class TestCommand:
     def test_names_neither_colour_nor_break_a_line(self, run: Run, tmp_path: Path) -> None:
         made_of(
             tmp_path,
-            CaptionRecord("\x1b[31mone", "a\ndog", phash="0" * 16),
-            CaptionRecord("two\nlines", "a dog", phash="0" * 16),
+            CaptionRecord("\x1b[31mone", "a\ndog", phash="00ff" * 4),
+            CaptionRecord("two\nlines", "a dog", phash="00ff" * 4),
         )
         lines = run().stdout.splitlines()
         assert lines[:3] == ["2 pictures: a dog", "  \\x1b[31mone", "  two\\nlines  0 bits apart"]
@@ -249,7 +264,7 @@ class TestCommand:
             path.write_bytes(b"")
         made_of(
             tmp_path,
-            *(CaptionRecord(one.name, "a dog", image=str(one), phash="0" * 16) for one in named),
+            *(CaptionRecord(one.name, "a dog", image=str(one), phash="00ff" * 4) for one in named),
         )
         result = run("--paths")
         assert result.stdout_bytes == os.fsencode(named[1]) + b"\n"
@@ -266,7 +281,7 @@ class TestSpareFiles:
             *spare_files(
                 near_copies(
                     MemoryIndex(
-                        CaptionRecord(f"{number}", "a dog", image=str(place), phash="0" * 16)
+                        CaptionRecord(f"{number}", "a dog", image=str(place), phash="00ff" * 4)
                         for number, place in enumerate(places)
                     )
                 )
@@ -310,8 +325,9 @@ class TestSpareFiles:
 
     def test_a_copy_is_near_to_the_one_that_stays(self, tmp_path: Path) -> None:
         """Two that are near to the first may be twice as far from each other."""
-        near, far = f"{2**NEAR - 1:016x}", f"{(2**NEAR - 1) << NEAR:016x}"
-        hashes_of = {"a.png": "0" * 16, "b.png": near, "c.png": far}
+        one = 0x00FF00FF00FF00FF
+        near, far = (f"{one ^ bits:016x}" for bits in (2**NEAR - 1, (2**NEAR - 1) << NEAR))
+        hashes_of = {"a.png": f"{one:016x}", "b.png": near, "c.png": far}
         for side, name in enumerate(hashes_of, 8):
             Image.new("L", (side, side)).save(tmp_path / name)
         found = near_copies(
@@ -330,8 +346,8 @@ class TestSpareFiles:
         assert self.spare(one, "two.png") == self.spare("one.png", two) == []
         made_of(
             tmp_path,
-            CaptionRecord("1", "a dog", image="one.png", phash="0" * 16),
-            CaptionRecord("2", "a dog", image="two.png", phash="0" * 16),
+            CaptionRecord("1", "a dog", image="one.png", phash="00ff" * 4),
+            CaptionRecord("2", "a dog", image="two.png", phash="00ff" * 4),
         )
         result = run("--paths")
         assert result.stdout == ""
@@ -343,8 +359,8 @@ class TestSpareFiles:
         assert self.spare(one, "/no/such.png", two, "") == [str(two)]
         made_of(
             tmp_path,
-            CaptionRecord("1", "a dog", image="gone.png", phash="0" * 16),
-            CaptionRecord("2", "a dog", image=str(one), phash="0" * 16),
+            CaptionRecord("1", "a dog", image="gone.png", phash="00ff" * 4),
+            CaptionRecord("2", "a dog", image=str(one), phash="00ff" * 4),
         )
         assert run("--paths").stderr.startswith(
             "left out, since their first picture is no file here: 1 group\n"

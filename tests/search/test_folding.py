@@ -17,12 +17,15 @@ from search.hits import ScoredCaption
 from search.jaccard import Similarity, rank
 from search.searcher import Searcher
 from tests.indexer.memory import MemoryIndex
+from tests.indexer.test_hashes import near as near_hashes
 from tests.search.worlds import ANALYZER, Engine, engines, pages, searcher
 
 #: Up to nine bits, so that some are near each other and some near two that are not.
 hashes = st.one_of(
-    st.sets(st.integers(0, 15), max_size=9).map(lambda bits: f"{sum(1 << bit for bit in bits):016x}"),
-    st.sampled_from(["", "no hash", "00FF00FF00FF00FF"]),
+    st.sets(st.integers(0, 15), max_size=9).map(
+        lambda bits: f"{0x00FF00FF00FF00FF ^ sum(1 << bit for bit in bits):016x}"
+    ),
+    st.sampled_from(["", "no hash", "00FF00FF00FF00FF", "0" * 16, "f" * 15 + "0"]),
 )
 
 
@@ -32,7 +35,7 @@ def image(number: int, phash: str) -> ScoredCaption:
 
 
 def near(one: str, other: str) -> bool:
-    return {len(one), len(other)} == {16} and "F" not in one + other and hash_distance(one, other) <= NEAR
+    return {len(one), len(other)} == {16} and "F" not in one + other and near_hashes(one, other, NEAR)
 
 
 def plainly(given_hashes: Sequence[str], earlier: Sequence[str]) -> list[tuple[int, list[int]]]:
@@ -66,7 +69,7 @@ def test_what_is_behind_enough_is_not_looked_at(given_hashes: list[str], enough:
     assert fold_duplicates(images, enough) == fold_duplicates(images[:looked_at], len(images) + 1)
 
 
-@example(MemoryIndex, ["0" * 16] * 5, 1)  # all that an engine has left may be copies
+@example(MemoryIndex, ["00ff" * 4] * 5, 1)  # all that an engine has left may be copies
 @given(engines, st.lists(hashes, max_size=20), st.integers(1, 4))
 def test_all_pages_together_show_what_the_plain_definition_keeps(
     engine: Engine, given_hashes: list[str], k: int
@@ -100,8 +103,8 @@ class TestDuplicates:
         )
 
     def test_a_near_copy_is_folded_into_the_better_hit(self) -> None:
-        search = self.hashed("00000000000000ff", "00000000000000fe", "ffffffff00000000", "")
-        assert hash_distance("00000000000000ff", "00000000000000fe") == 1
+        search = self.hashed("00ff00ff00ff00ff", "00ff00ff00ff00fe", "fffff0f000000000", "")
+        assert hash_distance("00ff00ff00ff00ff", "00ff00ff00ff00fe") == 1
         hits = search.text("dog", fold_duplicates=True).hits
         assert [(hit.rank, hit.image_id, hit.duplicates) for hit in hits] == [
             (1, "i0", ("i1",)),
@@ -112,7 +115,7 @@ class TestDuplicates:
 
     def test_a_copy_of_an_earlier_page_stays_folded(self) -> None:
         search = self.hashed(
-            "00000000000000ff", "ffffffff00000000", "00000000000000fe", "ffffffff00000001", ""
+            "00ff00ff00ff00ff", "fffff0f000000000", "00ff00ff00ff00fe", "fffff0f000000001", ""
         )
         found = [
             [hit.image_id for hit in page.hits]
@@ -121,11 +124,11 @@ class TestDuplicates:
         assert [image for page in found for image in page] == ["i0", "i1", "i4"]
 
     def test_a_cursor_holds_hashes_only_where_copies_are_folded(self) -> None:
-        search = self.hashed("00000000000000ff", "ffffffff00000000", "00000000000000fe", "")
+        search = self.hashed("00ff00ff00ff00ff", "fffff0f000000000", "00ff00ff00ff00fe", "")
         plain, folding = (search.text("dog", 2, fold_duplicates=fold) for fold in (False, True))
         assert plain.following is not None and folding.following is not None
         assert plain.following().hashes == ()
-        assert folding.following().hashes == ("00000000000000ff", "ffffffff00000000")
+        assert folding.following().hashes == ("00ff00ff00ff00ff", "fffff0f000000000")
         for page, fold in ((plain, True), (folding, False)):
             with pytest.raises(QueryError, match=r"another search: .*folding"):
                 search.text("dog", 2, fold_duplicates=fold, after=page.cursor)
@@ -148,7 +151,7 @@ class TestDuplicates:
 
         monkeypatch.setattr("search.pursuit.rank", counted)
         monkeypatch.setattr("search.pursuit.MOST", 10)
-        world = [CaptionRecord(f"i{one:04}", "a dog", phash="00000000000000ff") for one in range(1_000)]
+        world = [CaptionRecord(f"i{one:04}", "a dog", phash="00ff00ff00ff00ff") for one in range(1_000)]
         results = searcher(MemoryIndex(world)).text("dog", fold_duplicates=True)
         assert ([hit.image_id for hit in results.hits], results.exact) == (["i0000"], True)
         assert len(results.hits[0].duplicates) == ranked[-1] - 1 == 999
@@ -160,6 +163,17 @@ class TestDuplicates:
         assert [len(page.hits) for page in found] == [2_400, 2_400]
         assert [(page.exact, page.more) for page in found] == [(True, True), (True, True)]
         assert found[-1].as_json()["more"] is True and "cursor" not in found[-1].as_json()
+
+    def test_what_a_hash_of_light_alone_is_of_folds_nothing(self) -> None:
+        """Such as blank pictures, and pages under a lamp."""
+        search = self.hashed("0" * 16, "0" * 16, "f" * 16, "f" * 16)
+        found = pages(search, frozenset({"dog"}), 1, fold_duplicates=True)
+        assert [(hit.image_id, hit.duplicates) for page in found for hit in page.hits] == [
+            ("i0", ()),
+            ("i1", ()),
+            ("i2", ()),
+            ("i3", ()),
+        ]
 
     def test_what_is_no_hash_folds_nothing(self) -> None:
         assert len(self.hashed("dog", "dog", "", "").text("dog", fold_duplicates=True).hits) == 4

@@ -243,7 +243,7 @@ def test_an_answer_with_filters_that_is_not_proven_may_have_missed_what_passes_t
 
 
 def test_the_count_of_pictures_counts_copies_that_are_shown_with_another(at: Visitor) -> None:
-    index = MemoryIndex(replace(one, phash="0" * 16) for one in crowd(3))
+    index = MemoryIndex(replace(one, phash="00ff" * 4) for one in crowd(3))
     with listening(create_app(index, FakeCaptioner)) as url, at(url) as visitor:
         count = visitor.page.locator("#count")
         visitor.open("/?q=a penguin walks over the ice")
