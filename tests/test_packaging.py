@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import re
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import venv
 import zipfile
-from collections.abc import Iterator, Sequence
-from configparser import ConfigParser
-from importlib.metadata import packages_distributions
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from indexer.embedded import ranking
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("captioner", "indexer", "search", "es_mappings")
 #: What modules of the package `indexer.embedded` are compiled from, and what says their types.
 COMPILED_FROM = ("decoder.pyi", "decoder.pyx", "kernel.pyi", "kernel.pyx")
@@ -59,62 +55,13 @@ def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("clean")
     venv.create(home, with_pip=False)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
-    target = [
-        "--prefix",
-        str(home),
-        "--no-deps",
-        "--quiet",
-        "--no-warn-script-location",
-        "--ignore-installed",
-    ]
+    pip = [sys.executable, "-m", "pip", "--python"]
+    alone = ["--no-deps", "--quiet", "--no-warn-script-location", "--ignore-installed"]
     python = next((home / "bin").glob("python3"), home / "bin" / "python")
-    run([sys.executable, "-m", "pip", "--python", str(python), "install", *target[2:], str(wheel)], home)
+    run([*pip, str(python), "install", *alone, str(wheel)], home)
     # A plain path in a .pth adds that folder alone: the editable install of this checkout is not followed.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return home / "bin"
-
-
-def declared(*extras: str) -> set[str]:
-    """The packages that setup.cfg asks for, as the index writes their names."""
-    config = ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    lists = [config["options"]["install_requires"], *map(config["options.extras_require"].get, extras)]
-    return {indexed(re.split("[<>=[]", line)[0]) for one in lists if one for line in one.split()}
-
-
-def indexed(name: str) -> str:
-    return re.sub("[-_.]+", "-", name).lower()
-
-
-def imported(node: ast.AST) -> Iterator[str]:
-    """The packages that a module imports, wherever it does; not those of its types alone."""
-    if isinstance(node, ast.Import):
-        yield from (name.name.partition(".")[0] for name in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        yield str(node.module).partition(".")[0]
-    elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-        for child in ast.iter_child_nodes(node):
-            yield from imported(child)
-
-
-@pytest.mark.parametrize(
-    ("houses", "extras"),
-    [
-        (("captioner", "indexer", "search"), ("train", "web", "evaluate", "heic", "transformers", "ray")),
-        (("benchmarks",), ("bench",)),
-    ],
-)
-def test_what_is_imported_is_asked_for(houses: Sequence[str], extras: Sequence[str]) -> None:
-    ours = {"captioner", "indexer", "search", "es_mappings", "es_server", "benchmarks"}
-    files = (path for house in houses for path in (ROOT / house).rglob("*.py"))
-    names = {name for path in files for name in imported(ast.parse(path.read_text("utf-8")))}
-    brings, asked = packages_distributions(), declared(*extras)
-    missing = [
-        name
-        for name in sorted(names - ours - sys.stdlib_module_names)
-        if asked.isdisjoint(map(indexed, brings.get(name, [name])))
-    ]
-    assert missing == []
 
 
 def test_the_sdist_holds_what_is_compiled_as_it_was_written(released: Path) -> None:
