@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ AGENT = "caption-search"
 LARGEST = 512 * 1024
 _SITES = 1024
 _UNWANTED = frozenset({"none", "noindex", "noimageindex", "noai", "noimageai"})
+#: Before a colon, directives that have a value; whatever else may be a product token there is a robot's name.
+_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+_ROBOT = re.compile(r"\*|[a-z][a-z0-9._/-]*")
 #: Refusals that hold for the site as a whole, and not for its robots.txt alone.
-_OF_THE_ADDRESS = frozenset({"private-address", "bad-url", "scheme"})
+_OF_THE_ADDRESS = frozenset({"private-address", "bad-url"})
 
 #: Fetches a robots.txt: its text, or None where there is none. Raises RefusalError when unreachable.
 Read = Callable[[URL], Awaitable[str | None]]
@@ -110,15 +114,16 @@ def check_robots_tag(headers: Mapping[str, str]) -> None:
 def unwanted_directives(values: Iterable[str]) -> str:
     """The first directive that keeps this robot away; "" if none does.
 
-    A value may be for one robot only ("otherbot: noindex"); its name holds for all that follows in it.
+    A value may be for one robot only ("otherbot: noindex"); its name holds for all that follows in it. A date
+    may have a comma, and what stands between that and the first colon of its time is no name.
     """
     for value in values:
         agent = ""
         for part in value.lower().split(","):
-            name, colon, rest = part.partition(":")
+            name, colon, rest = (piece.strip() for piece in part.partition(":"))
             directive = part.strip()
-            if colon and name.strip() not in ("unavailable_after", "max-snippet", "max-image-preview"):
-                agent, directive = name.strip(), rest.strip()
+            if colon and _ROBOT.fullmatch(name) and name not in _WITH_VALUE:
+                agent, directive = name, rest
             if directive in _UNWANTED and agent in ("", "*", AGENT):
                 return directive
     return ""
