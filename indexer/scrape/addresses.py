@@ -58,8 +58,6 @@ def _wrapped(address: IPv6Address) -> IPv4Address | None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
     if any(address in carrier for carrier in _CARRIERS):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return None
@@ -94,8 +92,7 @@ class AddressGuard:
     def permits(self, host: str) -> bool:
         """Whether a connection to this numeric address may be made."""
         address = ip_address(host.partition("%")[0])
-        known = (network for network in self.allowed if network.version == address.version)
-        return is_public(address) or any(address in network for network in known)
+        return is_public(address) or any(address in network for network in self.allowed)
 
     def socket(self, info: tuple[Any, ...]) -> socket.socket:
         """A socket for one resolved address, or AddressRefusedError.

@@ -40,7 +40,7 @@ from tests.indexer.test_hashes import near as near_hash
     """127.0.0.1 0.0.0.0 10.1.2.3 172.16.0.1 192.168.0.1 169.254.169.254 100.64.0.1 198.18.0.1 224.0.0.1
     255.255.255.255 240.0.0.1 192.0.2.1 :: ::1 fe80::1 fc00::1 fec0::1 ff02::1 2001:db8::1
     ::ffff:127.0.0.1 ::ffff:0:127.0.0.1 ::127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 64:ff9b:1::a00:1
-    2001:0:0:0:0:0:80ff:fffe""".split(),
+    2001:0:0:0:0:0:80ff:fffe 2001:0:101:101:0:0:80ff:fffe 2001:0:101:101::fefe:fefe""".split(),
 )
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
