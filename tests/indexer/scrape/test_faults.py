@@ -68,6 +68,7 @@ FAULTS: dict[str, tuple[Callable[[Site], Answer | Raw], str, str]] = {
     "unchanged": (lambda site: Answer(status=304), "failed", "http-error"),
     "overloaded": (lambda site: Answer(status=429), "failed", "rate-limited"),
     "broken": (lambda site: Answer(status=500), "failed", "server-error"),
+    "busy": (lambda site: Answer(status=503, headers={"Retry-After": "1"}), "failed", "rate-limited"),
     "slow loris": (lambda site: slow_loris, "failed", "timeout"),
     "truncated": (lambda site: truncated(jpeg(1)), "failed", "truncated"),
     "hangs up": (lambda site: hang_up, "failed", "connection"),
@@ -127,6 +128,13 @@ FAULTS: dict[str, tuple[Callable[[Site], Answer | Raw], str, str]] = {
     ),
     "noai": (
         lambda site: Answer(jpeg(1), "image/jpeg", headers={"X-Robots-Tag": "noai, noimageai"}),
+        "skipped",
+        "robots-tag",
+    ),
+    "noindex in the second of two headers": (
+        lambda site: Answer(
+            jpeg(1), "image/jpeg", headers={"X-Robots-Tag": "max-snippet: -1", "x-robots-tag": "noindex"}
+        ),
         "skipped",
         "robots-tag",
     ),
@@ -191,13 +199,24 @@ def test_a_name_that_changes_its_address_after_the_first_look_is_refused(
     assert site.paths() == []
 
 
-def test_a_chain_of_redirects_ends_after_five(site: Site, scraping: Scraping) -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_chain_of_redirects_ends_after_five(status: int, site: Site, scraping: Scraping) -> None:
     for number in range(7):
-        site.pages[f"/{number}"] = _moved(f"/{number + 1}")
+        site.pages[f"/{number}"] = _moved(f"/{number + 1}", status)
     site.photo("/7", jpeg(1))
     scraping([site.url("/0"), site.url("/2")])
     assert scraping.outcome(site.url("/0")) == ("failed", "too-many-redirects")
     assert scraping.outcome(site.url("/2")) == ("downloaded", "")
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "application/octet-stream", "binary/octet-stream", "application/binary", "Image/JPEG; q=1"]
+)
+def test_a_photo_whose_type_tells_nothing_is_one(kind: str, site: Site, scraping: Scraping) -> None:
+    """As servers send it that did not look: the decoder decides."""
+    site.pages["/x.jpg"] = Answer(jpeg(1), kind)
+    scraping([site.url("/x.jpg")])
+    assert scraping.outcome(site.url("/x.jpg")) == ("downloaded", "")
 
 
 def test_two_addresses_that_redirect_to_each_other(site: Site, scraping: Scraping) -> None:
@@ -215,6 +234,8 @@ def test_two_addresses_that_redirect_to_each_other(site: Site, scraping: Scrapin
         ("not a url", "bad-url"),
         ("http://[oops/x.jpg", "bad-url"),
         ("http://user:secret@127.0.0.1/x.jpg", "bad-url"),
+        ("http://:secret@127.0.0.1/x.jpg", "bad-url"),
+        ("http://127.0.0.1:0/x.jpg", "bad-url"),
         ("http://2130706433/x.jpg", "bad-url"),
         ("//example.org/x.jpg", "bad-url"),
         ("http://xn--a/x.jpg", "bad-url"),

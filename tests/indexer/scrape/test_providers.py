@@ -501,11 +501,14 @@ def test_each_picture_of_a_page_is_one(site: Site, scraping: Scraping) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["text/html", "application/xhtml+xml"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-be", "utf-16-le"])
-def test_a_byte_order_mark_tells_the_charset_of_a_page(encoding: str, site: Site, scraping: Scraping) -> None:
+def test_a_byte_order_mark_tells_the_charset_of_a_page(
+    encoding: str, kind: str, site: Site, scraping: Scraping
+) -> None:
     url = site.photo("/x.jpg", jpeg(1))
     page = "\ufeff<title>Кошки</title><img src=/x.jpg>".encode(encoding)
-    site.pages["/page"] = Answer(page, "text/html; charset=windows-1252")
+    site.pages["/page"] = Answer(page, f"{kind}; charset=windows-1252")
     scraping([site.url("/page")], HtmlPage())
     assert scraping.items()[url].title == "Кошки"
 
