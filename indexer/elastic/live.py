@@ -34,8 +34,7 @@ class LiveGeneration:
         self._client, self._address = client, address
         #: None where there never was an index: one that is gone may come back, and stays as it was seen.
         self.seen = seen
-        self._mean_size = MeanSize()
-        #: With the generation that it was made for: what it knows of shards is true of that alone.
+        #: With the generation that it was made for: what it knows of shards and sizes is true of that alone.
         self._ranking: tuple[str, Ranking] | None = None
 
     @property
@@ -97,7 +96,7 @@ class LiveGeneration:
         answer = search(self._client, index=self._address.name, size=0, aggs=ends)["aggregations"]
         if answer["high"]["value"] is not None:
             smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
-        by_shards = ShardRanking(self._client, self._address, shards, self._mean_size)
+        by_shards = ShardRanking(self._client, self._address, shards, MeanSize())
         return Ranking(self._client, self._address, smallest, largest, by_shards)
 
     def forget_ranking(self) -> None:

@@ -28,6 +28,8 @@ from indexer.elastic.plan import jaccard
 PERCENTS = (30, 50, 70, 100, 140, 200)
 #: A K that is lower than this share of a puts short captions too far in front; one up to 1.4 a does well.
 _FITTING, _TOLERABLE = 0.97, 0.7
+#: Of so many queries that no field is near enough for, one tells whether that is still so.
+_TRIED_AGAIN = 100
 #: Of a sentence about a photo, by most analyzers.
 _USUAL_MEAN = 10.0
 #: The engine keeps shorter sizes than this as they are, longer ones to four binary digits.
@@ -61,17 +63,25 @@ NOTHING = Unseen(0.0, as_last=False)
 
 
 class MeanSize:
-    """The mean number of tokens of a caption, as the last answers tell it."""
+    """The mean number of tokens of a caption in one index, as the last answers tell it."""
 
     def __init__(self) -> None:
         self._mean = _USUAL_MEAN
         self._learnt = False
+        self._refused = 0
 
     def percent(self, a: int) -> int | None:
-        """The field for a query of a tokens; None where the order of none is near enough."""
+        """The field for a query of a tokens; None where the order of none is near enough.
+
+        Who asks no field learns nothing, so one is tried now and then: others may write longer captions.
+        """
         fitting = (percent for percent in PERCENTS if self._mean * percent >= 100 * _FITTING * a)
         tolerable = not self._learnt or self._mean * PERCENTS[-1] >= 100 * _TOLERABLE * a
-        return next(fitting, PERCENTS[-1] if tolerable else None)
+        return next(fitting, PERCENTS[-1] if tolerable or self._is_tried_again() else None)
+
+    def _is_tried_again(self) -> bool:
+        self._refused += 1
+        return self._refused % _TRIED_AGAIN == 0
 
     def learn(self, percent: int, k: Between) -> None:
         """From K, as the hits of a field told it."""

@@ -29,6 +29,11 @@ classes = st.lists(
     min_size=1,
     max_size=12,
 )
+small_classes = st.lists(
+    st.tuples(st.integers(1, 12), st.integers(1, 16)).filter(lambda one: one[0] <= one[1]),
+    min_size=3,
+    max_size=3,
+)
 
 
 def scored(found: list[tuple[int, int]], percent: int, mean: float) -> list[ScoredClass]:
@@ -64,9 +69,22 @@ def test_of_captions_of_usual_length_k_is_known_well() -> None:
 def test_no_unseen_class_is_better_than_told(
     a: int, found: list[tuple[int, int]], percent: int, mean: float
 ) -> None:
+    assert_none_is_better(a, found, percent, mean, largest=400)
+
+
+@given(st.integers(2, 12), small_classes, percents, st.floats(3.0, 14.0))
+def test_nor_among_small_ones_many_of_which_are_nearly_as_good(
+    a: int, found: list[tuple[int, int]], percent: int, mean: float
+) -> None:
+    assert_none_is_better(a, found, percent, mean, largest=36)
+
+
+def assert_none_is_better(
+    a: int, found: list[tuple[int, int]], percent: int, mean: float, largest: int
+) -> None:
     hits = scored([(min(overlap, a), n) for overlap, n in found], percent, mean)
     last, told = hits[-1], behind(a, hits)
-    for n in range(1, 400):
+    for n in range(1, largest):
         for overlap in range(1, min(a, n) + 1):
             if bm25(overlap, n, percent, mean) > last.score:
                 break
@@ -115,6 +133,16 @@ def test_a_query_takes_the_field_whose_k_is_next_above_its_size() -> None:
     assert (mean.percent(31), mean.percent(33)) == (200, None)
     mean.learn(100, damping(scored([(3, 8)], 100, 40.0)))  # tells nothing
     assert mean.percent(33) is None
+
+
+def test_a_mean_that_is_too_small_for_all_queries_is_learnt_anew() -> None:
+    """Others have written longer captions meanwhile."""
+    mean = MeanSize()
+    mean.learn(100, damping(scored([(1, 1), (1, 2)], 100, 1.5)))
+    asked = [mean.percent(10) for _ in range(100)]
+    assert asked == [None] * 99 + [200]
+    mean.learn(200, damping(scored([(3, 8), (4, 12)], 200, 11.2)))
+    assert mean.percent(10) == 100
 
 
 def test_the_template_has_the_fields_with_their_k() -> None:

@@ -253,6 +253,23 @@ def test_most_queries_are_one_request(world: World, monkeypatch: pytest.MonkeyPa
     assert len(asked) < 30
 
 
+def test_what_was_learnt_of_one_index_does_not_slow_searches_of_the_next(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = Query(frozenset(f"w{number}" for number in range(8)), images=1)
+    with ElasticIndex.open(elastic_where, create=True) as index:
+        for most in (2, 12):  # tokens of a caption
+            with index.draft(str(most), ANALYZER) as draft:
+                draft.add(
+                    CaptionRecord(f"{n}", " ".join(f"w{one}" for one in range(n))) for n in range(1, most + 1)
+                )
+                draft.publish()
+            index.candidates_many([query], 5)
+        steps = steps_taken(monkeypatch)
+        index.candidates_many([query], 5)
+        assert steps[0] == "regexp"
+
+
 def test_a_server_that_takes_no_patterns_is_asked_otherwise(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
