@@ -15,7 +15,8 @@ from indexer.contract import CaptionIndex
 from indexer.counts import Counts
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.gone import count_gone
-from indexer.loading import Captioning, Loading, Progress, Tell, no_progress
+from indexer.loading import Captioning, Loading, Tell
+from indexer.progress import Progress, no_progress
 from indexer.records import IndexStatus, Rejected
 from indexer.rejects import write_rejects
 from indexer.renewal import Renewing

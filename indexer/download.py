@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from captioner.digest import file_digest
 from indexer.errors import DownloadError
-from indexer.loading import Bar, Progress, no_progress
+from indexer.progress import Bar, Progress, no_progress
 
 #: Bytes read at a time.
 BLOCK = 1 << 20

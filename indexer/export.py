@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import BinaryIO
 
 from indexer.contract import CaptionIndex
-from indexer.loading import Progress, no_progress
+from indexer.progress import Progress, no_progress
 from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, RECORD_FIELDS, Allowed, CaptionRecord, Filters
 from indexer.tally import Tally

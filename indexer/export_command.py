@@ -15,7 +15,7 @@ from captioner.files import writing, written_whole
 from indexer import open_index
 from indexer.export import export as export_captions
 from indexer.filter_options import FILTERS, read_filters
-from indexer.loading import Progress, no_progress
+from indexer.progress import Progress, no_progress
 from indexer.source_options import where_option
 
 

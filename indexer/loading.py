@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import tee
-from typing import Protocol
 
 from captioner.outside import printable
 from captioner.photo_captioner import PhotoCaptioner
@@ -16,6 +15,7 @@ from indexer import origins
 from indexer.batching import batches
 from indexer.counts import Counts
 from indexer.image_ids import IdsOfRun, LookedUp, with_folder
+from indexer.progress import Bar, Progress, no_progress
 from indexer.records import AddReport, CaptionRecord, Rejected, not_text
 from indexer.sources import Problem, Source, SourceItem
 
@@ -58,27 +58,6 @@ class Captioning:
     def way(self) -> tuple[str, int]:
         """What decides the captions of a photo: two builds for which it is equal write the same ones."""
         return self.model, self.captions
-
-
-class Bar(Protocol):
-    """A progress bar (tqdm has this form)."""
-
-    def update(self, n: int = 1) -> object: ...
-
-    def close(self) -> object: ...
-
-
-Progress = Callable[[int | None, str, str], Bar]  # total (None: not known), unit, label
-
-
-class _NoBar:
-    def update(self, n: int = 1) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def no_progress(total: int | None, unit: str, label: str) -> Bar:
-    return _NoBar()
 
 
 class Loading:
@@ -126,7 +105,7 @@ class Loading:
     def _load_photos(self, source: Source) -> None:
         total = source.photo_count()
         written: list[CaptionRecord] = []
-        with closing(self._progress(total, "photo", source.name) if total else _NoBar()) as bar:
+        with closing((self._progress if total else no_progress)(total, "photo", source.name)) as bar:
             try:
                 for captions in self._caption_photos(self._uncaptioned_photos(source.photos(), bar)):
                     written.extend(self._with_words(captions))

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from indexer.batching import batches
 from indexer.contract import CaptionIndex
-from indexer.loading import Progress
+from indexer.progress import Progress
 from indexer.records import CaptionRecord, Filters
 
 _BATCH = 1_000  # captions

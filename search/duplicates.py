@@ -19,7 +19,7 @@ from captioner.photo import hash_distance, header
 from indexer.contract import CaptionIndex
 from indexer.hash_groups import groups
 from indexer.hashes import tells_nothing, words_of
-from indexer.loading import Progress, no_progress
+from indexer.progress import Progress, no_progress
 from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, Allowed, CaptionRecord, Filters
 from search.folding import NEAR, hash_of

@@ -12,7 +12,8 @@ from captioner.photo_captioner import PhotoCaptioner
 from captioner.tokens import DEFAULT, FUNCTION_WORDS, words
 from indexer.build import Captioning
 from indexer.given import listed
-from indexer.loading import Progress, Tell, no_progress
+from indexer.loading import Tell
+from indexer.progress import Progress, no_progress
 from indexer.records import Filters, generated_by
 from indexer.scrape.indexing import index_scraped
 from indexer.scrape.providers import Provider

@@ -17,7 +17,7 @@ from PIL import Image, ImageEnhance
 from captioner.photo import open_photo, perceptual_hash
 from indexer.build import build
 from indexer.index import open_index
-from indexer.loading import Bar
+from indexer.progress import Bar
 from indexer.records import CaptionRecord, Filters, Position
 from indexer.sources import FolderSource
 from search.cli import main
