@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from indexer.elastic.documents import to_document
+from indexer.elastic.documents import as_text, to_document
 from indexer.elastic.near_dice import NOTHING, Between, ScoredClass, Unseen, damping, unseen
 from indexer.elastic.plan import float32, half_dice, highest_half_dice, jaccard, jaccard_bound
 from indexer.records import Candidate, Candidates, Position, Query
@@ -50,7 +50,7 @@ def located_hits(answer: Mapping[str, Any]) -> list[LocatedCandidate]:
 
 
 def located(hit: Mapping[str, Any]) -> LocatedCandidate:
-    position = Position(float32(hit["sort"][0]), hit["sort"][1])
+    position = Position(float32(hit["sort"][0]), as_text(hit["sort"][1]))
     return LocatedCandidate(Candidate(to_document(hit["_source"]), position), hit["_index"])
 
 
@@ -77,7 +77,7 @@ def shard_hits(query: Query, answer: Mapping[str, Any], asked: int) -> ShardHits
         document = to_document(found["_source"])
         a, n, overlap = len(query.tokens), len(document.tokens), len(document.tokens & query.tokens)
         if overlap:  # always, but for what another program wrote
-            position = Position(half_dice(a, n, overlap), image_id)
+            position = Position(half_dice(a, n, overlap), as_text(image_id))
             hits.append(LocatedCandidate(Candidate(document, position), found["_index"]))
             classes.append(ScoredClass(score, overlap, n))
     k, every = damping(classes), len(answer["hits"]["hits"]) < asked

@@ -76,7 +76,8 @@ def _best(query: Query, scored: dict[str, Any], size: int) -> dict[str, Any]:
     body: dict[str, Any] = {
         "query": scored,
         "size": size,
-        "sort": [{"_score": "desc"}, {"image_id": "asc"}],
+        # One that is missing is "" to us, which comes before all others.
+        "sort": [{"_score": "desc"}, {"image_id": {"order": "asc", "missing": "_first"}}],
         "_source": SOURCE,
         "track_total_hits": False,
     }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from captioner.tokens import analyzer
 from indexer.elastic import ElasticIndex, plan, ranking, shard_ranking
 from indexer.elastic.connection import connect, parse
+from indexer.elastic.documents import to_source
 from indexer.elastic.names import write_alias
 from indexer.elastic.searches import search_many
 from indexer.records import NO_FILTERS, Candidate, CaptionRecord, Document, Filters, Query
@@ -297,6 +298,27 @@ def test_a_token_means_only_itself(elastic_where: str) -> None:
         for token in [*plain, *odd]:
             found = index.candidates(frozenset([token, "other"]), 10).found
             assert [one.document.record.caption for one in found] == [f"w {token} w"]
+
+
+def test_captions_of_no_image_come_first_among_equals_and_stop_nothing(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may have left the image id out."""
+    with ElasticIndex.open(elastic_where, create=True) as index, connect(parse(elastic_where)) as client:
+        index.add(CaptionRecord(f"{number}", "dog cat") for number in range(5))
+        (document,) = index.captions(["3"])["3"]
+        held = to_source(document.record, analyzer(index.analyzer), document.indexed_at)
+        del held["image_id"]
+        client.index(index=parse(elastic_where).name, document=held, refresh=True)
+        query = Query(frozenset({"dog", "cat"}))
+        every = ["", "0", "1", "2", "3", "4"]
+        for _ in ("by the first hits of shards", "by all sizes"):
+            for limit in (1, 3, 9):
+                found = index.candidates_many([query], limit)[0].found
+                assert [one.position.image_id for one in found] == every[:limit]
+            later = index.candidates_many([replace(query, after=found[0].position)], 9)[0].found
+            assert [one.position.image_id for one in later] == every[1:]
+            monkeypatch.setattr(shard_ranking.ShardRanking, "_asked", lambda *given: None)
 
 
 def test_nothing_to_search_for_finds_nothing(world: World) -> None:
