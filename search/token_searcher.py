@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from indexer.contract import CaptionIndex, View
 from indexer.given import listed, seed_of
 from indexer.records import NO_FILTERS, Allowed, Document
-from search.asked import NOTHING, Asked, analyzer_of, check_analyzer, of_tokens
+from search.asked import NOTHING, analyzer_of, check_analyzer, of_tokens
 from search.corrections import Corrections, corrections
 from search.counting import count
 from search.elapsed import milliseconds_since
@@ -35,7 +35,7 @@ class TokenSearcher:
     Errors: QueryError for a query that cannot be answered, indexer.IndexerError from the engine.
 
     A question looks at the index once, by one `view`: on an embedded index its tokens and its answer are of
-    one generation, whatever is published meanwhile. Who made tokens by a view gives that one with them.
+    one generation, whatever is published meanwhile. Who made tokens by a view asks a `Question` of that one.
     """
 
     def __init__(self, index: CaptionIndex) -> None:
@@ -74,13 +74,6 @@ class TokenSearcher:
         view, wanted = self._look(k, options)
         return self.find(of_asked(view, [of_tokens(given, view.analyzer)]), wanted)
 
-    def any_of(
-        self, asked: Iterable[Asked], k: int = 10, *, view: View | None = None, **options: Unpack[Options]
-    ) -> Results:
-        """As `texts`, for captions whose tokens are known. Options: `search.Options`."""
-        view, wanted = self._look(k, options, view)
-        return self.find(of_asked(view, asked), wanted)
-
     def image(self, image_id: str, k: int = 10, **options: Unpack[Options]) -> Results:
         """Images like one of the index, which is itself no hit.
 
@@ -90,22 +83,16 @@ class TokenSearcher:
         view, wanted = self._look(k, options)
         return self.find(of_image(view, image_id), wanted)
 
-    def count_any_of(
+    def count(
         self,
-        asked: Iterable[Asked],
+        captions: Iterable[str],
         min_score: float,
         filters: Allowed = NO_FILTERS,
-        excluded: Iterable[str] = (),
         without: Iterable[str] = (),
-        *,
-        view: View | None = None,
     ) -> int:
-        """How many images, but for the `excluded` ones, have a caption of this similarity to any of these.
-
-        `min_score` is above 0. An image counts once.
-        """
-        view, wanted = self._look(1, {"filters": filters, "without": without, "min_score": min_score}, view)
-        return count(of_asked(view, asked, excluded), wanted).images
+        """How many images have a caption of this similarity, above 0, to one of these; each counts once."""
+        view, wanted = self._look(1, {"filters": filters, "without": without, "min_score": min_score})
+        return count(of_captions(view, captions), wanted).images
 
     def random(
         self,
@@ -131,14 +118,14 @@ class TokenSearcher:
             analyzer=view.analyzer,
         )
 
-    def representative(self, image_id: str, *, view: View | None = None) -> Document:
+    def representative(self, image_id: str) -> Document:
         """The caption that stands for an indexed image; raises NoImageError for an unknown one."""
-        return document_of_image(self.index.view() if view is None else view, image_id)
+        return document_of_image(self.index.view(), image_id)
 
-    def _look(self, k: int, options: Options, view: View | None = None) -> tuple[View, Wanted]:
+    def _look(self, k: int, options: Options) -> tuple[View, Wanted]:
         """The one view of the index that a question has, and what it wants."""
         check_names(options)
-        view = self.index.view() if view is None else view
+        view = self.index.view()
         return view, Wanted.of(view.analyzer, k, **options)
 
     def find(self, question: Question, wanted: Wanted) -> Results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,9 +19,12 @@ from indexer.errors import IndexerError
 from indexer.records import IndexStatus
 from search.absent import absent
 from search.asked import Asked, analysed, analyzer_of, check_analyzer
+from search.counting import count
 from search.errors import NoImageError, QueryError, nothing_to_search_for, only_without
 from search.hits import Results
+from search.question import Question, document_of_image, of_asked
 from search.token_searcher import TokenSearcher
+from search.wanted import Wanted
 from search.web.captioning import CaptionQueue, QueueFullError
 from search.web.metrics import Metrics
 from search.web.parameters import (
@@ -121,8 +124,8 @@ class Service:
         def work() -> dict[str, Any]:
             view = self.index.view()
             results = self._timed(
-                lambda: self.searcher.any_of(
-                    self._question(view, parameters), view=view, **parameters.options
+                lambda: self.searcher.find(
+                    self._question(view, parameters), Wanted.of(view.analyzer, **parameters.options)
                 )
             )
             return self._answer(
@@ -190,14 +193,9 @@ class Service:
     async def count(self, parameters: CountParameters) -> dict[str, Any]:
         def work() -> dict[str, Any]:
             view = self.index.view()
-            images = self.searcher.count_any_of(
-                self._question(view, parameters),
-                parameters.min_score,
-                parameters.filters,
-                parameters.exclude,
-                parameters.without,
-                view=view,
-            )
+            question = self._question(view, parameters, parameters.exclude)
+            wanted = Wanted.of(view.analyzer, 1, parameters.filters, parameters.without, parameters.min_score)
+            images = count(question, wanted).images
             return {"images": images, "min_score": parameters.min_score}
 
         return await self.engine.run(work)
@@ -265,13 +263,15 @@ class Service:
         """Make tokens of any words: the first time, the stemmer's tables are read, for up to some seconds."""
         analysed(self.index, ["photos"])
 
-    def _question(self, view: View, sentences: TextParameters | CountParameters) -> list[Asked]:
-        """Return `_with_tokens`. Raises QueryError if nothing is asked."""
+    def _question(
+        self, view: View, sentences: TextParameters | CountParameters, excluded: Sequence[str] = ()
+    ) -> Question:
+        """For `_with_tokens`; the `excluded` images are no answer. Raises QueryError if nothing is asked."""
         if sentences.empty:
             raise QueryError(
                 only_without() if sentences.without else nothing_to_search_for("give a sentence as `q`")
             )
-        return self._with_tokens(view, sentences)
+        return of_asked(view, self._with_tokens(view, sentences), excluded)
 
     def _with_tokens(self, view: View, sentences: OneSentence) -> list[Asked]:
         """Each caption with its edited tokens. Raises HttpProblem (404) if `like` is no indexed image."""
@@ -289,7 +289,7 @@ class Service:
     def _caption_of(self, view: View, image_id: str) -> str:
         """The caption by which `similar_to_image` searches. Raises HttpProblem (404) for no such image."""
         try:
-            return self.searcher.representative(image_id, view=view).record.caption
+            return document_of_image(view, image_id).record.caption
         except NoImageError:
             raise _no_image(image_id) from None
 

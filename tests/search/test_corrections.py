@@ -11,6 +11,7 @@ from indexer.records import Candidates, CaptionRecord, Query
 from search.asked import Asked
 from search.corrections import MOST_WORDS
 from tests.indexer.memory import MemoryIndex
+from tests.search.asking import any_of
 from tests.search.worlds import searcher
 
 CAPTIONS = ["A dog on the beach", "Dogs on beaches", "two frisbees", "a frisbee", "white tables", "a sofa"]
@@ -81,7 +82,7 @@ def test_a_text_of_many_strange_words_is_not_misspelt() -> None:
 
 def test_tokens_asked_for_beside_a_caption_may_be_misspelt() -> None:
     asked = Asked("a dog", frozenset({"dog", "dog*2", "frizbe", "frizbe*2"}))
-    found = searcher(NotingCorrections()).any_of([asked])
+    found = any_of(searcher(NotingCorrections()), [asked])
     assert found.corrections == {"frizbe": ("frisbee",)}
     assert searcher(NotingCorrections()).tokens({"dgo", "dgo*2"}).corrections == {"dgo": ("dog",)}
 

@@ -27,6 +27,7 @@ from search.web.parameters import (
 )
 from search.web.service import Service
 from search.web.settings import Settings
+from tests.search.asking import any_of, count_any_of
 from tests.search.worlds import NamingCaptioner, searcher
 
 #: What the index holds at first, and what is published over it: of another analyzer, without image i1.
@@ -103,7 +104,7 @@ QUESTIONS: dict[str, Callable[[Searcher], Results]] = {
     "text": lambda search: search.text("dogs", without=["eggs"]),
     "texts": lambda search: search.texts(["dogs", "cats"], without=["eggs"]),
     "tokens": lambda search: search.tokens({"dog"}, without=["eggs"]),
-    "any of": lambda search: search.any_of([Asked("dogs", frozenset({"dog"}))], without=["eggs"]),
+    "any of": lambda search: any_of(search, [Asked("dogs", frozenset({"dog"}))], without=["eggs"]),
     "blend": lambda search: search.blend(["dogs"], [IndexedImage("i2")], without=["eggs"]),
 }
 
@@ -140,7 +141,12 @@ def test_photos_that_are_answered_together(search: Searcher, looks: Looks, photo
 
 
 def test_a_count(search: Searcher, looks: Looks) -> None:
-    assert search.count_any_of([Asked("dogs", frozenset({"dog"}))], 0.1, without=["eggs"]) == 2
+    assert count_any_of(search, [Asked("dogs", frozenset({"dog"}))], 0.1, without=["eggs"]) == 2
+    assert looks.count == 1
+
+
+def test_a_count_of_captions(search: Searcher, looks: Looks) -> None:
+    assert search.count(["dogs"], 0.1, without=["eggs"]) == 2
     assert looks.count == 1
 
 

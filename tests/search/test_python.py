@@ -20,10 +20,13 @@ import search
 from indexer.errors import IndexMismatchError
 from search import Asked, Filters, IndexedImage, Options, QueryError, Searcher
 from tests.indexer.memory import MemoryIndex
+from tests.search.asking import any_of, count_any_of
 from tests.search.worlds import NamingCaptioner
 
 DOG = Asked("a dog", frozenset({"dog"}))
 LETTERS: Any = "dog"
+TEXTS: Any = ["a dog"]
+NUMBERS: Any = [3]
 
 
 @pytest.fixture
@@ -88,15 +91,16 @@ def test_the_errors_of_an_index_are_exported() -> None:
     [
         (lambda one: one.texts("a dog"), "captions"),
         (lambda one: one.tokens("dog"), "tokens"),
-        (lambda one: one.any_of("dog"), "captions"),
+        (lambda one: any_of(one, LETTERS), "captions"),
         (lambda one: one.blend("a dog"), "examples"),
         (lambda one: one.blend(["a dog"], "beach"), "examples"),
         (lambda one: list(one.similar_many("photo.jpg")), "photos"),
         (lambda one: list(one.similar_many(b"a photo's bytes")), "photos"),
         (lambda one: list(one.similar_many(Path("photo.jpg"))), "photos"),
         (lambda one: one.blend(Path("photo.jpg")), "examples"),
-        (lambda one: one.count_any_of("dog", 0.5), "captions"),
-        (lambda one: one.count_any_of([DOG], 0.5, excluded="i0"), "image ids"),
+        (lambda one: one.count("a dog", 0.5), "captions"),
+        (lambda one: count_any_of(one, LETTERS, 0.5), "captions"),
+        (lambda one: count_any_of(one, [DOG], 0.5, excluded="i0"), "image ids"),
         (lambda one: one.text("a dog", without="beach"), "words"),
         (lambda one: one.random(without="beach"), "words"),
     ],
@@ -124,14 +128,16 @@ def test_filters_are_fields_and_their_values(searcher: Searcher, filters: Any) -
 
 
 def test_filters_of_counts_and_random_images(searcher: Searcher) -> None:
-    assert searcher.count_any_of([DOG], 0.1, {"source": "coco"}) == 1
-    assert searcher.count_any_of([DOG], 0.1, {"source": "coco"}, excluded=["i0"]) == 0
+    assert searcher.count(["a dog"], 0.1, {"source": "coco"}) == 1
+    assert searcher.count(["a dog"], 0.1, {"source": "coco"}, without=["dogs"]) == 0
+    assert count_any_of(searcher, [DOG], 0.1, {"source": "coco"}) == 1
+    assert count_any_of(searcher, [DOG], 0.1, {"source": "coco"}, excluded=["i0"]) == 0
     assert [hit.image_id for hit in searcher.random(filters={"source": "folder"}).hits] == ["i2"]
 
 
 @pytest.mark.parametrize("filters", ["coco", {"source": None}, {"source": 1}, {"source": b"coco"}])
 def test_filters_that_are_none(searcher: Searcher, filters: Any) -> None:
-    for ask in (searcher.text, lambda _, filters: searcher.count_any_of([DOG], 0.5, filters)):
+    for ask in (searcher.text, lambda dog, filters: searcher.count([dog], 0.5, filters)):
         with pytest.raises(QueryError, match=r"values.* \{'source': 'coco'\}, not "):
             ask("a dog", filters=filters)
 
@@ -154,7 +160,7 @@ def test_numbers_of_numpy_are_numbers(searcher: Searcher) -> None:
 
 @pytest.mark.parametrize("least", [None, "0.3", float("nan"), -0.1, 1.1, True])
 def test_what_is_no_similarity(searcher: Searcher, least: Any) -> None:
-    for ask in (searcher.text, lambda _, min_score: searcher.count_any_of([DOG], min_score)):
+    for ask in (searcher.text, lambda dog, min_score: searcher.count([dog], min_score)):
         with pytest.raises(QueryError, match=f"a least score is from 0 to 1, not {least!r}"):
             ask("a dog", min_score=least)
 
@@ -164,8 +170,11 @@ def test_what_is_no_similarity(searcher: Searcher, least: Any) -> None:
     [
         (lambda one: one.texts(["a dog", float("nan")]), "captions are given here as text, not nan"),
         (lambda one: one.tokens([None]), "tokens are given here as text, not None"),
-        (lambda one: one.any_of(["a dog"]), "captions are given here as Asked, not 'a dog'"),
-        (lambda one: one.count_any_of([DOG], 0.5, excluded=[3]), "image ids are given here as text, not 3"),
+        (lambda one: any_of(one, TEXTS), "captions are given here as Asked, not 'a dog'"),
+        (
+            lambda one: count_any_of(one, [DOG], 0.5, excluded=NUMBERS),
+            "image ids are given here as text, not 3",
+        ),
         (lambda _: Asked("a dog", LETTERS), "tokens are given as a frozenset, not 'dog'"),
         (lambda one: one.text("a dog", after=3), "after is the cursor that a search gave, a text, not 3"),
     ],
@@ -177,7 +186,7 @@ def test_what_is_no_text(searcher: Searcher, ask: Callable[[Any], object], what:
 
 def test_tokens_of_another_analyzer_are_told_as_such(searcher: Searcher) -> None:
     with pytest.raises(IndexMismatchError, match="analyzer is english/1, and words/1 made"):
-        searcher.any_of([Asked("a dog", frozenset({"dog"}), "words/1")])
+        any_of(searcher, [Asked("a dog", frozenset({"dog"}), "words/1")])
 
 
 @pytest.mark.parametrize(
@@ -214,7 +223,7 @@ def test_the_options_of_a_search_are_told_where_help_is_asked_for() -> None:
         for name, method in inspect.getmembers(Searcher, inspect.isfunction)
         if not name.startswith("_") and "options" in inspect.signature(method).parameters
     }
-    assert {"text", "texts", "tokens", "any_of", "image", "similar", "similar_many", "blend"} == {*taking}
+    assert {"text", "texts", "tokens", "image", "similar", "similar_many", "blend"} == {*taking}
     for told in (taking["text"], taking["similar"], inspect.getdoc(Options) or ""):
         assert [name for name in Options.__annotations__ if f"`{name}`" not in told] == []
     assert [name for name, told in taking.items() if "`search.Options`" not in told] == []
@@ -226,7 +235,6 @@ def test_the_options_of_a_search_are_told_where_help_is_asked_for() -> None:
         lambda one: one.text("a dog", minscore=0.3),
         lambda one: one.texts(["a dog"], minscore=0.3),
         lambda one: one.tokens(["dog"], minscore=0.3),
-        lambda one: one.any_of([DOG], minscore=0.3),
         lambda one: one.image("i0", minscore=0.3),
         lambda one: one.similar("no photo", minscore=0.3),
         lambda one: one.similar_many(iter(["no photo"]), minscore=0.3),

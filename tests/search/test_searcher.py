@@ -22,6 +22,7 @@ from search.photo_question import IndexedImage
 from search.searcher import Searcher
 from search.unknown import MOST
 from tests.indexer.memory import MemoryIndex
+from tests.search.asking import any_of, count_any_of
 from tests.search.worlds import (
     ANALYZER,
     Case,
@@ -172,8 +173,8 @@ class TestQueries:
         results = search.image("i0")
         assert [hit.image_id for hit in results.hits] == ["i1"]
         assert results.caption == "a dog runs"
-        assert search.count_any_of(results.asked, 1.0, excluded=["i0"]) == 1
-        assert search.count_any_of(results.asked, 1.0) == 2
+        assert count_any_of(search, results.asked, 1.0, excluded=["i0"]) == 1
+        assert count_any_of(search, results.asked, 1.0) == 2
 
     def test_an_unknown_image(self) -> None:
         with pytest.raises(QueryError, match="no image 'nowhere' in memory"):
@@ -203,7 +204,7 @@ class TestQueries:
     @pytest.mark.parametrize("least", [0.0, -1.0, 1.01, float("nan")])
     def test_a_count_needs_a_threshold(self, least: float) -> None:
         with pytest.raises(QueryError, match="least score"):
-            searcher_of("a dog").count_any_of([Asked("", frozenset({"dog"}))], least)
+            count_any_of(searcher_of("a dog"), [Asked("", frozenset({"dog"}))], least)
 
     def test_an_index_of_an_unknown_analyzer_is_refused(self) -> None:
         index = MemoryIndex()
@@ -235,10 +236,10 @@ class TestQueries:
     @pytest.mark.parametrize(
         "ask",
         [
-            lambda search, asked: search.any_of(asked),
-            lambda search, asked: search.any_of([Asked("a cat", frozenset({"cat"})), *asked]),
-            lambda search, asked: search.count_any_of(asked, 1.0),
-            lambda search, asked: search.count_any_of(asked, 1.0, excluded=["i0"]),
+            lambda search, asked: any_of(search, asked),
+            lambda search, asked: any_of(search, [Asked("a cat", frozenset({"cat"})), *asked]),
+            lambda search, asked: count_any_of(search, asked, 1.0),
+            lambda search, asked: count_any_of(search, asked, 1.0, excluded=["i0"]),
         ],
         ids=["search", "search beside others", "count", "count but one"],
     )
@@ -255,9 +256,9 @@ class TestQueries:
     def test_tokens_without_an_analyzer_are_of_the_one_that_the_index_has_when_they_are_given(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "dogs")], "words/1")
         search, dogs = searcher(index), Asked("dogs", frozenset({"dogs"}))
-        for results in (search.tokens({"dogs"}), search.any_of([dogs])):
+        for results in (search.tokens({"dogs"}), any_of(search, [dogs])):
             assert (results.hits[0].jaccard, results.asked[0].analyzer) == (1.0, "words/1")
-        assert search.count_any_of([dogs], 1.0) == 1
+        assert count_any_of(search, [dogs], 1.0) == 1
 
     def test_the_indexs_analyzer_makes_the_query(self) -> None:
         index = MemoryIndex([CaptionRecord("i0", "Dogs run.")], "seed/1")
@@ -293,7 +294,7 @@ class TestWithout:
         results = search.text("a dog in the snow", without=iter(without))
         assert sorted(hit.image_id for hit in results.hits) == left
         assert results.exact and results.filtered and results.excluded_tokens
-        assert search.count_any_of(results.asked, 0.01, without=without) == len(left)
+        assert count_any_of(search, results.asked, 0.01, without=without) == len(left)
         assert sorted(hit.image_id for hit in search.random(9, without=without).hits) == left
 
     def test_another_caption_of_the_image_may_answer(self) -> None:
@@ -320,7 +321,7 @@ class TestWithout:
         drawn = search.random(without=[words])
         assert (len(drawn.hits), drawn.ignored_words) == (len(search.random().hits), (words,))
         asked = [Asked("dog", frozenset({"dog"}))]
-        assert search.count_any_of(asked, 0.1, without=[words]) == search.count_any_of(asked, 0.1) > 0
+        assert count_any_of(search, asked, 0.1, without=[words]) == count_any_of(search, asked, 0.1) > 0
 
     def test_no_answer_without_tokens_of_another_analyzer(self) -> None:
         class Rebuilt(MemoryIndex):

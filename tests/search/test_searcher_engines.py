@@ -10,6 +10,7 @@ from search.asked import Asked
 from search.hits import Results
 from search.searcher import Searcher
 from tests.indexer.memory import MemoryIndex
+from tests.search.asking import count_any_of
 from tests.search.worlds import (
     dog_and,
     pages,
@@ -57,8 +58,8 @@ class TestEngines:
                 assert all(page.exact for page in mine)
                 if query:
                     asked = [Asked("", frozenset(query))]
-                    expected = reference.count_any_of(asked, 0.3, allowed)
-                    assert real.count_any_of(asked, 0.3, allowed) == expected
+                    expected = count_any_of(reference, asked, 0.3, allowed)
+                    assert count_any_of(real, asked, 0.3, allowed) == expected
         real.close()
 
     def test_the_certificate_tells_of_all_captions_and_none_twice(self, fresh_where: str) -> None:
@@ -101,8 +102,8 @@ class TestEngines:
         real, reference = both
         asked = [Asked("", frozenset({"dog"})), Asked("", frozenset({"beach"}))]
         for excluded in ([], ["i0"], ["i0", "i1", "unknown"], [f"i{number}" for number in range(6)]):
-            expected = reference.count_any_of(asked, 0.2, excluded=excluded)
-            assert real.count_any_of(asked, 0.2, excluded=excluded) == expected
+            expected = count_any_of(reference, asked, 0.2, excluded=excluded)
+            assert count_any_of(real, asked, 0.2, excluded=excluded) == expected
         assert expected == 0
         real.close()
 

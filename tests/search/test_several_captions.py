@@ -22,6 +22,7 @@ from search.searcher import Searcher
 from search.wanted import Options
 from tests.indexer.memory import MemoryIndex, best_of_images
 from tests.jaccard import jaccard
+from tests.search.asking import any_of, count_any_of
 from tests.search.worlds import (
     ANALYZER,
     Engine,
@@ -47,7 +48,7 @@ def asked(sets: Sets) -> list[Asked]:
 
 
 def ask(search: Searcher, sets: Sets, k: int, **options: Unpack[Options]) -> Results:
-    return search.any_of(asked(sets), k, **options)
+    return any_of(search, asked(sets), k, **options)
 
 
 def pages(search: Searcher, sets: Sets, sizes: Sequence[int], **options: Unpack[Options]) -> list[Results]:
@@ -101,7 +102,7 @@ class TestExact:
     ) -> None:
         search = searcher(engine(world, ANALYZER))
         once = search.tokens(query, k, filters=allowed)
-        again = search.any_of([Asked(once.caption, query), Asked("again", query)], k, filters=allowed)
+        again = any_of(search, [Asked(once.caption, query), Asked("again", query)], k, filters=allowed)
         assert (again.hits, again.cursor, again.asked) == (once.hits, once.cursor, once.asked)
         assert again.as_json().keys() == once.as_json().keys()
 
@@ -112,8 +113,8 @@ class TestExact:
         index = engine(world, ANALYZER)
         truth = best_of_images(index, sets, allowed, least)
         search = searcher(index)
-        assert search.count_any_of(asked(sets), least, allowed) == len(truth)
-        left_out = search.count_any_of(asked(sets), least, allowed, excluded=["i0", "i1"])
+        assert count_any_of(search, asked(sets), least, allowed) == len(truth)
+        left_out = count_any_of(search, asked(sets), least, allowed, excluded=["i0", "i1"])
         assert left_out == len(truth.keys() - {"i0", "i1"})
 
     def test_all_captions_go_to_the_engine_together(self) -> None:
@@ -385,7 +386,7 @@ class TestEngines:
                     assert [hit.jaccard for hit in hits] == sorted(truth.values(), reverse=True)
                     assert all(page.exact for page in found)
                     assert ids(found) == ids([ask(real, sets, 100, filters=allowed)])
-                counted = real.count_any_of(asked(sets), 0.4, allowed)
+                counted = count_any_of(real, asked(sets), 0.4, allowed)
                 assert counted == sum(score >= 0.4 for score in truth.values()) > 0
             folded = pages(real, sets, [2], fold_duplicates=True)
             assert ids(folded) == ids([ask(real, sets, 100, fold_duplicates=True)])
