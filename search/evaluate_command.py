@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import click
 
-from captioner.console import FOLDER, OutputFile, Place, beam_option, progress_bar, tell
+from captioner.console import FOLDER, OutputFile, Place, StageBars, beam_option, tell
 from captioner.option_rules import check_given, given_options
 from search.errors import EvaluationError
 
@@ -131,15 +132,8 @@ def _evaluate(data: Path | None, seed: int, output: Path, insert: Path | None, *
 
     if data is None:
         raise click.UsageError("--data DIR (or CAPTION_DATA) says where coco, cxc and flickr8k are")
-    with progress_bar(None, "photo") as bar:
-        outcome = run(
-            Choices(data, **options),
-            output,
-            seed=seed,
-            insert=insert,
-            say=tell,
-            progress=bar.update,
-        )
+    with closing(StageBars(logged=True)) as bars:
+        outcome = run(Choices(data, **options), output, seed=seed, insert=insert, watcher=bars)
     click.echo(outcome.table, nl=False)
     for found in outcome.improvements:
         tell(f"{found.row}, {found.archive}: nDCG@10 is {found.times:.2f} times the student project's")

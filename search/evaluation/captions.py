@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from captioner.stages import UNWATCHED, StageWatcher
 from search.errors import EvaluationError
-from search.evaluation.data import Captions, Progress
+from search.evaluation.data import Captions
 
 if TYPE_CHECKING:  # torch comes with it
     from captioner.streaming import StreamingCaptioner
@@ -48,7 +49,7 @@ def generate(
     folder: Path,
     beam: int,
     captions: int,
-    progress: Progress = lambda done: None,
+    watcher: StageWatcher = UNWATCHED,
     diversity: float = 0.0,
 ) -> Path:
     """Caption photos into a file of `folder` named by model and decoding; photos it has already are kept.
@@ -60,11 +61,13 @@ def generate(
     file = folder / f"{captioner.identity}-{way}{beam}x{captions}.jsonl"
     known = read_captions(file) if file.exists() else {}
     todo = [photo for photo in photos if photo.name not in known]
+    if todo:
+        watcher.stage(f"captions {way}{beam}x{captions}", len(todo))
     with file.open("a", encoding="utf-8") as lines:
         for done in captioner.stream(todo, beam=beam, captions=captions, diversity=diversity):
             rows = [{"image": Path(done.image).name, "caption": one.text} for one in done.captions]
             lines.writelines(json.dumps(row) + "\n" for row in rows)
-            progress(1)
+            watcher.advance()
     return file
 
 

@@ -15,7 +15,7 @@ from search.errors import EvaluationError
 
 #: Image -> its captions, in the order of their file.
 Captions = Mapping[str, tuple[str, ...]]
-#: Called with how many more photos have been captioned, or looked at.
+#: Called with how many more photos have been looked at.
 Progress = Callable[[int], None]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from captioner.stages import UNWATCHED, StageWatcher
 from captioner.tokens import DEFAULT
 from indexer.errors import IndexUnavailableError
 from search.evaluation.captions import captions_of
@@ -28,7 +29,6 @@ from search.evaluation.tasks import (
 
 #: What an archive of photos is searched by: captions people wrote, captions generated, or both.
 ARCHIVES = ("reference", "generated", "both")
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,20 @@ class RowResult:
     finding: Finding | None
 
 
-def evaluate(material: Material, seed: int, say: Say = lambda text: None) -> Iterator[RowResult]:
-    """Each row's result as soon as it is ready; a row whose engine fails is left out, and `say` gets why."""
+def evaluate(material: Material, seed: int, watcher: StageWatcher = UNWATCHED) -> Iterator[RowResult]:
+    """Each row's result as soon as it is ready; a row whose engine fails is left out, with a remark why."""
     with tempfile.TemporaryDirectory(prefix="caption-evaluation-") as folder:
-        for row in rows_with_material(material, seed, Path(folder)):
-            say(f"evaluating: {row.name}")
+        rows = rows_with_material(material, seed, Path(folder))
+        watcher.stage("evaluating", len(rows), "row")
+        for row in rows:
+            watcher.remark(f"evaluating: {row.name}")
             try:
                 result = _result(row, material, seed)
             except IndexUnavailableError as error:
-                say(f"left out: {row.name}: {error}")
+                watcher.remark(f"left out: {row.name}: {error}")
             else:
                 yield result
+            watcher.advance()
 
 
 def _result(row: Row, material: Material, seed: int) -> RowResult:

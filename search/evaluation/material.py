@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from captioner.stages import UNWATCHED, StageWatcher
 from search.evaluation import data
 from search.evaluation.captions import DIVERSITY, generate, read_captions
-from search.evaluation.data import Captions, Photos, Progress
+from search.evaluation.data import Captions, Photos
 from search.evaluation.encoder_output import class_nouns, pooled_features
 from search.evaluation.evaluation import Material
 from search.evaluation.gains import cider_relevance
@@ -81,7 +82,7 @@ class Splits:
         return [*self.queries.paths(), *self.archive.paths()]
 
 
-def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Material:
+def gather(chosen: Choices, watcher: StageWatcher = UNWATCHED) -> Material:
     """All that was chosen. Raises EvaluationError where something is missing, IndexerError for the server."""
     folder = DataFolder(chosen.data)
     material = ratings_only(folder)
@@ -93,9 +94,9 @@ def gather(chosen: Choices, progress: Progress = lambda photos: None) -> Materia
         check_server(chosen.elasticsearch)
     splits = Splits.of(folder, chosen.queries, chosen.archive)
     captioner = _open(chosen.captioner)
-    material = _with_captions(material, splits, chosen, captioner, progress)
+    material = _with_captions(material, splits, chosen, captioner, watcher)
     if chosen.pictures:
-        material = with_pictures(material, splits, captioner, chosen.cache, progress)
+        material = with_pictures(material, splits, captioner, chosen.cache, watcher)
     return with_server(material, chosen.elasticsearch) if chosen.elasticsearch else material
 
 
@@ -112,7 +113,7 @@ def _with_captions(
     splits: Splits,
     chosen: Choices,
     captioner: StreamingCaptioner | None,
-    progress: Progress,
+    watcher: StageWatcher,
 ) -> Material:
     if chosen.hold_out:
         return held_out(material, splits)
@@ -122,7 +123,7 @@ def _with_captions(
         return with_photos(material, splits, read_captions(chosen.captions), other_decodings)
     if captioner is not None:
         cache, beam, several = chosen.cache, chosen.beam, chosen.several
-        written = captions_by_model(captioner, splits, cache, beam, several, progress)
+        written = captions_by_model(captioner, splits, cache, beam, several, watcher)
         return with_photos(material, splits, *written)
     return material
 
@@ -166,20 +167,20 @@ def captions_by_model(
     cache: Path,
     beam: int | None,
     several: int,
-    progress: Progress,
+    watcher: StageWatcher,
 ) -> tuple[Captions, Mapping[str, Captions]]:
     """Captions by a model, n best of the beam, greedy, diverse and as usual; made once, kept in `cache`."""
     from captioner.captioner import Captioner
 
     photos = splits.paths()
     beam = beam or model.usual_beam
-    best = generate(model, photos, cache, max(beam, several), several, progress)
+    best = generate(model, photos, cache, max(beam, several), several, watcher)
     other_decodings = {
-        "greedy": generate(model, photos, cache, 1, 1, progress),
-        "usual": generate(model, photos, cache, beam, FEW, progress),
+        "greedy": generate(model, photos, cache, 1, 1, watcher),
+        "usual": generate(model, photos, cache, beam, FEW, watcher),
     }
     if isinstance(model, Captioner):  # those from elsewhere have no beams that keep apart
-        other_decodings["diverse"] = generate(model, photos, cache, 1, several, progress, DIVERSITY)
+        other_decodings["diverse"] = generate(model, photos, cache, 1, several, watcher, DIVERSITY)
     return read_captions(best), {way: read_captions(file) for way, file in other_decodings.items()}
 
 
@@ -188,15 +189,17 @@ def with_pictures(
     splits: Splits,
     captioner: StreamingCaptioner | None,
     cache: Path,
-    progress: Progress,
+    watcher: StageWatcher,
 ) -> Material:
     """Adds what encoders see: rows by cosine of the captioner's features, and with ImageNet's class words."""
     from captioner.captioner import Captioner
 
     photos, features = splits.paths(), Extras().features
     if isinstance(captioner, Captioner):  # those from elsewhere give none
-        features = pooled_features(captioner, photos, cache, progress)
-    nouns = class_nouns(photos, cache, progress)
+        watcher.stage("features", len(photos))
+        features = pooled_features(captioner, photos, cache, watcher.advance)
+    watcher.stage("class words", len(photos))
+    nouns = class_nouns(photos, cache, watcher.advance)
     return replace(material, extras=replace(material.extras, features=features, nouns=nouns))
 
 

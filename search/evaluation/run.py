@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from captioner.stages import UNWATCHED, StageWatcher
 from search.evaluation import exchange, report
-from search.evaluation.data import Progress
-from search.evaluation.evaluation import ARCHIVES, Material, RowResult, Say, evaluate
+from search.evaluation.evaluation import ARCHIVES, Material, RowResult, evaluate
 from search.evaluation.material import Choices, DataFolder, gather
 from search.evaluation.rankers import EvaluationQuery
 from search.evaluation.rows import SEVERAL, USUAL
@@ -39,17 +39,15 @@ def run(
     *,
     seed: int = 1,
     insert: Path | None = None,
-    say: Say = lambda text: None,
-    progress: Progress = lambda photos: None,
+    watcher: StageWatcher = UNWATCHED,
 ) -> Outcome:
     """Evaluate, and write the report into `output` and, where given, its table into the file `insert`.
 
-    `seed` is for bootstrap and random ranking. `say` gets a line for each row, `progress` the number of
-    photos captioned or looked at. Raises EvaluationError, and IndexerError where the server refuses at the
-    start.
+    `seed` is for bootstrap and random ranking. Raises EvaluationError, and IndexerError where the server
+    refuses at the start.
     """
-    material = gather(chosen, progress)
-    results = tuple(evaluate(material, seed, say))
+    material = gather(chosen, watcher)
+    results = tuple(evaluate(material, seed, watcher))
     about = report.origin(DataFolder(chosen.data).digests(), seed)
     table = report.markdown(results, about)
     output.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ from search.evaluation.material import Choices, gather
 from search.evaluation.report import BASELINE
 from search.evaluation.rows import CLASS_WORDS, COSINE, SEVERAL, USUAL, extra_rows
 from search.evaluation.run import run
+from tests.captioner.noted import Noted
 from tests.captioner.worlds import tiny_model
 from tests.indexer.proxy import Handler, Proxy, error_body
 
@@ -95,13 +96,14 @@ def test_a_caption_that_stands_in_for_a_generated_one_is_no_reference(data: Path
 
 
 def test_the_outcome_is_what_the_files_say(data: Path, tmp_path: Path) -> None:
-    said: list[str] = []
+    watcher = Noted()
     best = written(tmp_path / "best.jsonl", "see")
     output, page = tmp_path / "report", tmp_path / "page.md"
-    outcome = run(Choices(data, captions=best), output, insert=page, say=said.append)
+    outcome = run(Choices(data, captions=best), output, insert=page, watcher=watcher)
     assert outcome.table == (output / "report.md").read_text() == page.read_text()
     rows = [result.row for result in outcome.results]
-    assert said == [f"evaluating: {row}" for row in rows]
+    assert watcher.remarks == [f"evaluating: {row}" for row in rows]
+    assert watcher.stages == {f"evaluating {len(rows)}": 0} and sum(watcher.done) == len(rows)
     assert [row["row"] for row in json.loads((output / "report.json").read_text())["rows"]] == rows
     files = {file.name for file in output.iterdir()}
     assert {"quality-and-time.svg", "queries.jsonl", "relevance.qrels", "student-project.run"} <= files
@@ -151,12 +153,12 @@ def test_a_server_that_fails_later_costs_its_row_alone(data: Path, tmp_path: Pat
         return "_search" in path
 
     proxy.fault = fault
-    said: list[str] = []
+    watcher = Noted()
     best = written(tmp_path / "best.jsonl", "see")
     chosen = Choices(data, captions=best, elasticsearch=proxy.url)
-    outcome = run(chosen, tmp_path / "report", say=said.append)
+    outcome = run(chosen, tmp_path / "report", watcher=watcher)
     assert BM25 not in [result.row for result in outcome.results]
-    assert any(line.startswith(f"left out: {BM25}: {proxy.url}/") for line in said)
+    assert any(line.startswith(f"left out: {BM25}: {proxy.url}/") for line in watcher.remarks)
     assert "english/3, embedded engine" in (tmp_path / "report" / "report.md").read_text()
 
 
@@ -181,13 +183,16 @@ def test_a_captioners_captions_are_kept_and_what_they_gain_is_told(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("captioner.finding.open_captioner", lambda model: Describing())
-    chosen, done = Choices(data, captioner="describing", cache=tmp_path / "cache"), list[int]()
-    outcome = run(chosen, tmp_path / "report", progress=done.append)
+    chosen, watcher = Choices(data, captioner="describing", cache=tmp_path / "cache"), Noted()
+    outcome = run(chosen, tmp_path / "report", watcher=watcher)
     ways = ("beam1x1", "beam3x3", "beam5x5")  # greedy, as usual, and enough for five captions
     assert sorted(file.name for file in chosen.cache.iterdir()) == [
         f"describing@1-{way}.jsonl" for way in ways
     ]
-    assert sum(done) == 3 * 12
+    rows = len(outcome.results)
+    names = ("captions beam5x5 12", "captions beam1x1 12", "captions beam3x3 12", f"evaluating {rows}")
+    assert watcher.stages == dict(zip(names, (0, 12, 24, 36), strict=True))
+    assert sum(watcher.done) == 36 + rows
     assert {(one.row, one.archive) for one in outcome.improvements} == set(
         product((USUAL, SEVERAL), ARCHIVES)
     )
