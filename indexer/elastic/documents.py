@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from captioner.tokens import Analyzer
@@ -52,9 +52,17 @@ def to_record(source: Mapping[str, Any]) -> CaptionRecord:
 
 def to_document(source: Mapping[str, Any]) -> Document:
     """Never raises: one document that another program wrote must not stop those of the index."""
-    tokens = source.get("tokens") or []
-    several = tokens if isinstance(tokens, list) else [tokens]
-    return Document(to_record(source), frozenset(map(as_text, several)), as_text(source.get("indexed_at")))
+    tokens = frozenset(_indexed(source.get("tokens")))
+    return Document(to_record(source), tokens, as_text(source.get("indexed_at")))
+
+
+def _indexed(value: Any) -> Iterator[str]:
+    """What the server makes terms of: lists count as what is in them, and null as nothing."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _indexed(one)
+    elif value is not None:
+        yield as_text(value)
 
 
 def as_text(value: Any) -> str:

@@ -114,9 +114,24 @@ def damping(hits: Sequence[ScoredClass]) -> Between:
     return (max(0.0, low), high) if high > 0.0 else (0.0, math.inf)
 
 
+def contradicts(hits: Sequence[ScoredClass], k: Between) -> bool:
+    """Whether some score is not what the formula gives, as of what another program wrote it may be."""
+    if not hits:
+        return False
+    low, high = k
+    small = min(hits, key=lambda hit: hit.size)
+
+    def fits(hit: ScoredClass) -> bool:
+        ratio, slack = small.score * hit.overlap / (hit.score * small.overlap), _slack(hit.size)
+        n, least = indexed_size(hit.size), indexed_size(small.size)
+        return _ratio(high, n, least) <= ratio * slack and ratio <= _ratio(low, n, least) * slack
+
+    return not all(map(fits, hits))
+
+
 def unseen(a: int, hits: Sequence[ScoredClass], k: Between) -> Unseen:
     """What the first hits leave out, for a query of a tokens; K is what they tell of it."""
-    if not hits:
+    if not hits or contradicts(hits, k):
         return Unseen(1.0, as_last=False)
     last, (low, high) = hits[-1], k
 

@@ -13,7 +13,7 @@ from captioner.tokens import DEFAULT, analyzer
 from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
-from indexer.elastic.documents import to_source
+from indexer.elastic.documents import to_document, to_source
 from indexer.elastic.draw import draw_images
 from indexer.elastic.faults import clear_errors
 from indexer.elastic.point_in_time import PointInTime
@@ -284,6 +284,13 @@ def test_a_document_of_another_program_stops_nothing(
         assert len(index.candidates(frozenset({"dog"}), 3).found) >= 1
         assert index.delete(["f"]) == 1
         assert index.check() == []
+
+
+def test_tokens_of_another_program_are_what_the_server_makes_of_them() -> None:
+    held = {"image_id": "f", "tokens": ["dog", None, ["cat", [None, 7]], "dog"]}
+    assert to_document(held).tokens == {"dog", "cat", "7"}
+    assert to_document({"tokens": None}).tokens == to_document({}).tokens == frozenset()
+    assert to_document({"tokens": "dog"}).tokens == {"dog"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -15,6 +16,7 @@ from indexer.elastic.near_dice import (
     MeanSize,
     ScoredClass,
     Unseen,
+    contradicts,
     damping,
     indexed_size,
     unseen,
@@ -58,6 +60,22 @@ def test_scores_that_contradict_each_other_tell_nothing() -> None:
     assert damping([ScoredClass(0.5, 2, 5), ScoredClass(0.5, 2, 9)])[1] == math.inf
     assert damping([ScoredClass(0.4, 2, 5), ScoredClass(0.5, 2, 9)]) == (0.0, math.inf)
     assert damping([ScoredClass(0.5, 1, 2), ScoredClass(0.29, 1, 3)]) == (0.0, math.inf)
+
+
+@given(classes, percents, means)
+def test_what_is_as_it_tells_contradicts_nothing(
+    found: list[tuple[int, int]], percent: int, mean: float
+) -> None:
+    hits = scored(found, percent, mean)
+    assert not contradicts(hits, damping(hits))
+
+
+def test_a_score_that_contradicts_the_others_proves_nothing() -> None:
+    sound = scored([(9, 11), (8, 10), (7, 9), (7, 12)], 100, 11.2)
+    for hit in sound:
+        told = [replace(one, size=one.size + 1) if one is hit else one for one in sound]
+        assert behind(10, told) == Unseen(1.0, as_last=False)
+    assert behind(10, [ScoredClass(0.5, 2, 5), ScoredClass(0.4, 2, 5)]) == Unseen(1.0, as_last=False)
 
 
 def test_of_captions_of_usual_length_k_is_known_well() -> None:
