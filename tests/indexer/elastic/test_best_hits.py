@@ -91,6 +91,35 @@ def test_what_shards_give_first_are_the_best_of_all_captions_or_nothing(
     assert enough or len(given) == min(limit, len(answering))
 
 
+def test_what_is_cut_off_among_captions_of_one_similarity_is_not_passed_over() -> None:
+    """Caption 5 of the first shard is unseen; 6 of the second one stands behind it."""
+    query = Query(frozenset("ab"))
+    caption = {image: frozenset("ab" if image in "01" else "abx") for image in "0123456789"}
+    worlds = [[(image, caption[image]) for image in ids] for ids in ("02345", "16789")]
+    answers = [answer_of(world, query, 70, 4) for world in worlds]
+    assert [found["_source"]["image_id"] for one in answers for found in one["hits"]["hits"]] == [*"02341678"]
+    shards = [shard_hits(query, answer, 4) for answer in answers]
+    assert from_shards(query, shards, 6) is None
+    ranked = from_shards(query, shards, 4)
+    assert ranked is not None
+    assert [one.position.image_id for one in ranked.candidates.found] == [*"0123"]
+
+
+def test_nor_is_another_class_of_the_last_hit_s_similarity() -> None:
+    """b shares 2 of 4 tokens, n 3 of 8: as similar to the question, and b is the first of them."""
+    query = Query(frozenset("abcd"))
+    world = [("x", "abcd"), ("m", "abcuvwyz"), ("n", "abcuvwyz"), ("b", "abuv")]
+    answer = answer_of([(image, frozenset(tokens)) for image, tokens in world], query, 70, 3)
+    assert [found["_source"]["image_id"] for found in answer["hits"]["hits"]] == [*"xmn"]
+    assert from_shards(query, [shard_hits(query, answer, 3)], 2) is None
+
+
+def test_captions_that_just_reach_what_is_asked_for_count_as_left_out() -> None:
+    query = Query(frozenset("ab"), min_score=0.5)
+    answer = answer_of([("1", frozenset("ab")), ("2", frozenset("a")), ("3", frozenset("a"))], query, 200, 2)
+    assert from_shards(query, [shard_hits(query, answer, 2)], 3) is None
+
+
 def test_what_another_program_wrote_is_no_hit_and_no_error() -> None:
     query = Query(frozenset("ab"))
     hits = [{"_index": "index", "_source": {"image_id": "1", "tokens": None}, "sort": [0.5, "1"]}]
