@@ -12,27 +12,16 @@ import csv
 import io
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TextIO
 
 from captioner.errors import DataError
+from captioner.problem import Problem
 
 Table = Sequence[Mapping[str, Any]]
 
 #: Longer lines of JSON are not read: a caption of 10,000 words has 60,000 bytes.
 MAX_LINE = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One entry of a file that cannot be used, while the rest of the file can."""
-
-    where: str  # the file and, where there is one, its line or annotation; or the photo
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
 
 
 def photo_in(folder: Path, name: str) -> Path | None:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from captioner.caption_files import (
-    Problem,
     coco_captions,
     coco_images,
     coco_tables,
@@ -26,6 +25,7 @@ from captioner.errors import DataError
 from captioner.files import is_file
 from captioner.photo_names import PhotoNames
 from captioner.preprocess import Preprocess
+from captioner.problem import Problem
 from captioner.vocabulary import PAD, Vocabulary
 
 Row = TypeVar("Row")

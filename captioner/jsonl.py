@@ -16,11 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from captioner.caption_files import Problem, json_lines
+from captioner.caption_files import json_lines
 from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto, check_there, without_problems
 from captioner.errors import DataError
 from captioner.files import real_path
+from captioner.problem import Problem
 from captioner.tokens import words
 
 #: One photo in so many is held out to score on, where no line says which.

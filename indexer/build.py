@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from captioner.problem import Problem
 from captioner.tokens import DEFAULT
 from indexer.analyzers import check_wanted
 from indexer.contract import CaptionIndex
@@ -21,10 +22,10 @@ from indexer.records import IndexStatus, Rejected
 from indexer.rejects import write_rejects
 from indexer.renewal import Renewing
 from indexer.replacing import Before, Replaced, Replacing
-from indexer.sources import Problem, Source
+from indexer.sources import Source
 from indexer.sources.folder import folders_among, unread_of
 
-__all__ = ["BuildReport", "Captioning", "Problem", "add", "build"]
+__all__ = ["BuildReport", "Captioning", "add", "build"]
 
 _NO_WAY = ("", 1)  # of captioning, where no source has photos
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from captioner.caption_files import Problem
+from captioner.problem import Problem
 from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.errors import IndexerError

@@ -10,6 +10,7 @@ from itertools import tee
 
 from captioner.outside import printable
 from captioner.photo_captioner import PhotoCaptioner
+from captioner.problem import Problem
 from captioner.signals import signals_held
 from indexer import origins
 from indexer.batching import batches
@@ -17,7 +18,7 @@ from indexer.counts import Counts
 from indexer.image_ids import IdsOfRun, LookedUp, with_folder
 from indexer.progress import Bar, Progress, no_progress
 from indexer.records import AddReport, CaptionRecord, Rejected, not_text
-from indexer.sources import Problem, Source, SourceItem
+from indexer.sources import Source, SourceItem
 
 #: Captions stored at a time: so many that the cost of a call is small, so few that they fit into memory.
 BATCH = 10_000

@@ -15,8 +15,8 @@ from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
-from captioner.caption_files import Problem
 from captioner.errors import PhotoError
+from captioner.problem import Problem
 from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.counts import Counts

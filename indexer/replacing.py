@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from captioner.caption_files import Problem
+from captioner.problem import Problem
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
 from indexer.image_ids import IdsOfFiles, LookedUp, is_other, is_photo_at

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from captioner.caption_files import Problem
+from captioner.problem import Problem
 from indexer.errors import IndexerError, ScrapeError, SourceError
 from indexer.file_lock import lock_file
 from indexer.scrape.excluded import NAME as EXCLUDED

@@ -7,14 +7,13 @@ from indexer.sources.flickr8k import Flickr8kSource
 from indexer.sources.folder import FolderSource
 from indexer.sources.jsonl import JsonlSource
 from indexer.sources.scraped import ScrapedSource
-from indexer.sources.source import Problem, Source, SourceItem
+from indexer.sources.source import Source, SourceItem
 
 __all__ = [
     "CocoSource",
     "Flickr8kSource",
     "FolderSource",
     "JsonlSource",
-    "Problem",
     "ScrapedSource",
     "Source",
     "SourceItem",

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from captioner.caption_files import Problem, Table, coco_captions, coco_images, coco_tables, photo_in
+from captioner.caption_files import Table, coco_captions, coco_images, coco_tables, photo_in
 from captioner.errors import DataError
 from captioner.files import is_file
+from captioner.problem import Problem
 from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord

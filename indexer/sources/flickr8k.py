@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from captioner.caption_files import Problem, flickr8k_captions, flickr8k_photos, photo_in
+from captioner.caption_files import flickr8k_captions, flickr8k_photos, photo_in
 from captioner.errors import DataError
+from captioner.problem import Problem
 from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord

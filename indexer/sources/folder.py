@@ -11,9 +11,10 @@ from pathlib import Path
 from captioner.files import is_file
 from captioner.folders import PhotosBelow, no_photos
 from captioner.outside import printable
+from captioner.problem import Problem
 from indexer.errors import SourceError
 from indexer.records import not_text
-from indexer.sources.source import Problem, Source, SourceItem, existing_folder, photo_of_folder, stamp
+from indexer.sources.source import Source, SourceItem, existing_folder, photo_of_folder, stamp
 
 
 class FolderSource(Source):

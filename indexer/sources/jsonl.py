@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from captioner.caption_files import Problem, json_lines
+from captioner.caption_files import json_lines
+from captioner.problem import Problem
 from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
 from indexer.sources.source import Source, SourceItem, existing_file, stamp
 from indexer.stored_paths import as_stored

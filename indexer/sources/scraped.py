@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 
 from captioner.files import is_file
+from captioner.problem import Problem
 from indexer.records import CaptionRecord
-from indexer.sources.source import Problem, Source, SourceItem, existing_file, existing_folder
+from indexer.sources.source import Source, SourceItem, existing_file, existing_folder
 
 
 class ScrapedSource(Source):

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from captioner.caption_files import Problem as Problem
+from captioner.problem import Problem
 from indexer import origins
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.errors import ModelError
+from captioner.problem import Problem
 from captioner.tokens import DEFAULT
 from indexer import loading
 from indexer.build import Captioning, add, build
@@ -19,7 +20,7 @@ from indexer.deletion import delete
 from indexer.errors import IndexerError, IndexMismatchError, IndexUnavailableError
 from indexer.index import open_index
 from indexer.records import RECORD_FIELDS, AddReport, CaptionRecord
-from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source, SourceItem
+from indexer.sources import CocoSource, FolderSource, JsonlSource, ScrapedSource, Source, SourceItem
 from tests.indexer.fakes import ColourCaptioner, DraftingIndex, Stopped, captioning
 from tests.indexer.files import captions_file, write_coco, write_jsonl, write_photo, write_scraped
 

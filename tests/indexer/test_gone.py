@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from captioner.problem import Problem
 from indexer import gone as gone_photos
 from indexer.build import add
 from indexer.errors import IndexUnavailableError
@@ -16,7 +17,7 @@ from indexer.index import open_index
 from indexer.places import is_gone
 from indexer.records import CaptionRecord
 from indexer.report import report_as_json, report_lines
-from indexer.sources import FolderSource, Problem
+from indexer.sources import FolderSource
 from tests.indexer.fakes import ColourCaptioner, DraftingIndex, NotingPlaces, captioning
 from tests.indexer.files import write_noise, write_photo
 

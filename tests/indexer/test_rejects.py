@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from captioner.files import beside
+from captioner.problem import Problem
 from indexer import loading
 from indexer.build import add, build
 from indexer.records import AddReport, CaptionRecord, Rejected
 from indexer.rejects import write_rejects
-from indexer.sources import JsonlSource, Problem
+from indexer.sources import JsonlSource
 from tests.indexer.fakes import DraftingIndex
 from tests.indexer.files import captions_file, write_jsonl
 

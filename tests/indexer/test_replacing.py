@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from captioner.problem import Problem
 from indexer import loading, replacing
 from indexer.build import BuildReport, Captioning, add, build
 from indexer.errors import IndexUnavailableError
@@ -15,7 +16,7 @@ from indexer.loading import Loading
 from indexer.records import CaptionRecord, IndexStatus
 from indexer.replacing import Replaced
 from indexer.report import report_as_json, report_lines
-from indexer.sources import CocoSource, FolderSource, JsonlSource, Problem, ScrapedSource, Source
+from indexer.sources import CocoSource, FolderSource, JsonlSource, ScrapedSource, Source
 from tests.indexer.embedded.forging import overwrite
 from tests.indexer.fakes import ColourCaptioner, DraftingIndex, Stopped, captioning
 from tests.indexer.files import (

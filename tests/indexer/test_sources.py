@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.caption_files import MAX_LINE
+from captioner.problem import Problem
 from indexer.errors import SourceError
 from indexer.records import CaptionRecord, Rejected, unfit
 from indexer.rejects import write_rejects
@@ -21,7 +22,6 @@ from indexer.sources import (
     Flickr8kSource,
     FolderSource,
     JsonlSource,
-    Problem,
     ScrapedSource,
     SourceItem,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner.caption_files import Problem
+from captioner.problem import Problem
 from indexer.scrape import data_set
 from indexer.scrape.data_set import replaced_photos, scraped_photos, title_records
 from indexer.scrape.items import Item, SearchProgress

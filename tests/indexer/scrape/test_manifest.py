@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.caption_files import Problem
+from captioner.problem import Problem
 from indexer.errors import ScrapeError, SourceError
 from indexer.scrape.data_set import scraped_photos
 from indexer.scrape.items import STATUSES, Item, SearchProgress
