@@ -8,7 +8,7 @@ not its own, in memory, so a comparison needs no second index.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -67,11 +67,7 @@ def side_by_side(
     Scores are exact: the whole archive is compared. Equal scores come in order of image ids. Raises
     captioner.errors.AnalyzerError for an unknown analyzer.
     """
-    columns = [
-        (model, name, caption, best_images(analyzer(name), caption, archive, k))
-        for name in dict.fromkeys(analyzers)
-        for model, caption in captions.items()
-    ]
+    columns = [column for name in dict.fromkeys(analyzers) for column in _columns(captions, name, archive, k)]
     words = [plain_words(analyzer(name)(caption)) for _, name, caption, _ in columns]
     common = set(words[0]).intersection(*words) if words else set()
     ways = [
@@ -86,14 +82,22 @@ def captions_by(models: Iterable[str], photo: Photo, beam: int | None = None) ->
     return {model: captions_of(photo, loader(model)(), beam)[0] for model in models}
 
 
+def _columns(captions: Mapping[str, str], name: str, archive: Archive, k: int) -> list[_Column]:
+    """Every model's, by one analyzer, to which the archive is given once."""
+    tokens = analyzer(name)
+    sets = [tokens(record.caption) for record in archive]
+    return [
+        (model, name, caption, best_images(tokens(caption), archive, sets, k))
+        for model, caption in captions.items()
+    ]
+
+
 def best_images(
-    tokens: Callable[[str], frozenset[str]], caption: str, archive: Archive, k: int
+    query: frozenset[str], archive: Archive, sets: Sequence[frozenset[str]], k: int
 ) -> tuple[Found, ...]:
-    """The k images whose best caption is most similar, of those that share a token."""
-    query = tokens(caption)
+    """The k images whose best caption is most similar, of those that share a token; `sets`: the captions'."""
     best: dict[str, tuple[float, CaptionRecord, frozenset[str]]] = {}
-    for record in archive:
-        theirs = tokens(record.caption)
+    for record, theirs in zip(archive, sets, strict=True):
         if shared := query & theirs:
             score = float(similarity(query, theirs))
             if record.image_id not in best or score > best[record.image_id][0]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from captioner.errors import PhotoError
+from captioner.tokens import Analyzer, analyzer
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
@@ -53,6 +54,22 @@ def test_an_image_counts_by_its_best_caption_wherever_that_stands() -> None:
     [way] = side_by_side("p.jpg", {"one": "a dog"}, ["content/1"], records).ways
     assert [hit.image_id for hit in way.hits] == ["a.jpg", "b.jpg", "c.jpg"], "in order of ids, where equal"
     assert {hit.score for hit in way.hits} == {1.0} and way.hits[1].caption == "the dog"
+
+
+def test_the_archive_is_analysed_once_for_each_analyzer(monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed = list[str]()
+
+    def noting(name: str) -> Analyzer:
+        def tokens(caption: str) -> frozenset[str]:
+            analysed.append(caption)
+            return analyzer(name)(caption)
+
+        return tokens
+
+    monkeypatch.setattr("search.compare.analyzer", noting)
+    models = {"one": "a zebra", "two": "a fish", "three": "a hat"}
+    side_by_side("p.jpg", models, ["words/1", "english/1"], RECORDS)
+    assert [analysed.count(record.caption) for record in RECORDS] == [2, 2, 2, 2]
 
 
 def test_the_beam_reaches_the_captioner(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
