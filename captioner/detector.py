@@ -44,13 +44,18 @@ class WordDetector(nn.Module):
 
     @torch.no_grad()
     def set_words(self, vocabulary: Vocabulary, words: Sequence[str], classifier: nn.Module) -> None:
-        """Set the words and the classes that imply them; the learnt layer starts with chances of almost 0."""
+        """Set the words and the classes that imply them; nothing is learnt yet."""
         positions = {word: position for position, word in enumerate(words)}
         pairs = class_word_pairs(positions)
         self.ids.copy_(torch.tensor([vocabulary.id(word) for word in words]))
         self.class_of.copy_(torch.tensor([number for number, _ in pairs]))
         self.word_of.copy_(torch.tensor([position for _, position in pairs]))
         self.classes.load_state_dict(classifier.state_dict())
+        self.forget()
+
+    @torch.no_grad()
+    def forget(self) -> None:
+        """Give the learnt layer chances of almost 0, as before any fit."""
         self.learnt.weight.zero_()
         self.learnt.bias.fill_(-20.0)  # a probability of 2e-9
 

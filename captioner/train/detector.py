@@ -93,9 +93,7 @@ def _fit_part(
     detector: WordDetector, views: Tensor, labels: Tensor, is_frequent: Tensor, recipe: DetectorRecipe
 ) -> None:
     """Fit on standardised features, then fold the standardisation into the layer."""
-    with torch.no_grad():
-        detector.learnt.weight.zero_()
-        detector.learnt.bias.fill_(-20.0)
+    detector.forget()
     if not is_frequent.any():  # with so few photos it knows ImageNet's classes alone
         return
     mean, deviation = views.mean((0, 1)), views.std((0, 1)) + 1e-3

@@ -91,9 +91,9 @@ def _feature_batches(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> I
 
 def _cache_key(model: CaptionModel, photos: Sequence[CaptionedPhoto]) -> str:
     digest = hashlib.sha256(repr((model.config.encoder, model.config.grid, model.config.preprocess)).encode())
-    for name, value in sorted(model.encoder.state_dict().items()):
-        if not name.startswith(("linear.", "bn.")):  # the head is trained, and not part of what is cached
-            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    # Of the backbone's parts alone: the head is trained, and not part of what is cached.
+    for name, value in torch.nn.ModuleList(model.encoder.stages()).state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     for photo in photos:
         digest.update(file_state(photo.image))
     return digest.hexdigest()[:24]

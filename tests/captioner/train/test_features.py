@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor, nn
 
 from captioner.datasets import CaptionedPhoto
+from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.model import CaptionModel
 from captioner.train.features import VIEWS, cached_features
 from tests.captioner.noted import Noted
-from tests.captioner.worlds import coloured_photos, tiny_checkpoint
+from tests.captioner.worlds import TINY, coloured_photos, tiny_checkpoint
 from tests.synced import Synced
 
 
@@ -42,6 +44,30 @@ def test_features_are_made_once(model: CaptionModel, tmp_path: Path) -> None:
     alone = cached_features(model, photos[33:34], tmp_path / "cache")
     np.testing.assert_allclose(alone[0], first[33], atol=0.05)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npy"] * 2
+
+
+class OtherHead(GridEncoder):
+    """An encoder whose head has weights, by a name that no encoder here has."""
+
+    def __init__(self) -> None:
+        super().__init__(TINY.grid, pretrained=False)
+        self.project = nn.Linear(self.channels, self.channels)
+
+    def head(self, features: Tensor) -> Tensor:
+        projected: Tensor = self.project(features)
+        return projected
+
+
+def test_features_are_found_again_when_the_head_was_trained_and_not_when_the_backbone_was(
+    tmp_path: Path,
+) -> None:
+    model, photos, noted = tiny_checkpoint().model, coloured_photos(tmp_path / "photos", 1), Noted()
+    model.encoder = encoder = OtherHead()
+    for weight, made in ((None, 1), (encoder.project.weight, 1), (encoder.network.conv_head.weight, 2)):
+        if weight is not None:
+            nn.init.ones_(weight)
+        cached_features(model, photos, tmp_path / "cache", watcher=noted)
+        assert len(noted.done) == made
 
 
 def test_features_last_a_loss_of_power(
