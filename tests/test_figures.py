@@ -72,3 +72,25 @@ def test_operations_repeats_the_last_benchmark() -> None:
             f"{server['disk'] / 1e6:,.0f} MB",
         ]
         assert [cell.strip() for cell in cells] == measured
+
+
+def test_the_readme_and_the_design_repeat_the_last_benchmark() -> None:
+    """One search against counting all postings: the table, and the number that decided for the engine."""
+    runs = last_runs()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| ([\d,]+,000) \| ([\d.]+) ms \| ([\d.]+) ms \|", readme, re.MULTILINE)
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = design.partition("## The embedded engine")[2]
+    number = re.search(
+        r"([\d.]+) ms at ([\d,]+)\s+captions,\s+where\s+counting\s+all\s+postings"
+        r"\s+with\s+NumPy\s+takes\s+([\d.]+\d);"
+        r"\s+([\d.]+)\s+against\s+([\d.]+)\s+at\s+([\d,]+\d)",
+        section,
+    )
+    assert len(table) == 4 and number is not None
+    first, size, counting, later, later_counting, later_size = number.groups()
+    for captions, *told in [*table, (size, first, counting), (later_size, later, later_counting)]:
+        run = runs[int(captions.replace(",", ""))]
+        for title, text in zip((EMBEDDED, "NumPy, counting all postings"), told, strict=True):
+            digits = len(text.partition(".")[2])
+            assert f"{run[title]['p50']:.{digits}f}" == text, captions
