@@ -116,3 +116,14 @@ def test_photos_of_one_name_in_two_folders_have_a_caption_each(tmp_path: Path) -
     found = evaluate(captioner, photos)
     assert found.training_photos == "no test photo is among them"
     assert found.captions == {photo.name: captioner.caption([photo.image])[0].text for photo in photos}
+
+
+def test_captions_that_are_the_same_are_one_distinct_caption(tmp_path: Path) -> None:
+    first, other = coloured_photos(tmp_path, 2)
+    photos = [
+        CaptionedPhoto(one.image, one.captions, f"{number}.png")
+        for number, one in enumerate((first, other, first))
+    ]
+    found = evaluate(Captioner(tiny_checkpoint(trained_on=record([])), "tiny", "cpu"), photos)
+    assert found.captions["0.png"] == found.captions["2.png"]
+    assert found.distinct == len(set(found.captions.values())) / 3 < 1
