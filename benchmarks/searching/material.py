@@ -25,6 +25,8 @@ Array = np.ndarray[Any, Any]
 
 #: How many images an answer holds.
 HITS = 10
+#: Of the captions that fill the index.
+_CAPTION_SEED = 0
 #: Of the questions, every second is a caption of the index, the others are new.
 _QUESTION_SEED = 99
 
@@ -89,7 +91,7 @@ class Material:
                 yield words[edges[row] - edges[first] : edges[row + 1] - edges[first]]
 
 
-def prepare(folder: Path, size: int, analyzer_name: str, questions: int, seed: int = 0) -> Material:
+def prepare(folder: Path, size: int, analyzer_name: str, questions: int) -> Material:
     """Make the captions, analyse them, choose the questions and answer them by brute force."""
     analyse = analyzer(analyzer_name)
     numbers: dict[str, int] = {}
@@ -98,7 +100,7 @@ def prepare(folder: Path, size: int, analyzer_name: str, questions: int, seed: i
     captions: list[str] = []
     spent = 0.0
     with (folder / "captions.jsonl").open("w", encoding="utf-8") as lines:
-        for record in records(size, seed):
+        for record in records(size, _CAPTION_SEED):
             # Empty fields are left out, as an export would.
             lines.write(json.dumps({name: value for name, value in asdict(record).items() if value}) + "\n")
             began = time.perf_counter()

@@ -34,8 +34,6 @@ class Peer(ABC):
     questions: int | None = None
     #: Whether it builds in `open`, into memory.
     in_memory = True
-    #: Whether its build begins with token sets, so that analysis must be added to its time.
-    given_tokens = True
 
     def __init__(self, material: Material, where: str) -> None:
         self.material, self.where = material, where
@@ -173,7 +171,6 @@ class Project(Peer):
     """This project, as a program uses it: ranked, explained and certified hits with their records."""
 
     in_memory = False
-    given_tokens = False
 
     def open(self) -> None:
         self._searcher = Searcher.open(self.where)

@@ -34,7 +34,6 @@ class BareSearch(Peer):
     """A query on the bare index; candidates are ranked by their sets, as the project ranks its own."""
 
     in_memory = False
-    given_tokens = False
 
     def open(self) -> None:
         server, _, self._index = self.where.rpartition("/")

@@ -20,6 +20,8 @@ NAME = "manifest.jsonl"
 
 #: What `json.loads` raises for a line: the last for one that is nested too deeply.
 _NOT_JSON = (ValueError, RecursionError)
+#: Bytes read at a time, from the end, to find where the last line begins.
+_BLOCK = 1 << 16
 
 
 def read_manifest(folder: Path, end: int = sys.maxsize) -> Iterator[Item | SearchProgress | Problem]:
@@ -182,12 +184,12 @@ def _mend_last_line(file: BinaryIO) -> None:
         file.truncate(start)
 
 
-def _last_line(file: BinaryIO, size: int, block: int = 1 << 16) -> tuple[int, bytes]:
+def _last_line(file: BinaryIO, size: int) -> tuple[int, bytes]:
     """Start and text of what follows the last end of line."""
     tail = b""
     start = size
     while start > 0 and b"\n" not in tail:
-        step = min(block, start)
+        step = min(_BLOCK, start)
         start -= step
         file.seek(start)
         tail = file.read(step) + tail

@@ -52,18 +52,13 @@ class Transport(Protocol):
 class HttpTransport:
     """The real one: aiohttp over HTTP/1.1, no proxy, no cookies; use it as an async context manager."""
 
-    def __init__(
-        self, guard: AddressGuard, concurrency: int, resolver: aiohttp.abc.AbstractResolver | None = None
-    ) -> None:
+    def __init__(self, guard: AddressGuard, concurrency: int) -> None:
         self.guard = guard
         self.concurrency = concurrency
-        self.resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> HttpTransport:
-        connector = aiohttp.TCPConnector(
-            limit=self.concurrency, socket_factory=self.guard.socket, resolver=self.resolver
-        )
+        connector = aiohttp.TCPConnector(limit=self.concurrency, socket_factory=self.guard.socket)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -14,6 +14,8 @@ from search.evaluation.extra import extra
 Relevance = Mapping[str, Mapping[str, int]]
 #: query -> documents, the best first.
 Rankings = Mapping[str, Sequence[str]]
+#: Samples of a bootstrap.
+_DRAWS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,13 @@ def spearman(scores: Sequence[float], ratings: Sequence[float]) -> float:
     return float(statistics.spearmanr(scores, ratings).statistic)
 
 
-def spearman_interval(
-    scores: Sequence[float], ratings: Sequence[float], seed: int, draws: int = 300
-) -> Estimate:
+def spearman_interval(scores: Sequence[float], ratings: Sequence[float], seed: int) -> Estimate:
     """Spearman with the percentile bootstrap over pairs (B. Efron, 1979)."""
     statistics: Any = extra("scipy.stats")
     generator = np.random.default_rng(seed)
     given, wanted = np.asarray(scores, float), np.asarray(ratings, float)
     drawn = []
-    for _ in range(draws):
+    for _ in range(_DRAWS):
         rows = generator.integers(0, len(given), len(given))
         ranks = statistics.rankdata(given[rows]), statistics.rankdata(wanted[rows])
         drawn.append(float(np.corrcoef(*ranks)[0, 1]))
@@ -50,10 +50,10 @@ def spearman_interval(
     return Estimate(spearman(scores, ratings), float(low), float(high))
 
 
-def mean_interval(values: Sequence[float], seed: int, draws: int = 300) -> Estimate:
+def mean_interval(values: Sequence[float], seed: int) -> Estimate:
     """A mean over queries with its percentile bootstrap."""
     given = np.asarray(values, float)
-    rows = np.random.default_rng(seed).integers(0, len(given), (draws, len(given)))
+    rows = np.random.default_rng(seed).integers(0, len(given), (_DRAWS, len(given)))
     low, high = np.quantile(given[rows].mean(axis=1), [0.025, 0.975])
     return Estimate(float(given.mean()), float(low), float(high))
 
