@@ -20,9 +20,9 @@ from captioner.cli import main as captioner_command
 from indexer.cli import main as indexer_command
 from search.cli import main as search_command
 from tests.captioner.worlds import coloured_photos, write_jsonl
+from tests.conftest import ROOT
 from tests.documents import furnish
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
 COMMANDS = {"captioner": captioner_command, "indexer": indexer_command, "search": search_command}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from captioner.extras import Extra, how_to_install
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def test_the_advice_is_a_command_for_the_projects_folder() -> None:

@@ -22,11 +22,10 @@ from indexer.cli import main
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.records import CaptionRecord, Rejected
 from indexer.rejects import write_rejects
+from tests.conftest import ROOT
 from tests.indexer.fakes import ColourCaptioner, refusing
 from tests.indexer.files import write_coco, write_jsonl, write_photo
 from tests.indexer.proxy import Proxy
-
-ROOT = Path(__file__).resolve().parents[2]
 
 Run = Callable[..., Result]
 

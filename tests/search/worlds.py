@@ -17,9 +17,8 @@ from search.searcher import Searcher
 from search.wanted import Options
 from tests.captioners import WithoutModel
 from tests.indexer.memory import MemoryIndex, best_of_images, order_of
+from tests.indexer.oracle import WORDS
 
-#: Few words, so that ties, equal captions and worse captions of one image are common.
-WORDS = ("bike", "cat", "dog", "egg", "fish", "goat", "hat")
 ANALYZER = "words/1"
 
 captions = st.lists(st.sampled_from(WORDS), max_size=7).map(lambda few: " ".join(few) or "…")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import random
 from functools import cache
 from importlib.resources import as_file, files
 
 from PIL import Image
 
-NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+from tests.captioner.pictures import encoded
+from tests.conftest import PHOTOS
 
 
 @cache
@@ -22,17 +22,11 @@ def _whole(name: str) -> Image.Image:
 def image(number: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
     """The picture with this number; each shows another part of a photo."""
     chance = random.Random(number)
-    whole = _whole(NAMES[number % len(NAMES)])
+    whole = _whole(PHOTOS[number % len(PHOTOS)])
     width = chance.randint(100, whole.width // 2)
     height = width * size[1] // size[0]
     left, top = chance.randrange(whole.width - width), chance.randrange(whole.height - height)
     return whole.crop((left, top, left + width, top + height)).resize(size, Image.Resampling.LANCZOS)
-
-
-def encoded(picture: Image.Image, kind: str = "JPEG", **options: int) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 @cache

@@ -23,8 +23,9 @@ from indexer.scrape.providers.google import Google
 from indexer.scrape.providers.listed import UrlList
 from indexer.scrape.scraper import scrape
 from indexer.scrape.transport import Check, Limits, Response
+from tests.captioner.pictures import encoded
 from tests.indexer.scrape.conftest import SETTINGS, Jumping, Scraping, resolve
-from tests.indexer.scrape.pictures import encoded, image, jpeg
+from tests.indexer.scrape.pictures import image, jpeg
 from tests.indexer.scrape.site import (
     Answer,
     Raw,

@@ -22,8 +22,9 @@ from indexer.scrape.pace import Pace, retry_after
 from indexer.scrape.providers.listed import HtmlPage
 from indexer.scrape.robots import LARGEST, unwanted_directives
 from indexer.scrape.settings import is_contact
+from tests.captioner.pictures import encoded
 from tests.indexer.scrape.conftest import Jumping, Scraping, Waking, timeless
-from tests.indexer.scrape.pictures import encoded, image, jpeg
+from tests.indexer.scrape.pictures import image, jpeg
 from tests.indexer.scrape.site import Answer, Request, Site, hang_up
 
 pytestmark = pytest.mark.usefixtures("kept_examiners")
