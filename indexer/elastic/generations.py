@@ -23,6 +23,9 @@ from indexer.elastic.searches import count_documents
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import as_time
 
+#: The fields that a search ranks by and answers with, in each of their forms.
+_SEARCHED = ("image_id", "caption", "tokens", "sized_tokens", "token_count")
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -138,7 +141,31 @@ def live_generation(
         raise IndexMismatchError(f"{address.where}: there is an index, but not one that `indexer build` made")
     if not any_schema:
         check_schema(address.where, one, f"run `indexer migrate --index {address.where}`")
+        _check_fields(address, state.get("mappings", {}))
     return one
+
+
+def _check_fields(address: Address, mapping: Mapping[str, Any]) -> None:
+    """Raises IndexMismatchError where a search would find nothing for want of fields, and call it proven."""
+    found = _fields(mapping)
+    ours = _fields(index_template(SCHEMA_VERSION).mappings)
+    wanted = (name for name in ours if name.partition(".")[0] in _SEARCHED)
+    lost = [name for name in wanted if not ours[name].items() <= found.get(name, {}).items()]
+    if lost:
+        raise IndexMismatchError(
+            f"{address.where}: searches need {', '.join(lost)}, which this user's role hides or the index "
+            f"has lost; let the role grant tokens* and {', '.join(_SEARCHED)}, or build again"
+        )
+
+
+def _fields(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The definition of each field; NAME.MORE is what NAME is indexed as once more."""
+    fields: dict[str, Mapping[str, Any]] = {}
+    for name, field in mapping.get("properties", {}).items():
+        more = field.get("fields", {})
+        fields[name] = {key: value for key, value in field.items() if key != "fields"}
+        fields |= {f"{name}.{also}": definition for also, definition in more.items()}
+    return fields
 
 
 def check_schema(where: str, one: Generation, advice: str) -> None:

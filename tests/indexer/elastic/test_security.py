@@ -15,7 +15,8 @@ from es_server.cluster import start
 from es_server.distribution import cache_folder
 from es_server.state import stop
 from indexer.elastic import ElasticIndex
-from indexer.errors import IndexUnavailableError
+from indexer.elastic.connection import connect, parse
+from indexer.errors import IndexMismatchError, IndexUnavailableError
 from indexer.kibana import import_objects
 from indexer.records import CaptionRecord, Query
 from tests.conftest import ROOT
@@ -24,7 +25,21 @@ pytestmark = pytest.mark.elasticsearch
 
 DOG = CaptionRecord("1", "a dog runs")
 ROLES = ROOT / "es_mappings" / "roles.yml"
-USERS = {"indexer": "captions_indexer", "searcher": "captions_searcher", "stranger": "none"}
+USERS = {
+    "indexer": "captions_indexer",
+    "searcher": "captions_searcher",
+    "stranger": "none",
+    "limited": "of_schema_1",
+}
+#: `tokens` alone does not grant `tokens.dice_30`.
+OF_SCHEMA_1 = """
+of_schema_1:
+  indices:
+    - names: [ "captions", "captions-*" ]
+      privileges: [ read, view_index_metadata ]
+      field_security:
+        grant: [ "image_id", "caption", "tokens", "sized_tokens", "token_count", "source", "kind" ]
+"""
 
 
 class Secured:
@@ -45,7 +60,9 @@ def secured() -> Iterator[Secured]:
     folder.chmod(0o755)
     users = [f"{name}:{role}" for name, role in USERS.items()]
     try:
-        server = start(folder, tls=True, roles=ROLES, users=users, brief=True)
+        roles = folder / "granted.yml"
+        roles.write_text(ROLES.read_text() + OF_SCHEMA_1)
+        server = start(folder, tls=True, roles=roles, users=users, brief=True)
         try:
             ca = folder / "ca.pem"
             shutil.copy(server.ca, ca)
@@ -97,6 +114,21 @@ def test_the_indexer_may_build_and_the_searcher_only_read(secured: Secured, user
             with pytest.raises(IndexUnavailableError, match="not permitted; this user's role"):
                 write()
         assert index.status().captions == 2
+
+
+def test_a_role_that_hides_what_a_search_needs_is_told(secured: Secured, user: pytest.MonkeyPatch) -> None:
+    become(user, secured, "indexer")
+    with ElasticIndex.open(secured.where, create=True) as index, index.draft("dog") as draft:
+        draft.add([DOG])
+        draft.publish()
+    become(user, secured, "elastic")
+    with connect(parse(secured.where)) as client:  # without a licence such roles are refused altogether
+        client.license.post_start_trial(acknowledge=True)
+    become(user, secured, "limited")
+    with pytest.raises(
+        IndexMismatchError, match=r"need tokens\.dice_30, .*, which this user's role hides .* grant tokens\*"
+    ):
+        ElasticIndex.open(secured.where)
 
 
 def test_a_user_without_a_role_and_a_wrong_password(secured: Secured, user: pytest.MonkeyPatch) -> None:
