@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,6 @@ from search.errors import EvaluationError
 
 #: Image -> its captions, in the order of their file.
 Captions = Mapping[str, tuple[str, ...]]
-#: Called with how many more photos have been looked at.
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

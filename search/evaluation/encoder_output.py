@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captioner.files import written_whole
-from search.evaluation.data import Progress
+from captioner.stages import UNWATCHED, StageWatcher
 
 if TYPE_CHECKING:  # torch comes with it
     from captioner.captioner import Captioner
@@ -20,24 +20,24 @@ SURE = 0.5
 
 
 def pooled_features(
-    captioner: Captioner, photos: Sequence[Path], folder: Path, progress: Progress = lambda done: None
+    captioner: Captioner, photos: Sequence[Path], folder: Path, watcher: StageWatcher = UNWATCHED
 ) -> Mapping[str, Any]:
     """By image name: the features of the captioner's encoder, averaged over a photo's places."""
     from captioner import pooled
 
     rows = pooled.pooled_features(captioner, photos)
-    return _kept(folder, f"{captioner.identity}-features", photos, rows, progress)
+    return _kept(folder, (f"{captioner.identity}-features", "features"), photos, rows, watcher)
 
 
 def class_nouns(
-    photos: Sequence[Path], folder: Path, progress: Progress = lambda done: None
+    photos: Sequence[Path], folder: Path, watcher: StageWatcher = UNWATCHED
 ) -> Mapping[str, tuple[str, ...]]:
     """By image name: nouns of the classes of probability `SURE` or more, by ImageNet's encoder."""
     from captioner.detector import imagenet_nouns
     from captioner.pooled import imagenet_chances
 
     classes = imagenet_nouns()
-    chances = _kept(folder, "imagenet-classes", photos, imagenet_chances(photos), progress)
+    chances = _kept(folder, ("imagenet-classes", "class words"), photos, imagenet_chances(photos), watcher)
     return {
         image: tuple(noun for number in np.flatnonzero(row >= SURE) for noun in classes[number])
         for image, row in chances.items()
@@ -45,22 +45,31 @@ def class_nouns(
 
 
 def _kept(
-    folder: Path, what: str, photos: Sequence[Path], batches: Iterator[Any], progress: Progress
+    folder: Path,
+    names: tuple[str, str],
+    photos: Sequence[Path],
+    batches: Iterator[Any],
+    watcher: StageWatcher,
 ) -> Mapping[str, Any]:
-    """A row for each photo, made once: kept in `folder` under `what` and a digest of names and sizes."""
-    names = "\n".join(f"{photo.name} {photo.stat().st_size}" for photo in photos)
-    file = folder / f"{what}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npz"
+    """A row for each photo, made once: kept in `folder` under the first name and a digest of names and sizes.
+
+    The second one is that of the stage in which they are made.
+    """
+    kept_as, stage = names
+    listed = "\n".join(f"{photo.name} {photo.stat().st_size}" for photo in photos)
+    file = folder / f"{kept_as}-{hashlib.sha256(listed.encode()).hexdigest()[:16]}.npz"
     if not file.exists():
-        _write(batches, file, progress)
+        watcher.stage(stage, len(photos))
+        _write(batches, file, watcher)
     with np.load(file, allow_pickle=False) as stored:
         return {photo.name: row for photo, row in zip(photos, stored["rows"], strict=True)}
 
 
-def _write(batches: Iterator[Any], file: Path, progress: Progress) -> None:
+def _write(batches: Iterator[Any], file: Path, watcher: StageWatcher) -> None:
     rows = []
     for batch in batches:
         rows.append(batch)
-        progress(len(batch))
+        watcher.advance(len(batch))
     file.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(file) as stream:
         np.savez(stream, rows=np.concatenate(rows))  # np.save would not notice a full disk

@@ -196,10 +196,8 @@ def with_pictures(
 
     photos, features = splits.paths(), Extras().features
     if isinstance(captioner, Captioner):  # those from elsewhere give none
-        watcher.stage("features", len(photos))
-        features = pooled_features(captioner, photos, cache, watcher.advance)
-    watcher.stage("class words", len(photos))
-    nouns = class_nouns(photos, cache, watcher.advance)
+        features = pooled_features(captioner, photos, cache, watcher)
+    nouns = class_nouns(photos, cache, watcher)
     return replace(material, extras=replace(material.extras, features=features, nouns=nouns))
 
 

@@ -36,6 +36,7 @@ from search.evaluation.rankers import (
 )
 from search.evaluation.report import BEGIN, END, insert
 from search.evaluation.rows import BY_RARITY, OTHER_DECODINGS
+from tests.captioner.noted import Noted
 from tests.captioner.worlds import TINY, WORDS, tiny_checkpoint
 from tests.full_disk import full_disk
 
@@ -230,19 +231,19 @@ def test_a_disk_that_fills_leaves_nothing_of_what_the_encoder_saw(photos: Path, 
 
 def test_photos_are_looked_at_once(photos: Path, tmp_path: Path) -> None:
     """By the encoder as ImageNet left it, which is sure of the cat."""
-    paths, looked = [photos / "chelsea.png", photos / "rocket.jpg"], list[int]()
-    seen, again = (class_nouns(paths, tmp_path, looked.append) for _ in range(2))
-    assert looked == [2]
+    paths, watcher = [photos / "chelsea.png", photos / "rocket.jpg"], Noted()
+    seen, again = (class_nouns(paths, tmp_path, watcher) for _ in range(2))
+    assert (watcher.stages, watcher.done) == ({"class words 2": 0}, [2])
     assert again == seen
     assert "cat" in seen["chelsea.png"] and "cat" not in seen["rocket.jpg"]
 
 
 def test_features_are_those_of_the_captioner_itself(photos: Path, tmp_path: Path) -> None:
     """Of its own encoder, which may have been trained further; kept for each model apart, made once."""
-    paths, looked = [photos / "chelsea.png", photos / "rocket.jpg"], list[int]()
+    paths, watcher = [photos / "chelsea.png", photos / "rocket.jpg"], Noted()
     checkpoint = tiny_checkpoint()
     one = Captioner(replace(checkpoint, digest="1"), "tiny", "cpu")
-    found = pooled_features(one, paths, tmp_path, looked.append)
+    found = pooled_features(one, paths, tmp_path, watcher)
     pixels = torch.stack([one.pixels(open_photo(path, one.smallest)) for path in paths])
     for path, places in zip(paths, one.features(pixels), strict=True):
         torch.testing.assert_close(torch.from_numpy(found[path.name]), places.mean(dim=0))
@@ -250,9 +251,9 @@ def test_features_are_those_of_the_captioner_itself(photos: Path, tmp_path: Path
         for weight in checkpoint.model.encoder.parameters():
             weight.mul_(0.9)
     other = Captioner(replace(checkpoint, digest="2"), "tiny", "cpu")
-    assert (pooled_features(other, paths, tmp_path, looked.append)["rocket.jpg"] != found["rocket.jpg"]).any()
-    again = pooled_features(one, paths, tmp_path, looked.append)
-    assert looked == [2, 2] and (again["rocket.jpg"] == found["rocket.jpg"]).all()
+    assert (pooled_features(other, paths, tmp_path, watcher)["rocket.jpg"] != found["rocket.jpg"]).any()
+    again = pooled_features(one, paths, tmp_path, watcher)
+    assert watcher.done == [2, 2] and (again["rocket.jpg"] == found["rocket.jpg"]).all()
 
 
 def test_features_that_are_pooled_already_are_taken_as_they_are(photos: Path, tmp_path: Path) -> None:
