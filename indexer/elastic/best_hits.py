@@ -98,12 +98,13 @@ def from_shards(query: Query, shards: Sequence[ShardHits], limit: int) -> Ranked
 
     hits = sorted((hit for shard in shards for hit in shard.hits), key=lambda hit: hit.key)
     first = [*takewhile(certain, hits)]
-    given, following = first[:limit], hits[min(len(first), limit) :][:1]
+    given = first[:limit]
     unseen_jaccard = max(shard.unseen.jaccard for shard in shards)
     nothing_is_left = unseen_jaccard == 0.0 or unseen_jaccard < query.min_score
     if not (nothing_is_left or _is_enough(query, given, all_certain=len(first) > limit)):
         return None
-    left_out_jaccard = max([unseen_jaccard, *(_jaccard_of(query, hit.candidate) for hit in following)])
+    left_out = hits[len(given) :]  # the first one is the best of them but for rounding
+    left_out_jaccard = max([unseen_jaccard, *(_jaccard_of(query, hit.candidate) for hit in left_out)])
     return _ranked(query, _answering(query, given), left_out_jaccard, hits)
 
 

@@ -14,7 +14,6 @@ from indexer.elastic.connection import Address
 from indexer.elastic.generations import Generation, live_generation, missing_error
 from indexer.elastic.near_dice import MeanSize
 from indexer.elastic.ranking import Ranking
-from indexer.elastic.searches import search
 from indexer.elastic.shard_ranking import ShardRanking
 from indexer.errors import IndexMismatchError
 
@@ -90,14 +89,8 @@ class LiveGeneration:
         return made[1]
 
     def _new_ranking(self, shards: int) -> Ranking:
-        """With the smallest and largest size in the index; the server need visit no document for them."""
-        smallest, largest = 1, 0
-        ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
-        answer = search(self._client, index=self._address.name, size=0, aggs=ends)["aggregations"]
-        if answer["high"]["value"] is not None:
-            smallest, largest = int(answer["low"]["value"]), int(answer["high"]["value"])
         by_shards = ShardRanking(self._client, self._address, shards, MeanSize())
-        return Ranking(self._client, self._address, smallest, largest, by_shards)
+        return Ranking(self._client, self._address, by_shards)
 
     def forget_ranking(self) -> None:
         """Captions were written: what the ranking knows of the sizes in the index may hold no longer."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -38,7 +38,7 @@ from indexer.elastic.plan import (
     runs_of_sizes,
 )
 from indexer.elastic.point_in_time import PointInTime
-from indexer.elastic.searches import MOST_HITS, search_many
+from indexer.elastic.searches import MOST_HITS, search, search_many
 from indexer.elastic.shard_ranking import ShardRanking
 from indexer.records import Candidate, Candidates, Filters, Position, Query
 
@@ -52,15 +52,11 @@ _SPARE = (0.25, 4.0)
 
 
 class Ranking:
-    """Searches of one index. `smallest` and `largest` known size are a hint, for speed alone."""
+    """Searches of one index."""
 
-    def __init__(
-        self, client: Elasticsearch, address: Address, smallest: int, largest: int, by_shards: ShardRanking
-    ) -> None:
+    def __init__(self, client: Elasticsearch, address: Address, by_shards: ShardRanking) -> None:
         self._client = client
         self._address = address
-        self._smallest = smallest
-        self._largest = largest
         shares: list[_Step] = [partial(by_shards.candidates_many, spare=spare) for spare in _SPARE]
         self._steps: Sequence[_Step] = [*shares, self._by_windows, self._by_all_sizes]
 
@@ -100,8 +96,19 @@ class Ranking:
         """The sizes to ask for in one round trip; None where they cannot be enough."""
         if not query.tokens or limit >= MOST_HITS:
             return None
-        window = plan_window(len(query.tokens), self._smallest, self._largest, query.min_score)
+        window = plan_window(len(query.tokens), *self._known_sizes, query.min_score)
         return window if window.sizes() else None
+
+    @cached_property
+    def _known_sizes(self) -> tuple[int, int]:
+        """The smallest and the largest in the index, as it was: a hint, for speed alone.
+
+        The server need visit no document for them; most searches do not need them either.
+        """
+        ends = {"low": {"min": {"field": "token_count"}}, "high": {"max": {"field": "token_count"}}}
+        answer = search(self._client, index=self._address.name, size=0, aggs=ends)["aggregations"]
+        low, high = answer["low"]["value"], answer["high"]["value"]
+        return (1, 0) if high is None else (int(low), int(high))
 
     def _by_all_sizes(self, queries: Sequence[Query], limit: int) -> list[Ranked]:
         return [self._all_sizes(query, limit) for query in queries]

@@ -75,9 +75,17 @@ class ShardRanking:
     def _ranked(
         self, asked: _Asked, answers: Sequence[Mapping[str, Any]] | None, limit: int
     ) -> Ranked | None:
-        if answers is None:
+        if answers is None or _may_be_torn(answers):
             return None
         shards = [shard_hits(asked.query, answer, asked.hits) for answer in answers]
         for shard in shards:
             self._mean_size.learn(asked.percent, shard.k)
         return from_shards(asked.query, shards, limit)
+
+
+def _may_be_torn(answers: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one shard may have answered for another generation, published in between, than the next one.
+
+    Where all have hits these tell. One without may be of a shard that its generation does not even have.
+    """
+    return len(answers) > 1 and not all(answer["hits"]["hits"] for answer in answers)

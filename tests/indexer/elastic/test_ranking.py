@@ -230,6 +230,20 @@ def test_several_queries_to_several_shards_get_the_answers_of_each(
     assert_each_alone(in_shards[0], several)
 
 
+def test_a_shard_that_another_generation_does_not_have_is_not_taken_for_one_without_hits(
+    in_shards: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an index of one shard, published between two shards' answers, answers for the second one."""
+
+    def torn(*given: Any) -> list[Mapping[str, Any]]:
+        *others, _ = search_many(*given)
+        return [*others, {"_shards": {"total": 0}, "hits": {"hits": []}}]
+
+    monkeypatch.setattr(shard_ranking, "search_many", torn)
+    for limit in (3, 600):
+        check(in_shards, Query(frozenset(WORDS[:5])), limit)
+
+
 def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The kinds of queries that are asked from now on."""
     asked: list[str] = []
@@ -252,6 +266,15 @@ def test_most_queries_are_one_request(world: World, monkeypatch: pytest.MonkeyPa
     world[0].candidates_many([Query(frozenset(WORDS[n : n + 4]), images=5) for n in range(20)], 20)
     assert asked[:20] == ["regexp"] * 20
     assert len(asked) < 30
+
+
+def test_the_first_search_asks_for_no_more_than_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for the sizes in the index either, which only some searches need."""
+    monkeypatch.setattr(ranking, "search", None)
+    with ElasticIndex.open(world[0].where) as fresh:
+        check((fresh, world[1]), Query(frozenset(WORDS[:1]), images=1), 2)
 
 
 def test_what_was_learnt_of_one_index_does_not_slow_searches_of_the_next(
