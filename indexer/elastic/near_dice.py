@@ -106,9 +106,7 @@ def damping(hits: Sequence[ScoredClass]) -> Between:
     if small is None or large is None or indexed_size(small.size) == indexed_size(large.size):
         return 0.0, math.inf
     n, beyond = indexed_size(small.size), indexed_size(large.size) - indexed_size(small.size)
-    # (K + the larger size) / (K + the smaller one)
-    ratio = small.score * large.overlap / (large.score * small.overlap)
-    slack = _slack(large.size)
+    ratio, slack = _told_ratio(large, small), _slack(large.size)
     low = beyond / (ratio * slack - 1.0) - n if ratio * slack > 1.0 else 0.0
     high = beyond / (ratio / slack - 1.0) - n if ratio > slack else math.inf
     return (max(0.0, low), high) if high > 0.0 else (0.0, math.inf)
@@ -122,7 +120,7 @@ def contradicts(hits: Sequence[ScoredClass], k: Between) -> bool:
     small = min(hits, key=lambda hit: hit.size)
 
     def fits(hit: ScoredClass) -> bool:
-        ratio, slack = small.score * hit.overlap / (hit.score * small.overlap), _slack(hit.size)
+        ratio, slack = _told_ratio(hit, small), _slack(hit.size)
         n, least = indexed_size(hit.size), indexed_size(small.size)
         return _ratio(high, n, least) <= ratio * slack and ratio <= _ratio(low, n, least) * slack
 
@@ -149,6 +147,11 @@ def unseen(a: int, hits: Sequence[ScoredClass], k: Between) -> Unseen:
         if reached >= best and (overlap, n) != (last.overlap, last.size):
             best, as_last = reached, False
     return Unseen(best, as_last)
+
+
+def _told_ratio(one: ScoredClass, other: ScoredClass) -> float:
+    """(K + n of the one) / (K + n of the other), as their scores tell it."""
+    return other.score * one.overlap / (one.score * other.overlap)
 
 
 def _ratio(k: float, n: int, other: int) -> float:

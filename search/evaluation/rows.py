@@ -136,8 +136,8 @@ def extra_rows(extras: Extras) -> list[Row]:
 
 
 def implied(caption: str) -> frozenset[str]:
-    """english/3 without weights: stems, and the words they imply."""
-    return frozenset(token for token in analyzer("english/3")(caption) if REPEAT not in token)
+    """The default analyzer without weights: stems, and the words they imply."""
+    return frozenset(token for token in analyzer(DEFAULT)(caption) if REPEAT not in token)
 
 
 def lemmas(caption: str) -> frozenset[str]:
@@ -158,7 +158,7 @@ def _lemma(word: str) -> str:
 
 
 class WithNouns:
-    """english/3 where each photo's captions are followed by the class words ImageNet is sure of."""
+    """The default analyzer, where the class words ImageNet is sure of follow each photo's captions."""
 
     def __init__(self, nouns: Mapping[str, tuple[str, ...]], archive: Captions) -> None:
         self._nouns = nouns
