@@ -23,6 +23,7 @@ from indexer.counts import Counts
 from indexer.image_ids import IdsOfFiles, LookedUp, other_owner
 from indexer.places import is_same_file, leads_nowhere
 from indexer.records import WEB_FIELDS, AddReport, CaptionRecord, Document, image_ids
+from indexer.scrape.titles import caption_of
 from indexer.stored_paths import detour_in
 
 #: Seconds that may pass between the reading of a photo and the storing of its caption.
@@ -211,7 +212,7 @@ class Renewing:
 
 
 def _is_outdated(title: Document, photo: CaptionRecord) -> bool:
-    return title.record.caption != " ".join(photo.title.split())
+    return title.record.caption != " ".join(caption_of(photo.title).split())
 
 
 def _with_web_fields(record: CaptionRecord, photo: CaptionRecord) -> CaptionRecord:

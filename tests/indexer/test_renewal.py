@@ -343,10 +343,11 @@ class TestScrapedPhotos:
             one for one in before if one.source == "list"
         }
 
-    def test_a_title_is_the_same_whatever_lies_between_its_words(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("title", ["Seen  by oa", "Seen by oa.JPG", "Seen_by_oa.jpg"])
+    def test_a_title_that_says_the_same_in_other_letters_stays(self, tmp_path: Path, title: str) -> None:
         write_scraped(tmp_path / "oa")
         manifest = tmp_path / "oa" / "manifest.jsonl"
-        manifest.write_text(manifest.read_text().replace("Seen by", "Seen  by"))
+        manifest.write_text(manifest.read_text().replace("Seen by oa", title))
         index = DraftingIndex()
         for unchanged in (0, 1):
             report = add(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
