@@ -16,6 +16,7 @@ from indexer.loading import Tell
 from indexer.progress import Progress, no_progress
 from indexer.records import Filters, generated_by
 from indexer.scrape.indexing import index_scraped
+from indexer.scrape.manifest import remove_empty
 from indexer.scrape.providers import Provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
 from indexer.scrape.scraper import OnItem, scrape
@@ -97,6 +98,7 @@ def search_web(
     until = replace(settings, enough=settings.per_query)
     report = scrape(_noting(queries, asked, watch), providers, place, until, on_item=watch.on_item)
     if not report.holds_photos:
+        remove_empty(place)  # or the next search would not ask again
         raise QueryError(f"the web gave no photo for {queries[0]!r}: {why_no_photo(report)}")
     where = str(place / "caption-index")
     captioning = Captioning(lambda: captioner, beam=beam)

@@ -233,6 +233,17 @@ def test_nothing_found_says_why(apis: Apis, openverse: Provider, captioner: Know
         search_web(CAPTIONS[3], captioner, [openverse], tmp_path, SETTINGS)
 
 
+def test_who_found_nothing_is_asked_again_the_next_time(
+    apis: Apis, openverse: Provider, captioner: Knowing, tmp_path: Path
+) -> None:
+    with pytest.raises(QueryError):
+        search_web(CAPTIONS[2], captioner, [openverse], tmp_path, SETTINGS)
+    assert [*tmp_path.iterdir()] == []
+    apis.pictures["two cats sofa"] = _pictures(apis, [2])
+    found = search_web(CAPTIONS[2], captioner, [openverse], tmp_path, SETTINGS)
+    assert [hit.caption for hit in found.results.hits] == [CAPTIONS[2]]
+
+
 @pytest.fixture
 def command(apis: Apis, captioner: Knowing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """`search web` without its query, with this captioner and the site's API."""
