@@ -30,6 +30,12 @@ def photo_in(folder: Path, name: str) -> Path | None:
     return None if inside.is_absolute() or ".." in inside.parts else folder / inside
 
 
+def names_in(file: Path, errors: str = "strict") -> list[str]:
+    """The names of photos in a list: one a line, as file names may hold blanks."""
+    lines = map(str.strip, file.read_text(encoding="utf-8-sig", errors=errors).split("\n"))
+    return [line for line in lines if line]
+
+
 # Flickr8k: a folder with captions.txt, a CSV file with the header `image,caption`, and the photos
 
 

@@ -18,6 +18,7 @@ from captioner.caption_files import (
     coco_tables,
     flickr8k_captions,
     flickr8k_photos,
+    names_in,
     photo_in,
 )
 from captioner.counted import counted
@@ -69,20 +70,14 @@ def flickr8k(folder: Path, split: str) -> list[CaptionedPhoto]:
 def read_names(file: Path) -> list[str]:
     """Names of photos, one a line. Raises DataError."""
     try:
-        return _read_lines(file)
+        return names_in(file)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: not a list of names ({error})") from None
 
 
-def _read_lines(file: Path) -> list[str]:
-    """One name a line, as file names may hold blanks."""
-    lines = map(str.strip, file.read_text(encoding="utf-8-sig").split("\n"))
-    return [line for line in lines if line]
-
-
 def _read_split(split: Path) -> list[str]:
     """The names of a split's photos. Raises DataError if one is named twice, as it would count twice."""
-    names = _read_lines(split)
+    names = names_in(split)
     [(name, count)] = Counter(names).most_common(1) or [("", 0)]
     if count > 1:
         raise DataError(f"{split}: names {name} {count} times; leave one of them")

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from captioner.caption_files import flickr8k_captions, flickr8k_photos, photo_in
+from captioner.caption_files import flickr8k_captions, flickr8k_photos, names_in, photo_in
 from captioner.errors import DataError
 from captioner.problem import Problem
 from indexer import origins
@@ -79,7 +79,7 @@ class Flickr8kSource(Source):
         return {
             name: split
             for split, file in self._split_files().items()
-            for name in file.read_text(encoding="utf-8-sig", errors="replace").split()
+            for name in names_in(file, errors="replace")
         }
 
     def _split_files(self) -> Mapping[str, Path]:

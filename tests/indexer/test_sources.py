@@ -184,6 +184,13 @@ class TestFlickr8k:
         )
         assert (records[1].image_id, records[1].split) == ("200_b.jpg", "")
 
+    def test_a_split_has_a_name_a_line(self, tmp_path: Path) -> None:
+        """File names may hold blanks."""
+        (tmp_path / "train.txt").write_bytes(b"my cat.jpg  \r\n\n \nman.jpg\nno-\xff.jpg")
+        text = "image,caption\nmy cat.jpg,A cat .\nman.jpg,A man .\ncat.jpg,Another cat .\n"
+        records, _ = split(list(Flickr8kSource(self.folder(tmp_path, text)).captions()))
+        assert [record.split for record in records] == ["train", "train", ""]
+
     def test_the_file_alone_will_do(self, tmp_path: Path) -> None:
         source = Flickr8kSource(self.folder(tmp_path, "image,caption\na.jpg,A dog .\n") / "captions.txt")
         assert source.caption_count() == 1
