@@ -25,6 +25,7 @@ class ScrapeReport:
     bytes: int = 0
     seconds: float = 0.0
     unanswered: list[SearchProgress] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # on queries that were answered
     withdrawn: int = 0  # photos that are kept, and that their addresses no longer give
     first_withdrawn: list[Item] = field(default_factory=list)
     holds_photos: bool = False  # whether the folder does, by this run or an earlier one
@@ -81,12 +82,13 @@ class ScrapeReport:
         return (label, f"{found:,}", *(f"{count:,}" for count in by_status))
 
     def text(self) -> str:
-        """The report for people: table, reasons, unanswered queries, totals."""
+        """The report for people: table, reasons, remarks, unanswered queries, totals."""
         withdrawn = [f"{one.url}: {one.reason} ({one.detail})" for one in self.first_withdrawn]
         parts = (
             _aligned(self.rows()),
             self._reason_lines(),
             _headed("kept, and no longer given by the web:", _with_rest(withdrawn, self.withdrawn)),
+            _headed("taken in part:", _with_rest(self.remarks[:_SHOWN], len(self.remarks))),
             self._search_lines(),
             ["", self._totals()],
         )

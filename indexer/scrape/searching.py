@@ -90,6 +90,7 @@ class Searching:
                 self._unanswered(replace(progress, reason="fault", detail=fault(error)))
                 break
             self.breaker.answered(provider)
+            self.report.remarks += [page.remark] if page.remark else []
             chosen = page.found[progress.used :][:room]
             await self.on_found([replace(item, provider=provider.name) for item in chosen], number)
             progress = _advanced(progress, page, len(chosen))

@@ -24,8 +24,10 @@ _SCHEMES = ("http://", "https://")
 _LINES = 500
 #: Bytes of a line; a longer one is no address, and is given in parts that are none either.
 _LONGEST = 16_384
-#: Characters of a page's link; a longer one would be held once for each picture that it is the base of.
+#: Characters of a page's link, as it is asked for; a longer one would be held once for each of its pictures.
 _LONGEST_LINK = 2_048
+#: Of its licence's link, which each picture's credit repeats; Creative Commons' have 60.
+_LONGEST_LICENCE = 500
 #: Python's names of the encodings that web pages have (https://encoding.spec.whatwg.org/#names-and-labels).
 #: Its others are no encodings of text (hex, zlib), or slow (punycode takes the square of the length).
 _CHARSETS = (
@@ -87,12 +89,16 @@ def _text(line: bytes) -> str:
 
 @dataclass(frozen=True)
 class HtmlPage:
-    """The query is the URL of a page; its robots meta elements are honoured."""
+    """The query is the URL of a page; its robots meta elements are honoured.
+
+    It gives its first `most` pictures: a page of 50 KB, unpacked, can name 370,000.
+    """
 
     name: str = "page"
     endpoint: str = ""
     delay: float = 0.0
     limited: bool = False
+    most: int = 2_000
 
     async def search(self, query: str, cursor: str, web: WebAccess) -> ResultPage:
         try:
@@ -103,19 +109,26 @@ class HtmlPage:
         return await asyncio.to_thread(self._read, response, query)
 
     def _read(self, response: Response, query: str) -> ResultPage:
-        page = _PicturePage(response.url)
+        if (length := len(str(response.url))) > _LONGEST_LINK:
+            long = f"its address, after redirects, has {length:,} characters (the limit is {_LONGEST_LINK:,})"
+            raise UnansweredError("bad-url", f"{query}: {long}")
+        page = _PicturePage(response.url, self.most)
         read_html(_decoded(response.body, response.headers.get("Content-Type", "")), page)
         if page.unwanted:
             raise UnansweredError("robots-tag", f"{query}: its robots meta element says {page.unwanted}")
-        return ResultPage(tuple(self._items(page, str(response.url), query)), None)
+        taken = f"{query}: the first {self.most:,} pictures of this page were taken; it has more"
+        found = tuple(self._items(page, str(response.url), query))
+        return ResultPage(found, None, taken if page.has_more else "")
 
     def _items(self, page: _PicturePage, address: str, query: str) -> list[Item]:
         heading, author = plain_text("".join(page.title)), plain_text(page.author)
+        of_heading = attribution(heading, author, page.license_url, address)  # one, however many have it
         found = []
         for url, words in page.pictures.items():
             # The heading of a gallery says the same of every picture, and of the logo.
             of_page = url == page.own_picture or len(page.pictures) == 1
-            title = plain_text(words) or (heading if of_page else "")
+            own = plain_text(words)
+            title = own or (heading if of_page else "")
             found.append(
                 Item(
                     url=url,
@@ -125,7 +138,7 @@ class HtmlPage:
                     creator=author,
                     license_url=page.license_url,
                     license=page.license_url,
-                    attribution=attribution(title or heading, author, page.license_url, address),
+                    attribution=attribution(own, author, page.license_url, address) if own else of_heading,
                 )
             )
         return found
@@ -134,9 +147,11 @@ class HtmlPage:
 class _PicturePage(HtmlReader):
     """Reads a page's pictures (URL -> words of their own), title, licence link and wishes for robots."""
 
-    def __init__(self, address: URL) -> None:
+    def __init__(self, address: URL, most: int) -> None:
         self.base = address
+        self.most = most
         self.pictures: dict[str, str] = {}
+        self.has_more = False
         self.own_picture = ""  # the one that stands for the whole page
         self.title: list[str] = []
         self.author = ""
@@ -161,7 +176,7 @@ class _PicturePage(HtmlReader):
         elif tag == "base" and values.get("href"):
             self.base = self._absolute(values["href"]) or self.base
         elif tag in ("a", "link") and "license" in values.get("rel", "").lower().split():
-            self.license_url = str(self._absolute(values.get("href", "")) or "")
+            self.license_url = str(self._absolute(values.get("href", ""), _LONGEST_LICENCE) or "")
 
     def end(self, tag: str) -> None:
         self._drawing -= tag == "svg" and self._drawing > 0
@@ -198,17 +213,20 @@ class _PicturePage(HtmlReader):
         url = self._absolute(address.strip())
         if url is None or url.scheme not in ("http", "https"):
             return ""
-        # A picture may come several times, and be described only once (og:image has no words).
-        self.pictures[str(url)] = self.pictures.get(str(url)) or words
+        if str(url) not in self.pictures and len(self.pictures) == self.most:
+            self.has_more = True
+        else:  # it may come several times, and be described only once (og:image has no words)
+            self.pictures[str(url)] = self.pictures.get(str(url)) or words
         return str(url)
 
-    def _absolute(self, address: str) -> URL | None:
-        if not 0 < len(address) <= _LONGEST_LINK:
+    def _absolute(self, address: str, longest: int = _LONGEST_LINK) -> URL | None:
+        if not 0 < len(address) <= longest:
             return None
         try:
-            return self.base.join(URL(address)).with_fragment(None)
+            url = self.base.join(URL(address)).with_fragment(None)
         except (ValueError, TypeError):
             return None
+        return url if len(str(url)) <= longest else None  # the base is in it, and %D0%BA for one letter
 
 
 def _offered(values: Mapping[str, str]) -> Iterator[Candidate]:

@@ -33,10 +33,14 @@ class WebAccess(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """One page of results; `cursor` is where the next one starts, None where there is none."""
+    """One page of results; `cursor` is where the next one starts, None where there is none.
+
+    `remark`: what people must know of it, a line that names the query; "" for nothing.
+    """
 
     found: tuple[Item, ...]
     cursor: str | None
+    remark: str = ""
 
 
 class Provider(Protocol):

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from indexer.errors import ScrapeError
 from indexer.scrape.data_set import scraped_photos
-from indexer.scrape.items import Item, SearchProgress
+from indexer.scrape.items import Item, SearchProgress, UnansweredError
 from indexer.scrape.manifest import NAME, ManifestWriter
 from indexer.scrape.providers import NAMES, provider
 from indexer.scrape.providers.listed import HtmlPage
+from indexer.scrape.providers.protocol import ResultPage
 from indexer.scrape.transport import Limits, Response
 from tests.indexer.scrape.apis import Apis, Picture, google_error
 from tests.indexer.scrape.conftest import Scraping
@@ -550,6 +552,66 @@ def test_only_one_picture_of_several_is_the_page_s_own(site: Site, scraping: Scr
     urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in (1, 2, 3)]
     scraping([site.url("/page")], HtmlPage())
     assert [scraping.items()[url].title for url in urls] == ["", "A grey cat", "My cats"]
+
+
+class _OnePage:
+    """Answers with one page, wherever redirects may have led."""
+
+    def __init__(self, address: str, markup: str) -> None:
+        self.answer = Response(URL(address), 200, {}, markup.encode())
+
+    async def api(self, *_: object) -> None:
+        raise NotImplementedError
+
+    async def page(self, url: str) -> Response:
+        return self.answer
+
+
+def _read(markup: str, address: str = "https://a.example/gallery/") -> ResultPage:
+    return asyncio.run(HtmlPage().search("https://a.example/", "", _OnePage(address, markup)))
+
+
+def test_a_page_gives_so_many_pictures_and_no_more() -> None:
+    page = _read("".join(f"<img src={number}>" for number in range(5_000)))
+    assert [item.url for item in page.found] == [f"https://a.example/gallery/{n}" for n in range(2_000)]
+    assert page.remark == "https://a.example/: the first 2,000 pictures of this page were taken; it has more"
+    again = "".join(f"<img src={number % 2_000}>" for number in range(5_000))
+    assert (len(_read(again).found), _read(again).remark) == (2_000, "")
+
+
+def test_that_a_page_has_more_pictures_than_are_taken_is_told(site: Site, scraping: Scraping) -> None:
+    urls = [site.photo(f"/{number}.jpg", jpeg(number)) for number in range(3)]
+    site.pages["/page"] = Answer("".join(f"<img src={url}>" for url in urls).encode())
+    report = scraping([site.url("/page")], HtmlPage(most=2))
+    told = f"  {site.url('/page')}: the first 2 pictures of this page were taken; it has more"
+    assert told in report.text().splitlines()
+    assert (list(scraping.items()), report.unfinished()) == (urls[:2], "")
+
+
+def test_no_long_text_is_held_once_for_each_picture_of_a_page() -> None:
+    page = _read(f"<title>{'t' * 500}</title><meta name=author content={'a' * 500}><img src=1><img src=2>")
+    one, other = page.found
+    assert len(one.attribution) > 1_000 and one.attribution is other.attribution
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f"<base href=/{'b' * 1_500}/><img src={'x' * 1_500}><img src=/1.jpg>",
+        f"<img src=/{'я' * 1_500}><img src=/1.jpg>",  # six letters each, as it is asked for
+        f"<a rel=license href=/{'l' * 600}>free</a><img src=/1.jpg>",
+    ],
+)
+def test_links_of_a_page_that_are_too_long_are_none(markup: str) -> None:
+    assert [(item.url, item.license) for item in _read(markup).found] == [("https://a.example/1.jpg", "")]
+
+
+def test_a_page_that_leads_to_an_address_without_end_is_not_read() -> None:
+    with pytest.raises(UnansweredError) as caught:
+        _read("<img src=/1.jpg>", f"https://a.example/{'p' * 4_000}")
+    assert caught.value.reason == "bad-url"
+    told = "its address, after redirects, has 4,018 characters (the limit is 2,048)"
+    assert caught.value.detail == f"https://a.example/: {told}"
 
 
 def test_titles_with_odd_markup_reach_the_manifest(site: Site, scraping: Scraping, tmp_path: Path) -> None:
