@@ -3,7 +3,7 @@
 A changed file is recognised by its times; a moved one by its picture, if the file at the old place is gone.
 """
 
-# ruff: noqa: PTH116, PTH120 (each photo's folders are asked for: objects would take longer than the system)
+# ruff: noqa: PTH116, PTH119, PTH120 (each photo's folders are asked for: objects would take longer than the system)
 
 from __future__ import annotations
 
@@ -49,8 +49,11 @@ class ChangedPhotos:
         The times tell. Written since the caption was stored, it is another one. If only its status changed
         (it was moved here, copied with its times, or got other permissions), or a link or folder was touched
         that leads to it, the perceptual hashes are compared. Addresses (s3://, ...) and captions without a
-        time count as unchanged, since nothing is known of them.
+        time count as unchanged, since nothing is known of them; and so does a file whose name is made of its
+        content, as of a scraped folder: its times are others in each copy of that.
         """
+        if _is_named_by_content(photo, document.record):
+            return False
         try:
             state = os.stat(photo)
             touched = max(state.st_mtime, state.st_ctime, os.lstat(photo).st_ctime)
@@ -64,8 +67,8 @@ class ChangedPhotos:
         phash, suspicious_from = document.record.phash, indexed - _READ_TO_STORED
         if touched > suspicious_from:
             return not phash or _looks_different(photo, phash)
-        if not phash or document.record.source == origins.SCRAPED:
-            return False  # nothing to compare it with, or a file whose name is made of its content
+        if not phash:
+            return False  # nothing to compare it with
         if indexed > time.time():  # by a clock that was ahead: what was written since is older
             return _looks_different(photo, phash)
         return folders_touched > suspicious_from and self._is_of_another_folder(photo, phash)
@@ -85,6 +88,12 @@ class ChangedPhotos:
             return True
         alike.add(photo)
         return False
+
+
+def _is_named_by_content(photo: str, record: CaptionRecord) -> bool:
+    """Whether it is a scraped photo's file, whose name goes on as its image id ends."""
+    digits = record.image_id.rpartition("/")[2]
+    return record.source == origins.SCRAPED and os.path.basename(photo).startswith(digits)
 
 
 def _touched(folder: str) -> float:

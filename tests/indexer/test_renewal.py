@@ -354,6 +354,21 @@ class TestScrapedPhotos:
             assert report.unchanged == unchanged
             assert [one.caption for one in index.held if one.kind == "title"] == ["Seen by oa"]
 
+    @pytest.mark.parametrize("run", [add, build])
+    def test_they_are_not_captioned_again_where_only_the_times_of_their_files_changed(
+        self, tmp_path: Path, run: Callable[..., BuildReport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in a copy of their folder: a file whose name is made of its content cannot become another."""
+        write_scraped(tmp_path / "oa")
+        with open_index(tmp_path / "index", create=True) as index:
+            build(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
+            now = time.time()
+            monkeypatch.setattr(time, "time", lambda: now + DAY)
+            for file in (tmp_path / "oa").glob("images/*/*.jpg"):
+                os.utime(file, (now + DAY / 2, now + DAY / 2))
+            report = run(index, [ScrapedSource(tmp_path / "oa")], captioning(ColourCaptioner()))
+            assert (report.captioned, report.known, report.renewed) == (0, 1, 0)
+
 
 class TestMovedPhotos:
     """A folder that was moved or renamed, and added again."""
