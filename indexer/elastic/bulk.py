@@ -28,8 +28,8 @@ from indexer.errors import ContactLostError, IndexBusyError, IndexerError, Index
 from indexer.records import AddReport, CaptionRecord, Rejected, now
 
 _CHUNK = 500
-#: Chunks under way at once: while the server indexes some, the next are analysed and sent.
-_AT_ONCE = 8
+#: Chunks under way at once: while the server indexes some, the next are sent.
+_AT_ONCE = 4
 _CHUNK_BYTES = 20 * 1024 * 1024  # well below the server's limit of 100 MB
 _IDS = 10_000  # values in one terms query
 #: All that is read of an answer; its items come in the order of the request, so they need not say their id.
@@ -84,16 +84,17 @@ class BulkWriter:
         """Store captions with the time that they were first indexed ("" is now)."""
         report = AddReport()
         self._retrier.stopped.clear()  # what failed before may work now
-        waiting: deque[tuple[set[str], Future[AddReport]]] = deque()
+        waiting: deque[tuple[_PreparedChunk, Future[AddReport]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "bulk") as threads:
             try:
-                for chunk in batches(((one.document_id, one, dated_at) for one, dated_at in dated), _CHUNK):
-                    known = {document_id for document_id, _, _ in chunk}
+                # Prepared here, one after the other: threads that share an interpreter would all be ready
+                # late, with a server that waits meanwhile.
+                for chunk in map(self._prepared, batches(dated, _CHUNK)):
                     # The same document twice: the later one must also arrive later.
-                    repeated = any(not known.isdisjoint(others) for others, _ in waiting)
+                    repeated = any(not chunk.lines.keys().isdisjoint(other.lines) for other, _ in waiting)
                     while waiting and (repeated or len(waiting) >= _AT_ONCE):
                         report += waiting.popleft()[1].result()
-                    waiting.append((known, threads.submit(self._add_chunk, chunk, replaced)))
+                    waiting.append((chunk, threads.submit(self._add_chunk, chunk, replaced)))
                 for _, sent in waiting:
                     report += sent.result()
             except BaseException:
@@ -103,10 +104,7 @@ class BulkWriter:
                 raise
         return report
 
-    def _add_chunk(
-        self, chunk: Sequence[tuple[str, CaptionRecord, str]], replaced: Collection[str]
-    ) -> AddReport:
-        given = self._prepared(chunk)
+    def _add_chunk(self, given: _PreparedChunk, replaced: Collection[str]) -> AddReport:
         first = self._write("create", given.lines)
         stored = self._stored_documents(first.conflicts)
         # Documents that exist because our own request stored them, and its answer got lost.
@@ -126,11 +124,12 @@ class BulkWriter:
         unchanged = sum(map(len, kept.values())) - added
         return AddReport(added, unchanged, tuple(refused))
 
-    def _prepared(self, chunk: Sequence[tuple[str, CaptionRecord, str]]) -> _PreparedChunk:
+    def _prepared(self, dated: Sequence[tuple[CaptionRecord, str]]) -> _PreparedChunk:
         time_now = now()
         prepared = _PreparedChunk()
-        for document_id, record, indexed_at in chunk:
+        for record, indexed_at in dated:
             source = to_source(record, self._analyze, indexed_at or time_now)
+            document_id = record.document_id
             prepared.lines[document_id] = _line(source)
             prepared.versions.setdefault(document_id, []).append(source)
         return prepared
