@@ -104,11 +104,11 @@ def _print_report(report: ScrapeReport, output: Path) -> None:
     click.echo(report.text())
     if report.has_reason("private-address"):
         tell("addresses that are not public were not asked; name those that may be with --allow-network")
+    if left := report.unfinished():
+        tell(left)
     if not report.holds_photos:
         remove_empty(output)
         raise ScrapeError(f"{output}: holds no photo ({why_no_photo(report)})")
-    if left := report.unfinished():
-        tell(left)
 
 
 def _checked_query(query: str) -> str:

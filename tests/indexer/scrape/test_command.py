@@ -106,6 +106,24 @@ def test_failures_that_may_pass_are_told_in_one_line(site: Site, tmp_path: Path)
     assert _run(site.url("/busy.jpg"), *arguments).exit_code == 0
 
 
+def test_that_the_same_command_asks_again_is_told_also_where_nothing_could_be_had_at_all(
+    site: Site, tmp_path: Path
+) -> None:
+    site.pages["/busy.jpg"] = Answer(status=429, headers={"Retry-After": "1000"})
+    missing = tmp_path / "missing.txt"
+    for name, query, left, why in (
+        ("busy", site.url("/busy.jpg"), "1 photo could not be had for now", "rate-limited"),
+        ("none", str(missing), "1 query was not answered", f"{missing}: No such file or directory"),
+    ):
+        folder = tmp_path / name
+        result = _run(query, "--provider", "urls", "-o", str(folder), *LOCAL)
+        assert result.exit_code == 1
+        assert result.stderr.splitlines() == [
+            f"{left}; the same command asks again",
+            f"Error: {folder}: holds no photo ({why})",
+        ]
+
+
 def test_queries_without_an_answer_are_told_in_one_line(site: Site, tmp_path: Path) -> None:
     missing, folder = str(tmp_path / "missing.txt"), tmp_path / "photos"
     good = site.photo("/x.jpg", jpeg(1))
