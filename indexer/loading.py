@@ -78,6 +78,7 @@ class Loading:
         self._tell = tell
         self._progress = progress
         self._ids = IdsOfRun()
+        self._longer_ids: set[str] = set()  # with their folder's name, of photos that are to be captioned
         self._captions_taken_over: list[CaptionRecord] = []  # captions of an earlier index, to be stored
         self.counts = Counts()
         self.rejected: list[Rejected] = []
@@ -139,7 +140,7 @@ class Loading:
                 self._report(Problem(photo.image, result.reason))
                 yield []
                 continue
-            self.counts += Counts(captioned=1)
+            self.counts += Counts(captioned=1, with_folder=photo.image_id in self._longer_ids)
             made = replace(photo, model=self._captioning.model, phash=result.phash or photo.phash)
             yield [replace(made, caption=caption.text) for caption in result.captions]
 
@@ -174,21 +175,22 @@ class Loading:
                     continue
             else:
                 self._ids.add(found.photo)
-                self.counts += Counts(
-                    with_folder=with_folder or found.id_taken,
-                    elsewhere=not found.id_taken and photo.image_id != found.photo.image_id,
-                )
-                if not self._note_captions(found):
+                elsewhere = not found.id_taken and photo.image_id != found.photo.image_id
+                self.counts += Counts(with_folder=found.id_taken, elsewhere=elsewhere)
+                if not self._note_captions(found, with_folder and not found.id_taken):
                     uncaptioned.append(found.photo)
                     continue
             bar.update()
         return uncaptioned + self._select_uncaptioned(again, bar, with_folder=True) if again else uncaptioned
 
-    def _note_captions(self, found: LookedUp) -> bool:
+    def _note_captions(self, found: LookedUp, longer_id: bool) -> bool:
         """Note captions of an earlier index; gives whether the photo has captions now."""
         has_captions = found.captioned or bool(found.captions)
         self._captions_taken_over += found.captions
-        self.counts += Counts(known=has_captions, taken_over=bool(found.captions))
+        with_folder = longer_id and has_captions
+        self.counts += Counts(known=has_captions, taken_over=bool(found.captions), with_folder=with_folder)
+        if longer_id and not has_captions:
+            self._longer_ids.add(found.photo.image_id)  # counted with its caption: it may be no photo
         return has_captions
 
     def _with_folder(self, photo: CaptionRecord, owner: str) -> CaptionRecord | None:

@@ -181,6 +181,24 @@ class TestEqualNames:
         assert index.documents == whole.documents
         assert {one.image_id for one in index.held} >= {f"b/{number}.jpg" for number in range(photos)}
 
+    def test_a_photo_that_cannot_be_read_gets_no_id_and_counts_for_none(
+        self, tmp_path: Path, fresh_where: str
+    ) -> None:
+        for number, name in enumerate(("a/1.png", "b/1.png", "a/2.png", "b/2.png")):
+            write_noise(tmp_path / name, number)
+        (tmp_path / "b" / "2.png").write_bytes(b"no photo")
+        found = [FolderSource(tmp_path / name) for name in "ab"]
+        with open_index(fresh_where, create=True) as index:
+            for fill in (build, add):
+                report = fill(index, found, captioning(ColourCaptioner()))
+                assert (report.with_folder, len(report.problems)) == (1, 1)
+            assert set(index.images()) == {"1.png", "b/1.png", "2.png"}
+            (tmp_path / "b" / "1.png").write_bytes(b"no photo")
+            report = add(index, found, captioning(ColourCaptioner()))
+            assert (report.with_folder, len(report.problems)) == (1, 2), (
+                "one has its id by its earlier caption"
+            )
+
     def test_an_id_that_a_photo_below_the_other_folder_has_is_taken_as_well(self, tmp_path: Path) -> None:
         for name in ("p/1.jpg", "p/b/1.jpg", "b/1.jpg"):
             write_photo(tmp_path / name)
@@ -210,7 +228,7 @@ class TestEqualNames:
         index = DraftingIndex([photo("1.jpg", "a", **by), photo("b/1.jpg", "b", **by)])
         given = [photo("1.jpg", bucket) for bucket in "cba"]
         report = add(index, [Listed(*given)], captioning(ColourCaptioner()))
-        assert (report.known, report.with_folder) == (2, 2)
+        assert (report.known, report.with_folder) == (2, 1)
         (problem,) = report.problems  # no captioner opens it here
         assert problem.where == "s3://host/c/1.jpg" and "belongs to" not in problem.reason
 
