@@ -9,8 +9,8 @@ first_index() {
     return
   fi
   case $said in
-    *"no such index"*) indexer build --jsonl "${SAMPLE:-/opt/sample.jsonl}" --rejects /tmp/rejected.jsonl ;;
-    # An index that is there and cannot be read now is not replaced.
+    *"no such index; make it"*) indexer build --jsonl "${SAMPLE:-/opt/sample.jsonl}" --rejects /tmp/rejected.jsonl ;;
+    # An index that cannot be read now, or that only lost its name, is not replaced.
     *) echo "$said" >&2; exit 1 ;;
   esac
 }

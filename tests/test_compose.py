@@ -21,9 +21,11 @@ import yaml
 
 from es_mappings import SCHEMA_VERSION, index_template
 from indexer.elastic import ElasticIndex
+from indexer.elastic.connection import connect, parse
 from indexer.records import KEYWORD_FIELDS, RECORD_FIELDS, CaptionRecord
 from search.web.server import END_SECONDS
 from tests.conftest import ROOT, remove_indices
+from tests.indexer.elastic.dogs import built, concrete
 
 FILE = ROOT / "docker-compose.yml"
 BIN = Path(sys.executable).parent
@@ -288,6 +290,23 @@ def test_a_first_index_is_made_once_and_never_replaces_another(elasticsearch_url
             again = enter("first-index", CAPTION_INDEX=where, SAMPLE=sample)
             assert again.returncode == 0, again.stderr
             assert index.status().captions == 9
+    finally:
+        remove_indices(elasticsearch_url, name)
+
+
+@pytest.mark.elasticsearch
+def test_indices_that_only_lost_their_name_are_neither_replaced_nor_deleted(elasticsearch_url: str) -> None:
+    """As a restore leaves them that does not restore aliases."""
+    name = f"test-nameless-{os.getpid()}"
+    where, sample = f"{elasticsearch_url}/{name}", str(ROOT / "docker" / "sample.jsonl")
+    try:
+        kept = [built(where, number, keep=5) for number in (1, 2, 3)]
+        with connect(parse(where)) as client:
+            client.indices.delete_alias(index=kept[-1], name=name)
+        failed = enter("first-index", CAPTION_INDEX=where, SAMPLE=sample)
+        assert failed.returncode == 1
+        assert f"{kept[-1]} is kept; let the name stand for it with `indexer rollback" in failed.stderr
+        assert concrete(where) == kept
     finally:
         remove_indices(elasticsearch_url, name)
 
