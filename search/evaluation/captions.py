@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from captioner.caption_files import json_lines
+from captioner.problem import Problem
 from captioner.stages import UNWATCHED, StageWatcher
 from search.errors import EvaluationError
 from search.evaluation.data import Captions
@@ -25,22 +27,26 @@ def read_captions(file: Path) -> Captions:
     Lines with an `error` are left out. Raises EvaluationError.
     """
     found: dict[str, list[str]] = {}
-    for number, line in enumerate(_lines(file), start=1):
-        try:
-            row = json.loads(line) if line.strip() else {"error": "empty"}
-            if "error" not in row:
-                name = Path(row.get("image_id") or row["image"]).name
-                found.setdefault(name, []).append(str(row["caption"]))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise EvaluationError(f"{file}: line {number}: not an object with image and caption") from None
+    try:
+        with file.open("rb") as stream:
+            for image, caption in _image_captions(stream, str(file)):
+                found.setdefault(image, []).append(caption)
+    except OSError as error:
+        raise EvaluationError(f"{file}: cannot be read ({error})") from None
     return {image: tuple(captions) for image, captions in found.items()}
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{file}: cannot be read ({error})") from None
+def _image_captions(stream: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
+    for line in json_lines(stream, name):
+        if isinstance(line, Problem):
+            raise EvaluationError(str(line))
+        where, row = line
+        if "error" in row:
+            continue
+        image, caption = row.get("image_id") or row.get("image"), row.get("caption")
+        if not isinstance(image, str) or not isinstance(caption, str):
+            raise EvaluationError(f"{where}: not an object with image and caption")
+        yield Path(image).name, caption
 
 
 def generate(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from captioner.caption_files import flickr8k_photos
 from captioner.digest import file_digest
 from indexer.records import CaptionRecord
 from indexer.sources.coco import CocoSource
@@ -43,7 +44,8 @@ def flickr8k(folder: Path, split: str, most: int | None = None) -> Photos:
     captions = _by_image(record for record in records if record.split == split)
     if not captions:
         raise EvaluationError(f"{folder}: no photos of the split {split!r}; {split}.txt names them")
-    return Photos({image: captions[image] for image in sorted(captions)[:most]}, folder / "images")
+    photos = flickr8k_photos(folder) or folder / "images"
+    return Photos({image: captions[image] for image in sorted(captions)[:most]}, photos)
 
 
 def coco_captions(files: Iterable[Path]) -> Captions:

@@ -22,6 +22,7 @@ from captioner.tokens import analyzer
 from search.cli import main
 from search.errors import EvaluationError
 from search.evaluation.captions import captions_of, read_captions
+from search.evaluation.data import flickr8k
 from search.evaluation.encoder_output import class_nouns, pooled_features
 from search.evaluation.engines import IndexRanker
 from search.evaluation.evaluation import Material, archive_captions, rows_with_material
@@ -141,6 +142,43 @@ def test_generated_captions_are_read_in_order_and_errors_left_out(tmp_path: Path
     file.write_text('{"image": "a.jpg"}\n')
     with pytest.raises(EvaluationError, match="line 1: not an object with image and caption"):
         read_captions(file)
+
+
+@pytest.mark.parametrize(
+    ("line", "image", "caption"),
+    [
+        pytest.param(
+            '{"image": "a.jpg", "caption": "a dog\u2028runs"}', "a.jpg", "a dog\u2028runs", id="U+2028"
+        ),
+        pytest.param('\ufeff{"image": "a.jpg", "caption": "a dog"}', "a.jpg", "a dog", id="byte order mark"),
+        pytest.param('{"image_id": 7, "caption": "a dog"}', "7", "a dog", id="a number for an id"),
+    ],
+)
+def test_a_file_of_captions_is_read_as_the_index_reads_it(
+    line: str, image: str, caption: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "captions.jsonl"
+    file.write_text(line + "\n", "utf-8")
+    assert read_captions(file) == {image: (caption,)}
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [("[1]", "line 1: is not a JSON object"), ('{"image": 7, "caption": "a"}', "line 1: not an object with")],
+)
+def test_a_bad_line_of_captions_is_named(line: str, complaint: str, tmp_path: Path) -> None:
+    file = tmp_path / "captions.jsonl"
+    file.write_text(line + "\n")
+    with pytest.raises(EvaluationError, match=complaint):
+        read_captions(file)
+
+
+@pytest.mark.parametrize("name", ["images", "Images"])
+def test_the_photos_of_flickr8k_lie_where_the_captioner_finds_them(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "captions.txt").write_text("image,caption\na.jpg,A dog .\n")
+    (tmp_path / "dev.txt").write_text("a.jpg\n")
+    assert flickr8k(tmp_path, "dev").paths() == [tmp_path / name / "a.jpg"]
 
 
 def test_the_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
