@@ -17,8 +17,6 @@ docs/captioner.md says what each gave.
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,6 +28,7 @@ from torch.nn import functional
 from captioner.cider import LONGEST
 from captioner.packed import Packed
 from captioner.vocabulary import PAD, UNK
+from captioner.warnings_off import WARNINGS_OFF
 
 if TYPE_CHECKING:
     from captioner.configuration import ConsensusSizes
@@ -45,9 +44,6 @@ SHARE = 0.15  # of the logarithm of how much more often the neighbours' captions
 FLOOR = 0.003  # added to both frequencies: otherwise a word that hardly any caption has would gain most
 #: All constants of the consensus: they are part of a model's identity, as they change captions.
 NUMBERS = (WEIGHT, NEAR, CLOSENESS, NEIGHBOURS, SHARPNESS, SHARE, FLOOR)
-
-#: Held while the process's filters of warnings are changed: two threads at once would leave them changed.
-_WARNINGS = threading.Lock()
 
 
 class Consensus(Packed["_Tables"]):
@@ -202,8 +198,7 @@ class _Tables:
         differences = consensus.photos * consensus.photo_scales.unsqueeze(1)
         counts, photos = consensus.counts.long(), consensus.entry_photos.long()
         # Torch warns that this layout is in beta. With the other one a lone photo takes twice as long.
-        with _WARNINGS, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        with WARNINGS_OFF:
             cosines = torch.sparse_csr_tensor(
                 functional.pad(counts.cumsum(0), (1, 0)),
                 photos,

@@ -5,7 +5,6 @@ Needs the extra `transformers`. Only safetensors are loaded and no code that com
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from captioner.model_name import model_name
 from captioner.outside import error_text
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner, is_out_of_memory
+from captioner.warnings_off import WARNINGS_OFF
 
 #: model_type in config.json -> the class that writes captions.
 CLASSES: Mapping[str, str] = MappingProxyType(
@@ -72,8 +72,7 @@ class TransformersCaptioner(StreamingCaptioner):
         if not folder.is_dir() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
             raise ModelError(f"{model}: no such folder, and a model's name has the form ORG/NAME")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with WARNINGS_OFF:
                 parts, commit = _load_parts(transformers, model)
         except ModelError:
             raise

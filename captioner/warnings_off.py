@@ -7,7 +7,7 @@ import warnings
 
 
 class _WarningsOff:
-    """No warnings while any thread decodes: Pillow warns of odd metadata and large images.
+    """No warnings while any thread is inside: Pillow warns of odd metadata, torch of sparse tensors.
 
     `warnings.catch_warnings` alone changes the filters of all threads, and of two that overlap the
     last one out would leave them changed for good. The first one in changes them, the last one out

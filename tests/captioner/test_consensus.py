@@ -23,6 +23,7 @@ from captioner.decode import Hypothesis
 from captioner.errors import DataError
 from captioner.train.consensus_fit import CaptionStatistics, ConsensusRecipe, fit_consensus
 from captioner.vocabulary import UNK, Vocabulary
+from captioner.warnings_off import WARNINGS_OFF
 
 CAPTIONS = [
     [["a", "dog", "runs", "on", "grass"], ["the", "brown", "dog", "runs"]],
@@ -233,6 +234,29 @@ def test_threads_that_use_it_for_the_first_time_together_leave_all_warnings_on(m
         for _ in range(20):
             new = [copy.deepcopy(made) for _ in range(4)]
             assert len(set(threads.map(use, new))) == 1
+    assert list(warnings.filters) == before
+
+
+def test_tables_made_while_a_photo_is_opened_leave_warnings_as_they_were(
+    made: Consensus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The photo's opener is done first; each of the two would put back what it met."""
+    inside, opened = threading.Event(), threading.Event()
+    make = torch.sparse_csr_tensor
+
+    def make_slowly(*arguments: object, **options: object) -> Tensor:
+        inside.set()
+        assert opened.wait(60)
+        return make(*arguments, **options)  # type: ignore[call-overload, no-any-return]
+
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(1) as threads:
+        with WARNINGS_OFF:
+            monkeypatch.setattr(torch, "sparse_csr_tensor", make_slowly)
+            tables = threads.submit(copy.deepcopy(made).unpacked)
+            assert inside.wait(60)
+        opened.set()
+        tables.result()
     assert list(warnings.filters) == before
 
 
