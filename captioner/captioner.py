@@ -14,7 +14,8 @@ from torch import Tensor
 
 from captioner.checkpoint import Checkpoint, load
 from captioner.cpu_decoder import faster_decoder
-from captioner.decode import Decoding, Hypothesis, decode, usual_beam, usual_decoding
+from captioner.decode import Decoding, Hypothesis, decode
+from captioner.decoding_settings import usual_beam, usual_decoding
 from captioner.device import choose_device, lower_precision
 from captioner.effort import USUAL_BEAM, Effort
 from captioner.finding import find_model

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from captioner.cider import CiderD
-from captioner.decode import decode, usual_decoding
+from captioner.decode import decode
+from captioner.decoding_settings import usual_decoding
 from captioner.guided import guided
 from captioner.model import CaptionModel
 from captioner.stages import UNWATCHED, StageWatcher

@@ -10,8 +10,9 @@ import torch
 from captioner import cpu_decoder
 from captioner.configuration import CONFIGURATIONS
 from captioner.cpu_decoder import HalvedDecoder, faster_decoder
-from captioner.decode import decode, usual_decoding
+from captioner.decode import decode
 from captioner.decoders import AttentionDecoder
+from captioner.decoding_settings import usual_decoding
 from captioner.model import CaptionModel
 from tests.captioner.worlds import TINY, WORDS
 

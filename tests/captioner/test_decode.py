@@ -12,13 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from captioner.configuration import ConsensusSizes
-from captioner.decode import Decoding, decode, sample, usual_decoding
+from captioner.decode import Decoding, decode, sample
 from captioner.decoders import State
-from captioner.model import CaptionModel
 from captioner.vocabulary import END
-from tests.captioner.worlds import TINY
-from tests.captioner.worlds import WORDS as VOCABULARY
 
 WORDS = 5  # ids 0..4, END among them
 
@@ -317,14 +313,3 @@ def test_a_caption_uses_one_word_of_a_group(seed: int) -> None:
 def test_a_run_may_be_repeated_where_nothing_is_said() -> None:
     [[found]] = decode(ToyDecoder(1), features(1.0), Decoding(beam=1, max_words=12, barred=(END,)))
     assert len(set(found.ids)) < len(found.ids)
-
-
-def test_runners_up_are_for_a_consensus_that_chooses_in_one_beam() -> None:
-    plain = CaptionModel(TINY, len(VOCABULARY))
-    choosing = CaptionModel(
-        dataclasses.replace(TINY, consensus=ConsensusSizes(1, 1, 1, 1, 1)), len(VOCABULARY)
-    )
-    assert not usual_decoding(plain, VOCABULARY, 3).runners_up
-    assert usual_decoding(choosing, VOCABULARY, 3).runners_up
-    assert not usual_decoding(choosing, VOCABULARY, 3, groups=2).runners_up
-    assert not usual_decoding(choosing, VOCABULARY, 1).runners_up

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from captioner.configuration import CONFIGURATIONS
-from captioner.decode import decode, usual_decoding
+from captioner.decode import decode
 from captioner.decoders import AttentionDecoder, Decoder
+from captioner.decoding_settings import usual_decoding
 from captioner.detector import WordDetector
 from captioner.doubt import MOST, SHARE, SUBJECTS, Subject, doubt_of
 from captioner.guided import guided

@@ -16,7 +16,8 @@ from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS, ConsensusSizes
 from captioner.consensus import Consensus
 from captioner.datasets import CaptionedPhoto
-from captioner.decode import decode, usual_decoding
+from captioner.decode import decode
+from captioner.decoding_settings import usual_decoding
 from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
