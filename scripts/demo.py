@@ -72,12 +72,25 @@ def gather() -> tuple[Path, Path]:
     return Path(shutil.copyfile(query, OUTPUT / f"query{query.suffix}")), folder
 
 
-def run(*command: str) -> None:
+def program(name: str) -> str:
+    """As a shell finds it from here: nobody need have entered the environment that the demo runs in."""
+    return os.path.relpath(Path(sys.executable).parent / name)
+
+
+def run(name: str, *words: str) -> None:
     """Show a command as one would type it, and run it; the demo ends with the first that fails."""
+    command = [program(name), *words]
     print(f"\n$ {shlex.join(command)}", flush=True)
-    finished = subprocess.run([str(Path(sys.executable).parent / command[0]), *command[1:]])
+    finished = subprocess.run(command)
     if finished.returncode:
         sys.exit(finished.returncode)
+
+
+def advise(index: str) -> None:
+    """What to do next."""
+    print("Now try your own:")
+    for words in ("similar PHOTO", "text 'a cat'"):
+        print(f"  {program('search')} {words} --index {index}")
 
 
 def main() -> None:
@@ -87,9 +100,7 @@ def main() -> None:
     run("indexer", "build", "--folder", str(folder), "--index", index)
     run("search", "similar", str(query), "--index", index, "--montage", str(montage), "--html", str(page))
     print(f"\nThe montage is {montage}, the page is {page}.")
-    print(
-        f"Now try your own:  search similar PHOTO --index {index}   or   search text 'a cat' --index {index}"
-    )
+    advise(index)
 
 
 if __name__ == "__main__":

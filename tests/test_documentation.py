@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 
 from captioner import Captioner, train
 from captioner.cli import main as captioner_command
+from indexer import open_index
 from indexer.cli import main as indexer_command
 from search.cli import main as search_command
 from tests.captioner.worlds import coloured_photos, write_jsonl
@@ -24,6 +26,9 @@ from tests.conftest import ROOT
 from tests.documents import furnish
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: The programs as a line of a shell begins with them.
+PROGRAMS = ("captioner ", "indexer ", "search ")
+NAMES_THE_INDEX = "export CAPTION_INDEX"
 BIN = Path(sys.executable).parent
 COMMANDS = {"captioner": captioner_command, "indexer": indexer_command, "search": search_command}
 
@@ -50,7 +55,7 @@ def readme_commands() -> list[str]:
 
 
 def project_commands() -> list[str]:
-    return [line for line in readme_commands() if line.split()[0] in ("captioner", "indexer", "search")]
+    return [line for line in readme_commands() if line.startswith(PROGRAMS)]
 
 
 @pytest.fixture(scope="module")
@@ -90,18 +95,60 @@ def test_the_readmes_commands_run_from_top_to_bottom(
     """In order, since each builds on the index that those before it made.
 
     All in this process: some twenty would import torch. That the three programs start, the test above shows.
+    No server answers here, so what the README builds on one is built on the index named last.
     """
     monkeypatch.delenv("CAPTION_INDEX", raising=False)
     monkeypatch.chdir(workplace)
     ran = 0
-    for line in project_commands():
-        if line.startswith(NOT_RUN):
+    for line in readme_commands():
+        if line.startswith(f"{NAMES_THE_INDEX}=") and "http" not in line:
+            monkeypatch.setenv("CAPTION_INDEX", line.partition("=")[2])
+        if not line.startswith(PROGRAMS) or line.startswith(NOT_RUN):
             continue
         command, *words = shlex.split(line.replace("~", str(workplace)))
         finished = CliRunner().invoke(COMMANDS[command], words)
         assert finished.exit_code == 0, f"$ {line}\n{finished.output}{finished.exception}"
         ran += 1
     assert ran >= 10
+    assert "folder" in indexed_sources(workplace / "caption-index")
+
+
+def indexed_sources(index: Path) -> set[str]:
+    with open_index(index) as opened:
+        return set(opened.status().sources)
+
+
+def test_the_readmes_builds_drop_no_photos_that_it_had_captioned() -> None:
+    """A build replaces its index, and whoever types the README from top to bottom would caption again."""
+    index, built = "caption-index", []
+    for line in readme_commands():
+        if line.startswith(f"{NAMES_THE_INDEX}="):
+            index = line.partition("=")[2]
+        if line.startswith("indexer build "):
+            named = re.search(r" --index (\S+)", line)
+            built.append(named[1] if named else index)
+    assert built.count("caption-index") == 1
+    assert "web-index" in built
+
+
+def test_a_shell_finds_the_readmes_commands() -> None:
+    """They are in the environment that the README makes, so it must be entered before the first of them."""
+    lines = readme_commands()
+    (entered,) = [n for n, line in enumerate(lines) if ".venv/bin/activate" in line]
+    assert entered < min(n for n, line in enumerate(lines) if line.startswith(("pip ", *PROGRAMS)))
+
+
+def test_the_demo_names_commands_that_a_shell_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has entered the environment that `make demo` made."""
+    monkeypatch.chdir(tmp_path)
+    demo = runpy.run_path(str(ROOT / "scripts" / "demo.py"))
+    demo["run"]("search", "--version")
+    demo["advise"]("an-index")
+    told = re.findall(r"\S*\bsearch (?=--version|similar|text)", capfd.readouterr().out)
+    assert len(told) == 3
+    assert all(Path(command.strip()).is_file() for command in told)
 
 
 def test_the_readmes_python_runs(workplace: Path) -> None:
