@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from indexer.records import CaptionRecord
-from search.hits import Folded, ScoredCaption
+from search.scored import Folded, ScoredCaption
 
 #: At most this many of the 64 bits differ between two copies of one picture.
 NEAR = 6

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from indexer.records import RECORD_FIELDS, Candidate, CaptionRecord, Document, Position
+from indexer.records import RECORD_FIELDS, CaptionRecord, Document
 from search.asked import NOTHING, Asked
 from search.cursor import LONGEST, Cursor, encode
 from search.jaccard import Explanation, Similarity, explain, similarity
 from search.reply import Reply
+from search.scored import Folded
 
 if TYPE_CHECKING:  # Pillow is not needed to search
     from captioner.photo import Photo
@@ -167,33 +168,6 @@ class Answer:
     results: Results | None = None
     error: str | None = None
     photo: Photo | None = field(default=None, repr=False)  # the picture to show beside the hits
-
-
-# These are tuples, since an answer has many: frozen dataclasses take three times as long to make.
-class Folded(NamedTuple):
-    """An image by its best caption, and its near duplicates among the lower ranks that were looked at."""
-
-    best: ScoredCaption
-    duplicates: tuple[str, ...] = ()
-
-
-class ScoredCaption(NamedTuple):
-    """A caption of the index with its similarity to the query."""
-
-    document: Document
-    similarity: Similarity
-    position: Position  # its place in the engine's order
-    strand: int = 0  # which of the query's captions it was scored against
-
-    @property
-    def image_id(self) -> str:
-        return self.document.record.image_id
-
-
-def score(query: frozenset[str], candidate: Candidate, strand: int = 0) -> ScoredCaption:
-    """Count the similarity of a candidate from the two sets: no engine's number is trusted."""
-    counted = similarity(query, candidate.document.tokens)
-    return ScoredCaption(candidate.document, counted, candidate.position, strand)
 
 
 def as_hit(folded: Folded, rank: int, asked: Sequence[Asked]) -> Hit:

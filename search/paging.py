@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from indexer.contract import View
 from indexer.records import Document, Filters, Position
 from search.cursor import Cursor
-from search.hits import Folded, ScoredCaption
 from search.jaccard import Similarity, compare, similarity
+from search.scored import Folded, ScoredCaption
 from search.strand import Strand, engine_order
 
 

@@ -17,9 +17,9 @@ from indexer.records import Candidates, Query
 from search.asked import Asked
 from search.cursor import Cursor, decode, fingerprint
 from search.folding import fold_duplicates, picture_hash
-from search.hits import Folded, ScoredCaption
 from search.jaccard import fold, rank, reaches
 from search.paging import EarlierPages, Unshown, next_cursor
+from search.scored import Folded, ScoredCaption
 from search.strand import Strand, engine_order
 from search.wanted import Wanted
 

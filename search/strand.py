@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexer.records import Candidates, Position, Query
-from search.hits import ScoredCaption, score
 from search.jaccard import certified
+from search.scored import ScoredCaption, score
 
 
 class Strand:

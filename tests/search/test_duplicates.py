@@ -23,8 +23,8 @@ from indexer.sources import FolderSource
 from search.cli import main
 from search.duplicates import NearCopies, near_copies, spare_files
 from search.folding import NEAR, fold_duplicates
-from search.hits import ScoredCaption
 from search.jaccard import Similarity
+from search.scored import ScoredCaption
 from tests.conftest import PHOTOS
 from tests.indexer.fakes import captioning
 from tests.indexer.memory import MemoryIndex

@@ -13,8 +13,8 @@ from captioner.photo import hash_distance
 from indexer.records import CaptionRecord, Document, Position
 from search.errors import QueryError
 from search.folding import NEAR, fold_duplicates
-from search.hits import ScoredCaption
 from search.jaccard import Similarity, rank
+from search.scored import ScoredCaption
 from search.searcher import Searcher
 from tests.indexer.memory import MemoryIndex
 from tests.indexer.test_hashes import near as near_hashes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from indexer.records import Candidate, Candidates, CaptionRecord, Document, Position, Query
-from search.hits import ScoredCaption
 from search.jaccard import Similarity
+from search.scored import ScoredCaption
 from search.strand import Strand
 
 CAT = frozenset({"cat"})
