@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -35,6 +37,7 @@ from indexer.elastic.status import status_of
 from indexer.errors import (
     IndexClosedError,
     IndexDamagedError,
+    IndexerError,
     IndexIncompleteError,
     IndexMismatchError,
     IndexNotFoundError,
@@ -43,6 +46,8 @@ from indexer.given import listed
 from indexer.places import places_by_image
 from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
 from indexer.storable import Storable
+
+_log = logging.getLogger("indexer.elastic")
 
 #: Above this size (bytes) merging into one segment costs more than it gives.
 _MERGE_UP_TO = 20 * 1024**3
@@ -186,17 +191,17 @@ class ElasticDraft(Draft):
                 f"{self._address.where}: {self._draft.index} holds {count} captions instead of {expected}; "
                 "readers keep the old index; build again"
             )
-        for step in (
-            self._merge,
-            self._serve,
-            self._lock.confirm,
-            self._record_origin,
-            self._go_live,
-            partial(remove_old, self._client, self._address, self._keep),
-        ):
+        for step in (self._merge, self._serve, self._record_origin):
             self._ask(step)
+        # Asked before it is live: what comes after that cannot fail the build.
+        status = self._ask(lambda: status_of(self._client, self._address.where, self._draft))
+        superseded = self._ask(self._superseded)
+        for step in (self._lock.confirm, self._go_live):
+            self._ask(step)
+        self._live.remember(replace(self._draft, live=True, draft=False))
+        self._remove(superseded)
         self.close()
-        return self._ask(lambda: status_of(self._client, self._address.where, self._live.look_up()))
+        return status
 
     def _merge(self) -> None:
         """One segment answers about twice as fast as the dozens that loading leaves."""
@@ -220,12 +225,37 @@ class ElasticDraft(Draft):
         made = {"built_at": now(), "models": models}
         meta = {**self._draft.meta, "before": live.index if live else "", **made}
         self._client.indices.put_mapping(index=self._draft.index, meta=meta)
+        self._draft = replace(self._draft, meta=meta)
+
+    def _superseded(self) -> list[str]:
+        """Left-over drafts and, beyond `keep`, generations, once this one is live.
+
+        Those that were live last are kept first.
+        """
+        found = generations(self._client, self._address)
+        every = [replace(one, live=one.index == self._draft.index) for one in found]
+        others = [one for one in every if not one.live]
+        published = [one for one in reversed(others) if not one.draft]
+        kept = list(dict.fromkeys(one.index for one in (*lineage(every), *published)))[: self._keep]
+        return [one.index for one in others if one.index not in kept]
 
     def _go_live(self) -> None:
         """Move the name here and drop the draft's alias, in one call: it is never both, nor neither."""
         index = self._draft.index
         no_draft = {"remove": {"index": index, "alias": draft_alias(index)}}
         move_alias(self._client, self._address, index, no_draft)
+
+    def _remove(self, indices: Iterable[str]) -> None:
+        """Delete old ones. What a snapshot reads, say, cannot be deleted now; the next build tries again."""
+        left: dict[str, IndexerError] = {}
+        for index in indices:
+            try:
+                self._ask(partial(self._delete, index))
+            except IndexerError as error:
+                left[index] = error
+        if left:
+            told = "the new index is live; %s could not be deleted, the next build tries again (%s)"
+            _log.warning(told, ", ".join(left), next(iter(left.values())))
 
     def close(self) -> None:
         self._closed = True
@@ -249,16 +279,6 @@ def _indices_of_alias(client: Elasticsearch, address: Address) -> list[str]:
         return list(client.indices.get_alias(name=address.name))
     except elasticsearch.NotFoundError:
         return []
-
-
-def remove_old(client: Elasticsearch, address: Address, keep: int) -> None:
-    """Delete left-over drafts and, beyond `keep`, generations; those that were live last are kept first."""
-    every = generations(client, address)
-    published = [one for one in reversed(every) if not one.draft and not one.live]
-    kept = list(dict.fromkeys(one.index for one in (*lineage(every), *published)))[:keep]
-    for one in every:
-        if not one.live and one.index not in kept:
-            client.indices.delete(index=one.index, ignore_unavailable=True)
 
 
 def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str | None = None) -> None:

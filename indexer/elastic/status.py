@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import elasticsearch
 from elasticsearch import Elasticsearch
 
@@ -54,16 +56,27 @@ def _empty(where: str) -> IndexStatus:
 
 
 def _details(client: Elasticsearch, live: Generation) -> dict[str, str | int | float]:
-    """The engine's own facts; each is left out where the user's role does not permit to ask for it."""
+    """The engine's own facts; what the user's role, or a gateway, does not let be asked is left out."""
     details: dict[str, str | int | float] = {"index": live.index}
-    try:
-        stats = client.indices.stats(index=live.index, metric=["store", "segments"])
-        details["bytes"] = stats["_all"]["total"]["store"]["size_in_bytes"]
-        details["segments"] = stats["_all"]["primaries"]["segments"]["count"]
-        details["shards"] = stats["_shards"]["total"]
-        details["health"] = client.cluster.health(index=live.index)["status"]
-        nodes = client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
-        details["version"] = next(iter(nodes.values()))["version"]
-    except elasticsearch.AuthorizationException:
-        pass
+    for ask in (_sizes, _health, _version):
+        with suppress(elasticsearch.ApiError):
+            details |= ask(client, live.index)
     return details
+
+
+def _sizes(client: Elasticsearch, index: str) -> dict[str, int]:
+    stats = client.indices.stats(index=index, metric=["store", "segments"])
+    return {
+        "bytes": stats["_all"]["total"]["store"]["size_in_bytes"],
+        "segments": stats["_all"]["primaries"]["segments"]["count"],
+        "shards": stats["_shards"]["total"],
+    }
+
+
+def _health(client: Elasticsearch, index: str) -> dict[str, str]:
+    return {"health": client.cluster.health(index=index)["status"]}
+
+
+def _version(client: Elasticsearch, _: str) -> dict[str, str]:
+    nodes = client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
+    return {"version": next(iter(nodes.values()))["version"]}
