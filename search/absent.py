@@ -8,7 +8,7 @@ from reprlib import Repr
 
 from indexer.contract import CaptionIndex
 from indexer.records import CaptionRecord, Filters
-from search.query import sampled
+from search.sample import sampled
 
 #: Images drawn to name values from, and the most values named.
 _DRAWN, _NAMED = 200, 3

@@ -27,12 +27,11 @@ from search.command_options import (
 from search.counting import NamedCount
 from search.errors import SearchError
 from search.hits import Answer
-from search.negation import how_to_exclude
+from search.negation import how_to_exclude, split_excluded
 from search.other_captioner import other_captioner
 from search.output import Why, named, show
 from search.photo_or_words import as_captions, indexed, missing
 from search.photo_question import IndexedImage
-from search.query import written
 from search.question import Question, of_captions, of_image
 from search.searcher import Searcher
 
@@ -86,7 +85,7 @@ def text(caption: str, **options: Any) -> None:
     request = read_request(options)
     if is_file(caption):
         tell(f"{caption} is a file; `search similar` searches by photos")
-    caption, excluded = written(caption)
+    caption, excluded = split_excluded(caption)
     request = replace(request, without=request.without + excluded)
     with request.open() as searcher:
         question = _blended(searcher, caption, request) or of_captions(searcher.index.view(), [caption])

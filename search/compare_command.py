@@ -15,8 +15,8 @@ from search.command_options import html_option, index_option
 from search.compare import captions_by, side_by_side
 from search.output import terminal_width
 from search.photo_or_words import check_photos
-from search.query import sampled
 from search.render.ways import ways_text
+from search.sample import sampled
 
 
 @click.command()

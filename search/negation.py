@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from captioner.tokens import Analyzer, analyzer, own_tokens, words
 
 _NEGATING = frozenset("no not n't nor neither without".split())
+#: A word that begins with a hyphen: no caption has one so, and "T-shirt" and " - " are something else.
+_EXCLUDED = re.compile(r"(?<!\S)-(?=[^\W\d_])(\S+)")
 
 
 def negated(caption: str, tokens: frozenset[str], analyzer_name: str) -> list[str]:
@@ -33,3 +36,9 @@ def how_to_exclude(denied: Iterable[str]) -> str:
     each = list(dict.fromkeys(denied))
     written, options = " ".join(f"-{word}" for word in each), " ".join(f"--without {word}" for word in each)
     return f'"no", "not" and "without" mean nothing in a query; to keep a word away: {written}, or {options}'
+
+
+def split_excluded(text: str) -> tuple[str, tuple[str, ...]]:
+    """What people write into a search: the caption, and the words that they do without ("dog -beach")."""
+    excluded = tuple(_EXCLUDED.findall(text))
+    return (" ".join(_EXCLUDED.sub("", text).split()), excluded) if excluded else (text, ())

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from captioner.effort import USUAL_BEAM, Effort
@@ -18,7 +19,6 @@ from indexer.given import listed
 from search.asked import Asked, analysed, check_analyzer
 from search.elapsed import milliseconds_since
 from search.errors import QueryError
-from search.query import blended
 from search.question import Question, asked_of_image, of_captions
 
 if TYPE_CHECKING:
@@ -119,6 +119,18 @@ def _blended(liked: Sequence[Asked], unliked: Sequence[Asked]) -> tuple[Asked, t
     caption = " + ".join(one.caption for one in liked) + "".join(f" - {one.caption}" for one in unliked)
     ignored = tuple(one.caption for one in unliked if taken.isdisjoint(one.tokens))
     return Asked(caption, tokens, liked[0].analyzer), ignored
+
+
+def blended(liked: Sequence[frozenset[str]], unliked: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Tokens that stand in a larger share of the liked than of the unliked sets."""
+    if not liked:
+        raise QueryError("give at least one example of what to find")
+    tokens = frozenset[str]().union(*liked)
+    return frozenset(token for token in tokens if _share(token, liked) > _share(token, unliked))
+
+
+def _share(token: str, sets: Sequence[frozenset[str]]) -> Fraction:
+    return Fraction(sum(token in one for one in sets), len(sets)) if sets else Fraction(0)
 
 
 def _noted(photos: Iterable[Photo], taken: deque[Photo]) -> Iterator[Photo]:

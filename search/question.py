@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from indexer.contract import View
 from indexer.given import listed
 from indexer.records import Document
 from search.asked import Asked, analysed, with_analyzer
-from search.errors import NoImageError, QueryError
-from search.query import distinct, representative
+from search.errors import NoImageError, QueryError, nothing_to_search_for
+from search.jaccard import similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,28 @@ def document_of_image(view: View, image_id: str) -> Document:
     if not documents:
         raise NoImageError(image_id, view.where)
     return representative(documents)
+
+
+def distinct(asked: Iterable[Asked]) -> tuple[Asked, ...]:
+    """The first caption for each set of tokens. One without tokens is left out if there are others."""
+    first: dict[frozenset[str], Asked] = {}
+    for one in asked:
+        first.setdefault(one.tokens, one)
+    if len(first) > 1:
+        first.pop(frozenset(), None)
+    if not first:
+        raise QueryError(nothing_to_search_for("give at least one caption"))
+    return tuple(first.values())
+
+
+def representative(documents: Sequence[Document]) -> Document:
+    """The caption that agrees best with the others of its image (largest sum of Jaccard similarities).
+
+    One caption, rather than all words of all captions: a union is larger than any caption can match, and a
+    hit could not be explained by one sentence beside another. Ties go to the caption that sorts first.
+    """
+
+    def agreement(document: Document) -> Fraction:
+        return sum((similarity(document.tokens, other.tokens).exact for other in documents), Fraction(0))
+
+    return max(sorted(documents, key=lambda document: document.record.caption), key=agreement)

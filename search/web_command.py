@@ -25,9 +25,9 @@ from search.command_options import (
 )
 from search.errors import NoWordError
 from search.hits import Answer
+from search.negation import split_excluded
 from search.output import show
 from search.photo_or_words import check_photos, is_photo
-from search.query import written
 from search.web_search import Found, Watch, nothing_found, search_web
 
 
@@ -75,7 +75,7 @@ def web(
     photo = Path(query) if is_photo(query) else None
     check_photos([query] if photo else [])
     photo_captioner = open_captioner(captioner)
-    caption, excluded = ("", ()) if photo else written(query)
+    caption, excluded = ("", ()) if photo else split_excluded(query)
     excluded += without
     shown = Output(as_json, html, montage)
     try:

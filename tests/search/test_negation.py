@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from captioner.tokens import analyzer
-from search.negation import how_to_exclude, negated
+from search.negation import how_to_exclude, negated, split_excluded
 from tests.search.worlds import searcher_of
 
 
@@ -64,3 +64,24 @@ def test_an_answer_tells_them_once() -> None:
 
 def test_how_to_say_it() -> None:
     assert how_to_exclude(["hat", "shoes", "hat"]).endswith(": -hat -shoes, or --without hat --without shoes")
+
+
+@pytest.mark.parametrize(
+    ("text", "caption", "without"),
+    [
+        ("a dog -beach", "a dog", ("beach",)),
+        ("a dog -beach -élan  runs", "a dog runs", ("beach", "élan")),
+        ("a dog -hot-dog,", "a dog", ("hot-dog,",)),
+        ("a  man in a T-shirt - two-tone", "a  man in a T-shirt - two-tone", ()),
+        ("-beach", "", ("beach",)),
+        ("-beach a dog", "a dog", ("beach",)),
+        ("-hot-dog -T-shirt", "", ("hot-dog", "T-shirt")),
+        ("T-shirt", "T-shirt", ()),
+        ("- a dog", "- a dog", ()),
+        ("-5 dogs", "-5 dogs", ()),
+        ("10 -5 --x -- -_", "10 -5 --x -- -_", ()),
+        ("", "", ()),
+    ],
+)
+def test_a_hyphen_before_a_word_does_without_it(text: str, caption: str, without: tuple[str, ...]) -> None:
+    assert split_excluded(text) == (caption, without)
