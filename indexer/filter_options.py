@@ -64,8 +64,8 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
 def filters(named: Mapping[str, Iterable[str]], conditions: Iterable[str] = ()) -> Filters:
     """Filters from field -> allowed values and from "field=value" conditions.
 
-    Spaces around a field and a value are ignored. Raises IndexerError for a condition without `=`, and for an
-    unknown field.
+    Spaces around a field are ignored; a value is what was given. Raises IndexerError for a condition without
+    `=`, and for an unknown field.
     """
     allowed: dict[str, list[str]] = {name: list(values) for name, values in named.items() if values}
     for condition in conditions:
@@ -78,4 +78,4 @@ def _field_and_value(condition: str) -> tuple[str, str]:
     name, equals, value = condition.partition("=")
     if not equals:
         raise IndexerError(f"a condition is written field=value, not {condition!r}")
-    return name.strip(), value.strip()
+    return name.strip(), value

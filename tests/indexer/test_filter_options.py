@@ -10,9 +10,14 @@ from indexer.records import Filters
 
 
 def test_filters_join_options_and_conditions() -> None:
-    conditions = ["license = CC BY=4.0 ", "source=folder", "source=coco"]
+    conditions = [" license=CC BY=4.0", "source=folder", "source=coco"]
     made = filters({"source": ("coco",), "kind": ()}, conditions)
     assert made == Filters({"source": ("coco", "folder"), "license": ("CC BY=4.0",)})
+
+
+def test_a_value_is_what_was_given_also_with_blanks_at_its_ends() -> None:
+    """A value that a caption has may have them, and `indexer delete` would find another one's."""
+    assert filters({}, ["license= CC BY "]) == Filters({"license": (" CC BY ",)})
 
 
 def test_no_filters() -> None:
