@@ -95,7 +95,7 @@ class TestCommand:
     def test_conditions_of_one_field_are_alternatives_and_of_several_all_hold(self, where: str) -> None:
         result = self.run(where, "--where", "source=coco", "--where", "kind=generated")
         assert (result.exit_code, result.output) == (0, "deleted 1 caption of 1 image\n")
-        result = self.run(where, "--where", "source=folder", "--where", "source = scraped")
+        result = self.run(where, "--where", "source=folder", "--where", "source =scraped")
         assert (result.exit_code, result.output) == (0, "deleted 4 captions of 4 images\n")
         with open_index(where) as index:
             assert {record.image_id for record in index.records()} == {"1", "3", "7", "8"}
