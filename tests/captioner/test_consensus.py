@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -244,10 +245,10 @@ def test_tables_made_while_a_photo_is_opened_leave_warnings_as_they_were(
     inside, opened = threading.Event(), threading.Event()
     make = torch.sparse_csr_tensor
 
-    def make_slowly(*arguments: object, **options: object) -> Tensor:
+    def make_slowly(*arguments: Any, **options: Any) -> Tensor:
         inside.set()
         assert opened.wait(60)
-        return make(*arguments, **options)  # type: ignore[call-overload, no-any-return]
+        return make(*arguments, **options)
 
     before = list(warnings.filters)
     with ThreadPoolExecutor(1) as threads:
