@@ -43,10 +43,13 @@ _T = TypeVar("_T")
 
 
 class ElasticIndex(CaptionIndex):
-    """The captions behind an alias. `keep` is how many older generations stay for `rollback`."""
+    """The captions behind an alias.
+
+    `keep` is how many older generations stay for `rollback`; with None all do, and drafts.
+    """
 
     engine = ElasticReader.engine
-    keep = 1
+    keep: int | None = 1
 
     def __init__(
         self, client: Elasticsearch, address: Address, live: Generation | None, retry: RetryPolicy

@@ -9,7 +9,7 @@ from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import SOURCE, to_document
 from indexer.elastic.engine import ElasticIndex
 from indexer.elastic.faults import clear_errors
-from indexer.elastic.generations import Generation, generations, live_generation, missing_error
+from indexer.elastic.generations import Generation, live_generation, missing_error
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import RetryPolicy
 from indexer.elastic.rollout import ElasticDraft
@@ -20,7 +20,7 @@ from indexer.records import AddReport, IndexStatus
 def migrate(where: str) -> IndexStatus | None:
     """Bring an index of another schema to the current one; None where it has that already.
 
-    The old one is kept, and so is all that was kept beside it.
+    The old one is kept, and so is all beside it: drafts, too, whose captions the next build takes over.
     """
     address = parse(where)
     with connect(address) as client:
@@ -30,13 +30,12 @@ def migrate(where: str) -> IndexStatus | None:
                 raise missing_error(client, address)
             if live.schema == SCHEMA_VERSION:
                 return None
-            keep = len(generations(client, address))
-        return _migrate(client, address, live, keep)
+        return _migrate(client, address, live)
 
 
-def _migrate(client: Elasticsearch, address: Address, live: Generation, keep: int) -> IndexStatus:
+def _migrate(client: Elasticsearch, address: Address, live: Generation) -> IndexStatus:
     index = ElasticIndex(client, address, live, RetryPolicy())
-    index.keep = keep
+    index.keep = None
     with index.draft(f"migrate {live.index}", live.analyzer) as draft:
         draft.begin_anew()
         report = copy_into(draft, client, address)

@@ -63,7 +63,7 @@ class ElasticDraft(Draft):
         key: str,
         analyzer: str,
         *,
-        keep: int,
+        keep: int | None,
         retry: RetryPolicy,
         live: LiveGeneration,
     ) -> None:
@@ -91,8 +91,9 @@ class ElasticDraft(Draft):
     def _open(self, key: str, analyzer: str) -> tuple[Generation, int]:
         """The draft that an earlier build of this key left and what it holds, or a new one.
 
-        A draft that is closed or has lost its shard may come back, so it stays until a build is published.
-        One that holds nothing, or was not made as a new one is, is deleted: it would refuse the same again.
+        One that is closed, has lost its shard, or does not take documents as one that is made now does, stays
+        until a build is published: it may come back, or its captions be taken over (`left_by_others`). One
+        that holds nothing is deleted.
         """
         for one in reversed(self._ask(partial(generations, self._client, self._address))):
             if one.draft_key != key or one.closed:
@@ -102,10 +103,10 @@ class ElasticDraft(Draft):
                     f"{self._address.where}: the unfinished build was begun with the analyzer "
                     f"{one.analyzer}, not {analyzer}"
                 )
-            held = self._count_or_lost(one) if one.as_made else 0
-            if held:
+            held = self._count_or_lost(one)
+            if held and one.as_made:
                 return one, held
-            if held is not None:
+            if held == 0:
                 self._ask(partial(self._delete, one.index))
         return self._ask(partial(create_generation, self._client, self._address, analyzer, draft=key)), 0
 
@@ -178,9 +179,9 @@ class ElasticDraft(Draft):
 
     @cached_property
     def _others(self) -> tuple[str, ...]:
-        """Drafts of other keys that can be read. Since the lock is held, nobody is writing them."""
+        """The other drafts that can be read. Since the lock is held, nobody is writing them."""
         every = self._ask(partial(generations, self._client, self._address))
-        drafts = (one for one in every if one.draft and one.draft_key != self._draft.draft_key)
+        drafts = (one for one in every if one.draft and one.index != self._draft.index)
         return tuple(one.index for one in drafts if not one.closed and self._count_or_lost(one))
 
     def publish(self) -> IndexStatus:
@@ -232,6 +233,8 @@ class ElasticDraft(Draft):
 
         Those that were live last are kept first.
         """
+        if self._keep is None:
+            return []
         found = generations(self._client, self._address)
         every = [replace(one, live=one.index == self._draft.index) for one in found]
         others = [one for one in every if not one.live]

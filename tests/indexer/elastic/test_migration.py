@@ -7,9 +7,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from es_mappings import SCHEMA_VERSION
+from captioner.tokens import DEFAULT
+from es_mappings import SCHEMA_VERSION, index_template
+from indexer.analyzers import known_analyzer
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
+from indexer.elastic.documents import to_source
 from indexer.elastic.generations import live_generation
 from indexer.elastic.migration import migrate
 from indexer.errors import IndexMismatchError, IndexNotFoundError
@@ -81,6 +84,41 @@ def test_a_migration_keeps_what_was_kept(elastic_where: str) -> None:
     status = migrate(elastic_where)
     assert status is not None
     assert concrete(elastic_where) == [*every, status.details["index"]]
+
+
+def test_an_interrupted_build_goes_on_after_a_migration(elastic_where: str) -> None:
+    built(elastic_where, 3)
+    with ElasticIndex.open(elastic_where) as index, index.draft("photos") as draft:
+        draft.add(dogs(2, "generated"))
+    make_older(elastic_where)
+    assert migrate(elastic_where) is not None
+    with ElasticIndex.open(elastic_where) as index, index.draft("photos") as draft:
+        assert draft.known_places("").keys() == {"image0", "image1"}
+
+
+def test_the_next_build_takes_over_what_an_interrupted_one_stored_with_the_schema_before(
+    elastic_where: str,
+) -> None:
+    """Of the same sources, as the user was told: that build cannot go on, but its captions are there."""
+    address, (dog,) = parse(elastic_where), dogs(1, "generated")
+    before = index_template(SCHEMA_VERSION - 1)
+    left = f"{address.name}-20200101-000000-000000"
+    with connect(address) as client:
+        client.indices.create(
+            index=left,
+            settings=before.settings,
+            mappings={**before.mappings, "_meta": {"schema": 1, "analyzer": DEFAULT, "build": "photos"}},
+            aliases={f"{left}-draft": {}},
+        )
+        source = to_source(dog, known_analyzer(elastic_where, DEFAULT), "2020-01-01T00:00:00+00:00")
+        client.index(index=left, id=dog.document_id, document=source, refresh=True)
+    with ElasticIndex.open(elastic_where, create=True) as index, index.draft("photos") as draft:
+        assert draft.known_places("") == {}
+        (held,) = draft.left_by_others([dog.image_id])
+        assert [document.record for document in held[dog.image_id]] == [dog]
+        draft.add([dog])
+        published = draft.publish().details["index"]
+    assert concrete(elastic_where) == [published]
 
 
 def test_a_concrete_index_is_not_migrated_by_its_own_name(elastic_where: str) -> None:
