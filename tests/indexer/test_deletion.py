@@ -112,7 +112,7 @@ class TestCommand:
             (["--from", "-", "--where", "source=coco"], 2, "--where cannot be combined with image ids"),
             (["--gone", ".", "--where", "source=coco"], 2, "--where cannot be combined with image ids"),
             (["--where", "model="], 2, "--where model= has no value; it would delete all that have no model"),
-            (["--where", "source=coco", "--where", " license = "], 2, "--where license= has no value"),
+            (["--where", "source=coco", "--where", " license ="], 2, "--where license= has no value"),
             ([], 2, "or give --from FILE, --gone DIR or --where"),
             (["--where", "source"], 2, "a condition is written field=value, not 'source'"),
             (["--where", "colour=red"], 1, "no field 'colour' to filter by"),
