@@ -141,7 +141,7 @@ def _run(where: str, host: str, port: int, settings: Settings, model: str, beam:
     with socket_on(host, port) as listener:
         index = open_index(where)
         _warn(host, settings)
-        load = _telling(index, loader(model))
+        load = telling(index, loader(model))
         app = create_app(index, load, settings, model=model, beam=beam)
         # uvicorn raises the signal that stopped it once more; stopping a server is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -162,7 +162,7 @@ def _end_in_time() -> None:
     end.start()
 
 
-def _telling(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callable[[], PhotoCaptioner]:
+def telling(index: CaptionIndex, load: Callable[[], PhotoCaptioner]) -> Callable[[], PhotoCaptioner]:
     """Loads the captioner, and tells where it cannot be, or another captioned the index's photos."""
 
     def loaded() -> PhotoCaptioner:

@@ -185,14 +185,14 @@ def test_an_error_of_the_source_comes_through_and_no_thread_is_left(captioner: C
 def test_an_error_of_a_worker_comes_through_and_no_thread_is_left(
     captioner: Captioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, calls = captioner._encoder, itertools.count()
+    whole, calls = captioner.features, itertools.count()
 
     def breaks(images: torch.Tensor) -> torch.Tensor:
         if next(calls) == 5:
             raise RuntimeError("the encoder is gone")
         return whole(images)
 
-    monkeypatch.setattr(captioner, "_encoder", breaks)
+    monkeypatch.setattr(captioner, "features", breaks)
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="the encoder is gone"):
         list(captioner.stream(pictures(60)))
@@ -221,14 +221,14 @@ def test_workers_compute_alone_and_all_others_keep_their_threads(
     captioner: Captioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: set[tuple[str, int]] = set()
-    whole = captioner._encoder
+    whole = captioner.features
 
     def noted(images: torch.Tensor) -> torch.Tensor:
         features = whole(images)
         found.add((threading.current_thread().name, torch.get_num_threads()))
         return features
 
-    monkeypatch.setattr(captioner, "_encoder", noted)
+    monkeypatch.setattr(captioner, "features", noted)
     with torch_threads(2):
         list(captioner.stream(pictures(11)))
         assert {threads for _, threads in found} == {1} and len(found) == 2
@@ -239,13 +239,13 @@ def test_a_lone_photo_is_captioned_here_with_all_threads(
     captioner: Captioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    whole = captioner._encoder
+    whole = captioner.features
 
     def noted(images: torch.Tensor) -> torch.Tensor:
         found.append((threading.current_thread(), torch.get_num_threads()))
         return whole(images)
 
-    monkeypatch.setattr(captioner, "_encoder", noted)
+    monkeypatch.setattr(captioner, "features", noted)
     with torch_threads(3):
         list(captioner.stream(pictures(1)))
     assert found == [(threading.current_thread(), 3)]
@@ -273,13 +273,13 @@ def test_a_captioner_may_be_sent_to_another_process(captioner: Captioner) -> Non
 
 def test_few_photos_share_the_threads_of_many(captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    whole = captioner._encoder
+    whole = captioner.features
 
     def noted(images: torch.Tensor) -> torch.Tensor:
         found.append((len(images), torch.get_num_threads()))
         return whole(images)
 
-    monkeypatch.setattr(captioner, "_encoder", noted)
+    monkeypatch.setattr(captioner, "features", noted)
     with torch_threads(4):
         list(captioner.stream(pictures(2)))
     assert found == [(1, 2), (1, 2)]
@@ -334,7 +334,7 @@ def test_a_single_photo_is_not_taken_for_many(captioner: Captioner, one: Any) ->
 def test_a_model_that_cannot_write_is_an_error_and_no_silence(
     captioner: Captioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(captioner, "_encoder", lambda images: torch.full((len(images), 4, 1280), torch.nan))
+    monkeypatch.setattr(captioner, "features", lambda images: torch.full((len(images), 4, 1280), torch.nan))
     with pytest.raises(ModelError, match="tiny: writes nothing, since its scores are no numbers"):
         list(captioner.stream(pictures(2)))
 
@@ -343,14 +343,14 @@ def test_batches_that_do_not_fit_in_memory_are_halved(
     captioner: Captioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = texts(list(captioner.stream(pictures(10))))
-    whole = captioner._encoder
+    whole = captioner.features
 
     def small_memory(images: torch.Tensor) -> torch.Tensor:
         if len(images) > 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return whole(images)
 
-    monkeypatch.setattr(captioner, "_encoder", small_memory)
+    monkeypatch.setattr(captioner, "features", small_memory)
     monkeypatch.setattr(captioner, "batch", 4)
     assert texts(list(captioner.stream(pictures(10)))) == expected
     assert captioner.batch == 1
@@ -362,7 +362,7 @@ def test_a_photo_that_alone_does_not_fit_gives_a_clear_error(
     def no_memory(images: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr(captioner, "_encoder", no_memory)
+    monkeypatch.setattr(captioner, "features", no_memory)
     monkeypatch.setattr(captioner, "batch", 4)
     with pytest.raises(ModelError, match="out of memory with a single photo"):
         list(captioner.stream(pictures(3)))
@@ -374,7 +374,7 @@ def test_other_errors_of_the_model_are_not_taken_for_lack_of_memory(
     def broken(images: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr(captioner, "_encoder", broken)
+    monkeypatch.setattr(captioner, "features", broken)
     with pytest.raises(RuntimeError, match="shapes differ"):
         list(captioner.stream(pictures(3)))
 

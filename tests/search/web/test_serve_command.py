@@ -24,7 +24,7 @@ from captioner.loader import loader
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.serve_command import _telling
+from search.serve_command import telling
 from tests.indexer.memory import MemoryIndex
 from tests.search.web.fakes import FakeCaptioner
 
@@ -130,11 +130,11 @@ def test_an_index_of_another_captioner_is_told_of_when_the_captioner_is_loaded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     records = [CaptionRecord("1", "a dog", kind="generated", model="small@1")]
-    assert _telling(MemoryIndex(records), FakeCaptioner)().identity
+    assert telling(MemoryIndex(records), FakeCaptioner)().identity
     assert "were captioned by small@1, those searched for by " in capsys.readouterr().err
     own = replace(records[0], model=FakeCaptioner().identity)
     for known in ([*records, own], [replace(records[0], model="")], [replace(records[0], kind="reference")]):
-        _telling(MemoryIndex(known), FakeCaptioner)()
+        telling(MemoryIndex(known), FakeCaptioner)()
         assert capsys.readouterr().err == ""
 
 
@@ -142,7 +142,7 @@ def test_a_captioner_that_cannot_be_loaded_is_told_of_at_the_start(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(ModelError):
-        _telling(MemoryIndex([]), loader("dfault"))()
+        telling(MemoryIndex([]), loader("dfault"))()
     assert capsys.readouterr().err.startswith(
         "text search works, photo search does not: dfault: no such model"
     )
