@@ -12,6 +12,7 @@ bodies.py         what the server is asked, as request bodies; pure
 searches.py       searches and counts of all shards, or an error
 point_in_time.py  a point in time, for requests that must agree
 best_hits.py      hits -> candidates that are the best of all, and a bound; pure
+refusals.py       what the server refused lately
 shard_ranking.py  candidates from the first hits of each shard, in the order of near_dice
 ranking.py        candidates, and exact counts
 draw.py           images drawn at random

@@ -311,6 +311,48 @@ def test_a_server_that_takes_no_patterns_is_asked_otherwise(
             client.cluster.put_settings(persistent={"search.allow_expensive_queries": None})
 
 
+def images(index: ElasticIndex, asked: Sequence[Query]) -> list[list[str]]:
+    """The best two of each query, which is what it asks for."""
+    answers = index.candidates_many(asked, 3)
+    return [[one.position.image_id for one in answer.found[:2]] for answer in answers]
+
+
+def test_what_all_are_refused_is_soon_asked_no_more_and_told_once(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A limit of the index that leaves no pattern: index.max_regex_length."""
+    queries = [Query(frozenset(WORDS[n : n + 3]), images=2) for n in range(9)]
+    with ElasticIndex.open(elastic_where, create=True) as index, connect(parse(elastic_where)) as client:
+        index.add(CaptionRecord(f"{n}", " ".join(WORDS[n : n + 4])) for n in range(20))
+        expected = images(index, queries)
+        client.indices.put_settings(index=parse(elastic_where).name, settings={"max_regex_length": 5})
+        asked = steps_taken(monkeypatch)
+        assert images(index, queries) == expected
+        asked.clear()
+        assert images(index, queries) == expected
+        assert images(index, queries[:1]) == expected[:1]
+        assert "regexp" not in asked
+    (told,) = caplog.messages
+    assert "max_regex_length" in told and "several requests" in told
+
+
+def test_one_query_that_is_refused_for_its_length_does_not_slow_shorter_ones(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    short, long = (Query(frozenset(WORDS[:n]), images=2) for n in (2, 20))
+    with ElasticIndex.open(elastic_where, create=True) as index, connect(parse(elastic_where)) as client:
+        index.add(CaptionRecord(f"{n}", " ".join(WORDS[n : n + 4])) for n in range(20))
+        expected = images(index, [long, short])
+        client.indices.put_settings(index=parse(elastic_where).name, settings={"max_regex_length": 30})
+        assert images(index, [long, short]) == expected
+        asked = steps_taken(monkeypatch)
+        assert images(index, [short]) == expected[1:]
+        assert asked == ["regexp"]
+        assert images(index, [long, short]) == expected
+        assert asked.count("regexp") == 2
+    assert len(caplog.messages) == 1
+
+
 def test_a_token_means_only_itself(elastic_where: str) -> None:
     """seed/1 splits at spaces, so tokens may hold anything, or nothing."""
     plain = ["a", "b", "x", "1", "aa", "éé", "犬"]
