@@ -153,8 +153,8 @@ class CaptionIndex(View, _Closing):
         the others are stored. A caption without tokens ("of the") is stored and counted, but never found.
 
         A caption is the same as another when image id, text, source, kind and model are equal. Given again,
-        it gets the new metadata: it counts as added where these differ from the stored ones, else as
-        unchanged.
+        it gets the new metadata, also where these are empty: it counts as added, and of these as updated,
+        where they differ from the stored ones, else as unchanged.
         """
 
     @abstractmethod

@@ -12,7 +12,8 @@ _PHOTOS: Final = {"prefix": "photos_"}  # programs are told by the name that pho
 class Counts:
     """How many captions and photos there were of each kind; `indexer.report` has the sentences for people."""
 
-    added: int = 0  # captions, also those that are told of anew: with another image, licence, ...
+    added: int = 0  # captions, new ones and those updated
+    updated: int = 0  # of those added: they were there, with another image, licence, ...
     unchanged: int = 0  # captions that were there already, word for word
     empty: int = 0  # captions without a word, left out
     captioned: int = field(default=0, metadata=_PHOTOS)

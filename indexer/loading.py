@@ -223,7 +223,7 @@ class Loading:
         if not batch:
             return
         report = self._store_batch(batch)
-        self.counts += Counts(added=report.added, unchanged=report.unchanged)
+        self.counts += Counts(added=report.added, updated=report.updated, unchanged=report.unchanged)
         self.rejected += report.rejected
         for one in report.rejected:
             self._tell(Problem(f"{one.record.image_id} (document {one.record.document_id})", one.reason))

@@ -245,10 +245,14 @@ class AddReport:
     added: int = 0
     unchanged: int = 0  # already there, word for word
     rejected: tuple[Rejected, ...] = ()
+    updated: int = 0  # of those added: already there, with other metadata
 
     def __add__(self, other: AddReport) -> AddReport:
         return AddReport(
-            self.added + other.added, self.unchanged + other.unchanged, self.rejected + other.rejected
+            self.added + other.added,
+            self.unchanged + other.unchanged,
+            self.rejected + other.rejected,
+            self.updated + other.updated,
         )
 
 

@@ -64,14 +64,16 @@ def _caption_line(report: BuildReport) -> str:
     """What was stored, and how fast.
 
     Where photos had their captions already, these are not stored again, and so are not "stored already"; and
-    what was taken over was not made in this time.
+    what was taken over was not made in this time. A caption that is updated is not one more.
     """
     stored, photos = report.added + report.unchanged, counted(report.taken_over, "photo")
     tells = report.unchanged or not report.known or (stored and not report.taken_over)
     already = f", {report.unchanged:,} stored already" if tells else ""
     rate = f" ({stored / report.seconds:,.0f} a second)" if stored and report.seconds else ""
     origin = f", those of {photos} from an earlier build" if report.taken_over else rate
-    return f"{counted(report.added, 'caption')} added{already} in {report.seconds:.1f} s{origin}"
+    updated = f", {report.updated:,} updated" if report.updated else ""
+    new = counted(report.added - report.updated, "caption")
+    return f"{new} added{updated}{already} in {report.seconds:.1f} s{origin}"
 
 
 def _photo_lines(report: BuildReport) -> Iterator[str]:

@@ -122,7 +122,8 @@ class BulkWriter:
         kept = {i: versions for i, versions in given.versions.items() if i not in reasons}
         added = sum(_changes(before.get(i), versions) for i, versions in kept.items())
         unchanged = sum(map(len, kept.values())) - added
-        return AddReport(added, unchanged, tuple(refused))
+        new = sum(document_id not in before for document_id in kept)
+        return AddReport(added, unchanged, tuple(refused), added - new)
 
     def _prepared(self, dated: Sequence[tuple[CaptionRecord, str]]) -> _PreparedChunk:
         time_now = now()

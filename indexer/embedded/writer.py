@@ -133,7 +133,7 @@ class Writer:
     ) -> tuple[tuple[Segment, ...], AddReport]:
         """The segments `present`, followed by new ones with the records. Nothing is committed.
 
-        A caption that is stored already with other metadata is replaced, and counted as added.
+        A caption that is stored already with other metadata is replaced, and counted as updated.
         """
         segments, total, time = list(present), AddReport(), now()
         replaced: dict[int, set[int]] = {}  # segment number -> rows
@@ -160,17 +160,19 @@ class Writer:
         with reading(self._root, segments):
             stored = _find_stored(segments, keys)
         key_bytes = keys.tobytes()
-        added = 0
+        added = updated = 0
         for place, record in enumerate(batch):
             key = key_bytes[16 * place : 16 * place + 16]
             number, row, stored_record = stored.get(place, _NOT_STORED)
-            if record == buffer.get(key, stored_record):
+            before = buffer.get(key, stored_record)
+            if record == before:
                 continue
             buffer.put(key, record)
             added += 1
+            updated += before is not None
             if stored_record is not None:
                 replaced.setdefault(number, set()).add(row)
-        return AddReport(added, len(batch) - added)
+        return AddReport(added, len(batch) - added, updated=updated)
 
     def _write_segment(self, rows: Rows) -> Segment:
         entry = SegmentEntry(self._write("segment", segment_arrays(rows)), len(rows))

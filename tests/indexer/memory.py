@@ -49,13 +49,15 @@ class MemoryIndex(CaptionIndex):
         self, documents: dict[str, Document], records: Iterable[CaptionRecord], analyzer_name: str
     ) -> AddReport:
         """Into the documents of the index, or of a draft."""
-        added = unchanged = 0
+        added = unchanged = updated = 0
         for record in records:
             document = Document(record, analyzer(analyzer_name)(record.caption))
-            same = documents.get(record.document_id) == document
+            before = documents.get(record.document_id)
+            same = before == document
             added, unchanged = added + (not same), unchanged + same
+            updated += before is not None and not same
             documents[record.document_id] = document
-        return AddReport(added, unchanged)
+        return AddReport(added, unchanged, updated=updated)
 
     def delete(self, image_ids: Iterable[str]) -> int:
         gone, before = set(listed(image_ids)), len(self.documents)

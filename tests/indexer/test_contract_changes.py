@@ -32,7 +32,7 @@ class TestAdding:
 
     def test_a_caption_again_with_other_metadata_is_replaced(self, filled: CaptionIndex) -> None:
         moved = replace(RECORDS[0], image="elsewhere/beach.jpg", split="val")
-        assert filled.add([moved, RECORDS[3]]) == AddReport(1, 1)
+        assert filled.add([moved, RECORDS[3]]) == AddReport(1, 1, updated=1)
         assert {one.record for one in filled.captions(["1"])["1"]} == {moved, RECORDS[1]}
         assert filled.status().captions == len(RECORDS)
         assert filled.count([Query(tokens("beach"), min_score=0.1)]) == 2
@@ -43,10 +43,10 @@ class TestAdding:
     def test_of_a_caption_given_with_several_metadata_the_last_stays(self, index: CaptionIndex) -> None:
         one, other = RECORDS[0], replace(RECORDS[0], image="elsewhere/beach.jpg")
         with index.draft("k", ANALYZER) as draft:
-            assert draft.add([one, other, other]) == AddReport(2, 1)
+            assert draft.add([one, other, other]) == AddReport(2, 1, updated=1)
             assert draft.publish().captions == 1
         assert [document.record for document in index.captions(["1"])["1"]] == [other]
-        assert index.add([one, RECORDS[3], other]) == AddReport(3)
+        assert index.add([one, RECORDS[3], other]) == AddReport(3, updated=2)
         assert [document.record for document in index.captions(["1"])["1"]] == [other]
 
     def test_a_draft_gone_on_with_holds_the_last_metadata_once(self, index: CaptionIndex) -> None:
@@ -54,7 +54,7 @@ class TestAdding:
         with index.draft("k", ANALYZER) as draft:
             draft.add(RECORDS)
         with index.draft("k", ANALYZER) as draft:
-            assert draft.add([moved]) == AddReport(1)
+            assert draft.add([moved]) == AddReport(1, updated=1)
             assert draft.known_places("default@12345678") == {"1": [moved.image], "2": [""]}
             assert draft.publish().captions == len(RECORDS)
         assert moved in {document.record for document in index.captions(["1"])["1"]}
@@ -132,7 +132,7 @@ class TestAdding:
 
     def test_other_fields_may_hold_what_separates_the_parts_of_an_id(self, filled: CaptionIndex) -> None:
         titled = replace(RECORDS[0], title="a\x1fb")
-        assert filled.add([titled]) == AddReport(1)
+        assert filled.add([titled]) == AddReport(1, updated=1)
 
     @pytest.mark.parametrize(
         ("given", "said"),
@@ -219,7 +219,7 @@ class TestReplacing:
         [old] = filled.captions(["2"])["2"]
         titled = replace(old.record, title="A dog")
         for records in ([titled, old.record, old.record], [old.record, titled, titled]):
-            assert filled.replace([old], records) == AddReport(2, 1)
+            assert filled.replace([old], records) == AddReport(2, 1, updated=1)
             [new] = filled.captions(["2"])["2"]
             assert new.record == records[-1]
             old = new

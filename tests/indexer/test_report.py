@@ -18,7 +18,7 @@ from indexer.records import CaptionRecord, Rejected
 from indexer.report import finish, report_as_json, report_lines
 from indexer.sources import JsonlSource
 from tests.indexer.fakes import DraftingIndex
-from tests.indexer.files import captions_file
+from tests.indexer.files import captions_file, write_jsonl
 
 
 def report(where: str, folder: str) -> BuildReport:
@@ -42,10 +42,21 @@ def test_a_caption_that_comes_again_was_stored_already(
     assert capsys.readouterr().out.startswith(f"{added} added, 2 stored already in ")
 
 
+def test_a_caption_that_comes_with_other_fields_is_updated_and_not_one_more(tmp_path: Path) -> None:
+    rows = [{"image_id": "1", "caption": "a dog", **fields} for fields in ({}, {"split": "val"}, {})]
+    done = build(DraftingIndex(), [JsonlSource(write_jsonl(tmp_path / "captions.jsonl", *rows))])
+    assert next(report_lines(done)).startswith("1 caption added, 2 updated, 0 stored already in ")
+    assert (report_as_json(done)["added"], report_as_json(done)["updated"]) == (3, 2)
+
+
 @pytest.mark.parametrize(
     ("counts", "told"),
     [
         ({"added": 4, "captioned": 4}, "4 captions added, 0 stored already in 2.0 s (2 a second)"),
+        (
+            {"added": 3, "updated": 2},
+            "1 caption added, 2 updated, 0 stored already in 2.0 s (2 a second)",
+        ),
         ({"known": 4}, "0 captions added in 2.0 s"),
         ({"known": 4, "unchanged": 2}, "0 captions added, 2 stored already in 2.0 s (1 a second)"),
         ({}, "0 captions added, 0 stored already in 2.0 s"),
@@ -64,21 +75,24 @@ def test_the_first_line_tells_what_was_stored_and_how_fast_it_was_made(
 
 def test_every_count_is_told_to_people_and_to_programs() -> None:
     counts: dict[str, Any] = {one.name: 1_001 + number for number, one in enumerate(fields(Counts))}
+    counts["added"] = 5_000
     done = replace(report("index", "photos"), **counts)
     told = "\n".join(report_lines(done))
-    assert [name for name, count in counts.items() if f"{count:,}" not in told] == []
+    apart = counts | {"added": counts["added"] - counts["updated"]}
+    assert [name for name, count in apart.items() if f"{count:,}" not in told] == []
     assert list(report_as_json(done).items())[: len(counts)] == [
-        ("added", 1_001),
-        ("unchanged", 1_002),
-        ("empty", 1_003),
-        ("photos_captioned", 1_004),
-        ("photos_known", 1_005),
-        ("photos_renewed", 1_006),
-        ("photos_taken_over", 1_007),
-        ("photos_elsewhere", 1_008),
-        ("photos_with_folder", 1_009),
-        ("photos_met_again", 1_010),
-        ("photos_moved", 1_011),
+        ("added", 5_000),
+        ("updated", 1_002),
+        ("unchanged", 1_003),
+        ("empty", 1_004),
+        ("photos_captioned", 1_005),
+        ("photos_known", 1_006),
+        ("photos_renewed", 1_007),
+        ("photos_taken_over", 1_008),
+        ("photos_elsewhere", 1_009),
+        ("photos_with_folder", 1_010),
+        ("photos_met_again", 1_011),
+        ("photos_moved", 1_012),
     ]
 
 
