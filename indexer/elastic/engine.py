@@ -18,7 +18,14 @@ from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import filter_clauses, findable, problem, to_record
 from indexer.elastic.faults import clear_errors
-from indexer.elastic.generations import Generation, live_generation, missing_error, refresh, refuse_to_write
+from indexer.elastic.generations import (
+    Generation,
+    let_write,
+    live_generation,
+    missing_error,
+    refresh,
+    refuse_to_write,
+)
 from indexer.elastic.live import LiveGeneration
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.reader import ElasticReader
@@ -178,9 +185,12 @@ class ElasticIndex(CaptionIndex):
         return storable.reported(report)
 
     def _live_to_change(self) -> Generation | None:
-        """The generation that is live now; None where there is still no index."""
+        """The generation that is live now, ready to be written to; None where there is still no index."""
         self._begin_to_write()
-        return self._retrier.ask(self._live.look_up)
+        live = self._retrier.ask(self._live.look_up)
+        if live is not None:
+            self._retrier.ask(partial(let_write, self._client, live))
+        return live
 
     def _begin_to_write(self) -> None:
         refuse_to_write(self._address, self._live.seen)

@@ -39,6 +39,7 @@ class Generation:
     draft: bool = False  # whether it is still to be published
     left: bool = False  # whether it was gone back from
     as_made: bool = True  # whether it takes documents as an index that is made now does
+    writable: bool = True  # whether it has the alias that it is written through
     shards: int = 1
 
     @property
@@ -74,6 +75,12 @@ def deleted_error(address: Address, index: str) -> IndexNotFoundError:
         f"{address.where}: {index} was deleted while it was written to (by another build, or by hand), or "
         f"its alias {write_alias(index)} was; run the same command again"
     )
+
+
+def let_write(client: Elasticsearch, one: Generation) -> None:
+    """Give it the alias that it is written through: a restore, split or clone may have made it without."""
+    if not one.writable:
+        client.indices.put_alias(index=one.index, name=write_alias(one.index))
 
 
 def refresh(client: Elasticsearch, address: Address, index: str) -> None:
@@ -240,6 +247,7 @@ def _generation(address: Address, index: str, state: Mapping[str, Any]) -> Gener
         closed=settings.get("verified_before_close") == "true",  # the only trace of it in this answer
         draft=draft_alias(index) in aliases and address.name not in aliases,
         left=left_alias(index) in aliases,
+        writable=write_alias(index) in aliases,
         as_made=_has_mapping(mapping) and not _has_pipeline(settings),
         shards=int(settings.get("number_of_shards", 1)),
     )

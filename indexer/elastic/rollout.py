@@ -21,6 +21,7 @@ from indexer.elastic.generations import (
     check_schema,
     create_generation,
     generations,
+    let_write,
     lineage,
     live_generation,
     refresh,
@@ -105,6 +106,7 @@ class ElasticDraft(Draft):
                 )
             held = self._count_or_lost(one)
             if held and one.as_made:
+                self._ask(partial(let_write, self._client, one))
                 return one, held
             if held == 0:
                 self._ask(partial(self._delete, one.index))

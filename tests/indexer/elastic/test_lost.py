@@ -211,6 +211,34 @@ def test_a_deletion_from_an_index_that_vanishes_says_so(address: Address, client
         assert client.indices.exists(index=vanished).body is False
 
 
+@pytest.mark.parametrize("by_name", [False, True], ids=["went back", "named by hand"])
+def test_an_index_that_was_restored_without_its_aliases_is_written_to(
+    address: Address, client: Elasticsearch, by_name: bool
+) -> None:
+    restored = built(address.where, 2)
+    client.indices.delete_alias(index=restored, name=[address.name, f"{restored}-write"])
+    with ElasticIndex.open(address.where, create=True) as index:
+        if by_name:
+            client.indices.put_alias(index=restored, name=address.name)
+        else:
+            index.rollback()
+        assert index.add(dogs(3)).added == 1
+        assert index.delete(["image0"]) == 1
+        assert index.status().captions == 2
+
+
+def test_a_draft_that_lost_the_alias_it_is_written_through_goes_on(
+    address: Address, client: Elasticsearch
+) -> None:
+    with ElasticIndex.open(address.where, create=True) as index:
+        with index.draft("k") as draft:
+            draft.add(dogs(2))
+        (left,) = generations(client, address)
+        client.indices.delete_alias(index=left.index, name=f"{left.index}-write")
+        with index.draft("k") as draft:
+            assert draft.add(dogs(3)).added == 1
+
+
 def test_a_closed_draft_refuses_no_single_captions(address: Address, client: Elasticsearch) -> None:
     with ElasticIndex.open(address.where, create=True) as index, index.draft("k") as draft:
         draft.add(dogs(1))
