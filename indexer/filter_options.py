@@ -14,7 +14,7 @@ from indexer.records import KEYWORD_FIELDS, Filters
 #: Options that are named like the field they filter by: what the help calls a value, and the help.
 _NAMED = {
     "source": ("NAME", "Only captions of this source: coco, scraped, ..."),
-    "kind": ("KIND", "Only this kind: reference, generated, title."),
+    "kind": ("KIND", "Only this kind: reference (people), generated (a model), title (the web)."),
     "split": ("NAME", "Only this split of the data set."),
     "model": ("NAME", "Only captions written by this captioner, named as `indexer status` names it."),
     "query": ("TEXT", "Only images found by this web query."),

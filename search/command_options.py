@@ -158,8 +158,8 @@ def captions_option(command: Command) -> Command:
         default=1,
         show_default=True,
         metavar="N",
-        help="Search for so many captions of a photo; the best counts. More than the beam widen it, "
-        "so that 3 need not be the first 3 of 5.",
+        help="Search by N captions of the photo; the best match counts. N above --beam widens the beam, "
+        "so 3 captions need not be the first 3 of 5.",
     )
     return with_options(command, [option])
 

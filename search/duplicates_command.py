@@ -35,7 +35,7 @@ def duplicates_options(command: Command) -> Command:
     paths = click.option(
         "--paths",
         is_flag=True,
-        help="Print only the files of copies, one a line, without the largest of each group and what has "
+        help="Print only files of copies, one a line: neither the largest of each group nor copies with "
         "colour or frames that it lacks. Nothing is deleted; look at them with --html before you do.",
     )
     return with_options(command, (index_option, *FILTERS, as_json, html_option, paths))

@@ -76,6 +76,7 @@ class Hit:
 
     @property
     def shared(self) -> tuple[str, ...]:
+        """Tokens of both: stems, and `dog*2`, `dog*3` of a word that counts twice or three times."""
         return self.explanation.shared
 
     @property

@@ -2,9 +2,8 @@
 
 A pickle is a program that may call any function. Here it may use only the (module, name) pairs of
 `captioner.legacy.stand_ins`, and gets a harmless stand-in for each, never the named object; any other name is
-refused. PyTorch's own `weights_only` reader is not used, because the versions of PyTorch that
-this package supports include ones in which it could be tricked (CVE-2025-32434), and because it cannot
-read a vocabulary.
+refused. PyTorch's own `weights_only` reader is not used, because it cannot read vocabularies and word
+vectors, permits more names, and does not limit memory.
 """
 
 from __future__ import annotations
