@@ -48,7 +48,7 @@ def create_app(
 
     app = _described_app(lifespan)
     app.state.service = service
-    problems.install(app)
+    problems.install(app, service.failures)
     _add_routes(app)
     _describe_problems(app)
     app.add_middleware(RequestGuard, settings=settings)

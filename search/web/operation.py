@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
@@ -13,8 +11,6 @@ from search.web.api import ServiceOf
 from search.web.metrics import MEDIA_TYPE
 from search.web.problems import not_ready
 from search.web.security import signed_in
-
-_log = logging.getLogger("search.web")
 
 router = APIRouter()
 
@@ -34,7 +30,7 @@ async def ready(request: Request, service: ServiceOf) -> Response:
     try:
         await service.ready()
     except IndexerError as error:
-        _log.warning("not ready: %s", error)
+        service.failures.tell(str(error))
         if signed_in(service.settings, request.headers):
             raise
         raise not_ready() from None

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from captioner.errors import CaptionerError, PhotoError, UnreachablePhotoError
 from indexer.errors import IndexerError, IndexUnavailableError
 from search.errors import QueryError, SearchError
+from search.web.failure_log import FailureLog
 from search.web.problem_page import problem_page, wants_page
 
 MEDIA_TYPE = "application/problem+json"
@@ -137,11 +138,16 @@ def _from_validation(error: RequestValidationError) -> HttpProblem:
     return HttpProblem(422, "parameters", "The request is not as described", detail, errors=wrong)
 
 
-def install(app: FastAPI) -> None:
-    """Answer errors that are messages with a problem document (`security.RequestGuard` answers faults)."""
+def install(app: FastAPI, failures: FailureLog) -> None:
+    """Answer errors that are messages with a problem document (`security.RequestGuard` answers faults).
+
+    The log has those that the operator could mend, too: visitors cannot.
+    """
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == HTTPStatus.GATEWAY_TIMEOUT:
+            failures.tell(str(error.detail))
         return _from_http(error).response(request.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -149,7 +155,10 @@ def install(app: FastAPI) -> None:
         return _from_validation(error).response(request.headers)
 
     async def known(request: Request, error: Exception) -> Response:
-        return problem_of(error).response(request.headers)
+        problem = problem_of(error)
+        if problem.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            failures.tell(str(error))
+        return problem.response(request.headers)
 
     for kind in (CaptionerError, IndexerError, SearchError):
         app.add_exception_handler(kind, known)

@@ -26,6 +26,7 @@ from search.question import Question, document_of_image, of_asked
 from search.token_searcher import TokenSearcher
 from search.wanted import Wanted
 from search.web.captioning import CaptionQueue, QueueFullError
+from search.web.failure_log import FailureLog
 from search.web.metrics import Metrics
 from search.web.parameters import (
     CountParameters,
@@ -95,7 +96,7 @@ class Service:
         beam: int | None = None,
     ) -> None:
         self.settings, self.model = settings, model
-        self.metrics = Metrics()
+        self.metrics, self.failures = Metrics(), FailureLog()
         self.index = index
         self.searcher = TokenSearcher(index)
         self.engine = Threads(settings.search_threads, settings.waiting_searches, settings.search_seconds)

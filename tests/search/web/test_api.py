@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -21,7 +22,7 @@ from captioner.tokens import DEFAULT, analyzer
 from indexer.errors import IndexNotFoundError, IndexUnavailableError
 from indexer.records import Candidates, CaptionRecord, Document, Filters, Query
 from search.searcher import Searcher
-from search.web import service
+from search.web import failure_log, service
 from search.web.parameters import TextParameters
 from search.web.pictures import Pictures
 from search.web.service import Recent
@@ -503,6 +504,17 @@ def test_an_engine_that_is_down(serve: Serve) -> None:
     assert answer.headers["retry-after"] == "5"
     problem(client.get("/health/ready"), 503, "engine-down")
     assert ok(client.get("/health/live")) == {"status": "live"}
+
+
+def test_the_log_tells_of_an_outage_but_not_at_every_search(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(Down())
+    monkeypatch.setattr(failure_log, "_SECONDS", math.inf)
+    for q in ("a dog", "a cat"):
+        problem(client.get(f"{V1}/text", params={"q": q}), 503, "engine-down")
+    problem(client.get(f"{V1}/text"), 400, "query")
+    assert caplog.messages == ["http://search:9200/photos: connection refused"]
 
 
 class Uncounted(MemoryIndex):
