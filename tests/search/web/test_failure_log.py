@@ -8,9 +8,9 @@ from search.web.failure_log import FailureLog
 
 
 def test_the_same_text_is_told_again_after_some_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    now = 0.0
-    log = FailureLog(lambda: now)
-    for now in (0.0, 4.0, 6.0, 10.0):
+    clock = iter((0.0, 4.0, 6.0, 10.0))
+    log = FailureLog(lambda: next(clock))
+    for _ in range(4):
         log.tell("cannot connect")
     assert caplog.messages == ["cannot connect"] * 2
 
