@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from captioner.counted import counted
 from captioner.errors import PhotoError
@@ -95,10 +95,17 @@ class NearCopies:
         return asdict(self) | {"pictures": self.pictures}
 
 
-#: Of an image: whether it has no hash, and no place, a caption, where it is, its hash. Of several the least
-#: is kept.
-_Seen = tuple[bool, bool, str, str, str]
-_WITHOUT_HASH: _Seen = (True, True, "", "", "")
+class _Seen(NamedTuple):
+    """A caption of an image. Of several the smallest stands for it: one with a hash, and with a place."""
+
+    has_no_hash: bool
+    has_no_place: bool
+    caption: str
+    image: str
+    phash: str
+
+
+_WITHOUT_HASH = _Seen(True, True, "", "", "")
 
 
 def near_copies(
@@ -111,7 +118,7 @@ def near_copies(
     """
     seen = _images(index, Filters(filters), progress)
     ids = sorted(image_id for image_id, one in seen.items() if one is not _WITHOUT_HASH)
-    hashes = [seen[image_id][-1] for image_id in ids]
+    hashes = [seen[image_id].phash for image_id in ids]
     found = [_group([ids[place] for place in places], seen) for places in groups(hashes, NEAR)]
     found.sort(key=lambda group: -len(group.pictures))
     plain = int(tells_nothing(words_of(hashes)).sum())
@@ -129,15 +136,16 @@ def _images(index: CaptionIndex, filters: Filters, progress: Progress) -> dict[s
 
 def _seen(record: CaptionRecord) -> _Seen:
     phash = hash_of(record)
-    return (False, not record.image, record.caption, record.image, phash) if phash else _WITHOUT_HASH
+    return _Seen(False, not record.image, record.caption, record.image, phash) if phash else _WITHOUT_HASH
 
 
 def _group(ids: Sequence[str], seen: dict[str, _Seen]) -> Group:
-    first = seen[ids[0]][-1]
+    first = seen[ids[0]].phash
 
     def picture(image_id: str) -> Picture:
-        *_, caption, image, phash = seen[image_id]
-        return _measured(Picture(image_id, image, caption, phash, hash_distance(phash, first)))
+        one = seen[image_id]
+        distance = hash_distance(one.phash, first)
+        return _measured(Picture(image_id, one.image, one.caption, one.phash, distance))
 
     return Group(tuple(map(picture, ids)))
 
