@@ -32,7 +32,7 @@ STEEPNESS = 3.0  # of novelty's rise around there, for each deviation
 #: All constants: they are part of a model's identity, as they change captions.
 NUMBERS = (STRENGTH, MOST, UNUSUAL, STEEPNESS)
 
-#: Of a stored logarithm of a lift for each unit: steps of 6 %, from 1/2,900 to 2,800.
+#: The table holds round(STEPS * ln(lift)) as int8: steps of 6 %, from 1/2,900 to 2,800.
 STEPS = 16
 _LARGEST = 100_000_000  # lifts in a table; more is a mistake, and could fill the memory
 

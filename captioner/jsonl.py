@@ -26,7 +26,7 @@ from captioner.tokens import words
 
 #: One photo in so many is held out to score on, where no line says which.
 HELD_OUT = 10
-#: Of few photos so many are: CIDEr-D weighs words by how few of the photos have them, so one photo scores 0.
+#: At least so many are, however few photos there are: with one alone each idf weight, and so CIDEr-D, is 0.
 FEWEST_HELD_OUT = 2
 TRAIN, DEV = "train", "dev"
 #: Other names for the split that a model is scored on while it learns.

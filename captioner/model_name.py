@@ -8,7 +8,7 @@ from captioner.model_config import BEST
 
 
 def model_name(folder: Path) -> str:
-    """The name of a model's folder, or of its training run's where every run has a folder named so."""
+    """The folder's name; of `RUN/best` the run's name, since every run has a folder `best`."""
     named = _named(folder)
     run = _named(named.parent).name if named.name == BEST else ""
     return run or named.name

@@ -43,7 +43,7 @@ KEPT = 1024
 #: All constants: they are part of a model's identity, as they change captions.
 NUMBERS = (SHARE, FAMILIAR)
 
-#: Of a stored gain or loss for each nat.
+#: Gains and losses are stored as round(STEPS * nats).
 STEPS = 16
 
 

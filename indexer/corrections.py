@@ -15,7 +15,7 @@ _LONG = 8
 #: The most corrections of a token, and how many times rarer than the first one they may be: the captions that
 #: people write hold slips of the pen, too.
 MOST, _RARER = 3, 20
-#: To how many tokens of nearly the same characters edits are counted, which takes up to a millisecond each.
+#: The most likely tokens, by their characters, whose edits are counted: that takes up to a millisecond each.
 #: Words of a language have a few such neighbours; what a language without blanks writes may have any number.
 _COUNTED = 100
 
@@ -70,9 +70,8 @@ def near(token: str, held: Iterable[str]) -> list[str]:
 
 
 def _apart(token: Counter[str], other: Counter[str]) -> int:
-    """How many characters one of them has more than the other has, whichever has more of them."""
-    missing = (token - other).total()
-    return missing + max(0, other.total() - token.total())
+    """How many characters the one lacks that lacks more of the other's: at most the edits between them."""
+    return max((token - other).total(), (other - token).total())
 
 
 def corrections(token: str, held: Iterable[str], captions: Callable[[str], int]) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Before:
         self._index, self._draft, self._captions, self._tell = index, draft, captions, tell
         self._written = generated_by(model)
         self._ids, self._changed = IdsOfFiles(index, tell), ChangedPhotos()
-        #: Image id in the new index -> the others that files had here which it was tried for.
+        #: Image id in the new index -> the ids of the same files in the old one, which are not missing then.
         self._names = defaultdict[str, set[str]](set)
         self._held: Replaced | None = None
         self._images: set[str] | None = None

@@ -11,7 +11,7 @@ from indexer.errors import IndexerError
 from indexer.records import Query
 from search.pursuit import Plan
 
-#: Who writes more words that no caption has makes no slips of the pen: it is another language.
+#: A query with more unknown words than this is probably in another language: nothing is suggested.
 MOST_WORDS = 5
 #: Captions looked at to see how a stem is written.
 _CAPTIONS = 20

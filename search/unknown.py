@@ -10,7 +10,7 @@ from indexer.contract import View
 from indexer.errors import IndexerError
 from search.pursuit import Page, Plan
 
-#: A token that some caption held is taken to be held for so long: only to point out a word is put off.
+#: A token found in the index is not looked up again for this long. At worst a word is told a minute late.
 HELD_SECONDS = 60.0
 #: Tokens of which this is remembered.
 _REMEMBERED = 20_000
