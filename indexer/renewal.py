@@ -31,7 +31,7 @@ _READ_TO_STORED = 30.0
 #: The most bits in which two perceptual hashes of the same file differ: `glance` decodes it faster, and so
 #: a little differently, than the captioner.
 _SAME_PICTURE = 3
-#: So many photos of a folder that look as they did tell that it was not exchanged for another.
+#: If so many photos of a folder look as they did, it was not exchanged for another: the rest is not decoded.
 _SPEAK_FOR_ALL = 3
 
 

@@ -27,7 +27,7 @@ _MOST_SEARCHED = 20
 
 
 def _readable(context: click.Context, option: click.Parameter, given: str | None) -> str | None:
-    """A text that is a cursor; whether it is one of this search is seen when that is made."""
+    """Refuse what is no cursor at all; whether it is one of this search is seen when that begins (`Plan`)."""
     if given:
         try:
             cursor.read(given)

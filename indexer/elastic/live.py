@@ -31,7 +31,7 @@ class LiveGeneration:
 
     def __init__(self, client: Elasticsearch, address: Address, seen: Generation | None) -> None:
         self._client, self._address = client, address
-        #: None where there never was an index: one that is gone may come back, and stays as it was seen.
+        #: As last seen, also while the index is gone, which may come back; None where there never was one.
         self.seen = seen
         #: With the generation that it was made for: what it knows of shards and sizes is true of that alone.
         self._ranking: tuple[str, Ranking] | None = None
