@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from captioner.errors import LargePhotoError, PhotoError, UnknownFormatError, UnreachablePhotoError
+from captioner.excess import excess, excess_of_work
 from captioner.formats import FORMATS, NAMES, UNREAD, called, what_to_do
 from captioner.outside import error_text
 from captioner.unreachable import EMPTY, NO_FILE, is_of_the_system, why_unreachable
@@ -140,8 +141,10 @@ def _decoding(photo: Photo) -> Iterator[Image.Image]:
     name = photo_name(photo)
     _check_kind(photo, name)
     try:
+        _check_parts(photo, name)
         with WARNINGS_OFF, _open_header(photo) as image:
             _check_size(image, name)
+            _refuse(excess_of_work(image), name)
             yield image
     except PhotoError:
         raise
@@ -169,6 +172,20 @@ def _check_kind(photo: object, name: str) -> None:
     if not isinstance(photo, (str, os.PathLike, bytes, Image.Image)):
         wanted = "a path, bytes or a PIL image (of an array: Image.fromarray(array))"
         raise PhotoError(f"give {wanted}, not {type(photo).__name__}", name)
+
+
+def _check_parts(photo: Photo, name: str) -> None:
+    """Before Pillow reads the headers. A pipe can be read only once; what is no file it refuses itself."""
+    if isinstance(photo, bytes):
+        _refuse(excess(io.BytesIO(photo)), name)
+    elif not isinstance(photo, Image.Image) and Path(photo).is_file():
+        with Path(photo).open("rb") as file:
+            _refuse(excess(file), name)
+
+
+def _refuse(why: str, name: str) -> None:
+    if why:
+        raise PhotoError(f"would take too long to decode ({why}); {what_to_do((), 1)}", name)
 
 
 def _check_size(image: Image.Image, name: str) -> None:
