@@ -125,7 +125,7 @@ class View(ABC):
     def corrections(self, tokens: Iterable[str]) -> Mapping[str, Sequence[str]]:
         """For tokens that occur in no caption those that they may be misspelt for, the most frequent first.
 
-        They are near by `indexer.corrections.is_near`. A token without any has no entry. Where very many
+        They are near by `indexer.corrections.near`. A token without any has no entry. Where very many
         tokens are alike, which words of a language are not, some may be missing.
         """
 

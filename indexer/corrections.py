@@ -40,16 +40,12 @@ def swapped(token: str) -> str:
     return token[1::-1] + token[2:]
 
 
-def is_near(token: str, other: str) -> bool:
-    """Whether `other` is so few edits away: insertions, deletions, replacements and swaps of neighbours.
-
-    The first character is the same, as it nearly always is, or the first two are swapped and nothing else.
-    """
-    return bool(near(token, [other]))
-
-
 def near(token: str, held: Iterable[str]) -> list[str]:
-    """Those of the tokens `held` that are near by `is_near`; of very many those with the likest letters."""
+    """Those of the tokens `held` that are so few `edits` away; of very many those with the likest letters.
+
+    An edit is an insertion, a deletion, a replacement or a swap of neighbours. The first character is the
+    same, as it nearly always is, or the first two are swapped and nothing else.
+    """
     from nltk.metrics.distance import edit_distance
 
     most, characters = edits(token), Counter(token)

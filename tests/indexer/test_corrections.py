@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nltk.metrics.distance import edit_distance
 
 from captioner.tokens import plain_words
-from indexer.corrections import MOST, corrections, edits, is_near
+from indexer.corrections import MOST, corrections, edits, near
 
 #: Few letters, so that words are often near; one takes more bytes, and one marks telling words.
 letters = st.sampled_from("abcé*2")
@@ -42,11 +42,11 @@ def test_near_is_so_many_edits_away(pair: tuple[str, str]) -> None:
     away = edit_distance(token, other, transpositions=True)
     begins = other[0] == token[0] or (len(token) > 1 and other == token[1] + token[0] + token[2:])
     marked = plain_words([other]) != (other,)
-    assert is_near(token, other) == (0 < away <= edits(token) and begins and not marked)
+    assert bool(near(token, [other])) == (0 < away <= edits(token) and begins and not marked)
 
 
 @pytest.mark.parametrize(
-    ("token", "near", "far"),
+    ("token", "close", "far"),
     [
         ("dgo", ["dog", "do", "dgoo"], ["dgo", "god", "cog", "dig"]),
         ("odg", ["dog", "od"], ["dig", "dg"]),
@@ -55,6 +55,7 @@ def test_near_is_so_many_edits_away(pair: tuple[str, str]) -> None:
         ("at", [], ["cat", "a"]),
         ("1920", [], ["1930", "192"]),
         ("dgo*2", [], ["dog*2", "dgo"]),
+        ("x" * 40, ["x" * 39], ["x" * 37]),
         ("x" * 41, [], ["x" * 40]),
         ("e-mial", ["e-mail"], []),
         ("neighbour's", ["neigbour's", "neighbours"], []),
@@ -63,12 +64,14 @@ def test_near_is_so_many_edits_away(pair: tuple[str, str]) -> None:
         ("dogs,", [], ["dogs"]),
     ],
 )
-def test_words_near_and_far(token: str, near: list[str], far: list[str]) -> None:
-    assert [other for other in [*near, *far] if is_near(token, other)] == near
+def test_words_near_and_far(token: str, close: list[str], far: list[str]) -> None:
+    assert [other for other in [*close, *far] if near(token, [other])] == close
 
 
 def test_the_most_frequent_come_first_and_slips_of_others_not_at_all() -> None:
     held = {"hors": 900, "home": 300, "hole": 100, "horn": 44, "hose": 45, "cat": 1000, "hore*2": 5000}
     assert corrections("hore", held, held.__getitem__) == ("hors", "home", "hole")
     assert corrections("hoze", held, held.__getitem__) == ("home", "hole", "hose")[:MOST]
+    few = {"hors": 900, "hose": 45, "horn": 44}
+    assert corrections("hore", few, few.__getitem__) == ("hors", "hose"), "horn is more than 20 times rarer"
     assert corrections("hrn", {"horn": 0}, lambda _: 0) == ()
