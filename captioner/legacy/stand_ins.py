@@ -124,7 +124,10 @@ def _from_buffer(buffer: Any, of: Any, shape: Any, order: Any) -> PickledArray:
 
 
 def _tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-    return torch.as_strided(storage, _check_shape(size), _check_shape(stride), offset)
+    # A storage may be a part of another one; `as_strided` counts from where the whole begins.
+    return torch.as_strided(
+        storage, _check_shape(size), _check_shape(stride), storage.storage_offset() + offset
+    )
 
 
 def _parameter(data: Tensor, *_: Any) -> Tensor:

@@ -153,6 +153,13 @@ def test_a_wrapper_inside_itself_is_refused(new: bool, tmp_path: Path) -> None:
         _read_state(tmp_path / "file.ckpt", "decoder")
 
 
+@pytest.mark.parametrize("other", [{"epoch": 5}, {7: torch.zeros(2)}], ids=str)
+def test_tensors_among_other_things_are_no_state(other: dict[Any, Any], tmp_path: Path) -> None:
+    torch.save({"lstm.weight": torch.zeros(2), **other}, tmp_path / "file.ckpt")
+    with pytest.raises(ModelError, match=r"file\.ckpt: not a state dict"):
+        _read_state(tmp_path / "file.ckpt", "decoder")
+
+
 def test_weights_that_are_no_numbers_are_refused(small: LegacyFiles, tmp_path: Path) -> None:
     from captioner.legacy.checkpoints import _load_exactly
 

@@ -69,6 +69,16 @@ def test_a_stream_that_claims_more_than_it_has_is_refused_before_memory_is_taken
         read_tensors(path)
 
 
+def test_a_stream_that_ends_behind_a_storages_first_number_is_cut_off(tmp_path: Path) -> None:
+    """A single number would fill a tensor of any size."""
+    buffer = io.BytesIO()
+    torch.save({"a": torch.arange(1.0, 11.0)}, buffer, _use_new_zipfile_serialization=False)
+    path = tmp_path / "encoder.ckpt"
+    path.write_bytes(buffer.getvalue()[: -9 * 4])
+    with pytest.raises(ModelError, match=r"encoder\.ckpt: storage \d+ is cut off$"):
+        read_tensors(path)
+
+
 def test_storages_that_together_claim_more_than_the_file_has_are_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     state = {str(number): torch.zeros(1000) for number in range(3)}
@@ -115,6 +125,7 @@ _MACHINE = pickle.dumps({"little_endian": True}, 2)
     ("pickles", "message"),
     [
         ([_MACHINE, b"}.", b"(" + _NEST + b"l."], "its list of storages is not of those that it uses"),
+        ([_MACHINE, b"}.", b"(Va\n" + _NEST + b"l."], "its list of storages is not of those that it uses"),
         ([_MACHINE, b"}.", pickle.dumps(["0"], 2)], "its list of storages is not of those that it uses"),
         ([_MACHINE, b"}.", _NEST + b"."], "its list of storages is not of those that it uses"),
         ([b"((" + _NEST + b"Nll."], "does not tell which machine wrote it"),
@@ -130,12 +141,50 @@ def test_a_stream_of_odd_pickles_is_one_clear_line(
         read_tensors(path)
 
 
+def _big_endian_zip() -> bytes:
+    buffer, changed = io.BytesIO(), io.BytesIO()
+    torch.save({"a": torch.zeros(3)}, buffer)
+    with zipfile.ZipFile(buffer) as archive, zipfile.ZipFile(changed, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, b"big" if name.endswith("/byteorder") else archive.read(name))
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [_big_endian_zip(), _stream(pickle.dumps({"little_endian": False}, 2), b"}.", b"].")],
+    ids=["zip", "stream"],
+)
+def test_numbers_of_a_big_endian_machine_are_not_read_the_wrong_way_round(
+    written: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "encoder.ckpt"
+    path.write_bytes(written)
+    with pytest.raises(ModelError, match=r"encoder\.ckpt: written on a big-endian machine$"):
+        read_tensors(path)
+
+
 _STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuI1000\nNtQ"
 #: A view of 120^8 numbers of the storage's thousand.
 _WIDE = (
     b"ctorch._utils\n_rebuild_tensor_v2\n(" + _STORAGE + b"I0\n" + 2 * (b"(" + b"I%d\n" * 8 + b"t") + b"tR"
 )
 _WIDE %= (*[120] * 8, *[1] * 8)
+
+
+@pytest.mark.parametrize(
+    ("view", "held"), [(b"N", [1, 2]), (b"(Va\nI7\nI3\nt", [8, 9])], ids=["whole", "part"]
+)
+def test_a_storage_that_is_a_part_of_another_begins_where_it_says(
+    view: bytes, held: list[float], tmp_path: Path
+) -> None:
+    """As PyTorch wrote them before 0.4."""
+    storage = _STORAGE.removesuffix(b"NtQ") + view + b"tQ"
+    tensor = b"\x80\x02ctorch._utils\n_rebuild_tensor\n(" + storage + b"I1\n(I2\nt(I1\nttR."
+    numbers = struct.pack("<q", 1000) + struct.pack("<1000f", *range(1000))
+    path = tmp_path / "encoder.ckpt"
+    path.write_bytes(_stream(_MACHINE, tensor, pickle.dumps(["0"], 2)) + numbers)
+    assert read_tensors(path).tolist() == held
 
 
 def test_a_storage_named_again_and_again_does_not_fill_the_memory(tmp_path: Path) -> None:

@@ -197,6 +197,15 @@ def test_numbers_of_one_hash_are_refused(entry: bytes, tmp_path: Path) -> None:
         legacy_vocabulary(path)
 
 
+@pytest.mark.parametrize("key", [b"F0.5\n", b"F7.0\n", b"I01\n", b"N"])
+def test_what_is_neither_a_text_nor_a_whole_number_is_no_key(key: bytes, tmp_path: Path) -> None:
+    """Fractions could be made of one hash, too."""
+    path = tmp_path / "vocab.pkl"
+    path.write_bytes(b"}" + key + b"Ns.")
+    with pytest.raises(ModelError, match="neither a text nor a small number"):
+        legacy_vocabulary(path)
+
+
 _VOCABULARY = b"cbuild_vocab\nVocabulary\n"
 _KIND = b"cnumpy\ndtype\n(X\x02\x00\x00\x00f4\x89\x88tR"
 _BOMBS = {
