@@ -62,8 +62,7 @@ def jaccard_bound(a: int, sizes: Iterable[int], most_half_dice: float) -> float:
     best_jaccard = 0.0
     for n in sizes:
         overlap = min(int(limit_half_dice * (a + n)), min(a, n))
-        if overlap > 0:
-            best_jaccard = max(best_jaccard, jaccard(a, n, overlap))
+        best_jaccard = max(best_jaccard, jaccard(a, n, overlap))
     return best_jaccard
 
 
@@ -76,9 +75,8 @@ def least_overlap(a: int, n: int, min_jaccard: float) -> int | None:
     """The smallest overlap whose Jaccard similarity is `min_jaccard` or more; None where there is none."""
     if n < 1 or potential_jaccard(a, n) < min_jaccard:
         return None
-    overlap = max(1, min(min(a, n), int(min_jaccard * (a + n) / (1.0 + min_jaccard))))
-    while overlap > 1 and jaccard(a, n, overlap - 1) >= min_jaccard:
-        overlap -= 1
+    # Rounding may make this one too low, never too high: it is rounded down from what overlaps must reach.
+    overlap = max(1, int(min_jaccard * (a + n) / (1.0 + min_jaccard)))
     while jaccard(a, n, overlap) < min_jaccard:
         overlap += 1
     return overlap
@@ -116,7 +114,7 @@ class Window:
     def _below_jaccard(self, a: int) -> float:
         if self.low > a + 1:  # the size a is among those below
             return 1.0
-        return potential_jaccard(a, self.low - 1) if self.low > 1 else 0.0
+        return potential_jaccard(a, self.low - 1)
 
     def _above_jaccard(self, a: int) -> float:
         return potential_jaccard(a, self.high + 1) if self.high + 1 >= a else 1.0

@@ -199,6 +199,14 @@ def test_a_damaged_table_is_refused(tmp_path: Path, tensor: str, value: float | 
         checkpoint.load(folder)
 
 
+def test_the_first_and_the_last_word_and_all_and_no_trust_are_sound() -> None:
+    made = Cooccurrence(2, len(WORDS))
+    made.nouns.copy_(torch.tensor([0, 2]))
+    made.trust.copy_(torch.tensor([0.0, 1.0]))
+    made.recognised.fill_(1.0)
+    assert made.out_of_range(3) == ""
+
+
 @pytest.mark.parametrize("nouns", [4, -1, "many", 10**9])
 def test_a_table_that_does_not_fit_the_detector_is_refused(nouns: object) -> None:
     with pytest.raises(ModelError, match="cooccurrence is"):

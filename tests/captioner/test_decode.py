@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -170,6 +171,20 @@ def test_runners_up_are_the_ends_among_twice_as_many() -> None:
     table[..., 3], table[..., END] = 2.0, 1.0
     found = decode(decoder, features(1.0), Decoding(1, max_words=3, runners_up=True))[0]
     assert {one.ids for one in found} == {(3, 3, 3), (), (3,), (3, 3)}
+    table[..., 4] = 1.5  # then the end is the third best
+    found = decode(decoder, features(1.0), Decoding(1, max_words=3, runners_up=True))[0]
+    assert {one.ids for one in found} == {(3, 3, 3)}
+
+
+def test_there_are_no_runners_up_behind_the_end_of_a_search() -> None:
+    """The beam is full with the first end, though what goes on would score better by its length."""
+    decoder = ToyDecoder(3)
+    decoder.table[:] = -1e4
+    decoder.table[..., END], decoder.table[..., 3] = math.log(0.6), math.log(0.4)
+    decoder.table[1:] = -1e4
+    decoder.table[1:, :, 3] = 0.0
+    found = decode(decoder, features(1.0), Decoding(1, max_words=4, runners_up=True))[0]
+    assert [(one.ids, one.ended) for one in found] == [((), True)]
 
 
 @settings(max_examples=25, deadline=None)
@@ -192,6 +207,15 @@ def test_barred_words_are_never_written(beam: int) -> None:
         rows = decode(ToyDecoder(seed), features(1.0, 1.5), Decoding(beam, 6, barred=(0, 3)), n_best=3)
         assert not {0, 3} & {word for row in rows for one in row for word in one.ids}
         assert all(math.isfinite(one.score) for row in rows for one in row)
+
+
+def test_what_cannot_be_written_fills_no_beam() -> None:
+    """One word and the end are fewer continuations than a beam of three could hold."""
+    how = Decoding(beam=3, max_words=2, barred=(0, 1, 4))
+    [found] = decode(ToyDecoder(1), features(1.0), how, n_best=3)
+    assert {(one.ids, one.ended) for one in found} == {((), True), ((3,), True), ((3, 3), False)}
+    [found] = decode(ToyDecoder(1), features(1.0), dataclasses.replace(how, max_words=1), n_best=3)
+    assert {(one.ids, one.ended) for one in found} == {((), True), ((3,), False)}
 
 
 @pytest.mark.parametrize("beam", [1, 3])
@@ -308,6 +332,14 @@ def test_a_caption_uses_one_word_of_a_group(seed: int) -> None:
         assert len(group.intersection(one.ids)) < 2
     free = [row[0].ids for row in decode(decoder, features(1.0, 2.0), Decoding(beam=3, max_words=9))]
     assert any(len(group.intersection(ids)) > 1 for ids in free)
+
+
+@pytest.mark.parametrize("rule", [{"unrepeated": 2}, {"apart": 2}, {"repeatable": (0, 3)}], ids=str)
+def test_what_no_rule_forbids_may_come_again(rule: dict[str, Any]) -> None:
+    """Of four words nine are written; of the last two rules' only some more than once."""
+    how = Decoding(beam=2, max_words=9, barred=(END,), **rule)
+    [[found]] = decode(ToyDecoder(1), features(1.0), how)
+    assert (len(found.ids), found.ended) == (9, False)
 
 
 def test_a_run_may_be_repeated_where_nothing_is_said() -> None:

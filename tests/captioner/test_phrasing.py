@@ -91,6 +91,7 @@ def subject(text: str) -> str:
         ("a man in a red shirt is", "man"),
         ("a man is on a table and a pizza is", ""),
         ("a man eating", ""),
+        ("a red on a table is", "red"),
         ("is", ""),
     ],
 )
@@ -224,6 +225,14 @@ def _colourful() -> Phrasing:
     made.verbs.fill_(sky)
     made.losses.fill_(16)
     return made
+
+
+def test_verbs_of_the_first_subject_lose_too() -> None:
+    made, scores = _colourful(), torch.zeros(2, len(WORDS))
+    said = made.follow(made.begin(2), torch.tensor([WORDS.id("red"), WORDS.id("sky")]))
+    made.add_nats(scores, said, torch.zeros(2))
+    assert scores[:, WORDS.id("sky")].tolist() == [-16 / STEPS, 0.0]
+    assert scores.count_nonzero() == 1
 
 
 def test_a_models_captions_change_and_stay_when_it_is_stored(

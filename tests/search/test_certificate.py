@@ -9,7 +9,7 @@ import pytest
 
 from captioner.drawing.marks import Mark
 from captioner.drawing.picture import wrap
-from indexer.records import CaptionRecord
+from indexer.records import CaptionRecord, Filters
 from search.hits import Answer, Results
 from search.render import montage as montages
 from search.render.certificate import certificate, no_hits
@@ -143,6 +143,9 @@ def test_nothing_to_search_for(search: Searcher) -> None:
     assert no_hits(cancelled) == "nothing to search for: in 'a dog - the dog' no word is left"
     excluding = no_hits(search.text("", without=["dog"]))
     assert excluding == "nothing to search for: give a word to look for besides those to do without"
+    assert no_hits(search.text("", filters=Filters(excluded_tokens=["dog"]))) == excluding
+    assert no_hits(search.text("", without=["the"])) == excluding
+    assert no_hits(search.text("of the", without=["dog"])) == no_hits(search.text("of the"))
     long = no_hits(search.text("of the " * 20))
     assert long == f"nothing to search for: '{'of the ' * 8}of …' holds no word that counts"
     assert "<h1>of the</h1>" in page([Answer("q", search.text("of the"))])

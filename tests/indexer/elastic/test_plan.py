@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,15 @@ def test_a_window_fits_into_one_query_and_knows_what_others_could_reach(
     if a <= CLAUSES // (span + 1):
         able = [n for n in range(low, high + 1) if potential_jaccard(a, n) >= score]
         assert set(able) <= set(chosen)
+
+
+def test_a_window_anywhere_knows_what_others_could_reach() -> None:
+    """Also where it begins just above the size of the query, which seldom is so by chance."""
+    for a, low, high in product(range(1, 8), range(1, 13), range(1, 13)):
+        if low <= high:
+            outside = [n for n in range(1, 20) if not low <= n <= high]
+            best = max(potential_jaccard(a, n) for n in outside)
+            assert Window(low, high).outside_jaccard(a) == best, (a, low, high)
 
 
 def test_an_empty_window_excludes_nothing() -> None:

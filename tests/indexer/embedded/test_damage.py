@@ -64,6 +64,16 @@ def test_a_damaged_header_is_refused(small_index: Path) -> None:
         EmbeddedIndex.open(str(small_index))
 
 
+def test_small_arrays_are_compared_on_opening_wherever_they_stand(
+    small_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one before them, too large for that itself, takes nothing of what is for them."""
+    monkeypatch.setattr(shape, "_CHECKED_BYTES", 40)
+    overwrite(small_index, "image_id.codes", 1)
+    with pytest.raises(IndexDamagedError, match=r"image_id\.codes does not match its checksum"):
+        EmbeddedIndex.open(str(small_index))
+
+
 def test_a_schema_of_another_version_is_refused(small_index: Path) -> None:
     write_manifest(small_index, read_manifest(small_index).following(schema=99))
     with pytest.raises(IndexMismatchError, match="schema 99"):

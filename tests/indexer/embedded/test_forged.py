@@ -146,6 +146,7 @@ def test_arrays_that_do_not_fit_each_other_are_refused_when_opened(
         ("image_id.codes", lambda arrays: arrays["image_id.codes"].__setitem__([1, 2], [2, 1])),
         ("image_id.starts", changed("image_id.starts", 1, 250)),
         ("image_id.starts", changed("image_id.blob", 0, ord("z"))),
+        ("image_id.starts", changed("image_id.blob", -1, ord("2"))),  # the last one twice
         ("caption.starts", changed("caption.blob", 0, 0xFF)),
         ("vocabulary.starts", changed("vocabulary.blob", 0, ord("z"))),
         ("set.rows", changed("set.rows", 1, 0)),

@@ -49,6 +49,11 @@ def test_the_tokens_with_the_same_letters_are_among_the_few(tmp_path: Path, coun
     assert counted
 
 
+def test_a_letter_of_several_bytes_is_one_edit_too(tmp_path: Path) -> None:
+    index = index_of(tmp_path / "index", ["dôg", "tree"])
+    assert index.corrections(["dug", "trée"]) == {"dug": ("dôg",), "trée": ("tree",)}
+
+
 def test_few_tokens_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = ["a" + "".join(letters) for letters in islice(permutations("bcdghkmp"), 3000)]
     index = index_of(tmp_path / "index", [*tokens, "abcdghkmprx"])

@@ -74,6 +74,17 @@ def test_many_small_additions_stay_few_segments(small_index: Path) -> None:
     assert len(list(small_index.rglob("*.arrays"))) == details["segments"]
 
 
+def test_what_is_merged_goes_also_where_the_folder_is_reached_by_a_link(
+    small_index: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(small_index)
+    with EmbeddedIndex.open(str(link)) as index:
+        for number in range(20):
+            index.add([record(f"n{number}")])
+        assert len(list(small_index.rglob("*.arrays"))) == index.status().details["segments"]
+
+
 def test_large_additions_spill_and_answer_as_one(small_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "SPILL_ROWS", 50)
     monkeypatch.setattr(writer_module, "_BATCH_ROWS", 20)
