@@ -83,6 +83,16 @@ def test_no_secret_is_in_the_file(services: Mapping[str, Any]) -> None:
     assert all(re.fullmatch(r"\$\{(\w+):\?set \1 in \.env\}", secret) for secret in secrets)
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+def test_the_file_of_the_passwords_is_its_owners_alone(document: str, tmp_path: Path) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\$ (.*openssl rand.*)$", text, re.MULTILINE)
+    subprocess.run(["sh", "-c", f"umask 022; {command}"], cwd=tmp_path, check=True)
+    made = tmp_path / ".env"
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert re.fullmatch(r"(\w+=[0-9a-f]{32}\n){5}", made.read_text(encoding="ascii"))
+
+
 def test_security_is_on_and_a_cluster_speaks_tls_only(services: Mapping[str, Any]) -> None:
     assert services["elasticsearch"]["environment"]["xpack.security.enabled"] == "true"
     nodes = {name: services[name]["environment"] for name in services if name.startswith("node")}
