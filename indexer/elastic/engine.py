@@ -13,7 +13,6 @@ from es_mappings import SCHEMA_VERSION
 from indexer.analyzers import known_analyzer
 from indexer.check_lines import first_told
 from indexer.contract import CaptionIndex
-from indexer.elastic import rollout
 from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address, connect, parse
 from indexer.elastic.documents import filter_clauses, findable, problem, to_record
@@ -30,7 +29,8 @@ from indexer.elastic.live import LiveGeneration
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.reader import ElasticReader
 from indexer.elastic.retries import Retrier, RetryPolicy
-from indexer.elastic.rollout import ElasticDraft
+from indexer.elastic.rollback import go_back
+from indexer.elastic.rollout import ElasticDraft, create_first
 from indexer.elastic.searches import count_documents
 from indexer.elastic.status import status_of
 from indexer.given import listed
@@ -159,7 +159,7 @@ class ElasticIndex(CaptionIndex):
     def _live_to_add_to(self) -> Generation:
         live = self._live_to_change()
         if live is None:
-            live = rollout.create_first(self._client, self._address, self.analyzer, self._retrier)
+            live = create_first(self._client, self._address, self.analyzer, self._retrier)
             self._live.remember(live)
         return live
 
@@ -225,5 +225,5 @@ class ElasticIndex(CaptionIndex):
         Raises IndexNotFoundError where it is not kept, IndexMismatchError where it is of another schema.
         """
         self._begin_to_write()
-        rollout.go_back(self._client, self._address, self._retrier, to)
+        go_back(self._client, self._address, self._retrier, to)
         return self.status()

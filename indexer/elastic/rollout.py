@@ -1,4 +1,4 @@
-"""Build beside what readers see, check, move the alias in one step; go back."""
+"""Build beside what readers see, check, move the alias in one step."""
 
 from __future__ import annotations
 
@@ -15,22 +15,19 @@ from indexer.contract import Draft
 from indexer.elastic.bulk import BulkWriter
 from indexer.elastic.connection import Address
 from indexer.elastic.documents import filter_clauses, findable, to_document
-from indexer.elastic.faults import closed_error, not_found
 from indexer.elastic.generations import (
     Generation,
-    check_schema,
     create_generation,
     generations,
     let_write,
     lineage,
     live_generation,
     refresh,
-    refuse_to_write,
     serving_settings,
 )
 from indexer.elastic.live import LiveGeneration
 from indexer.elastic.lock import BuildLock
-from indexer.elastic.names import draft_alias, left_alias
+from indexer.elastic.names import draft_alias
 from indexer.elastic.point_in_time import PointInTime
 from indexer.elastic.retries import Retrier, RetryPolicy
 from indexer.elastic.searches import count_documents
@@ -41,7 +38,7 @@ from indexer.errors import (
     IndexerError,
     IndexIncompleteError,
     IndexMismatchError,
-    IndexNotFoundError,
+    IndexUnavailableError,
 )
 from indexer.given import listed
 from indexer.places import places_by_image
@@ -194,7 +191,8 @@ class ElasticDraft(Draft):
                 f"{self._address.where}: {self._draft.index} holds {count} captions instead of {expected}; "
                 "readers keep the old index; build again"
             )
-        for step in (self._merge, self._serve, self._record_origin):
+        self._try_to_merge()
+        for step in (self._serve, self._record_origin):
             self._ask(step)
         # Asked before it is live: what comes after that cannot fail the build.
         status = self._ask(lambda: status_of(self._client, self._address.where, self._draft))
@@ -205,6 +203,14 @@ class ElasticDraft(Draft):
         self._remove(superseded)
         self.close()
         return status
+
+    def _try_to_merge(self) -> None:
+        """A gateway may not wait so long (the server merges on) or not offer it; unmerged, it serves, too."""
+        try:
+            self._ask(self._merge)
+        except IndexUnavailableError as error:
+            told = "%s is not known to be merged into one segment, and searches may be slower (%s)"
+            _log.warning(told, self._draft.index, error)
 
     def _merge(self) -> None:
         """One segment answers about twice as fast as the dozens that loading leaves."""
@@ -284,49 +290,6 @@ def _indices_of_alias(client: Elasticsearch, address: Address) -> list[str]:
         return list(client.indices.get_alias(name=address.name))
     except elasticsearch.NotFoundError:
         return []
-
-
-def go_back(client: Elasticsearch, address: Address, retrier: Retrier, to: str | None = None) -> None:
-    """Let the name stand again for the generation that was live before, or for `to`, which may be newer."""
-    find = _generation_before if to is None else partial(_generation_named, to)
-    with retrier.ask(BuildLock(client, address, "rollback").acquire):
-        live = retrier.ask(partial(live_generation, client, address, any_schema=True))
-        refuse_to_write(address, live)
-        target = retrier.ask(partial(find, client, address)).index
-        marks: list[Mapping[str, Any]] = [{"remove": {"index": target, "alias": left_alias(target)}}]
-        # Who goes forward again, by a name, leaves nothing bad behind.
-        if live and (to is None or target < live.index):
-            marks.append({"add": {"index": live.index, "alias": left_alias(live.index)}})
-        retrier.ask(partial(move_alias, client, address, target, *marks))
-
-
-def _generation_named(to: str, client: Elasticsearch, address: Address) -> Generation:
-    """A generation by its own name. Raises IndexNotFoundError where it is none that can become live."""
-    kept = [one for one in generations(client, address) if not one.live and not one.draft]
-    found = next((one for one in kept if one.index == to), None)
-    if found is None:
-        there = ", ".join(one.index for one in kept) or "none"
-        raise IndexNotFoundError(f"{address.where}: no index {to} is kept to go to; kept: {there}")
-    return _readable(address, found)
-
-
-def _readable(address: Address, one: Generation) -> Generation:
-    """Raises IndexerError where no search could read it: the name is not to stand for that."""
-    if one.closed:
-        raise closed_error(address, one.index)
-    check_schema(f"{address.server}/{one.index}", one, "go back with the version that made it")
-    return one
-
-
-def _generation_before(client: Elasticsearch, address: Address) -> Generation:
-    every = generations(client, address)
-    if kept := lineage(every):
-        return _readable(address, kept[0])
-    others = [one.index for one in every if not one.live and not one.draft]
-    if not others and not any(one.live for one in every):
-        raise not_found(address)
-    also = f" ({', '.join(others)}: newer, or gone back from; --to leads to them)" if others else ""
-    raise IndexNotFoundError(f"{address.where}: no older index is kept to go back to{also}")
 
 
 def create_first(client: Elasticsearch, address: Address, analyzer: str, retrier: Retrier) -> Generation:
