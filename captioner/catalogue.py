@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.finding import packaged_models
+from captioner.given import is_number
 from captioner.model_config import CONFIG, read_config
 from captioner.model_name import model_name
 
@@ -104,17 +106,16 @@ def read_entry(folder: Path) -> ModelEntry:
 
 def _scores(about: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
     """Names and values of the dev score that training notes, and of all `scores`."""
-    if isinstance(about.get("dev_cider_d"), (int, float)):
-        yield "dev CIDEr-D", float(about["dev_cider_d"])
+    dev: Any = about.get("dev_cider_d")
+    if is_number(dev, Real):
+        yield "dev CIDEr-D", float(dev)
     named = about.get("scores")
     for name, value in named.items() if isinstance(named, Mapping) else ():
         if isinstance(value, Mapping):
             yield from (
-                (f"{name} {measure}", float(score)) for measure, score in value.items() if _is_number(score)
+                (f"{name} {measure}", float(score))
+                for measure, score in value.items()
+                if is_number(score, Real)
             )
-        elif _is_number(value):
+        elif is_number(value, Real):
             yield str(name), float(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

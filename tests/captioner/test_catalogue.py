@@ -33,6 +33,10 @@ def test_an_entry_says_what_a_model_is(model: Path) -> None:
     assert found.scores == {"dev CIDEr-D": 0.5, "CIDEr-D": 0.66, "coco CIDEr-D": 0.45}
 
 
+def test_a_score_that_is_no_number_is_left_out(tmp_path: Path) -> None:
+    assert read_entry(tiny_model(tmp_path, dev_cider_d=True, scores={"fine": True})).scores == {}
+
+
 def test_weights_are_not_needed(model: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((model / "config.json").read_bytes())
     assert read_entry(tmp_path).words == len(WORDS)
