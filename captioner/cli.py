@@ -20,7 +20,9 @@ from captioner.console import (
     StageBars,
     WholeFile,
     beam_option,
+    device_option,
     progress_bar,
+    split_names,
     tell,
 )
 from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
@@ -60,7 +62,7 @@ def main() -> None:
     type=Number(0, min_open=True),
     help=f"Make several captions differ by more than a word; 0.5 is usual, {MOST_DIVERSITY} the most.",
 )
-@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def caption(
     photos: Sequence[str], model: str, captions: int, device: str | None, as_json: bool, **effort: Any
@@ -140,7 +142,7 @@ def _caption_objects(result: Captioned, model: str) -> list[dict[str, Any]]:
     "--trained-on", multiple=True, type=FILE, help="Names of training photos, one a line; none may be tested."
 )
 @beam_option
-@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with all captions.")
 def evaluate(model: str, beam: int | None, device: str | None, as_json: bool, **options: Any) -> None:
     """Score a model's captions: BLEU, ROUGE-L, CIDEr-D, and METEOR and SPICE where Java runs them.
@@ -203,16 +205,22 @@ def import_command(
 
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=PLACE, metavar="PHOTO...")
-@click.option("--models", default="default", show_default=True, help="Names or folders, with commas between.")
+@click.option(
+    "--models",
+    default="default",
+    callback=split_names,
+    show_default=True,
+    help="Names or folders, with commas between.",
+)
 @click.option(
     "--html", type=WholeFile(), help="Write a self-contained page; it replaces only an earlier one."
 )
 @click.option("--png", type=PngFile(), help="Write a PNG; it replaces only an earlier one.")
 @beam_option
-@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@device_option
 def compare(
     photos: Sequence[str],
-    models: str,
+    models: Sequence[str],
     html: Path | None,
     png: Path | None,
     beam: int | None,
@@ -234,7 +242,7 @@ def compare(
     below = PhotosBelow(photos)
     found = list(below)
     _check_photos_found(below, photos, len(found))
-    captioners = [open_captioner(name.strip(), device) for name in models.split(",") if name.strip()]
+    captioners = [open_captioner(name, device) for name in models]
     compared = compare_photos(captioners, found, beam)
     for result in compared:
         if result.error is not None:

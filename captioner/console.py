@@ -32,6 +32,11 @@ BETWEEN_LINES = 60.0
 _READER_LEFT = 141
 
 
+def split_names(context: click.Context, option: click.Parameter, given: str) -> list[str]:
+    """The callback of an option of several names, with commas between; an empty text has none."""
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
 def with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     """A command with these options, which its help lists in this order."""
     for option in reversed(options):
@@ -46,6 +51,8 @@ beam_option = click.option(
     help="Beam width of captioning; 1 is greedy. "
     f"[default: {USUAL_BEAM}; 1 for the student project's models]",
 )
+#: Where the model runs.
+device_option = click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
 
 
 class Place(click.Path):

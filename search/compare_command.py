@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from captioner.console import PLACE, beam_option
+from captioner.console import PLACE, beam_option, split_names
 from captioner.tokens import DEFAULT, analyzer
 from indexer.index import open_index
 from search.command_options import html_option, index_option
@@ -23,9 +24,21 @@ from search.sample import sampled
 @click.argument("photo", type=PLACE, metavar="PHOTO")
 @index_option
 @click.option(
-    "--models", default="default", show_default=True, metavar="A,B", help="Captioners, by name or folder."
+    "--models",
+    default="default",
+    callback=split_names,
+    show_default=True,
+    metavar="A,B",
+    help="Captioners, by name or folder.",
 )
-@click.option("--analyzers", default=f"seed/1,{DEFAULT}", show_default=True, metavar="A,B", help="Analyzers.")
+@click.option(
+    "--analyzers",
+    callback=split_names,
+    default=f"seed/1,{DEFAULT}",
+    show_default=True,
+    metavar="A,B",
+    help="Analyzers.",
+)
 @click.option(
     "--caption", multiple=True, metavar="TEXT", help="A caption of your own to compare, too; repeatable."
 )
@@ -39,8 +52,8 @@ from search.sample import sampled
 def compare(
     photo: str,
     index: str,
-    models: str,
-    analyzers: str,
+    models: Sequence[str],
+    analyzers: Sequence[str],
     caption: tuple[str, ...],
     k: int,
     sample: int,
@@ -54,19 +67,18 @@ def compare(
     same). A star marks a word that some combinations lack, and a hit of one combination only. With --models
     "" only the captions of --caption are compared.
     """
-    names = _split(analyzers)
-    for name in names:
+    for name in analyzers:
         analyzer(name)  # an unknown one is refused before any model is loaded
-    if _split(models):
+    if models:
         check_photos([photo])
     captions = {
-        **captions_by(_split(models), photo, beam),
+        **captions_by(models, photo, beam),
         **{f"caption {n}": c for n, c in enumerate(caption, 1)},
     }
-    if not captions or not names:
+    if not captions or not analyzers:
         raise click.UsageError("nothing to compare: give --models or --caption, and --analyzers")
     with open_index(index) as found:
-        comparison = side_by_side(photo, captions, names, sampled(found.view(), sample), k)
+        comparison = side_by_side(photo, captions, analyzers, sampled(found.view(), sample), k)
     if as_json:
         click.echo(json.dumps(asdict(comparison)))
     else:
@@ -77,7 +89,3 @@ def compare(
 
         write_document(comparison_page(comparison), html)
         click.echo(f"page: {html}", err=True)
-
-
-def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]

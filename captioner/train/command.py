@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, Number, StageBars, interruptible, stop_on_sigterm
+from captioner.console import FILE, FOLDER, Number, StageBars, device_option, interruptible, stop_on_sigterm
 from captioner.train.options import (
     check_inputs,
     check_options,
@@ -71,7 +71,7 @@ _WHAT_FEW_DO = (
     "--self-critical", is_flag=True, help="Reward sampled captions by CIDEr instead of cross-entropy."
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1))
-@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@device_option
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or begin one if there is none.")
 def train(**options: Any) -> None:
     """Train a model on captioned photos; the best epoch by dev CIDEr is kept in OUT/best.
@@ -96,7 +96,7 @@ def train(**options: Any) -> None:
 @photo_options
 @text_options
 @click.option("-o", "--out", required=True, type=FOLDER, help="Folder for the result; MODEL may be replaced.")
-@click.option("--device", help="cpu, cuda or cuda:N. [default: cuda where present]")
+@device_option
 def consensus(model: Path, out: Path, device: str | None, **options: Any) -> None:
     """Give MODEL the consensus of its training captions, by which it chooses words and captions.
 
