@@ -7,6 +7,7 @@ import json
 import click
 from click.core import ParameterSource
 
+from captioner.console import tell
 from indexer.index_option import named
 from indexer.kibana import WRITTEN_FOR, import_objects, saved_objects
 from indexer.urls import is_url
@@ -48,7 +49,7 @@ def kibana(kibana_url: str | None, where: str | None) -> None:
     imported = import_objects(kibana_url, objects)
     click.echo(f"{imported.objects} of {len(objects)} objects imported into {kibana_url}")
     for failure in imported.failures:
-        click.echo(failure, err=True)
+        tell(failure)
     if imported.failures:
         raise click.exceptions.Exit(1)
     dashboard = next(one["id"] for one in objects if one["type"] == "dashboard")

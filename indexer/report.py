@@ -140,7 +140,7 @@ def report_as_json(report: BuildReport) -> dict[str, Any]:
 
 
 def status_lines(held: IndexStatus) -> Iterator[str]:
-    """What an index holds, one property a line, in two columns."""
+    """What an index holds, one property a line, in two columns; names in it are whatever was indexed."""
     rows: Sequence[tuple[str, object]] = (
         ("engine", held.engine),
         ("where", held.where),
@@ -153,7 +153,7 @@ def status_lines(held: IndexStatus) -> Iterator[str]:
         *held.details.items(),
     )
     width = max(len(name) for name, _ in rows)
-    return (f"{name:<{width}}  {value}" for name, value in rows)
+    return (printable(f"{name:<{width}}  {value}") for name, value in rows)
 
 
 def _size(size: int) -> str:

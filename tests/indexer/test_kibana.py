@@ -348,7 +348,7 @@ def test_objects_that_kibana_does_not_take_are_named_as_it_names_them(kibana: Ki
     errors = [
         {"id": "captions-tokens", "type": "lens", "meta": {"title": "Top tokens"}, "error": missing},
         {"id": "captions-search", "type": "search", "meta": {"title": "Captions"}, "error": newer},
-        {"id": "x", "type": "lens", "error": {"type": "unsupported_type"}},
+        {"id": "x", "type": "lens\x1b[31m", "error": {"type": "unsupported_type"}},
     ]
     kibana.body = json.dumps({"success": False, "successCount": 9, "errors": errors})
     result = imported(kibana)
@@ -357,7 +357,7 @@ def test_objects_that_kibana_does_not_take_are_named_as_it_names_them(kibana: Ki
     assert result.stderr.splitlines() == [
         "lens 'Top tokens' (captions-tokens): missing references: index-pattern gone",
         "search 'Captions' (captions-search): belongs to a more recent version of Kibana [10.6.0]",
-        "lens 'x' (x): unsupported type",
+        r"lens\x1b[31m 'x' (x): unsupported type",
     ]
 
 

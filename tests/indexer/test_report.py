@@ -15,7 +15,7 @@ from captioner.outside import printable
 from indexer.build import BuildReport, add, build
 from indexer.counts import Counts
 from indexer.records import CaptionRecord, Rejected
-from indexer.report import finish, report_as_json, report_lines
+from indexer.report import finish, report_as_json, report_lines, status_lines
 from indexer.sources import JsonlSource
 from tests.indexer.fakes import DraftingIndex
 from tests.indexer.files import captions_file, write_jsonl
@@ -130,3 +130,13 @@ def test_the_next_commands_mean_the_places_whatever_their_names(
     assert words(again.partition("try it again: ")[2]) == [
         *("indexer", "add", "--retry", rejects, "--index", where)
     ]
+
+
+def test_names_in_the_index_cannot_act_on_the_terminal() -> None:
+    """Commands print these lines as they are: status, rollback and migrate."""
+    evil = "\x1b]0;owned\x07\x1b[31m\u202e\nchecked: sound"
+    names, details = {evil: 1}, {"health": evil}
+    held = replace(DraftingIndex().status(), sources=names, kinds=names, models=names, details=details)
+    lines = list(status_lines(held))
+    assert [line for line in lines if "checked: sound" in line and r"\x1b]0;owned\x07\x1b[31m" in line]
+    assert not [line for line in lines if printable(line) != line]
