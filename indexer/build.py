@@ -16,7 +16,7 @@ from indexer.contract import CaptionIndex
 from indexer.counts import Counts
 from indexer.errors import IndexerError, IndexUnavailableError
 from indexer.gone import count_gone
-from indexer.loading import Captioning, Loading, Tell
+from indexer.loading import Captioning, Loading, Tell, Wording
 from indexer.progress import Progress, no_progress
 from indexer.records import IndexStatus, Rejected
 from indexer.rejects import write_rejects
@@ -27,7 +27,7 @@ from indexer.sources.folder import folders_among, unread_of
 
 __all__ = ["BuildReport", "Captioning", "add", "build"]
 
-_NO_WAY = ("", 1)  # of captioning, where no source has photos
+_NO_WORDING = Wording("", 1)  # where no source has photos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +71,10 @@ def build(
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
     with index.draft(_key(sources, analyzer, captioning), analyzer) as draft:
-        way = captioning.way if captioning else _NO_WAY
-        before = Before(index, draft, *way, tell)
-        replacing = Replacing(draft, before, *way)
-        loading = Loading(draft.add, replacing.known, captioning, tell, progress)
+        wording = captioning.wording if captioning else _NO_WORDING
+        before = Before(index, draft, wording, tell)
+        replacing = Replacing(draft, before, wording)
+        loading = Loading(draft.add, replacing.look_up, captioning, tell, progress)
         try:
             _load(loading, sources, rejects)
         except IndexUnavailableError as error:
@@ -113,8 +113,8 @@ def add(
     check_wanted(index.where, index.analyzer, analyzer)
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
-    live = Renewing(index, *(captioning.way if captioning else _NO_WAY), tell)
-    loading = Loading(live.store, live.known, captioning, tell, progress)
+    live = Renewing(index, captioning.wording if captioning else _NO_WORDING, tell)
+    loading = Loading(live.store, live.look_up, captioning, tell, progress)
     _load(loading, sources, rejects)
     report = _report(loading, loading.counts + live.counts, sources, index.status(), started)
     return replace(report, gone=_gone(index, sources, report.problems, tell))
@@ -142,7 +142,7 @@ def _load(loading: Loading, sources: Sequence[Source], rejects: Path | None) -> 
 
 def _key(sources: Sequence[Source], analyzer: str, captioning: Captioning | None) -> str:
     """Two builds have the same key when they would make the same index."""
-    parts = [[source.fingerprint() for source in sources], analyzer, captioning and captioning.way]
+    parts = [[source.fingerprint() for source in sources], analyzer, captioning and captioning.wording]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import tee
+from typing import NamedTuple
 
 from captioner.outside import printable
 from captioner.photo_captioner import PhotoCaptioner
@@ -29,7 +30,14 @@ LOOK_UP = 64
 
 Tell = Callable[[Problem], None]
 #: A function that looks photos up in the index, and gives one answer for each.
-Known = Callable[[Sequence[CaptionRecord]], Sequence[LookedUp]]
+LookUp = Callable[[Sequence[CaptionRecord]], Sequence[LookedUp]]
+
+
+class Wording(NamedTuple):
+    """What decides the captions of a photo: two builds for which it is equal write the same ones."""
+
+    model: str  # the `model` of the captions; empty where no photo is captioned
+    captions: int  # per photo
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,8 @@ class Captioning:
         return origins.with_beam(self.captioner.identity, self.beam)
 
     @property
-    def way(self) -> tuple[str, int]:
-        """What decides the captions of a photo: two builds for which it is equal write the same ones."""
-        return self.model, self.captions
+    def wording(self) -> Wording:
+        return Wording(self.model, self.captions)
 
 
 class Loading:
@@ -67,13 +74,13 @@ class Loading:
     def __init__(
         self,
         store: Callable[[Sequence[CaptionRecord]], AddReport],
-        known: Known,
+        look_up: LookUp,
         captioning: Captioning | None,
         tell: Tell,
         progress: Progress,
     ) -> None:
         self._store_batch = store
-        self._look_up = known
+        self._look_up = look_up
         self._captioning = captioning
         self._tell = tell
         self._progress = progress

@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
 from captioner.errors import PhotoError
-from captioner.problem import Problem
 from indexer import origins
 from indexer.contract import CaptionIndex
 from indexer.counts import Counts
 from indexer.image_ids import IdsOfFiles, LookedUp, other_owner
+from indexer.loading import Tell, Wording
 from indexer.places import is_same_file, leads_nowhere
 from indexer.records import WEB_FIELDS, AddReport, CaptionRecord, Document, image_ids
 from indexer.scrape.titles import caption_of
@@ -131,7 +131,7 @@ def has_moved(photo: str, document: Document) -> bool:
 class Renewing:
     """An index as `add` uses it: which photos have their captions already, and how new ones are stored.
 
-    A photo has its captions if there are as many by this model as this run writes for each (`captions`). If
+    A photo has its captions if there are as many by this model as this run writes for each. If
     there are fewer, these stay, and the new ones are added.
 
     A file is one image: a photo that the index knows under another id gets that one.
@@ -141,15 +141,13 @@ class Renewing:
     get its new place, and those of a scraped one what the web says of it now.
     """
 
-    def __init__(
-        self, index: CaptionIndex, model: str, captions: int, tell: Callable[[Problem], None]
-    ) -> None:
-        self._index, self._model, self._captions = index, model, captions
+    def __init__(self, index: CaptionIndex, wording: Wording, tell: Tell) -> None:
+        self._index, self._wording = index, wording
         self._ids, self._changed = IdsOfFiles(index, tell), ChangedPhotos()
         self.counts = Counts()
         self._outdated: dict[str, list[Document]] = {}  # image id -> captions of its file before the change
 
-    def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
+    def look_up(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
         """The photos under the ids that their files have in the index, looked up there."""
         held = before = self._index.captions(photo.image_id for photo in photos)
         photos, given = self._ids.all_named(photos, held), photos
@@ -163,24 +161,24 @@ class Renewing:
         self._update_web_fields(photos, held)
         return [
             replace(
-                self._look_up(photo, held.get(photo.image_id, ())),
+                self._looked_up(photo, held.get(photo.image_id, ())),
                 id_taken=photo.image_id.endswith(f"/{own.image_id}")
                 and any(one.record.kind == origins.GENERATED for one in before.get(own.image_id, ())),
             )
             for own, photo in zip(given, photos, strict=True)
         ]
 
-    def _look_up(self, photo: CaptionRecord, held: Sequence[Document]) -> LookedUp:
+    def _looked_up(self, photo: CaptionRecord, held: Sequence[Document]) -> LookedUp:
         """It needs captions if it has none, or fewer than are to be written, or if its file has changed."""
         generated = [one for one in held if one.record.kind == origins.GENERATED]
         here = [one for one in generated if is_same_file(photo.image, one.record.image)]
         if any(self._changed.has_changed(photo.image, one) for one in here):
             self._outdated[photo.image_id] = here
             return LookedUp(photo)
-        own = [one for one in generated if one.record.model == self._model]
-        if 0 < sum(one in here for one in own) < self._captions:
+        own = [one for one in generated if one.record.model == self._wording.model]
+        if 0 < sum(one in here for one in own) < self._wording.captions:
             return LookedUp(photo)
-        return LookedUp(photo, other_owner(photo, generated, self._model), captioned=bool(own))
+        return LookedUp(photo, other_owner(photo, generated, self._wording.model), captioned=bool(own))
 
     @staticmethod
     def _with_new_place(photo: CaptionRecord, held: Sequence[Document]) -> Iterator[CaptionRecord]:

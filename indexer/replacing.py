@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from captioner.problem import Problem
 from indexer.contract import CaptionIndex, Draft
 from indexer.errors import IndexerError
 from indexer.image_ids import IdsOfFiles, LookedUp, is_other, is_photo_at
+from indexer.loading import Tell, Wording
 from indexer.records import CaptionRecord, Document, generated_by
 from indexer.renewal import ChangedPhotos, has_moved
 
@@ -34,10 +35,10 @@ class Replacing:
     they are, where captioning it would write the same: `Before`.
     """
 
-    def __init__(self, draft: Draft, before: Before, model: str, captions: int) -> None:
-        self._draft, self._before, self._model, self._captions = draft, before, model, captions
+    def __init__(self, draft: Draft, before: Before, wording: Wording) -> None:
+        self._draft, self._before, self._wording = draft, before, wording
 
-    def known(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
+    def look_up(self, photos: Sequence[CaptionRecord]) -> list[LookedUp]:
         """Captions by other models come from a source and do not count as this photo's.
 
         The files of an earlier run need not be looked at: their sizes and times are in the key, so a build
@@ -58,7 +59,7 @@ class Replacing:
         """
         places = self._stored.get(photo.image_id, ())
         here = sum(is_photo_at(photo, place) for place in places)
-        return bool(places) and not 0 < here < self._captions
+        return bool(places) and not 0 < here < self._wording.captions
 
     def _in_draft(self, photo: CaptionRecord) -> LookedUp:
         place = self._stored[photo.image_id][-1]
@@ -66,7 +67,7 @@ class Replacing:
 
     @cached_property
     def _stored(self) -> Mapping[str, Sequence[str]]:
-        return self._draft.known_places(self._model)
+        return self._draft.known_places(self._wording.model)
 
 
 class Before:
@@ -81,12 +82,11 @@ class Before:
         self,
         index: CaptionIndex,
         draft: Draft,
-        model: str,
-        captions: int,
-        tell: Callable[[Problem], None],
+        wording: Wording,
+        tell: Tell,
     ) -> None:
-        self._index, self._draft, self._captions, self._tell = index, draft, captions, tell
-        self._written = generated_by(model)
+        self._index, self._draft, self._captions, self._tell = index, draft, wording.captions, tell
+        self._written = generated_by(wording.model)
         self._ids, self._changed = IdsOfFiles(index, tell), ChangedPhotos()
         #: Image id in the new index -> the ids of the same files in the old one, which are not missing then.
         self._names = defaultdict[str, set[str]](set)
