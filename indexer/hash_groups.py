@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from indexer.hashes import Words, tells_nothing, words_of
+from indexer.hashes import HashArray, hash_array, tells_nothing
 
 #: The most bits in which near copies may differ. With so few, two of the eight bytes are always equal.
 MOST = 6
@@ -27,30 +27,30 @@ def groups(hashes: Sequence[str], most: int) -> list[list[int]]:
     """
     if not 0 <= most <= MOST:
         raise ValueError(f"hashes are grouped by 0 to {MOST} bits, not {most}")
-    words = words_of(hashes)
-    telling = np.flatnonzero(~tells_nothing(words))
-    return [telling[group].tolist() for group in _groups(words[telling], most)]
+    array = hash_array(hashes)
+    telling = np.flatnonzero(~tells_nothing(array))
+    return [telling[group].tolist() for group in _groups(array[telling], most)]
 
 
-def _groups(words: Words, most: int) -> list[list[int]]:
-    distinct, hash_of = np.unique(words, return_inverse=True)
+def _groups(hashes: HashArray, most: int) -> list[list[int]]:
+    distinct, hash_of = np.unique(hashes, return_inverse=True)
     component = _components(distinct, most)[hash_of]
     several = np.flatnonzero(np.bincount(component, minlength=1)[component] > 1)
     several = several[np.argsort(component[several], kind="stable")]
     ends = np.flatnonzero(np.diff(component[several])) + 1
-    found = (group for places in np.split(several, ends) for group in _around_first(words, places, most))
+    found = (group for places in np.split(several, ends) for group in _around_first(hashes, places, most))
     return sorted(found)
 
 
-def _around_first(words: Words, places: _Places, most: int) -> Iterator[list[int]]:
+def _around_first(hashes: HashArray, places: _Places, most: int) -> Iterator[list[int]]:
     while len(places) > 1:
-        near = np.bitwise_count(words[places] ^ words[places[0]]) <= most
+        near = np.bitwise_count(hashes[places] ^ hashes[places[0]]) <= most
         if np.count_nonzero(near) > 1:
             yield places[near].tolist()
         places = places[~near]
 
 
-def _components(distinct: Words, most: int) -> _Places:
+def _components(distinct: HashArray, most: int) -> _Places:
     """The connected component of each hash, named by its lowest place: a group is always within one.
 
     Each two of the eight bytes make a key of 16 bits, and only hashes with an equal key are compared.
@@ -65,7 +65,7 @@ def _components(distinct: Words, most: int) -> _Places:
 
 
 def _near_pairs(
-    distinct: Words, keys: npt.NDArray[np.uint16], labels: _Places, most: int
+    distinct: HashArray, keys: npt.NDArray[np.uint16], labels: _Places, most: int
 ) -> Iterator[tuple[_Places, _Places]]:
     """Pairs within `most` bits that have one key and are in different components; in batches.
 
@@ -75,7 +75,7 @@ def _near_pairs(
     """
     order = np.argsort(labels, kind="stable")
     order = order[np.argsort(keys[order], kind="stable")]  # of 16 bits: a radix sort
-    words, keys, labels = distinct[order], keys[order], labels[order]
+    hashes, keys, labels = distinct[order], keys[order], labels[order]
     ends_component = np.append((keys[1:] != keys[:-1]) | (labels[1:] != labels[:-1]), True)
     first = np.arange(len(order))
     other = np.flatnonzero(ends_component)[np.cumsum(ends_component) - ends_component] + 1
@@ -84,7 +84,7 @@ def _near_pairs(
         first, other = first[within], other[within]
         alike = keys[first] == keys[other]
         first, other = first[alike], other[alike]
-        near = np.bitwise_count(words[first] ^ words[other]) <= most
+        near = np.bitwise_count(hashes[first] ^ hashes[other]) <= most
         yield order[first[near]], order[other[near]]
         other = other + 1
 

@@ -18,7 +18,7 @@ from captioner.files import is_file
 from captioner.photo import hash_distance, header
 from indexer.contract import CaptionIndex
 from indexer.hash_groups import groups
-from indexer.hashes import tells_nothing, words_of
+from indexer.hashes import hash_array, tells_nothing
 from indexer.progress import Progress, no_progress
 from indexer.reading import read_captions
 from indexer.records import NO_FILTERS, Allowed, CaptionRecord, Filters
@@ -121,7 +121,7 @@ def near_copies(
     hashes = [seen[image_id].phash for image_id in ids]
     found = [_group([ids[place] for place in places], seen) for places in groups(hashes, NEAR)]
     found.sort(key=lambda group: -len(group.pictures))
-    plain = int(tells_nothing(words_of(hashes)).sum())
+    plain = int(tells_nothing(hash_array(hashes)).sum())
     return NearCopies(tuple(found), len(seen), len(seen) - len(ids), plain)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from captioner.photo import hash_distance, perceptual_hash
-from indexer.hashes import Hashes, tells_nothing, words_of
+from indexer.hashes import Hashes, hash_array, tells_nothing
 
 #: Few bits of one picture are changed, so that near ones are common.
 near_hashes = st.sets(st.integers(0, 63), max_size=5).map(
@@ -53,7 +53,7 @@ def test_the_near_ones_are_those_within_so_many_bits(
 
 @given(st.lists(any_hashes, max_size=12))
 def test_plain_ones_are_those_of_rows_alike(hashes: list[str]) -> None:
-    assert tells_nothing(words_of(hashes)).tolist() == [is_plain(one) for one in hashes]
+    assert tells_nothing(hash_array(hashes)).tolist() == [is_plain(one) for one in hashes]
 
 
 Light = npt.NDArray[np.float64]
