@@ -31,7 +31,7 @@ def pooled_features(captioner: Captioner, photos: Sequence[Path]) -> Iterator[Ro
 
 
 @torch.inference_mode()
-def imagenet_chances(photos: Sequence[Path]) -> Iterator[Rows]:
+def imagenet_class_chances(photos: Sequence[Path]) -> Iterator[Rows]:
     """The chance of each class (B, 1000) that the default encoder, with ImageNet's weights, gives photos.
 
     Batch by batch, in their order.

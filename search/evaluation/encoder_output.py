@@ -34,10 +34,12 @@ def class_nouns(
 ) -> Mapping[str, tuple[str, ...]]:
     """By image name: nouns of the classes of probability `SURE` or more, by ImageNet's encoder."""
     from captioner.detector import imagenet_nouns
-    from captioner.pooled import imagenet_chances
+    from captioner.pooled import imagenet_class_chances
 
     classes = imagenet_nouns()
-    chances = _kept(folder, ("imagenet-classes", "class words"), photos, imagenet_chances(photos), watcher)
+    chances = _kept(
+        folder, ("imagenet-classes", "class words"), photos, imagenet_class_chances(photos), watcher
+    )
     return {
         image: tuple(noun for number in np.flatnonzero(row >= SURE) for noun in classes[number])
         for image, row in chances.items()
