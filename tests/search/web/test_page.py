@@ -65,8 +65,6 @@ def test_a_sentence(visitor: Visit) -> None:
     visitor.open()
     visitor.settled()
     assert visitor.barriers() == []
-    if visitor.size == "desktop":
-        visitor.picture("start")
     visitor.page.fill("#q", CAT)
     visitor.page.press("#q", "Enter")
     visitor.has(".certificate", "Exact: the true top 4 of 40 captions")
@@ -79,7 +77,6 @@ def test_a_sentence(visitor: Visit) -> None:
     assert visitor.page.url.endswith("?q=an+orange+cat+looks+at+the+camera")
     assert visitor.page.title().startswith(CAT)
     assert visitor.barriers() == []
-    visitor.picture("answers" if visitor.size == "desktop" else "phone")
     visitor.page.go_back()
     visitor.has("#results-title", "Or begin with one of these")
 
@@ -100,8 +97,6 @@ def test_a_photo_and_its_progress(visitor: Visit, captioner: FakeCaptioner, phot
     assert visitor.page.locator("#working").is_hidden()
     assert visitor.cards()[0] == "skimage/chelsea.jpg"
     assert "photo=1" in visitor.page.url
-    if visitor.size == "desktop":
-        visitor.picture("photo")
     visitor.page.reload()
     visitor.settled()
     assert visitor.cards()[0] == "skimage/chelsea.jpg", "the address holds the caption"
@@ -206,8 +201,6 @@ def test_the_picture_in_full(visitor: Visit) -> None:
     visitor.has("dialog .all-captions", "The face of an orange striped cat")
     visitor.has("dialog .origin", "scikit-image, see its data/README")
     assert visitor.barriers() == []
-    if visitor.size == "desktop":
-        visitor.picture("detail")
     assert "show=skimage" in visitor.page.url
     visitor.page.keyboard.press("ArrowRight")
     visitor.has("dialog #detail-caption", "A man in a dark coat")
@@ -421,8 +414,6 @@ def test_dark_mode(at: Visitor, site: str) -> None:
         visitor.settled()
         dark = visitor.page.evaluate(shade)
         assert visitor.barriers() == []
-        if visitor.size == "desktop":
-            visitor.picture("dark")
         visitor.page.locator(".card a").first.click()
         visitor.page.locator("dialog[open]").wait_for()
         assert visitor.barriers() == []
