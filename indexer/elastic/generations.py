@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -41,6 +41,7 @@ class Generation:
     as_made: bool = True  # whether it takes documents as an index that is made now does
     writable: bool = True  # whether it has the alias that it is written through
     shards: int = 1
+    replicas: Mapping[str, Any] = field(default_factory=dict)  # its settings of them
 
     @property
     def analyzer(self) -> str:
@@ -168,9 +169,9 @@ def _check_fields(address: Address, mapping: Mapping[str, Any]) -> None:
 def _fields(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The definition of each field; NAME.MORE is what NAME is indexed as once more."""
     fields: dict[str, Mapping[str, Any]] = {}
-    for name, field in mapping.get("properties", {}).items():
-        more = field.get("fields", {})
-        fields[name] = {key: value for key, value in field.items() if key != "fields"}
+    for name, defined in mapping.get("properties", {}).items():
+        more = defined.get("fields", {})
+        fields[name] = {key: value for key, value in defined.items() if key != "fields"}
         fields |= {f"{name}.{also}": definition for also, definition in more.items()}
     return fields
 
@@ -194,37 +195,46 @@ def refuse_to_write(address: Address, live: Generation | None) -> None:
 
 
 def create_generation(
-    client: Elasticsearch, address: Address, analyzer: str, *, draft: str | None = None
+    client: Elasticsearch,
+    address: Address,
+    analyzer: str,
+    *,
+    draft: str | None = None,
+    before: Generation | None = None,
 ) -> Generation:
     """A new, empty concrete index; carried by the alias at once unless it is a draft.
 
     A draft is loaded without refresh and without replicas, which is several times less work.
     """
-    template = index_template(SCHEMA_VERSION)
     meta: dict[str, Any] = {"schema": SCHEMA_VERSION, "analyzer": analyzer}
-    settings = {**template.settings["index"]}
     if draft is not None:
         meta["build"] = draft
-        settings |= LOADING
     index = f"{address.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
     aliases = (write_alias(index), address.name if draft is None else draft_alias(index))
     try:
         client.indices.create(
             index=index,
-            settings={"index": settings},
-            mappings={**template.mappings, "_meta": meta},
+            settings={"index": {**_new_settings(before), **({} if draft is None else LOADING)}},
+            mappings={**index_template(SCHEMA_VERSION).mappings, "_meta": meta},
             aliases={alias: {} for alias in aliases},
         )
     except elasticsearch.BadRequestError as error:
         # The answer got lost, and the client has asked again: nobody else makes an index of this very name.
         if error.error != "resource_already_exists_exception":
             raise
-    created_ms = int(datetime.now(timezone.utc).timestamp() * 1000)
-    shards = int(settings["number_of_shards"])
-    return Generation(index, draft is None, meta, created_ms, draft=draft is not None, shards=shards)
+    return _generation(address, index, client.indices.get(index=index)[index])
 
 
-#: Settings while a draft is loaded, and those that it is published with.
+def _new_settings(before: Generation | None) -> dict[str, Any]:
+    """With as many shards as the live index; of a first one an index template of the server may decide."""
+    settings = {**index_template(SCHEMA_VERSION).settings["index"]}
+    del settings["number_of_shards"]
+    return settings if before is None else {**settings, "number_of_shards": before.shards}
+
+
+#: Settings of replicas: what an operator set for the live index holds for the next one, too.
+_REPLICAS = ("auto_expand_replicas", "number_of_replicas")
+#: Settings while a draft is loaded.
 LOADING: Mapping[str, Any] = {
     "refresh_interval": "-1",
     "auto_expand_replicas": "false",
@@ -232,8 +242,10 @@ LOADING: Mapping[str, Any] = {
 }
 
 
-def serving_settings() -> Mapping[str, Any]:
-    return {name: index_template(SCHEMA_VERSION).settings["index"].get(name) for name in LOADING}
+def serving_settings(before: Generation | None) -> Mapping[str, Any]:
+    """What a draft is published with in the place of LOADING."""
+    ours = index_template(SCHEMA_VERSION).settings["index"]
+    return {**{name: ours.get(name) for name in LOADING}, **(before.replicas if before else {})}
 
 
 def _generation(address: Address, index: str, state: Mapping[str, Any]) -> Generation:
@@ -250,6 +262,7 @@ def _generation(address: Address, index: str, state: Mapping[str, Any]) -> Gener
         writable=write_alias(index) in aliases,
         as_made=_has_mapping(mapping) and not _has_pipeline(settings),
         shards=int(settings.get("number_of_shards", 1)),
+        replicas={name: settings.get(name) for name in _REPLICAS},
     )
 
 

@@ -74,8 +74,7 @@ class ElasticDraft(Draft):
         self._closed = False
         self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
-            # Refuse what is not ours before any work.
-            self._ask(partial(live_generation, client, address, any_schema=True))
+            self._look_up()  # refuse what is not ours before any work
             self._draft, self._count_before = self._open(key, analyzer)
         except BaseException:
             self._lock.release()
@@ -107,7 +106,12 @@ class ElasticDraft(Draft):
                 return one, held
             if held == 0:
                 self._ask(partial(self._delete, one.index))
-        return self._ask(partial(create_generation, self._client, self._address, analyzer, draft=key)), 0
+        create = partial(create_generation, self._client, self._address, analyzer, draft=key)
+        return self._ask(partial(create, before=self._look_up())), 0
+
+    def _look_up(self) -> Generation | None:
+        """What is live now, whatever schema it has."""
+        return self._ask(partial(live_generation, self._client, self._address, any_schema=True))
 
     def _count_or_lost(self, one: Generation) -> int | None:
         """How many captions a draft holds; None where its shard is lost, as far as retries can tell."""
@@ -185,24 +189,29 @@ class ElasticDraft(Draft):
 
     def publish(self) -> IndexStatus:
         self._check_open()
+        self._check_count()
+        self._try_to_merge()
+        live = self._look_up()
+        self._ask(partial(self._serve, live))
+        self._ask(partial(self._record_origin, live))
+        # Asked before it is live: what comes after that cannot fail the build.
+        status = self._ask(lambda: status_of(self._client, self._address.where, self._draft))
+        superseded = self._ask(self._superseded)
+        self._ask(self._lock.confirm)
+        self._ask(self._go_live)
+        self._live.remember(replace(self._draft, live=True, draft=False))
+        self._remove(superseded)
+        self.close()
+        return status
+
+    def _check_count(self) -> None:
+        """Raises IndexDamagedError where captions were lost, or others wrote."""
         count, expected = self._ask(self._count), self._count_before + self._writer.created
         if count != expected:
             raise IndexDamagedError(
                 f"{self._address.where}: {self._draft.index} holds {count} captions instead of {expected}; "
                 "readers keep the old index; build again"
             )
-        self._try_to_merge()
-        for step in (self._serve, self._record_origin):
-            self._ask(step)
-        # Asked before it is live: what comes after that cannot fail the build.
-        status = self._ask(lambda: status_of(self._client, self._address.where, self._draft))
-        superseded = self._ask(self._superseded)
-        for step in (self._lock.confirm, self._go_live):
-            self._ask(step)
-        self._live.remember(replace(self._draft, live=True, draft=False))
-        self._remove(superseded)
-        self.close()
-        return status
 
     def _try_to_merge(self) -> None:
         """A gateway may not wait so long (the server merges on) or not offer it; unmerged, it serves, too."""
@@ -219,16 +228,15 @@ class ElasticDraft(Draft):
             waiting = self._client.options(request_timeout=3600)
             waiting.indices.forcemerge(index=self._draft.index, max_num_segments=1)
 
-    def _serve(self) -> None:
-        settings = {"index": serving_settings()}
+    def _serve(self, live: Generation | None) -> None:
+        settings = {"index": serving_settings(live)}
         self._client.indices.put_settings(index=self._draft.index, settings=settings)
 
-    def _record_origin(self) -> None:
+    def _record_origin(self, live: Generation | None) -> None:
         """Note in the mapping what was live before, when this was built and by which models.
 
         Before the alias moves: a build that is killed in between loses nothing.
         """
-        live = live_generation(self._client, self._address, any_schema=True)
         with PointInTime(self._client, self._draft.index) as point:
             models = [model for model, _ in point.values("model")]
         made = {"built_at": now(), "models": models}

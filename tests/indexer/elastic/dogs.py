@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
-from indexer.elastic.generations import generations
+from indexer.elastic.generations import generations, live_generation
 from indexer.records import CaptionRecord
 
 
@@ -44,3 +44,12 @@ def gone_back(where: str) -> int:
 def delete_by_hand(where: str, index: str) -> None:
     with connect(parse(where)) as client:
         client.indices.delete(index=index)
+
+
+def make_older(where: str) -> None:
+    """Let the live index tell of an earlier schema."""
+    address = parse(where)
+    with connect(address) as client:
+        live = live_generation(client, address)
+        assert live is not None
+        client.indices.put_mapping(index=live.index, meta={**live.meta, "schema": 0})

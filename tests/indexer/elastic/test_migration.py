@@ -13,22 +13,20 @@ from indexer.analyzers import known_analyzer
 from indexer.elastic import ElasticIndex
 from indexer.elastic.connection import connect, parse
 from indexer.elastic.documents import to_source
-from indexer.elastic.generations import live_generation
 from indexer.elastic.migration import migrate
 from indexer.errors import IndexMismatchError, IndexNotFoundError
 from indexer.records import CaptionRecord
-from tests.indexer.elastic.dogs import built, captions, concrete, delete_by_hand, dogs, gone_back
+from tests.indexer.elastic.dogs import (
+    built,
+    captions,
+    concrete,
+    delete_by_hand,
+    dogs,
+    gone_back,
+    make_older,
+)
 
 pytestmark = pytest.mark.elasticsearch
-
-
-def make_older(where: str) -> None:
-    """Let the live index tell of an earlier schema."""
-    address = parse(where)
-    with connect(address) as client:
-        live = live_generation(client, address)
-        assert live is not None
-        client.indices.put_mapping(index=live.index, meta={**live.meta, "schema": 0})
 
 
 def test_migrate_brings_an_older_schema_up_to_date(elastic_where: str) -> None:

@@ -22,7 +22,7 @@ from tests.indexer.elastic.dogs import built, captions, concrete, delete_by_hand
 _T = TypeVar("_T")
 
 #: So many requests of publishing the alias has moved after.
-LIVE_AFTER = 8
+LIVE_AFTER = 9
 
 
 @pytest.mark.elasticsearch
