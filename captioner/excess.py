@@ -5,6 +5,7 @@ Pixels have a limit of their own. Here is counted what else costs time: scans, s
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -12,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import IO, BinaryIO
 
 from PIL import Image
+
+from captioner.heif_boxes import decoded_pixels
 
 #: Scans of a JPEG: each may be a pass over all pixels for 31 bytes. Encoders write 10, libtiff reads 100.
 _SCANS = 100
@@ -27,7 +30,7 @@ _CHUNKS, _CHUNK_BYTES = 1_000, 64
 _PACKED, _PACKED_CHUNKS = (b"iCCP", b"zTXt", b"iTXt"), 1_000
 #: Strips or tiles of a TIFF, each of which Pillow holds and decodes by itself.
 _STRIPS = 100_000
-#: Pixels of a TIFF's tiles, of which those at the edges reach beyond the picture.
+#: Pixels of all tiles of a TIFF or HEIF, of which those at the edges reach beyond the picture.
 _TILED_PIXELS = 240_000_000
 #: Values, and half the bytes, of pictures that Pillow decodes in Python, in some seconds.
 _VALUES = 1 << 22
@@ -45,7 +48,9 @@ _PNM = re.compile(rb"P(?:4(?:%b\d+){2}|[^\s1-4]\S*(?:%b[^\s#]+){3})\s" % (_BLANK
 def excess(file: BinaryIO) -> str:
     """What a file has too much of, before its headers are read; "" for nothing."""
     file.seek(0)
-    beginning = file.read(4)
+    beginning = file.read(8)
+    if beginning[4:] == b"ftyp":
+        return _excess_of_heif(file)
     counts = (count for signature, count in _COUNTING.items() if beginning.startswith(signature))
     return next((count(file) for count in counts), "")
 
@@ -128,6 +133,13 @@ def _excess_of_tiff(file: BinaryIO) -> str:
     whole = entries[: len(entries) // entry.size * entry.size]
     most = max((count for tag, _, count in entry.iter_unpack(whole) if tag in _STRIP_TAGS), default=0)
     return f"{most:,} strips or tiles" if most > _STRIPS else ""
+
+
+def _excess_of_heif(file: BinaryIO) -> str:
+    pixels = decoded_pixels(file)
+    if pixels == math.inf:
+        return "its boxes are too many, or lie too deep"
+    return f"{pixels:,.0f} pixels in its tiles" if pixels > _TILED_PIXELS else ""
 
 
 def _excess_of_pnm(file: BinaryIO) -> str:
