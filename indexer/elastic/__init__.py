@@ -21,7 +21,8 @@ generations.py    the concrete indices behind a name
 live.py           the one that a name stands for, and whether it is another by now
 bulk.py           adding and deleting in bulk
 lock.py           one build at a time
-rollout.py        build beside, check, move the alias, go back
+rollout.py        build beside, check, move the alias
+rollback.py       let the name stand again for what was live before
 migration.py      an index of any schema -> the current one
 status.py         what an index holds, and how its server is
 reader.py         ElasticReader: what a search asks
