@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-#: 000000000196.jpg or COCO_val2014_000000000196.jpg: a number means one photo in all of COCO's folders.
+#: 000000000196.jpg or COCO_val2014_000000000196.jpg: a number means one photo in all of COCO's folders
+#: (so, for the ratings, `search.evaluation.data.coco_number`).
 _COCO = re.compile(r"(?:COCO_\w+_)?(\d{12}\.\w+)")
 
 

@@ -1,4 +1,7 @@
-"""Who is told how a long work gets on."""
+"""Who is told how a work of several stages gets on, and what is remarked meanwhile.
+
+For a loop that opens one bar and closes it, as over an index, there is `indexer.progress`.
+"""
 
 from __future__ import annotations
 

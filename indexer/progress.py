@@ -1,4 +1,7 @@
-"""Who is told how a loop over an index, its photos or a download gets on: one bar for each."""
+"""Who is told how a loop over an index, its photos or a download gets on: one bar for each.
+
+For a work of several stages, with remarks, there is `captioner.stages`.
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,10 @@ def coco_captions(files: Iterable[Path]) -> Captions:
 
 
 def coco_number(name: str) -> str:
-    """`COCO_val2014_000000006012.jpg` and `000000006012.jpg` are the same photo: "6012"."""
+    """`COCO_val2014_000000006012.jpg` and `000000006012.jpg` are the same photo: "6012".
+
+    `captioner.photo_names` takes the two for one, too, where training and test photos are compared.
+    """
     return Path(name).stem.rpartition("_")[2].lstrip("0")
 
 
