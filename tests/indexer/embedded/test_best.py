@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -98,16 +98,20 @@ def test_a_posting_list_outside_of_the_postings_is_refused(module: ModuleType, b
         module.class_edges(token_sets, begin, end)
 
 
-def check(
-    way: FindBest,
-    world: World,
-    asked: Collection[int],
-    unknown: int,
-    together: bool,
-    wanted: int,
-    floor: float,
-    highest: float,
-) -> None:
+class Case(NamedTuple):
+    """What is asked of a world, and how its words are stored."""
+
+    world: World
+    asked: Collection[int]
+    unknown: int  # words that are asked for, too, and that it does not have
+    together: bool
+    wanted: int
+    floor: float
+    highest: float
+
+
+def check(way: FindBest, case: Case) -> None:
+    world, asked, unknown, together, wanted, floor, highest = case
     held = [word for word in asked if any(word in one for one in world.sets)]
     if not held:
         return
@@ -138,27 +142,21 @@ FLOORS, HIGHEST = (5e-324, 0.1, 1 / 3, 0.5, 1.0), (1.0, 0.75, 0.5, 0.2)
 @every_way
 @settings(max_examples=150, deadline=None)
 @given(
-    world=worlds,
-    asked=st.frozensets(st.integers(0, WORDS - 1), min_size=1),
-    unknown=st.integers(0, 4),
-    together=st.booleans(),
-    wanted=st.integers(0, 12),
-    floor=st.sampled_from(FLOORS),
-    highest=st.sampled_from(HIGHEST),
+    st.builds(
+        Case,
+        world=worlds,
+        asked=st.frozensets(st.integers(0, WORDS - 1), min_size=1),
+        unknown=st.integers(0, 4),
+        together=st.booleans(),
+        wanted=st.integers(0, 12),
+        floor=st.sampled_from(FLOORS),
+        highest=st.sampled_from(HIGHEST),
+    )
 )
-def test_the_sets_that_are_promised_are_all_there(
-    way: FindBest,
-    world: World,
-    asked: frozenset[int],
-    unknown: int,
-    together: bool,
-    wanted: int,
-    floor: float,
-    highest: float,
-) -> None:
+def test_the_sets_that_are_promised_are_all_there(way: FindBest, case: Case) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(best, "_FIRST_POSTINGS", 4)  # so that NumPy's way takes several steps
-        check(way, world, asked, unknown, together, wanted, floor, highest)
+        check(way, case)
 
 
 @every_way
@@ -176,7 +174,8 @@ def test_they_are_all_there_in_many_worlds_that_are_looked_at_step_by_step(
         world = World(sorted(sets, key=lambda one: (len(one), sorted(one))))
         asked = chance.sample(range(WORDS), chance.randrange(1, WORDS))
         floor, highest = chance.choice(FLOORS), chance.choice(HIGHEST)
-        check(way, world, asked, chance.randrange(5), number % 2 == 0, chance.randrange(13), floor, highest)
+        unknown, together, wanted = chance.randrange(5), number % 2 == 0, chance.randrange(13)
+        check(way, Case(world, asked, unknown, together, wanted, floor, highest))
 
 
 @pytest.mark.parametrize("known", [255, 256])
