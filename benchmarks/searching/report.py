@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -247,14 +248,18 @@ def written(runs: Sequence[Run]) -> str:
 
 
 def plot(runs: Sequence[Run], path: Path) -> None:
-    """Median time against the number of captions, both logarithmic, a panel for each analyzer."""
+    """Median time against the number of captions, both logarithmic, a panel for each analyzer.
+
+    An analyzer that was measured at one size only has no line: it is left to the table where another has.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
     newest = _newest(runs)
-    names = sorted({run.analyzer for run in newest})
+    measured = Counter(run.analyzer for run in newest)
+    names = sorted(name for name, sizes in measured.items() if sizes > 1) or sorted(measured)
     figure, panels = pyplot.subplots(
         1, len(names), figsize=(1.5 + 3.6 * len(names), 5.6), sharey=True, squeeze=False
     )
@@ -272,6 +277,8 @@ def plot(runs: Sequence[Run], path: Path) -> None:
                     color=f"C{number}",
                     linewidth=2.5 if ours else 1.2,
                     linestyle="-" if ours else "--",
+                    markersize=10 if ours else 5,
+                    zorder=2 if ours else 3,  # smaller and in front, so that both show where they meet
                     label=title,
                 )
         panel.set(xscale="log", yscale="log", xlabel="captions", title=name)
@@ -282,7 +289,7 @@ def plot(runs: Sequence[Run], path: Path) -> None:
     figure.legend(
         lines.values(), lines.keys(), loc="lower center", ncols=min(2, len(names)), frameon=False, fontsize=8
     )
-    dates = sorted({run.date for run in newest})
+    dates = sorted({run.date for run in newest if run.analyzer in names})
     figure.suptitle(f"{HITS} most similar images; measured {' and '.join(dates)}", fontsize=9)
     figure.tight_layout(rect=(0, 0.2 if len(names) > 1 else 0.32, 1, 1))
     figure.savefig(path, dpi=130)
