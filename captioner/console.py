@@ -48,7 +48,7 @@ def with_options(command: Command, options: Sequence[Callable[[Command], Command
 beam_option = click.option(
     "--beam",
     type=click.IntRange(1, MOST_BEAM),
-    help="Beam width of captioning; 1 is greedy. "
+    help="Beam width: beginnings of a caption that are followed at once; 1 is greedy. "
     f"[default: {USUAL_BEAM}; 1 for the student project's models]",
 )
 #: Where the model runs.
