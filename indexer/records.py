@@ -35,7 +35,7 @@ _SEPARATOR = "\x1f"
 class CaptionRecord:
     """One caption of one image, before its tokens are known. Empty strings mean "not known".
 
-    What must know of a new field, tests/test_caption_fields.py tells.
+    tests/test_caption_fields.py names every place that must know of a new field.
     """
 
     image_id: str
