@@ -133,7 +133,9 @@ def _photo_path(folder: Path, name: str) -> Path:
     return place
 
 
-def check_there(photos: Sequence[CaptionedPhoto], named_in: Sequence[str] = (), more: str = "") -> None:
+def check_photos_there(
+    photos: Sequence[CaptionedPhoto], named_in: Sequence[str] = (), more: str = ""
+) -> None:
     """Raise DataError if the file of a photo is missing.
 
     `named_in`: the place that names each photo; `more`: what else helps to find the photos.

@@ -18,7 +18,7 @@ from typing import Any
 
 from captioner.caption_files import json_lines
 from captioner.counted import counted
-from captioner.datasets import CaptionedPhoto, check_there, without_problems
+from captioner.datasets import CaptionedPhoto, check_photos_there, without_problems
 from captioner.errors import DataError
 from captioner.files import real_path
 from captioner.problem import Problem
@@ -78,7 +78,7 @@ class JsonlPhotos:
             raise DataError(f"{self.file}: has no photo of the split {split}, but of {splits}; {mending}")
         photos = [entry.photo for entry in found]
         begin = f"paths that are not absolute begin at {self.folder}"
-        check_there(photos, [entry.where for entry in found], begin)
+        check_photos_there(photos, [entry.where for entry in found], begin)
         return photos
 
     def unused(self, *splits: str) -> str:

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from captioner.captioner import Caption, Captioner, PhotoCaptioner
-from captioner.datasets import CaptionedPhoto, check_there
+from captioner.datasets import CaptionedPhoto, check_photos_there
 from captioner.errors import CaptionerError, DataError
 from captioner.extras import how_to_install
 from captioner.readable import unreadable, without
@@ -67,7 +67,7 @@ def evaluate(
     cannot be read.
     """
     _check_comparable(photos)
-    check_there(photos)  # hours may lie between the first photo and a missing one
+    check_photos_there(photos)  # hours may lie between the first photo and a missing one
     names = [photo.name for photo in photos]
     known = _check_training_photos(captioner, names, trained_on)
     photos = without(photos, unreadable(photos, "to score on", watcher=watcher))

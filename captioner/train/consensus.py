@@ -16,7 +16,7 @@ from captioner.captioner import Captioner
 from captioner.card import without_statistics
 from captioner.checkpoint import Checkpoint
 from captioner.cider import Words
-from captioner.datasets import CaptionedPhoto, check_there
+from captioner.datasets import CaptionedPhoto, check_photos_there
 from captioner.decoders import AttentionDecoder
 from captioner.errors import ModelError
 from captioner.finding import find_model
@@ -54,7 +54,7 @@ def add_consensus(
     original = checkpoint.load(folder, statistics=False)  # new ones come in their place
     card = _handwritten_card(original, folder)
     decoder, vocabulary = _decoder(original, folder, bool(text)), original.vocabulary
-    check_there(photos)
+    check_photos_there(photos)
     checkpoint.check_place(out)
     free = [_tokenised(captions) for captions in text.values()]
     # Too little text is told before any photo is decoded.

@@ -14,7 +14,7 @@ from typing import Any
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.counted import counted
-from captioner.datasets import CaptionedPhoto, check_there
+from captioner.datasets import CaptionedPhoto, check_photos_there
 from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.files import is_file, real_path
@@ -79,7 +79,7 @@ def _check_data(run: TrainingRun, data: TrainingData) -> None:
     check_unseen(dev, f"{run.start}, which it starts from", (), _starting_about(run))
     if not data.train or not data.dev:
         raise DataError("training needs photos with captions, for training and for development")
-    check_there([*data.train, *data.dev])
+    check_photos_there([*data.train, *data.dev])
     _check_apart(data)
 
 

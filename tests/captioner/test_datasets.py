@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from captioner.datasets import CaptionedPhoto, check_there, coco, coco_file, flickr8k
+from captioner.datasets import CaptionedPhoto, check_photos_there, coco, coco_file, flickr8k
 from captioner.errors import DataError
 
 
@@ -146,7 +146,7 @@ def test_the_first_photo_that_is_missing_is_named(
     photos = [CaptionedPhoto(tmp_path / "a.jpg", ())] * there
     photos += [CaptionedPhoto(tmp_path / f"{number}.jpg", ()) for number in range(missing)]
     with pytest.raises(DataError) as refused:
-        check_there(photos)
+        check_photos_there(photos)
     assert str(refused.value) == f"{tmp_path}/0.jpg: no such photo ({such})"
 
 
