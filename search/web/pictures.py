@@ -65,8 +65,9 @@ class Pictures:
         if not self.folders or not image or is_url(image):
             return None
         path = self._found(image, int(time.monotonic() // REMEMBER_SECONDS))
-        # Of a file that came back to its very place nobody shall be told that it is not here.
-        return path if path and is_file(path) else self._at_its_place(image)
+        # A link may have taken its place since. Of a file that came back to its very place nobody shall be
+        # told that it is not here.
+        return path if path and self._inside(path) == path else self._at_its_place(image)
 
     def has_gone(self, image: str) -> bool:
         """Whether `image`, a record's path, leads into a named folder that has no such file any more."""

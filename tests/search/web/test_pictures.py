@@ -67,6 +67,19 @@ def test_a_link_that_leads_out_is_no_picture_of_its_name(shelf: Pictures, tmp_pa
     assert shelf.find(f"{tmp_path}/b/2019/IMG_2.jpg") is None
 
 
+def test_a_link_that_takes_a_picture_s_place_is_not_followed_out(shelf: Pictures, tmp_path: Path) -> None:
+    picture, folder = tmp_path / "b/2019/IMG_2.jpg", tmp_path / "b/2019"
+    assert shelf.find(str(picture)) == shelf.find("2019/IMG_2.jpg") == picture
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret/IMG_2.jpg").write_bytes(b"not to be shown")
+    picture.unlink()
+    picture.symlink_to(tmp_path / "secret/IMG_2.jpg")
+    assert (shelf.find(str(picture)), shelf.find("2019/IMG_2.jpg")) == (None, None)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "secret")
+    assert (shelf.find(str(picture)), shelf.find("2019/IMG_2.jpg")) == (None, None)
+
+
 def test_only_a_file_that_was_in_a_named_folder_has_gone(shelf: Pictures, tmp_path: Path) -> None:
     picture, link = tmp_path / "b/2019/IMG_2.jpg", tmp_path / "b/link.jpg"
     assert shelf.find(str(picture)) and not shelf.has_gone(str(picture))
