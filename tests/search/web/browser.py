@@ -68,6 +68,12 @@ class Visit:
         )
         return ids
 
+    def scroll_to(self, cards: int) -> None:
+        """Go to the end of the page, and on as more comes, until it has so many cards."""
+        while (before := len(self.cards())) < cards:
+            self.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+            self.page.locator(f".card:nth-child({before + 1})").wait_for(state="attached")
+
     def has(self, selector: str, text: str) -> None:
         """Wait until an element that can be seen has this text."""
         self.page.locator(selector).filter(has_text=text).first.wait_for()

@@ -299,10 +299,7 @@ def test_endless_scroll_shows_every_picture_once(at: Visitor) -> None:
     with listening(create_app(MemoryIndex(crowd(60)), FakeCaptioner)) as url, at(url) as visitor:
         visitor.open("/?q=a penguin walks over the ice")
         visitor.settled()
-        while len(visitor.cards()) < 60:
-            before = len(visitor.cards())
-            visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
-            visitor.page.locator(f".card:nth-child({before + 1})").wait_for(state="attached")
+        visitor.scroll_to(60)
         assert sorted(visitor.cards()) == [f"crowd-{number:04}" for number in range(60)]
         visitor.has(".certificate", "top 60 of 60 captions")
         visitor.has("#end", "No other picture shares a word")

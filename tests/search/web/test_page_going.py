@@ -48,10 +48,7 @@ def scrolled(visitor: Visit) -> None:
     """The answers of a crowd, to the end of them."""
     visitor.open("/?q=a penguin walks over the ice")
     visitor.settled()
-    while len(visitor.cards()) < 60:
-        before = len(visitor.cards())
-        visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        visitor.page.locator(f".card:nth-child({before + 1})").wait_for(state="attached")
+    visitor.scroll_to(60)
     assert visitor.page.evaluate("scrollY") > 0
 
 
