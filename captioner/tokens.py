@@ -10,12 +10,13 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from captioner.errors import AnalyzerError
+from captioner.remembered import Remembered
 
 Analyzer = Callable[[str], frozenset[str]]
 
@@ -63,8 +64,8 @@ def _stemmer() -> Callable[[str], str]:
     from nltk.stem.snowball import SnowballStemmer
 
     stem = SnowballStemmer("english").stem
-    # Captions repeat a few thousand words; the stemmer is pure Python and worth remembering.
-    return lru_cache(maxsize=1 << 16)(lambda word: str(stem(word)))
+    # The stemmer is pure Python and worth remembering.
+    return Remembered(lambda word: str(stem(word))).__getitem__
 
 
 _HAS_WORD_CHARACTER = re.compile(r"\w")
@@ -122,7 +123,7 @@ def _tokens_of_word(name: str) -> Callable[[str], tuple[str, ...]]:
         repeats = range(2, weights.get(root, UNKNOWN_WEIGHT) + 1)
         return (root, *(f"{root}{REPEAT}{n}" for n in repeats), *implied.get(root, ()))
 
-    return lru_cache(maxsize=1 << 16)(tokens)
+    return Remembered(tokens).__getitem__
 
 
 def _weighted(name: str, caption: str) -> frozenset[str]:
@@ -135,11 +136,17 @@ def _weighted(name: str, caption: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(map(_tokens_of_word(name), words(caption))))
 
 
-@lru_cache(maxsize=1 << 16)
 def forms(word: str) -> frozenset[str]:
     """A word, its parts and their stems: tokens that stand for the word itself, not for what it implies."""
+    return _FORMS[word]
+
+
+def _forms(word: str) -> frozenset[str]:
     stem = _stemmer()
     return frozenset({word.lower()}).union(*({part, stem(part)} for part in words(word)))
+
+
+_FORMS = Remembered(_forms)
 
 
 def spelled(root: str) -> str:

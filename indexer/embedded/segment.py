@@ -30,6 +30,8 @@ except ImportError:  # there was no compiler when this was installed
 _DOCUMENT_FIELDS = tuple(one.name for one in fields(Document))
 #: For how many tokens a segment caches what was looked up.
 _CACHED_TOKENS = 20_000
+#: Letters of the longest unknown token that is cached: visitors may ask for any.
+_LONGEST_UNKNOWN = 100
 #: Rows held in memory at a time, where all rows are read.
 _BATCH_ROWS = 4096
 #: Sets that are searched at a time for a live caption.
@@ -107,9 +109,12 @@ class Segment:
         cache = self._postings
         if len(cache) > _CACHED_TOKENS:
             cache = self._postings = {}
-        if text not in cache:
-            cache[text] = self._find_posting(self.vocabulary.find(text))
-        return cache[text]
+        if text in cache:
+            return cache[text]
+        found = self._find_posting(self.vocabulary.find(text))
+        if found is not None or len(text) <= _LONGEST_UNKNOWN:
+            cache[text] = found
+        return found
 
     def _find_posting(self, token: int) -> Posting | None:
         if token < 0:

@@ -11,6 +11,7 @@ from itertools import chain, islice
 
 from captioner.drawing.marks import Mark, filled
 from captioner.outside import clean
+from captioner.remembered import Remembered
 from captioner.tokens import Analyzer, forms, plain_words, root_of, spelled
 from search.hits import Hit
 
@@ -101,9 +102,10 @@ def _words_giving(
     caption: str, tokens: frozenset[str], analyze: Analyzer
 ) -> Iterator[tuple[_Word, frozenset[str]]]:
     """The words that give any of the tokens, each with those it gives."""
+    tokens_of = _tokens_of_words(analyze)
     for piece in _PIECE.finditer(caption):
         for words in _readings(piece):
-            found = [(word, given) for word in words if (given := _tokens_of_word(analyze, word[1]) & tokens)]
+            found = [(word, given) for word in words if (given := tokens_of[word[1]] & tokens)]
             yield from found
             if found:
                 break
@@ -122,9 +124,9 @@ def _readings(piece: re.Match[str]) -> Iterator[list[_Word]]:
     yield [(start, text)]
 
 
-@lru_cache(maxsize=1 << 16)
-def _tokens_of_word(analyze: Analyzer, word: str) -> frozenset[str]:
-    return analyze(word)
+@lru_cache(maxsize=8)
+def _tokens_of_words(analyze: Analyzer) -> Remembered[frozenset[str]]:
+    return Remembered(analyze)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ async def count(parameters: Annotated[CountParameters, Query()], service: Servic
         _403="Photos by web address are off, or the request comes from another site.",
         _408="The upload took too long.",
         _413="The photo is too large.",
-        _429="Too many photos are downloaded or wait for the captioner; Retry-After says how long.",
+        _429="Too many photos are sent, downloaded or waiting; Retry-After says how long.",
     ),
 )
 async def similar(

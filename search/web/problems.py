@@ -62,9 +62,10 @@ def not_found(detail: str) -> HttpProblem:
     return HttpProblem(404, "not-found", "Not found", detail)
 
 
-def busy(detail: str, seconds: int) -> HttpProblem:
+def busy(detail: str, seconds: int, headers: Mapping[str, str] | None = None) -> HttpProblem:
     """429: come back in `seconds`."""
-    return HttpProblem(429, "busy", "Too many photos at once", detail, {"Retry-After": str(seconds)})
+    told = {"Retry-After": str(seconds), **(headers or {})}
+    return HttpProblem(429, "busy", "Too many photos at once", detail, told)
 
 
 def overloaded(detail: str) -> HttpProblem:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,7 +15,8 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.web.api_paths import API, UNVERSIONED_API
-from search.web.problems import HttpProblem, problem_of, stopping
+from search.web.captioning import MAX_WAITING_BYTES
+from search.web.problems import HttpProblem, busy, problem_of, stopping
 from search.web.settings import Settings
 
 _log = logging.getLogger("search.web")
@@ -88,11 +90,19 @@ def signed_in(settings: Settings, headers: Headers) -> bool:
     return hmac.compare_digest(cookie.encode("utf-8", "replace"), value.encode())
 
 
+@dataclass
+class _Body:
+    """What came of a request's body."""
+
+    size: int = 0
+
+
 class RequestGuard:
     """ASGI middleware: checks, limits and headers, for every answer (errors too)."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
+        self._bodies = 0  # bytes of all that are being received or answered
         self._headers = security_headers(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,8 +128,9 @@ class RequestGuard:
         if problem := self._refusal(scope, asker):
             await problem.response(asker)(scope, receive, send_with_headers)
             return
+        body = _Body()
         try:
-            await self._app(scope, self._with_limits(scope, receive), send_with_headers)
+            await self._app(scope, self._with_limits(scope, receive, body), send_with_headers)
         except asyncio.CancelledError:  # the server stops, and cancels what is under way
             if not started:
                 await stopping().response(asker)(scope, receive, send_with_headers)
@@ -128,6 +139,8 @@ class RequestGuard:
             if started:
                 raise
             await problem_of(error).response(asker)(scope, receive, send_with_headers)
+        finally:
+            self._bodies -= body.size
 
     def _refusal(self, scope: Scope, headers: Headers) -> HttpProblem | None:
         return (
@@ -189,15 +202,24 @@ class RequestGuard:
         detail = f"A sign-in is the token and no more, up to {_SIGN_IN_BYTES} bytes."
         return HttpProblem(413, "too-large", "The request is too large", detail, {"Connection": "close"})
 
-    def _with_limits(self, scope: Scope, receive: Receive) -> Receive:
+    def _no_room(self, size: int) -> HttpProblem | None:
+        """The problem of a body of so many bytes where all together are too many; a sign-in has room always.
+
+        What came counts, not what is announced: else a few slow visitors would shut out all others.
+        """
+        if size <= _SIGN_IN_BYTES or self._bodies <= MAX_WAITING_BYTES:
+            return None
+        return busy("Many photos are being sent; try again in 5 s.", 5, {"Connection": "close"})
+
+    def _with_limits(self, scope: Scope, receive: Receive, body: _Body) -> Receive:
         """The request's body, stopped when it gets too long or takes too long."""
         if scope["method"] not in _METHODS_WITH_BODY:
             return receive
-        settings, read = self._settings, 0
+        settings = self._settings
         until, whole = time.monotonic() + settings.upload_seconds, False
 
         async def limited() -> Message:
-            nonlocal read, whole
+            nonlocal whole
             if whole:  # what comes now is only the news that the client has gone
                 return await receive()
             try:
@@ -205,8 +227,9 @@ class RequestGuard:
             except asyncio.TimeoutError:
                 detail = f"The upload took more than {settings.upload_seconds:.0f} s."
                 raise HttpProblem(408, "slow-upload", "Too slow", detail, {"Connection": "close"}) from None
-            read += len(message.get("body", b""))
-            if problem := self._too_long(scope, read):
+            came = len(message.get("body", b""))
+            body.size, self._bodies = body.size + came, self._bodies + came
+            if problem := self._too_long(scope, body.size) or self._no_room(body.size):
                 raise problem
             whole = not message.get("more_body", False)
             return message

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,12 +22,15 @@ from fastapi.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from indexer.errors import IndexNotFoundError
+from indexer.index import open_index
 from indexer.records import Candidates, CaptionRecord
+from search.render import words
 from search.web import security
 from search.web.app import create_app
 from search.web.security import RequestGuard, session_cookie
 from search.web.settings import Settings
 from tests.indexer.memory import MemoryIndex
+from tests.indexer.three_images import make_index
 from tests.search.web.conftest import Serve
 from tests.search.web.fakes import FakeCaptioner
 from tests.search.web.test_api import V1, ok, problem
@@ -245,6 +250,48 @@ def test_any_token_fits_into_a_sign_in(serve: Serve) -> None:
     client = serve(settings=Settings(token=1_000 * "🐕"))
     assert client.post(f"{V1}/session", data={"token": 1_000 * "🐕"}).status_code == 204
     problem(client.post(f"{V1}/session", files={"token": TOKEN.encode()}), 415, "media-type")
+
+
+def test_uploads_share_the_memory_while_they_are_received(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was held whole, and only then asked whether there was room for it."""
+    monkeypatch.setattr(security, "MAX_WAITING_BYTES", 1_000_000)
+    asyncio.run(_uploads_at_once())
+
+
+async def _uploads_at_once() -> None:
+    held, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def holds(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        held.release()
+        await end.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    guard = RequestGuard(holds, Settings())
+
+    async def post(parts: int) -> int:
+        statuses: list[int] = []
+
+        async def body() -> AsyncIterator[Message]:
+            for left in reversed(range(parts)):
+                yield {"type": "http.request", "body": b"x" * 10_000, "more_body": left > 0}
+
+        async def send(message: Message) -> None:
+            statuses.append(message.get("status", 0))
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
+        await guard(scope, partial(anext, body()), send)
+        return statuses[0]
+
+    first = asyncio.create_task(post(99))
+    await held.acquire()
+    assert await post(50) == 429
+    sign_in = asyncio.create_task(post(1))
+    await held.acquire()
+    end.set()
+    assert (await first, await sign_in) == (200, 200)
+    assert await post(99) == 200, "what was answered, or refused, is held no more"
 
 
 def test_a_dribbling_upload_is_cut_off() -> None:
@@ -497,3 +544,25 @@ def test_a_slow_captioner(serve: Serve, photos: Path) -> None:
     problem(answer, 504, "timeout")
     assert captioner.gate is not None
     captioner.gate.set()
+
+
+def test_what_visitors_ask_for_fills_no_memory(serve: Serve, tmp_path: Path) -> None:
+    """Long words and tokens that nobody else will ask for: each was kept in some cache."""
+    make_index(tmp_path)
+    client = serve(open_index(tmp_path))
+
+    def ask(numbers: range) -> int:
+        for number in numbers:
+            ok(client.get(f"{V1}/text", params={"token": f"{number}{'x' * 50_000}", "k": 1}))
+            also = [f"a{part}b{number}{'y' * 1_900}" for part in range(4)]
+            ok(client.get(f"{V1}/text", params={"q": f"{number}{'z' * 1_900}", "also": also, "k": 1}))
+        words._words_standing.cache_clear()  # the last 256 are kept, of whatever length
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = ask(range(10))
+        assert ask(range(10, 30)) - before < 500_000
+    finally:
+        tracemalloc.stop()
