@@ -123,8 +123,23 @@ def connect(address: Address, environment: Mapping[str, str] | None = None) -> E
     Raises IndexerError where they contradict each other or a file cannot be read.
     """
     environment = os.environ if environment is None else environment
+    nodes = _nodes(address, environment)
     options: dict[str, Any] = {"request_timeout": 60, "max_retries": 2, "retry_on_timeout": False}
     options["headers"] = authorization(environment)
     if address.server.startswith("https://"):
         options |= verification(environment)
-    return Elasticsearch(address.server, node_class=_Node, **options)
+    return Elasticsearch(nodes, node_class=_Node, **options)
+
+
+def _nodes(address: Address, environment: Mapping[str, str]) -> list[str]:
+    """The servers to ask: where one is gone, the client asks another.
+
+    ELASTICSEARCH_NODES names all of one cluster; an address that is not among them is of another one.
+    """
+    given = environment.get("ELASTICSEARCH_NODES", "").replace(",", " ").split()
+    nodes = [address_on(one, address.name).server for one in given]
+    if len({one.partition(":")[0] for one in nodes}) > 1:
+        raise IndexerError(
+            "ELASTICSEARCH_NODES: some begin with http:, others with https:; a cluster has one"
+        )
+    return nodes if address.server in nodes else [address.server]

@@ -54,6 +54,33 @@ def test_no_server() -> None:
 
 
 @pytest.mark.elasticsearch
+def test_where_a_node_is_gone_the_others_are_asked(
+    elastic_where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _, name = elastic_where.rpartition("/")
+    gone = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    gone.server_close()
+    dead = f"http://127.0.0.1:{gone.server_address[1]}"
+    monkeypatch.setenv("ELASTICSEARCH_NODES", f"{dead}, {server}/")
+    with ElasticIndex.open(f"{dead}/{name}", create=True) as index:
+        index.add([DOG])
+        for _ in range(5):
+            assert index.caption_count() == 1
+
+
+def test_nodes_are_of_one_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(nodes: str) -> list[str]:
+        with connect(parse("http://a:9200/captions"), {"ELASTICSEARCH_NODES": nodes}) as client:
+            return sorted(node.base_url for node in client.transport.node_pool.all())
+
+    assert asked("http://a,http://b:9201") == ["http://a:9200", "http://b:9201"]
+    assert asked("http://b,http://c") == asked("") == ["http://a:9200"]
+    for wrong, message in (("http://a,https://b", "others with https:"), ("http://u:pw@a", "password")):
+        with pytest.raises(IndexerError, match=message):
+            asked(wrong)
+
+
+@pytest.mark.elasticsearch
 @pytest.mark.parametrize(
     ("status", "kind", "reason", "message"),
     [
