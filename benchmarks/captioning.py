@@ -29,8 +29,8 @@ from benchmarks.captions import SHARED  # noqa: E402
 from captioner.captioner import Captioner  # noqa: E402
 from captioner.decode import decode  # noqa: E402
 from captioner.folders import PhotosBelow  # noqa: E402
-from captioner.fused import faster_encoder  # noqa: E402
-from captioner.guided import guided  # noqa: E402
+from captioner.guides.guided import guided  # noqa: E402
+from captioner.networks.fused import faster_encoder  # noqa: E402
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 

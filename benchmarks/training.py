@@ -24,7 +24,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from benchmarks.captions import records  # noqa: E402
 from captioner.configuration import CONFIGURATIONS  # noqa: E402
 from captioner.datasets import encode  # noqa: E402
-from captioner.decoders import AttentionDecoder, pack  # noqa: E402
+from captioner.networks.decoders import AttentionDecoder, pack  # noqa: E402
 from captioner.tokens import words  # noqa: E402
 from captioner.vocabulary import PAD, Vocabulary  # noqa: E402
 

@@ -13,15 +13,15 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.checkpoint import Checkpoint, load
-from captioner.cpu_decoder import faster_decoder
 from captioner.decode import Decoding, Hypothesis, decode
 from captioner.decoding_settings import usual_beam, usual_decoding
-from captioner.device import choose_device, lower_precision
 from captioner.effort import USUAL_BEAM, Effort
 from captioner.finding import find_model
-from captioner.fused import TOGETHER, faster_encoder
-from captioner.guided import guide_numbers, guided
-from captioner.model_name import model_name
+from captioner.guides.guided import guide_numbers, guided
+from captioner.model_folder import model_name
+from captioner.networks.cpu_decoder import faster_decoder
+from captioner.networks.device import choose_device, lower_precision
+from captioner.networks.fused import TOGETHER, faster_encoder
 from captioner.photo_captioner import Caption, Captioned, PhotoCaptioner
 from captioner.streaming import StreamingCaptioner
 from captioner.vocabulary import PAD, UNK

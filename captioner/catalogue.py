@@ -13,8 +13,7 @@ from captioner.configuration import CONFIGURATIONS
 from captioner.errors import ModelError
 from captioner.finding import packaged_models
 from captioner.given import is_number
-from captioner.model_config import CONFIG, read_config
-from captioner.model_name import model_name
+from captioner.model_folder import CONFIG, model_name, read_config
 
 #: Models that others have published and `--model hf:ORG/NAME` runs: name -> what it is.
 DOWNLOADS: Mapping[str, str] = MappingProxyType(

@@ -26,12 +26,12 @@ from torch import Tensor, nn
 
 from captioner.card import model_card
 from captioner.configuration import STATISTICS, ConsensusSizes, ModelConfig, PhrasingSizes
-from captioner.decoders import AttentionDecoder
 from captioner.digest import file_digest
-from captioner.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.errors import ModelError
 from captioner.model import CaptionModel
-from captioner.model_config import CONFIG, FORMAT, read_config
+from captioner.model_folder import CONFIG, FORMAT, read_config
+from captioner.networks.decoders import AttentionDecoder
+from captioner.networks.encoder import GridEncoder, imagenet_is_here, imagenet_weights
 from captioner.outside import error_text
 from captioner.preprocess import Preprocess
 from captioner.vocabulary import Vocabulary

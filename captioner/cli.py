@@ -10,21 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import (
-    FILE,
-    FOLDER,
-    PLACE,
-    CommandGroup,
-    Number,
-    PngFile,
-    StageBars,
-    WholeFile,
-    beam_option,
-    device_option,
-    progress_bar,
-    split_names,
-    tell,
-)
+from captioner.commands.bars import StageBars, progress_bar, tell
+from captioner.commands.group import CommandGroup
+from captioner.commands.options import FILE, FOLDER, PLACE, Number, beam_option, device_option, split_names
+from captioner.commands.output_files import PngFile, WholeFile
 from captioner.effort import MOST_CAPTIONS, MOST_DIVERSITY
 from captioner.errors import CaptionerError, ModelError, PhotoError
 from captioner.outside import printable

@@ -1,7 +1,8 @@
 """Greedy and beam search over a decoder's step function, for a whole batch at once.
 
-The search knows nothing of images: it calls a decoder's `begin` and `step` (captioner.decoders.Decoder),
-which give scores of the next word. All hypotheses of all photos advance together, one step a word.
+The search knows nothing of images: it calls a decoder's `begin` and `step`
+(captioner.networks.decoders.Decoder), which give scores of the next word. All hypotheses of all photos
+advance together, one step a word.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from captioner.decoders import Decoder
 from captioner.effort import USUAL_BEAM
-from captioner.next_word import NextWordRules
-from captioner.noun_phrases import NounPhrases
+from captioner.guides.next_word import NextWordRules
+from captioner.guides.noun_phrases import NounPhrases
+from captioner.networks.decoders import Decoder
 from captioner.vocabulary import END
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from captioner.decode import Decoding
 from captioner.effort import USUAL_BEAM
+from captioner.guides.noun_phrases import NounPhrases
+from captioner.guides.synonyms import synonym_ids
 from captioner.model import CaptionModel
-from captioner.noun_phrases import NounPhrases
-from captioner.synonyms import synonym_ids
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 

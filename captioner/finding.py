@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING
 
 from captioner.errors import ModelError
-from captioner.model_config import CONFIG, is_hugging_faces
+from captioner.model_folder import CONFIG, is_hugging_faces
 
 if TYPE_CHECKING:
+    from captioner.photo_captioner import PhotoCaptioner
     from captioner.streaming import StreamingCaptioner
 
 #: Models that come with the package, a folder each.
@@ -35,6 +38,11 @@ def open_captioner(
     from captioner.captioner import Captioner
 
     return Captioner.load(model, device)
+
+
+def loader(model: str | os.PathLike[str] = "default") -> Callable[[], PhotoCaptioner]:
+    """What opens this captioner when it is called, so that torch is loaded with the first photo."""
+    return partial(open_captioner, model)
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:

@@ -11,12 +11,12 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from captioner.configuration import ModelConfig
-from captioner.consensus import Consensus
-from captioner.cooccurrence import Cooccurrence
-from captioner.decoders import AttentionDecoder, ShowAndTellDecoder
-from captioner.encoder import Encoder, GridEncoder, build_encoder
 from captioner.errors import ModelError
-from captioner.phrasing import Phrasing
+from captioner.guides.consensus import Consensus
+from captioner.guides.cooccurrence import Cooccurrence
+from captioner.guides.phrasing import Phrasing
+from captioner.networks.decoders import AttentionDecoder, ShowAndTellDecoder
+from captioner.networks.encoder import Encoder, GridEncoder, build_encoder
 
 
 class CaptionModel(nn.Module):

@@ -15,8 +15,8 @@ class Caption:
     """A caption, and the score that ranked it.
 
     The score is the length-normalised mean log probability of a word. A model with a consensus, when it uses
-    a beam and no diversity, adds fourteen times the caption's agreement (captioner.consensus), so its scores
-    may be above 0. Scores of two models, or of two ways of decoding, cannot be compared.
+    a beam and no diversity, adds fourteen times the caption's agreement (captioner.guides.consensus), so its
+    scores may be above 0. Scores of two models, or of two ways of decoding, cannot be compared.
     """
 
     text: str

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from captioner.captioner import Captioner
 from captioner.configuration import configuration
 from captioner.datasets import CaptionedPhoto, PhotoPixels
-from captioner.encoder import GridEncoder
+from captioner.networks.encoder import GridEncoder
 from captioner.preprocess import Preprocess
 
 Rows = np.ndarray[tuple[int, ...], np.dtype[Any]]

@@ -59,3 +59,12 @@ def _current_handlers() -> _Handlers:
 def _set_handlers(handlers: _Handlers) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM raise KeyboardInterrupt like Ctrl-C, so that drafts and temporary files are tidied up."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.device import choose_device
 from captioner.digest import file_digest
 from captioner.effort import MOST_BEAM, USUAL_BEAM, Effort
 from captioner.errors import ModelError
 from captioner.extras import how_to_install
-from captioner.model_name import model_name
+from captioner.model_folder import model_name
+from captioner.networks.device import choose_device
 from captioner.outside import error_text
 from captioner.photo_captioner import Caption
 from captioner.streaming import StreamingCaptioner, is_out_of_memory

@@ -15,13 +15,13 @@ from indexer.analyzers import check_wanted
 from indexer.contract import CaptionIndex
 from indexer.counts import Counts
 from indexer.errors import IndexerError, IndexUnavailableError
-from indexer.gone import count_gone
 from indexer.loading import Captioning, Loading, Tell, Wording
+from indexer.photo_files.gone import count_gone
+from indexer.photo_files.renewal import Renewing
+from indexer.photo_files.replacing import Before, Replaced, Replacing
 from indexer.progress import Progress, no_progress
 from indexer.records import IndexStatus, Rejected
 from indexer.rejects import write_rejects
-from indexer.renewal import Renewing
-from indexer.replacing import Before, Replaced, Replacing
 from indexer.sources import Source
 from indexer.sources.folder import folders_among, unread_of
 
@@ -62,11 +62,11 @@ def build(
     """Make the index hold what the sources hold, and nothing else.
 
     Readers see the old index until the new one is whole. Photos of which it has the captions that would be
-    written now are not captioned again (`indexer.replacing`). An interrupted build (KeyboardInterrupt or an
-    error) leaves its draft; the same call goes on with it and captions no photo twice, also where photos have
-    come or gone meanwhile. What cannot be used is told to `tell` at once and counted; captions that the index
-    refuses go to the file `rejects`. Raises IndexerError, with the old index as it was, when nothing at all
-    can be indexed.
+    written now are not captioned again (`indexer.photo_files.replacing`). An interrupted build
+    (KeyboardInterrupt or an error) leaves its draft; the same call goes on with it and captions no photo
+    twice, also where photos have come or gone meanwhile. What cannot be used is told to `tell` at once and
+    counted; captions that the index refuses go to the file `rejects`. Raises IndexerError, with the old index
+    as it was, when nothing at all can be indexed.
     """
     started = time.monotonic()
     captioning = _loaded(captioning, sources)
@@ -104,11 +104,11 @@ def add(
     """Add what the sources hold to a live index; each batch is visible as soon as it is stored.
 
     Photos that have as many captions by the same captioner as are asked for are not captioned again, unless
-    their file has become another photo since; those that moved keep their captions (`indexer.renewal`), and
-    those that lie in two of the folders named the image id that they have (`indexer.image_ids`). Those that
-    are gone from a folder stay and are counted (`indexer.gone`); where they cannot be, `tell` is told. Raises
-    IndexMismatchError where the index was made by another analyzer than `analyzer`, or by one that this
-    version does not know.
+    their file has become another photo since; those that moved keep their captions
+    (`indexer.photo_files.renewal`), and those that lie in two of the folders named the image id that they
+    have (`indexer.photo_files.image_ids`). Those that are gone from a folder stay and are counted
+    (`indexer.photo_files.gone`); where they cannot be, `tell` is told. Raises IndexMismatchError where the
+    index was made by another analyzer than `analyzer`, or by one that this version does not know.
     """
     check_wanted(index.where, index.analyzer, analyzer)
     started = time.monotonic()

@@ -10,32 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import (
-    FOLDER,
-    PLACE,
-    CommandGroup,
-    interruptible,
-    progress_bar,
-    stop_on_sigterm,
-    tell,
-)
+from captioner.commands.bars import progress_bar, tell
+from captioner.commands.group import CommandGroup, interruptible
+from captioner.commands.options import FOLDER, PLACE
 from captioner.counted import counted
 from captioner.errors import CaptionerError
 from captioner.files import is_file
+from captioner.signals import stop_on_sigterm
 from captioner.tokens import DEFAULT, analyzers
 from indexer import build as building
 from indexer import open_index
 from indexer.build import BuildReport
-from indexer.deletion import delete as delete_images
-from indexer.deletion import delete_passing
-from indexer.download import DATA_SETS
-from indexer.download import download as download_data_set
-from indexer.errors import IndexDamagedError, IndexerError
-from indexer.filter_options import conditions_option, filters
-from indexer.gone import delete_gone
-from indexer.image_ids import id_of_file
-from indexer.report import finish, next_command, status_lines
-from indexer.source_options import (
+from indexer.commands.filter_options import conditions_option, filters
+from indexer.commands.report import finish, next_command, status_lines
+from indexer.commands.source_options import (
     LINES,
     read_captioning,
     read_sources,
@@ -44,6 +32,13 @@ from indexer.source_options import (
     source_options,
     where_option,
 )
+from indexer.deletion import delete as delete_images
+from indexer.deletion import delete_passing
+from indexer.download import DATA_SETS
+from indexer.download import download as download_data_set
+from indexer.errors import IndexDamagedError, IndexerError
+from indexer.photo_files.gone import delete_gone
+from indexer.photo_files.image_ids import id_of_file
 from indexer.urls import is_url
 
 if TYPE_CHECKING:
@@ -52,8 +47,8 @@ if TYPE_CHECKING:
 
 #: Commands in modules of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE = {
-    "export": "indexer.export_command:export",
-    "kibana": "indexer.kibana_command:kibana",
+    "export": "indexer.commands.export:export",
+    "kibana": "indexer.commands.kibana:kibana",
     "scrape": "indexer.scrape.command:scrape",
 }
 

@@ -10,7 +10,7 @@ _PHOTOS: Final = {"prefix": "photos_"}  # programs are told by the name that pho
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many captions and photos there were of each kind; `indexer.report` has the sentences for people."""
+    """How many captions and photos there were of each kind; `indexer.commands.report` words them."""
 
     added: int = 0  # captions, new ones and those updated
     updated: int = 0  # of those added: they were there, with another image, licence, ...

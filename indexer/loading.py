@@ -16,7 +16,7 @@ from captioner.signals import signals_held
 from indexer import origins
 from indexer.batching import batches
 from indexer.counts import Counts
-from indexer.image_ids import IdsOfRun, LookedUp, with_folder
+from indexer.photo_files.image_ids import IdsOfRun, LookedUp, with_folder
 from indexer.progress import Bar, Progress, no_progress
 from indexer.records import AddReport, CaptionRecord, Rejected, not_text
 from indexer.sources import Source, SourceItem

@@ -11,37 +11,39 @@ from typing import Any
 
 import click
 
-from captioner.console import PLACE, CommandGroup, tell
+from captioner.commands.bars import tell
+from captioner.commands.group import CommandGroup
+from captioner.commands.options import PLACE
 from captioner.errors import CaptionerError, PhotoError
 from captioner.files import is_file
 from indexer.errors import IndexerError
 from indexer.given import HIGHEST_SEED
 from search.absent import absent
-from search.command_options import (
+from search.commands.options import (
     Request,
     captions_option,
     ranked_options,
     read_request,
     shared_options,
 )
+from search.commands.output import Why, named, show
+from search.commands.photo_or_words import as_captions, indexed, missing
 from search.counting import NamedCount
 from search.errors import SearchError
 from search.hits import Answer
 from search.negation import how_to_exclude, split_excluded
 from search.other_captioner import other_captioner
-from search.output import Why, named, show
-from search.photo_or_words import as_captions, indexed, missing
 from search.photo_question import IndexedImage
 from search.question import Question, of_captions, of_image
 from search.searcher import Searcher
 
 #: Commands in modules of their own, imported only when they are called: name -> "module:attribute".
 ELSEWHERE: dict[str, str] = {
-    "compare": "search.compare_command:compare",
-    "duplicates": "search.duplicates_command:duplicates",
-    "evaluate": "search.evaluate_command:evaluate",
-    "serve": "search.serve_command:serve",
-    "web": "search.web_command:web",
+    "compare": "search.commands.compare:compare",
+    "duplicates": "search.commands.duplicates:duplicates",
+    "evaluate": "search.commands.evaluate:evaluate",
+    "serve": "search.commands.serve:serve",
+    "web": "search.commands.web:web",
 }
 
 

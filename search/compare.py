@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from captioner.loader import loader
+from captioner.finding import loader
 from captioner.tokens import analyzer, plain_words
 from indexer.records import CaptionRecord
 from search.jaccard import similarity

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from captioner.finding import loader
 from captioner.given import check_listed
-from captioner.loader import loader
 from captioner.photo_captioner import PhotoCaptioner
 from indexer.contract import CaptionIndex
 from indexer.index import open_index

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from captioner.checkpoint import Checkpoint, check_finite
 from captioner.configuration import ModelConfig, configuration
-from captioner.decoders import ShowAndTellDecoder
 from captioner.errors import ModelError
 from captioner.legacy.torch_files import read_tensors
 from captioner.legacy.unpickle import read_matrix, read_vocabulary
 from captioner.model import CaptionModel
+from captioner.networks.decoders import ShowAndTellDecoder
 from captioner.vocabulary import Vocabulary
 
 #: Keys under which other training scripts put a state dict, and prefixes that they put before its names.

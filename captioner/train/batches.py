@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from captioner.datasets import CaptionedPhoto, PhotoPixels
-from captioner.decoders import DetectedWords
-from captioner.device import lower_precision
 from captioner.model import CaptionModel
+from captioner.networks.decoders import DetectedWords
+from captioner.networks.device import lower_precision
 from captioner.preprocess import Preprocess
 from captioner.train.augment import Augment
 from captioner.train.features import VIEWS, Features

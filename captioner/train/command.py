@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from captioner.console import FILE, FOLDER, Number, StageBars, device_option, interruptible, stop_on_sigterm
+from captioner.commands.bars import StageBars
+from captioner.commands.group import interruptible
+from captioner.commands.options import FILE, FOLDER, Number, device_option
+from captioner.signals import stop_on_sigterm
 from captioner.train.options import (
     check_inputs,
     check_options,

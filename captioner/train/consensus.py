@@ -17,11 +17,11 @@ from captioner.card import without_statistics
 from captioner.checkpoint import Checkpoint
 from captioner.cider import Words
 from captioner.datasets import CaptionedPhoto, check_photos_there
-from captioner.decoders import AttentionDecoder
 from captioner.errors import ModelError
 from captioner.finding import find_model
 from captioner.model import CaptionModel
-from captioner.model_name import model_name
+from captioner.model_folder import model_name
+from captioner.networks.decoders import AttentionDecoder
 from captioner.pooled import pooled_features
 from captioner.readable import unreadable, without
 from captioner.stages import UNWATCHED, StageWatcher
@@ -47,8 +47,8 @@ def add_consensus(
 
     `model`: a folder or a name; `names`: those of the data sets, for the model's record; `text`: captions
     without photos, by the name of the image that they belong to, for tables of words that come together
-    (captioner.cooccurrence) and of how captions go on (captioner.phrasing). Photos that cannot be read are
-    left out, and each is remarked on. Gives the saved model. Raises DataError and ModelError.
+    (captioner.guides.cooccurrence) and of how captions go on (captioner.guides.phrasing). Photos that cannot
+    be read are left out, and each is remarked on. Gives the saved model. Raises DataError and ModelError.
     """
     folder = find_model(model)
     original = checkpoint.load(folder, statistics=False)  # new ones come in their place

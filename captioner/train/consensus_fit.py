@@ -18,8 +18,8 @@ from torch import Tensor
 
 from captioner.cider import LONGEST, NGram, Rarity, Words
 from captioner.configuration import ConsensusSizes
-from captioner.consensus import Consensus, keys_of
 from captioner.errors import DataError, ModelError
+from captioner.guides.consensus import Consensus, keys_of
 from captioner.train.cooccurrence import word_counts
 from captioner.vocabulary import UNK, Vocabulary
 

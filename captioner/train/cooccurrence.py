@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from captioner.cider import Words
-from captioner.cooccurrence import STEPS, Cooccurrence, recognised_words
 from captioner.counted import counted
-from captioner.detector import WordDetector
 from captioner.errors import DataError
+from captioner.guides.cooccurrence import STEPS, Cooccurrence, recognised_words
+from captioner.networks.detector import WordDetector
 from captioner.vocabulary import UNK, Vocabulary
 
 #: Captions of one image, each as its words.

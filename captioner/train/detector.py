@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from captioner.decoders import DetectedWords
-from captioner.detector import WordDetector, imagenet_nouns
+from captioner.networks.decoders import DetectedWords
+from captioner.networks.detector import WordDetector, imagenet_nouns
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import UNK, Vocabulary
 

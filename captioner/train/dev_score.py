@@ -9,7 +9,7 @@ import torch
 from captioner.cider import CiderD
 from captioner.decode import decode
 from captioner.decoding_settings import usual_decoding
-from captioner.guided import guided
+from captioner.guides.guided import guided
 from captioner.model import CaptionModel
 from captioner.stages import UNWATCHED, StageWatcher
 from captioner.train.batches import Views

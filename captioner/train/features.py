@@ -17,10 +17,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from captioner.datasets import CaptionedPhoto, PhotoPixels
-from captioner.device import lower_precision
 from captioner.errors import DataError
 from captioner.files import file_state, written_whole
 from captioner.model import CaptionModel
+from captioner.networks.device import lower_precision
 from captioner.stages import UNWATCHED, StageWatcher
 
 Features = np.ndarray[tuple[int, ...], np.dtype[np.float16]]

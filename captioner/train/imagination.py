@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from captioner.decoders import DetectedWords
+from captioner.networks.decoders import DetectedWords
 from captioner.train.detector import Captions, word_labels
 
 

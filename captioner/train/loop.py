@@ -18,10 +18,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from captioner.device import lower_precision
 from captioner.errors import ModelError
 from captioner.files import written_whole
 from captioner.model import CaptionModel
+from captioner.networks.device import lower_precision
 from captioner.train.batches import Batch, Batches, Views
 from captioner.train.joint_norm import normalise_jointly
 from captioner.train.objectives import CrossEntropy, SelfCritical

@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import PackedSequence
 from captioner.cider import CiderD
 from captioner.datasets import encode
 from captioner.decode import sample
-from captioner.decoders import AttentionDecoder, DetectedWords, State, pack
 from captioner.model import CaptionModel
+from captioner.networks.decoders import AttentionDecoder, DetectedWords, State, pack
 from captioner.train.batches import Batch
 from captioner.vocabulary import PAD, START, UNK, Vocabulary
 

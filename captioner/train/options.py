@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captioner.console import FILE, FOLDER, Command, tell, with_options
-from captioner.option_rules import check_given, given_options
+from captioner.commands.bars import tell
+from captioner.commands.option_rules import check_given, given_options
+from captioner.commands.options import FILE, FOLDER, Command, with_options
 from captioner.outside import printable
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from captioner.cider import Words
 from captioner.configuration import PhrasingSizes
-from captioner.noun_phrases import ADJECTIVES
-from captioner.phrasing import STEPS, Kind, Phrasing, Said
+from captioner.guides.noun_phrases import ADJECTIVES
+from captioner.guides.phrasing import STEPS, Kind, Phrasing, Said
 from captioner.tokens import FUNCTION_WORDS
 from captioner.vocabulary import END, START, UNK, Vocabulary
 

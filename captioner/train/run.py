@@ -15,10 +15,10 @@ from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.counted import counted
 from captioner.datasets import CaptionedPhoto, check_photos_there
-from captioner.device import choose_device
 from captioner.errors import DataError
 from captioner.files import is_file, real_path
-from captioner.model_config import BEST, CONFIG, read_config
+from captioner.model_folder import BEST, CONFIG, read_config
+from captioner.networks.device import choose_device
 from captioner.readable import unreadable, without
 from captioner.train.loop import EpochReport, Training
 from captioner.train.processes import Processes, stopped_between_steps

@@ -14,14 +14,13 @@ from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
 from captioner.datasets import CaptionedPhoto, encode
-from captioner.decoders import AttentionDecoder
-from captioner.detector import class_word_pairs
-from captioner.device import choose_device
-from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.model import CaptionModel
-from captioner.model_config import read_config
-from captioner.model_name import model_name
+from captioner.model_folder import model_name, read_config
+from captioner.networks.decoders import AttentionDecoder
+from captioner.networks.detector import class_word_pairs
+from captioner.networks.device import choose_device
+from captioner.networks.encoder import GridEncoder
 from captioner.tokens import words
 from captioner.train.batches import Batches, CachedViews, CaptionsAlone, PhotoViews, TrainingDetections, Views
 from captioner.train.caption_words import (

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from captioner.errors import DataError, ModelError
-from captioner.model_config import BEST
+from captioner.model_folder import BEST
 from captioner.train.recipe import Recipe
 
 NO_STATE = "{}: damaged, or not a training state of this version; train in another folder"

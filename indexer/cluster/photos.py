@@ -15,9 +15,9 @@ from captioner.formats import SUFFIXES, UNREAD
 from captioner.outside import error_text
 from captioner.unreachable import EMPTY, why_unreachable
 from indexer.errors import IndexerError, SourceError
+from indexer.photo_files.stored_paths import without_detours
 from indexer.sources import Source, SourceItem
 from indexer.sources.source import photo_of_folder
-from indexer.stored_paths import without_detours
 
 try:
     import fsspec

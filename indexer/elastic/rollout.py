@@ -41,7 +41,7 @@ from indexer.errors import (
     IndexUnavailableError,
 )
 from indexer.given import listed
-from indexer.places import places_by_image
+from indexer.photo_files.places import places_by_image
 from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
 from indexer.storable import Storable
 

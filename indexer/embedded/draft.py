@@ -29,7 +29,7 @@ from indexer.embedded.view import EmbeddedView
 from indexer.embedded.writer import Writer, clear_errors, open_for_writing, remove_quietly
 from indexer.errors import IndexClosedError, IndexDamagedError, IndexerError
 from indexer.given import listed
-from indexer.places import places_by_image
+from indexer.photo_files.places import places_by_image
 from indexer.records import AddReport, CaptionRecord, Document, IndexStatus, generated_by, now
 
 #: Segments of a draft are merged late, since many of them slow nobody's search down.

@@ -12,19 +12,21 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from captioner.console import FOLDER, interruptible, progress_bar, tell
-from captioner.loader import loader
+from captioner.commands.bars import progress_bar, tell
+from captioner.commands.group import interruptible
+from captioner.commands.options import FOLDER
+from captioner.finding import loader
 from captioner.outside import printable
 from indexer.build import Captioning
+from indexer.commands.index_option import named
+from indexer.commands.source_options import LINES, captioning_options, refuse_given
 from indexer.errors import ScrapeError
-from indexer.index_option import named
 from indexer.scrape import scraper
 from indexer.scrape.items import Item
 from indexer.scrape.manifest import remove_empty
 from indexer.scrape.options import scraping_options, settings_of
 from indexer.scrape.providers import LISTED, NAMES, described, provider
 from indexer.scrape.report import ScrapeReport, why_no_photo
-from indexer.source_options import LINES, captioning_options, refuse_given
 
 _HELP = f"""Find photos for each QUERY and download them politely.
 
@@ -133,7 +135,7 @@ def _counting(bar: tqdm[Any]) -> scraper.OnItem:
 
 def _index(folder: Path, where: str, captioning: Captioning) -> None:
     """Caption the photos and put them into the index, which is made if it is not there."""
-    from indexer.report import finish
+    from indexer.commands.report import finish
     from indexer.scrape.indexing import index_scraped
 
     rejects = folder / "rejected.jsonl"

@@ -13,7 +13,7 @@ from indexer.contract import CaptionIndex
 from indexer.errors import IndexNotFoundError
 from indexer.index import open_index
 from indexer.loading import Tell
-from indexer.places import is_gone, is_same_file
+from indexer.photo_files.places import is_gone, is_same_file
 from indexer.progress import Progress, no_progress
 from indexer.records import CaptionRecord, Document
 from indexer.scrape.data_set import replaced_photos

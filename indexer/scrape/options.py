@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from captioner.console import Command, Number, with_options
+from captioner.commands.options import Command, Number, with_options
 from indexer.scrape.addresses import Network
 from indexer.scrape.settings import CONTACT, ScrapeSettings, is_contact
 from indexer.scrape.transport import Limits

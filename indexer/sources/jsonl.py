@@ -9,9 +9,9 @@ from typing import Any
 
 from captioner.caption_files import json_lines
 from captioner.problem import Problem
+from indexer.photo_files.stored_paths import as_stored
 from indexer.records import RECORD_FIELDS, CaptionRecord, unfit
 from indexer.sources.source import Source, SourceItem, existing_file, stamp
-from indexer.stored_paths import as_stored
 
 
 class JsonlSource(Source):

@@ -11,8 +11,8 @@ from pathlib import Path
 from captioner.problem import Problem
 from indexer import origins
 from indexer.errors import SourceError
+from indexer.photo_files.stored_paths import without_detours
 from indexer.records import CaptionRecord
-from indexer.stored_paths import without_detours
 
 SourceItem = CaptionRecord | Problem
 

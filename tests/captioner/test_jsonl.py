@@ -17,7 +17,7 @@ from captioner.cli import main
 from captioner.datasets import CaptionedPhoto
 from captioner.errors import DataError
 from captioner.jsonl import HELD_OUT, jsonl
-from captioner.model_config import BEST
+from captioner.model_folder import BEST
 from captioner.training_record import seen_in_training
 from tests.captioner.worlds import coloured_photos, tiny_model, write_jsonl
 

@@ -59,7 +59,8 @@ def test_an_ignored_ctrl_c_stays_ignored() -> None:
 #: A command that Ctrl-C interrupts twice: the second time while what it left open is closed.
 _TWICE = """
 import signal, sys, threading, types, click
-from captioner import console, starting
+from captioner import starting
+from captioner.commands.group import CommandGroup
 
 def stream():
     try:
@@ -67,7 +68,7 @@ def stream():
     finally:
         signal.raise_signal(signal.SIGINT)
 
-@click.group(cls=console.CommandGroup)
+@click.group(cls=CommandGroup)
 def main(): pass
 
 @main.command()

@@ -9,7 +9,7 @@ import pytest
 
 from captioner.errors import DataError
 from captioner.finding import MODELS
-from captioner.model_config import read_config
+from captioner.model_folder import read_config
 from captioner.training_record import KEY, check_unseen, record, seen_in_training
 from tests.captioner.test_photo_names import ONE, TWO
 

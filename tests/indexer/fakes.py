@@ -17,7 +17,7 @@ from indexer.build import Captioning
 from indexer.contract import Draft
 from indexer.embedded.draft import EmbeddedDraft
 from indexer.given import listed
-from indexer.places import places_by_image
+from indexer.photo_files.places import places_by_image
 from indexer.records import (
     AddReport,
     CaptionRecord,

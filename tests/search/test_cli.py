@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
+from search.commands.paths import print_paths
 from search.cursor import encode
-from search.paths import print_paths
 from search.searcher import Searcher
 from tests.search.test_cursor import CURSOR
 from tests.search.worlds import NamingCaptioner

@@ -14,15 +14,15 @@ from captioner import checkpoint
 from captioner.captioner import Captioner
 from captioner.cli import main
 from captioner.configuration import CONFIGURATIONS, ConsensusSizes
-from captioner.consensus import Consensus
 from captioner.datasets import CaptionedPhoto
 from captioner.decode import decode
 from captioner.decoding_settings import usual_decoding
 from captioner.effort import Effort
 from captioner.errors import DataError, ModelError
+from captioner.guides.consensus import Consensus
+from captioner.guides.noun_phrases import NounPhrases
 from captioner.model import CaptionModel
-from captioner.model_config import read_config
-from captioner.noun_phrases import NounPhrases
+from captioner.model_folder import read_config
 from captioner.train.consensus import add_consensus
 from captioner.train.run import BEST, STATE, TrainingData, TrainingRun, train
 from captioner.training_record import seen_in_training

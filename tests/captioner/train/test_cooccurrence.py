@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from captioner import checkpoint
 from captioner.cli import main
-from captioner.cooccurrence import STEPS, Cooccurrence
-from captioner.decoders import AttentionDecoder
-from captioner.detector import WordDetector
 from captioner.errors import DataError, ModelError
+from captioner.guides.cooccurrence import STEPS, Cooccurrence
 from captioner.model import CaptionModel
+from captioner.networks.decoders import AttentionDecoder
+from captioner.networks.detector import WordDetector
 from captioner.train.consensus import add_consensus
 from captioner.train.cooccurrence import NounsOfText, fit_cooccurrence
 from captioner.training_record import seen_in_training

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from captioner.datasets import CaptionedPhoto
-from captioner.encoder import GridEncoder
 from captioner.errors import DataError
 from captioner.model import CaptionModel
+from captioner.networks.encoder import GridEncoder
 from captioner.train.features import VIEWS, cached_features
 from tests.captioner.noted import Noted
 from tests.captioner.worlds import TINY, coloured_photos, tiny_checkpoint

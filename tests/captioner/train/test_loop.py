@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from captioner import device
 from captioner.configuration import CONFIGURATIONS, ModelConfig
 from captioner.datasets import encode
 from captioner.errors import DataError, ModelError
 from captioner.model import CaptionModel
+from captioner.networks import device
 from captioner.tokens import words
 from captioner.train import objectives
 from captioner.train.batches import Batches, CachedViews, TrainingDetections

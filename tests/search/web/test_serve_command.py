@@ -20,11 +20,11 @@ import pytest
 from click.testing import CliRunner
 
 from captioner.errors import ModelError
-from captioner.loader import loader
+from captioner.finding import loader
 from indexer.index import open_index
 from indexer.records import CaptionRecord
 from search.cli import main
-from search.serve_command import telling
+from search.commands.serve import telling
 from tests.indexer.memory import MemoryIndex
 from tests.search.web.fakes import FakeCaptioner
 

@@ -1,0 +1,1 @@
+"""What raises, lowers or bars the next word of a caption."""
