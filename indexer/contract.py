@@ -55,9 +55,10 @@ class Draft(_Closing):
 
     @abstractmethod
     def left_by_others(self, image_ids: Iterable[str]) -> Sequence[Mapping[str, Sequence[Document]]]:
-        """Of each draft of another key the captions of these images, until a build is published.
+        """Of each other draft the captions of these images, until a build is published.
 
-        Those are of builds that were interrupted, and differ from this one. Damaged ones are left out.
+        Those are of builds that were interrupted, and cannot be gone on with by this one. Damaged ones are
+        left out.
         """
 
     @abstractmethod
