@@ -102,7 +102,7 @@ class PhotoQuestions:
         photos = any(not isinstance(one, str | IndexedImage) for given in examples for one in given)
         captioning_ms = milliseconds_since(started) if photos else 0.0
         check_analyzer(view, liked + unliked)
-        asked, ignored = _blended(liked, unliked)
+        asked, ignored = _asked_by_examples(liked, unliked)
         excluded = (one.image_id for given in examples for one in given if isinstance(one, IndexedImage))
         return Question(view, (asked,), frozenset(excluded), ignored, captioning_ms)
 
@@ -112,7 +112,7 @@ class PhotoQuestions:
         return analysed(view, [example if isinstance(example, str) else self.caption(example)])[0]
 
 
-def _blended(liked: Sequence[Asked], unliked: Sequence[Asked]) -> tuple[Asked, tuple[str, ...]]:
+def _asked_by_examples(liked: Sequence[Asked], unliked: Sequence[Asked]) -> tuple[Asked, tuple[str, ...]]:
     """The words left, and those unlike examples that took none away."""
     tokens = blended([one.tokens for one in liked], [one.tokens for one in unliked])
     taken = frozenset[str]().union(*(one.tokens for one in liked)) - tokens

@@ -74,8 +74,8 @@ class ElasticDraft(Draft):
         self._closed = False
         self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
-            self._look_up()  # refuse what is not ours before any work
-            self._draft, self._count_before = self._open(key, analyzer)
+            live = self._look_up()  # refuse what is not ours before any work
+            self._draft, self._count_before = self._open(key, analyzer, live)
         except BaseException:
             self._lock.release()
             raise
@@ -85,8 +85,8 @@ class ElasticDraft(Draft):
         self._writer = BulkWriter(self._client, self._address, self._draft, self._retry)
         self._failed = False  # the last addition did not end, and nobody knows how far it went
 
-    def _open(self, key: str, analyzer: str) -> tuple[Generation, int]:
-        """The draft that an earlier build of this key left and what it holds, or a new one.
+    def _open(self, key: str, analyzer: str, live: Generation | None) -> tuple[Generation, int]:
+        """The draft that an earlier build of this key left and what it holds, or a new one beside `live`.
 
         One that is closed, has lost its shard, or does not take documents as one that is made now does, stays
         until a build is published: it may come back, or its captions be taken over (`left_by_others`). One
@@ -107,7 +107,7 @@ class ElasticDraft(Draft):
             if held == 0:
                 self._ask(partial(self._delete, one.index))
         create = partial(create_generation, self._client, self._address, analyzer, draft=key)
-        return self._ask(partial(create, before=self._look_up())), 0
+        return self._ask(partial(create, before=live)), 0
 
     def _look_up(self) -> Generation | None:
         """What is live now, whatever schema it has."""
@@ -130,7 +130,7 @@ class ElasticDraft(Draft):
         while self._count_before:
             key, analyzer = self._draft.meta["build"], self._draft.analyzer
             self._ask(partial(self._delete, self._draft.index))
-            self._draft, self._count_before = self._open(key, analyzer)
+            self._draft, self._count_before = self._open(key, analyzer, self._look_up())
         self._begin_writing()
 
     def _check_open(self) -> None:
