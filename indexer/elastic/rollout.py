@@ -74,8 +74,8 @@ class ElasticDraft(Draft):
         self._closed = False
         self._lock = self._ask(BuildLock(client, address, f"build {key}").acquire)
         try:
-            live = self._look_up()  # refuse what is not ours before any work
-            self._draft, self._count_before = self._open(key, analyzer, live)
+            found = self._look_up()  # refuses what is not ours before any work
+            self._draft, self._count_before = self._open(key, analyzer, found)
         except BaseException:
             self._lock.release()
             raise
